@@ -1,0 +1,1 @@
+"""Sigma: get paid in a chat."""
