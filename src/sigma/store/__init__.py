@@ -1,0 +1,1 @@
+"""What is remembered: tables, statements, and the two databases they run on."""
