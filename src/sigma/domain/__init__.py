@@ -1,0 +1,1 @@
+"""What is true: money, invoices, payments, refunds and the books. Pure; imports only itself."""
