@@ -1,0 +1,83 @@
+# Everything a developer or a machine does with Sigma, one target each.
+# Nothing is needed beforehand but make and Python 3.11 or newer.
+
+PYTHON ?= python3
+ARGS ?=
+JOBS ?= 2
+
+BIN := .venv/bin
+STATIC := src/sigma/web/static/manifest.json
+FRONTEND := $(wildcard frontend/src/* frontend/src/*/*) \
+            frontend/build.mjs frontend/package.json frontend/package-lock.json
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+HASHED := install --no-deps --require-hashes --no-build-isolation
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-header --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt lock bench screenshots wheel clean browser
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/run.stamp .venv/dev.stamp $(STATIC) browser ## Install everything that running and developing need
+
+demo: .venv/run.stamp $(STATIC) ## Start Sigma with a sandbox bank, VK and mailbox (ARGS="--port 9000 --data DIR")
+	$(BIN)/sigma demo $(ARGS)
+
+test: setup ## Run every test (ARGS="tests/domain -k money")
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: .venv/dev.stamp ## Check format, lint and types; a warning is an error
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both databases (ARGS="…")
+	$(BIN)/python -m bench $(ARGS)
+
+screenshots: setup ## Take the pictures in the documentation
+	$(BIN)/python scripts/screenshots.py $(ARGS)
+
+wheel: .venv/run.stamp $(STATIC) ## Build the wheel into dist/ and check what is in it
+	rm -rf dist
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python scripts/check_wheel.py dist
+
+lock: .venv/dev.stamp ## Resolve all pins anew (ARGS="--upgrade" for newer releases)
+	$(COMPILE) $(ARGS) pyproject.toml -o requirements/run.lock
+	$(COMPILE) $(ARGS) --group build -o requirements/build.lock
+	$(COMPILE) $(ARGS) --group dev -c requirements/run.lock -c requirements/build.lock -o requirements/dev.lock
+	$(COMPILE) $(ARGS) --group node -o requirements/node.lock
+	cd frontend && npm install --package-lock-only --ignore-scripts
+
+clean: ## Remove all that make has made; data in var/ stays
+	rm -rf .venv .venv-node dist frontend/node_modules src/sigma/web/static
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/python.stamp:
+	@sh scripts/venv.sh "$(PYTHON)" .venv
+	@touch $@
+
+.venv/run.stamp: .venv/python.stamp requirements/build.lock requirements/run.lock pyproject.toml
+	@echo "Installing what Sigma runs on"
+	@$(PIP) $(HASHED) -r requirements/build.lock
+	@$(PIP) $(HASHED) -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements/dev.lock
+	@echo "Installing what tests and checks need"
+	@$(PIP) $(HASHED) -r requirements/dev.lock
+	@touch $@
+
+$(STATIC): $(FRONTEND) requirements/node.lock
+	@sh scripts/frontend.sh "$(PYTHON)"
+
+browser:
+	@sh scripts/chromium.sh

@@ -1,0 +1,2 @@
+// What the cabinet's pages load.
+import "htmx.org";
