@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sigma.store.statements import Statement
+
+NESTED: Final = "a transaction inside a transaction of the same task would wait for itself"
+HALF_WAY: Final = "a statement of this transaction was cancelled half-way"
 
 
 class Row(Protocol):
@@ -82,8 +85,8 @@ class Tx(Protocol):
     async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
         """Do all of `ops`, in one round trip; Stale if one met another number of rows.
 
-        If it is the first write of the block it is sent when the block ends, together with the
-        COMMIT, and its errors come from there. On PostgreSQL all ops see the data as it was
+        It may be sent only at the end of the block, together with the COMMIT, and then its errors
+        come from there. On PostgreSQL all ops see the data as it was
         before the first of them, in no promised order: no op may depend on another's rows, and no
         row may be written twice. Foreign keys between them are fine if parents come first.
         `wake` names a channel to notify after the COMMIT.
@@ -93,8 +96,9 @@ class Tx(Protocol):
 class Database(Protocol):
     """PostgreSQL or SQLite. Belongs to the event loop that opened it."""
 
-    commits: int
-    """COMMITs this process has asked for; on SQLite fewer than transactions, for they share."""
+    @property
+    def commits(self) -> int:
+        """COMMITs made so far; on SQLite fewer than transactions, for they share."""
 
     @property
     def dialect(self) -> str:

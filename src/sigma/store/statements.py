@@ -224,7 +224,7 @@ class _PostgresCompiler(_LiteralLists, postgresql_dialect.PGCompiler_asyncpg):
         # A plain TEXT rather than SQLAlchemy's VARCHAR COLLATE "C": the column brings the collation.
         if isinstance(type_, Text):
             return f"{sqltext}::TEXT"
-        return cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))
+        return cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))  # type: ignore[no-untyped-call]
 
 
 class _SqliteCompiler(_LiteralLists, sqlite_dialect.SQLiteCompiler):
