@@ -1,0 +1,1 @@
+"""A bank that speaks the wire format of YooKassa API v3, with a hosted card page."""

@@ -1,0 +1,1 @@
+"""A mailbox that takes every letter over real SMTP and shows it."""
