@@ -50,7 +50,7 @@ class Money:
         """Reads a decimal string such as "1500.00" (dot only, no sign). Raises BadMoney."""
         if currency not in EXPONENTS:
             raise BadMoney("money_currency")
-        if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        if not _DECIMAL.fullmatch(text):
             raise BadMoney("money_format")
         scaled = Decimal(text).scaleb(EXPONENTS[currency])
         if scaled != scaled.to_integral_value():

@@ -117,12 +117,12 @@ def check_seller(seller: Seller) -> list[Problem]:
         code = "inn_length" if not _digits(seller.inn, length) else "inn_checksum"
         problems.append(Problem("inn", code, {"length": length}))
     if seller.ogrn and not ogrn_ok(seller.ogrn, seller.kind):
-        code = {
+        by_kind = {
             SellerKind.COMPANY: "ogrn",
             SellerKind.IP: "ogrnip",
             SellerKind.NPD: "ogrn_npd",
         }
-        problems.append(Problem("ogrn", code[seller.kind]))
+        problems.append(Problem("ogrn", by_kind[seller.kind]))
     for name in ("offer_url", "policy_url"):
         value = getattr(seller, name)
         if value and not url_ok(value):
