@@ -23,7 +23,7 @@ class StoreError(Exception):
     """The database did not do what it was asked; nothing of the transaction remains."""
 
 
-class Conflict(StoreError):
+class Conflict(StoreError):  # noqa: N818 - a word of ours
     """A row with the same unique key exists.
 
     `constraint` is the key's name as the tables give it, the same on both databases.
@@ -34,19 +34,19 @@ class Conflict(StoreError):
         self.constraint = constraint
 
 
-class Refused(StoreError):
+class Refused(StoreError):  # noqa: N818 - a word of ours
     """A foreign key, NOT NULL or CHECK forbids the row."""
 
 
-class Stale(StoreError):
+class Stale(StoreError):  # noqa: N818 - a word of ours
     """A write met another number of rows than it expected: someone was there first."""
 
 
-class Busy(StoreError):
+class Busy(StoreError):  # noqa: N818 - a word of ours
     """The database gave up waiting (lock, deadlock, timeout); the same may work in a moment."""
 
 
-class Unreachable(StoreError):
+class Unreachable(StoreError):  # noqa: N818 - a word of ours
     """The database cannot be reached, or was lost on the way. The message is one clear line.
 
     If it was lost during a COMMIT, the work may or may not be there.

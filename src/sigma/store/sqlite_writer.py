@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
@@ -118,7 +119,7 @@ class WriterThread:
             self._open()
             self._run_all(before)
             answer = run(self._con, stmt, values)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the one who waits
             self._settle(done, None, self._said(error))
         else:
             self._settle(done, answer, None)
@@ -131,7 +132,7 @@ class WriterThread:
             self._member = False
             self._riders.append((done, None))
             self._dirty = True
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the one who waits
             self._back()
             self._settle(done, None, self._said(error))
         self._member_ended(more)
@@ -144,7 +145,7 @@ class WriterThread:
             self._member = False
             self._dirty = True
             self._settle(done, answer, None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the one who waits
             self._back()
             self._settle(done, None, self._said(error))
         if self._riders:
@@ -186,8 +187,9 @@ class WriterThread:
             try:
                 self._con.execute("ROLLBACK TO member")
                 self._con.execute("RELEASE member")
-            except sqlite3.Error:
-                self._con.rollback()  # the group is lost, which COMMIT will find
+            except sqlite3.Error:  # the group is lost, which COMMIT will find
+                with suppress(sqlite3.Error):
+                    self._con.rollback()
         self._member = False
 
     def _commit(self) -> None:
@@ -201,7 +203,8 @@ class WriterThread:
                 self.commits += self._dirty
             except sqlite3.Error as failed:
                 error = self._said(failed)
-                self._con.rollback()
+                with suppress(sqlite3.Error):
+                    self._con.rollback()
         self._grouped = self._dirty = False
         if riders:
             self._call(settle_all, riders, error)
@@ -218,10 +221,8 @@ class WriterThread:
         self._call(settle_all, [(done, result)], error)
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
-        try:
+        with suppress(RuntimeError):  # the event loop is closed: nobody is left to tell
             self._loop.call_soon_threadsafe(callback, *arguments)
-        except RuntimeError:
-            pass  # the event loop is closed; nobody is left to tell
 
 
 def settle_all(futures: Sequence[tuple[Done, Any]], error: Exception | None) -> None:

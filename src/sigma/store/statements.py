@@ -126,7 +126,7 @@ def text_statement(sql: str, *names: str) -> Statement:
     surroundings do not. ValueError if `names` are not exactly the names in the text.
     """
     clause = text(sql)
-    found = {name for name in clause._bindparams}
+    found = set(clause._bindparams)
     if found != set(names):
         raise ValueError(f"the SQL has the values {sorted(found)}, not {sorted(names)}")
     clause = clause.bindparams(*(bindparam(name) for name in names))
@@ -175,14 +175,14 @@ def _in_list_postgresql(element: _InList, compiler: SQLCompiler, **kw: Any) -> s
     number = "::bigint" if isinstance(element.column.type, Integer) else ""
     values = compiler.process(element.values, **kw)
     each = f"jsonb_array_elements_text({values}::jsonb)"
-    return f"{column} = ANY(ARRAY(SELECT e{number} FROM {each} AS e))"
+    return f"{column} = ANY(ARRAY(SELECT e{number} FROM {each} AS e))"  # noqa: S608 - our own SQL
 
 
 @compiles(_InList, "sqlite")
 def _in_list_sqlite(element: _InList, compiler: SQLCompiler, **kw: Any) -> str:
     column = compiler.process(element.column, **kw)
     values = compiler.process(element.values, **kw)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - our own SQL
 
 
 def insert_ignore(table: Table, *key: str) -> Insert:
@@ -210,9 +210,9 @@ class _LiteralLists:
     """Writes the values of `.in_([…])` out at once; SQLAlchemy would do it at every execution."""
 
     def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **kw: Any) -> str:
-        compiler = cast(Any, super())
+        compiler = cast("Any", super())
         if not bindparam.expanding:
-            return cast(str, compiler.visit_bindparam(bindparam, *args, **kw))
+            return cast("str", compiler.visit_bindparam(bindparam, *args, **kw))
         if not bindparam.value:
             raise ValueError(f"the list {bindparam.key!r} has no values here: use in_list()")
         each = (BindParameter(None, v, type_=bindparam.type) for v in bindparam.value)
@@ -221,10 +221,10 @@ class _LiteralLists:
 
 class _PostgresCompiler(_LiteralLists, postgresql_dialect.PGCompiler_asyncpg):
     def render_bind_cast(self, type_: TypeEngine[Any], dbapi_type: object, sqltext: str) -> str:
-        # A plain TEXT rather than SQLAlchemy's VARCHAR COLLATE "C": the column brings the collation.
+        # A plain TEXT, not SQLAlchemy's VARCHAR COLLATE "C": the column brings the collation.
         if isinstance(type_, Text):
             return f"{sqltext}::TEXT"
-        return cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))  # type: ignore[no-untyped-call]
+        return cast("str", super().render_bind_cast(type_, dbapi_type, sqltext))  # type: ignore[no-untyped-call]
 
 
 class _SqliteCompiler(_LiteralLists, sqlite_dialect.SQLiteCompiler):
@@ -243,7 +243,7 @@ DIALECTS: Final = _dialects()
 
 
 def _compile(clause: ClauseElement, dialect: str) -> Compiled:
-    compiled = cast(SQLCompiler, clause.compile(dialect=DIALECTS[dialect]))
+    compiled = cast("SQLCompiler", clause.compile(dialect=DIALECTS[dialect]))
     names = tuple(compiled.positiontup or ())
     defaults = {
         name: bind.effective_value

@@ -1,0 +1,43 @@
+"""PostgreSQL's errors in the words both databases share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg  # type: ignore[import-untyped]
+
+from sigma.store.contract import Busy, Conflict, Op, Refused, Stale, Unreachable
+from sigma.store.postgres_shapes import stale_message
+
+LOST: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutdown, crash, still starting
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+)
+BUSY: Final = (
+    TimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,  # statement_timeout
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def translated(error: Exception, ops: Sequence[Op] = ()) -> Exception:
+    """Say `error` in the words of `contract`; an error of our own SQL comes back as it is."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Conflict(error.constraint_name)
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return Refused(str(error))
+    if isinstance(error, asyncpg.InvalidTextRepresentationError):
+        message = stale_message(str(error), ops)
+        return error if message is None else Stale(message)
+    if isinstance(error, BUSY):  # before LOST: some are both
+        return Busy(f"the database is busy: {error or type(error).__name__}")
+    closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    if closed or isinstance(error, LOST):
+        return Unreachable(f"the connection to PostgreSQL was lost: {error}")
+    return error
