@@ -20,6 +20,10 @@ EXTENSION = "sandbox.transport"
 class CuttableProtocol(HttpToolsProtocol):
     """uvicorn's protocol with its transport in `scope["extensions"]`."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False  # addresses of letters and payments are nobody's log
+
     def on_message_begin(self) -> None:
         """A request starts: give its scope the transport."""
         super().on_message_begin()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from sigma.sandbox.answers import Asked
 from sigma.sandbox.bank import lists, payments, receipts, refunds
@@ -53,7 +54,7 @@ async def create_payment(request: Asked) -> Response[bytes]:
 
 
 @get("/payments/{payment_id:str}")
-async def get_payment(request: Asked, payment_id: str) -> Response[bytes]:
+async def get_payment(request: Asked, payment_id: FromPath[str]) -> Response[bytes]:
     """Read a payment."""
     return await answer(
         request, _bank(request), "get", lambda call: _show_payment(call)(_payment(call, payment_id))
@@ -73,7 +74,7 @@ async def list_payments(request: Asked) -> Response[bytes]:
 
 
 @post("/payments/{payment_id:str}/capture", status_code=200)
-async def capture_payment(request: Asked, payment_id: str) -> Response[bytes]:
+async def capture_payment(request: Asked, payment_id: FromPath[str]) -> Response[bytes]:
     """Take the held money."""
 
     def work(call: Call) -> Json:
@@ -85,7 +86,7 @@ async def capture_payment(request: Asked, payment_id: str) -> Response[bytes]:
 
 
 @post("/payments/{payment_id:str}/cancel", status_code=200)
-async def cancel_payment(request: Asked, payment_id: str) -> Response[bytes]:
+async def cancel_payment(request: Asked, payment_id: FromPath[str]) -> Response[bytes]:
     """Let the held money go."""
 
     def work(call: Call) -> Json:
@@ -108,7 +109,7 @@ async def create_refund(request: Asked) -> Response[bytes]:
 
 
 @get("/refunds/{refund_id:str}")
-async def get_refund(request: Asked, refund_id: str) -> Response[bytes]:
+async def get_refund(request: Asked, refund_id: FromPath[str]) -> Response[bytes]:
     """Read a refund; a waiting one moves on when it is asked about."""
 
     def work(call: Call) -> Json:
@@ -143,7 +144,7 @@ async def create_receipt(request: Asked) -> Response[bytes]:
 
 
 @get("/receipts/{receipt_id:str}")
-async def get_receipt(request: Asked, receipt_id: str) -> Response[bytes]:
+async def get_receipt(request: Asked, receipt_id: FromPath[str]) -> Response[bytes]:
     """Read a receipt."""
 
     def work(call: Call) -> Json:

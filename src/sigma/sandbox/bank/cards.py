@@ -8,7 +8,7 @@ import msgspec
 OK = "ok"
 
 
-class TestCard(msgspec.Struct, frozen=True):
+class ListedCard(msgspec.Struct, frozen=True):
     """A card of the list. `reason` None: the money is taken; `three_ds`: a code is asked first."""
 
     number: str
@@ -51,8 +51,8 @@ _TABLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 )
 BRANDS = ("MasterCard", "Visa", "Mir")
 
-TEST_CARDS: tuple[TestCard, ...] = tuple(
-    TestCard(number, brand, None if result == OK else result, three_ds)
+TEST_CARDS: tuple[ListedCard, ...] = tuple(
+    ListedCard(number, brand, None if result == OK else result, three_ds)
     for result, three_ds, numbers in _TABLE
     for number, brand in zip(numbers, BRANDS, strict=False)
 )
@@ -101,6 +101,6 @@ def brand_of(digits: str) -> str | None:
     return None
 
 
-def remember(card: TestCard, month: int, year: int) -> Card:
+def remember(card: ListedCard, month: int, year: int) -> Card:
     """What may be kept of a card."""
     return Card(card.number[:6], card.number[-4:], card.brand, f"{month:02d}", str(year))

@@ -8,7 +8,7 @@ import secrets
 from msgspec.structs import replace
 
 from sigma.sandbox.bank import asked, cards, receipts
-from sigma.sandbox.bank.cards import Card, TestCard
+from sigma.sandbox.bank.cards import Card, ListedCard
 from sigma.sandbox.bank.state import Bank, Challenge, Json, Payment, Shop
 from sigma.sandbox.bank.wire import invalid, payment_json, read_amount
 from sigma.sandbox.control import Effect
@@ -70,7 +70,7 @@ def _must_wait(payment: Payment, wish: str) -> None:
         raise invalid(f"Payment is {payment.status}: only waiting_for_capture can be {wish}")
 
 
-def attempt(bank: Bank, payment: Payment, test_card: TestCard, card: Card) -> Payment:
+def attempt(bank: Bank, payment: Payment, test_card: ListedCard, card: Card) -> Payment:
     """The payer gave a card: ask for a code, take the money, or refuse. Only while pending."""
     reason = bank.control.take(Effect.DECLINE, "pay", payment.shop_id)
     if reason is not None:

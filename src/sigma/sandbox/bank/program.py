@@ -6,6 +6,7 @@ They need no key: the sandbox lives on the developer's machine.
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from msgspec.structs import replace
 
 from sigma.sandbox import moments
@@ -23,7 +24,7 @@ def _bank(request: Asked) -> Bank:
 
 
 @post("/payments/{payment_id:str}/pay", status_code=200)
-async def pay(request: Asked, payment_id: str) -> Response[bytes]:
+async def pay(request: Asked, payment_id: FromPath[str]) -> Response[bytes]:
     """{"card": "5555555555554477", "three_ds": "pass" | "fail"}: all the way the browser goes."""
     bank = _bank(request)
     try:
@@ -82,7 +83,7 @@ def set_up(bank: Bank, shop_id: str, body: Json) -> Shop:
 
 
 @post("/shops/{shop_id:str}", status_code=200)
-async def set_shop(request: Asked, shop_id: str) -> Response[bytes]:
+async def set_shop(request: Asked, shop_id: FromPath[str]) -> Response[bytes]:
     """{"notification_url": "https://…", "events": [...]}: what YooKassa keeps in its cabinet."""
     try:
         shop = set_up(_bank(request), shop_id, await read_json(request))
@@ -92,7 +93,7 @@ async def set_shop(request: Asked, shop_id: str) -> Response[bytes]:
 
 
 @get("/shops/{shop_id:str}")
-async def get_shop(request: Asked, shop_id: str) -> Response[bytes]:
+async def get_shop(request: Asked, shop_id: FromPath[str]) -> Response[bytes]:
     """The shop with the notices sent to it, newest first."""
     bank = _bank(request)
     if shop_id not in bank.shops:
@@ -107,7 +108,7 @@ async def get_shop(request: Asked, shop_id: str) -> Response[bytes]:
 
 
 @post("/refunds/{refund_id:str}", status_code=200)
-async def settle_refund(request: Asked, refund_id: str) -> Response[bytes]:
+async def settle_refund(request: Asked, refund_id: FromPath[str]) -> Response[bytes]:
     """{"status": "succeeded"} or {"status": "canceled", "reason": "…"}: end a waiting refund."""
     bank = _bank(request)
     try:

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from litestar import Response, delete, get
+from litestar.params import FromPath
 
 from sigma.sandbox.answers import Asked, json_response, missing, page
 from sigma.sandbox.mail import box as mail
@@ -37,7 +38,7 @@ async def messages(request: Asked) -> Response[bytes]:
 
 
 @get("/api/messages/{letter_id:str}")
-async def message(request: Asked, letter_id: str) -> Response[bytes]:
+async def message(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
     """One letter as JSON."""
     letter = _box(request).letters.get(letter_id)
     if letter is None:
@@ -70,7 +71,7 @@ async def inbox(request: Asked) -> Response[bytes]:
 
 
 @get("/{letter_id:str}")
-async def show(request: Asked, letter_id: str) -> Response[bytes]:
+async def show(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
     """One letter: envelope, HTML or text, attachments."""
     letter = _box(request).letters.get(letter_id)
     if letter is None:
@@ -98,7 +99,7 @@ async def show(request: Asked, letter_id: str) -> Response[bytes]:
 
 
 @get("/{letter_id:str}/body")
-async def letter_body(request: Asked, letter_id: str) -> Response[bytes]:
+async def letter_body(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
     """The letter's HTML, harmless, for the frame."""
     letter = _box(request).letters.get(letter_id)
     if letter is None:
@@ -112,7 +113,9 @@ async def letter_body(request: Asked, letter_id: str) -> Response[bytes]:
 
 
 @get("/{letter_id:str}/parts/{number:int}")
-async def letter_part(request: Asked, letter_id: str, number: int) -> Response[bytes]:
+async def letter_part(
+    request: Asked, letter_id: FromPath[str], number: FromPath[int]
+) -> Response[bytes]:
     """An attachment."""
     letter: Letter | None = _box(request).letters.get(letter_id)
     parts = mail.parts(mail.parse(letter)) if letter else []

@@ -1,0 +1,95 @@
+"""The mailbox: real SMTP in, pages and JSON out."""
+
+from email.message import EmailMessage
+
+import aiosmtplib
+import httpx
+import pytest
+
+from tests.sandbox.merchants import Merchant
+
+
+def letter(to: str, subject: str = "Чек по счёту 42") -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Студия <shop@example.com>"
+    message["To"] = to
+    message["Subject"] = subject
+    message["Message-ID"] = "<1@example.com>"
+    message.set_content("Оплачено 1 500,00 ₽")
+    message.add_alternative(
+        '<p>Оплачено <b>1 500,00 ₽</b></p><script>alert(1)</script><img src="cid:logo">',
+        subtype="html",
+    )
+    html = message.get_payload()[1]  # type: ignore[index]
+    html.add_related(b"\x89PNG", "image", "png", cid="<logo>")  # type: ignore[union-attr]
+    message.add_attachment(b"%PDF-1.7", "application", "pdf", filename="Чек 42.pdf")
+    return message
+
+
+async def send(merchant: Merchant, message: EmailMessage, **login: str) -> None:
+    await aiosmtplib.send(
+        message, hostname="127.0.0.1", port=merchant.sandbox.smtp_port, start_tls=False, **login
+    )
+
+
+async def inbox(merchant: Merchant, to: str) -> list[dict[str, object]]:
+    url = f"{merchant.sandbox.base_url}/mail/api/messages"
+    listed: list[dict[str, object]] = (await merchant.http.get(url, params={"to": to})).json()
+    return listed
+
+
+async def test_a_letter_comes_out_as_it_went_in(merchant: Merchant) -> None:
+    to = f"{merchant.id}@mail.ru"
+    await send(merchant, letter(to), username="anyone", password="anything")
+    await send(merchant, letter(to, "Второе"))
+    newest, first = await inbox(merchant, to.upper())
+    assert (newest["subject"], first["subject"]) == ("Второе", "Чек по счёту 42")
+    assert (first["from"], first["to"]) == ("shop@example.com", [to])
+    assert first["text"] == "Оплачено 1 500,00 ₽\n"
+    assert "<b>1 500,00 ₽</b>" in str(first["html"])
+    assert first["headers"]["Message-ID"] == "<1@example.com>"  # type: ignore[index]
+    files = {one["name"]: one for one in first["attachments"]}  # type: ignore[attr-defined]
+    assert files["Чек 42.pdf"]["content_type"] == "application/pdf"
+    assert files["Чек 42.pdf"]["size"] == 8
+    assert (await merchant.http.get(files["Чек 42.pdf"]["url"])).content == b"%PDF-1.7"
+    one = await merchant.http.get(f"{merchant.sandbox.base_url}/mail/api/messages/{first['id']}")
+    assert one.json() == first
+
+
+async def test_a_letter_is_shown_without_its_scripts(merchant: Merchant) -> None:
+    to = f"{merchant.id}@mail.ru"
+    await send(merchant, letter(to, "<b>Чек</b>"))
+    (only,) = await inbox(merchant, to)
+    base = f"{merchant.sandbox.base_url}/mail/{only['id']}"
+    listed = (await merchant.http.get(f"{merchant.sandbox.base_url}/mail/")).text
+    assert "&lt;b&gt;Чек&lt;/b&gt;" in listed
+    assert "Чек 42.pdf" in (await merchant.http.get(base)).text
+    assert "Оплачено 1 500,00 ₽" in (await merchant.http.get(base, params={"view": "text"})).text
+    body = await merchant.http.get(f"{base}/body")
+    assert "data:image/png;base64," in body.text
+    policy = body.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "allow-scripts" not in policy
+
+
+async def test_mail_can_be_refused_or_put_off(merchant: Merchant) -> None:
+    no, busy = f"no{merchant.id}@mail.ru", f"busy{merchant.id}@mail.ru"
+    url = f"{merchant.sandbox.base_url}/control"
+    rules = {"mail_refuse": {"on": no}, "mail_busy": {"on": busy, "times": 1}}
+    await merchant.http.post(url, json=rules)
+    for to, code in ((no, 550), (busy, 451)):
+        with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as refused:
+            await send(merchant, letter(to))
+        assert refused.value.recipients[0].code == code
+    await send(merchant, letter(busy))
+    assert len(await inbox(merchant, busy)) == 1
+    await merchant.http.post(url, json={"mail_refuse": None, "mail_busy": None})
+
+
+async def test_letters_can_be_thrown_away(merchant: Merchant) -> None:
+    await send(merchant, letter("x@mail.ru"))
+    url = f"{merchant.sandbox.base_url}/mail/api/messages"
+    assert (await merchant.http.delete(url)).status_code == 204
+    assert (await merchant.http.get(url)).json() == []
+    missing: httpx.Response = await merchant.http.get(f"{url}/none")
+    assert missing.status_code == 404
