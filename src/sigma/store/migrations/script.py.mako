@@ -1,0 +1,23 @@
+"""${message}.
+
+Works on both databases: column types come from `sigma.store.columns`, and tables are changed in
+`op.batch_alter_table`, for SQLite can only copy them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from sigma.store.columns import BigInt, Flag, Json, TextC
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
