@@ -9,7 +9,7 @@ BIN := .venv/bin
 STATIC := src/sigma/web/static/manifest.json
 FRONTEND := $(wildcard frontend/src/* frontend/src/*/*) \
             frontend/build.mjs frontend/package.json frontend/package-lock.json
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 HASHED := install --no-deps --require-hashes --no-build-isolation
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links

@@ -12,7 +12,7 @@ if ! has_node; then
     if [ ! -f .venv-node/node.stamp ] || [ requirements/node.lock -nt .venv-node/node.stamp ]; then
         echo "Installing Node (this machine has none of version 20 or newer)"
         sh scripts/venv.sh "$1" .venv-node
-        .venv-node/bin/python -m pip --quiet --disable-pip-version-check install \
+        .venv-node/bin/python -m pip -qq --disable-pip-version-check install \
             --no-deps --require-hashes --only-binary :all: -r requirements/node.lock
         touch .venv-node/node.stamp
     fi
@@ -24,7 +24,7 @@ fi
 cd frontend
 if [ ! -f node_modules/.package-lock.json ] \
     || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
     touch node_modules/.package-lock.json
 fi
 node build.mjs
