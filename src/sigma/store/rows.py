@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Table, bindparam, insert, select, update
 
 from sigma.domain.money import Money
 from sigma.store.contract import Op, Row
@@ -40,7 +40,9 @@ def codec(
     table: Table, to_row: Callable[[T], dict[str, Any]], from_row: Callable[[Row], T]
 ) -> Codec[T]:
     """Builds the statements of a table once, at import."""
-    changed = {c.name: bindparam(c.name) for c in table.columns if c.name != "id"}
+    changed: dict[str, BindParameter[Any]] = {
+        c.name: bindparam(c.name) for c in table.columns if c.name != "id"
+    }
     return Codec(
         table,
         to_row,

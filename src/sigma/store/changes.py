@@ -1,0 +1,82 @@
+"""The only way to write a decision: its rows, its entries and its jobs, all of them or none."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import insert
+
+from sigma.domain.answers import Answers, Consent
+from sigma.domain.change import Change, Happening
+from sigma.domain.connection import Connection, Notice
+from sigma.domain.invoice import Invoice
+from sigma.domain.ledger import Entry
+from sigma.domain.mail import Mail
+from sigma.domain.payment import Payment
+from sigma.domain.receipt import Receipt
+from sigma.domain.refund import Refund
+from sigma.domain.shop import Shop
+from sigma.store import connections, invoices, jobs, mails, payments, refunds, requests, shops
+from sigma.store.contract import Database, Op, Tx
+from sigma.store.requests import Answered
+from sigma.store.statements import statement
+from sigma.store.tables import ledger
+
+_SAVE: dict[type, Callable[[Any], Op]] = {
+    Shop: shops.CODEC.save,
+    Connection: connections.CODEC.save,
+    Invoice: invoices.CODEC.save,
+    Payment: payments.CODEC.save,
+    Answers: payments.ANSWERS.save,
+    Consent: payments.CONSENT.save,
+    Receipt: payments.RECEIPT.save,
+    Refund: refunds.CODEC.save,
+    Mail: mails.CODEC.save,
+    Happening: mails.HAPPENING.save,
+    Notice: connections.NOTICE.save,
+}
+
+_line = statement(insert(ledger))
+
+
+def _book(entry: Entry) -> list[Op]:
+    return [
+        Op(
+            _line,
+            {
+                "shop_id": entry.shop_id,
+                "kind": entry.kind,
+                "subject": entry.subject,
+                "line": n,
+                "account": line.account,
+                "amount_minor": line.amount.minor,
+                "currency": line.amount.currency,
+                "at": entry.at,
+            },
+        )
+        for n, line in enumerate(entry.lines)
+    ]
+
+
+def _ops(change: Change, now: int, answered: Answered | None) -> tuple[list[Op], str | None]:
+    ops = [_SAVE[type(thing)](thing) for thing in change.saved]
+    for entry in change.entries:
+        ops += _book(entry)
+    promised = {(job.kind, job.subject): job for job in change.jobs}
+    ops += [jobs.promise(job, now) for job in promised.values()]
+    if answered is not None:
+        ops.append(requests.remember(answered))
+    soon = any(job.due_at <= now for job in promised.values())
+    return ops, jobs.CHANNEL if soon else None
+
+
+async def write(tx: Tx, change: Change, now: int, answered: Answered | None = None) -> None:
+    """Writes a whole change inside a transaction. Raises Stale when a row was changed since it was read, Conflict when a unique key was there first."""
+    ops, wake = _ops(change, now, answered)
+    if ops:
+        await tx.write_all(ops, wake)
+
+
+async def commit(db: Database, change: Change, now: int, answered: Answered | None = None) -> None:
+    """Writes a whole change as one transaction of its own, in one round trip."""
+    ops, wake = _ops(change, now, answered)
+    await db.commit(ops, wake)

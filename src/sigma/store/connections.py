@@ -1,0 +1,96 @@
+"""Connections to acquirers and the notices that came through them, as rows."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select, update
+
+from sigma.domain.connection import Connection, Notice, Status
+from sigma.store.contract import Row, Tx
+from sigma.store.rows import codec, columns, encode, plain
+from sigma.store.statements import insert_ignore, statement
+from sigma.store.tables import connections, notices
+
+
+def _to_row(connection: Connection) -> dict[str, Any]:
+    return plain(connection, "settings") | {"settings": encode(connection.settings)}
+
+
+def _from_row(row: Row) -> Connection:
+    fields = columns(connections, row, "settings", "status", "check_ok")
+    return Connection(
+        settings=msgspec.json.decode(row["settings"]),
+        status=Status(row["status"]),
+        check_ok=bool(row["check_ok"]),
+        **fields,
+    )
+
+
+CODEC = codec(connections, _to_row, _from_row)
+NOTICE = codec(notices, plain, lambda row: Notice(**columns(notices, row)))
+
+_of_shop = statement(
+    select(connections)
+    .where(connections.c.shop_id == bindparam("shop_id"))
+    .order_by(connections.c.id)
+)
+_active = statement(
+    select(connections)
+    .where(connections.c.shop_id == bindparam("shop_id"), connections.c.status == "active")
+    .order_by(connections.c.id)
+    .limit(1)
+)
+_add_notice = statement(insert_ignore(notices, "connection_id", "digest"))
+_handled = statement(
+    update(notices)
+    .where(notices.c.id == bindparam("key_id"))
+    .values(handled_at=bindparam("handled_at"))
+)
+_notices_of = statement(
+    select(notices)
+    .where(
+        notices.c.connection_id == bindparam("connection_id"),
+        notices.c.object_id == bindparam("object_id"),
+    )
+    .order_by(notices.c.id)
+    .limit(50)
+)
+
+
+async def get(tx: Tx, connection_id: str) -> Connection | None:
+    """The connection, or None."""
+    row = await tx.fetch_one(CODEC.by_id, id=connection_id)
+    return _from_row(row) if row else None
+
+
+async def active(tx: Tx, shop_id: str) -> Connection | None:
+    """The connection that takes a shop's new payments: its oldest active one."""
+    row = await tx.fetch_one(_active, shop_id=shop_id)
+    return _from_row(row) if row else None
+
+
+async def of_shop(tx: Tx, shop_id: str) -> list[Connection]:
+    """All connections of a shop."""
+    return [_from_row(r) for r in await tx.fetch_all(_of_shop, shop_id=shop_id)]
+
+
+async def add_notice(tx: Tx, notice: Notice) -> bool:
+    """Stores a notice. False when the same words of the same connection are already there."""
+    return await tx.execute(_add_notice, **plain(notice)) == 1
+
+
+async def notice(tx: Tx, notice_id: str) -> Notice | None:
+    """The notice, or None."""
+    row = await tx.fetch_one(NOTICE.by_id, id=notice_id)
+    return NOTICE.from_row(row) if row else None
+
+
+async def mark_handled(tx: Tx, notice_id: str, now: int) -> None:
+    """Remembers when a notice was acted upon."""
+    await tx.execute(_handled, key_id=notice_id, handled_at=now)
+
+
+async def notices_of(tx: Tx, connection_id: str, object_id: str) -> list[Notice]:
+    """What an acquirer has told of one of its objects, oldest first."""
+    rows = await tx.fetch_all(_notices_of, connection_id=connection_id, object_id=object_id)
+    return [NOTICE.from_row(r) for r in rows]
