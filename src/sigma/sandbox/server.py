@@ -22,7 +22,7 @@ class CuttableProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.access_log = False  # addresses of letters and payments are nobody's log
+        self.access_log = False  # e-mail addresses in queries stay out of logs
 
     def on_message_begin(self) -> None:
         """A request starts: give its scope the transport."""

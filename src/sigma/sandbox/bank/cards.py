@@ -51,11 +51,15 @@ _TABLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 )
 BRANDS = ("MasterCard", "Visa", "Mir")
 
-TEST_CARDS: tuple[ListedCard, ...] = tuple(
-    ListedCard(number, brand, None if result == OK else result, three_ds)
+# One row per result, a card of each payment system in it.
+GROUPS: tuple[tuple[ListedCard, ...], ...] = tuple(
+    tuple(
+        ListedCard(number, brand, None if result == OK else result, three_ds)
+        for number, brand in zip(numbers, BRANDS, strict=False)
+    )
     for result, three_ds, numbers in _TABLE
-    for number, brand in zip(numbers, BRANDS, strict=False)
 )
+TEST_CARDS = tuple(card for group in GROUPS for card in group)
 BY_NUMBER = {card.number: card for card in TEST_CARDS}
 
 # Who refused, by reason; whatever is not here was refused by the payment network.

@@ -62,12 +62,19 @@ def pay_by_card(bank: Bank, payment_id: str, body: Json) -> Payment:
 
 def shop_json(shop: Shop) -> Json:
     """What a shop has set in its cabinet."""
-    return {"id": shop.id, "notification_url": shop.notification_url, "events": shop.events}
+    return {
+        "id": shop.id,
+        "name": shop.name,
+        "notification_url": shop.notification_url,
+        "events": shop.events,
+    }
 
 
 def set_up(bank: Bank, shop_id: str, body: Json) -> Shop:
-    """Change a shop's notification URL and events, opening the shop if need be. Raises Refused."""
+    """Change a shop's name, notification URL and events, opening the shop if need be. Raises Refused."""
     shop = bank.shop(shop_id)
+    if "name" in body:
+        shop = replace(shop, name=str(body["name"] or "")[:100] or None)
     if "notification_url" in body:
         url = body["notification_url"] or None
         if url is not None and not str(url).startswith(("http://", "https://")):
@@ -84,7 +91,7 @@ def set_up(bank: Bank, shop_id: str, body: Json) -> Shop:
 
 @post("/shops/{shop_id:str}", status_code=200)
 async def set_shop(request: Asked, shop_id: FromPath[str]) -> Response[bytes]:
-    """{"notification_url": "https://…", "events": [...]}: what YooKassa keeps in its cabinet."""
+    """{"name", "notification_url", "events"}: what a shop sets in its cabinet."""
     try:
         shop = set_up(_bank(request), shop_id, await read_json(request))
     except Refused as refused:

@@ -30,6 +30,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     created_at: int
+    name: str | None = None
     notification_url: str | None = None
     events: list[str] = msgspec.field(default_factory=lambda: list(EVENTS))
 
