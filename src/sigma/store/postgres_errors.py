@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,6 +26,8 @@ BUSY: Final = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
+GONE: Final = re.compile(r"\bclos(ed|ing)\b|released back to the pool")
+
 
 def translated(error: Exception, ops: Sequence[Op] = ()) -> Exception:
     """Say `error` in the words of `contract`; an error of our own SQL comes back as it is."""
@@ -37,7 +40,8 @@ def translated(error: Exception, ops: Sequence[Op] = ()) -> Exception:
         return error if message is None else Stale(message)
     if isinstance(error, BUSY):  # before LOST: some are both
         return Busy(f"the database is busy: {error or type(error).__name__}")
-    closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    # asyncpg has no class of its own for "connection is closed" and "has been released".
+    closed = isinstance(error, asyncpg.InterfaceError) and GONE.search(str(error))
     if closed or isinstance(error, LOST):
         return Unreachable(f"the connection to PostgreSQL was lost: {error}")
     return error

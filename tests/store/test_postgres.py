@@ -1,0 +1,173 @@
+"""What only PostgreSQL has: round trips, lost connections, notifications between processes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sigma.store.db import Busy, Database, Op, Unreachable, text_statement
+from tests.postgres import run_sql
+from tests.store.engine import (
+    ADD_SHOP,
+    CHANGE,
+    GET_SHOP,
+    LOCK_SHOP,
+    NEXT,
+    RAISE,
+    balance,
+    count,
+    opened,
+)
+
+STATEMENTS_RUN = "SELECT COALESCE(SUM(xact_commit + xact_rollback), 0) FROM pg_stat_database"
+CUT_ALL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'sigma' AND datname = current_database()"
+)
+
+
+@pytest.fixture
+async def db(pg_url: str) -> AsyncIterator[Database]:
+    async with opened(pg_url) as db:
+        yield db
+
+
+def add(shop: str, balance: int = 0) -> Op:
+    return Op(ADD_SHOP, {"id": shop, "balance": balance})
+
+
+async def test_a_block_with_one_write_all_opens_no_transaction(db: Database) -> None:
+    """Its rows carry one transaction number although the block also read before writing."""
+    number = text_statement("SELECT COUNT(DISTINCT xmin::text) AS n FROM shops")
+    open_now = text_statement(
+        "SELECT COUNT(*) AS n FROM pg_stat_activity"
+        " WHERE state = 'idle in transaction' AND datname = current_database()"
+    )
+    async with db.write() as tx:
+        await tx.fetch_one(GET_SHOP, id="a")
+        await tx.write_all([add("a"), add("b"), add("c")])
+        row = None
+        async with db.read() as outside:
+            row = await outside.fetch_one(open_now)
+        assert row is not None
+        assert row["n"] == 0
+    async with db.read() as tx:
+        row = await tx.fetch_one(number)
+    assert row is not None
+    assert row["n"] == 1
+
+
+async def test_a_connection_lost_in_a_transaction_fails_it_and_the_next_one_works(
+    db: Database, pg_url: str
+) -> None:
+    await db.commit([add("a")])
+    with pytest.raises(Unreachable, match="lost"):  # noqa: PT012 - leaving raises
+        async with db.write() as tx:
+            await tx.execute(RAISE, id_="a", by=1)
+            await asyncio.to_thread(run_sql, pg_url, CUT_ALL)
+            await tx.execute(RAISE, id_="a", by=1)
+    assert await balance(db, "a") == 0
+    async with db.write() as tx:
+        await tx.execute(RAISE, id_="a", by=5)
+    assert await balance(db, "a") == 5
+
+
+async def test_a_waiter_hears_another_process_also_after_a_lost_connection(
+    db: Database, pg_url: str
+) -> None:
+    async with opened(pg_url) as other:
+        for number in range(2):
+            waiter = asyncio.create_task(db.wait("jobs", 20))
+            await asyncio.sleep(0.3)
+            if number:
+                await asyncio.to_thread(run_sql, pg_url, CUT_ALL)
+                await asyncio.wait_for(waiter, 5)  # woken for what it may have missed
+                waiter = asyncio.create_task(db.wait("jobs", 20))
+                await asyncio.sleep(0.1)
+            assert not waiter.done()
+            await other.commit([add(f"s{number}")], wake="jobs")
+            await asyncio.wait_for(waiter, 5)
+
+
+async def test_many_wakes_become_few_notifications(db: Database, pg_url: str) -> None:
+    async with opened(pg_url) as other:
+        heard = 0
+
+        async def listen() -> None:
+            nonlocal heard
+            while True:
+                await other.wait("jobs", 10)
+                heard += 1
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(0.3)
+        before = heard
+        await asyncio.gather(*(db.commit([add(f"s{n}")], wake="jobs") for n in range(100)))
+        await db.notify("jobs")
+        await asyncio.sleep(0.2)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert 0 < heard - before < 60
+
+
+async def test_more_transactions_than_connections_wait_for_one(pg_url: str) -> None:
+    async with opened(pg_url, pool_size=2) as db:
+        await db.commit([add("a")])
+
+        async def deposit() -> None:
+            async with db.write() as tx:
+                row = await tx.fetch_one(LOCK_SHOP, id="a")
+                assert row is not None
+                new = {"id_": "a", "was": row["balance"], "will": row["balance"] + 1}
+                await tx.write_all([Op(CHANGE, new)])
+
+        await asyncio.gather(*(deposit() for _ in range(100)))
+        assert await balance(db, "a") == 100
+
+
+async def test_a_deadlock_of_whole_decisions_is_tried_again(db: Database) -> None:
+    await db.commit([add("a"), add("b")])
+    up = [Op(RAISE, {"id_": "a", "by": 1}), Op(RAISE, {"id_": "b", "by": 1})]
+    await asyncio.gather(*(db.commit(up if n % 2 else up[::-1]) for n in range(30)))
+    assert (await balance(db, "a"), await balance(db, "b")) == (30, 30)
+
+
+async def test_a_lock_that_is_never_freed_is_given_up(db: Database, pg_url: str) -> None:
+    await db.commit([add("a")])
+    patience = text_statement("SELECT set_config('lock_timeout', '100ms', true) AS x")
+    async with db.write() as holder:
+        await holder.fetch_one(LOCK_SHOP, id="a")
+
+        async def wait() -> None:
+            async with db.write() as tx:
+                await tx.execute(ADD_SHOP, id="b", balance=0)
+                await tx.fetch_one(patience)
+                await tx.fetch_one(LOCK_SHOP, id="a")
+
+        with pytest.raises(Busy):
+            await asyncio.create_task(wait())
+    assert await count(db) == 1
+
+
+async def test_a_relaxed_write_does_not_wait_for_the_disk(db: Database) -> None:
+    """The setting holds for that one statement and is gone after it, on the same connection."""
+    setting = text_statement("SELECT current_setting('synchronous_commit') AS s")
+    await db.commit([add("a")])
+    before = await _setting(db, setting)
+    started_at = time.monotonic()
+    for _ in range(20):
+        await db.relaxed(NEXT, id_="a")
+    assert time.monotonic() - started_at < 5
+    assert await _setting(db, setting) == before
+    assert await balance(db, "a") == 20
+
+
+async def _setting(db: Database, stmt: object) -> str:
+    from sigma.store.db import Statement
+
+    assert isinstance(stmt, Statement)
+    async with db.read() as tx:
+        row = await tx.fetch_one(stmt)
+    assert row is not None
+    return str(row["s"])
