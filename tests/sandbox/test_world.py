@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from sigma.sandbox.app import SandboxConfig, run_sandbox, start_sandbox
+from sigma.sandbox.bank.cards import TEST_CARDS
+from sigma.sandbox.control import MEANINGS, Effect
 from tests.sandbox.merchants import Merchant, wish
 
 
@@ -65,3 +67,11 @@ async def test_a_foreign_page_cannot_change_the_sandbox(merchant: Merchant) -> N
         url, json={"http_429": True}, headers={"Sec-Fetch-Site": "cross-site"}
     )
     assert answer.status_code == 403
+
+
+def test_every_effect_and_card_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    missing = [effect for effect in MEANINGS if f"`{effect}`" not in text]
+    assert not missing
+    assert all(card.number in text for card in TEST_CARDS)
+    assert set(MEANINGS) == set(Effect)

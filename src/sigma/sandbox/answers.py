@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 
 from sigma.sandbox import moments, money
+from sigma.sandbox.bank import cards
 
 Asked = Request[Any, Any, Any]
 HERE = Path(__file__).parent
@@ -28,7 +29,11 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-_TEMPLATES.globals |= {"money": money.to_person, "moment": moments.to_person}
+_TEMPLATES.globals |= {
+    "money": money.to_person,
+    "moment": moments.to_person,
+    "brand": cards.brand_name,
+}
 
 
 def json_response(body: Any, status: int = 200) -> Response[bytes]:
@@ -53,6 +58,7 @@ def missing(request: Asked) -> Response[bytes]:
         404,
         title="Страница не найдена",
         text="Такого адреса в песочнице нет. Проверьте ссылку или начните с главной.",
+        link=("/", "На главную"),
     )
 
 

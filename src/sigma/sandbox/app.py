@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from sigma.sandbox.moments import Clock, system_clock
 from sigma.sandbox.server import bind, make_server
 from sigma.sandbox.vault import Vault
 
+LOG = logging.getLogger(__name__)
 TICK_S = 0.5
 MAX_REQUEST = 1_000_000
 
@@ -74,6 +76,14 @@ def on_http_error(request: Asked, error: HTTPException) -> Response[bytes]:
     if error.status_code == 404:
         return missing(request)
     return json_response({"type": "error", "description": error.detail}, error.status_code)
+
+
+def on_fault(request: Asked, error: Exception) -> Response[bytes]:
+    """Our own mistake: say so, and leave the trace where a developer looks."""
+    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    if request.url.path.startswith("/bank/v3"):
+        return refusal(Refused(500, "internal_server_error", "The sandbox has a fault"))
+    return json_response({"type": "error", "description": "The sandbox has a fault"}, 500)
 
 
 def same_site_only(request: Asked) -> Response[bytes] | None:
@@ -126,7 +136,7 @@ def create_app(config: SandboxConfig) -> Litestar:
         ),
         lifespan=[alive],
         before_request=same_site_only,
-        exception_handlers={HTTPException: on_http_error},
+        exception_handlers={HTTPException: on_http_error, Exception: on_fault},
         request_max_body_size=MAX_REQUEST,
         openapi_config=None,
     )

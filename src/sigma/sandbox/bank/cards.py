@@ -105,6 +105,12 @@ def brand_of(digits: str) -> str | None:
     return None
 
 
+def brand_name(brand: str, lang: str) -> str:
+    """The payment system's name for people."""
+    names = {"Mir": "Mir" if lang == "en" else "Мир", "MasterCard": "Mastercard"}
+    return names.get(brand, brand)
+
+
 def remember(card: ListedCard, month: int, year: int) -> Card:
     """What may be kept of a card."""
     return Card(card.number[:6], card.number[-4:], card.brand, f"{month:02d}", str(year))

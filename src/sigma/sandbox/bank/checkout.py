@@ -61,7 +61,7 @@ def _show(
 def _unknown(request: Asked) -> Response[bytes]:
     lang = _lang(request, None)
     words = texts.TEXTS[lang]
-    values = {"title": words["unknown"], "text": words["unknown_text"]}
+    values = {"title": words["unknown"], "text": words["unknown_text"], "link": None}
     return page(request, "message.html", 404, lang=lang, **values)
 
 

@@ -71,7 +71,7 @@ def shop_json(shop: Shop) -> Json:
 
 
 def set_up(bank: Bank, shop_id: str, body: Json) -> Shop:
-    """Change a shop's name, notification URL and events, opening the shop if need be. Raises Refused."""
+    """Change a shop's name, notification URL and events; opens the shop. Raises Refused."""
     shop = bank.shop(shop_id)
     if "name" in body:
         shop = replace(shop, name=str(body["name"] or "")[:100] or None)

@@ -20,6 +20,13 @@ SHOWN_IN_PLACE = frozenset(
 )
 
 
+def file_size(size: int) -> str:
+    """Bytes for people: "8 Б", "12,5 КБ"."""
+    if size < 1024:
+        return f"{size}\u00a0Б"
+    return f"{size / 1024:.1f}\u00a0КБ".replace(".", ",")
+
+
 def _box(request: Asked) -> Mailbox:
     box = request.app.state["mail"]
     assert isinstance(box, Mailbox)
@@ -63,7 +70,7 @@ async def inbox(request: Asked) -> Response[bytes]:
             "to": ", ".join(letter.recipients),
             "subject": mail.subject(parsed),
             "at": letter.received_at,
-            "files": len(mail.parts(parsed)),
+            "files": sum(part.content_id is None for part in mail.parts(parsed)),
         }
         for letter, parsed in rows
     ]
@@ -81,8 +88,9 @@ async def show(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
     text = mail.body(parsed, "plain")
     view = request.query_params.get("view") or ("html" if html is not None else "text")
     files = [
-        {"n": n, "name": part.name, "size": len(part.content)}
+        {"n": n, "name": part.name, "size": file_size(len(part.content))}
         for n, part in enumerate(mail.parts(parsed))
+        if html is None or part.content_id is None  # pictures are seen in their place
     ]
     return page(
         request,
