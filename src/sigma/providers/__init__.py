@@ -1,0 +1,1 @@
+"""The acquirers: one folder each. Imports the domain only; nothing here remembers anything."""
