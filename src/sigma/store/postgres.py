@@ -15,11 +15,11 @@ import asyncpg  # type: ignore[import-untyped]
 from sigma.store import postgres_shapes
 from sigma.store.contract import HALF_WAY, NESTED, Busy, Op, Row, Tx, Unreachable
 from sigma.store.postgres_errors import translated
+from sigma.store.postgres_pool import Pool
 from sigma.store.postgres_wakes import PostgresWakes
 from sigma.store.statements import Statement
 
 CONNECT_TIMEOUT_S: Final = 10.0
-ACQUIRE_TIMEOUT_S: Final = 10.0
 OPS_MAX: Final = 40  # more writes than this are sent as several statements in a transaction
 DEADLOCK_TRIES: Final = 3
 SETTINGS: Final = {
@@ -41,22 +41,19 @@ CONNECTION: Final = {
 
 async def open_postgres(url: str, *, pool_size: int) -> PostgresDatabase:
     """Connect to `url`. Raises Unreachable."""
+
+    def connect() -> Any:
+        return asyncpg.connect(url, **CONNECTION)
+
+    pool = Pool(connect, pool_size)
     try:
-        pool = await asyncpg.create_pool(
-            url, min_size=min(2, pool_size), max_size=pool_size, reset=_reset, **CONNECTION
-        )
+        pool.release(await pool.acquire())
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         place = urlsplit(url)
         where = f"{place.hostname or 'local socket'}:{place.port or 5432}{place.path}"
         reason = str(error) or "no answer"
         raise Unreachable(f"cannot connect to PostgreSQL at {where}: {reason}") from error
-    return PostgresDatabase(pool, lambda: asyncpg.connect(url, **CONNECTION))
-
-
-async def _reset(con: Any) -> None:
-    """Leave no transaction open behind. Nothing else of a connection is ever changed."""
-    if con.is_in_transaction():
-        await con.execute("ROLLBACK")
+    return PostgresDatabase(pool, PostgresWakes(pool, connect))
 
 
 class PostgresDatabase:
@@ -64,12 +61,12 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, pool: Any, connect: Any) -> None:
+    def __init__(self, pool: Pool, wakes: PostgresWakes) -> None:
         self.commits = 0
         self.inside: set[asyncio.Task[Any] | None] = set()
         """Tasks with an open transaction."""
-        self._pool = pool
-        self._wakes = PostgresWakes(pool, connect)
+        self.pool = pool
+        self._wakes = wakes
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         return PostgresRead(self)
@@ -120,32 +117,23 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         await self._wakes.close()
-        try:
-            await asyncio.wait_for(self._pool.close(), ACQUIRE_TIMEOUT_S)
-        except TimeoutError:
-            self._pool.terminate()
+        await self.pool.close()
 
     async def run(
         self, method: str, sql: str, arguments: Sequence[object], ops: Sequence[Op] = ()
     ) -> Any:
         """Run one statement on its own; errors come in the words of `contract`."""
         try:
-            con = await self.acquire()
+            con = await self.pool.acquire()
             try:
                 return await getattr(con, method)(sql, *arguments)
             finally:
-                await self.release(con)
+                self.pool.release(con)
         except Exception as error:
             said = translated(error, ops)
             if said is error:
                 raise
             raise said from error
-
-    async def acquire(self) -> Any:
-        return await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-
-    async def release(self, con: Any) -> None:
-        await self._pool.release(con)
 
     def check_not_inside(self) -> None:
         """RuntimeError if this very task has a transaction open."""
@@ -201,6 +189,7 @@ class PostgresTx:
         self._held: Sequence[Op] = ()
         self._wakes: set[str] = set()
         self._failed: Exception | None = None
+        self._committed = False
 
     async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
         rows = await self.fetch_all(stmt, **values)
@@ -251,7 +240,7 @@ class PostgresTx:
 
     async def _begin(self) -> None:
         self._db.check_not_inside()
-        self._con = await self._db.acquire()
+        self._con = await self._db.pool.acquire()
         self._db.inside.add(self._task)
         await self._con.execute("BEGIN")
         held, self._held = self._held, ()
@@ -279,7 +268,7 @@ class PostgresTx:
             if self._con is not None:
                 self._db.inside.discard(self._task)
                 con, self._con = self._con, None
-                await self._db.release(con)  # which rolls back what was not committed
+                self._db.pool.release(con, undo=not self._committed)
         if error is None:
             for channel in self._wakes:
                 self._db.wake(channel)
@@ -287,6 +276,7 @@ class PostgresTx:
     async def _commit(self) -> None:
         if self._con is not None:
             await self._run("execute", "COMMIT", [])
+            self._committed = True
             self._db.commits += 1
         elif self._held:
             await self._db.commit(self._held)

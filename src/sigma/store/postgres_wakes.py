@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
 
+from sigma.store.contract import StoreError
+from sigma.store.postgres_pool import Connect, Pool
 from sigma.store.postgres_shapes import RELAX
 from sigma.store.wakes import Wakes
 
@@ -22,13 +23,11 @@ NOTIFY: Final = f"SELECT {RELAX}, pg_notify($1, $2)"
 ALIVE_EVERY_S: Final = 60.0
 RETRY_S: Final = (0.1, 1.0, 5.0, 15.0)
 
-Connect = Callable[[], Awaitable[Any]]
-
 
 class PostgresWakes:
     """Wakes this process at once, and others by NOTIFY; hears theirs on a connection of its own."""
 
-    def __init__(self, pool: Any, connect: Connect) -> None:
+    def __init__(self, pool: Pool, connect: Connect) -> None:
         self._pool = pool
         self._connect = connect
         self._here = Wakes()
@@ -57,8 +56,12 @@ class PostgresWakes:
         try:
             while True:
                 self._again.discard(channel)
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                    await self._pool.execute(NOTIFY, channel, self._origin)
+                with suppress(OSError, StoreError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    con = await self._pool.acquire()
+                    try:
+                        await con.execute(NOTIFY, channel, self._origin)
+                    finally:
+                        self._pool.release(con)
                 if channel not in self._again:
                     return
         finally:
