@@ -1,6 +1,7 @@
 """The world as a whole: it starts and stops cleanly and keeps what it answered for."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from sigma.sandbox.app import SandboxConfig, run_sandbox, start_sandbox
 from sigma.sandbox.bank.cards import TEST_CARDS
 from sigma.sandbox.control import MEANINGS, Effect
+from sigma.sandbox.server import bind
 from tests.sandbox.merchants import Merchant, wish
 
 
@@ -41,6 +43,11 @@ async def test_a_taken_port_is_an_oserror() -> None:
         taken = SandboxConfig(base_url="", smtp_port=running.smtp_port)
         with pytest.raises(OSError, match=f"127.0.0.1:{running.smtp_port}"):
             await run_sandbox(taken, "127.0.0.1", 0)
+
+
+def test_the_socket_lets_asyncio_turn_nagle_off() -> None:
+    with bind("127.0.0.1", 0) as sock:
+        assert sock.proto == socket.IPPROTO_TCP
 
 
 async def test_a_cancelled_sandbox_lets_its_ports_go() -> None:
