@@ -28,7 +28,7 @@ class Unknown(Exception):  # noqa: N818, not knowing is no error
 
 
 class Rejected(Exception):  # noqa: N818, it is an answer, not a fault
-    """A plain "no": *this* call did nothing. Of an earlier call that ended in Unknown it says nothing.
+    """A plain "no": *this* call did nothing. Of an earlier, lost call it says nothing.
 
     `code` is our stable word: bad_request, credentials, forbidden, not_found, gone. `detail` is in
     the acquirer's own words, for the owner only; it is not part of str(), so not of logs.
@@ -83,7 +83,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """A line of the fiscal receipt (54-FZ) in the acquirer's numbering; `quantity` is decimal text."""
+    """A fiscal line (54-FZ) in the acquirer's numbering; `quantity` is decimal text."""
 
     name: str
     quantity: str
@@ -193,7 +193,7 @@ class Provider(Protocol):
         """Take held money. If it is no longer held, gives what is: captured, canceled or failed."""
 
     async def cancel(self, access: Access, provider_id: str, key: str) -> payment.Reply:
-        """Let held money go. If it is no longer held, gives what is: captured, canceled or failed."""
+        """Let held money go. If it is no longer held, gives what is, as `capture` does."""
 
     async def start_refund(self, access: Access, order: RefundOrder) -> refund.Reply:
         """Give money back; told again with the same key, gives the same refund."""
