@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sigma.store.db import Busy, Database, Op, Unreachable, text_statement
+from sigma.store.db import Busy, Database, Op, Statement, Unreachable, text_statement
 from tests.postgres import run_sql
 from tests.store.engine import (
     ADD_SHOP,
@@ -20,7 +20,6 @@ from tests.store.engine import (
     opened,
 )
 
-STATEMENTS_RUN = "SELECT COALESCE(SUM(xact_commit + xact_rollback), 0) FROM pg_stat_database"
 CUT_ALL = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE application_name = 'sigma' AND datname = current_database()"
@@ -152,22 +151,45 @@ async def test_a_lock_that_is_never_freed_is_given_up(db: Database, pg_url: str)
 
 async def test_a_relaxed_write_does_not_wait_for_the_disk(db: Database) -> None:
     """The setting holds for that one statement and is gone after it, on the same connection."""
-    setting = text_statement("SELECT current_setting('synchronous_commit') AS s")
+    setting = text_statement("SELECT current_setting('synchronous_commit') AS x")
     await db.commit([add("a")])
-    before = await _setting(db, setting)
+    before = await _first(db, setting)
     started_at = time.monotonic()
     for _ in range(20):
         await db.relaxed(NEXT, id_="a")
     assert time.monotonic() - started_at < 5
-    assert await _setting(db, setting) == before
+    assert await _first(db, setting) == before
     assert await balance(db, "a") == 20
 
 
-async def _setting(db: Database, stmt: object) -> str:
-    from sigma.store.db import Statement
+async def test_no_connection_is_lost_by_cancelling(pg_url: str) -> None:
+    async with opened(pg_url, pool_size=2) as db:
+        await db.commit([add("a")])
 
-    assert isinstance(stmt, Statement)
+        async def deposit() -> None:
+            async with db.write() as tx:
+                await tx.fetch_one(LOCK_SHOP, id="a")
+                await tx.execute(RAISE, id_="a", by=1)
+
+        for number in range(60):
+            tasks = [asyncio.create_task(deposit()) for _ in range(6)]
+            await asyncio.sleep(number % 10 / 2000)
+            for task in tasks[number % 2 :: 2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        before = await balance(db, "a")
+        assert before is not None
+        await asyncio.wait_for(asyncio.gather(*(deposit() for _ in range(20))), 5)
+        assert await balance(db, "a") == before + 20
+        used = text_statement(
+            "SELECT COUNT(*) AS x FROM pg_stat_activity"
+            " WHERE application_name = 'sigma' AND datname = current_database()"
+        )
+        assert await _first(db, used) == 2
+
+
+async def _first(db: Database, stmt: Statement) -> object:
     async with db.read() as tx:
         row = await tx.fetch_one(stmt)
     assert row is not None
-    return str(row["s"])
+    return row["x"]

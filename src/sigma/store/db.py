@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
+from sigma.store import tables
 from sigma.store.contract import (
     Busy,
     Conflict,
@@ -20,6 +21,8 @@ from sigma.store.contract import (
     Tx,
     Unreachable,
 )
+from sigma.store.postgres import open_postgres
+from sigma.store.sqlite import open_sqlite
 from sigma.store.statements import (
     Statement,
     in_list,
@@ -51,23 +54,15 @@ __all__ = [
 
 
 async def open_database(
-    url: str, *, pool_size: int = 8, metadata: MetaData | None = None
+    url: str, *, pool_size: int = 8, metadata: MetaData = tables.metadata
 ) -> Database:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://…`.
 
     `metadata` (Sigma's tables by default) gives unique keys their names on SQLite. Raises
     Unreachable with one line for the person at the command line.
     """
-    if metadata is None:
-        from sigma.store.tables import metadata as tables
-
-        metadata = tables
     if url.startswith("sqlite:"):
-        from sigma.store.sqlite import open_sqlite
-
         return await open_sqlite(url, metadata, readers=2)
     if url.startswith(("postgresql:", "postgres:")):
-        from sigma.store.postgres import open_postgres
-
         return await open_postgres(url, pool_size=pool_size)
     raise Unreachable(f"unknown kind of database: {url.split(':', 1)[0]}; use sqlite or postgresql")

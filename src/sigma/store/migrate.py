@@ -45,6 +45,7 @@ from sqlalchemy.schema import CreateIndex
 
 from sigma.store.contract import Unreachable
 from sigma.store.sqlite import sqlite_path
+from sigma.store.tables import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Two processes that start together migrate one after the other.
@@ -69,9 +70,8 @@ def head(*, migrations: Path = MIGRATIONS) -> str | None:
     return ScriptDirectory(str(migrations)).get_current_head()
 
 
-def drift(url: str, metadata: MetaData | None = None) -> list[str]:
+def drift(url: str, tables: MetaData = metadata) -> list[str]:
     """Say where the database and the tables differ; an empty list is what you want."""
-    tables = metadata if metadata is not None else _tables()
 
     def compare(con: Connection) -> list[str]:
         context = MigrationContext.configure(con, opts=_comparing(con, tables))
@@ -89,10 +89,9 @@ def drift(url: str, metadata: MetaData | None = None) -> list[str]:
 
 
 def autogenerate(
-    message: str, metadata: MetaData | None = None, *, migrations: Path = MIGRATIONS
+    message: str, tables: MetaData = metadata, *, migrations: Path = MIGRATIONS
 ) -> Path:
     """Write the next migration (for a developer, who reads it before committing it)."""
-    tables = metadata if metadata is not None else _tables()
     last = NUMBER.match(head(migrations=migrations) or "0")
     number = f"{int(last[0] if last else 0) + 1:04d}"
     slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:40]
@@ -114,12 +113,6 @@ def autogenerate(
     lines = path.read_text().splitlines()
     path.write_text("\n".join(line for line in lines if "# ### " not in line) + "\n")
     return path
-
-
-def _tables() -> MetaData:
-    from sigma.store.tables import metadata
-
-    return metadata
 
 
 def _config(con: Connection, migrations: Path, tables: MetaData | None = None) -> Config:
@@ -239,17 +232,12 @@ def _on_sqlite(url: str, work: Callable[[Connection], T]) -> T:
             if broken:
                 raise RuntimeError(f"rows without their parents after the migration: {broken[:5]}")
         return result
-    except (sqlite3.OperationalError, DBAPIError) as error:
-        if _is_cannot_open(error):
-            raise Unreachable(f"cannot open the SQLite file {path}: {error}") from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_CANTOPEN", "SQLITE_NOTADB"):
+            raise Unreachable(f"cannot open the SQLite file {path}: {error.orig}") from error
         raise
     finally:
         engine.dispose()
-
-
-def _is_cannot_open(error: Exception) -> bool:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlite_errorname", "") in ("SQLITE_CANTOPEN", "SQLITE_NOTADB")
 
 
 def _plain_connection(path: Path) -> sqlite3.Connection:

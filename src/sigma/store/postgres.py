@@ -123,17 +123,20 @@ class PostgresDatabase:
         self, method: str, sql: str, arguments: Sequence[object], ops: Sequence[Op] = ()
     ) -> Any:
         """Run one statement on its own; errors come in the words of `contract`."""
+        con = None
         try:
             con = await self.pool.acquire()
-            try:
-                return await getattr(con, method)(sql, *arguments)
-            finally:
-                self.pool.release(con)
+            return await getattr(con, method)(sql, *arguments)
         except Exception as error:
             said = translated(error, ops)
+            if con is not None and isinstance(said, Unreachable):
+                con.terminate()
             if said is error:
                 raise
             raise said from error
+        finally:
+            if con is not None:
+                self.pool.release(con)
 
     def check_not_inside(self) -> None:
         """RuntimeError if this very task has a transaction open."""
@@ -234,6 +237,8 @@ class PostgresTx:
             raise
         except Exception as error:
             self._failed = translated(error, ops)
+            if self._con is not None and isinstance(self._failed, Unreachable):
+                self._con.terminate()
             if self._failed is error:
                 raise
             raise self._failed from error

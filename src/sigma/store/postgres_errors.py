@@ -16,6 +16,7 @@ LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash, still starting
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
+    asyncpg.InternalClientError,  # the server hung up while asyncpg expected nothing
 )
 BUSY: Final = (
     TimeoutError,

@@ -1,3 +1,6 @@
+<%
+    types = [name for name in ("BigInt", "Flag", "TextC") if name in upgrades + downgrades]
+%>\
 """${message}.
 
 Works on both databases: column types come from `sigma.store.columns`, and tables are changed in
@@ -6,8 +9,10 @@ Works on both databases: column types come from `sigma.store.columns`, and table
 
 import sqlalchemy as sa
 from alembic import op
+% if types:
 
-from sigma.store.columns import BigInt, Flag, Json, TextC
+from sigma.store.columns import ${", ".join(types)}
+% endif
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
