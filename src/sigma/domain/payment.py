@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from . import invoice as invoices
+from .answers import Answers, Consent
 from .change import Change, Happening, Job, NewId
 from .errors import Refused
 from .invoice import Invoice
@@ -80,6 +81,8 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
+FIRST_LOOK = 20_000_000  # microseconds: the request that started it asks at once; the job only repairs
+
 FINAL = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
 
 
@@ -136,7 +139,6 @@ class Payment:
     attention: Attention | None = None
     income: Money | None = None
     captured_at: int | None = None
-    checked_at: int = 0
     version: int = 0
 
     @property
@@ -159,6 +161,26 @@ class Reply:
     income: Money | None = None
     refunded: Money | None = None
     our_id: str = ""  # the payment's id that we sent along as metadata
+
+
+def begin(
+    payment: Payment,
+    answers: Answers | None,
+    consent: Consent | None,
+    now: int,
+    new_id: NewId,
+    *,
+    fresh: bool,
+) -> Change:
+    """A client is about to pay: the payment with its key, the answers and the promise to find out, before any call.
+
+    Not `fresh`: the same browser goes back to its unfinished payment, perhaps with other answers.
+    """
+    given = tuple(row for row in (answers, consent) if row is not None)
+    line = happened(payment, "started" if fresh else "resumed", now, new_id, "client")
+    due = now + FIRST_LOOK if fresh else 0
+    job = Job("payment.advance", payment.id, payment.shop_id, due)
+    return Change((payment, *given, line), jobs=(job,))
 
 
 def happened(
@@ -209,7 +231,7 @@ def settle(
         payment,
         status=after,
         unknown=False,
-        provider_id=reply.provider_id,
+        provider_id=reply.provider_id or payment.provider_id,
         confirmation_url=reply.confirmation_url or payment.confirmation_url,
         method=reply.method or payment.method,
     )
@@ -268,7 +290,6 @@ def _captured(
     change = Change(
         (paid, receipt, happened(paid, "captured", now, new_id)),
         (entry,),
-        (Job("payment.announce", paid.id, paid.shop_id),),
     )
     if paid.wants_mail:
         change += mail_change(paid, "receipt", paid.id, now, new_id)

@@ -61,7 +61,6 @@ class Refund:
     provider_id: str | None = None
     failure: str = ""
     finished_at: int | None = None
-    checked_at: int = 0
     version: int = 0
 
 
@@ -169,7 +168,7 @@ def settle(
         or (refund.provider_id and refund.provider_id != reply.provider_id)
     ):
         return _flag(payment, Attention.CONTRADICTION, refund, now, new_id)
-    seen = replace(refund, status=after, unknown=False, provider_id=reply.provider_id)
+    seen = replace(refund, status=after, unknown=False, provider_id=reply.provider_id or refund.provider_id)
     if seen == refund:
         return Change()
     if after is refund.status:
@@ -196,7 +195,6 @@ def _succeeded(
     change = Change(
         (done, happened(done, "succeeded", now, new_id)),
         (entry,),
-        (Job("payment.announce", payment.id, payment.shop_id),),
     )
     if payment.wants_mail:
         change += mail_change(payment, "refund", done.id, now, new_id)

@@ -98,11 +98,6 @@ _by_provider = statement(
         payments.c.provider_id == bindparam("provider_id"),
     )
 )
-_checked = statement(
-    update(payments)
-    .where(payments.c.id == bindparam("key_id"))
-    .values(checked_at=bindparam("checked_at"))
-)
 _receipt = statement(select(receipts).where(receipts.c.payment_id == bindparam("payment_id")))
 _answers_of = statement(
     select(answers).where(answers.c.payment_id == bindparam("payment_id")).order_by(answers.c.id)
@@ -200,11 +195,6 @@ async def by_provider(tx: Tx, connection_id: str, provider_id: str) -> Payment |
     """The payment that an acquirer knows by its own id."""
     row = await tx.fetch_one(_by_provider, connection_id=connection_id, provider_id=provider_id)
     return from_row(row) if row else None
-
-
-async def mark_checked(tx: Tx, payment_id: str, now: int) -> None:
-    """Remembers when the acquirer was last asked."""
-    await tx.execute(_checked, key_id=payment_id, checked_at=now)
 
 
 async def receipt(tx: Tx, payment_id: str) -> Receipt | None:

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select
 from sigma.domain.shop import Seller, Shop
 from sigma.store.contract import Database, Row, Tx
 from sigma.store.rows import codec, columns, encode, plain
-from sigma.store.statements import statement, upsert
+from sigma.store.statements import insert_ignore, statement, upsert
 from sigma.store.tables import counters, shops
 
 _seller = msgspec.json.Decoder(Seller)
@@ -30,6 +30,7 @@ _next = statement(
         counters.c.value
     )
 )
+_claim_first = statement(insert_ignore(counters, "shop_id", "name"))
 _locked = statement(select(shops).where(shops.c.id == bindparam("id")).with_for_update())
 
 
@@ -57,3 +58,8 @@ async def next_number(db: Database, shop_id: str) -> int:
     row = await db.relaxed(_next, shop_id=shop_id, name="invoice", value=1)
     assert row is not None
     return int(row["value"])
+
+
+async def claim_first(tx: Tx) -> bool:
+    """True for the one transaction that makes this installation's first shop."""
+    return await tx.execute(_claim_first, shop_id="", name="first_shop", value=1) == 1

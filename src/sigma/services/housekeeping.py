@@ -1,0 +1,14 @@
+"""What no one waits for: old sessions and answered requests are forgotten when their time is over."""
+
+from sigma.services.context import DAY, Context
+from sigma.store import requests, users
+
+REMEMBER = 3 * DAY  # an idempotency key answers for at least a day; clients with queues get three
+
+
+async def tidy(ctx: Context) -> None:
+    """Forgets what nobody can ask for any more."""
+    now = ctx.now()
+    async with ctx.db.write() as tx:
+        await requests.forget(tx, now - REMEMBER)
+        await users.end_old(tx, now)
