@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, case, delete, func, select, tuple_, update
 
 from sigma.domain.change import Job
 from sigma.store.contract import Database, Op, Row, Tx
-from sigma.store.statements import statement, upsert
+from sigma.store.statements import insert_on_conflict, statement
 from sigma.store.tables import jobs
 
 CHANNEL = "jobs"
@@ -32,20 +32,21 @@ class Claimed:
         return f"{self.kind}:{self.subject}"
 
 
-_promise_one = upsert(
-    jobs,
-    ["kind", "subject"],
-    {
-        # Asked again while it waits: the earlier time wins. While it runs: it will run once more.
-        "due_at": case(
-            (jobs.c.due_at > bindparam("due_at"), bindparam("due_at")), else_=jobs.c.due_at
-        ),
-        "generation": jobs.c.generation + 1,
-        "attempts": 0,
-        "state": "queued",
-    },
+_new = insert_on_conflict(jobs)
+_promise = statement(
+    _new.on_conflict_do_update(
+        index_elements=["kind", "subject"],
+        set_={
+            # Asked again while it waits: the earlier time wins. While it runs: it runs once more.
+            "due_at": case(
+                (jobs.c.due_at > _new.excluded.due_at, _new.excluded.due_at), else_=jobs.c.due_at
+            ),
+            "generation": jobs.c.generation + 1,
+            "attempts": 0,
+            "state": "queued",
+        },
+    )
 )
-_promise = statement(_promise_one)
 
 _due = (
     select(jobs.c.kind, jobs.c.subject)
