@@ -70,3 +70,13 @@ async def test_refunds_of_another_payment_are_not_listed(stage: Stage, access: A
     await stage.provider.start_refund(access, back(one))
     assert len(await stage.provider.list_refunds(access, one.provider_id)) == 1
     assert await stage.provider.list_refunds(access, other.provider_id) == ()
+
+
+async def test_every_refund_of_a_payment_is_listed_however_many(
+    stage: Stage, access: Access
+) -> None:
+    seen = await paid(stage, access)
+    for number in range(103):
+        await stage.provider.start_refund(access, back(seen, 1_00, number))
+    listed = await stage.provider.list_refunds(access, seen.provider_id)
+    assert {one.our_id for one in listed} == {f"ref_{number}" for number in range(103)}

@@ -182,7 +182,20 @@ async def test_a_bundle_of_authorities_belongs_to_its_connection(
         assert len(line.heard) == 1
 
 
-@pytest.mark.parametrize("url", ["http://[", "nowhere", "ftp://127.0.0.1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nowhere",
+        "http://[",
+        "http://x:y:z",
+        "http://127.0.0.1:99999999",
+        "http://\x00",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1:1",
+        "http://" + "ж" * 300,
+    ],
+)
 async def test_an_address_that_leads_nowhere_is_not_known(yookassa: Provider, url: str) -> None:
     with pytest.raises(Unknown):
         await yookassa.check(Access("100500", "test_secret", url, timeout_s=1))

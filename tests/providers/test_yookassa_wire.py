@@ -326,6 +326,12 @@ def test_a_notice_of_a_refund_names_its_payment() -> None:
     assert (read.payment_provider_id, read.our_id) == (PAYMENT_ID, "ref_1")
 
 
+def test_a_notice_has_a_largest_size() -> None:
+    assert wire.read_notice(notice(padding="x" * 200_000)).object_id == PAYMENT_ID
+    with pytest.raises(ValueError, match="too large"):
+        wire.read_notice(notice(padding="x" * 300_000))
+
+
 def test_a_notice_of_something_else_is_known_as_such() -> None:
     for event in ("payment_method.active", "deal.closed", "payout.succeeded", "invoice.new"):
         assert wire.read_notice(notice(event=event)).object_kind == "other"

@@ -14,6 +14,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -185,11 +186,12 @@ class YooKassa:
 
     async def _call(self, access: Access, method: str, path: str, **more: Any) -> dict[str, Any]:
         try:
+            urlsplit(access.base_url).port  # noqa: B018, httpx would let a port of 99999 through
             async with asyncio.timeout(access.timeout_s):  # httpx counts each read alone
                 heard = await self._exchange(access, method, path, **more)
         except TimeoutError:
             raise Unknown("no answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as broken:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as broken:
             raise Unknown(f"no answer: {type(broken).__name__}") from None
         return _understood(heard)
 
