@@ -1,31 +1,21 @@
-"""The worker: every kind of job in one table. A claim is a lease, a failure is put off, a hopeless one waits for a person."""
+"""The worker: every kind of job in one table, and the loop that does them."""
 
 import asyncio
-import random
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
-from sigma.domain.errors import Refused
 from sigma.domain.payment import Attention
 from sigma.domain.refund import Status as RefundStatus
-from sigma.providers.base import Unknown
-from sigma.services import housekeeping, invoices, mails, notices, payments, refunds
+from sigma.services import housekeeping, invoices, jobs, mails, notices, payments, refunds
 from sigma.services.context import HOUR, MINUTE, SECOND, Context
-from sigma.store import jobs
-from sigma.store.contract import Busy, Conflict, Stale, StoreError
-from sigma.store.jobs import Claimed
+from sigma.services.jobs import Handler
 
 log = structlog.get_logger()
 
-LEASE = 2 * MINUTE
-HANDLER_S = 110.0  # less than the lease: no job runs twice at once
 SLOTS = 8  # jobs at a time; they mostly wait for somebody else's server
 POLL_S = 5.0  # wakes are told; polling only backs them up
-PATIENCE = 12  # tries before a person is asked; money is asked about for ever
-
-Handler = Callable[[Context, str], Awaitable[int | None]]
+STOP_S = 10.0  # what is running when the worker is stopped may take so long to finish
 
 
 async def _payment(ctx: Context, payment_id: str) -> int | None:
@@ -59,23 +49,21 @@ async def _expire(ctx: Context, invoice_id: str) -> int | None:
     return None
 
 
-async def _mail(ctx: Context, mail_id: str) -> int | None:
-    return await mails.send(ctx, mail_id)
-
-
 HANDLERS: Mapping[str, Handler] = {
     "payment.advance": _payment,
     "refund.advance": _refund,
     "notice.handle": _notice,
     "invoice.expire": _expire,
-    "mail.send": _mail,
+    "mail.send": mails.send,
 }
+# Money is asked about until the acquirer answers, however long it is silent.
 FOR_EVER = ("payment.advance", "refund.advance", "notice.handle")
 
 
 async def run(ctx: Context, stop: asyncio.Event) -> None:
     """Works until `stop` is set, then lets what is running finish."""
     running: set[asyncio.Task[None]] = set()
+    stopping = asyncio.create_task(stop.wait())
     tidied = 0
     while not stop.is_set():
         try:
@@ -83,89 +71,45 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
                 await housekeeping.tidy(ctx)
                 tidied = ctx.now()
             free = SLOTS - len(running)
-            claimed = await _claim(ctx, free) if free else []
-            running |= {asyncio.create_task(_work(ctx, job)) for job in claimed}
-            if free and not claimed:
-                await _rest(ctx, stop, running)
-            elif running:
-                done, _ = await asyncio.wait(
-                    running, timeout=0.05, return_when=asyncio.FIRST_COMPLETED
-                )
-        except StoreError as error:
-            log.warning("worker.database", error=type(error).__name__)
-            await asyncio.sleep(1)
+            claimed = await jobs.claim(ctx, free) if free else []
+            running |= {asyncio.create_task(_attempt(ctx, job)) for job in claimed}
+            if not claimed:
+                await _wait(ctx, stopping, running, full=not free)
+        except Exception as error:
+            # The database is away, most likely; the worker must be there when it is back.
+            log.warning("worker.trouble", error=type(error).__name__)
+            await asyncio.wait({stopping}, timeout=1)
         running = {task for task in running if not task.done()}
+    stopping.cancel()
     if running:
-        await asyncio.wait(running, timeout=10)
+        await asyncio.wait(running, timeout=STOP_S)
 
 
-async def _claim(ctx: Context, limit: int) -> list[Claimed]:
-    now = ctx.now()
-    return await jobs.claim(ctx.db, now=now, until=now + LEASE, limit=limit)
+async def _wait(
+    ctx: Context, stopping: asyncio.Task[bool], running: set[asyncio.Task[None]], *, full: bool
+) -> None:
+    """Until there may be something to do: a job is promised or due, a slot is free, or it is time to stop."""
+    if full:
+        await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+        return
+    resting = asyncio.create_task(jobs.rest(ctx, POLL_S))
+    await asyncio.wait({stopping, resting}, return_when=asyncio.FIRST_COMPLETED)
+    if not resting.done():
+        resting.cancel()
+    await asyncio.gather(resting, return_exceptions=True)
 
 
-async def _rest(ctx: Context, stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
-    """Sleeps until a job is promised, one becomes due, or it is time to look anyway."""
-    async with ctx.db.read() as tx:
-        due = await jobs.next_due(tx)
-    seconds = POLL_S if due is None else min(max((due - ctx.now()) / SECOND, 0.01), POLL_S)
-    waits = {
-        asyncio.create_task(ctx.db.wait(jobs.CHANNEL, seconds)),
-        asyncio.create_task(stop.wait()),
-    }
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in waits:
-        task.cancel()
-    await asyncio.gather(*waits, return_exceptions=True)
+async def _attempt(ctx: Context, job: jobs.Claimed) -> None:
+    try:
+        await jobs.attempt(ctx, job, HANDLERS, FOR_EVER)
+    except Exception as error:
+        log.warning("worker.trouble", kind=job.kind, error=type(error).__name__)
 
 
 async def drain(ctx: Context, limit: int = 1000) -> int:
-    """Does every job that is due now, one after another; returns how many. For tests and `sigma reconcile`."""
+    """Does every job that is due now, one after another; returns how many. Raises StoreError."""
     count = 0
-    while count < limit and (claimed := await _claim(ctx, 1)):
-        await _work(ctx, claimed[0])
+    while count < limit and (claimed := await jobs.claim(ctx, 1)):
+        await jobs.attempt(ctx, claimed[0], HANDLERS, FOR_EVER)
         count += 1
     return count
-
-
-async def _work(ctx: Context, job: Claimed) -> None:
-    """One try at one job. Nothing is thrown: the job is done, put off, or dead."""
-    try:
-        async with asyncio.timeout(HANDLER_S):
-            again = await HANDLERS[job.kind](ctx, job.subject)
-        if again is None:
-            await jobs.done(ctx.db, job)
-        else:
-            await jobs.later(ctx.db, job, again, "", dead=False)
-    except (Stale, Conflict, Busy) as error:
-        await _put_off(ctx, job, type(error).__name__, SECOND)
-    except Unknown as unknown:
-        after = int((unknown.retry_after_s or 0) * SECOND)
-        await _put_off(ctx, job, f"unknown: {unknown}", max(after, _backoff(job.attempts)))
-    except Refused as refused:
-        await _put_off(ctx, job, f"refused: {refused.code}", _backoff(job.attempts), mortal=True)
-    except StoreError:
-        raise
-    except Exception as error:
-        # Only the kind of error and its place are kept: its words may hold somebody's data.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        told = f"{type(error).__name__} at {place.name}:{place.lineno}"
-        log.error("job.error", kind=job.kind, subject=job.subject, error=told)
-        await _put_off(ctx, job, told, _backoff(job.attempts), mortal=True)
-
-
-async def _put_off(
-    ctx: Context, job: Claimed, error: str, pause: int, *, mortal: bool = False
-) -> None:
-    dead = job.attempts >= PATIENCE and (mortal or job.kind not in FOR_EVER)
-    log.info("job.dead" if dead else "job.later", kind=job.kind, subject=job.subject, error=error)
-    try:
-        await jobs.later(ctx.db, job, ctx.now() + pause, error, dead=dead)
-    except StoreError:
-        pass  # the lease ends by itself and another try comes
-
-
-def _backoff(attempts: int) -> int:
-    """5 s, 10 s, 20 s … a quarter of an hour at most, spread so that a crowd does not come back at once."""
-    base = min(5 * 2 ** min(attempts - 1, 8), 900)
-    return int(base * SECOND * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
