@@ -1,0 +1,146 @@
+"""How a cabinet handler reads a posted form and answers: a page in the person's language, or a redirect that says what was done."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from litestar.datastructures import Cookie
+from litestar.response import Response
+
+from sigma.domain.errors import Problem, Refused
+from sigma.domain.member import Permission
+from sigma.services.context import Context
+from sigma.services.users import Session
+from sigma.texts import LOCALES, Words
+from sigma.web.cabinet.auth import WebRequest
+from sigma.web.pages import page
+
+FLASH = "sigma_flash"
+_FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The menu: name (words: cabinet.place_…), address, picture. `settings` is «Ещё» on a phone.
+PLACES = (
+    ("home", "/", "home"),
+    ("invoices", "/invoices", "invoice"),
+    ("payments", "/payments", "payments"),
+    ("settings", "/settings", "settings"),
+)
+
+Given = dict[str, list[str]]
+
+
+async def posted(request: WebRequest) -> Given:
+    """A posted form: name → values, as they came. Files are no part of any cabinet form."""
+    form = await request.form()
+    return {name: [v for v in form.getall(name) if isinstance(v, str)] for name in form}
+
+
+def words_of(session: Session) -> Words:
+    """The person's language and the shop's clock."""
+    return Words(session.locale, session.shop.tz)
+
+
+def iso(moment: int) -> str:
+    """UTC microseconds as <time datetime> wants them."""
+    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="seconds")
+
+
+def sentences(words: Words, problems: Iterable[Problem]) -> dict[str, str]:
+    """Field → what is wrong with it; the first problem of a field speaks."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        found.setdefault(problem.field, words.problem(problem))
+    return found
+
+
+def refusal(words: Words, refused: Refused) -> dict[str, str]:
+    """What to show over and beside the fields of a refused form. Key "" is about the whole form."""
+    if refused.problems:
+        return sentences(words, refused.problems)
+    return {"": words.refusal(refused)}
+
+
+def cabinet_page(
+    request: WebRequest,
+    session: Session,
+    template: str,
+    *,
+    place: str,
+    status: int = 200,
+    **context: Any,
+) -> Response[Any]:
+    """A page of the cabinet inside its frame. `place` is the lit one of PLACES; `errors` may be given, see parts.html."""
+    ctx: Context = request.app.state.ctx
+    words = words_of(session)
+    told = _told(request, words)
+    shown = {
+        "words": words,
+        "session": session,
+        "shop": session.shop,
+        "csrf": session.csrf,
+        "now": ctx.now(),
+        "iso": iso,
+        "places": PLACES,
+        "place": place,
+        "flashes": told,
+        "errors": {},
+        "may_issue": session.member.may(Permission.ISSUE),
+        "may_settings": session.member.may(Permission.SETTINGS),
+        "may_jobs": session.member.may(Permission.JOBS),
+        "hide_plus": False,
+    }
+    answer = page(request, template, **(shown | context))
+    answer.status_code = status
+    if told or request.cookies.get(FLASH):
+        answer.delete_cookie(FLASH, path="/")
+    return answer
+
+
+def go(url: str, done: str = "", *, tone: str = "good", **params: str | int) -> Response[Any]:
+    """After a form: 303 to `url`, where a line says what was done. `done` is a text's key like "settings.done_saved"."""
+    cookies = []
+    if done:
+        assert _FLASH_KEY.fullmatch(done), "the key of a flash is area.done_…"
+        body = json.dumps([tone, done, params]).encode()
+        cookies.append(
+            Cookie(
+                key=FLASH,
+                value=base64.urlsafe_b64encode(body).decode().rstrip("="),
+                path="/",
+                max_age=60,
+                httponly=True,
+                samesite="lax",
+            )
+        )
+    return Response("", status_code=303, headers={"location": url}, cookies=cookies)
+
+
+def _told(request: WebRequest, words: Words) -> list[Mapping[str, str]]:
+    raw = request.cookies.get(FLASH, "")
+    if not raw or len(raw) > 2000:
+        return []
+    try:
+        tone, key, params = json.loads(base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)))
+        if tone not in ("good", "bad", "wait", "quiet") or not _FLASH_KEY.fullmatch(key):
+            return []
+        return [{"tone": tone, "text": words.t(key, **params)}]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, binascii.Error):
+        return []  # a cookie of an older version or of somebody's own making
+
+
+def locale_of(request: WebRequest) -> str:
+    """The language before anybody signed in: the one asked for, else the browser's, else Russian."""
+    asked = request.query_params.get("lang", "")
+    if asked in LOCALES:
+        return str(asked)
+    wanted = request.headers.get("accept-language", "")
+    for part in wanted.split(","):
+        tag = part.split(";")[0].strip().lower()[:2]
+        if tag in LOCALES:
+            return tag
+    return "ru"
