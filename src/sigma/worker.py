@@ -75,7 +75,7 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
             running |= {asyncio.create_task(_attempt(ctx, job)) for job in claimed}
             if not claimed:
                 await _wait(ctx, stopping, running, full=not free)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The database is away, most likely; the worker must be there when it is back.
             log.warning("worker.trouble", error=type(error).__name__)
             await asyncio.wait({stopping}, timeout=1)
@@ -88,7 +88,9 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
 async def _wait(
     ctx: Context, stopping: asyncio.Task[bool], running: set[asyncio.Task[None]], *, full: bool
 ) -> None:
-    """Until there may be something to do: a job is promised or due, a slot is free, or it is time to stop."""
+    """Until there may be something to do: a job is promised or due, a slot is free, or it is time
+    to stop.
+    """
     if full:
         await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
         return
@@ -102,7 +104,7 @@ async def _wait(
 async def _attempt(ctx: Context, job: jobs.Claimed) -> None:
     try:
         await jobs.attempt(ctx, job, HANDLERS, FOR_EVER)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the lease ends by itself and another try comes
         log.warning("worker.trouble", kind=job.kind, error=type(error).__name__)
 
 

@@ -1,13 +1,18 @@
-"""What a client answered for one payment, and the consent given with it. Values are sealed before they come here."""
+"""What a client answered for one payment, and the consent given with it.
+
+Values are sealed before they come here.
+"""
 
 from dataclasses import dataclass
 
-from .question import Question
+from sigma.domain.question import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """`sealed` is the encrypted JSON of key → value; `questions` are those that were on the page, so the pair can be read for ever."""
+    """`sealed` is the encrypted JSON of key → value; `questions` are those that were on the page,
+    so the pair can be read for ever.
+    """
 
     id: str
     shop_id: str
@@ -22,7 +27,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Proof of a consent: the very text with its version and hash, when, and (sealed) from where."""
+    """Proof of a consent: the very text, its version and hash, when, and (sealed) from where."""
 
     id: str
     shop_id: str

@@ -1,14 +1,14 @@
-"""A decision, whole: the rows to save, the entries for the books, the work promised. Written together or not at all."""
+"""A decision, whole: the rows to save, the entries for the books, the work promised. Written
+together or not at all.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .ledger import Entry
+from sigma.domain.ledger import Entry
 
-NewId = Callable[
-    [str], str
-]  # prefix → a fresh id; handed in, so that a seeded run repeats itself
+NewId = Callable[[str], str]  # prefix → a fresh id; handed in, so that a seeded run repeats itself
 
 
 class Saved(Protocol):
@@ -22,7 +22,9 @@ class Saved(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work promised inside a transaction: `kind` names the handler, `subject` the row. Facts stay in the row."""
+    """Work promised inside a transaction: `kind` names the handler, `subject` the row. Facts stay
+    in the row.
+    """
 
     kind: str
     subject: str
@@ -32,7 +34,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A line of the timeline: what happened to a subject, when, by whom. Never holds personal data."""
+    """A line of the timeline: what happened to a subject, when, by whom. Never holds personal
+    data.
+    """
 
     id: str
     shop_id: str

@@ -14,7 +14,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`account` is the shop's id at the acquirer. Settings: base_url, timeout_s, ca_bundle, two_stage."""
+    """`account` is the shop's id at the acquirer.
+
+    Settings: base_url, timeout_s, ca_bundle, two_stage.
+    """
 
     id: str
     shop_id: str
@@ -38,7 +41,9 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something an acquirer told us: a hint, stored before it is handled. `digest` makes the same words one row."""
+    """Something an acquirer told us: a hint, stored before it is handled. `digest` makes the same
+    words one row.
+    """
 
     id: str
     shop_id: str

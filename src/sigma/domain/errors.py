@@ -1,4 +1,6 @@
-"""Wishes that cannot be granted: every refusal has a stable code, shown kindly on pages and as a problem at the API."""
+"""Wishes that cannot be granted: every refusal has a stable code, shown kindly on pages and as a
+problem at the API.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -38,19 +40,22 @@ CODES: dict[str, int] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with one input: `field` is its path («items.0.price»), `code` names the sentence, `params` fill it."""
+    """One thing wrong with one input: `field` is its path («items.0.price»), `code` names the
+    sentence, `params` fill it.
+    """
 
     field: str
     code: str
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class Refused(Exception):
-    """A wish that cannot be granted. `code` is one of CODES; `problems` name the fields, when fields are to blame."""
+class Refused(Exception):  # noqa: N818 - a word of ours
+    """A wish that cannot be granted.
 
-    def __init__(
-        self, code: str, *, problems: tuple[Problem, ...] = (), **params: Any
-    ) -> None:
+    `code` is one of CODES; `problems` name the fields, when fields are to blame.
+    """
+
+    def __init__(self, code: str, *, problems: tuple[Problem, ...] = (), **params: Any) -> None:
         assert code in CODES, f"unknown refusal {code}"
         super().__init__(code)
         self.code = code

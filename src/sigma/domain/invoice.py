@@ -1,14 +1,16 @@
-"""An invoice: a request for money with a link, what it asks of the client, and when it can be paid."""
+"""An invoice: a request for money with a link, what it asks of the client, and when it can be
+paid.
+"""
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from .change import Change, Happening, Job, NewId
-from .errors import Problem, Refused, invalid
-from .money import BadMoney, Money, total
-from .question import Question, check_questions
-from .shop import url_ok
+from sigma.domain.change import Change, Happening, Job, NewId
+from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.money import BadMoney, Money, total
+from sigma.domain.question import Question, check_questions
+from sigma.domain.shop import url_ok
 
 
 class Status(StrEnum):
@@ -30,7 +32,8 @@ class Event(StrEnum):
     LAPSED = "lapsed"  # its time is over
 
 
-# Every pair is here or refused. A payment that the acquirer finished before the expiry fills an expired invoice too.
+# Every pair is here or refused. A payment that the acquirer finished before the expiry fills an
+# expired invoice too.
 FLOW: dict[Status, dict[Event, Status]] = {
     Status.DRAFT: {Event.ISSUED: Status.OPEN, Event.VOIDED: Status.VOID},
     Status.OPEN: {
@@ -66,7 +69,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """Times are UTC microseconds. `max_payments` None means any number. `paid_count` counts captures that were in time."""
+    """Times are UTC microseconds.
+
+    `max_payments` None means any number. `paid_count` counts captures that were in time.
+    """
 
     id: str
     shop_id: str
@@ -126,18 +132,13 @@ def check_draft(draft: Draft, now: int) -> list[Problem]:
     if draft.amount.minor <= 0:
         problems.append(Problem("amount", "money_positive"))
     if draft.max_payments is not None and not 1 <= draft.max_payments <= MAX_PAYMENTS:
-        problems.append(
-            Problem("max_payments", "range", {"min": 1, "max": MAX_PAYMENTS})
-        )
+        problems.append(Problem("max_payments", "range", {"min": 1, "max": MAX_PAYMENTS}))
     if draft.expires_at is not None and draft.expires_at <= now:
         problems.append(Problem("expires_at", "in_the_past"))
     if draft.return_url and not url_ok(draft.return_url):
         problems.append(Problem("return_url", "url"))
     return (
-        problems
-        + _check_items(draft)
-        + _check_metadata(draft)
-        + check_questions(draft.questions)
+        problems + _check_items(draft) + _check_metadata(draft) + check_questions(draft.questions)
     )
 
 
@@ -162,11 +163,7 @@ def _check_items(draft: Draft) -> list[Problem]:
             sums.append(item.sum())
         except BadMoney as error:
             problems.append(Problem(f"{path}.price", error.code))
-    if (
-        draft.items
-        and not problems
-        and total(sums, draft.amount.currency) != draft.amount
-    ):
+    if draft.items and not problems and total(sums, draft.amount.currency) != draft.amount:
         problems.append(Problem("items", "items_sum"))
     return problems
 
@@ -183,9 +180,7 @@ def _quantity_ok(text: str) -> bool:
 
 
 def _check_metadata(draft: Draft) -> list[Problem]:
-    long = [
-        k for k, v in draft.metadata.items() if not k or len(k) > 40 or len(v) > 500
-    ]
+    long = [k for k, v in draft.metadata.items() if not k or len(k) > 40 or len(v) > 500]
     if len(draft.metadata) > 20 or long:
         return [Problem("metadata", "metadata", {"max": 20})]
     return []
@@ -202,7 +197,10 @@ def create(
     actor: str,
     issued: bool = True,
 ) -> tuple[Invoice, Change]:
-    """A new invoice, open unless `issued` is False. Raises Refused("validation") with every problem at once."""
+    """A new invoice, open unless `issued` is False.
+
+    Raises Refused("validation") with every problem at once.
+    """
     if problems := check_draft(draft, now):
         raise invalid(*problems)
     invoice = Invoice(
@@ -231,9 +229,7 @@ def happened(
     invoice: Invoice, kind: str, now: int, new_id: NewId, actor: str = "system"
 ) -> Happening:
     """A line of this invoice's timeline."""
-    return Happening(
-        new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now, actor
-    )
+    return Happening(new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now, actor)
 
 
 def _expiry(invoice: Invoice) -> tuple[Job, ...]:
@@ -247,9 +243,7 @@ def move(invoice: Invoice, event: Event) -> Invoice:
     after = FLOW[invoice.status].get(event)
     if after is None:
         raise Refused(
-            "invoice_already_paid"
-            if invoice.status is Status.PAID
-            else "invoice_not_open",
+            "invoice_already_paid" if invoice.status is Status.PAID else "invoice_not_open",
             status=str(invoice.status),
         )
     return replace(invoice, status=after)
@@ -260,13 +254,15 @@ def issue(invoice: Invoice, now: int, new_id: NewId, actor: str) -> Change:
     if invoice.lapsed(now):
         raise Refused("invoice_expired")
     opened = move(invoice, Event.ISSUED)
-    return Change(
-        (opened, happened(opened, "issued", now, new_id, actor)), jobs=_expiry(opened)
-    )
+    return Change((opened, happened(opened, "issued", now, new_id, actor)), jobs=_expiry(opened))
 
 
 def void(invoice: Invoice, now: int, new_id: NewId, actor: str) -> Change:
-    """Calls it off. Voiding twice changes nothing. A payment already at the bank may still come; it is then flagged."""
+    """Calls it off.
+
+    Voiding twice changes nothing. A payment already at the bank may still come; it is then
+    flagged.
+    """
     voided = move(invoice, Event.VOIDED)
     if voided.status is invoice.status:
         return Change()
@@ -282,21 +278,19 @@ def lapse(invoice: Invoice, now: int, new_id: NewId) -> Change:
 
 
 def check_payable(invoice: Invoice, now: int, holds: int) -> None:
-    """Raises Refused with the reason why it cannot be paid now. `holds` counts payments held at the bank but not captured."""
+    """Raises Refused with the reason why it cannot be paid now.
+
+    `holds` counts payments held at the bank but not captured.
+    """
     if invoice.status is Status.VOID:
         raise Refused("invoice_void")
     if invoice.full:
         raise Refused(
-            "invoice_already_paid"
-            if invoice.max_payments == 1
-            else "invoice_limit_reached"
+            "invoice_already_paid" if invoice.max_payments == 1 else "invoice_limit_reached"
         )
     if invoice.status is Status.DRAFT:
         raise Refused("invoice_not_open", status=str(invoice.status))
     if invoice.status is Status.EXPIRED or invoice.lapsed(now):
         raise Refused("invoice_expired")
-    if (
-        invoice.max_payments is not None
-        and invoice.paid_count + holds >= invoice.max_payments
-    ):
+    if invoice.max_payments is not None and invoice.paid_count + holds >= invoice.max_payments:
         raise Refused("invoice_has_live_payment")

@@ -1,9 +1,9 @@
-"""The books: double entries in minor units. An entry that does not balance cannot be constructed."""
+"""The books: double entries in minor units. An entry that does not balance cannot be built."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .money import Money
+from sigma.domain.money import Money
 
 
 class Account(StrEnum):
@@ -25,7 +25,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Lines that sum to zero. `(kind, subject)` is unique in the books, so nothing is booked twice."""
+    """Lines that sum to zero.
+
+    `(kind, subject)` is unique in the books, so nothing is booked twice.
+    """
 
     kind: str  # "capture" or "refund"
     subject: str  # the payment's or refund's id
@@ -34,10 +37,7 @@ class Entry:
     lines: tuple[Line, ...]
 
     def __post_init__(self) -> None:
-        if (
-            len({line.amount.currency for line in self.lines}) != 1
-            or len(self.lines) < 2
-        ):
+        if len({line.amount.currency for line in self.lines}) != 1 or len(self.lines) < 2:
             raise ValueError("an entry needs two lines or more, in one currency")
         if any(line.amount.minor == 0 for line in self.lines):
             raise ValueError("a line of an entry cannot be zero")
@@ -54,11 +54,13 @@ def capture_entry(
     income: Money | None,
     owed: bool,
 ) -> Entry:
-    """Money taken from a client. `income` is the amount less the acquirer's commission, where it told; `owed` when it must go back."""
+    """Money taken from a client.
+
+    `income` is the amount less the acquirer's commission, where it told; `owed` when it must go
+    back.
+    """
     income = (
-        income
-        if income is not None and Money(0, amount.currency) < income <= amount
-        else amount
+        income if income is not None and Money(0, amount.currency) < income <= amount else amount
     )
     lines = [Line(Account.ACQUIRER, income)]
     if fee := amount - income:
@@ -67,9 +69,7 @@ def capture_entry(
     return Entry("capture", payment_id, shop_id, at, tuple(lines))
 
 
-def refund_entry(
-    *, refund_id: str, shop_id: str, at: int, amount: Money, owed: bool
-) -> Entry:
+def refund_entry(*, refund_id: str, shop_id: str, at: int, amount: Money, owed: bool) -> Entry:
     """Money given back. The acquirer's commission does not come back."""
     source = Account.OWED if owed else Account.SALES
     return Entry(

@@ -14,7 +14,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """`kind`, `subject` and `number` are unique together: the same thing is mailed once, and again only when a person asks."""
+    """`kind`, `subject` and `number` are unique together: the same thing is mailed once, and again
+    only when a person asks.
+    """
 
     id: str
     shop_id: str

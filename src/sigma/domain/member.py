@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import Refused
+from sigma.domain.errors import Refused
 
 
 class Role(StrEnum):
@@ -30,9 +30,7 @@ class Permission(StrEnum):
 MAY: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset(
-        {Permission.READ, Permission.READ_ANSWERS, Permission.ISSUE}
-    ),
+    Role.OPERATOR: frozenset({Permission.READ, Permission.READ_ANSWERS, Permission.ISSUE}),
     Role.VIEWER: frozenset({Permission.READ}),
 }
 
@@ -52,7 +50,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Who acts, in which shop. `actor` is what the timeline remembers: a user's or an API key's id."""
+    """Who acts, in which shop.
+
+    `actor` is what the timeline remembers: a user's or an API key's id.
+    """
 
     actor: str
     shop_id: str

@@ -21,7 +21,7 @@ MAX_MINOR = 10**13  # far under BIGINT, far over any payment: a guard against no
 _DECIMAL = re.compile(r"\d{1,12}(\.\d+)?", re.ASCII)
 
 
-class BadMoney(ValueError):
+class BadMoney(ValueError):  # noqa: N818 - a word of ours
     """Text that is not an amount. `code` is a key of the error texts."""
 
     def __init__(self, code: str) -> None:
@@ -32,7 +32,10 @@ class BadMoney(ValueError):
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in minor units (kopecks for RUB). PostgreSQL would round 12.5 silently, so the type refuses it here."""
+    """An amount in minor units (kopecks for RUB).
+
+    PostgreSQL would round 12.5 silently, so the type refuses it here.
+    """
 
     minor: int
     currency: str = "RUB"
@@ -67,7 +70,10 @@ class Money:
         return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
 
     def times(self, quantity: Decimal) -> "Money":
-        """This amount taken `quantity` times. Raises BadMoney when that is not a whole minor unit."""
+        """This amount taken `quantity` times.
+
+        Raises BadMoney when that is not a whole minor unit.
+        """
         product = self.minor * quantity
         if product != product.to_integral_value():
             raise BadMoney("money_fraction")

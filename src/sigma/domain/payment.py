@@ -3,16 +3,16 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from . import invoice as invoices
-from .answers import Answers, Consent
-from .change import Change, Happening, Job, NewId
-from .errors import Refused
-from .invoice import Invoice
-from .ledger import capture_entry
-from .mail import Mail
-from .money import Money
-from .receipt import Receipt, build_receipt
-from .shop import Shop
+from sigma.domain import invoice as invoices
+from sigma.domain.answers import Answers, Consent
+from sigma.domain.change import Change, Happening, Job, NewId
+from sigma.domain.errors import Refused
+from sigma.domain.invoice import Invoice
+from sigma.domain.ledger import capture_entry
+from sigma.domain.mail import Mail
+from sigma.domain.money import Money
+from sigma.domain.receipt import build_receipt
+from sigma.domain.shop import Shop
 
 
 class Status(StrEnum):
@@ -36,7 +36,8 @@ class Event(StrEnum):
     FAILED = "failed"
 
 
-# Every pair is here or refused. Ranks only grow: a late word changes nothing, a contradiction calls a person.
+# Every pair is here or refused. Ranks only grow: a late word changes nothing, a contradiction calls
+# a person.
 FLOW: dict[Status, dict[Event, Status]] = {
     Status.CREATED: {
         Event.PENDING: Status.PENDING,
@@ -81,7 +82,9 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
-FIRST_LOOK = 20_000_000  # microseconds: the request that started it asks at once; the job only repairs
+FIRST_LOOK = (
+    20_000_000  # microseconds: the request that started it asks at once; the job only repairs
+)
 
 FINAL = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
 
@@ -102,7 +105,10 @@ RETURNABLE = (Attention.EXTRA, Attention.LATE, Attention.VOIDED)
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What it was paid with. `mask` is "220000******0004": first six and last four digits, all that may be kept."""
+    """What it was paid with.
+
+    `mask` is "220000******0004": first six and last four digits, all that may be kept.
+    """
 
     kind: str = "card"
     mask: str = ""
@@ -111,7 +117,10 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One attempt. `operation_key` was stored before the acquirer was first called and is sent with every repeat."""
+    """One attempt.
+
+    `operation_key` was stored before the acquirer was first called and is sent with every repeat.
+    """
 
     id: str
     shop_id: str
@@ -126,13 +135,13 @@ class Payment:
     unknown: bool = False
     provider_id: str | None = None
     confirmation_url: str = ""
-    payer: str = (
-        ""  # hash of the browser's own secret, so that a closed tab finds its answers
-    )
+    payer: str = ""  # hash of the browser's own secret, so that a closed tab finds its answers
     nonce: str = ""  # of the form: a double click is one payment
     wants_mail: bool = False  # the client gave an e-mail
     locale: str = "ru"
-    wanted: str = ""  # "capture" or "cancel": decided for a held payment, not yet confirmed by the acquirer
+    wanted: str = (
+        ""  # "capture" or "cancel": decided for a held payment, not yet confirmed by the acquirer
+    )
     wanted_key: str = ""
     method: Method | None = None
     failure: str = ""  # the acquirer's reason word
@@ -172,7 +181,8 @@ def begin(
     *,
     fresh: bool,
 ) -> Change:
-    """A client is about to pay: the payment with its key, the answers and the promise to find out, before any call.
+    """A client is about to pay: the payment with its key, the answers and the promise to find out,
+    before any call.
 
     Not `fresh`: the same browser goes back to its unfinished payment, perhaps with other answers.
     """
@@ -211,18 +221,14 @@ def settle(
     now: int,
     new_id: NewId,
 ) -> Change:
-    """What the acquirer's answer changes. Called under the invoice's lock with all three fresh; told again, changes nothing."""
+    """What the acquirer's answer changes.
+
+    Called under the invoice's lock with all three fresh; told again, changes nothing.
+    """
     if payment.provider_id and reply.provider_id != payment.provider_id:
         return _call_a_person(payment, Attention.CONTRADICTION, now, new_id)
-    if (
-        reply.event in (Event.AUTHORIZED, Event.CAPTURED)
-        and reply.amount != payment.amount
-    ):
-        known = (
-            payment
-            if payment.provider_id
-            else replace(payment, provider_id=reply.provider_id)
-        )
+    if reply.event in (Event.AUTHORIZED, Event.CAPTURED) and reply.amount != payment.amount:
+        known = payment if payment.provider_id else replace(payment, provider_id=reply.provider_id)
         return _call_a_person(known, Attention.MISMATCH, now, new_id)
     after = FLOW[payment.status].get(reply.event)
     if after is None:
@@ -264,8 +270,7 @@ def _captured(
         income=reply.income,
         failure="",
         wanted="",
-        attention=attention
-        or (None if seen.attention is Attention.MISMATCH else seen.attention),
+        attention=attention or (None if seen.attention is Attention.MISMATCH else seen.attention),
     )
     entry = capture_entry(
         payment_id=paid.id,
@@ -325,14 +330,10 @@ def _call_a_person(payment: Payment, why: Attention, now: int, new_id: NewId) ->
 
 def _tell_owner(payment: Payment, why: Attention, now: int, new_id: NewId) -> Change:
     line = happened(payment, f"attention_{why}", now, new_id)
-    return Change((line,)) + mail_change(
-        payment, "attention", f"{payment.id}:{why}", now, new_id
-    )
+    return Change((line,)) + mail_change(payment, "attention", f"{payment.id}:{why}", now, new_id)
 
 
-def mail_change(
-    payment: Payment, kind: str, subject: str, now: int, new_id: NewId
-) -> Change:
+def mail_change(payment: Payment, kind: str, subject: str, now: int, new_id: NewId) -> Change:
     """A mail about this payment and the job that sends it."""
     mail = Mail(new_id("mail"), payment.shop_id, kind, subject, payment.id, now)
     return Change((mail,), jobs=(Job("mail.send", mail.id, payment.shop_id),))
@@ -346,10 +347,11 @@ def not_known(payment: Payment, now: int, new_id: NewId) -> Change:
     return Change((asking, happened(asking, "unknown", now, new_id)))
 
 
-def want(
-    payment: Payment, wanted: str, key: str, now: int, new_id: NewId, actor: str
-) -> Change:
-    """Decides to "capture" or "cancel" a held payment. The key is stored before the call. Raises Refused."""
+def want(payment: Payment, wanted: str, key: str, now: int, new_id: NewId, actor: str) -> Change:
+    """Decides to "capture" or "cancel" a held payment.
+
+    The key is stored before the call. Raises Refused.
+    """
     assert wanted in ("capture", "cancel")
     if payment.wanted == wanted:
         return Change()
@@ -357,6 +359,4 @@ def want(
         raise Refused("payment_not_authorized", status=str(payment.status))
     decided = replace(payment, wanted=wanted, wanted_key=key)
     line = happened(decided, f"want_{wanted}", now, new_id, actor)
-    return Change(
-        (decided, line), jobs=(Job("payment.advance", payment.id, payment.shop_id),)
-    )
+    return Change((decided, line), jobs=(Job("payment.advance", payment.id, payment.shop_id),))

@@ -1,4 +1,7 @@
-"""What a client is asked, and how each kind of answer is read. Reading keeps the typed text on error."""
+"""What a client is asked, and how each kind of answer is read.
+
+Reading keeps the typed text on error.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from .errors import Problem
+from sigma.domain.errors import Problem
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED = {"consent", "nonce", "lang"}  # the page's own fields
@@ -20,7 +23,10 @@ Value = str | list[str] | bool
 
 
 class Kind(StrEnum):
-    """The kinds of questions. The first four are the built-in contact fields, named like their keys."""
+    """The kinds of questions.
+
+    The first four are the built-in contact fields, named like their keys.
+    """
 
     EMAIL = "email"
     PHONE = "phone"
@@ -48,7 +54,10 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One field of the payment page. `label` is empty for built-in ones: the page words them in the client's language."""
+    """One field of the payment page.
+
+    `label` is empty for built-in ones: the page words them in the client's language.
+    """
 
     key: str
     kind: Kind
@@ -64,7 +73,7 @@ class Question:
 
 
 def check_questions(questions: tuple[Question, ...]) -> list[Problem]:
-    """What is wrong with a set of questions, by path («ask.1.label»); empty when it can be asked."""
+    """What is wrong with a set of questions, by path («ask.1.label»); empty when nothing is."""
     problems = []
     if len(questions) > MAX_QUESTIONS:
         problems.append(Problem("ask", "too_many", {"max": MAX_QUESTIONS}))
@@ -79,9 +88,7 @@ def check_questions(questions: tuple[Question, ...]) -> list[Problem]:
 
 def _faults(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
     faults: list[tuple[str, str, dict[str, Any]]] = []
-    if (q.kind in BUILT_IN) != (q.key in BUILT_IN) or (
-        q.kind in BUILT_IN and q.key != q.kind
-    ):
+    if (q.kind in BUILT_IN) != (q.key in BUILT_IN) or (q.kind in BUILT_IN and q.key != q.kind):
         faults.append(("kind", "key_kind", {"key": q.key}))
     if not KEY.fullmatch(q.key) or q.key in RESERVED:
         faults.append(("key", "key_format", {}))
@@ -106,7 +113,9 @@ def _faults(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
 def read_answers(
     questions: tuple[Question, ...], given: dict[str, list[str]]
 ) -> tuple[dict[str, Value], list[Problem]]:
-    """Reads a posted form: key → values, as typed. Returns the answers that are right and what is wrong with the rest."""
+    """Reads a posted form: key → values, as typed. Returns the answers that are right and what is
+    wrong with the rest.
+    """
     answers: dict[str, Value] = {}
     problems: list[Problem] = []
     for q in questions:
@@ -135,11 +144,7 @@ def _read(q: Question, raw: list[str]) -> Value | Problem:
             return read_email(text) or Problem(q.key, "email")
         case Kind.PHONE:
             phone = read_phone(text)
-            return (
-                phone
-                if isinstance(phone, str)
-                else Problem(q.key, phone.code, phone.params)
-            )
+            return phone if isinstance(phone, str) else Problem(q.key, phone.code, phone.params)
         case Kind.NUMBER:
             return _number(text) or Problem(q.key, "number")
         case Kind.DATE:
@@ -163,7 +168,9 @@ def read_email(text: str) -> str | None:
 
 
 def read_phone(text: str) -> str | Problem:
-    """E.164 of a phone written in any usual Russian way (8…, 7…, 9…, with brackets), or what is wrong with it."""
+    """E.164 of a phone written in any usual Russian way (8…, 7…, 9…, with brackets), or what is
+    wrong with it.
+    """
     digits = re.sub(r"\D", "", text)
     if not text.strip().startswith("+") and len(digits) == 11 and digits[0] in "78":
         text = "+7" + digits[1:]
@@ -174,9 +181,7 @@ def read_phone(text: str) -> str | Problem:
     if len(digits) == 10 and digits[0] in "78" and not phonenumbers.is_valid_number(number):
         return Problem("phone", "phone_short")
     if phonenumbers.is_valid_number(number):
-        return str(
-            phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        )
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     if number.country_code == 7 and len(str(number.national_number)) != 10:
         short = len(str(number.national_number)) < 10
         return Problem("phone", "phone_short" if short else "phone_long")

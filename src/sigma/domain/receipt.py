@@ -3,14 +3,17 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .invoice import Invoice
-from .money import Money
-from .shop import Shop
+from sigma.domain.invoice import Invoice
+from sigma.domain.money import Money
+from sigma.domain.shop import Shop
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Built from the payment, not from the invoice as it may look later. `body` is plain data, see build_receipt."""
+    """Built from the payment, not from the invoice as it may look later.
+
+    `body` is plain data, see build_receipt.
+    """
 
     id: str
     shop_id: str
@@ -34,7 +37,10 @@ def build_receipt(
     shop: Shop,
     now: int,
 ) -> Receipt:
-    """Freezes seller, items, sum, time and card mask. Amounts inside `body` are {"minor", "currency"}; times UTC microseconds."""
+    """Freezes seller, items, sum, time and card mask.
+
+    Amounts inside `body` are {"minor", "currency"}; times UTC microseconds.
+    """
     items = [
         {
             "name": i.name,

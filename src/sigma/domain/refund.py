@@ -1,15 +1,16 @@
-"""A refund: money back for a payment, in full or in part. The sum of refunds never exceeds the payment."""
+"""A refund: money back for a payment, in full or in part. The sum of refunds never exceeds the
+payment.
+"""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from .change import Change, Happening, Job, NewId
-from .errors import Refused, invalid
-from .errors import Problem
-from .ledger import refund_entry
-from .money import Money, total
-from .payment import RETURNABLE, Attention, Payment, mail_change
-from .payment import Status as PaymentStatus
+from sigma.domain.change import Change, Happening, Job, NewId
+from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.ledger import refund_entry
+from sigma.domain.money import Money, total
+from sigma.domain.payment import RETURNABLE, Attention, Payment, mail_change
+from sigma.domain.payment import Status as PaymentStatus
 
 
 class Status(StrEnum):
@@ -44,7 +45,9 @@ FLOW: dict[Status, dict[Event, Status]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`operation_key` was stored before the acquirer was first called and is sent with every repeat."""
+    """`operation_key` was stored before the acquirer was first called and is sent with every
+    repeat.
+    """
 
     id: str
     shop_id: str
@@ -95,7 +98,10 @@ def request(
     new_id: NewId,
     actor: str,
 ) -> tuple[Refund, Change]:
-    """Promises money back. Called under the invoice's lock with `earlier` complete. Raises Refused."""
+    """Promises money back.
+
+    Called under the invoice's lock with `earlier` complete. Raises Refused.
+    """
     if payment.status is not PaymentStatus.CAPTURED:
         raise Refused("payment_not_captured", status=str(payment.status))
     if amount.currency != payment.amount.currency:
@@ -121,9 +127,7 @@ def request(
         reason=reason.strip(),
     )
     line = happened(refund, "requested", now, new_id, actor)
-    return refund, Change(
-        (refund, line), jobs=(Job("refund.advance", refund.id, refund.shop_id),)
-    )
+    return refund, Change((refund, line), jobs=(Job("refund.advance", refund.id, refund.shop_id),))
 
 
 def happened(
@@ -159,16 +163,17 @@ def settle(
     now: int,
     new_id: NewId,
 ) -> Change:
-    """What the acquirer's answer changes. Called under the invoice's lock; told again, changes nothing."""
+    """What the acquirer's answer changes.
+
+    Called under the invoice's lock; told again, changes nothing.
+    """
     after = FLOW[refund.status].get(reply.event)
     wrong = reply.event is Event.SUCCEEDED and reply.amount != refund.amount
-    if (
-        after is None
-        or wrong
-        or (refund.provider_id and refund.provider_id != reply.provider_id)
-    ):
+    if after is None or wrong or (refund.provider_id and refund.provider_id != reply.provider_id):
         return _flag(payment, Attention.CONTRADICTION, refund, now, new_id)
-    seen = replace(refund, status=after, unknown=False, provider_id=reply.provider_id or refund.provider_id)
+    seen = replace(
+        refund, status=after, unknown=False, provider_id=reply.provider_id or refund.provider_id
+    )
     if seen == refund:
         return Change()
     if after is refund.status:
@@ -176,9 +181,7 @@ def settle(
     done = replace(seen, finished_at=now, failure=reply.failure)
     if after is Status.FAILED:
         line = happened(done, "failed", now, new_id, reason=reply.failure)
-        return Change((done, line)) + _flag(
-            payment, Attention.REFUND_FAILED, done, now, new_id
-        )
+        return Change((done, line)) + _flag(payment, Attention.REFUND_FAILED, done, now, new_id)
     return _succeeded(done, payment, earlier, now, new_id)
 
 
@@ -200,17 +203,12 @@ def _succeeded(
         change += mail_change(payment, "refund", done.id, now, new_id)
     others = tuple(r for r in earlier if r.id != done.id)
     back = refunded((*others, done), done.amount.currency)
-    if (
-        payment.attention in (*RETURNABLE, Attention.REFUND_FAILED)
-        and back == payment.amount
-    ):
+    if payment.attention in (*RETURNABLE, Attention.REFUND_FAILED) and back == payment.amount:
         change += Change((replace(payment, attention=None),))
     return change
 
 
-def _flag(
-    payment: Payment, why: Attention, refund: Refund, now: int, new_id: NewId
-) -> Change:
+def _flag(payment: Payment, why: Attention, refund: Refund, now: int, new_id: NewId) -> Change:
     told = mail_change(payment, "attention", f"{refund.id}:{why}", now, new_id)
     line = happened(refund, f"attention_{why}", now, new_id)
     if payment.attention is why:

@@ -1,10 +1,12 @@
-"""The shop and its seller: requisites that a client must be able to read before paying, with the checks of the numbers."""
+"""The shop and its seller: requisites that a client must be able to read before paying, with the
+checks of the numbers.
+"""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import Problem
+from sigma.domain.errors import Problem
 
 
 class SellerKind(StrEnum):
@@ -69,9 +71,7 @@ def _digit(number: str, weights: tuple[int, ...]) -> int:
 
 
 def _digits(text: str, length: int) -> bool:
-    return (
-        len(text) == length and text.isascii() and text.isdigit() and set(text) != {"0"}
-    )
+    return len(text) == length and text.isascii() and text.isdigit() and set(text) != {"0"}
 
 
 def inn_ok(inn: str, kind: SellerKind) -> bool:
@@ -86,19 +86,13 @@ def inn_ok(inn: str, kind: SellerKind) -> bool:
 
 
 def ogrn_ok(ogrn: str, kind: SellerKind) -> bool:
-    """ОГРН (13 digits, mod 11) for a company, ОГРНИП (15 digits, mod 13 and its last digit) for an ИП; none for НПД."""
+    """ОГРН (13 digits, mod 11) for a company, ОГРНИП (15 digits, mod 13 and its last digit) for an
+    ИП; none for НПД.
+    """
     if kind is SellerKind.COMPANY:
-        return (
-            _digits(ogrn, 13)
-            and ogrn[0] in "15"
-            and int(ogrn[:12]) % 11 % 10 == int(ogrn[12])
-        )
+        return _digits(ogrn, 13) and ogrn[0] in "15" and int(ogrn[:12]) % 11 % 10 == int(ogrn[12])
     if kind is SellerKind.IP:
-        return (
-            _digits(ogrn, 15)
-            and ogrn[0] in "34"
-            and int(ogrn[:14]) % 13 % 10 == int(ogrn[14])
-        )
+        return _digits(ogrn, 15) and ogrn[0] in "34" and int(ogrn[:14]) % 13 % 10 == int(ogrn[14])
     return ogrn == ""
 
 
@@ -110,7 +104,9 @@ def url_ok(url: str) -> bool:
 
 
 def check_seller(seller: Seller) -> list[Problem]:
-    """What is wrong with the requisites that are filled (empty ones are only incomplete), by field."""
+    """What is wrong with the requisites that are filled (empty ones are only incomplete), by
+    field.
+    """
     problems = []
     if seller.inn and not inn_ok(seller.inn, seller.kind):
         length = 10 if seller.kind is SellerKind.COMPANY else 12

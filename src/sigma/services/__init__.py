@@ -1,1 +1,3 @@
-"""What can be done: one function per wish. Reads, asks outside, writes; never talks to the network inside a transaction."""
+"""What can be done: one function per wish. Reads, asks outside, writes; never talks to the network
+inside a transaction.
+"""

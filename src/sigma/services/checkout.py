@@ -1,6 +1,9 @@
-"""The client's side of a payment: what is asked, the click on «Оплатить», waiting, and the answers that survive it."""
+"""The client's side of a payment: what is asked, the click on «Оплатить», waiting, and the answers
+that survive it.
+"""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sigma.domain import payment as domain
@@ -27,7 +30,10 @@ FRESH = 3 * SECOND // 2  # asked this recently, the acquirer is not asked again 
 
 @dataclass(frozen=True, slots=True)
 class PayForm:
-    """A posted payment page. `given` is key → values as typed; `payer` is the browser's own secret."""
+    """A posted payment page.
+
+    `given` is key → values as typed; `payer` is the browser's own secret.
+    """
 
     given: dict[str, list[str]]
     consent: bool
@@ -92,7 +98,9 @@ async def _write(
     answers: dict[str, Value],
     resume: bool,
 ) -> tuple[Payment, bool]:
-    """Under the invoice's lock: the form's own payment, the browser's unfinished one, or a new one."""
+    """Under the invoice's lock: the form's own payment, the browser's unfinished one, or a new
+    one.
+    """
     invoice = await invoices.lock_by_token(tx, token)
     assert invoice is not None, "it was there a moment ago"
     now, payer = ctx.now(), ctx.sealer.mark(form.payer)
@@ -228,8 +236,6 @@ async def refresh(ctx: Context, payment_token: str) -> Seen:
         if len(ctx.asked) > 10_000:
             ctx.asked.clear()
         ctx.asked[payment.id] = now
-        try:
+        with suppress(Refused):  # the shop's credentials are refused: the owner sees it
             await try_advance(ctx, payment.id)
-        except Refused:
-            pass  # the shop's credentials are refused: the client waits, the owner sees it
     return await seen(ctx, payment_token)

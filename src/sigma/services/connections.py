@@ -1,4 +1,6 @@
-"""A shop's connections to acquirers: saved with the secret sealed, checked by a real question, switched on and off."""
+"""A shop's connections to acquirers: saved with the secret sealed, checked by a real question,
+switched on and off.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -46,9 +48,11 @@ async def save(
     secret: str | None,
     settings: dict[str, Any],
 ) -> Connection:
-    """Adds a connection, or changes one. `secret` None keeps the stored one. Raises Refused("validation").
+    """Adds a connection, or changes one.
 
-    The account of a connection that took payments is not changed: its payments are asked about there.
+    `secret` None keeps the stored one. Raises Refused("validation").
+
+    A connection keeps following its open payments, so its account should not be changed.
     """
     member.must(Permission.SETTINGS)
     known = await get(ctx, member, connection_id) if connection_id else None
@@ -99,7 +103,9 @@ def _check(ctx: Context, provider: str, account: str, settings: dict[str, Any]) 
 
 
 async def check(ctx: Context, member: Member, connection_id: str) -> Connection:
-    """Asks the acquirer who we are to it, and remembers what it said: a fact, or a code of what is wrong."""
+    """Asks the acquirer who we are to it, and remembers what it said: a fact, or a code of what is
+    wrong.
+    """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]
     access = access_to(provider, connection, ctx.sealer.open(connection.secret_sealed))
@@ -118,7 +124,10 @@ async def check(ctx: Context, member: Member, connection_id: str) -> Connection:
 
 
 async def switch(ctx: Context, member: Member, connection_id: str, active: bool) -> Connection:
-    """Takes new payments through a connection, or no more. Open payments are followed either way."""
+    """Takes new payments through a connection, or no more.
+
+    Open payments are followed either way.
+    """
     connection = await get(ctx, member, connection_id)
     status = Status.ACTIVE if active else Status.OFF
     await changes.commit(ctx.db, Change((replace(connection, status=status),)), ctx.now())

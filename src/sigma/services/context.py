@@ -1,4 +1,6 @@
-"""Everything a service needs, handed in: database, seals, acquirers, mail, clock and ids. There are no globals."""
+"""Everything a service needs, handed in: database, seals, acquirers, mail, clock and ids. There
+are no globals.
+"""
 
 import base64
 import random
@@ -27,7 +29,9 @@ def clock() -> int:
 
 
 class Ids:
-    """Ids that sort by time, even within one microsecond, and carry their shop: prefix_ + time 11 + shop 4 + random 8."""
+    """Ids that sort by time, even within one microsecond, and carry their shop: prefix_ + time 11
+    + shop 4 + random 8.
+    """
 
     def __init__(self, now: Callable[[], int], rng: random.Random | None = None) -> None:
         self._now = now
@@ -69,7 +73,10 @@ class Mailers(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """Handed to every service. `in_flight` holds the idempotency keys being answered by this process."""
+    """Handed to every service.
+
+    `in_flight` holds the idempotency keys being answered by this process.
+    """
 
     db: Database
     settings: Settings

@@ -1,4 +1,4 @@
-"""What no one waits for: old sessions and answered requests are forgotten when their time is over."""
+"""What no one waits for: old sessions and answered requests are forgotten in time."""
 
 from sigma.services.context import DAY, Context
 from sigma.store import requests, users

@@ -1,4 +1,6 @@
-"""What can be done with invoices: create, issue, void, list, expire, and what the world sees behind the link."""
+"""What can be done with invoices: create, issue, void, list, expire, and what the world sees
+behind the link.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ Remember = Callable[[Invoice], Answered]
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """What the payment page shows. `provider` is the acquirer that would take the money, None when there is none."""
+    """What the payment page shows.
+
+    `provider` is the acquirer that would take the money, None when there is none.
+    """
 
     invoice: Invoice
     shop: Shop
@@ -40,7 +45,10 @@ async def create(
     issued: bool = True,
     remember: Remember | None = None,
 ) -> Invoice:
-    """A new invoice with the shop's next number. Raises Refused("validation") with every problem."""
+    """A new invoice with the shop's next number.
+
+    Raises Refused("validation") with every problem.
+    """
     member.must(Permission.ISSUE)
     now, shop_id = ctx.now(), member.shop_id
     if problems := domain.check_draft(draft, now):

@@ -1,4 +1,6 @@
-"""How promised work is tried: claimed by a lease, done, put off, or laid before a person who may repeat it."""
+"""How promised work is tried: claimed by a lease, done, put off, or laid before a person who may
+repeat it.
+"""
 
 import asyncio
 import random
@@ -44,7 +46,9 @@ async def rest(ctx: Context, longest_s: float) -> None:
 async def attempt(
     ctx: Context, job: Claimed, handlers: Mapping[str, Handler], for_ever: tuple[str, ...]
 ) -> None:
-    """One try at one job: it is done, put off, or dead. Kinds in `for_ever` outlive a silent acquirer.
+    """One try at one job: it is done, put off, or dead.
+
+    Kinds in `for_ever` outlive a silent acquirer.
 
     Raises StoreError only when the database itself fails; the lease then ends by itself.
     """
@@ -62,7 +66,7 @@ async def attempt(
     except Refused as refused:
         told = f"refused: {refused.code}"
         return await _put_off(ctx, job, told, _backoff(job.attempts), mortal=True)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a job must never take the worker with it
         # Only the kind of error and its place are kept: its words may hold somebody's data.
         place = traceback.extract_tb(error.__traceback__)[-1]
         told = f"{type(error).__name__} at {place.name}:{place.lineno}"
@@ -82,7 +86,9 @@ async def _put_off(ctx: Context, job: Claimed, error: str, pause: int, *, mortal
 
 
 def _backoff(attempts: int) -> int:
-    """5 s, 10 s, 20 s … a quarter of an hour at most, spread so that a crowd does not come back at once."""
+    """5 s, 10 s, 20 s … a quarter of an hour at most, spread so that a crowd does not come back at
+    once.
+    """
     base = min(5 * 2 ** min(attempts - 1, 8), 900)
     return int(base * SECOND * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 

@@ -1,4 +1,6 @@
-"""Mails: what to say to whom is read at the moment of sending; one row is one message with one Message-ID."""
+"""Mails: what to say to whom is read at the moment of sending; one row is one message with one
+Message-ID.
+"""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -29,7 +31,9 @@ class _Letter:
 
 
 async def send(ctx: Context, mail_id: str) -> int | None:
-    """Sends a queued mail. Returns when to try again (UTC microseconds), None when it is sent or has failed.
+    """Sends a queued mail.
+
+    Returns when to try again (UTC microseconds), None when it is sent or has failed.
 
     A crash between the server's yes and our own note of it sends the same Message-ID again:
     better twice in one inbox than never.

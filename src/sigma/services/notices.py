@@ -1,4 +1,6 @@
-"""What acquirers tell us: stored first, then taken as a hint to ask. A notice never decides anything itself."""
+"""What acquirers tell us: stored first, then taken as a hint to ask. A notice never decides
+anything itself.
+"""
 
 import hashlib
 
@@ -14,7 +16,9 @@ from sigma.store.contract import Conflict
 
 
 async def take(ctx: Context, provider_name: str, connection_id: str, body: bytes) -> None:
-    """Stores a notice and promises to look into it. The same words again are one notice, looked into again.
+    """Stores a notice and promises to look into it.
+
+    The same words again are one notice, looked into again.
 
     Raises Refused: "not_found" for an unknown connection, "bad_request" for rubbish.
     """

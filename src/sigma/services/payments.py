@@ -22,7 +22,8 @@ from sigma.store.contract import Tx
 
 
 async def advance(ctx: Context, payment_id: str) -> Payment:
-    """Asks the acquirer what became of a payment and writes what that changes: the only road to "paid".
+    """Asks the acquirer what became of a payment and writes what that changes: the only road to
+    "paid".
 
     The client's return, the acquirer's notice and the worker's clock all come here. Raises Unknown
     when the answer was lost (the payment is then marked so), Refused("acquirer_refused") when the
@@ -85,7 +86,10 @@ async def _start(ctx: Context, payment: Payment, access: Access, two_stage: bool
 
 
 async def _find(ctx: Context, payment: Payment, access: Access) -> Reply:
-    """Looks a lost payment up by the id that we sent along. Not there after so long: it never began."""
+    """Looks a lost payment up by the id that we sent along.
+
+    Not there after so long: it never began.
+    """
     provider = ctx.providers[payment.provider]
     since, until, cursor = payment.created_at - HOUR, payment.created_at + 26 * HOUR, None
     while True:
@@ -174,7 +178,9 @@ async def get(ctx: Context, member: Member, payment_id: str) -> Payment:
 
 
 async def try_advance(ctx: Context, payment_id: str) -> Payment:
-    """advance() for somebody who is waiting: a lost answer is a state, not an error; the job goes on asking."""
+    """advance() for somebody who is waiting: a lost answer is a state, not an error; the job goes
+    on asking.
+    """
     try:
         return await advance(ctx, payment_id)
     except Unknown:
@@ -205,7 +211,10 @@ class AnswerShown:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Everything about one payment. `left` may still be given back; the timeline is oldest first."""
+    """Everything about one payment.
+
+    `left` may still be given back; the timeline is oldest first.
+    """
 
     payment: Payment
     invoice: Invoice
@@ -250,7 +259,10 @@ async def listing(
 
 
 async def details(ctx: Context, member: Member, payment_id: str) -> Details:
-    """One payment with all that belongs to it. Answers are masked for those who need not read them."""
+    """One payment with all that belongs to it.
+
+    Answers are masked for those who need not read them.
+    """
     payment = await get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)

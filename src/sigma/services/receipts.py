@@ -8,7 +8,10 @@ from sigma.texts import Words
 
 
 def pdf(ctx: Context, seen: Seen, locale: str) -> bytes:
-    """The PDF of a paid payment's receipt, with its refunds so far. Raises Refused("payment_not_captured")."""
+    """The PDF of a paid payment's receipt, with its refunds so far.
+
+    Raises Refused("payment_not_captured").
+    """
     if seen.receipt is None:
         raise Refused("payment_not_captured", status=str(seen.payment.status))
     words = Words(locale, seen.shop.tz)

@@ -1,4 +1,6 @@
-"""Money back: decided under the invoice's lock, asked of the acquirer with a stored key, polled until it is known."""
+"""Money back: decided under the invoice's lock, asked of the acquirer with a stored key, polled
+until it is known.
+"""
 
 from collections.abc import Callable
 
@@ -7,7 +9,7 @@ from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Permission
 from sigma.domain.money import Money
 from sigma.domain.refund import Event, Refund, Reply, Status
-from sigma.providers.base import Rejected, RefundOrder, Unknown, access_to
+from sigma.providers.base import RefundOrder, Rejected, Unknown, access_to
 from sigma.services.context import HOUR, Context
 from sigma.services.payments import get as get_payment
 from sigma.store import changes, connections, invoices, payments, refunds
@@ -49,7 +51,10 @@ async def request(
 
 
 async def advance(ctx: Context, refund_id: str) -> Refund:
-    """Asks the acquirer what became of a refund and writes it. Raises Unknown, Refused("acquirer_refused")."""
+    """Asks the acquirer what became of a refund and writes it.
+
+    Raises Unknown, Refused("acquirer_refused").
+    """
     async with ctx.db.read() as tx:
         refund = await refunds.get(tx, refund_id)
     if refund is None:

@@ -1,4 +1,6 @@
-"""Idempotency: the same question under the same key is answered once, and again with the same words."""
+"""Idempotency: the same question under the same key is answered once, and again with the same
+words.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,5 +1,6 @@
 """The shop's own settings, and what its home page tells."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -78,31 +79,26 @@ def _consents(seller: Seller) -> tuple[str, ...]:
 def _check(
     name: str, seller: Seller, tz: str, accent: str, return_url: str, consent_text: str
 ) -> list[Problem]:
+    limited = {field: (getattr(seller, field), limit) for field, limit in LIMITS.items()}
+    limited |= {"name": (name, 100), "consent_text": (consent_text, 10_000)}
     problems = check_seller(seller)
-    if not name.strip():
-        problems.append(Problem("name", "required"))
-    if len(name) > 100:
-        problems.append(Problem("name", "too_long", {"max": 100}))
-    for field, limit in LIMITS.items():
-        if len(getattr(seller, field)) > limit:
-            problems.append(Problem(field, "too_long", {"max": limit}))
-    if seller.email and not read_email(seller.email):
-        problems.append(Problem("email", "email"))
+    problems += [
+        Problem(field, "too_long", {"max": limit})
+        for field, (text, limit) in limited.items()
+        if len(text) > limit
+    ]
     if seller.phone and isinstance(phone := read_phone(seller.phone), Problem):
         problems.append(Problem("phone", phone.code))
-    if tz not in available_timezones():
-        problems.append(Problem("tz", "choose"))
-    if accent and not (len(accent) == 7 and accent[0] == "#" and _hex(accent[1:])):
-        problems.append(Problem("accent", "colour"))
-    if return_url and not url_ok(return_url):
-        problems.append(Problem("return_url", "url"))
-    if len(consent_text) > 10_000:
-        problems.append(Problem("consent_text", "too_long", {"max": 10_000}))
+    for field, code, wrong in (
+        ("name", "required", not name.strip()),
+        ("email", "email", seller.email and not read_email(seller.email)),
+        ("tz", "choose", tz not in available_timezones()),
+        ("accent", "colour", accent and not re.fullmatch("#[0-9a-fA-F]{6}", accent)),
+        ("return_url", "url", return_url and not url_ok(return_url)),
+    ):
+        if wrong:
+            problems.append(Problem(field, code))
     return problems
-
-
-def _hex(text: str) -> bool:
-    return all(c in "0123456789abcdefABCDEF" for c in text)
 
 
 async def save_mail(
@@ -138,7 +134,9 @@ def _smtp_ok(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What the first page tells: money taken (by the shop's own day and month), what needs a person, what is not set up."""
+    """What the first page tells: money taken (by the shop's own day and month), what needs a
+    person, what is not set up.
+    """
 
     captured_today: Money
     captured_month: Money

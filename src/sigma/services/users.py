@@ -1,4 +1,6 @@
-"""People: the first owner, signing in and out, passwords. Sessions live on the server; the browser holds a secret."""
+"""People: the first owner, signing in and out, passwords. Sessions live on the server; the browser
+holds a secret.
+"""
 
 import asyncio
 import hashlib
@@ -59,7 +61,10 @@ async def needs_owner(ctx: Context) -> bool:
 async def first_owner(
     ctx: Context, *, login: str, password: str, name: str, shop_name: str, locale: str = "ru"
 ) -> Signed:
-    """Makes the first shop and its owner and signs him in. Raises Refused("forbidden") when there is one already."""
+    """Makes the first shop and its owner and signs him in.
+
+    Raises Refused("forbidden") when there is one already.
+    """
     email = _check(login, password, shop_name)
     password_hash = await asyncio.to_thread(_hasher.hash, password)
     now, shop_id = ctx.now(), ctx.new_id("shp")

@@ -70,7 +70,11 @@ def _ops(change: Change, now: int, answered: Answered | None) -> tuple[list[Op],
 
 
 async def write(tx: Tx, change: Change, now: int, answered: Answered | None = None) -> None:
-    """Writes a whole change inside a transaction. Raises Stale when a row was changed since it was read, Conflict when a unique key was there first."""
+    """Writes a whole change inside a transaction.
+
+    Raises Stale when a row was changed since it was read, Conflict when a unique key was there
+    first.
+    """
     ops, wake = _ops(change, now, answered)
     if ops:
         await tx.write_all(ops, wake)

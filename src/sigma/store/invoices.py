@@ -1,4 +1,7 @@
-"""Invoices as rows, and the lists of them. Whether one has expired is compared in SQL, told or not."""
+"""Invoices as rows, and the lists of them.
+
+Whether one has expired is compared in SQL, told or not.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -159,7 +162,9 @@ async def lock_by_token(tx: Tx, token: str) -> Invoice | None:
 
 
 async def public(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | None:
-    """What a payment page needs in one read: invoice, shop, holds at the bank, the active acquirer's name."""
+    """What a payment page needs in one read: invoice, shop, holds at the bank, the active
+    acquirer's name.
+    """
     row = await tx.fetch_one(_public, token=token)
     if row is None:
         return None

@@ -1,4 +1,6 @@
-"""Jobs as rows: promised inside a transaction, claimed by a lease, deleted when done, kept when they die."""
+"""Jobs as rows: promised inside a transaction, claimed by a lease, deleted when done, kept when
+they die.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +16,10 @@ CHANNEL = "jobs"
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job as its worker holds it. The lease is worker's own until `lease_until` (UTC microseconds)."""
+    """A job as its worker holds it.
+
+    The lease is worker's own until `lease_until` (UTC microseconds).
+    """
 
     kind: str
     subject: str

@@ -1,4 +1,6 @@
-"""Payments as rows, with what belongs to one: answers, consents, receipt, refunds so far, and the lists."""
+"""Payments as rows, with what belongs to one: answers, consents, receipt, refunds so far, and the
+lists.
+"""
 
 from itertools import product
 from typing import Any
@@ -13,7 +15,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    update,
 )
 
 from sigma.domain.answers import Answers, Consent

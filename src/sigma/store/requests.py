@@ -1,4 +1,6 @@
-"""Answers already given under an idempotency key, kept so that the same question gets the same answer."""
+"""Answers already given under an idempotency key, kept so that the same question gets the same
+answer.
+"""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Codec(Generic[T]):
-    """How one kind of object is a row. Insert when its version is 0, else update where the version is the one that was read."""
+    """How one kind of object is a row.
+
+    Insert when its version is 0, else update where the version is the one that was read.
+    """
 
     table: Table
     to_row: Callable[[T], dict[str, Any]]

@@ -1,4 +1,6 @@
-"""Sealing: answers, credentials and raw exchanges are ciphertext at rest, under keys derived from SIGMA_SECRET_KEY."""
+"""Sealing: answers, credentials and raw exchanges are ciphertext at rest, under keys derived from
+SIGMA_SECRET_KEY.
+"""
 
 import base64
 import hashlib
@@ -17,7 +19,9 @@ class Unsealable(Exception):  # noqa: N818 - a word of ours
 
 
 class Sealer:
-    """Seals with the first secret and opens with any, so that a secret can be changed without losing data."""
+    """Seals with the first secret and opens with any, so that a secret can be changed without
+    losing data.
+    """
 
     def __init__(self, secrets: Sequence[str]) -> None:
         assert secrets, "at least one secret"
@@ -37,7 +41,9 @@ class Sealer:
             raise Unsealable("sealed with another SIGMA_SECRET_KEY, or damaged") from error
 
     def mark(self, text: str) -> str:
-        """A keyed hash: the same text gives the same mark, and nobody without the key can guess back."""
+        """A keyed hash: the same text gives the same mark, and nobody without the key can guess
+        back.
+        """
         return hmac.new(self._mac, text.encode(), hashlib.sha256).hexdigest()[:40]
 
 

@@ -54,7 +54,10 @@ async def first(tx: Tx) -> Shop | None:
 
 
 async def next_number(db: Database, shop_id: str) -> int:
-    """The next invoice number of a shop. Not waited for on disk: the invoice's own commit, which follows, puts it there."""
+    """The next invoice number of a shop.
+
+    Not waited for on disk: the invoice's own commit, which follows, puts it there.
+    """
     row = await db.relaxed(_next, shop_id=shop_id, name="invoice", value=1)
     assert row is not None
     return int(row["value"])

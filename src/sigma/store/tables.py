@@ -1,4 +1,6 @@
-"""All tables. Columns are BIGINT, INTEGER or TEXT only, so rows need no processing on either database.
+"""All tables.
+
+Columns are BIGINT, INTEGER or TEXT only, so rows need no processing on either database.
 
 Every row belongs to one shop. Amounts are minor units, times are UTC microseconds, `*_sealed`
 columns hold ciphertext: answers and credentials are never stored in the clear.

@@ -1,4 +1,7 @@
-"""People, their places in shops, their sessions and the keys of programs, as rows. Secrets are kept as hashes."""
+"""People, their places in shops, their sessions and the keys of programs, as rows.
+
+Secrets are kept as hashes.
+"""
 
 from dataclasses import dataclass
 
