@@ -1,4 +1,6 @@
-"""A whole small world for service tests: a shop, its acquirer at the sandbox bank, a clock that can be moved."""
+"""A whole small world for service tests: a shop, its acquirer at the sandbox bank, a clock that
+can be moved.
+"""
 
 import itertools
 import secrets
@@ -8,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from sigma.channels.email import SmtpMailer
 
 from sigma import worker
-from sigma.channels.email import SmtpMailer
 from sigma.domain.connection import Connection
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Role
@@ -87,7 +89,7 @@ class World:
     member: Member
     shop: Shop
     connection: Connection
-    password: str = "correct horse battery"  # noqa: S105
+    password: str = "correct horse battery"
     made: int = field(default=0)
 
     async def invoice(self, minor: int = 150_000, **more: Any) -> Invoice:
@@ -202,7 +204,7 @@ async def open_world(
             provider="yookassa",
             title="",
             account=account,
-            secret="test_secret",  # noqa: S106
+            secret="test_secret",
             settings=usual | (connection or {}),
         )
         yield World(ctx, sandbox, http, account, moved, member, shop, connected)

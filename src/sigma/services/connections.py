@@ -52,11 +52,15 @@ async def save(
 
     `secret` None keeps the stored one. Raises Refused("validation").
 
-    A connection keeps following its open payments, so its account should not be changed.
+    A connection that took payments keeps its account: they are asked about there for ever.
     """
     member.must(Permission.SETTINGS)
     known = await get(ctx, member, connection_id) if connection_id else None
     problems = _check(ctx, provider, account, settings)
+    if known is not None and known.account != account.strip():
+        async with ctx.db.read() as tx:
+            if await connections.has_payments(tx, known.id):
+                problems.append(Problem("account", "account_used"))
     if known is None and not secret:
         problems.append(Problem("secret", "required"))
     if problems:

@@ -57,7 +57,8 @@ def _book(entry: Entry) -> list[Op]:
     ]
 
 
-def _ops(change: Change, now: int, answered: Answered | None) -> tuple[list[Op], str | None]:
+def operations(change: Change, now: int, answered: Answered | None) -> tuple[list[Op], str | None]:
+    """The writes of a change, and the channel to wake when its work is due now."""
     ops = [_SAVE[type(thing)](thing) for thing in change.saved]
     for entry in change.entries:
         ops += _book(entry)
@@ -75,12 +76,12 @@ async def write(tx: Tx, change: Change, now: int, answered: Answered | None = No
     Raises Stale when a row was changed since it was read, Conflict when a unique key was there
     first.
     """
-    ops, wake = _ops(change, now, answered)
+    ops, wake = operations(change, now, answered)
     if ops:
         await tx.write_all(ops, wake)
 
 
 async def commit(db: Database, change: Change, now: int, answered: Answered | None = None) -> None:
     """Writes a whole change as one transaction of its own, in one round trip."""
-    ops, wake = _ops(change, now, answered)
+    ops, wake = operations(change, now, answered)
     await db.commit(ops, wake)

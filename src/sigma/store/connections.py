@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, select, update
 from sigma.domain.connection import Connection, Notice, Status
 from sigma.store.contract import Row, Tx
 from sigma.store.rows import codec, columns, encode, plain
-from sigma.store.statements import insert_ignore, statement
-from sigma.store.tables import connections, notices
+from sigma.store.statements import statement
+from sigma.store.tables import connections, notices, payments
 
 
 def _to_row(connection: Connection) -> dict[str, Any]:
@@ -40,7 +40,9 @@ _active = statement(
     .order_by(connections.c.id)
     .limit(1)
 )
-_add_notice = statement(insert_ignore(notices, "connection_id", "digest"))
+_paid = statement(
+    select(payments.c.id).where(payments.c.connection_id == bindparam("connection_id")).limit(1)
+)
 _handled = statement(
     update(notices)
     .where(notices.c.id == bindparam("key_id"))
@@ -74,9 +76,9 @@ async def of_shop(tx: Tx, shop_id: str) -> list[Connection]:
     return [_from_row(r) for r in await tx.fetch_all(_of_shop, shop_id=shop_id)]
 
 
-async def add_notice(tx: Tx, notice: Notice) -> bool:
-    """Stores a notice. False when the same words of the same connection are already there."""
-    return await tx.execute(_add_notice, **plain(notice)) == 1
+async def has_payments(tx: Tx, connection_id: str) -> bool:
+    """Whether anything was ever paid, or tried, through a connection."""
+    return await tx.fetch_one(_paid, connection_id=connection_id) is not None
 
 
 async def notice(tx: Tx, notice_id: str) -> Notice | None:

@@ -25,7 +25,7 @@ def from_row(row: Row, prefix: str = "") -> Shop:
 CODEC = codec(shops, _to_row, from_row)
 
 _first = statement(select(shops).order_by(shops.c.id).limit(1))
-_next = statement(
+NEXT = statement(
     upsert(counters, ["shop_id", "name"], {"value": counters.c.value + 1}).returning(
         counters.c.value
     )
@@ -58,7 +58,7 @@ async def next_number(db: Database, shop_id: str) -> int:
 
     Not waited for on disk: the invoice's own commit, which follows, puts it there.
     """
-    row = await db.relaxed(_next, shop_id=shop_id, name="invoice", value=1)
+    row = await db.relaxed(NEXT, shop_id=shop_id, name="invoice", value=1)
     assert row is not None
     return int(row["value"])
 

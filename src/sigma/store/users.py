@@ -77,13 +77,13 @@ _end_others = statement(
     )
 )
 _end_old = statement(delete(sessions).where(sessions.c.expires_at <= bindparam("now")))
-_add_key = statement(insert(api_keys))
+_addKEY_BY_SECRET = statement(insert(api_keys))
 _keys = statement(
     select(api_keys)
     .where(api_keys.c.shop_id == bindparam("shop_id"))
     .order_by(api_keys.c.id.desc())
 )
-_key = statement(
+KEY_BY_SECRET = statement(
     select(api_keys).where(
         api_keys.c.secret_hash == bindparam("secret_hash"), api_keys.c.revoked_at.is_(None)
     )
@@ -187,7 +187,7 @@ async def keys(tx: Tx, shop_id: str) -> list[ApiKey]:
 
 async def key(tx: Tx, secret_hash: str) -> ApiKey | None:
     """The key with this secret, unless revoked."""
-    row = await tx.fetch_one(_key, secret_hash=secret_hash)
+    row = await tx.fetch_one(KEY_BY_SECRET, secret_hash=secret_hash)
     return _api_key(row) if row else None
 
 
