@@ -166,8 +166,10 @@ class WriterThread:
             self._commit()
 
     def _open(self) -> None:
-        if self._grouped and not self._con.in_transaction:
-            raise Unreachable(LOST)  # the disk is full, for instance; COMMIT will tell the others
+        if self._grouped and not self._con.in_transaction:  # the disk is full, for instance
+            if self._member:
+                raise Unreachable(LOST)
+            self._commit()  # which tells those who were in it; the next one may have more luck
         if not self._grouped:
             self._con.execute("BEGIN IMMEDIATE")
             self._grouped = True
