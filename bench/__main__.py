@@ -5,12 +5,16 @@ interleaved rounds.
 import argparse
 import asyncio
 import statistics
+import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import create, limits, settle
-from bench.stage import Stage, stage
+from bench.stage import stage
+from sigma.store.migrate import upgrade
+from tests.postgres import postgres_server, run_sql, with_database
 
 PORT = 8190
 PAGE_RATE = 200.0

@@ -93,7 +93,9 @@ async def _statements(stage: Stage, payment: Payment) -> list[tuple[str, Sequenc
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
         shop = await shops.get(tx, payment.shop_id)
-    assert invoice is not None and shop is not None and payment.provider_id is not None
+    assert invoice is not None
+    assert shop is not None
+    assert payment.provider_id is not None
     provider = ctx.providers["yookassa"]
     reply = await provider.fetch_payment(None, payment.provider_id)  # type: ignore[arg-type]
     change = domain.settle(payment, invoice, shop, reply, ctx.now(), ctx.ids_of(shop.id))

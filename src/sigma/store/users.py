@@ -77,7 +77,7 @@ _end_others = statement(
     )
 )
 _end_old = statement(delete(sessions).where(sessions.c.expires_at <= bindparam("now")))
-_addKEY_BY_SECRET = statement(insert(api_keys))
+_add_key = statement(insert(api_keys))
 _keys = statement(
     select(api_keys)
     .where(api_keys.c.shop_id == bindparam("shop_id"))
