@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_dialect
-from sqlalchemy.dialects.postgresql import insert as insert_on_conflict
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import base as sqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -183,6 +183,11 @@ def _in_list_sqlite(element: _InList, compiler: SQLCompiler, **kw: Any) -> str:
     column = compiler.process(element.column, **kw)
     values = compiler.process(element.values, **kw)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - our own SQL
+
+
+def insert_on_conflict(table: Table) -> Insert:
+    """INSERT whose `.on_conflict_do_update(…)` and `excluded` mean the same on both databases."""
+    return postgresql_insert(table)
 
 
 def insert_ignore(table: Table, *key: str) -> Insert:
