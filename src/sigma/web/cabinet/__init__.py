@@ -1,1 +1,1 @@
-"""The seller's door: pages for people who signed in. Each handler parses, calls one service and answers."""
+"""The seller's door: pages for people who signed in. A handler parses, calls, answers."""

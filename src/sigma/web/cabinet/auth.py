@@ -1,4 +1,4 @@
-"""Who is at the browser: the session cookie, and the guards that every cabinet page stands behind."""
+"""Who is at the browser: the session cookie, and the guards of every cabinet page."""
 
 import hmac
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def from_our_page(connection: Connection) -> bool:
     """Whether an unsafe request was sent by a page of ours, as far as the browser tells.
 
     Browsers send Origin with every POST; it is "null" where the referrer is hidden, then
-    Sec-Fetch-Site speaks. A client that sends neither is no browser, so nobody's cookies are abused.
+    Sec-Fetch-Site speaks. A client that sends neither is no browser: nobody's cookies are abused.
     """
     headers = connection.headers
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
@@ -72,9 +72,13 @@ def from_our_page(connection: Connection) -> bool:
     return urlsplit(origin).netloc in {headers.get("host", ""), base} - {""}
 
 
+def _method(connection: Connection) -> str:
+    return str(connection.scope.get("method", ""))
+
+
 async def same_origin(connection: Connection, _: BaseRouteHandler) -> None:
     """Guard of the forms that come before any session: signing in and the first start."""
-    if connection.scope["method"] not in SAFE and not from_our_page(connection):
+    if _method(connection) not in SAFE and not from_our_page(connection):
         raise Refused("forbidden")
 
 
@@ -85,7 +89,7 @@ async def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
     if session is None:
         raise Elsewhere(await _way_in(ctx, connection))
     connection.state.session = session
-    if connection.scope["method"] in SAFE:
+    if _method(connection) in SAFE:
         return
     assert isinstance(connection, Request)
     given = connection.headers.get("x-csrf") or str((await connection.form()).get("csrf", ""))
@@ -101,7 +105,7 @@ def same_text(given: str, kept: str) -> bool:
 async def _way_in(ctx: Context, connection: Connection) -> str:
     if await users.needs_owner(ctx):
         return "/start"
-    if connection.scope["method"] not in SAFE or connection.url.path == "/":
+    if _method(connection) not in SAFE or connection.url.path == "/":
         return "/sign-in"
     query = f"?{connection.url.query}" if connection.url.query else ""
     return f"/sign-in?next={quote(connection.url.path + query, safe='')}"
@@ -114,14 +118,17 @@ def provide_session(request: WebRequest) -> Session:
 
 
 def go_elsewhere(request: WebRequest, error: Elsewhere) -> Response[Any]:
-    """Sends the browser where it must be first; htmx is told in its own way, or it would swap in a whole page."""
+    """Sends the browser where it must be first; htmx, which swaps pages in, is told its way."""
     if request.headers.get("hx-request"):
         return Response("", headers={"hx-redirect": error.url, **NO_STORE})
     return Response("", status_code=303, headers={"location": error.url, **NO_STORE})
 
 
 def cabinet(handlers: Sequence[ControllerRouterHandler]) -> Router:
-    """The pages of people who signed in, behind the guard. Never cached: a shared computer's back button shows nothing."""
+    """The pages of people who signed in, behind the guard.
+
+    Never cached: the back button of a shared computer shows nothing.
+    """
     return Router(
         path="/",
         route_handlers=handlers,

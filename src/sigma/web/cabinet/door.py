@@ -1,11 +1,10 @@
-"""How a cabinet handler reads a posted form and answers: a page in the person's language, or a redirect that says what was done."""
+"""How a cabinet handler reads a posted form and answers: by a page, or a redirect with news."""
 
 import base64
 import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from litestar.datastructures import Cookie
@@ -15,13 +14,12 @@ from sigma.domain.errors import Problem, Refused
 from sigma.domain.member import Permission
 from sigma.services.context import Context
 from sigma.services.users import Session
-from sigma.texts import LOCALES, Words
-from sigma.web.cabinet.auth import WebRequest
+from sigma.texts import Words
+from sigma.web.cabinet.auth import NO_STORE, WebRequest
 from sigma.web.pages import page
 
 FLASH = "sigma_flash"
 _FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The menu: name (words: cabinet.place_…), address, picture. `settings` is «Ещё» on a phone.
 PLACES = (
@@ -43,11 +41,6 @@ async def posted(request: WebRequest) -> Given:
 def words_of(session: Session) -> Words:
     """The person's language and the shop's clock."""
     return Words(session.locale, session.shop.tz)
-
-
-def iso(moment: int) -> str:
-    """UTC microseconds as <time datetime> wants them."""
-    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="seconds")
 
 
 def sentences(words: Words, problems: Iterable[Problem]) -> dict[str, str]:
@@ -74,17 +67,15 @@ def cabinet_page(
     status: int = 200,
     **context: Any,
 ) -> Response[Any]:
-    """A page of the cabinet inside its frame. `place` is the lit one of PLACES; `errors` may be given, see parts.html."""
+    """A page in the cabinet's frame. `place` is the lit one of PLACES; `errors`: see parts.html."""
     ctx: Context = request.app.state.ctx
     words = words_of(session)
     told = _told(request, words)
-    shown = {
-        "words": words,
+    shown: dict[str, Any] = {
         "session": session,
         "shop": session.shop,
         "csrf": session.csrf,
         "now": ctx.now(),
-        "iso": iso,
         "places": PLACES,
         "place": place,
         "flashes": told,
@@ -94,15 +85,14 @@ def cabinet_page(
         "may_jobs": session.member.may(Permission.JOBS),
         "hide_plus": False,
     }
-    answer = page(request, template, **(shown | context))
-    answer.status_code = status
+    answer = page(request, template, words, status=status, headers=NO_STORE, **(shown | context))
     if told or request.cookies.get(FLASH):
         answer.delete_cookie(FLASH, path="/")
     return answer
 
 
 def go(url: str, done: str = "", *, tone: str = "good", **params: str | int) -> Response[Any]:
-    """After a form: 303 to `url`, where a line says what was done. `done` is a text's key like "settings.done_saved"."""
+    """After a form: 303 to `url`, where the text `done` ("settings.done_shop") is shown once."""
     cookies = []
     if done:
         assert _FLASH_KEY.fullmatch(done), "the key of a flash is area.done_…"
@@ -131,16 +121,3 @@ def _told(request: WebRequest, words: Words) -> list[Mapping[str, str]]:
         return [{"tone": tone, "text": words.t(key, **params)}]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, binascii.Error):
         return []  # a cookie of an older version or of somebody's own making
-
-
-def locale_of(request: WebRequest) -> str:
-    """The language before anybody signed in: the one asked for, else the browser's, else Russian."""
-    asked = request.query_params.get("lang", "")
-    if asked in LOCALES:
-        return str(asked)
-    wanted = request.headers.get("accept-language", "")
-    for part in wanted.split(","):
-        tag = part.split(";")[0].strip().lower()[:2]
-        if tag in LOCALES:
-            return tag
-    return "ru"
