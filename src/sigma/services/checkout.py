@@ -22,8 +22,7 @@ from sigma.services.context import MINUTE, SECOND, Context
 from sigma.services.payments import try_advance
 from sigma.store import changes, connections, invoices, mails, payments, refunds, shops
 from sigma.store.contract import Conflict, Tx
-from sigma.texts import Words
-from sigma.texts import consent as consent_to
+from sigma.texts import Words, consent_text
 
 RESUME = 50 * MINUTE  # the acquirer keeps an unfinished payment for an hour
 FRESH = 3 * SECOND // 2  # asked this recently, the acquirer is not asked again for a page
@@ -179,7 +178,7 @@ def _consent(
     ctx: Context, payment: Payment, invoice: Invoice, shop: Shop, form: PayForm
 ) -> Consent:
     words = Words(form.locale, shop.tz)
-    text, version = consent_to(shop, invoice.questions, words)
+    text, version = consent_text(shop, invoice.questions, words)
     evidence = {"ip": form.ip, "user_agent": form.user_agent, "page_url": form.page_url}
     return Consent(
         id=ctx.new_id("cns", payment.shop_id),
