@@ -61,3 +61,12 @@ def mask_email(address: str) -> str:
     """An address that its owner knows again and a stranger does not: "i***@mail.ru"."""
     name, _, host = address.partition("@")
     return f"{name[:1]}***@{host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    media_type: str
+    data: bytes

@@ -1,6 +1,7 @@
-"""Everything Sigma says to people, in Russian and English: sentences, money, dates, phones, consents."""
+"""Everything Sigma says to people, in Russian and English: sentences, figures, dates, consents."""
 
-from sigma.texts.consent import consent
-from sigma.texts.words import LOCALES, Words
+from sigma.texts.catalogue import LOCALES
+from sigma.texts.consent import consent_text
+from sigma.texts.words import Words
 
-__all__ = ["LOCALES", "Words", "consent"]
+__all__ = ["LOCALES", "Words", "consent_text"]

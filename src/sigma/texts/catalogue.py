@@ -1,6 +1,7 @@
 """Reads the sentences of both languages from the TOML files beside it, once per process.
 
-A key is `area.table.name`; the area is the file's name. A table made only of plural classes is one sentence.
+A key is `area.table.name`; the area is the file's name. A table made only of plural classes is
+one sentence.
 """
 
 import functools
@@ -18,7 +19,7 @@ Sentence = str | Mapping[str, str]  # a text, or a text for each plural class
 
 @functools.cache
 def catalogue(locale: str) -> Mapping[str, Sentence]:
-    """Every sentence of a language by its key. Raises KeyError for a language that Sigma does not speak."""
+    """Every sentence of a language by its key. Raises KeyError for another language."""
     if locale not in LOCALES:
         raise KeyError(locale)
     found: dict[str, Sentence] = {}

@@ -1,4 +1,6 @@
-"""The consent to process personal data: one wording for the page that asks and for the record that proves it."""
+"""The consent to process personal data: one wording for the page that asks and for the record
+that proves it.
+"""
 
 from collections.abc import Sequence
 
@@ -10,8 +12,11 @@ from sigma.texts.words import Words
 EDITION = 1
 
 
-def consent(shop: Shop, questions: Sequence[Question], words: Words) -> tuple[str, str]:
-    """The text to be agreed to and its version. The shop's own wording may hold {seller}, {inn}, {data} and {contact}."""
+def consent_text(shop: Shop, questions: Sequence[Question], words: Words) -> tuple[str, str]:
+    """The text to be agreed to and its version.
+
+    The shop's own wording may hold {seller}, {inn}, {data} and {contact}.
+    """
     seller = shop.seller
     fills = {
         "{seller}": seller.full_name or shop.name,
@@ -28,7 +33,7 @@ def consent(shop: Shop, questions: Sequence[Question], words: Words) -> tuple[st
 
 
 def _fill(template: str, fills: dict[str, str]) -> str:
-    """Puts the values in, in one pass: what a seller's name contains is never read as a placeholder."""
+    """Puts the values in, in one pass: a value is never read as a placeholder."""
     filled, rest = "", template
     while rest:
         at = {mark: rest.find(mark) for mark in fills if mark in rest}

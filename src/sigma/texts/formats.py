@@ -1,14 +1,17 @@
-"""Numbers, money, moments and phones as Russians and as English readers write them. The only space in figures is U+00A0."""
+"""Numbers, money, moments and phones as Russians and as English readers write them.
+
+The only space in figures is U+00A0.
+"""
 
 import functools
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from babel import Locale
 from babel.dates import format_timedelta
-from num2words import num2words
+from num2words import num2words  # type: ignore[import-untyped]
 
 from sigma.domain.money import EXPONENTS, Money
 
@@ -22,7 +25,7 @@ _IN_WORDS = {
 
 
 def number(text: str, locale: str) -> str:
-    """A decimal text with the language's own marks: "12345.5" is «12 345,5» in Russian, "12,345.5" in English."""
+    """A decimal text with the language's own marks: "12345.5" is «12 345,5» or "12,345.5"."""
     whole, dot, fraction = text.partition(".")
     sign = MINUS if whole.startswith("-") else ""
     digits = whole.removeprefix("-")
@@ -50,7 +53,7 @@ def money(amount: Money, locale: str, *, short: bool = False) -> str:
 
 
 def in_words(amount: Money, locale: str) -> str:
-    """The sum in words, as documents want it; empty where the language has no words for the currency."""
+    """The sum in words; empty where the language has no words for the currency."""
     if amount.currency not in _IN_WORDS[locale]:
         return ""
     # An int would be read as kopecks, so Decimal always.
@@ -115,7 +118,7 @@ def zone_name(moment: int, locale: str, tz: str) -> str:
 
 def iso(moment: int) -> str:
     """RFC 3339, for the datetime attribute of <time>."""
-    return local(moment, "UTC").replace(microsecond=0, tzinfo=timezone.utc).isoformat()
+    return local(moment, "UTC").replace(microsecond=0, tzinfo=UTC).isoformat()
 
 
 def distance(moment: int, now: int, locale: str) -> str:

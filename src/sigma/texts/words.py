@@ -46,7 +46,10 @@ class Words:
         return _form(sentence, str(_babel(self.locale).plural_form(abs(n))))
 
     def t(self, key: str, /, **params: Any) -> str:
-        """The sentence for a key. Money among `params` is written as money. Raises KeyError for a missing key or param."""
+        """The sentence for a key; Money among `params` is written as money.
+
+        Raises KeyError for a missing key or param.
+        """
         n = params.get("n")
         shown = {name: self.show(value) for name, value in params.items()}
         return self.raw(key, n if isinstance(n, int) else None).format_map(shown)
@@ -64,7 +67,7 @@ class Words:
         return formats.money(amount, self.locale, short=short)
 
     def in_words(self, amount: Money) -> str:
-        """«Одна тысяча пятьсот рублей 00 копеек»; empty where the language has no words for the currency."""
+        """«Одна тысяча пятьсот рублей 00 копеек»; empty where there are no words for it."""
         return formats.in_words(amount, self.locale)
 
     def number(self, text: str) -> str:

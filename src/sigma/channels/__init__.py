@@ -1,0 +1,1 @@
+"""The world we write to."""
