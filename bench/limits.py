@@ -5,6 +5,7 @@ one another by suffixes, and given to pgbench. SQLite: the same statements with 
 values, one COMMIT each, straight on the standard library's driver.
 """
 
+import asyncio
 import re
 import sqlite3
 import subprocess
@@ -25,12 +26,14 @@ async def record(db: PostgresDatabase, act: Callable[[], Awaitable[object]]) -> 
     said: Recorded = []
 
     def listen(query: Any) -> None:
-        said.append((query.query, tuple(query.args)))
+        if "pg_notify" not in query.query:  # told on the side, not part of the decision
+            said.append((query.query, tuple(query.args)))
 
     connection = await db.pool.acquire()
     connection.add_query_logger(listen)
     db.pool.release(connection)
     await act()
+    await asyncio.sleep(0.01)  # the driver tells its listeners a moment later
     connection = await db.pool.acquire()
     connection.remove_query_logger(listen)
     db.pool.release(connection)
@@ -55,10 +58,12 @@ def _literal(value: Any, *, differs: bool) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, int):
-        return f"({value} + :u)" if differs else str(value)
-    quoted = "'" + str(value).replace("'", "''") + "'"
+        return f"({value} + :u::BIGINT)" if differs else str(value)
+    # A colon would be a variable to pgbench, even inside quotes.
+    escaped = str(value).replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a")
+    quoted = f"E'{escaped}'"
     if differs and not str(value).startswith("{"):
-        return f"({quoted} || :u)"
+        return f"({quoted} || :u::TEXT)"
     return quoted
 
 
@@ -70,7 +75,8 @@ def pgbench(
     path.write_text(text)
     command = [BIN / "pgbench", "-n", "-M", "prepared", "-f", path, "-c", str(clients), "-j", "1"]
     command += ["-T", str(max(1, round(seconds))), "-D", f"i={first}", url]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     failed = re.search(r"number of failed transactions: (\d+)", done.stdout)
     assert found, done.stdout + done.stderr
