@@ -46,7 +46,7 @@ def script(first: Recorded, second: Recorded) -> str:
     `:u` is a number that no other transaction of the run has.
     """
     assert [sql for sql, _ in first] == [sql for sql, _ in second], "the same decision twice"
-    lines = ["\\set i :i + 1", "\\set u :client_id * 1000000 + :i"]
+    lines = ["\\set i :i + 1", "\\set u :client_id * 1000000 + 100000000 + :i"]
     for (sql, one), (_, two) in zip(first, second, strict=True):
         values = [_literal(a, differs=a != b) for a, b in zip(one, two, strict=True)]
         text = _PARAMETER.sub(lambda m, v=values: v[int(m[1]) - 1], sql)  # type: ignore[misc]

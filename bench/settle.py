@@ -59,13 +59,12 @@ def _copy_rows(url: str, payment: Payment, copies: int) -> None:
     for table, changed in _COPIED.items():
         columns = _columns(url, table)
         values = [
-            f"{c} || u" if c in changed else f"{c} + 100000000 + u" if c == "number" else c
-            for c in columns
+            f"{c} || u" if c in changed else f"{c} + u" if c == "number" else c for c in columns
         ]
         run_sql(
             url,
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table}, "
-            f"(SELECT c * 1000000 + i AS u FROM generate_series(0, {CLIENTS - 1}) c, "
+            f"(SELECT c * 1000000 + 100000000 + i AS u FROM generate_series(0, {CLIENTS - 1}) c, "
             f"generate_series(1, {copies}) i) AS g WHERE id = '{keys[table]}'",
         )
     run_sql(url, "ANALYZE invoices", "ANALYZE payments")
