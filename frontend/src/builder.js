@@ -1,0 +1,1 @@
+// The form builder of an invoice.
