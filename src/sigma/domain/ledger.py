@@ -45,6 +45,13 @@ class Entry:
             raise ValueError("an entry must balance")
 
 
+def plausible(income: Money | None, amount: Money) -> Money | None:
+    """What the acquirer says is left of an amount, if it can be believed; else None."""
+    if income is None or income.currency != amount.currency:
+        return None
+    return income if 0 < income.minor <= amount.minor else None
+
+
 def capture_entry(
     *,
     payment_id: str,
@@ -59,9 +66,7 @@ def capture_entry(
     `income` is the amount less the acquirer's commission, where it told; `owed` when it must go
     back.
     """
-    income = (
-        income if income is not None and Money(0, amount.currency) < income <= amount else amount
-    )
+    income = plausible(income, amount) or amount
     lines = [Line(Account.ACQUIRER, income)]
     if fee := amount - income:
         lines.append(Line(Account.FEES, fee))

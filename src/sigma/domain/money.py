@@ -18,7 +18,8 @@ EXPONENTS = {
 }
 MAX_MINOR = 10**13  # far under BIGINT, far over any payment: a guard against nonsense
 
-_DECIMAL = re.compile(r"\d{1,12}(\.\d+)?", re.ASCII)
+# Few enough digits for Decimal to keep every one of them.
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
 
 
 class BadMoney(ValueError):  # noqa: N818 - a word of ours

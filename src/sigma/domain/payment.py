@@ -8,7 +8,7 @@ from sigma.domain.answers import Answers, Consent
 from sigma.domain.change import Change, Happening, Job, NewId
 from sigma.domain.errors import Refused
 from sigma.domain.invoice import Invoice
-from sigma.domain.ledger import capture_entry
+from sigma.domain.ledger import capture_entry, plausible
 from sigma.domain.mail import Mail
 from sigma.domain.money import Money
 from sigma.domain.receipt import build_receipt
@@ -267,7 +267,7 @@ def _captured(
     paid = replace(
         seen,
         captured_at=finished,
-        income=reply.income,
+        income=plausible(reply.income, seen.amount),
         failure="",
         wanted="",
         attention=attention or (None if seen.attention is Attention.MISMATCH else seen.attention),
@@ -277,7 +277,7 @@ def _captured(
         shop_id=paid.shop_id,
         at=finished,
         amount=paid.amount,
-        income=reply.income,
+        income=paid.income,
         owed=attention is not None,
     )
     receipt = build_receipt(

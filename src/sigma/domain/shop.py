@@ -96,11 +96,17 @@ def ogrn_ok(ogrn: str, kind: SellerKind) -> bool:
     return ogrn == ""
 
 
+_URL = re.compile(
+    r"https?://"
+    r"(\[[0-9a-f:.]+\]|[^\s\x00-\x1f\x7f/?#:@\[\]\\<>\"']+)(:\d{1,5})?"
+    r"([/?#][^\s\x00-\x1f\x7f\\<>\"]*)?",
+    re.IGNORECASE,
+)
+
+
 def url_ok(url: str) -> bool:
     """An absolute http(s) address without user names, spaces or control characters."""
-    return bool(
-        re.fullmatch(r"https?://[^\s/@\\<>\"']+(/[^\s<>\"\\]*)?(\?[^\s<>\"\\]*)?", url)
-    ) and (len(url) <= 2000)
+    return len(url) <= 2000 and _URL.fullmatch(url) is not None
 
 
 def check_seller(seller: Seller) -> list[Problem]:
