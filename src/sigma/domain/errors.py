@@ -3,6 +3,7 @@ problem at the API.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,16 @@ class Refused(Exception):  # noqa: N818 - a word of ours
     def status(self) -> int:
         """The HTTP status that goes with the code."""
         return CODES[self.code]
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def has_controls(text: str, *, lines: bool = False) -> bool:
+    """Whether a text holds characters that are no text: they break headers, PostgreSQL and PDFs.
+    With `lines` it may have line breaks and tabs.
+    """
+    return bool(_CONTROLS.search(re.sub(r"[\t\n\r]", "", text) if lines else text))
 
 
 def invalid(*problems: Problem) -> Refused:

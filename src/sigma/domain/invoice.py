@@ -2,13 +2,14 @@
 paid.
 """
 
+import re
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
 from sigma.domain.change import Change, Happening, Job, NewId
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.domain.money import BadMoney, Money, total
+from sigma.domain.errors import Problem, Refused, has_controls, invalid
+from sigma.domain.money import BadMoney, Money
 from sigma.domain.question import Question, check_questions
 from sigma.domain.shop import url_ok
 
@@ -52,6 +53,7 @@ FLOW: dict[Status, dict[Event, Status]] = {
 
 MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000
 MAX_PAYMENTS = 100_000
+_QUANTITY = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,10 @@ def check_draft(draft: Draft, now: int) -> list[Problem]:
     ):
         if len(text) > limit:
             problems.append(Problem(name, "too_long", {"max": limit}))
+    if has_controls(draft.title):
+        problems.append(Problem("title", "characters"))
+    if has_controls(draft.description, lines=True):
+        problems.append(Problem("description", "characters"))
     if draft.amount.minor <= 0:
         problems.append(Problem("amount", "money_positive"))
     if draft.max_payments is not None and not 1 <= draft.max_payments <= MAX_PAYMENTS:
@@ -153,6 +159,8 @@ def _check_items(draft: Draft) -> list[Problem]:
             problems.append(Problem(f"{path}.name", "required"))
         if len(item.name) > 128:
             problems.append(Problem(f"{path}.name", "too_long", {"max": 128}))
+        if has_controls(item.name):
+            problems.append(Problem(f"{path}.name", "characters"))
         if item.price.currency != draft.amount.currency:
             problems.append(Problem(f"{path}.price", "currency_mixed"))
             continue
@@ -160,23 +168,17 @@ def _check_items(draft: Draft) -> list[Problem]:
             problems.append(Problem(f"{path}.quantity", "quantity"))
             continue
         try:
-            sums.append(item.sum())
+            sums.append(item.sum().minor)
         except BadMoney as error:
             problems.append(Problem(f"{path}.price", error.code))
-    if draft.items and not problems and total(sums, draft.amount.currency) != draft.amount:
+    if draft.items and not problems and sum(sums) != draft.amount.minor:
         problems.append(Problem("items", "items_sum"))
     return problems
 
 
 def _quantity_ok(text: str) -> bool:
     """A positive decimal of at most 5 + 3 digits, the limit of Russian receipts (tag 1023)."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return False
-    if not number.is_finite() or not 0 < number < 100_000 or len(text) > 10:
-        return False
-    return number == round(number, 3)
+    return _QUANTITY.fullmatch(text) is not None and Decimal(text) > 0
 
 
 def _check_metadata(draft: Draft) -> list[Problem]:

@@ -6,18 +6,20 @@ Reading keeps the typed text on error.
 import re
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from sigma.domain.errors import Problem
+from sigma.domain.errors import Problem, has_controls
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED = {"consent", "nonce", "lang"}  # the page's own fields
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100
+
+_NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 Value = str | list[str] | bool
 
@@ -98,8 +100,11 @@ def _faults(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
         faults.append(("label", "too_long", {"max": MAX_LABEL}))
     if len(q.hint) > 200:
         faults.append(("hint", "too_long", {"max": 200}))
+    for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):
+        if any(map(has_controls, texts)):
+            faults.append((name, "characters", {}))
     if q.kind in WITH_OPTIONS:
-        if not q.options or len(set(q.options)) != len(q.options):
+        if not q.options or len({o.strip() for o in q.options}) != len(q.options):
             faults.append(("options", "options", {}))
         if len(q.options) > MAX_OPTIONS or any(
             not o.strip() or len(o) > MAX_OPTION for o in q.options
@@ -149,14 +154,22 @@ def _read(q: Question, raw: list[str]) -> Value | Problem:
             return _number(text) or Problem(q.key, "number")
         case Kind.DATE:
             return _date(text) or Problem(q.key, "date")
-        case Kind.SELECT:
-            return text if text in q.options else Problem(q.key, "choose")
-        case Kind.MULTISELECT:
-            return list(raw) if set(raw) <= set(q.options) else Problem(q.key, "choose")
+        case Kind.SELECT | Kind.MULTISELECT:
+            return _chosen(q, raw)
         case Kind.CHECKBOX:
             return True
         case _:
             return text
+
+
+def _chosen(q: Question, raw: list[str]) -> Value | Problem:
+    """What was chosen of what was offered: one, or several in the seller's order."""
+    offered = {option.strip(): option for option in q.options}
+    if q.kind is Kind.SELECT:
+        return offered.get(raw[0]) or Problem(q.key, "choose")
+    if not set(raw) <= set(offered):
+        return Problem(q.key, "choose")
+    return [option for typed, option in offered.items() if typed in raw]
 
 
 def read_email(text: str) -> str | None:
@@ -172,7 +185,8 @@ def read_phone(text: str) -> str | Problem:
     wrong with it.
     """
     digits = re.sub(r"\D", "", text)
-    if not text.strip().startswith("+") and len(digits) == 11 and digits[0] in "78":
+    foreign = text.strip().startswith("+") and not digits.startswith("89")  # +89 is no country
+    if not foreign and len(digits) == 11 and digits[0] in "78":
         text = "+7" + digits[1:]
     try:
         number = phonenumbers.parse(text, "RU")
@@ -182,18 +196,16 @@ def read_phone(text: str) -> str | Problem:
         return Problem("phone", "phone_short")
     if phonenumbers.is_valid_number(number):
         return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-    if number.country_code == 7 and len(str(number.national_number)) != 10:
-        short = len(str(number.national_number)) < 10
-        return Problem("phone", "phone_short" if short else "phone_long")
+    usual = 11 if foreign or digits[0] in "78" else 10
+    if number.country_code == 7 and len(digits) != usual:
+        return Problem("phone", "phone_short" if len(digits) < usual else "phone_long")
     return Problem("phone", "phone")
 
 
 def _number(text: str) -> str | None:
-    try:
-        number = Decimal(text.replace("\u00a0", "").replace(" ", "").replace(",", "."))
-    except InvalidOperation:
-        return None
-    return format(number, "f") if number.is_finite() and abs(number) < 10**18 else None
+    """Plain decimal text of «1 234,5». No exponents: "1e-999999999" would be a gigabyte of zeros."""
+    plain = re.sub(r"[ \u00a0\u202f]", "", text).replace(",", ".")
+    return plain.removeprefix("+") if _NUMBER.fullmatch(plain) else None
 
 
 def _date(text: str) -> str | None:
@@ -201,6 +213,6 @@ def _date(text: str) -> str | None:
     if m := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
         text = f"{m[3]}-{int(m[2]):02}-{int(m[1]):02}"
     try:
-        return date.fromisoformat(text).isoformat() if len(text) == 10 else None
+        return date.fromisoformat(text).isoformat() if _ISO_DATE.fullmatch(text) else None
     except ValueError:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sigma.domain.change import Change, Happening, Job, NewId
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, Refused, has_controls, invalid
 from sigma.domain.ledger import refund_entry
 from sigma.domain.money import Money, total
 from sigma.domain.payment import RETURNABLE, Attention, Payment, mail_change
@@ -110,6 +110,8 @@ def request(
         raise invalid(Problem("amount", "money_positive"))
     if len(reason) > 250:
         raise invalid(Problem("reason", "too_long", {"max": 250}))
+    if has_controls(reason, lines=True):
+        raise invalid(Problem("reason", "characters"))
     left = payment.amount - taken(earlier, amount.currency)
     if amount > left:
         raise Refused("refund_too_large", left=left)
