@@ -1,0 +1,1 @@
+"""The door for clients: the payment page, the waiting page, the receipt."""
