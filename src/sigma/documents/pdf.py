@@ -47,12 +47,11 @@ def receipt_pdf(
 
 
 def _labels(shown: Slip, words: Words) -> dict[str, str]:
-    state = "paid"
-    if shown.net:
-        state = "refunded_all" if shown.fully_refunded else "refunded_part"
+    part = shown.net and not shown.fully_refunded
     return {
         "title": words.t("receipt.title"),
-        "state": words.t(f"receipt.{state}"),
+        "state": words.t("receipt.refunded_all" if shown.fully_refunded else "receipt.paid"),
+        "returned": words.t("receipt.returned", sum=shown.returned) if part else "",
         "total": words.t("receipt.row.total"),
         "net": words.t("receipt.row.net"),
         "seller": words.t("receipt.row.seller"),

@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """Everything on a receipt, as texts. `net` is empty while nothing was given back."""
+    """Everything on a receipt, as texts. `returned` and `net` are empty while nothing came back."""
 
     sum: str
     in_words: str
@@ -33,6 +33,7 @@ class Slip:
     items: tuple[Line, ...]
     rows: tuple[Pair, ...]
     refunds: tuple[Pair, ...]
+    returned: str
     net: str
     fully_refunded: bool
     number: int
@@ -57,6 +58,7 @@ def slip(receipt: Receipt, refunds: tuple[Refund, ...], words: Words) -> Slip:
         items=tuple(_line(item, words) for item in body["items"]),
         rows=_rows(receipt, words),
         refunds=_refunds(refunds, words),
+        returned=words.money(back) if back else "",
         net=words.money(amount - back) if back else "",
         fully_refunded=back == amount,
         number=body["number"],

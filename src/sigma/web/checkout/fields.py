@@ -1,5 +1,6 @@
 """Questions as fields of a form: the right keyboard, autofill and words for each kind."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ _INPUTS: dict[Kind, dict[str, str]] = {
     Kind.NUMBER: {"type": "text", "inputmode": "decimal", "autocomplete": "off"},
     Kind.DATE: {"type": "date", "autocomplete": "off"},
 }
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _HINTS = (Kind.ADDRESS,)
 _SHAPES = {
     Kind.ADDRESS: "textarea",
@@ -81,7 +83,7 @@ def fields(
 
 def _field(q: Question, words: Words, values: tuple[str, ...], error: str, focus: bool) -> Field:
     attributes = dict(_INPUTS.get(q.kind, {}))
-    if q.kind is Kind.DATE and values and len(values[0]) != len("2026-11-24"):
+    if q.kind is Kind.DATE and values and not _ISO_DATE.fullmatch(values[0]):
         attributes["type"] = "text"  # a date control would drop what was typed
     hint = q.hint
     if not hint and q.kind in _HINTS:

@@ -12,6 +12,7 @@ from sigma.texts import Words, consent_text
 from sigma.web.checkout.fields import fields
 
 FOLDED_AFTER = 3
+SHORT_DESCRIPTION = 240  # characters; more would push the sum off a phone's screen
 LONG_SUM = 12  # characters; a longer one is set smaller, so that it stays in one line
 
 
@@ -50,10 +51,22 @@ def lines(invoice: Invoice, words: Words) -> list[Line]:
     ]
 
 
+def split(text: str) -> tuple[str, str]:
+    """A long description cut at a space: what is seen at once, and what unfolds."""
+    if len(text) <= SHORT_DESCRIPTION + 40:
+        return text, ""
+    at = max(text.rfind(" ", 0, SHORT_DESCRIPTION), text.rfind("\n", 0, SHORT_DESCRIPTION))
+    at = at if at > 0 else SHORT_DESCRIPTION
+    return text[:at].rstrip(), text[at:].strip()
+
+
 def summary(invoice: Invoice, shop: Shop, words: Words) -> dict[str, Any]:
     """What stands above everything else on every page about an invoice."""
     total = words.money(invoice.amount)
+    head, rest = split(invoice.description)
     return {
+        "description": head,
+        "description_rest": rest,
         "invoice": invoice,
         "initials": initials(shop.name),
         "lines": lines(invoice, words),
