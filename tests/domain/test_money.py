@@ -25,8 +25,17 @@ def test_decimal_text_is_what_decimal_arithmetic_says(minor: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "minor"),
-    [("0", 0), ("1500", 150_000), ("1500.0", 150_000), ("1500.00", 150_000), ("1500.5", 150_050)]
-    + [("0.01", 1), ("1500.5000", 150_050), ("007.10", 710), ("100000000000.00", MAX_MINOR)],
+    [
+        ("0", 0),
+        ("1500", 150_000),
+        ("1500.0", 150_000),
+        ("1500.00", 150_000),
+        ("1500.5", 150_050),
+        ("0.01", 1),
+        ("1500.5000", 150_050),
+        ("007.10", 710),
+        ("100000000000.00", MAX_MINOR),
+    ],
 )
 def test_an_amount_is_read(text: str, minor: int) -> None:
     assert Money.parse(text) == Money(minor)

@@ -330,12 +330,24 @@ def _call_a_person(payment: Payment, why: Attention, now: int, new_id: NewId) ->
 
 def _tell_owner(payment: Payment, why: Attention, now: int, new_id: NewId) -> Change:
     line = happened(payment, f"attention_{why}", now, new_id)
-    return Change((line,)) + mail_change(payment, "attention", f"{payment.id}:{why}", now, new_id)
+    return Change((line,)) + attention_mail(payment, payment.id, why, now, new_id)
 
 
-def mail_change(payment: Payment, kind: str, subject: str, now: int, new_id: NewId) -> Change:
+def attention_mail(
+    payment: Payment, subject: str, why: Attention, now: int, new_id: NewId
+) -> Change:
+    """A call for a person. Its number is the payment's version: trouble that comes back, calls
+    again.
+    """
+    called = f"{subject}:{why}"
+    return mail_change(payment, "attention", called, now, new_id, number=payment.version)
+
+
+def mail_change(
+    payment: Payment, kind: str, subject: str, now: int, new_id: NewId, *, number: int = 1
+) -> Change:
     """A mail about this payment and the job that sends it."""
-    mail = Mail(new_id("mail"), payment.shop_id, kind, subject, payment.id, now)
+    mail = Mail(new_id("mail"), payment.shop_id, kind, subject, payment.id, now, number)
     return Change((mail,), jobs=(Job("mail.send", mail.id, payment.shop_id),))
 
 

@@ -103,15 +103,17 @@ def _faults(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
     for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):
         if any(map(has_controls, texts)):
             faults.append((name, "characters", {}))
-    if q.kind in WITH_OPTIONS:
-        if not q.options or len({o.strip() for o in q.options}) != len(q.options):
-            faults.append(("options", "options", {}))
-        if len(q.options) > MAX_OPTIONS or any(
-            not o.strip() or len(o) > MAX_OPTION for o in q.options
-        ):
-            faults.append(("options", "options_long", {"max": MAX_OPTIONS}))
-    elif q.options:
-        faults.append(("options", "options_unexpected", {}))
+    return faults + [("options", *fault) for fault in _option_faults(q)]
+
+
+def _option_faults(q: Question) -> list[tuple[str, dict[str, Any]]]:
+    if q.kind not in WITH_OPTIONS:
+        return [("options_unexpected", {})] if q.options else []
+    faults: list[tuple[str, dict[str, Any]]] = []
+    if not q.options or len({o.strip() for o in q.options}) != len(q.options):
+        faults.append(("options", {}))
+    if len(q.options) > MAX_OPTIONS or any(not o.strip() or len(o) > MAX_OPTION for o in q.options):
+        faults.append(("options_long", {"max": MAX_OPTIONS}))
     return faults
 
 
@@ -203,7 +205,7 @@ def read_phone(text: str) -> str | Problem:
 
 
 def _number(text: str) -> str | None:
-    """Plain decimal text of «1 234,5». No exponents: "1e-999999999" would be a gigabyte of zeros."""
+    """Plain decimal text of «1 234,5». "1e-999999999" would become a gigabyte of zeros."""
     plain = re.sub(r"[ \u00a0\u202f]", "", text).replace(",", ".")
     return plain.removeprefix("+") if _NUMBER.fullmatch(plain) else None
 

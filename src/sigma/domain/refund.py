@@ -9,7 +9,7 @@ from sigma.domain.change import Change, Happening, Job, NewId
 from sigma.domain.errors import Problem, Refused, has_controls, invalid
 from sigma.domain.ledger import refund_entry
 from sigma.domain.money import Money, total
-from sigma.domain.payment import RETURNABLE, Attention, Payment, mail_change
+from sigma.domain.payment import RETURNABLE, Attention, Payment, attention_mail, mail_change
 from sigma.domain.payment import Status as PaymentStatus
 
 
@@ -164,10 +164,13 @@ def settle(
     reply: Reply,
     now: int,
     new_id: NewId,
+    *,
+    owed: bool,
 ) -> Change:
     """What the acquirer's answer changes.
 
-    Called under the invoice's lock; told again, changes nothing.
+    Called under the invoice's lock; told again, changes nothing. `owed` is what the books say of
+    the payment: taken as money to give back (an extra, late or voided one), not as a sale.
     """
     after = FLOW[refund.status].get(reply.event)
     wrong = reply.event is Event.SUCCEEDED and reply.amount != refund.amount
@@ -184,18 +187,23 @@ def settle(
     if after is Status.FAILED:
         line = happened(done, "failed", now, new_id, reason=reply.failure)
         return Change((done, line)) + _flag(payment, Attention.REFUND_FAILED, done, now, new_id)
-    return _succeeded(done, payment, earlier, now, new_id)
+    return _succeeded(done, payment, earlier, now, new_id, owed)
 
 
 def _succeeded(
-    done: Refund, payment: Payment, earlier: tuple[Refund, ...], now: int, new_id: NewId
+    done: Refund,
+    payment: Payment,
+    earlier: tuple[Refund, ...],
+    now: int,
+    new_id: NewId,
+    owed: bool,
 ) -> Change:
     entry = refund_entry(
         refund_id=done.id,
         shop_id=done.shop_id,
         at=now,
         amount=done.amount,
-        owed=payment.attention in RETURNABLE,
+        owed=owed,
     )
     change = Change(
         (done, happened(done, "succeeded", now, new_id)),
@@ -205,17 +213,23 @@ def _succeeded(
         change += mail_change(payment, "refund", done.id, now, new_id)
     others = tuple(r for r in earlier if r.id != done.id)
     back = refunded((*others, done), done.amount.currency)
-    if payment.attention in (*RETURNABLE, Attention.REFUND_FAILED) and back == payment.amount:
+    calm = back == payment.amount or not owed
+    if calm and payment.attention in (*RETURNABLE, Attention.REFUND_FAILED):
         change += Change((replace(payment, attention=None),))
     return change
 
 
 def _flag(payment: Payment, why: Attention, refund: Refund, now: int, new_id: NewId) -> Change:
-    told = mail_change(payment, "attention", f"{refund.id}:{why}", now, new_id)
-    line = happened(refund, f"attention_{why}", now, new_id)
-    if payment.attention is why:
+    """Calls a person. A contradiction is told with every answer, so it calls once; a failed refund
+    is news each time, but money that must go back stays the reason to look.
+    """
+    if why is Attention.CONTRADICTION and payment.attention is why:
         return Change()
-    return Change((replace(payment, attention=why), line)) + told
+    told = attention_mail(payment, refund.id, why, now, new_id)
+    line = happened(refund, f"attention_{why}", now, new_id)
+    stays = why is Attention.REFUND_FAILED and payment.attention in (*RETURNABLE, why)
+    flagged = () if stays else (replace(payment, attention=why),)
+    return Change((*flagged, line)) + told
 
 
 def not_known(refund: Refund, now: int, new_id: NewId) -> Change:

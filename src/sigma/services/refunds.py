@@ -12,7 +12,7 @@ from sigma.domain.refund import Event, Refund, Reply, Status
 from sigma.providers.base import RefundOrder, Rejected, Unknown, access_to
 from sigma.services.context import HOUR, Context
 from sigma.services.payments import get as get_payment
-from sigma.store import changes, connections, invoices, payments, refunds
+from sigma.store import changes, connections, invoices, ledger, payments, refunds
 from sigma.store.requests import Answered
 
 Remember = Callable[[Refund], Answered]
@@ -113,7 +113,10 @@ async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
             return refund  # a no to a repeat of what another call had begun meanwhile
         earlier = await refunds.of_payment(tx, payment.id)
         now = ctx.now()
-        change = domain.settle(refund, payment, earlier, reply, now, ctx.ids_of(refund.shop_id))
+        owed = await ledger.owed(tx, payment.id)
+        change = domain.settle(
+            refund, payment, earlier, reply, now, ctx.ids_of(refund.shop_id), owed=owed
+        )
         await changes.write(tx, change, now)
     return next((s for s in change.saved if isinstance(s, Refund)), refund)
 
