@@ -151,15 +151,15 @@ def test_money_that_must_go_back_is_looked_at_until_all_of_it_is_back(
     attention: Attention,
 ) -> None:
     paid = captured(attention=attention)
-    part = settled(refund(), paid, refund_reply())
+    part = settled(refund(), paid, refund_reply(), owed=True)
     assert after(part, paid).attention is attention
-    no = settled(refund(), paid, refund_reply("failed", failure="no_funds"))
+    no = settled(refund(), paid, refund_reply("failed", failure="no_funds"), owed=True)
     assert after(no, paid).attention is attention
     assert [m.kind for m in no.saved if isinstance(m, Mail)] == ["attention"]
     rest = refund(id="ref_2", amount=Money(100_000))
     earlier = (refund(status=S), rest)
     answer = refund_reply(provider_id="bank-r2", amount=Money(100_000))
-    whole = settled(rest, paid, answer, *earlier)
+    whole = settled(rest, paid, answer, *earlier, owed=True)
     assert after(whole, paid).attention is None
 
 
