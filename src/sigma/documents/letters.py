@@ -45,7 +45,7 @@ def receipt_mail(
     subject = words.t("mail.receipt.subject", sum=shown.sum, title=_short(shown.title))
     greeting = words.t("mail.receipt.greeting")
     pdf = receipt_pdf(receipt, refunds, words, receipt_url)
-    return _slip_letter(shown, words, subject, greeting, "", receipt_url, pdf)
+    return _slip_letter(shown, words, subject, (greeting, shown.sum, ""), receipt_url, pdf)
 
 
 def refund_mail(
@@ -58,10 +58,13 @@ def refund_mail(
     """News of one refund to the client, with the receipt as it now stands."""
     shown = slip(receipt, refunds, words)
     subject = words.t("mail.refund.subject", sum=refund.amount, title=_short(shown.title))
-    greeting = words.t("mail.refund.greeting", sum=refund.amount)
+    news = (
+        words.t("mail.refund.greeting"),
+        words.money(refund.amount),
+        words.t("mail.refund.when"),
+    )
     pdf = receipt_pdf(receipt, refunds, words, receipt_url)
-    when = words.t("mail.refund.when")
-    return _slip_letter(shown, words, subject, greeting, when, receipt_url, pdf)
+    return _slip_letter(shown, words, subject, news, receipt_url, pdf)
 
 
 def attention_mail(
@@ -94,17 +97,19 @@ def _slip_letter(
     shown: Slip,
     words: Words,
     subject: str,
-    greeting: str,
-    remark: str,
+    news: tuple[str, str, str],
     receipt_url: str,
     pdf: bytes,
 ) -> MailBody:
+    """`news`: what happened, the sum it is about, a remark or nothing."""
     name = words.t("receipt.file_name", number=shown.number)
     context = {
         "slip": shown,
         "subject": subject,
-        "greeting": greeting,
-        "remark": remark,
+        "greeting": news[0],
+        "sum": news[1],
+        "remark": news[2],
+        "title": _short(shown.title),
         "url": receipt_url,
     }
     return MailBody(

@@ -58,12 +58,18 @@ def environment() -> Environment:
     made.globals["asset"] = asset
     made.filters["iso"] = iso
     made.filters["lines"] = lines
+    made.filters["dial"] = dial
     return made
 
 
 def lines(text: str) -> Markup:
     """Text that keeps its line breaks; everything in it is escaped."""
     return Markup("<br>").join(text.strip().splitlines())
+
+
+def dial(phone: str) -> str:
+    """A phone as a tel: address wants it."""
+    return re.sub(r"[^+\d]", "", phone)
 
 
 def speaking(words: Words) -> dict[str, Any]:

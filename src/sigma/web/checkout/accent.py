@@ -3,12 +3,13 @@
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from sigma.web.checkout.colour import style, valid
 
 
 @get("/accent/{name:str}", cache=False, sync_to_thread=False)
-def accent(name: str) -> Response[Any]:
+def accent(name: FromPath[str]) -> Response[Any]:
     """ "/accent/3a36c9.css"; any other name is nothing."""
     colour = f"#{name.removesuffix('.css')}"
     if not name.endswith(".css") or not valid(colour):

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 
 from sigma.domain.invoice import Invoice
 from sigma.domain.shop import Shop
@@ -15,6 +16,7 @@ from sigma.web.checkout.return_link import return_link
 from sigma.web.pages import LANGUAGE_COOKIE, language, page
 
 ClientRequest = Request[Any, Any, Any]
+Ctx = NamedDependency[Context]  # handed in by web.app
 
 PAYER_COOKIE = "sigma_payer"  # the browser's own secret, one for each invoice
 STARTED_COOKIE = "sigma_started"  # the public token of the payment begun last

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 ENOUGH = 4.5
+STEPS = 50
 LIGHT_PAGES = ("#ffffff", "#f3f5f8")  # tokens.css: --card and --page
 DARK_PAGES = ("#171a21", "#0e1015")
 WHITE, NIGHT = "#ffffff", "#0e1015"
@@ -35,13 +36,13 @@ def contrast(one: str, other: str) -> float:
 
 def on_light(colour: str) -> Accent:
     """The shop's colour, darkened until it can be read on light pages and white on it."""
-    found = _shade(colour, LIGHT_PAGES, step=-0.02)
+    found = _shade(colour, LIGHT_PAGES, step=-1)
     return Accent(found, WHITE, _mix(found, WHITE, 0.1))
 
 
 def on_dark(colour: str) -> Accent:
     """The shop's colour, lightened until it can be read on dark pages and night on it."""
-    found = _shade(colour, (*DARK_PAGES, NIGHT), step=0.02)
+    found = _shade(colour, (*DARK_PAGES, NIGHT), step=1)
     return Accent(found, NIGHT, _mix(found, DARK_PAGES[0], 0.18))
 
 
@@ -60,11 +61,13 @@ def style(colour: str) -> str:
     return f":root{{{lines}}}\n"
 
 
-def _shade(colour: str, grounds: tuple[str, ...], *, step: float) -> str:
+def _shade(colour: str, grounds: tuple[str, ...], *, step: int) -> str:
     """The nearest lightness of the same hue that stands off from every ground."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(colour))
-    while any(contrast(colour, ground) < ENOUGH for ground in grounds) and 0 < lightness < 1:
-        lightness = min(1.0, max(0.0, lightness + step))
+    for _ in range(STEPS):
+        if all(contrast(colour, ground) >= ENOUGH for ground in grounds):
+            break
+        lightness = min(1.0, max(0.0, lightness + step / STEPS))
         colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
     return colour.lower()
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from sigma.domain.errors import Refused
 from sigma.domain.payment import Payment, Status
@@ -16,6 +17,7 @@ from sigma.web.checkout.client import (
     PAYER_COOKIE,
     STARTED_COOKIE,
     ClientRequest,
+    Ctx,
     back_to_shop,
     client_page,
     fresh_secret,
@@ -32,7 +34,7 @@ OVER = (Status.FAILED, Status.CANCELED)
 
 
 @get("/i/{token:str}")
-async def show(request: ClientRequest, ctx: Context, token: str) -> Response[Any]:
+async def show(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
     """The page in whatever state the invoice is in."""
     try:
         public = await invoices.public(ctx, token)
@@ -54,7 +56,7 @@ async def show(request: ClientRequest, ctx: Context, token: str) -> Response[Any
 
 
 @post("/i/{token:str}", request_max_body_size=MAX_FORM)
-async def pay(request: ClientRequest, ctx: Context, token: str) -> Response[Any]:
+async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
     """Stores the answers and goes to the bank, or says beside each field what is wrong."""
     form = await request.form()
     given = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from sigma.domain.errors import Refused
 from sigma.domain.mail import Status as MailStatus
@@ -15,6 +16,7 @@ from sigma.texts.slip import slip
 from sigma.web.checkout.client import (
     HEADERS,
     ClientRequest,
+    Ctx,
     client_page,
     go,
     missing,
@@ -25,7 +27,7 @@ from sigma.web.checkout.sheet import LONG_SUM
 
 
 @get("/r/{token:str}")
-async def receipt(request: ClientRequest, ctx: Context, token: str) -> Response[Any]:
+async def receipt(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
     """The page; an address that ends in ".pdf" is the file."""
     if token.endswith(".pdf"):
         return await receipt_pdf(request, ctx, token.removesuffix(".pdf"))

@@ -6,6 +6,7 @@ Coming back proves nothing: each look asks the acquirer.
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from sigma.domain.errors import Refused
 from sigma.domain.payment import Status
@@ -16,6 +17,7 @@ from sigma.services.context import Context
 from sigma.web.checkout.client import (
     HEADERS,
     ClientRequest,
+    Ctx,
     back_to_shop,
     client_page,
     go,
@@ -29,7 +31,7 @@ EVERY_S = 4  # how often a browser without scripts asks
 
 @get("/i/{token:str}/wait/{payment_token:str}")
 async def wait(
-    request: ClientRequest, ctx: Context, token: str, payment_token: str
+    request: ClientRequest, ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
 ) -> Response[Any]:
     """What we are waiting for; goes on by itself when it is known."""
     seen = await _look(ctx, token, payment_token)
@@ -61,7 +63,7 @@ async def wait(
 
 @get("/i/{token:str}/wait/{payment_token:str}/state")
 async def wait_state(
-    ctx: Context, token: str, payment_token: str
+    ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
 ) -> Response[dict[str, str | None]]:
     """The same for a script: which state, and where to go when it is over."""
     seen = await _look(ctx, token, payment_token)
