@@ -50,10 +50,10 @@ def session_cookie(ctx: Context, secret: str) -> Cookie:
 
 def safe_next(url: str) -> str:
     """A path of our own that a person may be sent to after signing in; "/" for anything else."""
-    parts = urlsplit(url) if url.isascii() and url.isprintable() else urlsplit("")
-    plain = url.startswith("/") and not url.startswith("//") and "\\" not in url
-    ours = plain and not parts.scheme and not parts.netloc
-    return url if ours and parts.path not in ("/sign-in", "/sign-out", "/start") else "/"
+    plain = url.isascii() and url.isprintable() and "\\" not in url
+    if not plain or not url.startswith("/") or url.startswith("//"):
+        return "/"
+    return url if urlsplit(url).path not in ("/sign-in", "/sign-out", "/start") else "/"
 
 
 def from_our_page(connection: Connection) -> bool:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.connection import Connection, Status
@@ -20,7 +22,9 @@ DEFAULT = "yookassa"
 
 
 @get("/settings/connections")
-async def list_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def list_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """All connections of the shop."""
     found = await connections.listing(ctx, session.member)
     return cabinet_page(
@@ -34,14 +38,18 @@ async def list_page(request: WebRequest, ctx: Context, session: Session) -> Resp
 
 
 @get("/settings/connections/new")
-async def new_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def new_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The form of a new connection."""
     typed = dict.fromkeys(FIELDS, "") | {"provider": DEFAULT}
     return _form(request, ctx, session, None, typed, {})
 
 
 @post("/settings/connections/new")
-async def add(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def add(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Stores a new connection and asks the acquirer at once whether it works."""
     given = await posted(request)
     try:
@@ -54,7 +62,10 @@ async def add(request: WebRequest, ctx: Context, session: Session) -> Response[A
 
 @get("/settings/connections/{connection_id:str}")
 async def connection_page(
-    request: WebRequest, ctx: Context, session: Session, connection_id: str
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    connection_id: FromPath[str],
 ) -> Response[Any]:
     """One connection: its check, the address for notices, its form."""
     connection = await connections.get(ctx, session.member, connection_id)
@@ -63,7 +74,10 @@ async def connection_page(
 
 @post("/settings/connections/{connection_id:str}")
 async def save(
-    request: WebRequest, ctx: Context, session: Session, connection_id: str
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    connection_id: FromPath[str],
 ) -> Response[Any]:
     """Stores the changes and asks the acquirer again."""
     given = await posted(request)
@@ -77,7 +91,9 @@ async def save(
 
 
 @post("/settings/connections/{connection_id:str}/check")
-async def check(ctx: Context, session: Session, connection_id: str) -> Response[Any]:
+async def check(
+    ctx: NamedDependency[Context], session: NamedDependency[Session], connection_id: FromPath[str]
+) -> Response[Any]:
     """Asks the acquirer whether these credentials work; the page then shows what it said."""
     await connections.check(ctx, session.member, connection_id)
     return go(f"/settings/connections/{connection_id}")
@@ -85,7 +101,10 @@ async def check(ctx: Context, session: Session, connection_id: str) -> Response[
 
 @post("/settings/connections/{connection_id:str}/switch")
 async def switch(
-    request: WebRequest, ctx: Context, session: Session, connection_id: str
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    connection_id: FromPath[str],
 ) -> Response[Any]:
     """Takes new payments through it, or no more."""
     active = one(await posted(request), "active") == "1"

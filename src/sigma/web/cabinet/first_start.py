@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.errors import Refused
@@ -17,7 +18,7 @@ from sigma.web.pages import language, page
 
 
 @get("/start")
-async def start_page(request: WebRequest, ctx: Context) -> Response[Any]:
+async def start_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """The form of the first start."""
     if not await users.needs_owner(ctx):
         raise Elsewhere("/sign-in")
@@ -25,7 +26,7 @@ async def start_page(request: WebRequest, ctx: Context) -> Response[Any]:
 
 
 @post("/start")
-async def start(request: WebRequest, ctx: Context) -> Response[Any]:
+async def start(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """Makes the shop and its owner, signs him in."""
     given = await posted(request)
     typed = {name: one(given, name) for name in ("shop_name", "name", "login", "locale")}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.payment import RETURNABLE, Attention
@@ -43,7 +44,9 @@ def action(row: PaymentRow) -> tuple[str, str]:
 
 
 @get("/")
-async def home_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def home_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The shop at a glance."""
     home = await shops.home(ctx, session.member)
     todo = steps(home)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.services import jobs
@@ -14,7 +15,9 @@ from sigma.web.forms import one
 
 
 @get("/settings/jobs")
-async def jobs_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def jobs_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The dead jobs of the shop."""
     found = await jobs.dead(ctx, session.member)
     return cabinet_page(
@@ -23,14 +26,18 @@ async def jobs_page(request: WebRequest, ctx: Context, session: Session) -> Resp
 
 
 @post("/settings/jobs/retry")
-async def retry(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def retry(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Tries it again from the start."""
     await jobs.retry(ctx, session.member, one(await posted(request), "job"))
     return go("/settings/jobs", "settings.done_retry")
 
 
 @post("/settings/jobs/dismiss")
-async def dismiss(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def dismiss(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Puts it away undone."""
     await jobs.dismiss(ctx, session.member, one(await posted(request), "job"))
     return go("/settings/jobs", "settings.done_dismiss")

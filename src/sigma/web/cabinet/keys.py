@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.errors import Refused
@@ -15,13 +17,17 @@ from sigma.web.forms import one
 
 
 @get("/settings/keys")
-async def keys_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def keys_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The list, and the form of a new key."""
     return await _list(request, ctx, session)
 
 
 @post("/settings/keys")
-async def create(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def create(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Makes a key. Its secret is in this one answer and nowhere else, so there is no redirect."""
     name = one(await posted(request), "name")
     try:
@@ -35,7 +41,9 @@ async def create(request: WebRequest, ctx: Context, session: Session) -> Respons
 
 
 @post("/settings/keys/{key_id:str}/revoke")
-async def revoke(ctx: Context, session: Session, key_id: str) -> Response[Any]:
+async def revoke(
+    ctx: NamedDependency[Context], session: NamedDependency[Session], key_id: FromPath[str]
+) -> Response[Any]:
     """Ends a key at once."""
     await keys.revoke(ctx, session.member, key_id)
     return go("/settings/keys", "settings.done_revoked")

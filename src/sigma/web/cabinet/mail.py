@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.errors import Refused
@@ -18,7 +19,9 @@ MAX_SHOWN = 300  # characters of a server's answer: it travels in a cookie
 
 
 @get("/settings/mail")
-async def mail_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def mail_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The form of mail."""
     shop = await shops.get(ctx, session.member)
     typed = {"from_name": shop.mail_from_name, "reply_to": shop.mail_reply_to}
@@ -26,7 +29,9 @@ async def mail_page(request: WebRequest, ctx: Context, session: Session) -> Resp
 
 
 @post("/settings/mail")
-async def save_mail(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def save_mail(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Stores it. An empty server keeps the stored one; the switch «own server off» removes it."""
     given = await posted(request)
     typed = {name: one(given, name) for name in ("from_name", "reply_to")}
@@ -41,7 +46,9 @@ async def save_mail(request: WebRequest, ctx: Context, session: Session) -> Resp
 
 
 @post("/settings/mail/test")
-async def send_test(ctx: Context, session: Session) -> Response[Any]:
+async def send_test(
+    ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Sends a letter to the person who asks, and tells what the mail server said."""
     mail = await mails.send_test(ctx, session.member)
     to, answer = mail.to_masked, mail.answer[:MAX_SHOWN]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.errors import Problem, Refused, invalid
@@ -17,7 +18,7 @@ from sigma.web.pages import language, page
 
 
 @get("/sign-in")
-async def sign_in_page(request: WebRequest, ctx: Context) -> Response[Any]:
+async def sign_in_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """The door. Whoever is inside already goes on; an empty house leads to the first start."""
     onward = safe_next(request.query_params.get("next", "/"))
     if await users.session(ctx, request.cookies.get(COOKIE, "")):
@@ -28,7 +29,7 @@ async def sign_in_page(request: WebRequest, ctx: Context) -> Response[Any]:
 
 
 @post("/sign-in")
-async def sign_in(request: WebRequest, ctx: Context) -> Response[Any]:
+async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """Opens a session. A wrong login and a wrong password sound the same."""
     given = await posted(request)
     login, onward = one(given, "login"), safe_next(one(given, "next"))
@@ -65,7 +66,9 @@ def _sign_in_form(
 
 
 @post("/sign-out")
-async def sign_out(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def sign_out(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Ends the session here and on the server."""
     await users.sign_out(ctx, request.cookies.get(COOKIE, ""))
     answer = go("/sign-in")
@@ -74,7 +77,9 @@ async def sign_out(request: WebRequest, ctx: Context, session: Session) -> Respo
 
 
 @post("/locale")
-async def set_locale(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def set_locale(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The language of this person's cabinet."""
     given = await posted(request)
     await users.set_locale(ctx, session, one(given, "locale"))
@@ -82,13 +87,15 @@ async def set_locale(request: WebRequest, ctx: Context, session: Session) -> Res
 
 
 @get("/settings/access")
-async def access_page(request: WebRequest, session: Session) -> Response[Any]:
+async def access_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
     """One's own password and language."""
     return _access(request, session, {})
 
 
 @post("/settings/access")
-async def change_password(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def change_password(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """A new password; every other browser of this person is signed out."""
     given = await posted(request)
     old, new = (given.get(name, [""])[0] for name in ("old", "new"))

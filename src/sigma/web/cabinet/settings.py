@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.errors import Problem, Refused
@@ -34,7 +35,7 @@ SHOP = ("name", "tz", "accent", "return_url", "consent_text", "locale", "kind")
 
 
 @get("/settings")
-async def index_page(request: WebRequest, session: Session) -> Response[Any]:
+async def index_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
     """The list of settings; «Ещё» on a phone."""
     return cabinet_page(
         request,
@@ -47,7 +48,9 @@ async def index_page(request: WebRequest, session: Session) -> Response[Any]:
 
 
 @get("/settings/shop")
-async def shop_page(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def shop_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """The form of the shop."""
     shop = await shops.get(ctx, session.member)
     kept = {name: str(getattr(shop, name, "")) for name in SHOP}
@@ -57,7 +60,9 @@ async def shop_page(request: WebRequest, ctx: Context, session: Session) -> Resp
 
 
 @post("/settings/shop")
-async def save_shop(request: WebRequest, ctx: Context, session: Session) -> Response[Any]:
+async def save_shop(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Stores the shop."""
     typed = read_shop(await posted(request))
     try:

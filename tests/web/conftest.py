@@ -1,0 +1,52 @@
+"""What tests of the web share: one sandbox for the run, a small world for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sigma.sandbox.app import Sandbox, start_sandbox
+from sigma.services.context import Context
+from tests.web.cabinet_stage import Browser, empty_house, open_browser
+from tests.world import World, open_world
+
+
+@pytest.fixture(scope="session")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox on free ports with nothing kept."""
+    async with start_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
+    """A shop with its bank. Services are tried on both databases elsewhere."""
+    async with open_world(sqlite_database_url, sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stranger(world: World) -> AsyncIterator[Browser]:
+    """A browser at the cabinet of the world, not signed in."""
+    async with open_browser(world.ctx) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def owner(world: World, stranger: Browser) -> Browser:
+    """A browser in which the owner signed in."""
+    await stranger.sign_in("owner@example.org", world.password)
+    return stranger
+
+
+@pytest.fixture
+async def empty(sqlite_database_url: str) -> AsyncIterator[Context]:
+    """Sigma just installed."""
+    async with empty_house(sqlite_database_url) as ctx:
+        yield ctx
+
+
+@pytest.fixture
+async def first(empty: Context) -> AsyncIterator[Browser]:
+    """The first browser that ever comes."""
+    async with open_browser(empty) as browser:
+        yield browser
