@@ -133,10 +133,10 @@ def compose(message: Outgoing) -> EmailMessage:
     to, sender = _ascii_host(message.to), _ascii_host(message.from_address)
     letter = EmailMessage(policy=SMTP if (to + sender).isascii() else SMTPUTF8)
     letter["Subject"] = _one_line(message.subject)
-    letter["From"] = Address(_one_line(message.from_name), addr_spec=sender)
-    letter["To"] = Address(addr_spec=to)
+    letter["From"] = _mailbox(sender, _one_line(message.from_name))
+    letter["To"] = _mailbox(to)
     if message.reply_to:
-        letter["Reply-To"] = Address(addr_spec=_ascii_host(message.reply_to))
+        letter["Reply-To"] = _mailbox(_ascii_host(message.reply_to))
     letter["Message-ID"] = _one_line(message.message_id)
     letter["Date"] = formatdate()
     letter["Auto-Submitted"] = "auto-generated"
@@ -147,6 +147,12 @@ def compose(message: Outgoing) -> EmailMessage:
         main, _, sub = file.media_type.partition("/")
         letter.add_attachment(file.data, maintype=main, subtype=sub, filename=_one_line(file.name))
     return letter
+
+
+def _mailbox(address: str, shown: str = "") -> Address:
+    """An address as a header wants it; parsing one would refuse a Cyrillic name."""
+    name, _, host = address.rpartition("@")
+    return Address(shown, username=name, domain=host)
 
 
 def _one_line(text: str) -> str:
