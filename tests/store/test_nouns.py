@@ -1,0 +1,435 @@
+"""What is remembered, noun by noun, on both databases."""
+
+from collections.abc import AsyncIterator
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import pytest
+
+from sigma.domain import invoice as invoice_domain
+from sigma.domain import payment as payment_domain
+from sigma.domain.change import Change, Saved
+from sigma.domain.ledger import capture_entry
+from sigma.domain.member import Role, User
+from sigma.domain.money import Money
+from sigma.domain.payment import Attention
+from sigma.domain.refund import Status as RefundStatus
+from sigma.store import changes, connections, invoices, mails, payments, refunds, shops, users
+from sigma.store import ledger as books
+from sigma.store.contract import Conflict, Database, Stale
+from sigma.store.db import open_database
+from sigma.store.requests import Answered
+from sigma.store.users import ApiKey, SessionRow
+from tests.store.nouns import (
+    CONNECTION,
+    FILLED,
+    INVOICE,
+    NOW,
+    PAYMENT,
+    REFUND,
+    SHOP,
+    plain_invoice,
+    plain_payment,
+    save,
+)
+
+CODECS = {
+    "Shop": shops.CODEC,
+    "Connection": connections.CODEC,
+    "Invoice": invoices.CODEC,
+    "Payment": payments.CODEC,
+    "Refund": refunds.CODEC,
+    "Receipt": payments.RECEIPT,
+    "Answers": payments.ANSWERS,
+    "Consent": payments.CONSENT,
+    "Mail": mails.CODEC,
+    "Happening": mails.HAPPENING,
+    "Notice": connections.NOTICE,
+}
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def shop_db(db: Database) -> Database:
+    """With a shop and a connection in it."""
+    await save(db, SHOP, CONNECTION)
+    return db
+
+
+async def stored(db: Database, thing: Saved) -> Any:
+    codec = CODECS[type(thing).__name__]
+    async with db.read() as tx:
+        row = await tx.fetch_one(codec.by_id, id=thing.id)
+    assert row is not None
+    return codec.from_row(row)
+
+
+@pytest.mark.parametrize("thing", FILLED, ids=lambda thing: type(thing).__name__)
+def test_the_objects_of_this_test_are_filled_to_the_last_field(thing: Any) -> None:
+    for field in fields(thing):
+        given = field.default if field.default is not MISSING else field.default_factory
+        default = given() if callable(given) else given
+        if field.name != "version" and default is not MISSING and field.name != "max_payments":
+            assert getattr(thing, field.name) != default, field.name
+
+
+async def test_every_noun_comes_back_as_it_was(db: Database) -> None:
+    await save(db, *FILLED)
+    for thing in FILLED:
+        assert await stored(db, thing) == replace(thing, version=1)  # type: ignore[type-var]
+
+
+async def test_every_noun_is_changed_as_a_whole(db: Database) -> None:
+    await save(db, *FILLED)
+    again = [replace(thing, version=1) for thing in FILLED]  # type: ignore[type-var]
+    await save(db, *again)
+    for thing in FILLED:
+        assert await stored(db, thing) == replace(thing, version=2)  # type: ignore[type-var]
+
+
+async def test_nothing_filled_comes_back_as_nothing(shop_db: Database) -> None:
+    bare = plain_payment(1)
+    await save(shop_db, plain_invoice(1), bare)
+    assert await stored(shop_db, bare) == replace(bare, version=1)
+    assert await stored(shop_db, plain_invoice(1)) == plain_invoice(1, version=1)
+
+
+async def test_a_row_changed_since_it_was_read_is_not_overwritten(db: Database) -> None:
+    await save(db, *FILLED)
+    for thing in FILLED:
+        with pytest.raises(Stale):
+            await save(db, replace(thing, version=5))  # type: ignore[type-var]
+        with pytest.raises(Conflict):
+            await save(db, thing)  # and not inserted a second time
+        assert (await stored(db, thing)).version == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "constraint"),
+    [
+        ((replace(INVOICE, id="inv_2", number=43),), "uq_invoices_token"),
+        ((replace(INVOICE, id="inv_2", token="t2"),), "uq_invoices_number"),
+        (
+            (replace(PAYMENT, id="pay_2", operation_key="o", nonce="n", provider_id="p"),),
+            "uq_payments_token",
+        ),
+        (
+            (replace(PAYMENT, id="pay_2", token="t", nonce="n", provider_id="p"),),
+            "uq_payments_operation",
+        ),
+        (
+            (replace(PAYMENT, id="pay_2", token="t", nonce="n", operation_key="o"),),
+            "uq_payments_provider",
+        ),
+        (
+            (replace(PAYMENT, id="pay_2", token="t", operation_key="o", provider_id="p"),),
+            "uq_payments_form",
+        ),
+        ((replace(REFUND, id="ref_2", provider_id="p"),), "uq_refunds_operation"),
+        ((replace(REFUND, id="ref_2", operation_key="o"),), "uq_refunds_provider"),
+        ((replace(FILLED[5], id="rcp_2", token="t"),), "uq_receipts_payment"),  # type: ignore[type-var]
+        ((replace(FILLED[8], id="mail_2"),), "uq_mails_subject"),  # type: ignore[type-var]
+        ((replace(FILLED[10], id="ntc_2"),), "uq_notices_digest"),  # type: ignore[type-var]
+    ],
+)
+async def test_what_must_be_once_is_once(
+    db: Database, rows: tuple[Saved, ...], constraint: str
+) -> None:
+    await save(db, *FILLED)
+    with pytest.raises(Conflict) as caught:
+        await save(db, *rows)
+    assert caught.value.constraint == constraint
+
+
+async def test_payments_that_no_acquirer_knows_yet_are_not_alike(shop_db: Database) -> None:
+    await save(shop_db, plain_invoice(1), plain_payment(1), plain_payment(2))
+
+
+async def test_nothing_is_booked_twice(db: Database) -> None:
+    await save(db, *FILLED)
+    entry = capture_entry(
+        payment_id="pay_1", shop_id="shp_1", at=NOW, amount=Money(5), income=None, owed=True
+    )
+    await changes.commit(db, Change(entries=(entry,)), NOW)
+    with pytest.raises(Conflict) as caught:
+        await changes.commit(db, Change(entries=(entry,)), NOW)
+    assert caught.value.constraint == "pk_ledger"
+    async with db.read() as tx:
+        assert await books.owed(tx, "pay_1")
+        assert not await books.owed(tx, "pay_2")
+
+
+async def test_an_answer_is_remembered_with_what_it_answers_for_or_not_at_all(
+    shop_db: Database,
+) -> None:
+    answered = Answered("shp_1", "key-1", "f" * 64, 201, '{"id":"inv_00001"}', NOW)
+    await changes.commit(shop_db, Change((plain_invoice(1),)), NOW, answered)
+    with pytest.raises(Conflict) as caught:
+        await changes.commit(shop_db, Change((plain_invoice(2),)), NOW, answered)
+    assert caught.value.constraint == "pk_requests"
+    async with shop_db.read() as tx:
+        assert await invoices.get(tx, "inv_00002") is None
+
+
+def flat(walked: list[list[int]]) -> list[int]:
+    return [number for page in walked for number in page]
+
+
+async def pages(db: Database, size: int, **filters: Any) -> list[list[int]]:
+    """All pages of the invoice list, as the services walk it."""
+    walked, before = [], ""
+    while True:
+        given: dict[str, Any] = {"status": None, "query": "", "now": NOW} | filters
+        async with db.read() as tx:
+            found = await invoices.listing(tx, SHOP.id, before=before, limit=size, **given)
+        if not found:
+            return walked
+        walked.append([invoice.number for invoice in found])
+        before = found[-1].id
+
+
+async def test_pages_of_any_size_show_each_invoice_once_newest_first(shop_db: Database) -> None:
+    await save(shop_db, *(plain_invoice(n) for n in range(1, 24)))
+    for size in (1, 2, 3, 7, 22, 23, 24, 100):
+        walked = await pages(shop_db, size)
+        assert flat(walked) == list(range(23, 0, -1))
+        assert all(len(page) == size for page in walked[:-1])
+
+
+async def test_what_is_issued_while_pages_are_turned_moves_nothing(shop_db: Database) -> None:
+    await save(shop_db, *(plain_invoice(n) for n in range(1, 6)))
+    async with shop_db.read() as tx:
+        first = await invoices.listing(
+            tx, SHOP.id, status=None, query="", before="", limit=2, now=NOW
+        )
+    await save(shop_db, plain_invoice(6))
+    async with shop_db.read() as tx:
+        second = await invoices.listing(
+            tx, SHOP.id, status=None, query="", before=first[-1].id, limit=9, now=NOW
+        )
+    assert [i.number for i in (*first, *second)] == [5, 4, 3, 2, 1]
+
+
+async def test_a_list_is_of_one_shop(shop_db: Database) -> None:
+    await save(shop_db, replace(SHOP, id="shp_2"))
+    await save(shop_db, plain_invoice(1), plain_invoice(2, shop_id="shp_2"))
+    assert await pages(shop_db, 9) == [[1]]
+
+
+SEARCHES = {
+    "маникюр": [1, 2],
+    "МАНИКЮР": [1, 2],
+    "зелёный": [2],
+    "зеленый": [2],
+    "ЗЕЛЁНЫЙ": [2],
+    "счет": [3],
+    "  маникюр   с  ": [1],
+    "никю": [1, 2],
+    "100%": [4],
+    "%": [4],
+    "_": [5],
+    "a_b": [5],
+    "\\": [6],
+    "107": [7],
+    "straße": [8],
+    "STRASSE": [8],
+    "' OR 1=1 --": [],
+    "нет такого": [],
+}
+
+
+async def test_search_finds_what_a_person_means(shop_db: Database) -> None:
+    titles = ["Маникюр с покрытием", "Зелёный МАНИКЮР", "Счёт за март", "Скидка 100%", "a_b"]
+    titles += ["обратная \\ черта", "Занятие", "Straße", "axb"]
+    await save(shop_db, *(plain_invoice(100 + n, title=t) for n, t in enumerate(titles, 1)))
+    found = {}
+    for query in SEARCHES:
+        walked = flat(await pages(shop_db, 2, query=query))
+        found[query] = sorted(number - 100 for number in walked)
+    assert found == SEARCHES
+
+
+async def test_search_looks_into_the_description_too(shop_db: Database) -> None:
+    await save(shop_db, plain_invoice(1, description="На улице Гоголя"), plain_invoice(2))
+    assert await pages(shop_db, 9, query="гоголя") == [[1]]
+
+
+STATUSES = {
+    (None, NOW): [7, 6, 5, 4, 3, 2, 1],
+    ("open", NOW - 1): [7, 2, 1],
+    ("open", NOW): [7, 1],  # time is over at the very microsecond
+    ("expired", NOW - 1): [6],
+    ("expired", NOW): [6, 2],
+    ("expired", NOW + 10): [7, 6, 2],
+    ("paid", NOW + 10): [4],
+    ("void", NOW + 10): [5],
+    ("draft", NOW + 10): [3],
+}
+
+
+async def test_expired_is_what_time_says_told_or_not(shop_db: Database) -> None:
+    s = invoice_domain.Status
+    await save(
+        shop_db,
+        plain_invoice(1),
+        plain_invoice(2, expires_at=NOW),
+        plain_invoice(3, status=s.DRAFT, expires_at=NOW),
+        plain_invoice(4, status=s.PAID, expires_at=NOW),
+        plain_invoice(5, status=s.VOID, expires_at=NOW),
+        plain_invoice(6, status=s.EXPIRED, expires_at=NOW),
+        plain_invoice(7, expires_at=NOW + 10),
+    )
+    found = {
+        (status, now): flat(await pages(shop_db, 2, status=status, now=now))
+        for status, now in STATUSES
+    }
+    assert found == STATUSES
+
+
+FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [5, 4, 3, 2, 1]),
+    ({"invoice_id": "inv_00001"}, [3, 2, 1]),
+    ({"status": "captured"}, [4, 2]),
+    ({"attention": True}, [3]),
+    ({"query": "стрижка"}, [5, 4]),
+    ({"query": "0004"}, [2]),
+    ({"query": "pay_00003"}, [3]),
+    ({"query": "стрижка", "status": "captured", "invoice_id": "inv_00002"}, [4]),
+    ({"query": "стрижка", "attention": True}, []),
+]
+
+
+async def test_payments_are_listed_by_every_filter(shop_db: Database) -> None:
+    captured = payment_domain.Status.CAPTURED
+    card = payment_domain.Method(mask="220000******0004")
+    await save(shop_db, plain_invoice(1), plain_invoice(2, title="Стрижка"))
+    await save(
+        shop_db,
+        plain_payment(1),
+        plain_payment(2, status=captured, method=card),
+        plain_payment(3, attention=Attention.MISMATCH),
+        plain_payment(4, status=captured, invoice_id="inv_00002"),
+        plain_payment(5, invoice_id="inv_00002"),
+    )
+    for filters, found in FILTERS:
+        assert (filters, await walk_payments(shop_db, **filters)) == (filters, found)
+
+
+async def walk_payments(db: Database, **filters: Any) -> list[int]:
+    walked: list[int] = []
+    before = ""
+    while True:
+        async with db.read() as tx:
+            page = await payments.listing(tx, SHOP.id, before=before, limit=2, **filters)
+        if not page:
+            return walked
+        walked += [int(payment.id[4:]) for payment, *_ in page]
+        before = page[-1][0].id
+
+
+async def test_a_list_of_payments_tells_what_was_given_back(db: Database) -> None:
+    others = [
+        replace(REFUND, id=f"ref_{n}", operation_key=f"o{n}", provider_id=None, status=status)
+        for n, status in enumerate((*RefundStatus, RefundStatus.SUCCEEDED), 2)
+    ]
+    await save(db, *FILLED, *others)
+    async with db.read() as tx:
+        ((payment, number, title, back),) = await payments.listing(tx, SHOP.id)
+    assert (payment.id, number, title, back) == ("pay_1", 42, INVOICE.title, 100)
+
+
+async def test_money_taken_is_summed_by_currency(shop_db: Database) -> None:
+    captured = payment_domain.Status.CAPTURED
+    await save(
+        shop_db,
+        plain_invoice(1),
+        plain_payment(1, status=captured, captured_at=NOW),
+        plain_payment(2, status=captured, captured_at=NOW + 1, amount=Money(2**40)),
+        plain_payment(3, status=captured, captured_at=NOW + 1, amount=Money(7, "USD")),
+        plain_payment(4, status=captured, captured_at=NOW - 1),
+        plain_payment(5, captured_at=NOW + 1),
+    )
+    async with shop_db.read() as tx:
+        taken = await payments.captured_since(tx, SHOP.id, NOW)
+    assert taken == {"RUB": 100 + 2**40, "USD": 7}
+    assert all(type(minor) is int for minor in taken.values())  # SUM is a Decimal on PostgreSQL
+
+
+async def test_a_browser_finds_its_own_unfinished_payment(shop_db: Database) -> None:
+    await save(
+        shop_db,
+        plain_invoice(1),
+        plain_payment(1),
+        plain_payment(2, created_at=NOW + 5),
+        plain_payment(3, status=payment_domain.Status.FAILED, created_at=NOW + 6),
+        plain_payment(4, payer="another"),
+    )
+    async with shop_db.read() as tx:
+        found = await payments.live(tx, "inv_00001", "payer", since=NOW - 1)
+        assert found is not None
+        assert found.id == "pay_00002"
+        assert await payments.live(tx, "inv_00001", "payer", since=NOW + 5) is None
+        assert await payments.live(tx, "inv_00001", "stranger", since=0) is None
+
+
+async def test_a_payment_page_needs_one_read(shop_db: Database) -> None:
+    held = payment_domain.Status.AUTHORIZED
+    await save(shop_db, plain_invoice(1), plain_payment(1, status=held), plain_payment(2))
+    async with shop_db.read() as tx:
+        found = await invoices.public(tx, "token-1")
+        assert await invoices.public(tx, "no-such-token") is None
+    assert found is not None
+    invoice, shop, holds, provider = found
+    assert (invoice.id, shop, holds) == ("inv_00001", replace(SHOP, version=1), 1)
+    assert provider is None  # its only connection is off
+
+
+async def test_people_sessions_and_keys_are_kept_by_their_hashes(shop_db: Database) -> None:
+    user = User("usr_1", "owner@example.org", "hash", "Пётр", "ru", NOW)
+    key = ApiKey("key_1", SHOP.id, "Бот", "sk_abc", "hash-of-key", Role.OPERATOR, NOW)
+    session = SessionRow("hash-of-cookie", user.id, SHOP.id, "csrf", NOW, NOW + 10)
+    async with shop_db.write() as tx:
+        await users.save(tx, user)
+        await users.add_member(tx, SHOP.id, user.id, Role.ADMIN, NOW)
+        await users.add_session(tx, session)
+        await users.add_key(tx, key)
+    async with shop_db.read() as tx:
+        assert await users.by_login(tx, "owner@example.org") == replace(user, version=1)
+        assert await users.session(tx, "hash-of-cookie", NOW + 9) == (session, Role.ADMIN)
+        assert await users.session(tx, "hash-of-cookie", NOW + 10) is None
+        assert await users.session(tx, "another", NOW) is None
+        assert await users.key(tx, "hash-of-key") == key
+    async with shop_db.write() as tx:
+        assert not await users.revoke_key(tx, "another shop", "key_1", NOW)
+        assert await users.revoke_key(tx, SHOP.id, "key_1", NOW)
+        assert not await users.revoke_key(tx, SHOP.id, "key_1", NOW + 1)
+    async with shop_db.read() as tx:
+        assert await users.key(tx, "hash-of-key") is None
+        assert [k.revoked_at for k in await users.keys(tx, SHOP.id)] == [NOW]
+
+
+async def test_a_login_belongs_to_one_person(db: Database) -> None:
+    async with db.write() as tx:
+        await users.save(tx, User("usr_1", "a@example.org", "", "", "ru", NOW))
+    with pytest.raises(Conflict) as caught:
+        async with db.write() as tx:
+            await users.save(tx, User("usr_2", "a@example.org", "", "", "ru", NOW))
+    assert caught.value.constraint == "uq_users_login"
+
+
+async def test_invoices_are_numbered_without_gaps_by_shop(db: Database) -> None:
+    numbers = [await shops.next_number(db, "shp_1") for _ in range(3)]
+    assert (numbers, await shops.next_number(db, "shp_2")) == ([1, 2, 3], 1)
+
+
+async def test_the_first_shop_is_claimed_once(db: Database) -> None:
+    async with db.write() as tx:
+        assert await shops.claim_first(tx)
+    async with db.write() as tx:
+        assert not await shops.claim_first(tx)
