@@ -53,6 +53,7 @@ window.addEventListener("pageshow", () => {
 // The server makes a colour readable (web/checkout/colour.py); its own answer is what is shown here.
 async function readable(colour) {
   const answer = await fetch(`/accent/${colour.slice(1)}.css`);
+  if (!answer.ok) return null;
   const css = await answer.text();
   const [, fill] = css.match(/--accent:([^;]+)/);
   const [, ink] = css.match(/--on-accent:([^;]+)/);

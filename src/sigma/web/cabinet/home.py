@@ -50,6 +50,7 @@ async def home_page(
     """The shop at a glance."""
     home = await shops.home(ctx, session.member)
     todo = steps(home)
+    next_step = next((step for step in todo if not step.done), None)
     return cabinet_page(
         request,
         session,
@@ -57,7 +58,8 @@ async def home_page(
         place="home",
         home=home,
         steps=[] if all(step.done for step in todo) else todo,
-        next_step=next((step for step in todo if not step.done), None),
+        next_step=next_step,
+        hide_plus=next_step is not None,  # one thing to do
         attention=[(row, *action(row)) for row in home.attention],
     )
 
