@@ -9,24 +9,15 @@ from urllib.parse import urlsplit
 import httpx
 import pypdf
 import pytest
-from litestar import Litestar
-from litestar.datastructures import State
-from litestar.di import Provide
 
 from sigma.domain.money import Money
 from sigma.sandbox.app import Sandbox, start_sandbox
 from sigma.services import checkout, connections, invoices, payments, refunds, shops
-from sigma.services.context import Context
-from sigma.web.checkout import accent, invoice, receipt, wait
+from tests.web.checkout_door import checkout_app
 from tests.world import World, open_world
 
 DECLINED = "2200000000000053"  # not enough money
 FILLED = {"email": "client@example.net", "phone": "8 916 765-43-21", "wish": "без лака"}
-
-
-async def _ctx(state: State) -> Context:
-    found: Context = state.ctx
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +34,8 @@ async def world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[Wor
 
 def browser(world: World, language: str = "ru") -> httpx.AsyncClient:
     """A browser with cookies of its own that follows nothing by itself."""
-    handlers = [*invoice.HANDLERS, *wait.HANDLERS, *receipt.HANDLERS, *accent.HANDLERS]
-    app = Litestar(
-        handlers, state=State({"ctx": world.ctx}), dependencies={"ctx": Provide(_ctx)}, debug=True
-    )
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app),
+        transport=httpx.ASGITransport(app=checkout_app(world.ctx)),
         base_url="http://127.0.0.1:8000",
         headers={"accept-language": language},
     )
