@@ -352,3 +352,38 @@ async def test_a_shops_colour_is_a_style_sheet_of_its_own(client: httpx.AsyncCli
     assert sheet.headers["content-type"].startswith("text/css")
     assert "--accent:light-dark(#" in sheet.text
     assert (await client.get("/accent/ff0000;}.css")).status_code == 404
+
+
+async def test_wrong_credentials_at_the_acquirer_are_told_kindly(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    path = f"/i/{(await world.invoice()).token}"
+    await connections.save(
+        world.ctx,
+        world.member,
+        world.connection.id,
+        provider="yookassa",
+        title="",
+        account=world.account,
+        secret="live_wrong",
+        settings=world.connection.settings,
+    )
+    sent = await fill(client, path)
+    page = sent if sent.status_code != 303 else await client.get(sent.headers["location"])
+    assert "деньги не списаны" in page.text.lower() or "Уточняем у банка" in page.text
+
+
+async def test_the_language_of_the_page_is_the_language_of_the_consent(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    made = await world.invoice()
+    page = (await client.get(f"/i/{made.token}?lang=en")).text
+    client.cookies.clear()  # a browser that keeps none
+    action = page.partition('<form class="pay-form card" method="post" action="')[2].partition('"')[
+        0
+    ]
+    form = {**FILLED, "consent": "yes", "nonce": nonce(page)}
+    await client.post(action, data=form)
+    (row,) = (await payments.listing(world.ctx, world.member, invoice_id=made.id)).data
+    details = await payments.details(world.ctx, world.member, row.payment.id)
+    assert details.consents[0].text in page.replace("&#39;", "'")

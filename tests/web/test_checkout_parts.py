@@ -21,9 +21,9 @@ PAID = {"invoice": "inv_1", "payment": "pay_1", "status": "captured"}
 @given(COLOURS)
 def test_any_accent_can_be_read_on_light_and_on_dark_pages(chosen: str) -> None:
     light, dark = colour.on_light(chosen), colour.on_dark(chosen)
-    for ground in (*colour.LIGHT_PAGES, light.on):
+    for ground in (*colour.LIGHT_PAGES, light.on, light.soft):
         assert colour.contrast(light.colour, ground) >= 4.5
-    for ground in (*colour.DARK_PAGES, dark.on):
+    for ground in (*colour.DARK_PAGES, dark.on, dark.soft):
         assert colour.contrast(dark.colour, ground) >= 4.5
 
 

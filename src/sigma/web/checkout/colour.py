@@ -36,14 +36,12 @@ def contrast(one: str, other: str) -> float:
 
 def on_light(colour: str) -> Accent:
     """The shop's colour, darkened until it can be read on light pages and white on it."""
-    found = _shade(colour, LIGHT_PAGES, step=-1)
-    return Accent(found, WHITE, _mix(found, WHITE, 0.1))
+    return _readable(colour, LIGHT_PAGES, WHITE, share=0.1, step=-1)
 
 
 def on_dark(colour: str) -> Accent:
     """The shop's colour, lightened until it can be read on dark pages and night on it."""
-    found = _shade(colour, (*DARK_PAGES, NIGHT), step=1)
-    return Accent(found, NIGHT, _mix(found, DARK_PAGES[0], 0.18))
+    return _readable(colour, DARK_PAGES, NIGHT, share=0.18, step=1)
 
 
 def style(colour: str) -> str:
@@ -57,19 +55,22 @@ def style(colour: str) -> str:
         "accent-soft": (light.soft, dark.soft),
         "focus": (light.colour, dark.colour),
     }
-    lines = "".join(f"--{name}:light-dark({a},{b});" for name, (a, b) in pairs.items())
-    return f":root{{{lines}}}\n"
+    old = "".join(f"--{name}:{a};" for name, (a, _) in pairs.items())
+    new = "".join(f"--{name}:light-dark({a},{b});" for name, (a, b) in pairs.items())
+    return f":root{{{old}}}@supports(color:light-dark(#000,#fff)){{:root{{{new}}}}}\n"
 
 
-def _shade(colour: str, grounds: tuple[str, ...], *, step: int) -> str:
-    """The nearest lightness of the same hue that stands off from every ground."""
+def _readable(colour: str, pages: tuple[str, str], on: str, *, share: float, step: int) -> Accent:
+    """The nearest lightness of the hue that stands off from pages, words and its own ground."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(colour))
+    colour = colour.lower()
     for _ in range(STEPS):
-        if all(contrast(colour, ground) >= ENOUGH for ground in grounds):
+        soft = _mix(colour, pages[0], share)
+        if all(contrast(colour, ground) >= ENOUGH for ground in (*pages, on, soft)):
             break
         lightness = min(1.0, max(0.0, lightness + step / STEPS))
         colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
-    return colour.lower()
+    return Accent(colour, on, _mix(colour, pages[0], share))
 
 
 def _parts(colour: str) -> tuple[float, float, float]:

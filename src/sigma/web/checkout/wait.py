@@ -26,7 +26,8 @@ from sigma.web.checkout.client import (
 )
 from sigma.web.checkout.sheet import summary
 
-EVERY_S = 4  # how often a browser without scripts asks
+# How often a browser without scripts asks; a held payment waits for a person, not for the bank.
+EVERY_S = {"pending": 4, "unknown": 4, "authorized": 30}
 
 
 @get("/i/{token:str}/wait/{payment_token:str}")
@@ -55,7 +56,7 @@ async def wait(
         text=words.t(f"{key}_mail" if mailed else key),
         bank_url=payment.confirmation_url if at_bank else "",
         state_url=f"/i/{token}/wait/{payment_token}/state",
-        every_s=EVERY_S if state in ("pending", "unknown") else 0,
+        every_s=EVERY_S.get(state, 0),
         shop_url=back_to_shop(seen.invoice, seen.shop, payment.id, str(payment.status)),
         **summary(seen.invoice, seen.shop, words),
     )
