@@ -159,8 +159,7 @@ def meanings(title: str, words: type[StrEnum]) -> str:
     """What each word says."""
     lines = [f"| {title} | Meaning |", "|---|---|"]
     lines += [f"| `{word}` | {MEANINGS[words][str(word)]} |" for word in words]
-    return "
-".join([*lines, ""])
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
