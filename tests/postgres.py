@@ -90,9 +90,11 @@ def _programs(folder: Path, user: str | None) -> Path:
                 cwd=folder,
             )
         except (PermissionError, subprocess.CalledProcessError):
-            shutil.copytree(BIN.parent, folder / "pginstall", symlinks=True)
-            folder.chmod(0o755)
-            return folder / "pginstall" / "bin"
+            package = BIN.parents[1]
+            for part in package.parent.glob(f"{package.name}*"):  # its libraries lie beside it
+                if not part.name.endswith(".dist-info"):
+                    shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
+            return folder / "wheel" / BIN.relative_to(package.parent)
     return BIN
 
 
