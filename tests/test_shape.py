@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sigma.worker import HANDLERS
+
 ROOT = Path(__file__).parents[1]
 SIGMA = ROOT / "src" / "sigma"
 
@@ -131,6 +133,22 @@ def test_files_and_functions_fit_a_reader() -> None:
                 if lines > FUNCTION_LINES:
                     long.append(f"{path.relative_to(ROOT)}: {node.name} has {lines} lines")
     assert long == []
+
+
+def promised_jobs(source: str) -> Iterator[str]:
+    """The kinds of work that this code promises, as it spells them."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Job":
+            kind = node.args[0] if node.args else node.keywords[0].value
+            yield ast.unparse(kind).strip("'")
+
+
+def test_every_promised_job_has_a_handler_and_every_handler_is_promised() -> None:
+    rooms = tracked(
+        "src/sigma/domain/**.py", "src/sigma/services/**.py", "src/sigma/channels/**.py"
+    )
+    promised = {kind for path in rooms for kind in promised_jobs(path.read_text())}
+    assert promised == set(HANDLERS)
 
 
 # Written in two halves, so that this file does not find itself.
