@@ -18,13 +18,27 @@ from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, clock
 from sigma.store.db import open_database
 from sigma.store.seal import Sealer
-from sigma.web.cabinet import connections, first_start, home, jobs, keys, mail, session, settings
+from sigma.web.cabinet import (
+    connections,
+    first_start,
+    home,
+    invoices,
+    jobs,
+    keys,
+    mail,
+    new_invoice,
+    payments,
+    refunds,
+    session,
+    settings,
+)
 from sigma.web.cabinet.auth import cabinet, entrance
 from sigma.web.cabinet.problem_page import error_page
 from tests.world import TestSettings
 
 BASE = "http://127.0.0.1:8000"
-SIGNED_IN = (home, settings, connections, mail, keys, jobs, session)
+CABINET = (home, settings, connections, mail, keys, jobs, session)
+SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds)
 
 
 def _refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
@@ -36,7 +50,7 @@ async def _ctx(request: Request[Any, Any, Any]) -> object:
 
 
 def make_app(ctx: Context) -> Litestar:
-    """The pages of home, settings and the entrance."""
+    """Every page of the cabinet and the entrance."""
     app = Litestar(
         [
             cabinet([handler for module in SIGNED_IN for handler in module.HANDLERS]),

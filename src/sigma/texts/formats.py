@@ -52,6 +52,11 @@ def money(amount: Money, locale: str, *, short: bool = False) -> str:
     return f"{minus}{sign}{unsigned}" if sign else f"{minus}{amount.currency}{NBSP}{unsigned}"
 
 
+def sign(currency: str) -> str:
+    """«₽»; the code of a currency that has no sign."""
+    return _SIGNS.get(currency, currency)
+
+
 def in_words(amount: Money, locale: str) -> str:
     """The sum in words; empty where the language has no words for the currency."""
     if amount.currency not in _IN_WORDS[locale]:

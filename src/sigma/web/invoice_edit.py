@@ -46,6 +46,24 @@ def edited(form: InvoiceForm, button: str) -> InvoiceForm:
     return replace(form, ask=_changed(form.ask, how, number, AskRow("text"), MAX_QUESTIONS))
 
 
+def focus_after(form: InvoiceForm, button: str) -> str:
+    """The input or button that takes the focus when a button has changed the form `form`."""
+    found = _BUTTON.fullmatch(button)
+    if not found or button == "sum":
+        return "amount"
+    what, how, number = found[1], found[2], int(found[3] or 0)
+    if how == "add":
+        rows: tuple[object, ...] = form.items if what == "items" else form.ask
+        return f"{what}.{len(rows)}." + ("name" if what == "items" else "label")
+    if how == "remove":
+        return f"do-{what}-add"
+    # The same arrow of the moved row; at the end of the list it is off, so the other one.
+    at = number + (-1 if how == "up" else 1)
+    if at <= 0:
+        return f"do-{what}-down-0"
+    return f"do-{what}-up-{at}" if at >= len(form.ask) - 1 else f"do-{what}-{how}-{at}"
+
+
 def _changed(
     rows: tuple[Row, ...], how: str, number: int, fresh: Row, most: int
 ) -> tuple[Row, ...]:

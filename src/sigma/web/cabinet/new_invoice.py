@@ -1,0 +1,187 @@
+"""A new invoice: the form builder, its preview as the client's own page, issuing and drafts."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.response import Response
+
+from sigma.domain.connection import Status as ConnectionStatus
+from sigma.domain.errors import Problem, Refused
+from sigma.domain.invoice import Draft, Invoice, Status
+from sigma.domain.member import Permission
+from sigma.services import connections, invoices
+from sigma.services.context import Context
+from sigma.services.invoices import Public
+from sigma.services.requests import Remember
+from sigma.services.users import Session
+from sigma.texts.formats import sign
+from sigma.web.cabinet.auth import NO_STORE, WebRequest
+from sigma.web.cabinet.door import cabinet_page, go, posted, sentences, words_of
+from sigma.web.cabinet.invoices import asked
+from sigma.web.cabinet.once import fresh_nonce, nonce_of, once
+from sigma.web.checkout.sheet import sheet
+from sigma.web.forms import Given, one, read_id
+from sigma.web.invoice_edit import edited, edits, focus_after, form_of, sum_of_items
+from sigma.web.invoice_form import OWN_KINDS, Expiry, InvoiceForm, Times, read_draft, read_form
+from sigma.web.pages import render
+
+
+@get("/invoices/new")
+async def new_invoice(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """An empty form, or one filled like an earlier invoice («Повторить»)."""
+    session.member.must(Permission.ISSUE)
+    like = one(asked(request), "like")
+    form = InvoiceForm()
+    if like:
+        form = form_of(await invoices.get(ctx, session.member, read_id(like, "inv")))
+    return await _form_page(request, ctx, session, form, fresh_nonce())
+
+
+@post("/invoices/new")
+async def create_invoice(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Issues the invoice or keeps a draft; other buttons only change or show the form."""
+    session.member.must(Permission.ISSUE)
+    given = await posted(request)
+    form, button = read_form(given), one(given, "do")
+    if edits(button):
+        form, focus = edited(form, button), focus_after(form, button)
+        return await _form_page(request, ctx, session, form, nonce_of(given), focus=focus)
+    draft, problems = read_draft(form, tz=session.shop.tz, now=ctx.now())
+    if button not in ("issue", "draft"):
+        return await _form_page(request, ctx, session, form, nonce_of(given), seen=True)
+    if problems:
+        return await _form_page(request, ctx, session, form, nonce_of(given), problems)
+    return await _create(request, ctx, session, given, form, draft, issued=button == "issue")
+
+
+async def _create(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    given: Given,
+    form: InvoiceForm,
+    draft: Draft,
+    *,
+    issued: bool,
+) -> Response[Any]:
+    async def act(remember: Remember) -> Invoice:
+        return await invoices.create(
+            ctx, session.member, draft, issued=issued, remember=lambda made: remember(201, made.id)
+        )
+
+    try:
+        made = await once(ctx, session.member, f"invoice issued={issued}", given, act)
+    except Refused as refused:
+        if refused.code == "idempotency_key_reused":  # sent, then changed and sent again
+            said = words_of(session).t("invoices.sent_before")
+            return await _form_page(request, ctx, session, form, fresh_nonce(), said=said)
+        if not refused.problems:
+            raise
+        wrong = list(refused.problems)
+        return await _form_page(request, ctx, session, form, nonce_of(given), wrong)
+    invoice = await invoices.get(ctx, session.member, made)
+    done = "invoices.done_issued" if issued else "invoices.done_drafted"
+    return go(f"/invoices/{made}", done, number=invoice.number)
+
+
+async def _form_page(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    form: InvoiceForm,
+    nonce: str,
+    problems: list[Problem] | None = None,
+    *,
+    said: str = "",
+    seen: bool = False,
+    focus: str = "",
+) -> Response[Any]:
+    words = words_of(session)
+    errors = sentences(words, problems or [])
+    if said:
+        errors[""] = said
+    elif errors:
+        errors[""] = words.t("invoices.look_at_fields")
+    return cabinet_page(
+        request,
+        session,
+        "cabinet/invoices/new.html",
+        place="invoices",
+        status=422 if errors else 200,
+        form=form,
+        nonce=nonce,
+        errors=errors,
+        preview=await preview_text(ctx, session, form),
+        preview_seen=seen,
+        items_sum=sum_of_items(form),
+        own_kinds=[(str(k), words.t(f"invoices.kind.{k}")) for k in OWN_KINDS],
+        expiries=[(str(e), words.t(f"invoices.expiry_{e}")) for e in Expiry],
+        times=[(str(n), words.t(f"invoices.times_{n}")) for n in Times],
+        currency_sign=sign(form.currency),
+        focus=focus,
+        shop_return_url=session.shop.return_url,
+        hide_plus=True,
+    )
+
+
+@post("/invoices/preview", status_code=200)
+async def preview(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """The payment page that the form would make, drawn by the payment page's own template."""
+    session.member.must(Permission.ISSUE)
+    text = await preview_text(ctx, session, read_form(await posted(request)))
+    return Response(text, media_type="text/html", headers=NO_STORE)
+
+
+async def preview_text(ctx: Context, session: Session, form: InvoiceForm) -> str:
+    """The client's page for a form as it is now, right or not; nothing on it works."""
+    now, shop, words = ctx.now(), session.shop, words_of(session)
+    draft, _ = read_draft(form, tz=shop.tz, now=now)
+    last = await invoices.listing(ctx, session.member, limit=1)
+    public = Public(
+        Invoice(
+            id="inv_preview",
+            shop_id=shop.id,
+            number=last.data[0].number + 1 if last.data else 1,
+            token="preview",  # noqa: S106, it opens nothing
+            status=Status.OPEN,
+            title=draft.title or words.t("invoices.preview_title"),
+            amount=draft.amount,
+            created_at=now,
+            description=draft.description,
+            items=draft.items,
+            questions=draft.questions,
+            expires_at=draft.expires_at,
+        ),
+        shop,
+        await _provider(ctx, session),
+        0,
+    )
+    return render(
+        "cabinet/invoices/preview.html",
+        words,
+        shop=shop,
+        accent=shop.accent.lstrip("#").lower(),
+        decline="",
+        wait_url="",
+        receipt_url="",
+        path="/i/preview",
+        **sheet(public, words),
+    )
+
+
+async def _provider(ctx: Context, session: Session) -> str | None:
+    """Whose card form the client will see, for those who may know the shop's connections."""
+    if not session.member.may(Permission.SETTINGS):
+        return None
+    found = await connections.listing(ctx, session.member)
+    return next((c.provider for c in found if c.status is ConnectionStatus.ACTIVE), None)
+
+
+HANDLERS = [new_invoice, create_invoice, preview]
