@@ -3,6 +3,7 @@ Message-ID.
 """
 
 from dataclasses import dataclass
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from sigma.channels.email import MailRefused, Outgoing
@@ -70,7 +71,7 @@ def _outgoing(ctx: Context, mail: Mail, letter: _Letter) -> Outgoing:
     host = urlsplit(ctx.settings.base_url).hostname or "localhost"
     return Outgoing(
         to=letter.to,
-        from_address=ctx.settings.mail_from,
+        from_address=parseaddr(ctx.settings.mail_from)[1],
         from_name=letter.shop.mail_from_name or letter.shop.name,
         reply_to=letter.shop.mail_reply_to or letter.shop.seller.email,
         subject=letter.body.subject,
