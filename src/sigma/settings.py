@@ -1,4 +1,4 @@
-"""Every setting of Sigma in one table: SIGMA_* variables or a `.env` file, read once and checked."""
+"""Every setting of Sigma in one table, read once from SIGMA_* variables or a `.env` file."""
 
 import dataclasses
 import ipaddress
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 PREFIX = "SIGMA_"
 MIN_SECRET = 32
+DATA_DIR = Path("var")
 
 Reader = Callable[[str], Any]
 
@@ -76,7 +77,7 @@ def _secrets(text: str) -> str:
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
-        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         whole = False
     if not whole or re.search(r"[\s?#@]", text):
@@ -87,8 +88,7 @@ def _web_address(text: str) -> str:
 def _smtp(text: str) -> str:
     try:
         parts = urlsplit(text)
-        whole = parts.scheme in ("smtp", "smtps", "smtp+starttls") and parts.hostname
-        whole = whole and parts.port != 0
+        whole = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         whole = False
     if not whole:
@@ -164,7 +164,7 @@ class Settings:
         ru="Язык страниц для тех, кто не выбрал: ru или en",
     )
     data_dir: Path = _setting(
-        Path("var"), Path, en="The folder for files of Sigma's own", ru="Папка для своих файлов"
+        DATA_DIR, Path, en="The folder for files of Sigma's own", ru="Папка для своих файлов"
     )
     worker_inside: Literal["auto", "yes", "no"] = _setting(
         "auto",

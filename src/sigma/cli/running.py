@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 import uvicorn
 import uvloop
-from litestar import Litestar
 
 from sigma import worker as workers
 from sigma.cli.say import Trouble, plainly, settings, t
@@ -20,6 +19,7 @@ from sigma.sandbox.app import SandboxConfig, run_sandbox
 from sigma.services.context import Context
 from sigma.settings import Settings
 from sigma.store import migrate as migrations
+from sigma.web.proxies import Proxies
 
 BACKLOG = 2048
 GRACE_S = 5  # requests under way when the server is stopped
@@ -42,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def listen(app: Litestar, sock: socket.socket) -> None:
+async def listen(app: Proxies, sock: socket.socket) -> None:
     """Serves `app` until the process is told to stop."""
     config = uvicorn.Config(
         app,

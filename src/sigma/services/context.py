@@ -13,10 +13,12 @@ from typing import Generic, Protocol, TypeVar
 from sigma.channels.email import Mailer
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
-from sigma.store.contract import Database
+from sigma.store.contract import Busy, Conflict, Database, Stale
 from sigma.store.seal import Sealer
 
 T = TypeVar("T")
+
+Conflicts = (Stale, Conflict, Busy)  # somebody else was there first: nothing was written
 
 SECOND = 1_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND

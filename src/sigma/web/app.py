@@ -1,0 +1,90 @@
+"""Every route of the four doors on one page: the cabinet, the checkout, the API, the hooks."""
+
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.static_files import create_static_files_router
+
+from sigma.domain.errors import Refused
+from sigma.services.context import Conflicts, Context
+from sigma.web import api, health
+from sigma.web.cabinet import (
+    connections,
+    first_start,
+    home,
+    invoices,
+    jobs,
+    keys,
+    mail,
+    new_invoice,
+    payments,
+    refunds,
+    session,
+    settings,
+)
+from sigma.web.cabinet.auth import cabinet, entrance
+from sigma.web.checkout import accent, receipt, wait
+from sigma.web.checkout import invoice as pay_page
+from sigma.web.counts import Counts
+from sigma.web.doors import Doors
+from sigma.web.envelope import Envelope
+from sigma.web.errors import on_fault, on_http_error, on_refused, on_store_conflict
+from sigma.web.hooks import notices
+from sigma.web.pages import STATIC
+from sigma.web.proxies import Proxies
+from sigma.web.security import Policy
+
+YEAR_S = 31_536_000
+MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
+
+CABINET = (home, settings, connections, mail, keys, jobs, session)
+MONEY = (invoices, new_invoice, payments, refunds)
+CHECKOUT = (pay_page, wait, receipt, accent)
+
+
+def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
+    """The whole web application as ASGI, with what surrounds every request."""
+    doors = doors or Doors()
+    counts = Counts()
+    app = Litestar(
+        [
+            cabinet([handler for module in (*CABINET, *MONEY) for handler in module.HANDLERS]),
+            entrance([*session.ENTRANCE, *first_start.HANDLERS]),
+            *(handler for module in CHECKOUT for handler in module.HANDLERS),
+            api.router,
+            Router("/hooks", route_handlers=notices.HANDLERS, include_in_schema=False),
+            *health.HANDLERS,
+            create_static_files_router(
+                "/static",
+                [STATIC],
+                cache_control=None,
+                after_request=_keep_for_ever,
+                include_in_schema=False,
+            ),
+        ],
+        dependencies={"ctx": Provide(_ctx, sync_to_thread=False)},
+        exception_handlers={
+            Refused: on_refused,
+            HTTPException: on_http_error,
+            **dict.fromkeys(Conflicts, on_store_conflict),
+            Exception: on_fault,
+        },
+        openapi_config=None,
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+    )
+    app.state.ctx, app.state.doors, app.state.counts = ctx, doors, counts
+    return Proxies(Envelope(app, Policy(secure=doors.secure), counts), doors.trusted_proxies)
+
+
+def _ctx(request: Request[Any, Any, Any]) -> Context:
+    ctx: Context = request.app.state.ctx
+    return ctx
+
+
+def _keep_for_ever(response: Any) -> Any:
+    """A file's name changes with its content, so a browser never needs to ask again."""
+    response.headers["cache-control"] = f"public, max-age={YEAR_S}, immutable"
+    return response

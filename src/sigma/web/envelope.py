@@ -1,0 +1,83 @@
+"""What surrounds every request: its id, security headers, its line in the log, its count.
+
+It stands outside the router, so that unknown addresses get the same.
+"""
+
+import secrets
+import time
+from typing import Any
+
+import structlog
+
+from sigma.web.counts import Counts
+from sigma.web.security import Policy, added
+
+Scope = Any  # of ASGI: Litestar and uvicorn type it differently
+Receive = Any
+Send = Any
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+log = structlog.get_logger()
+
+
+class Envelope:
+    """An ASGI application around another one."""
+
+    def __init__(self, inner: Any, policy: Policy, counts: Counts) -> None:
+        self._inner = inner
+        self._policy = policy
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on and tells about it afterwards."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = secrets.token_hex(8)
+        scope["state"]["request_id"] = request_id
+        wanted = (*self._policy.of(scope["path"]), (b"x-request-id", request_id.encode()))
+        status = 0
+
+        async def told(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = added(message.get("headers", ()), wanted)
+            await send(message)
+
+        try:
+            if _storable(scope):
+                await self._inner(scope, receive, told)
+            else:
+                await _refuse(told)
+        finally:
+            self._tell(scope, status, time.perf_counter() - began, request_id)
+
+    def _tell(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        """The log and the counts know the route's template, never the address itself."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        route = scope.get("path_template") or "unknown"
+        self._counts.add(method, route, status, seconds)
+        quiet = route in ("/healthz", "/readyz", "/metrics") or route.startswith("/static")
+        tell = log.debug if quiet and status < 500 else log.info
+        tell(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            request_id=request_id,
+        )
+
+
+def _storable(scope: Scope) -> bool:
+    """No database keeps NUL, so no address of ours holds one."""
+    return "\0" not in scope["path"] and b"%00" not in scope.get("query_string", b"")
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"12")]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Bad address\n"})
