@@ -1,13 +1,15 @@
-"""Databases with the small tables of `engine`, for the tests of the database engine itself."""
+"""Databases with the small tables of `engine`, for the tests of the database engine itself, and
+with Sigma's own.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from sigma.store.db import Database
+from sigma.store.db import Database, open_database
 from tests.postgres import run_sql, with_database
-from tests.store import engine
+from tests.store import engine, nouns
 
 
 @pytest.fixture
@@ -34,3 +36,18 @@ async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     name = {"sqlite": "sqlite_url", "postgresql": "pg_url"}[request.param]
     async with engine.opened(request.getfixturevalue(name)) as opened:
         yield opened
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[Database]:
+    """Sigma's own tables, empty, on each kind of database."""
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def shop_db(house: Database) -> Database:
+    """With a shop and a connection in it."""
+    await nouns.save(house, nouns.SHOP, nouns.CONNECTION)
+    return house
