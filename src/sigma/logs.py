@@ -1,4 +1,4 @@
-"""The log: structured lines without personal data. The last safety net masks what slipped through."""
+"""The log: structured lines without personal data; a last safety net masks what slips through."""
 
 import logging
 import re
@@ -13,8 +13,20 @@ import structlog
 Event = MutableMapping[str, Any]
 
 # They tell addresses (httpx logs whole URLs), recipients or every request.
-QUIET = ("asyncio", "httpx", "httpcore", "litestar", "uvicorn", "uvicorn.access", "uvicorn.error")
-QUIET += ("mail.log", "aiosmtpd", "aiosmtplib", "alembic", "sqlalchemy")
+QUIET: tuple[str, ...] = (
+    "aiosmtpd",
+    "aiosmtplib",
+    "alembic",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "litestar",
+    "mail.log",
+    "sqlalchemy",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.error",
+)
 
 _CARD = re.compile(r"(?<![\dA-Za-z])\d(?:[ \-]?\d){12,18}(?![\dA-Za-z])", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>\"'(),:;=\[\]{}]+@[^\s@<>\"'(),:;=\[\]{}]+\.[^\s@<>\"'(),:;=\[\]{}]+")

@@ -1,4 +1,4 @@
-"""Puts Sigma together: settings become a database, seals, acquirers, mail and the web application."""
+"""Puts Sigma together: settings become a database, seals, acquirers, mail, a web app."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -163,7 +163,7 @@ class Settings:
         en="The language of pages for those who have not chosen: ru or en",
         ru="Язык страниц для тех, кто не выбрал: ru или en",
     )
-    data_dir: Path = _setting(
+    data_dir: Path = _setting(  # noqa: RUF009
         DATA_DIR, Path, en="The folder for files of Sigma's own", ru="Папка для своих файлов"
     )
     worker_inside: Literal["auto", "yes", "no"] = _setting(

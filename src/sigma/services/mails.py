@@ -64,7 +64,7 @@ async def _note(ctx: Context, mail: Mail) -> int | None:
     await changes.commit(ctx.db, Change((mail,)), ctx.now())
     if mail.status is not Status.QUEUED:
         return None
-    return ctx.now() + min(2 ** (mail.attempts - 1), 120) * MINUTE
+    return ctx.now() + min(1 << (mail.attempts - 1), 120) * MINUTE
 
 
 def _outgoing(ctx: Context, mail: Mail, letter: _Letter) -> Outgoing:

@@ -1,4 +1,4 @@
-"""What becomes of errors: a problem document at the API, a kind page everywhere else, never a trace."""
+"""What becomes of errors: a problem document at the API, a kind page elsewhere, never a trace."""
 
 from typing import Any
 

@@ -20,9 +20,9 @@ class Proxies:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Passes a request on."""
-        if self._trusted and scope["type"] == "http" and scope.get("client"):
-            if self._ours(scope["client"][0]):
-                self._read(scope)
+        client = scope.get("client") if scope["type"] == "http" else None
+        if self._trusted and client and self._ours(client[0]):
+            self._read(scope)
         await self._inner(scope, receive, send)
 
     def _read(self, scope: Any) -> None:

@@ -1,4 +1,4 @@
-"""What browsers are told about every answer: nothing from elsewhere, nothing framed, nothing kept."""
+"""What browsers are told about every answer: nothing from elsewhere, nothing framed or kept."""
 
 from collections.abc import Iterable
 
