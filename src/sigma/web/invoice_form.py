@@ -53,6 +53,7 @@ class Times(StrEnum):
     ANY = "any"
 
 
+_NAMED_BY_INPUT = {"expires_at": "expires_on"}  # the domain's name → the input's
 _DAYS = {Expiry.DAY: 1, Expiry.THREE_DAYS: 3, Expiry.WEEK: 7}
 
 
@@ -236,11 +237,16 @@ def _all_wrong(
     """What could not be read, then what the domain refuses, under the form's row numbers."""
     named = {p.field for p in unread}
     unsure = any(f == "amount" or f.startswith("items.") for f in named)
+    unnamed = {p.field for p in wrong if p.code == "required"}
     for problem in wrong:
+        if problem.field.endswith(".key") and problem.field[:-3] + "label" in unnamed:
+            continue  # a key is made from the label: one fault is enough
         root, *rest = problem.field.split(".")
         if rest and root in numbers:
             at = numbers[root][int(rest[0])]
             problem = replace(problem, field=".".join([root, str(at), *rest[1:]]))
+        elif root in _NAMED_BY_INPUT:
+            problem = replace(problem, field=_NAMED_BY_INPUT[root])
         # A sum that was not read is no reason to say that items do not add up to it.
         if problem.field not in named and not (unsure and problem.code == "items_sum"):
             unread.append(problem)

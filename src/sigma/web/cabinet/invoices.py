@@ -59,6 +59,7 @@ async def invoice_list(
         chosen=chosen,
         filters=_filters(chosen, words_of(session)),
         more_url=_next(chosen, found.next_cursor),
+        hide_plus=not found.data and not chosen.narrowed,  # the empty list has the button itself
     )
 
 

@@ -50,7 +50,8 @@ def line(told: Happening, session: Session, words: Words) -> Line:
     params = {}
     if "minor" in told.detail:
         params["sum"] = Money(told.detail["minor"], told.detail["currency"])
-    said = words.t(f"payments.happened.{told.kind}", **params)
+    key = f"payments.happened.{told.kind}"
+    said = words.t(key, **params) if words.has(key) else told.kind
     attention = ".attention_" in told.kind
     return Line(
         at=told.at,

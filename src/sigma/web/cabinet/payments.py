@@ -53,6 +53,7 @@ async def payment_list(
         invoice=invoice,
         filters=_filters(chosen, here, words_of(session)),
         more_url=_next(chosen, here, found.next_cursor),
+        hide_plus=not found.data and not chosen.narrowed,
     )
 
 
