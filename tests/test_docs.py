@@ -1,11 +1,14 @@
 """Documentation that cannot lie: what exists is documented, and what is documented exists."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from scripts import states
+from sigma.cli import main
 from sigma.domain.errors import CODES
 from sigma.sandbox.bank.cards import GROUPS
 from sigma.sandbox.control import Effect
@@ -136,3 +139,15 @@ def test_both_readmes_have_the_same_parts() -> None:
         return levels, links, commands
 
     assert shape("README.md") == shape("README.ru.md")
+
+
+def commands(group: click.Group, name: str = "sigma") -> Iterator[str]:
+    """Full names of all commands that do something."""
+    for command in group.commands.values():
+        full = f"{name} {command.name}"
+        yield from commands(command, full) if isinstance(command, click.Group) else [full]
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    section = read("docs/run-in-production.md").split("## Commands")[1].split("\n## ")[0]
+    assert {row[0] for row in rows(section)} - {"Command"} == set(commands(main))
