@@ -148,8 +148,8 @@ class Settings:
         "",
         _smtp,
         secret=True,
-        en="The mail server: smtp://user:password@host:587 or smtps://… Empty: mail waits",
-        ru="Почтовый сервер: smtp://user:password@host:587 или smtps://… Пусто: письма ждут",
+        en="The mail server: smtp://user:password@host:587 or smtps://… Empty: no mail is sent",
+        ru="Почтовый сервер: smtp://user:password@host:587 или smtps://… Пусто: писем не будет",
     )
     mail_from: str = _setting(
         "Sigma <sigma@localhost>",
