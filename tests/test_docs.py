@@ -134,7 +134,7 @@ def test_both_readmes_have_the_same_parts() -> None:
     def shape(name: str) -> tuple[list[str], list[str], list[str]]:
         text = read(name)
         levels = re.findall(r"^(#+) ", FENCE.sub("", text), re.MULTILINE)
-        links = [link.replace("README.ru.md", "README.md") for link in LINK.findall(text)]
+        links = [link.replace(".ru.md", ".md") for link in LINK.findall(text)]
         commands = re.findall(r"^(?:make|curl|\.venv)\S* .*?(?=$)", text, re.MULTILINE)
         return levels, links, commands
 
