@@ -263,7 +263,7 @@ def _captured(
 ) -> Change:
     """Money was taken: books, receipt, mail and the invoice's own state, in one decision."""
     finished = reply.captured_at or now
-    attention = _why_return(invoice, finished)
+    attention = _why_return(invoice, finished, held=seen.wanted == "capture")
     paid = replace(
         seen,
         captured_at=finished,
@@ -303,12 +303,13 @@ def _captured(
     return change + _fill(invoice, now, new_id)
 
 
-def _why_return(invoice: Invoice, finished: int) -> Attention | None:
+def _why_return(invoice: Invoice, finished: int, *, held: bool) -> Attention | None:
+    """Held money was given in time; the shop itself decided to take it later."""
     if invoice.status is invoices.Status.VOID:
         return Attention.VOIDED
     if invoice.full:
         return Attention.EXTRA
-    if invoice.expires_at is not None and finished > invoice.expires_at:
+    if invoice.expires_at is not None and finished > invoice.expires_at and not held:
         return Attention.LATE
     return None
 

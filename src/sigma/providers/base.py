@@ -27,6 +27,10 @@ class Unknown(Exception):  # noqa: N818, not knowing is no error
         self.retry_after_s = retry_after_s
 
 
+class KeyTaken(Unknown):
+    """The key was used before with another question, so the first one was heard: look it up."""
+
+
 class Rejected(Exception):  # noqa: N818, it is an answer, not a fault
     """A plain "no": *this* call did nothing. Of an earlier, lost call it says nothing.
 

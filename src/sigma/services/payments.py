@@ -15,7 +15,7 @@ from sigma.domain.payment import Event, Payment, Reply, Status
 from sigma.domain.question import Question, Value
 from sigma.domain.receipt import Receipt
 from sigma.domain.refund import Refund, refunded, taken
-from sigma.providers.base import Access, Order, Rejected, Unknown, access_to
+from sigma.providers.base import Access, KeyTaken, Order, Rejected, Unknown, access_to
 from sigma.services.context import HOUR, Context, Page, page
 from sigma.store import changes, connections, invoices, mails, payments, refunds, shops
 from sigma.store.contract import Tx
@@ -64,11 +64,14 @@ async def _ask(ctx: Context, payment: Payment) -> Reply:
 
 
 async def _start(ctx: Context, payment: Payment, access: Access, two_stage: bool) -> Reply:
-    """Opens the payment at the acquirer; a key too old to be repeated is looked up instead."""
+    """Opens the payment at the acquirer; a key too old to be repeated is looked up instead.
+
+    So is one that the acquirer heard with other words: the language or the settings have changed.
+    """
     provider = ctx.providers[payment.provider]
     age = ctx.now() - payment.created_at
     if age >= provider.capabilities.key_lifetime_us - HOUR:
-        return await _find(ctx, payment, access)
+        return await _find(ctx, payment, access) or Reply("", Event.FAILED, failure="never_started")
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
     assert invoice is not None, "a payment has an invoice"
@@ -82,14 +85,16 @@ async def _start(ctx: Context, payment: Payment, access: Access, two_stage: bool
         two_stage=two_stage,
         metadata={"invoice": invoice.id},
     )
-    return await provider.start_payment(access, order)
+    try:
+        return await provider.start_payment(access, order)
+    except KeyTaken:
+        if found := await _find(ctx, payment, access):
+            return found
+        raise
 
 
-async def _find(ctx: Context, payment: Payment, access: Access) -> Reply:
-    """Looks a lost payment up by the id that we sent along.
-
-    Not there after so long: it never began.
-    """
+async def _find(ctx: Context, payment: Payment, access: Access) -> Reply | None:
+    """Looks a lost payment up by the id that we sent along."""
     provider = ctx.providers[payment.provider]
     since, until, cursor = payment.created_at - HOUR, payment.created_at + 26 * HOUR, None
     while True:
@@ -98,7 +103,7 @@ async def _find(ctx: Context, payment: Payment, access: Access) -> Reply:
             if reply.our_id == payment.id:
                 return reply
         if (cursor := listed.next_cursor) is None:
-            return Reply(provider_id="", event=Event.FAILED, failure="never_started")
+            return None
 
 
 def _plain_no(payment: Payment, no: Rejected) -> Reply:

@@ -25,6 +25,7 @@ from sigma.providers.base import (
     Access,
     Capabilities,
     FoundRefund,
+    KeyTaken,
     Limits,
     Listed,
     NoticeRead,
@@ -259,5 +260,5 @@ def _understood(heard: _Heard) -> dict[str, Any]:
     refused = wire.rejection(heard.status, said)
     if refused.parameter.lower() == KEY_HEADER.lower():
         # "Used with other data": so the first call was heard, and may well have been done.
-        raise Unknown("the key was used with other data")
+        raise KeyTaken("the key was used with other data")
     raise refused

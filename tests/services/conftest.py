@@ -1,0 +1,29 @@
+"""What tests of the services share: a sandbox for the run, a small world on each database."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sigma.sandbox.app import Sandbox, start_sandbox
+from tests.world import World, open_world
+
+
+@pytest.fixture(scope="session")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox on free ports with nothing kept."""
+    async with start_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def world(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
+    """A shop with its bank; the test runs once on each database."""
+    async with open_world(database_url, sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def two_stage(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
+    """The same with money that is held first and taken when the shop says so."""
+    async with open_world(database_url, sandbox, connection={"two_stage": True}) as opened:
+        yield opened
