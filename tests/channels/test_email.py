@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
 
 import pytest
@@ -128,6 +130,22 @@ async def test_a_cyrillic_host_needs_nothing_special() -> None:
     async with serving(post) as mailer:
         await mailer.send(changed(to="masha@почта.рф"))
     assert post.letters[0]["to"] == "masha@xn--80a1acny.xn--p1ai"
+
+
+def test_a_long_subject_and_name_keep_every_space() -> None:
+    long = "Чек на 1\u00a0500,00\u00a0₽: Маникюр с покрытием для Анны в студии «Лак» at home"
+    words = long.split(" ")
+    for count in range(1, len(words) + 1):
+        for start in range(len(words)):
+            text = " ".join((words * 2)[start : start + count])
+            raw = compose(changed(subject=text, from_name=text)).as_bytes()
+            # The older parser: the newer one adds spaces to names when it reads them.
+            headers = message_from_bytes(raw)
+            assert str(make_header(decode_header(headers["Subject"]))) == text
+            shown, address = parseaddr(headers["From"])
+            assert address == LETTER.from_address
+            assert str(make_header(decode_header(shown))) == text
+            assert max(map(len, raw.splitlines())) < 998
 
 
 @pytest.mark.parametrize("field", ["subject", "from_name", "message_id"])

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from email.utils import formatdate
+from email.policy import SMTP, EmailPolicy
+from email.utils import formatdate, parseaddr
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -17,6 +18,29 @@ TIMEOUT_S = 20
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class _Wire(EmailPolicy):
+    """The SMTP policy, but a subject and a sender's name keep their spaces.
+
+    Python 3.11 drops some of them between the encoded words of a long header.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        """One header as lines."""
+        if self.utf8 or value.isascii() or name not in ("Subject", "From"):
+            return str(super().fold(name, value))
+        shown, address = parseaddr(value) if name == "From" else (value, "")
+        words = Header(shown, "utf-8", header_name=name).encode(linesep=self.linesep)
+        rest = f"{self.linesep} <{address}>" if address else ""
+        return f"{name}: {words}{rest}{self.linesep}"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """The same as bytes."""
+        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii", "surrogateescape")
+
+
+_WIRE = _Wire(linesep=SMTP.linesep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +155,7 @@ class SmtpMailer:
 def compose(message: Outgoing) -> EmailMessage:
     """The message on the wire. Raises MailRefused for an address that cannot be one."""
     to, sender = _ascii_host(message.to), _ascii_host(message.from_address)
-    letter = EmailMessage(policy=SMTP if (to + sender).isascii() else SMTPUTF8)
+    letter = EmailMessage(policy=_WIRE.clone(utf8=not (to + sender).isascii()))
     letter["Subject"] = _one_line(message.subject)
     letter["From"] = _mailbox(sender, _one_line(message.from_name))
     letter["To"] = _mailbox(to)
