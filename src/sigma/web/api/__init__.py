@@ -1,4 +1,20 @@
-"""API."""
-from litestar import Router
+"""The programs' door: API v1. JSON in, JSON out, problem documents, nothing done twice."""
 
-router = Router("/api/v1", route_handlers=[])
+from litestar import Router
+from litestar.di import Provide
+
+from sigma.web.api import invoices, openapi, payments, refunds
+from sigma.web.api.door import MAX_BODY, authenticate
+
+router = Router(
+    "/api/v1",
+    route_handlers=[
+        Router(
+            "/",
+            route_handlers=[*invoices.HANDLERS, *payments.HANDLERS, *refunds.HANDLERS],
+            dependencies={"member": Provide(authenticate)},
+        ),
+        *openapi.HANDLERS,
+    ],
+    request_max_body_size=MAX_BODY,
+)

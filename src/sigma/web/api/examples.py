@@ -1,0 +1,111 @@
+"""Examples in the API's description: one shop, one invoice, its payment and a refund."""
+
+from typing import Any
+
+from sigma.domain.errors import CODES
+from sigma.texts import Words
+
+_SUM = {"value": "1500.00", "currency": "RUB"}
+_ITEM = {"name": "Маникюр", "quantity": "1", "price": _SUM}
+
+INVOICE_ASKED: dict[str, Any] = {
+    "title": "Маникюр",
+    "amount": _SUM,
+    "items": [_ITEM],
+    "ask": [
+        {"key": "email", "required": True},
+        {"key": "wish", "kind": "text", "label": "Пожелания"},
+        {"key": "size", "kind": "select", "label": "Размер", "options": ["S", "M"]},
+    ],
+    "return_url": "https://vk.me/studio",
+    "metadata": {"order": "42"},
+}
+REFUND_ASKED: dict[str, Any] = {
+    "amount": {"value": "500.00", "currency": "RUB"},
+    "reason": "Перенесли на час позже",
+}
+BODIES = {"createInvoice": INVOICE_ASKED, "createRefund": REFUND_ASKED}
+
+_INVOICE: dict[str, Any] = {
+    "id": "inv_0007x8kq1b2c3d4e5f6g7h8",
+    "number": "42",
+    "status": "open",
+    "url": "https://pay.example.org/i/Q2hhbmdlIG1lIHBsZWFzZQ",
+    "amount": _SUM,
+    "title": "Маникюр",
+    "description": "",
+    "items": [_ITEM],
+    "ask": [
+        {
+            "key": "email",
+            "kind": "email",
+            "label": "",
+            "required": True,
+            "options": [],
+            "hint": "",
+        }
+    ],
+    "return_url": "https://vk.me/studio",
+    "expires_at": None,
+    "max_payments": 1,
+    "paid_count": 0,
+    "metadata": {"order": "42"},
+    "created_at": "2026-11-24T11:05:00.123456Z",
+    "created_by": "key_0007x8kq1b2c3d4e5f6g7h8",
+}
+_PAYMENT: dict[str, Any] = {
+    "id": "pay_0007x8kq1b2c3d4e5f6g7h8",
+    "invoice_id": "inv_0007x8kq1b2c3d4e5f6g7h8",
+    "status": "captured",
+    "unknown": False,
+    "amount": _SUM,
+    "refunded": {"value": "0.00", "currency": "RUB"},
+    "method": {"kind": "card", "mask": "220000******0004", "brand": "mir"},
+    "answers": {"email": "client@example.net", "wish": "без лака", "size": "M"},
+    "receipt_url": "https://pay.example.org/r/TGV0IG1lIHBhc3MgcGxlYQ",
+    "created_at": "2026-11-24T11:06:00.123456Z",
+    "captured_at": "2026-11-24T11:07:12Z",
+    "failure": None,
+    "attention": None,
+    "provider": "yookassa",
+    "provider_id": "30d2f6a1-000f-5000-9000-1b2c3d4e5f60",
+}
+_REFUND: dict[str, Any] = {
+    "id": "ref_0007x8kq1b2c3d4e5f6g7h8",
+    "payment_id": "pay_0007x8kq1b2c3d4e5f6g7h8",
+    "invoice_id": "inv_0007x8kq1b2c3d4e5f6g7h8",
+    "status": "pending",
+    "unknown": False,
+    "amount": REFUND_ASKED["amount"],
+    "reason": REFUND_ASKED["reason"],
+    "failure": None,
+    "created_at": "2026-11-24T12:00:00.123456Z",
+    "finished_at": None,
+    "provider_id": None,
+}
+# By the name of the shape of the answer.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "InvoiceTold": _INVOICE,
+    "Invoices": {"data": [_INVOICE], "next_cursor": None},
+    "PaymentTold": _PAYMENT,
+    "Payments": {"data": [_PAYMENT], "next_cursor": None},
+    "RefundTold": _REFUND,
+    "Refunds": {"data": [_REFUND], "next_cursor": None},
+}
+
+
+def problem(code: str) -> dict[str, Any]:
+    """A problem document with this code."""
+    words = Words("en", "UTC")
+    told: dict[str, Any] = {
+        "type": f"urn:sigma:problem:{code}",
+        "title": words.t(f"api.title.{code}"),
+        "status": CODES[code],
+        "detail": words.t(f"api.title.{code}"),
+        "code": code,
+        "request_id": "6b1f0c2a9d8e7f60",
+    }
+    if code == "validation":
+        message = words.t("errors.problem.required")
+        told["errors"] = [{"field": "title", "code": "required", "message": message}]
+    return told

@@ -1,0 +1,46 @@
+"""Payments at the API: read and list. Clients pay on the payment page only."""
+
+from litestar import Response, get
+from litestar.params import FromPath
+
+from sigma.domain.errors import Problem, invalid
+from sigma.domain.payment import Status
+from sigma.services import told as told_services
+from sigma.web.api import told
+from sigma.web.api.door import ApiRequest, Ctx, Who, choice, is_id, json, read_id, read_query
+from sigma.web.api.problems import words_of
+
+FILTERS = ("invoice_id", "status")
+STATUSES = frozenset(Status)
+
+
+@get("/payments")
+async def listing(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]:
+    """The shop's payments, newest first; of one invoice when it is named."""
+    query = read_query(request, "pay", FILTERS)
+    invoice_id = query.filters.get("invoice_id")
+    if invoice_id is not None and not is_id(invoice_id, "inv"):
+        raise invalid(Problem("invoice_id", "id"))
+    found = await told_services.listing(
+        ctx,
+        member,
+        invoice_id=invoice_id,
+        status=choice(query, "status", STATUSES),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    words = words_of(request)
+    data = [told.payment(one, ctx.settings.base_url, words) for one in found.data]
+    return json(told.Payments(data, found.next_cursor))
+
+
+@get("/payments/{payment_id:str}")
+async def details(
+    request: ApiRequest, ctx: Ctx, member: Who, payment_id: FromPath[str]
+) -> Response[bytes]:
+    """One payment."""
+    found = await told_services.payment(ctx, member, read_id(payment_id, "pay"))
+    return json(told.payment(found, ctx.settings.base_url, words_of(request)))
+
+
+HANDLERS = [listing, details]
