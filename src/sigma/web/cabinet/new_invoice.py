@@ -1,5 +1,6 @@
 """A new invoice: the form builder, its preview as the client's own page, issuing and drafts."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import get, post
@@ -156,7 +157,10 @@ async def preview_text(ctx: Context, session: Session, form: InvoiceForm) -> str
             created_at=now,
             description=draft.description,
             items=draft.items,
-            questions=draft.questions,
+            questions=tuple(
+                q if q.label or q.personal else replace(q, label=words.t("invoices.own_field"))
+                for q in draft.questions
+            ),
             expires_at=draft.expires_at,
         ),
         shop,
