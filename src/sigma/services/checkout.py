@@ -81,7 +81,8 @@ async def _open(ctx: Context, token: str, form: PayForm, *, resume: bool) -> tup
     except Conflict as conflict:
         if conflict.constraint != "uq_payments_form":
             raise
-        async with ctx.db.read() as tx:
+        async with ctx.db.write() as tx:
+            await invoices.lock(tx, public.invoice.id)  # the twin may be on its way to disk
             twin = await payments.by_form(
                 tx, public.invoice.id, ctx.sealer.mark(form.payer), form.nonce
             )

@@ -15,10 +15,13 @@ from sigma.domain.payment import Event, Payment, Reply, Status
 from sigma.domain.question import Question, Value
 from sigma.domain.receipt import Receipt
 from sigma.domain.refund import Refund, refunded, taken
-from sigma.providers.base import Access, KeyTaken, Order, Rejected, Unknown, access_to
-from sigma.services.context import HOUR, Context, Page, page
+from sigma.providers.base import Access, KeyTaken, Order, Provider, Rejected, Unknown, access_to
+from sigma.services.context import HOUR, MINUTE, Context, Page, page
 from sigma.store import changes, connections, invoices, mails, payments, refunds, shops
 from sigma.store.contract import Tx
+
+OF_THE_SHOP = ("credentials", "forbidden")  # a no to the shop, not to the question
+ON_ITS_WAY = 10 * MINUTE  # a lost call may still be on its way to the acquirer for so long
 
 
 async def advance(ctx: Context, payment_id: str) -> Payment:
@@ -33,25 +36,31 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
         payment = await payments.get(tx, payment_id)
     if payment is None:
         raise Refused("not_found", what="payment")
-    if payment.final and not payment.unknown and payment.status is not Status.FAILED:
-        return payment
+    if payment.final and (payment.status is not Status.FAILED or payment.provider_id is None):
+        return payment  # a failed one may have been paid after all, if it ever began
     try:
         reply = await _ask(ctx, payment)
     except Unknown:
         await _mark_unknown(ctx, payment)
         raise
     except Rejected as no:
-        reply = _plain_no(payment, no)
+        reply = await _plain_no(ctx, payment, no)
     return await _settle(ctx, payment, reply)
+
+
+async def reach(ctx: Context, connection_id: str) -> tuple[Connection, Provider, Access]:
+    """A connection with its adapter and the access for one call."""
+    async with ctx.db.read() as tx:
+        connection = await connections.get(tx, connection_id)
+    assert connection is not None, "a connection with payments is never deleted"
+    provider = ctx.providers[connection.provider]
+    secret = ctx.sealer.open(connection.secret_sealed)
+    return connection, provider, access_to(provider, connection, secret)
 
 
 async def _ask(ctx: Context, payment: Payment) -> Reply:
     """One question to the acquirer, with no transaction open."""
-    async with ctx.db.read() as tx:
-        connection = await connections.get(tx, payment.connection_id)
-    assert connection is not None, "a payment's connection is never deleted"
-    provider = ctx.providers[connection.provider]
-    access = access_to(provider, connection, ctx.sealer.open(connection.secret_sealed))
+    connection, provider, access = await reach(ctx, payment.connection_id)
     if payment.provider_id is None:
         return await _start(ctx, payment, access, connection.two_stage)
     if payment.wanted and payment.status is Status.AUTHORIZED:
@@ -106,11 +115,23 @@ async def _find(ctx: Context, payment: Payment, access: Access) -> Reply | None:
             return None
 
 
-def _plain_no(payment: Payment, no: Rejected) -> Reply:
-    """A plain no ends a payment only when nothing began and the no is about this payment itself."""
-    if payment.provider_id is not None or payment.unknown:
+async def _plain_no(ctx: Context, payment: Payment, no: Rejected) -> Reply:
+    """A plain no ends a payment only when nothing began: of an earlier, lost call it says nothing,
+    so then the acquirer's list must say it, once no call can be on its way any more.
+    """
+    reply = Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
+    if payment.provider_id is not None or (payment.unknown and no.code in OF_THE_SHOP):
         raise Refused("acquirer_refused", reason=no.code) from no
-    return Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
+    if not payment.unknown:
+        return reply
+    try:
+        _, _, access = await reach(ctx, payment.connection_id)
+        found = await _find(ctx, payment, access)
+    except Rejected:
+        found = None
+    if found is None and ctx.now() - payment.created_at < ON_ITS_WAY:
+        raise Refused("acquirer_refused", reason=no.code) from no
+    return found or reply
 
 
 async def _settle(ctx: Context, asked: Payment, reply: Reply) -> Payment:
@@ -120,8 +141,8 @@ async def _settle(ctx: Context, asked: Payment, reply: Reply) -> Payment:
     assert shop is not None, "a payment's shop is never deleted"
     async with ctx.db.write() as tx:
         invoice, payment = await _locked(tx, asked)
-        if payment.provider_id and not reply.provider_id:
-            return payment  # a no to a repeat of what another call had begun meanwhile
+        if not reply.provider_id and (payment.provider_id or payment.unknown > asked.unknown):
+            return payment  # a no to a repeat of what another call had begun, or lost, meanwhile
         now = ctx.now()
         change = domain.settle(payment, invoice, shop, reply, now, ctx.ids_of(shop.id))
         await changes.write(tx, change, now)

@@ -9,10 +9,11 @@ from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Permission
 from sigma.domain.money import Money
 from sigma.domain.refund import Event, Refund, Reply, Status
-from sigma.providers.base import RefundOrder, Rejected, Unknown, access_to
+from sigma.providers.base import RefundOrder, Rejected, Unknown
 from sigma.services.context import HOUR, Context
+from sigma.services.payments import OF_THE_SHOP, ON_ITS_WAY, reach
 from sigma.services.payments import get as get_payment
-from sigma.store import changes, connections, invoices, ledger, payments, refunds
+from sigma.store import changes, invoices, ledger, payments, refunds
 from sigma.store.requests import Answered
 
 Remember = Callable[[Refund], Answered]
@@ -67,40 +68,60 @@ async def advance(ctx: Context, refund_id: str) -> Refund:
         await _mark_unknown(ctx, refund)
         raise
     except Rejected as no:
-        if (
-            refund.provider_id is not None
-            or refund.unknown
-            or no.code in ("credentials", "forbidden")
-        ):
-            raise Refused("acquirer_refused", reason=no.code) from no
-        reply = Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
+        reply = await _plain_no(ctx, refund, no)
     return await _settle(ctx, refund, reply)
+
+
+async def _plain_no(ctx: Context, refund: Refund, no: Rejected) -> Reply:
+    """A plain no ends a refund only when nothing began. It says nothing of an earlier, lost call,
+    so the acquirer's list must say it, once no call can be on its way any more: a refund that is
+    wrongly given up would be given twice.
+    """
+    if refund.provider_id is not None or no.code in OF_THE_SHOP:
+        raise Refused("acquirer_refused", reason=no.code) from no
+    try:
+        found = await _find(ctx, refund)
+    except Rejected:
+        found = None
+    if found is None and refund.unknown and ctx.now() - refund.created_at < ON_ITS_WAY:
+        raise Refused("acquirer_refused", reason=no.code) from no
+    return found or Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
 
 
 async def _ask(ctx: Context, refund: Refund) -> Reply:
     """One question to the acquirer, with no transaction open."""
-    async with ctx.db.read() as tx:
-        connection = await connections.get(tx, refund.connection_id)
-        payment = await payments.get(tx, refund.payment_id)
-    assert connection is not None and payment is not None and payment.provider_id is not None
-    provider = ctx.providers[connection.provider]
-    access = access_to(provider, connection, ctx.sealer.open(connection.secret_sealed))
+    _, provider, access = await reach(ctx, refund.connection_id)
     if refund.provider_id is not None:
         return await provider.fetch_refund(access, refund.provider_id)
     if ctx.now() - refund.created_at >= provider.capabilities.key_lifetime_us - HOUR:
         # Too old to be repeated: a repeat might give the money back twice.
-        for found in await provider.list_refunds(access, payment.provider_id):
-            if found.our_id == refund.id:
-                return found.reply
-        return Reply(provider_id="", event=Event.FAILED, failure="never_started")
+        found = await _find(ctx, refund)
+        return found or Reply(provider_id="", event=Event.FAILED, failure="never_started")
     order = RefundOrder(
         refund_id=refund.id,
         operation_key=refund.operation_key,
-        provider_payment_id=payment.provider_id,
+        provider_payment_id=await _paid_id(ctx, refund),
         amount=refund.amount,
         description=refund.reason,
     )
     return await provider.start_refund(access, order)
+
+
+async def _find(ctx: Context, refund: Refund) -> Reply | None:
+    """Looks a refund up in the acquirer's list by the id that we sent along."""
+    _, provider, access = await reach(ctx, refund.connection_id)
+    for found in await provider.list_refunds(access, await _paid_id(ctx, refund)):
+        if found.our_id == refund.id:
+            return found.reply
+    return None
+
+
+async def _paid_id(ctx: Context, refund: Refund) -> str:
+    """The acquirer's id of the payment that is given back."""
+    async with ctx.db.read() as tx:
+        payment = await payments.get(tx, refund.payment_id)
+    assert payment is not None and payment.provider_id is not None, "only a paid one is given back"
+    return payment.provider_id
 
 
 async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
@@ -109,8 +130,8 @@ async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
         refund = await refunds.get(tx, asked.id)
         payment = await payments.get(tx, asked.payment_id)
         assert refund is not None and payment is not None, "neither is ever deleted"
-        if refund.provider_id and not reply.provider_id:
-            return refund  # a no to a repeat of what another call had begun meanwhile
+        if not reply.provider_id and (refund.provider_id or refund.unknown > asked.unknown):
+            return refund  # a no to a repeat of what another call had begun, or lost, meanwhile
         earlier = await refunds.of_payment(tx, payment.id)
         now = ctx.now()
         owed = await ledger.owed(tx, payment.id)

@@ -56,7 +56,7 @@ async def once(
 async def _earlier(
     ctx: Context, member: Member, key: str, fingerprint: str, why: Exception
 ) -> Answered:
-    async with ctx.db.read() as tx:
+    async with ctx.db.write() as tx:  # not read(): what was in the way may be on its way to disk
         answered = await requests.get(tx, member.shop_id, key)
     if answered is None:
         raise why

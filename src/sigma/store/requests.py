@@ -28,9 +28,9 @@ class Answered:
 
 _insert = statement(insert(requests))
 _get = statement(
-    select(requests).where(
-        requests.c.shop_id == bindparam("shop_id"), requests.c.key == bindparam("key")
-    )
+    select(requests)
+    .where(requests.c.shop_id == bindparam("shop_id"), requests.c.key == bindparam("key"))
+    .with_for_update()
 )
 _forget = statement(delete(requests).where(requests.c.created_at < bindparam("before")))
 
@@ -41,7 +41,10 @@ def remember(answered: Answered) -> Op:
 
 
 async def get(tx: Tx, shop_id: str, key: str) -> Answered | None:
-    """The answer given before under this key, or None."""
+    """The answer given before under this key, or None.
+
+    In a `write` block it waits for whoever is giving the answer now.
+    """
     row = await tx.fetch_one(_get, shop_id=shop_id, key=key)
     return Answered(**columns(requests, row)) if row else None
 
