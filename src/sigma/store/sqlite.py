@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -199,8 +199,11 @@ class SqliteTx:
     ) -> None:
         turn, self._turn = self._turn, None
         if error is not None or self._failed is not None:
-            if turn is not None:
-                turn.undo()
+            undone = turn.undo() if turn is not None else None
+            if undone is not None and not isinstance(error, asyncio.CancelledError):
+                # It may have failed over what shares its COMMIT: that must be there to be read.
+                with suppress(Unreachable):
+                    await undone
             if error is None:
                 self._check()
             return

@@ -48,10 +48,15 @@ class Turn:
         self._check()
         await self._turns.leave(self, lambda more: self._turns.writer.finish(ops, more))
 
-    def undo(self) -> None:
-        """Roll back and pass the turn on; waits for nothing, so it works while cancelled."""
-        if not self.cut:
-            self._turns.leave(self, self._turns.writer.undo)
+    def undo(self) -> Done | None:
+        """Roll back and pass the turn on at once, so it works while cancelled.
+
+        Whoever waits for the result knows that all it had seen is on disk.
+        """
+        if self.cut:
+            return None
+        done: Done = self._turns.leave(self, self._turns.writer.undo)
+        return done
 
     def _check(self) -> None:
         if self.cut:

@@ -1,8 +1,9 @@
 """The one thread that writes to SQLite. Transactions that follow each other share a COMMIT.
 
 A *member* is one transaction of the group: SAVEPOINT, its statements, RELEASE. One that fails
-rolls back to its own savepoint and the others stay. A member that succeeded *rides*: its future
-is settled by the COMMIT that puts it on disk, or fails with it.
+rolls back to its own savepoint and the others stay. A member *rides*: its future is settled by the
+COMMIT that puts it on disk, or fails with it. One that failed rides too, with its error: what stood
+in its way must be there to be read when it hears so.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class WriterThread:
         self._grouped = False  # a BEGIN was made and its COMMIT is still to come
         self._member = False  # a SAVEPOINT is open
         self._dirty = False  # a member succeeded since the last COMMIT
-        self._riders: list[tuple[Done, Any]] = []
+        self._riders: list[tuple[Done, Exception | None]] = []
         self._thread = threading.Thread(target=self._loop_forever, name="sigma-writer", daemon=True)
         self._thread.start()
 
@@ -86,9 +87,15 @@ class WriterThread:
         self._jobs.put((self._whole_job, (ops, done, more)))
         return done
 
-    def undo(self, more: bool) -> None:
-        """Roll the open member back, if there is one."""
-        self._jobs.put((self._undo_job, (more,)))
+    def undo(self, more: bool) -> Done:
+        """Roll the open member back, if there is one. It rides: what it has seen is then on disk.
+
+        Nobody must wait for it.
+        """
+        done: Done = self._loop.create_future()
+        done.add_done_callback(lambda it: it.cancelled() or it.exception())  # often nobody waits
+        self._jobs.put((self._undo_job, (done, more)))
+        return done
 
     def flush(self) -> None:
         """COMMIT what is done, unless a member is open: then its end will."""
@@ -134,7 +141,7 @@ class WriterThread:
             self._dirty = True
         except Exception as error:  # noqa: BLE001 - handed to the one who waits
             self._back()
-            self._settle(done, None, self._said(error))
+            self._riders.append((done, self._said(error)))
         self._member_ended(more)
 
     def _relaxed_job(self, stmt: Statement, values: Values, done: Done, more: bool) -> None:
@@ -151,8 +158,9 @@ class WriterThread:
         if self._riders:
             self._member_ended(more)
 
-    def _undo_job(self, more: bool) -> None:
+    def _undo_job(self, done: Done, more: bool) -> None:
         self._back()
+        self._riders.append((done, None))
         self._member_ended(more)
 
     def _flush_job(self) -> None:
@@ -220,19 +228,24 @@ class WriterThread:
         return done
 
     def _settle(self, done: Done, result: object, error: Exception | None) -> None:
-        self._call(settle_all, [(done, result)], error)
+        self._call(settle, done, result, error)
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed: nobody is left to tell
             self._loop.call_soon_threadsafe(callback, *arguments)
 
 
-def settle_all(futures: Sequence[tuple[Done, Any]], error: Exception | None) -> None:
-    """Give every future its result, or the one error that hit them all."""
-    for future, result in futures:
-        if future.done():
-            continue  # its task was cancelled meanwhile
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+def settle_all(riders: Sequence[tuple[Done, Exception | None]], error: Exception | None) -> None:
+    """Tell every rider how it went; `error` is the one that hit them all."""
+    for future, own in riders:
+        settle(future, None, error or own)
+
+
+def settle(future: Done, result: object, error: Exception | None) -> None:
+    """Give a future its result or its error."""
+    if future.done():
+        return  # its task was cancelled meanwhile
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
