@@ -272,3 +272,10 @@ def test_what_began_is_stored_with_its_promise_before_any_call() -> None:
 
 def test_final_payments_are_those_the_acquirer_ends() -> None:
     assert {s for s in Status if replace(captured(), status=s).final} == {K, X, F}
+
+
+def test_held_money_that_the_shop_takes_after_the_deadline_was_given_in_time() -> None:
+    over = invoice(expires_at=NOW, status=invoices.Status.EXPIRED)
+    held = payment(status=Status.AUTHORIZED, wanted="capture", wanted_key="op_9")
+    paid = after(settled(held, over, reply(captured_at=NOW + HOUR)), held)
+    assert (paid.status, paid.attention, paid.wanted) == (Status.CAPTURED, None, "")
