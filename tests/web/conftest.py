@@ -6,6 +6,7 @@ import pytest
 
 from sigma.sandbox.app import Sandbox, start_sandbox
 from sigma.services.context import Context
+from tests.web.api_stage import Program, open_program
 from tests.web.cabinet_stage import Browser, empty_house, open_browser
 from tests.world import World, open_world
 
@@ -50,3 +51,10 @@ async def first(empty: Context) -> AsyncIterator[Browser]:
     """The first browser that ever comes."""
     async with open_browser(empty) as browser:
         yield browser
+
+
+@pytest.fixture
+async def program(world: World) -> AsyncIterator[Program]:
+    """A program of the world's shop at the API."""
+    async with open_program(world) as opened:
+        yield opened

@@ -36,7 +36,7 @@ class Envelope:
             return
         began = time.perf_counter()
         request_id = secrets.token_hex(8)
-        scope["state"]["request_id"] = request_id
+        scope.setdefault("state", {})["request_id"] = request_id
         wanted = (*self._policy.of(scope["path"]), (b"x-request-id", request_id.encode()))
         status = 0
 

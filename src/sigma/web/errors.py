@@ -30,7 +30,9 @@ def on_refused(request: WebRequest, refused: Refused) -> Response[Any]:
 def on_http_error(request: WebRequest, error: HTTPException) -> Response[Any]:
     """An address, method or body that the router does not take."""
     code = _BY_STATUS.get(error.status_code, "bad_request")
-    return _answer(request, Refused(code if error.status_code < 500 else "internal"))
+    answer = _answer(request, Refused(code if error.status_code < 500 else "internal"))
+    answer.headers.update(error.headers or {})  # "allow", for one
+    return answer
 
 
 def on_store_conflict(request: WebRequest, error: Exception) -> Response[Any]:

@@ -154,7 +154,10 @@ def document(base_url: str) -> Json:
         "security": [{"key": []}],
         "paths": paths,
         "components": {
-            "schemas": {_public(name): schema for name, schema in schemas.items()},
+            "schemas": {
+                _public(name): {**schema, "title": _public(name)}
+                for name, schema in schemas.items()
+            },
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -245,8 +248,8 @@ def _ref(shape: type[Struct]) -> Json:
 
 def _public(name: str) -> str:
     """Our word for a shape as the document calls it: an InvoiceTold is an Invoice there."""
-    if name.endswith("_Status"):
-        name = name.split("_")[-2].capitalize() + "Status"
+    if name.endswith(".Status"):
+        name = name.split(".")[-2].capitalize() + "Status"
     return re.sub(r"Asked$", "Request", name.removesuffix("Told"))
 
 

@@ -17,6 +17,8 @@ from sigma.services.told import Told
 from sigma.texts import Words
 from sigma.web.api.asked import EPOCH
 
+Moment = Annotated[datetime, Meta(tz=True)]  # JSON shows it as RFC 3339 with Z
+
 
 class Amount(Struct, frozen=True):
     """An amount: a decimal string and a currency."""
@@ -57,11 +59,11 @@ class InvoiceTold(Struct, frozen=True):
     items: list[ItemTold]
     ask: list[QuestionTold]
     return_url: str | None
-    expires_at: datetime | None
+    expires_at: Moment | None
     max_payments: Annotated[int | None, Meta(description="null: any number")]
     paid_count: Annotated[int, Meta(description="Payments captured in time")]
     metadata: dict[str, str]
-    created_at: datetime
+    created_at: Moment
     created_by: Annotated[str, Meta(description="Id of the user or key that made it")]
 
 
@@ -92,8 +94,8 @@ class PaymentTold(Struct, frozen=True):
     method: MethodTold | None
     answers: Annotated[dict[str, Value], Meta(description="What the client answered, by key")]
     receipt_url: Annotated[str | None, Meta(description="null until captured")]
-    created_at: datetime
-    captured_at: datetime | None
+    created_at: Moment
+    captured_at: Moment | None
     failure: Failure | None
     attention: Annotated[Attention | None, Meta(description="Why a person must look at it")]
     provider: Annotated[str, Meta(examples=["yookassa"])]
@@ -111,8 +113,8 @@ class RefundTold(Struct, frozen=True):
     amount: Amount
     reason: str
     failure: Failure | None
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: Moment
+    finished_at: Moment | None
     provider_id: str | None
 
 
@@ -143,7 +145,7 @@ def amount(money: Money) -> Amount:
 
 
 def moment(at: int) -> datetime:
-    """UTC microseconds as a moment; JSON shows it as RFC 3339 with Z."""
+    """UTC microseconds as a moment."""
     return EPOCH + timedelta(microseconds=at)
 
 
