@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import create, limits, settle
 from bench.stage import stage
+from sigma.logs import configure
 from sigma.store.migrate import upgrade
 from tests.postgres import postgres_server, run_sql, with_database
 
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of every round of load")
     parser.add_argument("--count", type=int, default=2000, help="decisions in a counted round")
     parser.add_argument("--copies", type=int, default=20_000, help="prepared rows for a client")
+    configure("warning")
     began = time.perf_counter()
     asyncio.run(_all(parser.parse_args()))
     print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
