@@ -1,4 +1,4 @@
-"""What all tests share: a fresh database of either kind, and the browser."""
+"""What all tests share: a fresh database of either kind, the sandbox, and the browser."""
 
 import itertools
 import shutil
@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from sigma.sandbox.app import Sandbox, start_sandbox
 from tests.postgres import postgres_server, run_sql, with_database
 
 # The machine is shared: how long one example takes says nothing about Sigma.
@@ -83,6 +84,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database; the test runs once on each kind."""
     kind = {"sqlite": "sqlite_database_url", "postgresql": "postgres_database_url"}
     return str(request.getfixturevalue(kind[request.param]))
+
+
+@pytest.fixture(scope="session")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """The sandbox bank and mailbox for the whole run, on free ports with nothing kept."""
+    async with start_sandbox() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,9 @@ import pytest
 
 from sigma.providers.base import Access
 from sigma.providers.registry import close_providers, open_providers
-from sigma.sandbox.app import Sandbox, start_sandbox
+from sigma.sandbox.app import Sandbox
 from tests.providers.stage import Stage
 from tests.providers.yookassa_stage import YooKassaStage
-
-
-@pytest.fixture(scope="session")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox on free ports with nothing kept."""
-    async with start_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One sandbox world for the run, and a shop of its own for each test."""
+"""A shop of its own at the sandbox bank for each test."""
 
 import asyncio
 import json
@@ -7,15 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from sigma.sandbox.app import Sandbox, start_sandbox
+from sigma.sandbox.app import Sandbox
 from tests.sandbox.merchants import Hook, Merchant
-
-
-@pytest.fixture(scope="session")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox on free ports with nothing kept."""
-    async with start_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

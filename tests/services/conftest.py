@@ -1,18 +1,11 @@
-"""What tests of the services share: a sandbox for the run, a small world on each database."""
+"""What tests of the services share: a small world on each database."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from sigma.sandbox.app import Sandbox, start_sandbox
+from sigma.sandbox.app import Sandbox
 from tests.world import World, open_world
-
-
-@pytest.fixture(scope="session")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox on free ports with nothing kept."""
-    async with start_sandbox() as running:
-        yield running
 
 
 @pytest.fixture
