@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 360, "height": 900}
 DESK = {"width": 1280, "height": 800}
 START_S = 60
 MAX_BYTES = 200 * 1024
@@ -207,7 +207,7 @@ def seller(browser: Browser, sigma: Demo, invoice: Any) -> None:
     page.goto(f"{sigma.app}/sign-in")
     page.fill("[name=login]", sigma.told["login"])
     page.fill("[name=password]", sigma.told["password"])
-    page.click("button[type=submit]")
+    page.click("form button.primary")
     page.wait_for_url(f"{sigma.app}/")
     page.goto(f"{sigma.app}/invoices")
     shoot(page, "invoices-1280")
