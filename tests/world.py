@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from sigma.channels.email import SmtpMailer
 
 from sigma import worker
+from sigma.channels.email import SmtpMailer
 from sigma.domain.connection import Connection
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Role
