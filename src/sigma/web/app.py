@@ -65,6 +65,7 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
             ),
         ],
         dependencies={"ctx": Provide(_ctx, sync_to_thread=False)},
+        before_request=_storable,
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_error,
@@ -82,6 +83,12 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
 def _ctx(request: Request[Any, Any, Any]) -> Context:
     ctx: Context = request.app.state.ctx
     return ctx
+
+
+def _storable(request: Request[Any, Any, Any]) -> None:
+    """No database keeps NUL, so no address of ours holds one. Raises Refused("bad_request")."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise Refused("bad_request")
 
 
 def _keep_for_ever(response: Any) -> Any:

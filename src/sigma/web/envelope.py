@@ -48,10 +48,7 @@ class Envelope:
             await send(message)
 
         try:
-            if _storable(scope):
-                await self._inner(scope, receive, told)
-            else:
-                await _refuse(told)
+            await self._inner(scope, receive, told)
         finally:
             self._tell(scope, status, time.perf_counter() - began, request_id)
 
@@ -70,14 +67,3 @@ class Envelope:
             ms=round(seconds * 1000, 2),
             request_id=request_id,
         )
-
-
-def _storable(scope: Scope) -> bool:
-    """No database keeps NUL, so no address of ours holds one."""
-    return "\0" not in scope["path"] and b"%00" not in scope.get("query_string", b"")
-
-
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"12")]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": b"Bad address\n"})

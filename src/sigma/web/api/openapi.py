@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 PREFIX = "/api/v1"
 REF = "#/components/schemas/{name}"
-ALWAYS = ("unauthorized", "too_many_requests", "internal")
+ALWAYS = ("bad_request", "unauthorized", "too_many_requests", "internal")
 POSTED = (
     "idempotency_key_missing",
     "idempotency_key_reused",
@@ -51,8 +51,7 @@ class Operation:
         more = POSTED if self.method == "post" else ()
         named = ("not_found",) if "{" in self.path else ()
         checked = ("validation",) if self.paged or self.body else ()
-        read = ("bad_request",) if self.body else ()
-        found = {*ALWAYS, *more, *named, *checked, *read, *self.codes}
+        found = {*ALWAYS, *more, *named, *checked, *self.codes}
         return [code for code in CODES if code in found]
 
 

@@ -1,0 +1,67 @@
+"""The API on a real socket, in a loop of its own, for tools that know no event loop."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigma.sandbox.app import start_sandbox
+from sigma.sandbox.server import bind, make_server
+from sigma.services import keys, refunds
+from sigma.web.app import create_app
+from tests.world import Money, World, open_world
+
+
+@dataclass
+class Served:
+    """Where the API is, its key, and one of each thing that a path can name."""
+
+    base_url: str = ""
+    secret: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def serving(database_url: str) -> Iterator[Served]:
+    """Serves a shop with a paid invoice and a refund while the block runs."""
+    served, ready, stop = Served(), threading.Event(), threading.Event()
+    thread = threading.Thread(
+        target=lambda: asyncio.run(_serve(database_url, served, ready, stop)), daemon=True
+    )
+    thread.start()
+    assert ready.wait(60), "the server did not start"
+    try:
+        yield served
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+async def _serve(
+    database_url: str, served: Served, ready: threading.Event, stop: threading.Event
+) -> None:
+    async with start_sandbox() as sandbox, open_world(database_url, sandbox) as world:
+        await _fill(world, served)
+        with bind("127.0.0.1", 0) as sock:
+            served.base_url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            app: Any = create_app(world.ctx)
+            server = make_server(app)
+            running = asyncio.create_task(server.serve(sockets=[sock]))
+            await server.ready.wait()
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+            server.should_exit = True
+            await running
+
+
+async def _fill(world: World, served: Served) -> None:
+    _, served.secret = await keys.create(world.ctx, world.member, "Проверка")
+    payment = await world.paid()
+    refund = await refunds.request(world.ctx, world.member, payment.id, Money(100), "")
+    served.ids = {
+        "invoice_id": (await world.invoice()).id,
+        "payment_id": payment.id,
+        "refund_id": refund.id,
+    }
