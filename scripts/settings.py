@@ -11,8 +11,8 @@ HEADS = {
         "# Settings",
         (
             "Sigma reads `SIGMA_*` variables, then a `.env` file in the folder where it is"
-            " started (variables win). A value that cannot be used is told in one line, and the exit code is"
-            " 2. `sigma doctor` checks the whole. This page is made from the table in"
+            " started (variables win). A value that cannot be used is told in one line,"
+            " and the exit code is 2. `sigma doctor` checks the whole. This page is made from the table in"
             " `src/sigma/settings.py` by `scripts/settings.py`."
         ),
         "| Setting | Default | Meaning |",
@@ -22,8 +22,8 @@ HEADS = {
         "# Настройки",
         (
             "Sigma читает переменные `SIGMA_*`, затем файл `.env` в папке, где её запустили"
-            " (переменные важнее). О негодном значении говорит одна строка, код выхода 2. Всё вместе проверяет"
-            " `sigma doctor`. Страница сделана из таблицы в `src/sigma/settings.py` командой"
+            " (переменные важнее). О негодном значении говорит одна строка, код выхода 2."
+            " Всё вместе проверяет `sigma doctor`. Страница сделана из таблицы в `src/sigma/settings.py` командой"
             " `scripts/settings.py`."
         ),
         "| Настройка | По умолчанию | Что значит |",
