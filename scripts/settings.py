@@ -10,10 +10,10 @@ HEADS = {
     "en": (
         "# Settings",
         (
-            "Sigma reads `SIGMA_*` variables, then a `.env` file in the folder where it is"
-            " started (variables win). A value that cannot be used is told in one line,"
-            " and the exit code is 2. `sigma doctor` checks the whole. This page is made from the table in"
-            " `src/sigma/settings.py` by `scripts/settings.py`."
+            "Sigma reads `SIGMA_*` variables, then a `.env` file in the folder where it is "
+            "started (variables win). A value that cannot be used is told in one line, and the "
+            "exit code is 2. `sigma doctor` checks the whole. This page is made from the table "
+            "in `src/sigma/settings.py` by `scripts/settings.py`."
         ),
         "| Setting | Default | Meaning |",
         "Values marked with * are secrets: they are never logged or shown.",
@@ -21,10 +21,10 @@ HEADS = {
     "ru": (
         "# Настройки",
         (
-            "Sigma читает переменные `SIGMA_*`, затем файл `.env` в папке, где её запустили"
-            " (переменные важнее). О негодном значении говорит одна строка, код выхода 2."
-            " Всё вместе проверяет `sigma doctor`. Страница сделана из таблицы в `src/sigma/settings.py` командой"
-            " `scripts/settings.py`."
+            "Sigma читает переменные `SIGMA_*`, затем файл `.env` в папке, где её запустили "
+            "(переменные важнее). О негодном значении говорит одна строка, код выхода 2. Всё "
+            "вместе проверяет `sigma doctor`. Страница сделана из таблицы в "
+            "`src/sigma/settings.py` командой `scripts/settings.py`."
         ),
         "| Настройка | По умолчанию | Что значит |",
         "Значения со звёздочкой — секреты: они не попадают в журнал и на страницы.",
