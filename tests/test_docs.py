@@ -14,6 +14,7 @@ from sigma.sandbox.bank.cards import GROUPS
 from sigma.sandbox.control import Effect
 from sigma.settings import known
 from sigma.store.tables import metadata
+from sigma.web.api.openapi import OPERATIONS, PREFIX
 from sigma.worker import HANDLERS
 
 ROOT = Path(__file__).parents[1]
@@ -151,3 +152,17 @@ def commands(group: click.Group, name: str = "sigma") -> Iterator[str]:
 def test_every_command_is_documented_and_no_other() -> None:
     section = read("docs/run-in-production.md").split("## Commands")[1].split("\n## ")[0]
     assert {row[0] for row in rows(section)} - {"Command"} == set(commands(main))
+
+
+def test_every_call_of_the_api_is_documented_and_no_other() -> None:
+    calls = {f"{one.method.upper()} {PREFIX}{one.path}" for one in OPERATIONS}
+    told = re.findall(
+        rf"\b(GET|POST|PUT|PATCH|DELETE)\s+({PREFIX}/[\w/{{}}]+)", read("docs/api.md")
+    )
+    named = {f"{method} {path}" for method, path in told}
+    assert {_nameless(call) for call in named} == {_nameless(call) for call in calls}
+
+
+def _nameless(call: str) -> str:
+    """Without the names of what stands in an address."""
+    return re.sub(r"\{\w+\}", "{}", call)
