@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from sigma.store import migrate as migrations
 from sigma.web.proxies import Proxies
 
 BACKLOG = 2048
+STOPS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 5  # requests under way when the server is stopped
 
 
@@ -42,6 +43,25 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+class Server(uvicorn.Server):
+    """Ends when it is told to, and lets the rest of the process end in order after it.
+
+    uvicorn's own way is to raise the signal again, which cuts the worker and leaves files behind.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes Ctrl-C and SIGTERM while the server runs."""
+        loop = asyncio.get_running_loop()
+        for number in STOPS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in STOPS:
+                loop.remove_signal_handler(number)
+
+
 async def listen(app: Proxies, sock: socket.socket) -> None:
     """Serves `app` until the process is told to stop."""
     config = uvicorn.Config(
@@ -55,7 +75,7 @@ async def listen(app: Proxies, sock: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    await uvicorn.Server(config).serve(sockets=[sock])
+    await Server(config).serve(sockets=[sock])
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +105,8 @@ def serve(host: str | None, port: int | None) -> None:
         check_migrated_or_empty(loaded)
         with bind(loaded.host, loaded.port) as sock:
             click.echo(t("cli.serving", url=loaded.base_url), err=True)
-            uvloop.run(_serve(loaded, sock))
+            with contextlib.suppress(KeyboardInterrupt):  # a wished end is no trouble
+                uvloop.run(_serve(loaded, sock))
 
 
 def check_migrated_or_empty(loaded: Settings) -> None:
@@ -114,7 +135,7 @@ def worker() -> None:
 async def _work(loaded: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         loop.add_signal_handler(number, stop.set)
     async with open_context(loaded) as ctx:
         click.echo(t("cli.working"), err=True)
