@@ -1,6 +1,7 @@
 """`sigma demo`: the whole product with its outside world in one process on one machine."""
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -60,7 +61,8 @@ def demo(port: int, data: Path, fresh: bool) -> None:
             _place(data, fresh)
             loaded = _settings(port, data)
             migrations.upgrade(loaded.database_url)
-            uvloop.run(_run(loaded, sock, port, data))
+            with contextlib.suppress(KeyboardInterrupt):  # a wished end is no trouble
+                uvloop.run(_run(loaded, sock, port, data))
 
 
 def _place(data: Path, fresh: bool) -> None:
@@ -152,7 +154,7 @@ async def _seed(ctx: Context, sandbox_url: str, data: Path) -> dict[str, str]:
         member,
         there[0].id if there else None,
         provider="yookassa",
-        title="ЮKassa (sandbox)",
+        title="Тестовый банк",
         account=ACCOUNT,
         secret=None if there else SECRET,
         settings={**(there[0].settings if there else {}), "base_url": f"{sandbox_url}/bank/v3"},

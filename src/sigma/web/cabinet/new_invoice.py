@@ -21,6 +21,7 @@ from sigma.web.cabinet.auth import NO_STORE, WebRequest
 from sigma.web.cabinet.door import cabinet_page, go, posted, sentences, words_of
 from sigma.web.cabinet.invoices import asked
 from sigma.web.cabinet.once import fresh_nonce, nonce_of, once
+from sigma.web.cabinet.zones import zone
 from sigma.web.checkout.sheet import sheet
 from sigma.web.forms import Given, one, read_id
 from sigma.web.invoice_edit import edited, edits, focus_after, form_of, sum_of_items
@@ -126,6 +127,7 @@ async def _form_page(
         currency_sign=sign(form.currency),
         focus=focus,
         shop_return_url=session.shop.return_url,
+        zone=zone(session.shop.tz, session.locale, ctx.now()),
         hide_plus=True,
     )
 
