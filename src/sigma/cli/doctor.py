@@ -17,6 +17,7 @@ from sigma.store import connections
 from sigma.store import migrate as migrations
 from sigma.store import shops as shop_rows
 from sigma.store.contract import Unreachable
+from sigma.store.seal import Unsealable
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it is well, what was found
 
@@ -100,6 +101,6 @@ async def _acquirers(ctx: Context) -> list[Finding]:
             secret = ctx.sealer.open(one.secret_sealed)
             told = await provider.check(access_to(provider, one, secret))
             found.append((one.provider, True, told))
-        except (Rejected, Unknown, Refused) as error:
+        except (Rejected, Unknown, Refused, Unsealable) as error:
             found.append((one.provider, False, t("cli.doctor_acquirer", what=str(error))))
     return found or [("acquirer", False, t("cli.doctor_no_acquirer"))]
