@@ -1,0 +1,21 @@
+"""What browser tests share: one demo for the run, and a folder of pictures."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.demo import Demo, running_demo
+
+
+@pytest.fixture(scope="session")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+    """`sigma demo` as `make demo` starts it."""
+    async with running_demo(tmp_path_factory.mktemp("demo")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every page that was looked at leaves its picture."""
+    return tmp_path_factory.mktemp("pictures")
