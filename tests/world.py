@@ -141,12 +141,18 @@ class World:
         assert answer.status_code == 200, answer.text
 
     async def bank_list(self, what: str = "payments", **query: Any) -> list[dict[str, Any]]:
-        """The bank's own books of this shop."""
+        """The bank's own books of this shop, all pages."""
         url = f"{self.sandbox.base_url}/bank/v3/{what}"
         auth = (self.account, "test_secret")
-        answer = await self.http.get(url, params={"limit": 100, **query}, auth=auth)
-        assert answer.status_code == 200, answer.text
-        items: list[dict[str, Any]] = answer.json()["items"]
+        items: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next_cursor": None}
+        while "next_cursor" in page:
+            asked = {"limit": 100, "cursor": page["next_cursor"], **query}
+            sent = {name: value for name, value in asked.items() if value is not None}
+            answer = await self.http.get(url, params=sent, auth=auth)
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            items += page["items"]
         return items
 
     async def work(self) -> int:

@@ -94,7 +94,8 @@ async def settle_down(world: World, days: float = 0) -> None:
 async def all_is_well(world: World, **more: Any) -> None:
     """The bank's books and ours are equal and nothing is left undone."""
     await settle_down(world)
-    assert await disagreements(world, **more) == []
+    found = await disagreements(world, **more)
+    assert not found, "\n".join(found)
 
 
 def kinds(mails: tuple[Mail, ...]) -> list[str]:

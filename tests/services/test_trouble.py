@@ -223,8 +223,10 @@ async def test_a_dead_job_is_seen_and_can_be_brought_back_by_the_owner(world: Wo
     assert [(job.kind, job.last_error) for job in dead] == [
         ("refund.advance", "refused: acquirer_refused")
     ]
-    await spoil_key(world, "test_secret")
     await jobs.retry(world.ctx, world.member, dead[0].id)
+    assert await jobs.dead(world.ctx, world.member) == []
+    await world.work()
+    await spoil_key(world, "test_secret")
     await settle_down(world)
     assert [r.status for r in (await details(world, payment)).refunds] == ["succeeded"]
     assert back.status == "pending"

@@ -12,7 +12,7 @@ from sigma.domain.member import Member, Permission
 from sigma.domain.shop import url_ok
 from sigma.providers.base import Rejected, Unknown, access_to
 from sigma.services.context import Context
-from sigma.store import changes, connections
+from sigma.store import changes, connections, jobs
 
 
 def notice_url(ctx: Context, connection: Connection) -> str:
@@ -86,7 +86,11 @@ async def save(
         checked_at=0,
         check_detail="",
     )
-    await changes.commit(ctx.db, Change((saved,)), now)
+    async with ctx.db.write() as tx:
+        # Work that died of a wrong key is tried with the new one.
+        await jobs.revive(tx, member.shop_id, "refused: acquirer_refused", now)
+        await changes.write(tx, Change((saved,)), now)
+    await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
 
 

@@ -118,6 +118,15 @@ _dismiss = statement(
         jobs.c.state == "dead",
     )
 )
+_revive = statement(
+    update(jobs)
+    .where(
+        jobs.c.shop_id == bindparam("key_shop"),
+        jobs.c.state == "dead",
+        jobs.c.last_error == bindparam("key_error"),
+    )
+    .values(state="queued", attempts=0, due_at=bindparam("due_at"), lease_until=0)
+)
 _counts = statement(select(jobs.c.state, func.count().label("n")).group_by(jobs.c.state))
 
 
@@ -190,6 +199,11 @@ async def retry(tx: Tx, shop_id: str, kind: str, subject: str, now: int) -> bool
     """Brings a dead job back to life. False when there is no such dead job."""
     key = {"key_shop": shop_id, "key_kind": kind, "key_subject": subject}
     return await tx.execute(_retry, **key, due_at=now) == 1
+
+
+async def revive(tx: Tx, shop_id: str, error: str, now: int) -> int:
+    """Brings back all that died of one trouble, which is over; returns how many."""
+    return await tx.execute(_revive, key_shop=shop_id, key_error=error, due_at=now)
 
 
 async def dismiss(tx: Tx, shop_id: str, kind: str, subject: str) -> bool:
