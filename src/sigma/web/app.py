@@ -85,13 +85,13 @@ def _ctx(request: Request[Any, Any, Any]) -> Context:
     return ctx
 
 
-def _storable(request: Request[Any, Any, Any]) -> None:
+async def _storable(request: Request[Any, Any, Any]) -> None:
     """No database keeps NUL, so no address of ours holds one. Raises Refused("bad_request")."""
     if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise Refused("bad_request")
 
 
-def _keep_for_ever(response: Any) -> Any:
+async def _keep_for_ever(response: Any) -> Any:
     """A file's name changes with its content, so a browser never needs to ask again."""
     response.headers["cache-control"] = f"public, max-age={YEAR_S}, immutable"
     return response

@@ -154,7 +154,7 @@ def entrance(handlers: Sequence[ControllerRouterHandler]) -> Router:
     )
 
 
-def _never_cached(response: Response[Any]) -> Response[Any]:
+async def _never_cached(response: Response[Any]) -> Response[Any]:
     for name, value in NO_STORE.items():
         response.headers.setdefault(name, value)
     return response
