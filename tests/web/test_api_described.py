@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -20,9 +19,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sigma.domain.errors import CODES
+from sigma.store.migrate import upgrade
 from sigma.web import api
 from sigma.web.api import openapi
 from sigma.web.api.examples import ANSWERS
+from tests.postgres import run_sql, with_database
 from tests.web.api_server import Served, serving
 from tests.web.api_stage import Program
 from tests.world import World
@@ -122,13 +123,19 @@ async def test_real_answers_are_what_their_schemas_say(program: Program, world: 
         assert set(told) == set(example), "the example names every field"
 
 
-@pytest.fixture(scope="module")
-def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A shop's API on a socket."""
-    path = tmp_path_factory.mktemp("api") / "sigma.db"
-    for part in sqlite_template.parent.glob("template.db*"):
-        path.with_name(part.name.replace("template", "sigma")).write_bytes(part.read_bytes())
-    with serving(f"sqlite:///{path}") as running:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A shop's API on a socket, over either database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('api') / 'sigma.db'}"
+    else:
+        server = request.getfixturevalue("postgres_url")
+        run_sql(server, "CREATE DATABASE described")
+        url = with_database(server, "described")
+    upgrade(url)
+    with serving(url) as running:
         yield running
 
 

@@ -105,6 +105,12 @@ async def test_nul_in_an_address_is_turned_away(program: Program) -> None:
         assert (await program.get(path)).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["%ED%A0%80", "%FF", "%", "a&query=b", "%25_\\'\"--"])
+async def test_odd_letters_in_a_search_find_nothing(program: Program, query: str) -> None:
+    answer = await program.get(f"/invoices?query={query}")
+    assert (answer.status_code, answer.json()["data"]) == (200, [])
+
+
 @pytest.mark.parametrize("key", ["", "tab\tkey", "x" * 129])
 async def test_a_post_needs_an_idempotency_key(program: Program, key: str) -> None:
     answer = await program.post("/invoices", ASKED, key=key)
