@@ -98,6 +98,7 @@ async def _connect(owner: Window, demo: Demo) -> None:
     await page.locator("summary", has_text="Дополнительно").click()
     await page.locator("[name=base_url]").fill(f"{demo.bank}/v3")
     await page.get_by_role("button", name="Подключить и проверить").click()
+    await expect(page.get_by_text("сохранено, но пока не работает")).to_be_visible()
     await expect(page.get_by_text("не подходят друг к другу")).to_be_visible()
     await owner.look("connected-wrong")
     await page.locator("[name=secret]").fill("test_right_key")

@@ -56,8 +56,7 @@ async def add(
         made = await _save(ctx, session, None, given)
     except Refused as refused:
         return _refused(request, ctx, session, None, given, refused)
-    await connections.check(ctx, session.member, made.id)
-    return go(f"/settings/connections/{made.id}", "settings.done_connection")
+    return _saved(await connections.check(ctx, session.member, made.id))
 
 
 @get("/settings/connections/{connection_id:str}")
@@ -86,8 +85,7 @@ async def save(
         await _save(ctx, session, connection, given)
     except Refused as refused:
         return _refused(request, ctx, session, connection, given, refused)
-    await connections.check(ctx, session.member, connection_id)
-    return go(f"/settings/connections/{connection_id}", "settings.done_connection")
+    return _saved(await connections.check(ctx, session.member, connection_id))
 
 
 @post("/settings/connections/{connection_id:str}/check")
@@ -111,6 +109,14 @@ async def switch(
     await connections.switch(ctx, session.member, connection_id, active)
     done = "settings.done_connection_on" if active else "settings.done_connection_off"
     return go(f"/settings/connections/{connection_id}", done)
+
+
+def _saved(connection: Connection) -> Response[Any]:
+    """On to the connection's page, which says what the acquirer answered."""
+    url = f"/settings/connections/{connection.id}"
+    if connection.check_ok:
+        return go(url, "settings.done_connection")
+    return go(url, "settings.done_connection_bad", tone="bad")
 
 
 async def _save(
