@@ -11,7 +11,7 @@ from sigma.domain.payment import Reply
 from sigma.providers.base import Access, Provider
 from tests.providers.stage import SLOW_S, Call, Trouble
 
-ACCOUNTS = itertools.count(700_100)
+ACCOUNTS = itertools.count(900_100)  # no other suite of the same run uses these
 HOUR_S = 3600
 
 EFFECTS: dict[Trouble, tuple[str, Any]] = {
