@@ -41,7 +41,7 @@ bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both data
 	$(BIN)/python -m bench $(ARGS)
 
 screenshots: setup ## Take the pictures in the documentation
-	$(BIN)/python scripts/screenshots.py $(ARGS)
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 wheel: .venv/run.stamp $(STATIC) ## Build the wheel into dist/ and check what is in it
 	rm -rf dist
