@@ -10,13 +10,23 @@ from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.store.contract import Database
 from sigma.store.statements import Statement, statement
-from sigma.store.tables import invoices, jobs, ledger, mails, notices, payments, receipts, refunds
+from sigma.store.tables import (
+    happenings,
+    invoices,
+    jobs,
+    ledger,
+    mails,
+    notices,
+    payments,
+    receipts,
+    refunds,
+)
 from tests.world import World
 
 _TABLES = (invoices, jobs, ledger, mails, notices, payments, receipts, refunds)
 _OF_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
-    for table in _TABLES
+    for table in (*_TABLES, happenings)
 }
 Row = dict[str, Any]
 

@@ -18,8 +18,8 @@ from sigma.store.tables import payments as payment_rows
 from sigma.store.tables import receipts as receipt_rows
 from sigma.store.tables import refunds as refund_rows
 from tests.books import rows
+from tests.mortal import Death, Life, mortal
 from tests.services.acts import all_is_well, refused, settle_down, told_of
-from tests.services.mortal import Death, Life, mortal
 from tests.world import World
 
 Scene = Callable[[Context], Awaitable[None]]
