@@ -9,11 +9,12 @@
   const named = (e) =>
     `<${e.tagName.toLowerCase()}${e.id ? `#${e.id}` : ""}${e.name ? ` name=${e.name}` : ""}${e.className?.trim?.() ? ` class="${e.className}"` : ""}> «${(e.innerText || e.value || e.getAttribute("aria-label") || "").trim().slice(0, 40)}»`;
 
-  // 1. Nothing sticks out sideways.
+  // 1. Nothing sticks out sideways. (On a phone innerWidth grows with what sticks out, the screen does not.)
   const page = document.scrollingElement;
-  if (page.scrollWidth > innerWidth) {
-    const wide = all("body *").filter((e) => shown(e) && box(e).right > innerWidth + 0.5);
-    said.push(`${page.scrollWidth} px wide on a screen of ${innerWidth}: ${wide.slice(-3).map(named).join(", ")}`);
+  const width = Math.min(innerWidth, screen.width);
+  if (page.scrollWidth > width) {
+    const wide = all("body *").filter((e) => shown(e) && box(e).right > width + 0.5);
+    said.push(`${page.scrollWidth} px wide on a screen of ${width}: ${wide.slice(-3).map(named).join(", ")}`);
   }
 
   // 2. One heading, a language, a title.

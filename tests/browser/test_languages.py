@@ -54,7 +54,7 @@ EVERYWHERE = {
     ),
 }
 ADDRESSES = re.compile(
-    r"\{\w+\}|\S+@\S+|https?://\S+|\b[\w-]+(?:\.[\w-]+)+\b|\b[a-z]{3}_\w+|\b\w*\d\w*\b"
+    r"\{\w+\}|\S+@\S+|https?://\S+|\b[\w-]+(?:\.[\w-]+)+\b|\b[a-z]{2,3}_[\w-]+|\b\w*\d\w*\b"
 )
 
 

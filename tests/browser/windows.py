@@ -12,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, Respons
 
 LOOK = (Path(__file__).parent / "look.js").read_text()
 OURS = {"127.0.0.1"}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000  # the machine may be busy with other tests
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 780},
