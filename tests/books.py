@@ -100,13 +100,17 @@ class Books:
                 yield f"{mine['id']} has another sum at the bank"
         for refund in ours.values():
             yield f"{refund['id']} is unknown to the bank"
-        for payment in self.ours["payments"]:
-            taken = _sum(self.by_payment[payment["id"]], "succeeded", "pending")
-            if taken > payment["amount_minor"]:
-                yield f"{payment['id']} gave back more than it took"
+        yield from self.given_back_too_much()
         for refund in self.ours["refunds"]:
             if refund["status"] == "pending":
                 yield f"{refund['id']} never ended"
+
+    def given_back_too_much(self) -> Iterator[str]:
+        """Payments of which more was given back or promised than was taken: true at any time."""
+        for payment in self.ours["payments"]:
+            taken = _sum(self.by_payment[payment["id"]], "succeeded", "pending")
+            if taken > payment["amount_minor"]:
+                yield f"{payment['id']} gives back more than it took"
 
     def _ledger(self) -> Iterator[str]:
         entries: dict[tuple[str, str], int] = defaultdict(int)

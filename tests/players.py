@@ -270,6 +270,9 @@ class Players:
         promised = {refund for refund in await self.together(*calls) if refund}
         assert not key or len(promised) <= 1, "one key made two refunds"
         self.told_refunds |= promised
+        # The bank would refuse the rest, so it must be seen now.
+        wrong = list((await open_books(self.world)).given_back_too_much())
+        assert not wrong, wrong
 
     async def give_back(self, ctx: Context, payment_id: str, amount: Money, key: str) -> str:
         answered, _ = await keys.once(

@@ -248,6 +248,21 @@ async def test_with_a_wrong_key_nothing_is_paid_and_the_right_one_finds_everythi
     await all_is_well(world)
 
 
+async def test_a_lost_opening_that_is_then_refused_is_not_given_up(world: World) -> None:
+    await world.control(cut_answer={"on": "create", "times": 1})
+    payment = await world.started()
+    (theirs,) = await world.bank_list()
+    await world.pay_at_bank(theirs["id"])
+    await with_key(world, "wrong")
+    world.clock.move(minutes=15)
+    await world.work()
+    assert (await fresh(world, payment)).status is Status.CREATED
+    await with_key(world, "test_right")
+    await settle_down(world)
+    assert (await fresh(world, payment)).status is Status.CAPTURED
+    await all_is_well(world)
+
+
 async def test_a_call_that_is_cut_by_the_clients_patience_is_found_out(world: World) -> None:
     """A browser that goes away takes its request with it: the task is cancelled in the call."""
     invoice = await world.invoice()

@@ -22,6 +22,7 @@ from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.db import open_database
 from sigma.store.requests import Answered
+from sigma.store.statements import text_statement
 from sigma.store.tables import notices as notice_rows
 from sigma.store.tables import refunds as refund_rows
 from tests.books import rows
@@ -257,6 +258,26 @@ async def test_two_workers_never_do_one_job_at_once_and_each_job_once(
     for db in others:
         await db.close()
     assert done == dict.fromkeys(names, 1)
+
+
+ANALYZE = text_statement("ANALYZE jobs")
+
+
+async def test_a_worker_takes_no_more_jobs_than_it_asks_for_whatever_the_statistics(
+    world: World,
+) -> None:
+    """PostgreSQL, believing that the table holds one row, chose anew for each and took them all."""
+
+    async def promise(*names: str) -> None:
+        promised = tuple(Job("mail.send", name, world.shop.id) for name in names)
+        await changes.commit(world.ctx.db, Change(jobs=promised), world.ctx.now())
+
+    await promise("first")
+    async with world.ctx.db.write() as tx:
+        await tx.fetch_all(ANALYZE)
+    await promise("second", "third", "fourth", "fifth")
+    assert [len(await jobs.claim(world.ctx, 1)) for _ in range(3)] == [1, 1, 1]
+    assert len(await jobs.claim(world.ctx, 50)) == 2
 
 
 async def test_work_promised_while_it_is_done_is_done_once_more_and_not_at_once(

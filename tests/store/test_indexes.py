@@ -132,7 +132,8 @@ async def test_every_list_is_served_by_an_index(filled_url: str) -> None:
 
 def _sqlite_bad(line: str, name: str) -> bool:
     sorts = "TEMP B-TREE" in line and name not in MAY_SORT
-    return sorts or (line.startswith("SCAN") and "USING" not in line)
+    chosen = line == "SCAN due"  # the few rows of a CTE, not a table
+    return sorts or (line.startswith("SCAN") and "USING" not in line and not chosen)
 
 
 def _postgres_bad(line: str, name: str) -> bool:

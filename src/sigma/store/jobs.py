@@ -63,10 +63,12 @@ _due = (
     .order_by(jobs.c.due_at)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
+    # A plain subquery may be run again for each row of a join, and then it takes more than `limit`.
+    .cte("due")
 )
 _claim = statement(
     update(jobs)
-    .where(tuple_(jobs.c.kind, jobs.c.subject).in_(_due))
+    .where(tuple_(jobs.c.kind, jobs.c.subject).in_(select(_due.c.kind, _due.c.subject)))
     .values(lease_until=bindparam("until"), attempts=jobs.c.attempts + 1)
     .returning(jobs)
 )
