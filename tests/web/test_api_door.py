@@ -7,7 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from sigma.domain.change import Change
+from sigma.domain.member import Member, Role
+from sigma.domain.shop import Shop
 from sigma.services import invoices, keys
+from sigma.store import changes
 from tests.web.api_stage import ASKED, Program
 from tests.world import World
 
@@ -159,14 +163,65 @@ async def test_one_key_sixteen_times_at_once_makes_one_invoice(program: Program)
     assert len((await program.get("/invoices")).json()["data"]) == 1
 
 
+async def test_while_the_first_is_being_answered_the_same_key_is_told_to_wait(
+    program: Program, world: World
+) -> None:
+    world.ctx.in_flight.add((world.shop.id, "order-42"))
+    waiting = await program.post("/invoices", ASKED, key="order-42")
+    world.ctx.in_flight.clear()
+    after = await program.post("/invoices", ASKED, key="order-42")
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "idempotency_in_flight")
+    assert (after.status_code, after.headers.get("idempotent-replayed")) == (201, None)
+
+
+async def another_shop(program: Program, world: World) -> Program:
+    """A program of a second shop in the same house."""
+    ctx, now = world.ctx, world.ctx.now()
+    shop = Shop(id=ctx.new_id("shp"), name="Соседи", created_at=now)
+    await changes.commit(ctx.db, Change((shop,)), now)
+    _, secret = await keys.create(ctx, Member("usr_next", shop.id, Role.OWNER), "Касса соседей")
+    return Program(program.http, secret)
+
+
 async def test_another_shops_things_are_not_there(program: Program, world: World) -> None:
     payment = await world.paid()
-    stranger = keys.PREFIX + "x" * 43
-    for path in (f"/invoices/{payment.invoice_id}", f"/payments/{payment.id}"):
-        answer = await program.http.get(
-            f"/api/v1{path}", headers={"authorization": f"Bearer {stranger}"}
-        )
-        assert answer.status_code == 401
+    amount = {"value": "1.00", "currency": "RUB"}
+    made = await program.post(f"/payments/{payment.id}/refunds", {"amount": amount})
+    neighbour = await another_shop(program, world)
+    of_invoice, of_payment = f"/invoices/{payment.invoice_id}", f"/payments/{payment.id}"
+    refused = [
+        await neighbour.get(of_invoice),
+        await neighbour.get(of_payment),
+        await neighbour.get(f"{of_payment}/refunds"),
+        await neighbour.get(f"/refunds/{made.json()['id']}"),
+        await neighbour.post(f"{of_invoice}/void"),
+        await neighbour.post(f"{of_payment}/refunds", {"amount": amount}),
+    ]
+    assert {(a.status_code, a.json()["code"]) for a in refused} == {(404, "not_found")}
+    for path in ("/invoices", "/payments", f"/payments?invoice_id={payment.invoice_id}"):
+        assert (await neighbour.get(path)).json() == {"data": [], "next_cursor": None}
+    assert (await program.get(of_invoice)).json()["status"] == "paid"
+    assert len((await program.get(f"{of_payment}/refunds")).json()["data"]) == 1
+
+
+async def test_a_cursor_of_another_shop_shows_nothing_of_it(program: Program, world: World) -> None:
+    theirs = [await program.issued(title=f"Чужой {n}") for n in range(3)]
+    neighbour = await another_shop(program, world)
+    own = await neighbour.issued(title="Свой")
+    newest = (await program.issued(title="Чужой последний"))["id"]
+    for cursor in (theirs[1]["id"], newest):
+        told = (await neighbour.get(f"/invoices?cursor={cursor}")).json()["data"]
+        assert {one["id"] for one in told} <= {own["id"]}
+
+
+async def test_two_shops_may_use_the_same_idempotency_key(program: Program, world: World) -> None:
+    neighbour = await another_shop(program, world)
+    ours = await program.post("/invoices", ASKED, key="order-42")
+    theirs = await neighbour.post("/invoices", ASKED, key="order-42")
+    assert (ours.status_code, theirs.status_code) == (201, 201)
+    assert "idempotent-replayed" not in theirs.headers
+    assert ours.json()["id"] != theirs.json()["id"]
+    assert (ours.json()["number"], theirs.json()["number"]) == ("1", "1")
 
 
 def _secure(answer: httpx.Response) -> bool:
