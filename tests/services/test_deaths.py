@@ -144,6 +144,14 @@ async def check(story: Story, where: str) -> None:
     assert await of(mail_rows, kind="refund", status="sent") == refunded, where
 
 
+async def check_letters(world: World) -> None:
+    """What is marked as sent lies in a mailbox."""
+    came = b"".join(letter.raw for letter in world.sandbox.mail.letters.values())
+    for mail in await rows(world.ctx.db, mail_rows, world.shop.id):
+        assert mail["status"] == "sent"
+        assert f"<{mail['id']}@127.0.0.1>".encode() in came, "marked as sent and never came"
+
+
 async def die_everywhere(world: World, *, two_stage: bool) -> None:
     story = await new_story(world, two_stage=two_stage)
     whole = Life()
@@ -158,6 +166,7 @@ async def die_everywhere(world: World, *, two_stage: bool) -> None:
         if dies_at % 40 == 0:
             await all_is_well(world)
     await all_is_well(world)
+    await check_letters(world)
 
 
 async def test_killed_between_any_two_steps_a_payment_and_its_refund_happen_once(
