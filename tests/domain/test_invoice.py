@@ -7,7 +7,7 @@ import pytest
 
 from sigma.domain import invoice as invoices
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import FLOW, Event, Item, Status, check_draft, check_payable
+from sigma.domain.invoice import FLOW, LATEST, Event, Item, Status, check_draft, check_payable
 from sigma.domain.money import MAX_MINOR, Money
 from sigma.domain.question import Kind, Question
 from tests.domain.objects import HOUR, NOW, NewIds, draft, invoice
@@ -37,6 +37,7 @@ def item(**more: Any) -> Item:
         ({"max_payments": 100_001}, ("max_payments", "range")),
         ({"expires_at": NOW}, ("expires_at", "in_the_past")),
         ({"expires_at": NOW - 1}, ("expires_at", "in_the_past")),
+        ({"expires_at": LATEST}, ("expires_at", "too_far")),
         ({"return_url": "javascript:alert(1)"}, ("return_url", "url")),
         ({"return_url": "vk.me/studio"}, ("return_url", "url")),
         ({"metadata": {str(n): "" for n in range(21)}}, ("metadata", "metadata")),

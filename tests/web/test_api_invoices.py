@@ -67,6 +67,12 @@ async def test_the_link_opens_the_payment_page(program: Program) -> None:
     assert "Маникюр" in page.text
 
 
+async def test_the_latest_expiry_there_is_can_be_shown_everywhere(program: Program) -> None:
+    made = await program.issued(expires_at="2200-01-01T23:59:59Z")
+    assert made["expires_at"] == "2200-01-01T23:59:59Z"
+    assert (await program.http.get(made["url"])).status_code == 200
+
+
 async def test_invoices_are_listed_newest_first_in_parts(program: Program) -> None:
     made = [(await program.issued(title=f"Счёт {n}"))["id"] for n in range(5)]
     first = (await program.get("/invoices?limit=2")).json()
@@ -177,6 +183,9 @@ async def test_every_fault_of_the_meaning_is_told_at_once(program: Program) -> N
         ({"items": [{"name": "x", "price": RUB_1500, "quantity": "2"}]}, ("items", "items_sum")),
         ({"expires_at": "2036-01-01T00:00:00"}, ("expires_at", "shape")),
         ({"expires_at": "tomorrow"}, ("expires_at", "shape")),
+        ({"expires_at": "2200-01-02T00:00:00Z"}, ("expires_at", "too_far")),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, ("expires_at", "too_far")),
+        ({"expires_at": "9999-12-31T23:59:59-23:59"}, ("expires_at", "too_far")),
         ({"max_payments": 1.5}, ("max_payments", "shape")),
         ({"max_payments": 10**30}, ("max_payments", "range")),
         ({"metadata": {"k" * 41: "v"}}, ("metadata", "metadata")),

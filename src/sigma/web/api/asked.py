@@ -72,7 +72,7 @@ class InvoiceAsked(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     expires_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
-        _documented("Until when it can be paid", examples=["2030-12-31T20:59:59Z"]),
+        _documented("Until when it can be paid; before 2200", examples=["2030-12-31T20:59:59Z"]),
     ] = None
     max_payments: Annotated[
         int | None,
