@@ -64,12 +64,16 @@ async def _rounds(
     return row
 
 
-async def _create(name: str, url: str, args: argparse.Namespace, folder: Path) -> tuple[Row, Page]:
+async def _create(
+    name: str, url: str, args: argparse.Namespace, folder: Path
+) -> tuple[Row, Row, Page]:
     """Creation by API and the payment page, through `sigma serve`."""
     row, seen = Row(f"create by API, {name}"), Page(f"payment page, {name}")
+    opened = Row(f"open page, {name}")
     async with stage(url, pool_size=1) as ready:
         script = await create.postgres_script(ready) if name == "PostgreSQL" else ""
         tokens = [(await ready.invoice()).token for _ in range(200)]
+        reads = await create.page_script(ready, tokens[0]) if script else ""
 
         async def ours(number: int) -> float:
             async with create.server(url, PORT):
@@ -79,15 +83,19 @@ async def _create(name: str, url: str, args: argparse.Namespace, folder: Path) -
                 page = await create.page(PORT, tokens, PAGE_RATE, args.seconds)
                 seen.p50.append(page.p50)
                 seen.p99.append(page.p99)
+                opened.ours.append(await create.opened(PORT, tokens, args.seconds))
             return measured.rate
 
         async def limit(number: int) -> float:
+            path = Path(url[10:])
             if not script:
-                return await create.sqlite_limit(ready, Path(url[10:]), args.count)
+                opened.limit.append(await create.page_limit(path, tokens, 5 * args.count))
+                return await create.sqlite_limit(ready, path, args.count)
+            opened.limit.append(await _pgbench(url, reads, folder, args, number))
             return await _pgbench(url, script, folder, args, number)
 
         await _rounds(row, args.rounds, ours, limit)
-    return row, seen
+    return row, opened, seen
 
 
 async def _settle(name: str, url: str, args: argparse.Namespace, folder: Path) -> Row:
@@ -132,8 +140,8 @@ async def _all(args: argparse.Namespace) -> None:
         }
         for name, url in urls.items():
             await asyncio.to_thread(upgrade, url)
-            row, seen = await _create(name, url, args, folder)
-            rows += [row, await _settle(name, url, args, folder)]
+            row, opened, seen = await _create(name, url, args, folder)
+            rows += [row, opened, await _settle(name, url, args, folder)]
             pages.append(seen)
     print(f"{'per second, medians':<28}{'Sigma':>10}{'limit':>12}{'ratio':>9}")
     print("\n".join(row.line() for row in rows))

@@ -11,15 +11,15 @@ from typing import Any
 
 import httpx
 import msgspec
-from sigma.web.app import create_app
 
 from bench import limits, load
 from bench.stage import DRAFT, SECRET, Stage
 from sigma.domain import invoice as domain
-from sigma.store import changes, shops, users
+from sigma.store import changes, invoices, shops, users
 from sigma.store.contract import Op
 from sigma.store.postgres import PostgresDatabase
 from sigma.store.requests import Answered
+from sigma.web.app import create_app
 
 CLIENTS = 16
 BODY = msgspec.json.encode(
@@ -94,6 +94,41 @@ async def page(port: int, tokens: Sequence[str], rate: float, seconds: float) ->
     )
     assert measured.errors == 0, f"{measured.errors} refusals"
     return measured
+
+
+async def opened(port: int, tokens: Sequence[str], seconds: float) -> float:
+    """Payment pages a second by CLIENTS connections that never rest."""
+    measured = await load.closed_loop(
+        port,
+        CLIENTS,
+        seconds,
+        lambda n: load.request("GET", f"/i/{tokens[n % len(tokens)]}", {}),
+    )
+    assert measured.errors == 0, f"{measured.errors} refusals"
+    return measured.rate
+
+
+async def page_script(stage: Stage, token: str) -> str:
+    """The pgbench script of opening the payment page: its reads, always of the same invoice."""
+    db = stage.ctx.db
+    assert isinstance(db, PostgresDatabase)
+    transport = httpx.ASGITransport(create_app(stage.ctx))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+
+        async def open_page() -> None:
+            answer = await client.get(f"/i/{token}")
+            assert answer.status_code == 200, answer.text
+
+        await open_page()
+        said = await limits.record(db, open_page)
+    return limits.script(said, said)
+
+
+async def page_limit(path: Path, tokens: Sequence[str], count: int) -> float:
+    """The same read on the bare driver."""
+    compiled = invoices.PUBLIC.on("sqlite")
+    asked = [compiled.arguments({"token": tokens[n % len(tokens)]}) for n in range(count)]
+    return await asyncio.to_thread(limits.sqlite_reads, path, compiled.sql, asked)
 
 
 async def postgres_script(stage: Stage) -> str:

@@ -98,3 +98,14 @@ def sqlite_rate(path: Path, decisions: Sequence[Sequence[tuple[str, Sequence[Any
     took = time.perf_counter() - began
     con.close()
     return len(decisions) / took
+
+
+def sqlite_reads(path: Path, sql: str, asked: Sequence[Sequence[Any]]) -> float:
+    """Reads a second of one statement."""
+    con = sqlite3.connect(path, isolation_level=None)
+    began = time.perf_counter()
+    for values in asked:
+        con.execute(sql, values).fetchall()
+    took = time.perf_counter() - began
+    con.close()
+    return len(asked) / took

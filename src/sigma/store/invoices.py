@@ -91,7 +91,7 @@ _provider = (
     .limit(1)
     .scalar_subquery()
 )
-_public = statement(
+PUBLIC = statement(
     select(
         invoices,
         *(c.label(f"shop_{c.name}") for c in shops.columns if c.name != "id"),
@@ -165,7 +165,7 @@ async def public(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | 
     """What a payment page needs in one read: invoice, shop, holds at the bank, the active
     acquirer's name.
     """
-    row = await tx.fetch_one(_public, token=token)
+    row = await tx.fetch_one(PUBLIC, token=token)
     if row is None:
         return None
     fields = {f"shop_{c.name}": row[f"shop_{c.name}"] for c in shops.columns if c.name != "id"}
