@@ -50,7 +50,7 @@ VALUES: dict[str, Any] = {
 STATEMENTS: dict[str, Statement] = {
     **{f"invoices {key}": stmt for key, stmt in invoices._LISTS.items()},
     **{f"payments {key}": stmt for key, stmt in payments._LISTS.items()},
-    "payment page": invoices._public,
+    "payment page": invoices.PUBLIC,
     "holds": invoices._count_holds,
     "payment by token": payments._by_token,
     "payment by form": payments._by_form,
