@@ -140,6 +140,20 @@ class World:
         answer = await self.http.post(url, json={"shop": self.account, **rules})
         assert answer.status_code == 200, answer.text
 
+    async def set_key(self, secret: str) -> None:
+        """The owner types another key of the acquirer."""
+        known = await connections.get(self.ctx, self.member, self.connection.id)
+        await connections.save(
+            self.ctx,
+            self.member,
+            known.id,
+            provider=known.provider,
+            title=known.title,
+            account=known.account,
+            secret=secret,
+            settings=known.settings,
+        )
+
     async def bank_list(self, what: str = "payments", **query: Any) -> list[dict[str, Any]]:
         """The bank's own books of this shop, all pages."""
         url = f"{self.sandbox.base_url}/bank/v3/{what}"

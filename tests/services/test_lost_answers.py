@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sigma.domain.payment import Payment, Status
-from sigma.services import checkout, connections, payments, refunds
+from sigma.services import checkout, payments, refunds
 from tests.services.acts import (
     advanced,
     all_is_well,
@@ -210,28 +210,13 @@ async def test_a_lost_refund_that_is_then_refused_is_looked_up_before_it_is_give
     await all_is_well(world)
 
 
-async def with_key(world: World, secret: str) -> None:
-    """The owner types another key of the acquirer."""
-    known = await connections.get(world.ctx, world.member, world.connection.id)
-    await connections.save(
-        world.ctx,
-        world.member,
-        known.id,
-        provider=known.provider,
-        title=known.title,
-        account=known.account,
-        secret=secret,
-        settings=known.settings,
-    )
-
-
 async def test_with_a_wrong_key_nothing_is_paid_and_the_right_one_finds_everything(
     world: World,
 ) -> None:
     invoice = await world.invoice()
     payment = await world.started(invoice)
     await world.pay(payment)
-    await with_key(world, "wrong")
+    await world.set_key("wrong")
     await checkout.refresh(world.ctx, payment.token)
     for _ in range(20):
         await world.work()
@@ -240,7 +225,7 @@ async def test_with_a_wrong_key_nothing_is_paid_and_the_right_one_finds_everythi
     other = await world.started(await world.invoice(), payer="another")
     assert (other.status, other.failure) == (Status.FAILED, "rejected_credentials")
 
-    await with_key(world, "test_another")
+    await world.set_key("test_another")
     await settle_down(world)
     assert (await fresh(world, payment)).status is Status.CAPTURED
     await payments.ask_again(world.ctx, world.member, other.id)
@@ -253,11 +238,11 @@ async def test_a_lost_opening_that_is_then_refused_is_not_given_up(world: World)
     payment = await world.started()
     (theirs,) = await world.bank_list()
     await world.pay_at_bank(theirs["id"])
-    await with_key(world, "wrong")
+    await world.set_key("wrong")
     world.clock.move(minutes=15)
     await world.work()
     assert (await fresh(world, payment)).status is Status.CREATED
-    await with_key(world, "test_right")
+    await world.set_key("test_right")
     await settle_down(world)
     assert (await fresh(world, payment)).status is Status.CAPTURED
     await all_is_well(world)

@@ -9,7 +9,7 @@ import pytest
 from sigma.domain.ledger import Account
 from sigma.domain.member import Role
 from sigma.domain.payment import Attention, Payment, Status
-from sigma.services import checkout, connections, invoices, jobs, mails, payments
+from sigma.services import checkout, invoices, jobs, mails, payments
 from sigma.store.tables import ledger
 from tests.books import rows
 from tests.services.acts import (
@@ -214,7 +214,7 @@ async def test_a_payment_that_nobody_finishes_ends_when_the_bank_lets_it_go(worl
 
 async def test_a_dead_job_is_seen_and_can_be_brought_back_by_the_owner(world: World) -> None:
     payment = await world.paid()
-    await spoil_key(world, "wrong_secret")
+    await world.set_key("wrong_secret")
     back = await refund(world, payment, 10_000)
     for _ in range(14):
         await world.work()
@@ -226,23 +226,8 @@ async def test_a_dead_job_is_seen_and_can_be_brought_back_by_the_owner(world: Wo
     await jobs.retry(world.ctx, world.member, dead[0].id)
     assert await jobs.dead(world.ctx, world.member) == []
     await world.work()
-    await spoil_key(world, "test_secret")
+    await world.set_key("test_secret")
     await settle_down(world)
     assert [r.status for r in (await details(world, payment)).refunds] == ["succeeded"]
     assert back.status == "pending"
     await all_is_well(world)
-
-
-async def spoil_key(world: World, secret: str) -> None:
-    """The owner types another key of the acquirer."""
-    known = await connections.get(world.ctx, world.member, world.connection.id)
-    await connections.save(
-        world.ctx,
-        world.member,
-        known.id,
-        provider=known.provider,
-        title=known.title,
-        account=known.account,
-        secret=secret,
-        settings=known.settings,
-    )

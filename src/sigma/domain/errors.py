@@ -33,7 +33,6 @@ CODES: dict[str, int] = {
     "refund_currency": 422,
     "no_connection": 409,
     "acquirer_refused": 502,
-    "acquirer_unknown": 503,
     "mail_no_address": 409,
     "internal": 500,
 }
