@@ -29,6 +29,9 @@ from sigma.sandbox.mail.box import Mailbox
 from sigma.sandbox.moments import Clock, system_clock
 from sigma.sandbox.server import bind, make_server
 from sigma.sandbox.vault import Vault
+from sigma.sandbox.vk import pictures as vk_pictures
+from sigma.sandbox.vk.seed import seed
+from sigma.sandbox.vk.state import Vk
 
 LOG = logging.getLogger(__name__)
 TICK_S = 0.5
@@ -55,6 +58,7 @@ class Sandbox:
     smtp_port: int
     bank: Bank
     mail: Mailbox
+    vk: Vk
     control: Control
 
 
@@ -64,7 +68,9 @@ async def home(request: Asked) -> Response[bytes]:
     bank: Bank = request.app.state["bank"]
     mail: Mailbox = request.app.state["mail"]
     control: Control = request.app.state["control"]
+    vk: Vk = request.app.state["vk"]
     counts = {"payments": len(bank.payments), "letters": len(mail.letters)}
+    counts["dialogs"] = sum(1 for one in vk.dialogs.values() if one.last_cmid)
     return page(request, "home.html", **counts, rules=len(control.rules))
 
 
@@ -100,6 +106,8 @@ def create_app(config: SandboxConfig) -> Litestar:
     control = Control()
     bank = Bank(config.base_url, vault, control, config.clock)
     mail = Mailbox(vault, config.clock)
+    vk = Vk(config.base_url, vault, control, config.clock)
+    seed(vk)
     notices = Notices(bank)
 
     @asynccontextmanager
@@ -123,12 +131,14 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/bank/test", route_handlers=list(program.HANDLERS)),
             Router("/bank", route_handlers=[*checkout.HANDLERS, *pages.HANDLERS]),
             Router("/mail", route_handlers=list(mail_pages.HANDLERS)),
+            Router("/vk/pictures", route_handlers=list(vk_pictures.HANDLERS)),
             *control_pages.HANDLERS,
         ],
         state=State(
             {
                 "bank": bank,
                 "mail": mail,
+                "vk": vk,
                 "control": control,
                 "base_url": bank.base_url,
                 "locale": config.locale,
@@ -184,6 +194,7 @@ async def start_sandbox(
                 smtp_port=mail_sock.getsockname()[1],
                 bank=state["bank"],
                 mail=state["mail"],
+                vk=state["vk"],
                 control=state["control"],
             )
         finally:

@@ -47,6 +47,19 @@ class Effect(StrEnum):
     MAIL_REFUSE = "mail_refuse"
     MAIL_BUSY = "mail_busy"
     MAIL_DELAY_MS = "mail_delay_ms"
+    VK_DELAY_MS = "vk_delay_ms"
+    VK_ERROR = "vk_error"
+    VK_HTTP_500 = "vk_http_500"
+    VK_CUT_REQUEST = "vk_cut_request"
+    VK_CUT_ANSWER = "vk_cut_answer"
+    VK_MARKET_OPEN = "vk_market_open"
+    VK_EVENTS_OFF = "vk_events_off"
+    VK_EVENTS_DUPLICATE = "vk_events_duplicate"
+    VK_EVENTS_DELAY_MS = "vk_events_delay_ms"
+    VK_EVENTS_REORDER_MS = "vk_events_reorder_ms"
+    VK_RETRY_MS = "vk_retry_ms"
+    VK_LONGPOLL_FAILED = "vk_longpoll_failed"
+    VK_CLOCK_OFFSET_S = "vk_clock_offset_s"
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,32 @@ MEANINGS: dict[Effect, Meaning] = {
     Effect.MAIL_REFUSE: Meaning("отказать получателю: 550", on="recipient"),
     Effect.MAIL_BUSY: Meaning("временный отказ: 451", on="recipient"),
     Effect.MAIL_DELAY_MS: Meaning("принимать письмо медленно", int, 1000, "recipient"),
+    Effect.VK_DELAY_MS: Meaning(
+        "ВК: подождать столько миллисекунд перед работой", int, 1000, "method"
+    ),
+    Effect.VK_ERROR: Meaning(
+        "ВК: ответить ошибкой с этим кодом, ничего не сделав", int, 10, "method"
+    ),
+    Effect.VK_HTTP_500: Meaning("ВК: ответить 500, ничего не сделав", on="method"),
+    Effect.VK_CUT_REQUEST: Meaning("ВК: оборвать соединение, ничего не сделав", on="method"),
+    Effect.VK_CUT_ANSWER: Meaning("ВК: сделать и оборвать соединение без ответа", on="method"),
+    Effect.VK_MARKET_OPEN: Meaning("ВК: пустить ключ сообщества в market.*", on="method"),
+    Effect.VK_EVENTS_OFF: Meaning("ВК: не посылать событие", on="event"),
+    Effect.VK_EVENTS_DUPLICATE: Meaning("ВК: послать событие столько раз", int, 2, "event"),
+    Effect.VK_EVENTS_DELAY_MS: Meaning("ВК: послать событие позже", int, 1000, "event"),
+    Effect.VK_EVENTS_REORDER_MS: Meaning(
+        "ВК: собирать события столько миллисекунд и послать в обратном порядке", int, 500, "event"
+    ),
+    Effect.VK_RETRY_MS: Meaning(
+        "ВК: первый перерыв между повторами события вместо 10 секунд, остальные в той же мере",
+        int,
+        1000,
+        "nothing",
+    ),
+    Effect.VK_LONGPOLL_FAILED: Meaning(
+        "ВК: ответить на long poll отказом failed 1, 2 или 3", int, 1, "nothing"
+    ),
+    Effect.VK_CLOCK_OFFSET_S: Meaning("перевести часы ВК, секунды", int, 0, "nothing"),
 }
 
 
@@ -185,6 +224,8 @@ def _read(effect: Effect, said: Any, shop: str | None) -> Iterable[Rule]:
         raise BadRule(f"{effect}.value: {meaning.kind.__name__} is expected")
     if effect is Effect.DECLINE and value not in DECLINE_REASONS:
         raise BadRule(f"decline.value: one of {', '.join(sorted(DECLINE_REASONS))}")
+    if effect is Effect.VK_LONGPOLL_FAILED and value not in (1, 2, 3):
+        raise BadRule("vk_longpoll_failed.value: 1, 2 or 3")
     on = fields.get("on", [])
     rule = {"effect": effect, "value": value, "on": [on] if isinstance(on, str) else on}
     rule |= {"shop": shop, "times": fields.get("times")}
