@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from sigma.sandbox.app import Sandbox, start_sandbox
+from tests import vk_schema
 from tests.postgres import postgres_server, run_sql, with_database
 
 # The machine is shared: how long one example takes says nothing about Sigma.
@@ -111,3 +112,13 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
         )
         yield chromium
         await chromium.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says by what VK was checked: the official schema is not part of the repository."""
+    checks = "vkbottle-types"
+    if vk_schema.PRESENT:
+        checks += " and the official schema"
+    else:
+        checks += f" alone; no official schema in {vk_schema.FOLDER}"
+    terminalreporter.write_line(f"VK requests and answers are checked by {checks}")
