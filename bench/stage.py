@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sigma.channels.vk.client import Clients
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
@@ -101,7 +102,9 @@ async def stage(url: str, *, pool_size: int = 8) -> AsyncIterator[Stage]:
     no_mail: Any = lambda _: None  # noqa: E731
     instant = Instant(_no_client)
     ids = Ids(clock)
-    ctx = Context(db, BenchSettings(), Sealer([SECRET]), ids, {"yookassa": instant}, no_mail)
+    ctx = Context(
+        db, BenchSettings(), Sealer([SECRET]), ids, {"yookassa": instant}, no_mail, Clients()
+    )
     try:
         member = await _known(ctx) or await _shop(ctx)
         _, secret = await keys.create(ctx, member, "bench")

@@ -23,6 +23,7 @@ import httpx
 import structlog
 
 from sigma.channels.email import MailRefused, Outgoing
+from sigma.channels.vk.client import Clients
 from sigma.domain.change import Change
 from sigma.domain.member import Member, Role, User
 from sigma.domain.shop import Shop
@@ -91,6 +92,7 @@ async def open_shop(house: House, seed: int, *, two_stage: bool) -> tuple[World,
         ids=ids,
         providers=house.providers,
         mailers=lambda _: inbox,
+        vk=Clients(),
         now=clock,
     )
     now, shop_id = clock(), ids.new("shp")

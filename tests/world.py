@@ -13,6 +13,7 @@ import httpx
 
 from sigma import worker
 from sigma.channels.email import SmtpMailer
+from sigma.channels.vk.client import Clients
 from sigma.domain.connection import Connection
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Role
@@ -186,6 +187,7 @@ async def open_world(
     """Opens a world on a migrated, empty database."""
     moved = Clock()
     database = await open_database(database_url)
+    vk = Clients(lambda _: httpx.AsyncClient(verify=False))
     acquirers = providers or open_providers(lambda _: httpx.AsyncClient(verify=False))
     ctx = Context(
         db=database,
@@ -194,6 +196,7 @@ async def open_world(
         ids=Ids(moved),
         providers=acquirers,
         mailers=lambda url: SmtpMailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
+        vk=vk,
         now=moved,
     )
     account = str(next(ACCOUNTS))
@@ -228,5 +231,6 @@ async def open_world(
             settings=usual | (connection or {}),
         )
         yield World(ctx, sandbox, http, account, moved, member, shop, connected)
+        await vk.close()
         await close_providers(acquirers)
         await database.close()

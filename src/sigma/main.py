@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sigma.channels.email import Mailer, SmtpMailer
+from sigma.channels.vk.client import Clients
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, Mailers, clock
 from sigma.settings import Settings
@@ -48,6 +49,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     sealer = Sealer(settings.secret_keys)
     database = await open_database(settings.database_url, pool_size=settings.pool_size)
     providers = open_providers()
+    vk = Clients()
     try:
         yield Context(
             db=database,
@@ -56,8 +58,10 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             ids=Ids(clock),
             providers=providers,
             mailers=_mailers(settings),
+            vk=vk,
         )
     finally:
+        await vk.close()
         await close_providers(providers)
         await database.close()
 

@@ -6,10 +6,12 @@ from sigma.domain.errors import CODES, Refused
 from sigma.domain.mail import mask_email
 from sigma.domain.member import MAY, Member, Permission, Role
 
-R, A, I, C, F, S, J = (  # noqa: E741
+R, A, I, W, V, C, F, S, J = (  # noqa: E741
     Permission.READ,
     Permission.READ_ANSWERS,
     Permission.ISSUE,
+    Permission.ANSWER,
+    Permission.CATALOGUE,
     Permission.CAPTURE,
     Permission.REFUND,
     Permission.SETTINGS,
@@ -20,9 +22,9 @@ R, A, I, C, F, S, J = (  # noqa: E741
 @pytest.mark.parametrize(
     ("role", "may"),
     [
-        (Role.OWNER, {R, A, I, C, F, S, J}),
-        (Role.ADMIN, {R, A, I, C, F, S, J}),
-        (Role.OPERATOR, {R, A, I}),
+        (Role.OWNER, {R, A, I, W, V, C, F, S, J}),
+        (Role.ADMIN, {R, A, I, W, V, C, F, S, J}),
+        (Role.OPERATOR, {R, A, I, W}),
         (Role.VIEWER, {R}),
     ],
 )

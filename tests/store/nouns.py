@@ -49,6 +49,7 @@ SHOP = Shop(
     mail_from_name="Ромашка",
     mail_reply_to="answer@example.com",
     smtp_sealed="sealed",
+    slug="romashka",
 )
 CONNECTION = Connection(
     id="con_1",
@@ -86,6 +87,8 @@ INVOICE = Invoice(
     return_url="https://vk.me/studio?x={invoice}",
     metadata={"order": "42", "слово": WORDS},
     created_by="usr_1",
+    conversation_id="dlg_1",
+    service_id="svc_1",
 )
 PAYMENT = Payment(
     id="pay_1",
@@ -112,6 +115,7 @@ PAYMENT = Payment(
     attention=Attention.LATE,
     income=Money(1, "USD"),
     captured_at=NOW + 2,
+    conversation_id="dlg_1",
 )
 REFUND = Refund(
     id="ref_1",

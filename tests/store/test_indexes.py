@@ -88,7 +88,9 @@ MAY_SORT = {"money taken", "due jobs"}
 async def filled_url(database_url: str) -> str:
     """A database whose planner has something to think about."""
     db = await open_database(database_url)
-    await save(db, SHOP, CONNECTION, *(replace(SHOP, id=f"shp_{n}") for n in range(2, 100)))
+    await save(
+        db, SHOP, CONNECTION, *(replace(SHOP, id=f"shp_{n}", slug=None) for n in range(2, 100))
+    )
     await save(db, *(plain_invoice(n) for n in range(1, 101)))
     await save(db, *(plain_payment(n) for n in range(1, 101)))
     await db.close()

@@ -51,7 +51,7 @@ async def test_what_is_issued_while_pages_are_turned_moves_nothing(shop_db: Data
 
 
 async def test_a_list_is_of_one_shop(shop_db: Database) -> None:
-    await save(shop_db, replace(SHOP, id="shp_2"))
+    await save(shop_db, replace(SHOP, id="shp_2", slug=None))
     await save(shop_db, plain_invoice(1), plain_invoice(2, shop_id="shp_2"))
     assert await pages(shop_db, 9) == [[1]]
 

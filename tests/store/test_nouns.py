@@ -11,11 +11,25 @@ from sigma.domain.ledger import capture_entry
 from sigma.domain.member import Role, User
 from sigma.domain.money import Money
 from sigma.domain.refund import Status as RefundStatus
-from sigma.store import changes, connections, invoices, mails, payments, refunds, shops, users
+from sigma.store import (
+    cards,
+    catalogue,
+    changes,
+    communities,
+    connections,
+    conversations,
+    invoices,
+    mails,
+    payments,
+    refunds,
+    shops,
+    users,
+)
 from sigma.store import ledger as books
 from sigma.store.contract import Conflict, Database, Stale
 from sigma.store.requests import Answered
 from sigma.store.users import ApiKey, SessionRow
+from tests.store.chat_nouns import CHAT
 from tests.store.nouns import (
     FILLED,
     INVOICE,
@@ -40,6 +54,13 @@ CODECS = {
     "Mail": mails.CODEC,
     "Happening": mails.HAPPENING,
     "Notice": connections.NOTICE,
+    "Community": communities.CODEC,
+    "Conversation": conversations.CODEC,
+    "Message": conversations.MESSAGE,
+    "Service": catalogue.CODEC,
+    "Photo": catalogue.PHOTO,
+    "Card": cards.CODEC,
+    "Order": cards.ORDER,
 }
 
 
@@ -57,7 +78,7 @@ async def stored(db: Database, thing: Saved) -> Any:
     return codec.from_row(row)
 
 
-@pytest.mark.parametrize("thing", FILLED, ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize("thing", [*FILLED, *CHAT], ids=lambda thing: type(thing).__name__)
 def test_the_objects_of_this_test_are_filled_to_the_last_field(thing: Any) -> None:
     for field in fields(thing):
         given = field.default if field.default is not MISSING else field.default_factory
@@ -67,16 +88,16 @@ def test_the_objects_of_this_test_are_filled_to_the_last_field(thing: Any) -> No
 
 
 async def test_every_noun_comes_back_as_it_was(db: Database) -> None:
-    await save(db, *FILLED)
-    for thing in FILLED:
+    await save(db, *FILLED, *CHAT)
+    for thing in (*FILLED, *CHAT):
         assert await stored(db, thing) == replace(thing, version=1)  # type: ignore[type-var]
 
 
 async def test_every_noun_is_changed_as_a_whole(db: Database) -> None:
-    await save(db, *FILLED)
-    again = [replace(thing, version=1) for thing in FILLED]  # type: ignore[type-var]
+    await save(db, *FILLED, *CHAT)
+    again = [replace(thing, version=1) for thing in (*FILLED, *CHAT)]  # type: ignore[type-var]
     await save(db, *again)
-    for thing in FILLED:
+    for thing in (*FILLED, *CHAT):
         assert await stored(db, thing) == replace(thing, version=2)  # type: ignore[type-var]
 
 
@@ -88,8 +109,8 @@ async def test_nothing_filled_comes_back_as_nothing(shop_db: Database) -> None:
 
 
 async def test_a_row_changed_since_it_was_read_is_not_overwritten(db: Database) -> None:
-    await save(db, *FILLED)
-    for thing in FILLED:
+    await save(db, *FILLED, *CHAT)
+    for thing in (*FILLED, *CHAT):
         with pytest.raises(Stale):
             await save(db, replace(thing, version=5))  # type: ignore[type-var]
         with pytest.raises(Conflict):
@@ -128,7 +149,7 @@ async def test_a_row_changed_since_it_was_read_is_not_overwritten(db: Database) 
 async def test_what_must_be_once_is_once(
     db: Database, rows: tuple[Saved, ...], constraint: str
 ) -> None:
-    await save(db, *FILLED)
+    await save(db, *FILLED, *CHAT)
     with pytest.raises(Conflict) as caught:
         await save(db, *rows)
     assert caught.value.constraint == constraint
@@ -139,7 +160,7 @@ async def test_payments_that_no_acquirer_knows_yet_are_not_alike(shop_db: Databa
 
 
 async def test_nothing_is_booked_twice(db: Database) -> None:
-    await save(db, *FILLED)
+    await save(db, *FILLED, *CHAT)
     entry = capture_entry(
         payment_id="pay_1", shop_id="shp_1", at=NOW, amount=Money(5), income=None, owed=True
     )

@@ -13,6 +13,7 @@ from litestar import Litestar, Request, Response
 from litestar.di import Provide
 
 from sigma.channels.email import SmtpMailer
+from sigma.channels.vk.client import Clients
 from sigma.domain.errors import Refused
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, clock
@@ -104,6 +105,7 @@ async def empty_house(database_url: str, base_url: str = BASE) -> AsyncIterator[
     """Sigma just installed: nobody is here yet."""
     database = await open_database(database_url)
     providers = open_providers()
+    vk = Clients(lambda _: httpx.AsyncClient(verify=False))
     yield Context(
         db=database,
         settings=TestSettings(base_url=base_url),
@@ -111,7 +113,9 @@ async def empty_house(database_url: str, base_url: str = BASE) -> AsyncIterator[
         ids=Ids(clock),
         providers=providers,
         mailers=lambda url: SmtpMailer(url) if url else None,
+        vk=vk,
     )
+    await vk.close()
     await close_providers(providers)
     await database.close()
 

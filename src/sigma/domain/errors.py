@@ -34,6 +34,11 @@ CODES: dict[str, int] = {
     "no_connection": 409,
     "acquirer_refused": 502,
     "mail_no_address": 409,
+    "no_community": 409,
+    "vk_refused": 502,
+    "vk_silent": 503,
+    "cannot_write": 409,
+    "service_not_payable": 409,
     "internal": 500,
 }
 

@@ -96,6 +96,8 @@ class Invoice:
     return_url: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     created_by: str = ""
+    conversation_id: str | None = None  # the dialog it is for
+    service_id: str | None = None  # what of the catalogue it is for
     version: int = 0
 
     @property
@@ -121,6 +123,8 @@ class Draft:
     expires_at: int | None = None
     return_url: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    conversation_id: str | None = None
+    service_id: str | None = None
 
 
 def check_draft(draft: Draft, now: int) -> list[Problem]:
@@ -226,6 +230,8 @@ def create(
         expires_at=draft.expires_at,
         return_url=draft.return_url,
         metadata=draft.metadata,
+        conversation_id=draft.conversation_id,
+        service_id=draft.service_id,
     )
     told = happened(invoice, "issued" if issued else "drafted", now, new_id, actor)
     return invoice, Change((invoice, told), jobs=_expiry(invoice) if issued else ())
@@ -236,6 +242,13 @@ def happened(
 ) -> Happening:
     """A line of this invoice's timeline."""
     return Happening(new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now, actor)
+
+
+def shown_anew(invoice: Invoice) -> Change:
+    """The promise to show its dialog, if it has one, what has become of it."""
+    if invoice.conversation_id is None:
+        return Change()
+    return Change(jobs=(Job("card.refresh", invoice.id, invoice.shop_id),))
 
 
 def _expiry(invoice: Invoice) -> tuple[Job, ...]:
@@ -272,7 +285,7 @@ def void(invoice: Invoice, now: int, new_id: NewId, actor: str) -> Change:
     voided = move(invoice, Event.VOIDED)
     if voided.status is invoice.status:
         return Change()
-    return Change((voided, happened(voided, "voided", now, new_id, actor)))
+    return Change((voided, happened(voided, "voided", now, new_id, actor))) + shown_anew(voided)
 
 
 def lapse(invoice: Invoice, now: int, new_id: NewId) -> Change:
@@ -280,7 +293,7 @@ def lapse(invoice: Invoice, now: int, new_id: NewId) -> Change:
     if not invoice.lapsed(now) or invoice.status is not Status.OPEN:
         return Change()
     after = move(invoice, Event.LAPSED)
-    return Change((after, happened(after, "expired", now, new_id)))
+    return Change((after, happened(after, "expired", now, new_id))) + shown_anew(after)
 
 
 def check_payable(invoice: Invoice, now: int, holds: int) -> None:

@@ -21,6 +21,8 @@ class Permission(StrEnum):
     READ = "read"  # see invoices and payments
     READ_ANSWERS = "read_answers"  # see personal data unmasked
     ISSUE = "issue"  # issue, void
+    ANSWER = "answer"  # read the dialogs and write in them
+    CATALOGUE = "catalogue"  # services and their public page
     CAPTURE = "capture"  # take or release held money
     REFUND = "refund"
     SETTINGS = "settings"  # shop, connections, mail, keys
@@ -30,7 +32,9 @@ class Permission(StrEnum):
 MAY: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({Permission.READ, Permission.READ_ANSWERS, Permission.ISSUE}),
+    Role.OPERATOR: frozenset(
+        {Permission.READ, Permission.READ_ANSWERS, Permission.ISSUE, Permission.ANSWER}
+    ),
     Role.VIEWER: frozenset({Permission.READ}),
 }
 

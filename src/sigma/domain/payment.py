@@ -148,6 +148,7 @@ class Payment:
     attention: Attention | None = None
     income: Money | None = None
     captured_at: int | None = None
+    conversation_id: str | None = None  # the link was opened from this dialog, as its token proves
     version: int = 0
 
     @property
@@ -296,6 +297,7 @@ def _captured(
         (paid, receipt, happened(paid, "captured", now, new_id)),
         (entry,),
     )
+    change += invoices.shown_anew(invoice)
     if paid.wants_mail:
         change += mail_change(paid, "receipt", paid.id, now, new_id)
     if attention:

@@ -58,6 +58,7 @@ class Shop:
     mail_from_name: str = ""
     mail_reply_to: str = ""
     smtp_sealed: str = ""  # the shop's own SMTP URL, sealed; empty: the server's
+    slug: str | None = None  # the name in the address of its public page of services; None: no page
     version: int = 0
 
 

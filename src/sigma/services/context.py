@@ -1,4 +1,4 @@
-"""Everything a service needs, handed in: database, seals, acquirers, mail, clock and ids. There
+"""Everything a service needs, handed in: database, seals, acquirers, mail, VK, clock, ids. There
 are no globals.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from sigma.channels.email import Mailer
+from sigma.channels.vk.client import Clients
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
 from sigma.store.contract import Busy, Conflict, Database, Stale
@@ -86,6 +87,7 @@ class Context:
     ids: Ids
     providers: Mapping[str, Provider]
     mailers: Mailers
+    vk: Clients
     now: Callable[[], int] = clock
     in_flight: set[tuple[str, str]] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)  # payment → when a page last asked the bank

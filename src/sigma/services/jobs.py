@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from sigma.channels.vk.errors import Later, VkError
 from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Permission
 from sigma.providers.base import Unknown
@@ -63,6 +64,12 @@ async def attempt(
         pause = max(int((unknown.retry_after_s or 0) * SECOND), _backoff(job.attempts))
         mortal = job.kind not in for_ever
         return await _put_off(ctx, job, f"unknown: {unknown}", pause, mortal=mortal)
+    except Later as later:
+        pause = max(int(later.retry_after_s * SECOND), _backoff(job.attempts))
+        mortal = job.kind not in for_ever
+        return await _put_off(ctx, job, f"later: {later}", pause, mortal=mortal)
+    except VkError as no:
+        return await _put_off(ctx, job, f"refused: {no}", _backoff(job.attempts), mortal=True)
     except Refused as refused:
         told = f"refused: {refused.code}"
         return await _put_off(ctx, job, told, _backoff(job.attempts), mortal=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sigma.domain import refund as domain
 from sigma.domain.errors import Refused
+from sigma.domain.invoice import shown_anew
 from sigma.domain.member import Member, Permission
 from sigma.domain.money import Money
 from sigma.domain.refund import Event, Refund, Reply, Status
@@ -126,7 +127,7 @@ async def _paid_id(ctx: Context, refund: Refund) -> str:
 
 async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
     async with ctx.db.write() as tx:
-        await invoices.lock(tx, asked.invoice_id)
+        invoice = await invoices.lock(tx, asked.invoice_id)
         refund = await refunds.get(tx, asked.id)
         payment = await payments.get(tx, asked.payment_id)
         assert refund is not None and payment is not None, "neither is ever deleted"
@@ -138,6 +139,8 @@ async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
         change = domain.settle(
             refund, payment, earlier, reply, now, ctx.ids_of(refund.shop_id), owed=owed
         )
+        if change:
+            change += shown_anew(invoice)
         await changes.write(tx, change, now)
     return next((s for s in change.saved if isinstance(s, Refund)), refund)
 

@@ -6,16 +6,35 @@ from typing import Any
 from sqlalchemy import insert
 
 from sigma.domain.answers import Answers, Consent
+from sigma.domain.card import Card, Order
 from sigma.domain.change import Change, Happening
+from sigma.domain.community import Community
 from sigma.domain.connection import Connection, Notice
+from sigma.domain.conversation import Conversation
 from sigma.domain.invoice import Invoice
 from sigma.domain.ledger import Entry
 from sigma.domain.mail import Mail
+from sigma.domain.message import Message
 from sigma.domain.payment import Payment
 from sigma.domain.receipt import Receipt
 from sigma.domain.refund import Refund
+from sigma.domain.service import Service
 from sigma.domain.shop import Shop
-from sigma.store import connections, invoices, jobs, mails, payments, refunds, requests, shops
+from sigma.store import (
+    cards,
+    catalogue,
+    communities,
+    connections,
+    conversations,
+    invoices,
+    jobs,
+    mails,
+    payments,
+    refunds,
+    requests,
+    shops,
+)
+from sigma.store.catalogue import Photo
 from sigma.store.contract import Database, Op, Tx
 from sigma.store.requests import Answered
 from sigma.store.statements import statement
@@ -33,6 +52,13 @@ _SAVE: dict[type, Callable[[Any], Op]] = {
     Mail: mails.CODEC.save,
     Happening: mails.HAPPENING.save,
     Notice: connections.NOTICE.save,
+    Community: communities.CODEC.save,
+    Conversation: conversations.CODEC.save,
+    Message: conversations.MESSAGE.save,
+    Service: catalogue.CODEC.save,
+    Photo: catalogue.PHOTO.save,
+    Card: cards.CODEC.save,
+    Order: cards.ORDER.save,
 }
 
 _line = statement(insert(ledger))

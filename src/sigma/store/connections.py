@@ -31,12 +31,16 @@ NOTICE = codec(notices, plain, lambda row: Notice(**columns(notices, row)))
 
 _of_shop = statement(
     select(connections)
-    .where(connections.c.shop_id == bindparam("shop_id"))
+    .where(connections.c.shop_id == bindparam("shop_id"), connections.c.provider != "vk")
     .order_by(connections.c.id)
 )
 _active = statement(
     select(connections)
-    .where(connections.c.shop_id == bindparam("shop_id"), connections.c.status == "active")
+    .where(
+        connections.c.shop_id == bindparam("shop_id"),
+        connections.c.status == "active",
+        connections.c.provider != "vk",
+    )
     .order_by(connections.c.id)
     .limit(1)
 )
@@ -72,7 +76,7 @@ async def active(tx: Tx, shop_id: str) -> Connection | None:
 
 
 async def of_shop(tx: Tx, shop_id: str) -> list[Connection]:
-    """All connections of a shop."""
+    """A shop's connections to acquirers; its communities are in sigma.store.communities."""
     return [_from_row(r) for r in await tx.fetch_all(_of_shop, shop_id=shop_id)]
 
 

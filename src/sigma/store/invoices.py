@@ -68,6 +68,8 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
         return_url=row["return_url"],
         metadata=_metadata.decode(row["metadata"]),
         created_by=row["created_by"],
+        conversation_id=row["conversation_id"],
+        service_id=row["service_id"],
         version=row["version"],
     )
 
@@ -86,7 +88,11 @@ _holds = (
 )
 _provider = (
     select(connections.c.provider)
-    .where(connections.c.shop_id == invoices.c.shop_id, connections.c.status == "active")
+    .where(
+        connections.c.shop_id == invoices.c.shop_id,
+        connections.c.status == "active",
+        connections.c.provider != "vk",
+    )
     .order_by(connections.c.id)
     .limit(1)
     .scalar_subquery()

@@ -43,9 +43,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex
 
+from sigma.store.chat_tables import metadata  # importing it makes all tables known
 from sigma.store.contract import Unreachable
 from sigma.store.sqlite import sqlite_path
-from sigma.store.tables import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Two processes that start together migrate one after the other.
@@ -94,7 +94,8 @@ def autogenerate(
     """Write the next migration (for a developer, who reads it before committing it)."""
     last = NUMBER.match(head(migrations=migrations) or "0")
     number = f"{int(last[0] if last else 0) + 1:04d}"
-    slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:40]
+    # alembic keeps the name in 32 characters
+    slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:27].rstrip("_")
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/empty.db"
         upgrade(url, migrations=migrations)

@@ -1,0 +1,132 @@
+"""Invoices in dialogs, and the orders of VK's own shop, as rows."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from sigma.domain.card import Card, Face, Order
+from sigma.store.chat_tables import auto_answers, cards, orders
+from sigma.store.contract import Op, Row, Tx
+from sigma.store.rows import amount, codec, columns, encode, plain
+from sigma.store.statements import statement, upsert
+
+
+def _card(row: Row) -> Card:
+    return Card(face=Face(row["face"]), **columns(cards, row, "face"))
+
+
+def _order_row(order: Order) -> dict[str, Any]:
+    return plain(order, "amount") | {
+        "amount_minor": order.amount.minor,
+        "currency": order.amount.currency,
+    }
+
+
+def _order(row: Row) -> Order:
+    return Order(amount=amount(row), **columns(orders, row, "amount_minor", "currency"))
+
+
+CODEC = codec(cards, plain, _card)
+ORDER = codec(orders, _order_row, _order)
+
+_of_invoice = statement(select(cards).where(cards.c.invoice_id == bindparam("invoice_id")))
+_lock = statement(select(cards).where(cards.c.id == bindparam("id")).with_for_update())
+_of_conversation = statement(
+    select(cards)
+    .where(cards.c.conversation_id == bindparam("conversation_id"))
+    .order_by(cards.c.id.desc())
+    .limit(50)
+)
+_by_face = statement(
+    select(cards)
+    .where(cards.c.shop_id == bindparam("shop_id"), cards.c.face == bindparam("face"))
+    .order_by(cards.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_orders_of = statement(
+    select(orders)
+    .where(orders.c.conversation_id == bindparam("conversation_id"))
+    .order_by(orders.c.id.desc())
+    .limit(50)
+)
+_order_by_vk = statement(
+    select(orders).where(
+        orders.c.connection_id == bindparam("connection_id"),
+        orders.c.vk_user_id == bindparam("vk_user_id"),
+        orders.c.vk_order_id == bindparam("vk_order_id"),
+    )
+)
+_order_of_invoice = statement(select(orders).where(orders.c.invoice_id == bindparam("invoice_id")))
+_auto = statement(select(auto_answers).where(auto_answers.c.id == bindparam("id")))
+_save_auto = statement(upsert(auto_answers, ["id"], ["body"]))
+
+
+async def get(tx: Tx, card_id: str) -> Card | None:
+    """The card, or None."""
+    row = await tx.fetch_one(CODEC.by_id, id=card_id)
+    return _card(row) if row else None
+
+
+async def lock(tx: Tx, card_id: str) -> Card:
+    """The card, locked until the transaction ends."""
+    row = await tx.fetch_one(_lock, id=card_id)
+    assert row is not None, "whoever locks a card has seen it"
+    return _card(row)
+
+
+async def of_invoice(tx: Tx, invoice_id: str) -> list[Card]:
+    """The dialogs' cards of an invoice; mostly one."""
+    return [_card(r) for r in await tx.fetch_all(_of_invoice, invoice_id=invoice_id)]
+
+
+async def of_conversation(tx: Tx, conversation_id: str) -> list[Card]:
+    """The cards of a dialog, the newest first."""
+    rows = await tx.fetch_all(_of_conversation, conversation_id=conversation_id)
+    return [_card(r) for r in rows]
+
+
+async def by_face(tx: Tx, shop_id: str, face: Face, limit: int) -> list[Card]:
+    """A shop's cards that say one thing, the newest first."""
+    rows = await tx.fetch_all(_by_face, shop_id=shop_id, face=face, limit=limit)
+    return [_card(r) for r in rows]
+
+
+async def order(tx: Tx, order_id: str) -> Order | None:
+    """The order, or None."""
+    row = await tx.fetch_one(ORDER.by_id, id=order_id)
+    return _order(row) if row else None
+
+
+async def order_by_vk(
+    tx: Tx, connection_id: str, vk_user_id: int, vk_order_id: int
+) -> Order | None:
+    """The order by VK's own numbers."""
+    row = await tx.fetch_one(
+        _order_by_vk, connection_id=connection_id, vk_user_id=vk_user_id, vk_order_id=vk_order_id
+    )
+    return _order(row) if row else None
+
+
+async def orders_of(tx: Tx, conversation_id: str) -> list[Order]:
+    """The orders of a dialog's client, the newest first."""
+    rows = await tx.fetch_all(_orders_of, conversation_id=conversation_id)
+    return [_order(r) for r in rows]
+
+
+async def order_of_invoice(tx: Tx, invoice_id: str) -> Order | None:
+    """The order that an invoice is for."""
+    row = await tx.fetch_one(_order_of_invoice, invoice_id=invoice_id)
+    return _order(row) if row else None
+
+
+async def auto_answers_of(tx: Tx, shop_id: str) -> dict[str, Any]:
+    """What a shop lets Sigma answer by itself; empty when nobody has said."""
+    row = await tx.fetch_one(_auto, id=shop_id)
+    found: dict[str, Any] = msgspec.json.decode(row["body"]) if row else {}
+    return found
+
+
+def save_auto_answers(shop_id: str, body: dict[str, Any]) -> Op:
+    """The write of a shop's automatic answers."""
+    return Op(_save_auto, {"id": shop_id, "body": encode(body), "version": 1})

@@ -1,0 +1,275 @@
+"""Dialogs and their messages as rows, and the lists and searches of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
+
+from sigma.domain.conversation import Conversation
+from sigma.domain.message import Message, Status
+from sigma.store.chat_tables import conversation_words, conversations, messages
+from sigma.store.contract import Op, Row, Tx
+from sigma.store.invoices import fold, pattern
+from sigma.store.rows import codec, columns, plain
+from sigma.store.statements import Statement, in_list, insert_ignore, statement
+
+_FLAGS = ("last_out", "unanswered", "by_hand")
+
+
+def _to_row(conversation: Conversation) -> dict[str, Any]:
+    searched = f"{conversation.name} id{conversation.peer_id}"
+    return plain(conversation) | {"search": fold(searched)}
+
+
+def from_row(row: Row) -> Conversation:
+    """A dialog from its columns."""
+    return Conversation(
+        last_out=bool(row["last_out"]),
+        unanswered=bool(row["unanswered"]),
+        by_hand=bool(row["by_hand"]),
+        **columns(conversations, row, "search", *_FLAGS),
+    )
+
+
+def _message(row: Row) -> Message:
+    return Message(
+        out=bool(row["out"]),
+        status=Status(row["status"]),
+        **columns(messages, row, "out", "status"),
+    )
+
+
+CODEC = codec(conversations, _to_row, from_row)
+MESSAGE = codec(messages, plain, _message)
+
+_lock = statement(
+    select(conversations).where(conversations.c.id == bindparam("id")).with_for_update()
+)
+_by_peer = statement(
+    select(conversations).where(
+        conversations.c.connection_id == bindparam("connection_id"),
+        conversations.c.peer_id == bindparam("peer_id"),
+    )
+)
+_word = statement(insert_ignore(conversation_words, "shop_id", "word", "conversation_id"))
+_changed = statement(
+    select(conversations)
+    .where(
+        conversations.c.shop_id == bindparam("shop_id"),
+        conversations.c.changed_at > bindparam("since"),
+    )
+    .order_by(conversations.c.changed_at)
+    .limit(bindparam("limit"))
+)
+_counts = statement(
+    select(
+        select(func.count())
+        .select_from(conversations)
+        .where(conversations.c.shop_id == bindparam("shop_id"), conversations.c.unread > 0)
+        .scalar_subquery()
+        .label("unread"),
+        select(func.count())
+        .select_from(conversations)
+        .where(conversations.c.shop_id == bindparam("shop_id"), conversations.c.unanswered == 1)
+        .scalar_subquery()
+        .label("unanswered"),
+    )
+)
+_message_lock = statement(
+    select(messages).where(messages.c.id == bindparam("id")).with_for_update()
+)
+_by_cmid = statement(
+    select(messages).where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.cmid == bindparam("cmid"),
+    )
+)
+_by_key = statement(
+    select(messages).where(
+        messages.c.shop_id == bindparam("shop_id"), messages.c.key == bindparam("key")
+    )
+)
+_open = statement(
+    select(messages)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.status.in_(["queued", "failed"]),
+    )
+    .order_by(messages.c.id)
+    .limit(200)
+)
+_page = statement(
+    select(messages)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.place < bindparam("before"),
+    )
+    .order_by(messages.c.place.desc(), messages.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_newest_cmid = statement(
+    select(func.max(messages.c.cmid).label("cmid")).where(
+        messages.c.conversation_id == bindparam("conversation_id")
+    )
+)
+
+LAST_PLACE = 2**62
+
+
+def _list(only: str, search: str) -> Statement:
+    c = conversations.c
+    query: Select[Any] = select(conversations).where(
+        c.shop_id == bindparam("shop_id"),
+        or_(
+            c.last_at < bindparam("before_at"),
+            and_(c.last_at == bindparam("before_at"), c.id < bindparam("before_id")),
+        ),
+    )
+    if only == "unread":
+        query = query.where(c.unread > 0)
+    elif only == "unanswered":
+        query = query.where(c.unanswered == 1)
+    if search:
+        named = c.search.like(bindparam("pattern"), escape="\\")
+        said = exists(
+            select(conversation_words.c.word).where(
+                conversation_words.c.shop_id == c.shop_id,
+                conversation_words.c.word == bindparam("word"),
+                conversation_words.c.conversation_id == c.id,
+            )
+        )
+        query = query.where(or_(named, said) if search == "word" else named)
+    return statement(query.order_by(c.last_at.desc(), c.id.desc()).limit(bindparam("limit")))
+
+
+_LISTS = {
+    (only, search): _list(only, search)
+    for only in ("", "unread", "unanswered")
+    for search in ("", "name", "word")
+}
+_by_ids = statement(select(conversations).where(in_list(conversations.c.id, "ids")))
+
+
+async def get(tx: Tx, conversation_id: str) -> Conversation | None:
+    """The dialog, or None."""
+    row = await tx.fetch_one(CODEC.by_id, id=conversation_id)
+    return from_row(row) if row else None
+
+
+async def by_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Conversation]:
+    """Several dialogs at once."""
+    found = [from_row(r) for r in await tx.fetch_all(_by_ids, ids=list(ids))]
+    return {conversation.id: conversation for conversation in found}
+
+
+async def lock(tx: Tx, conversation_id: str) -> Conversation:
+    """The dialog, locked until the transaction ends: its messages are told one after another."""
+    row = await tx.fetch_one(_lock, id=conversation_id)
+    assert row is not None, "whoever locks a dialog has seen it"
+    return from_row(row)
+
+
+async def by_peer(tx: Tx, connection_id: str, peer_id: int) -> Conversation | None:
+    """The dialog of a community with one person."""
+    row = await tx.fetch_one(_by_peer, connection_id=connection_id, peer_id=peer_id)
+    return from_row(row) if row else None
+
+
+async def listing(
+    tx: Tx,
+    shop_id: str,
+    *,
+    only: str = "",
+    query: str = "",
+    word: int | None = None,
+    before: tuple[int, str] | None = None,
+    limit: int,
+) -> list[Conversation]:
+    """The latest first. `only` is "", "unread" or "unanswered".
+
+    `query` is looked for in names; `word` is the keyed hash of a word that was written in the
+    dialog. `before` is (last_at, id) of the row above.
+    """
+    at, last_id = before or (2**62, "~")
+    values: dict[str, object] = {
+        "shop_id": shop_id,
+        "before_at": at,
+        "before_id": last_id,
+        "limit": limit,
+    }
+    search = ""
+    if query:
+        search = "name" if word is None else "word"
+        values["pattern"] = pattern(query)
+        if word is not None:
+            values["word"] = word
+    return [from_row(r) for r in await tx.fetch_all(_LISTS[only, search], **values)]
+
+
+async def changed(tx: Tx, shop_id: str, since: int, limit: int = 50) -> list[Conversation]:
+    """What changed after a moment (UTC microseconds), the earliest first."""
+    rows = await tx.fetch_all(_changed, shop_id=shop_id, since=since, limit=limit)
+    return [from_row(r) for r in rows]
+
+
+async def counts(tx: Tx, shop_id: str) -> dict[str, int]:
+    """How many dialogs are unread and how many unanswered."""
+    row = await tx.fetch_one(_counts, shop_id=shop_id)
+    assert row is not None, "counting answers with a row"
+    return {"unread": int(row["unread"]), "unanswered": int(row["unanswered"])}
+
+
+def index_words(shop_id: str, conversation_id: str, words: Iterable[int]) -> list[Op]:
+    """The writes that make a message's words findable. Known ones change nothing."""
+    return [
+        Op(
+            _word,
+            {"shop_id": shop_id, "word": word, "conversation_id": conversation_id},
+            expect=None,
+        )
+        for word in words
+    ]
+
+
+async def message(tx: Tx, message_id: str) -> Message | None:
+    """The message, or None."""
+    row = await tx.fetch_one(MESSAGE.by_id, id=message_id)
+    return _message(row) if row else None
+
+
+async def lock_message(tx: Tx, message_id: str) -> Message:
+    """The message, locked until the transaction ends."""
+    row = await tx.fetch_one(_message_lock, id=message_id)
+    assert row is not None, "whoever locks a message has seen it"
+    return _message(row)
+
+
+async def by_cmid(tx: Tx, conversation_id: str, cmid: int) -> Message | None:
+    """The message with VK's number in a dialog."""
+    row = await tx.fetch_one(_by_cmid, conversation_id=conversation_id, cmid=cmid)
+    return _message(row) if row else None
+
+
+async def by_key(tx: Tx, shop_id: str, key: str) -> Message | None:
+    """The message of one wish of ours."""
+    row = await tx.fetch_one(_by_key, shop_id=shop_id, key=key)
+    return _message(row) if row else None
+
+
+async def open_ones(tx: Tx, conversation_id: str) -> list[Message]:
+    """Ours that VK has not told us it has: waiting, lost on the way, or refused."""
+    return [_message(r) for r in await tx.fetch_all(_open, conversation_id=conversation_id)]
+
+
+async def messages_before(
+    tx: Tx, conversation_id: str, *, before: int = LAST_PLACE, limit: int
+) -> list[Message]:
+    """A dialog from its end upwards: the newest first, those whose place is under `before`."""
+    rows = await tx.fetch_all(_page, conversation_id=conversation_id, before=before, limit=limit)
+    return [_message(r) for r in rows]
+
+
+async def newest_cmid(tx: Tx, conversation_id: str) -> int:
+    """The greatest number of VK that we have seen in a dialog; 0 when none."""
+    row = await tx.fetch_one(_newest_cmid, conversation_id=conversation_id)
+    return int(row["cmid"] or 0) if row else 0
