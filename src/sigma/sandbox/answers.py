@@ -14,7 +14,7 @@ Asked = Request[Any, Any, Any]
 HERE = Path(__file__).parent
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -48,6 +48,11 @@ def page(request: Asked, template: str, status: int = 200, **values: Any) -> Res
     return Response(
         html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A part of a page, for scripts that put it in place."""
+    return _TEMPLATES.get_template(template).render(**values)
 
 
 def missing(request: Asked) -> Response[bytes]:

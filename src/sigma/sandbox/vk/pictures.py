@@ -108,8 +108,11 @@ async def community(request: Asked, name: FromPath[str]) -> Response[bytes]:
     found = _vk(request).communities.get(int(number)) if number.isdecimal() else None
     if found is None:
         return Response(b"", status_code=404)
+    uploaded = _vk(request).pictures.get(found.photo_id)
     if not found.has_photo:
         return _shown(avatar("?", PALE), "image/svg+xml")
+    if uploaded is not None:
+        return _shown(uploaded.content, uploaded.content_type)
     return _shown(avatar(found.name, found.colour), "image/svg+xml")
 
 

@@ -62,6 +62,7 @@ class Community(msgspec.Struct, frozen=True, kw_only=True):
     activity: str = ""
     colour: str = "#5181b8"
     has_photo: bool = False
+    photo_id: int = 0
     contacts: list[Contact] = []
     market: str = "none"
     services: bool = False
