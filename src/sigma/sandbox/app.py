@@ -29,6 +29,9 @@ from sigma.sandbox.mail.box import Mailbox
 from sigma.sandbox.moments import Clock, system_clock
 from sigma.sandbox.server import bind, make_server
 from sigma.sandbox.vault import Vault
+from sigma.sandbox.vk import pages as vk_pages
+from sigma.sandbox.vk import pages_dialog as vk_dialog
+from sigma.sandbox.vk import pages_manage as vk_manage
 from sigma.sandbox.vk import pictures as vk_pictures
 from sigma.sandbox.vk.seed import seed
 from sigma.sandbox.vk.state import Vk
@@ -132,6 +135,9 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/bank", route_handlers=[*checkout.HANDLERS, *pages.HANDLERS]),
             Router("/mail", route_handlers=list(mail_pages.HANDLERS)),
             Router("/vk/pictures", route_handlers=list(vk_pictures.HANDLERS)),
+            Router(
+                "/vk", route_handlers=[*vk_pages.HANDLERS, *vk_dialog.HANDLERS, *vk_manage.HANDLERS]
+            ),
             *control_pages.HANDLERS,
         ],
         state=State(

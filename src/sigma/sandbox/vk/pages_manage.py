@@ -1,0 +1,256 @@
+"""A community as its owner manages it: avatar, words, contact, switches, access keys."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.params import FromPath
+from msgspec.structs import replace
+
+from sigma.sandbox.answers import Asked, away, missing
+from sigma.sandbox.moments import to_person
+from sigma.sandbox.vk import shown
+from sigma.sandbox.vk.pages import club_of, picture, show, vk_of
+from sigma.sandbox.vk.pictures import NotAPicture, avatar, read_photo
+from sigma.sandbox.vk.state import Vk
+from sigma.sandbox.vk.things import Community, Contact, Json, Token
+
+DRAWN = (
+    ("#c2185b", "Малиновый"),
+    ("#8a5ab5", "Фиолетовый"),
+    ("#3f7fbf", "Синий"),
+    ("#2f8578", "Бирюзовый"),
+    ("#6d8a32", "Оливковый"),
+    ("#b5702f", "Медный"),
+)
+SAVED = {
+    "avatar": "Аватар сохранён.",
+    "about": "Описание сохранено.",
+    "contact": "Контакт сохранён.",
+    "messages": "Настройки сообщений сохранены.",
+    "sections": "Разделы сохранены.",
+    "created": "Ключ создан. Скопируйте его и вставьте в свою программу.",
+    "revoked": "Ключ отозван.",
+}
+RIGHTS = (
+    ("manage", "Управление сообществом"),
+    ("messages", "Сообщения сообщества"),
+    ("photos", "Фотографии"),
+    ("market", "Товары"),
+)
+TICKED_AT_FIRST = {"manage", "messages", "photos"}
+MAX_PHOTO = 5_000_000
+BAD_PHOTO = "Файл не похож на картинку. Подойдёт PNG, JPEG или WebP до 5 МБ."
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with a form, and in which block of the page."""
+
+    block: str
+    text: str
+
+
+def _club(request: Asked, name: str) -> Community | None:
+    return vk_of(request).community_by(name)
+
+
+def _manage_page(request: Asked, club: Community, error: Wrong | None = None) -> Response[bytes]:
+    drawn = [
+        {"key": colour, "name": name, "url": f"/vk/drawn/{club.id}/{colour.lstrip('#')}.svg"}
+        for colour, name in DRAWN
+    ]
+    return show(
+        request,
+        "manage.html",
+        422 if error else 200,
+        tab="manage",
+        club=shown.club_page(vk_of(request), club),
+        contact=club.contacts[0] if club.contacts else Contact(club.owner_id),
+        drawn=drawn,
+        saved=SAVED.get(request.query_params.get("saved", "")),
+        error=error,
+    )
+
+
+@get("/{name:str}/manage")
+async def manage(request: Asked, name: FromPath[str]) -> Response[bytes]:
+    """The settings."""
+    club = _club(request, name)
+    return missing(request) if club is None else _manage_page(request, club)
+
+
+@get("/drawn/{group_id:int}/{name:str}")
+async def drawn(request: Asked, group_id: FromPath[int], name: FromPath[str]) -> Response[bytes]:
+    """A drawn avatar to choose: the community's initials on a colour, "c2185b.svg"."""
+    club = club_of(request, group_id)
+    colour = f"#{name.removesuffix('.svg')}"
+    if club is None or colour not in dict(DRAWN):
+        return missing(request)
+    return picture(avatar(club.name, colour))
+
+
+@post("/{name:str}/manage/{block:str}", status_code=200, request_max_body_size=MAX_PHOTO + 10_000)
+async def save(request: Asked, name: FromPath[str], block: FromPath[str]) -> Response[bytes]:
+    """One block of the settings."""
+    club = _club(request, name)
+    if club is None or block not in BLOCKS:
+        return missing(request)
+    form = await request.form()
+    vk = vk_of(request)
+    if block == "avatar":
+        wrong = await _save_avatar(vk, club, form)
+        if wrong is not None:
+            return _manage_page(request, club, wrong)
+    else:
+        typed = {key: str(value).strip() for key, value in form.items()}
+        change(vk, club, **BLOCKS[block](club, typed))
+    return away(f"/vk/club{club.id}/manage?saved={block}#{block}")
+
+
+def _about(club: Community, typed: dict[str, str]) -> Json:
+    return {"name": typed.get("name") or club.name, "description": typed.get("description", "")}
+
+
+def _contact(club: Community, typed: dict[str, str]) -> Json:
+    desc, phone, email = (typed.get(key, "") for key in ("desc", "phone", "email"))
+    first = [Contact(club.owner_id, desc, phone, email)] if desc or phone or email else []
+    return {"contacts": first + club.contacts[1:]}
+
+
+def _messages(_: Community, typed: dict[str, str]) -> Json:
+    return {
+        "messages": "messages" in typed,
+        "bots_capabilities": "bots" in typed,
+        "bots_start_button": "start" in typed,
+    }
+
+
+def _sections(_: Community, typed: dict[str, str]) -> Json:
+    on = "services" in typed
+    return {"services": on, "main_section": 51 if on else 0}
+
+
+BLOCKS: dict[str, Any] = {
+    "avatar": None,
+    "about": _about,
+    "contact": _contact,
+    "messages": _messages,
+    "sections": _sections,
+}
+# How the event `group_change_settings` calls what the pages change.
+TOLD_AS = {"name": "title", "description": "description", "messages": "messages"}
+
+
+def change(vk: Vk, club: Community, **changes: Any) -> Community:
+    """The owner changes settings; programs that listen hear of it."""
+    told = {}
+    for key, name in TOLD_AS.items():
+        old, new = getattr(club, key), changes.get(key, getattr(club, key))
+        if old != new:
+            both = (int(old), int(new)) if isinstance(old, bool) else (old, new)
+            told[name] = {"old_value": both[0], "new_value": both[1]}
+    with vk.together():
+        club = vk.put_community(replace(club, **changes))
+        if told:
+            vk.tell(club.id, "group_change_settings", {"user_id": club.owner_id, "changes": told})
+    return club
+
+
+async def _save_avatar(vk: Vk, club: Community, form: Any) -> Wrong | None:
+    """A drawn picture or an uploaded file; the file wins."""
+    file = form.get("file")
+    content = await file.read() if isinstance(file, UploadFile) else b""
+    if content:
+        try:
+            kind, size = read_photo(content)
+        except NotAPicture:
+            return Wrong("avatar", BAD_PHOTO)
+        if len(content) > MAX_PHOTO:
+            return Wrong("avatar", BAD_PHOTO)
+        picture = vk.add_picture(-club.id, content, kind, size)
+        _new_avatar(vk, club, photo_id=picture.id)
+        return None
+    colour = str(form.get("drawn") or "")
+    if colour not in dict(DRAWN):
+        return Wrong("avatar", "Выберите картинку или файл.")
+    _new_avatar(vk, club, photo_id=0, colour=colour)
+    return None
+
+
+def _new_avatar(vk: Vk, club: Community, **changes: Any) -> None:
+    with vk.together():
+        club = vk.put_community(replace(club, has_photo=True, **changes))
+        photo = {"id": club.photo_id, "owner_id": -club.id}
+        vk.tell(club.id, "group_change_photo", {"user_id": club.owner_id, "photo": photo})
+
+
+@get("/{name:str}/tokens")
+async def tokens(request: Asked, name: FromPath[str]) -> Response[bytes]:
+    """The access keys."""
+    club = _club(request, name)
+    return missing(request) if club is None else _tokens_page(request, club)
+
+
+def _tokens_page(request: Asked, club: Community, error: Wrong | None = None) -> Response[bytes]:
+    vk = vk_of(request)
+    live = [one for one in reversed(vk.keys_of(club.id)) if not one.revoked]
+    saved = request.query_params.get("saved", "")
+    keys = [_key_row(one, saved == "created" and n == 0) for n, one in enumerate(live)]
+    rights = [
+        {"name": right, "label": label, "ticked": right in TICKED_AT_FIRST}
+        for right, label in RIGHTS
+    ]
+    return show(
+        request,
+        "tokens.html",
+        422 if error else 200,
+        tab="tokens",
+        club=shown.club_page(vk, club),
+        keys=keys,
+        rights=rights,
+        saved=SAVED.get(saved),
+        error=error,
+    )
+
+
+def _key_row(token: Token, new: bool) -> Json:
+    words = dict(RIGHTS)
+    rights = ", ".join(words.get(one, one) for one in token.rights) or "Без прав"
+    return {
+        "value": token.token,
+        "rights": rights,
+        "made": to_person(token.created_at),
+        "new": new,
+    }
+
+
+@post("/{name:str}/tokens", status_code=200)
+async def create(request: Asked, name: FromPath[str]) -> Response[bytes]:
+    """A new key with the ticked rights."""
+    club = _club(request, name)
+    if club is None:
+        return missing(request)
+    form = await request.form()
+    chosen = [right for right, _ in RIGHTS if form.get(right)]
+    if not chosen:
+        return _tokens_page(request, club, Wrong("rights", "Отметьте хотя бы одно право."))
+    vk_of(request).create_key(club.id, chosen)
+    return away(f"/vk/club{club.id}/tokens?saved=created#keys")
+
+
+@post("/{name:str}/tokens/revoke", status_code=200)
+async def revoke(request: Asked, name: FromPath[str]) -> Response[bytes]:
+    """A key that is not wanted any more."""
+    club = _club(request, name)
+    if club is None:
+        return missing(request)
+    vk = vk_of(request)
+    value = str((await request.form()).get("key") or "")
+    if any(one.token == value for one in vk.keys_of(club.id)):
+        vk.revoke_key(value)
+    return away(f"/vk/club{club.id}/tokens?saved=revoked#keys")
+
+
+HANDLERS = [manage, drawn, save, tokens, create, revoke]
