@@ -76,6 +76,8 @@ class TestSettings:
     base_url: str = "http://127.0.0.1:8000"
     mail_from: str = "sigma@example.com"
     session_days: int = 30
+    vk_api_url: str = "https://api.vk.ru"
+    vk_site_url: str = "https://vk.com"
 
 
 @dataclass

@@ -157,6 +157,18 @@ class Settings:
         en="Who the mails are from, unless the shop says otherwise",
         ru="От кого письма, если магазин не указал иначе",
     )
+    vk_api_url: str = _setting(
+        "https://api.vk.ru",
+        _web_address,
+        en="Where VKontakte's API is; kept by each community when it is connected",
+        ru="Где API ВКонтакте; каждое сообщество запоминает его при подключении",
+    )
+    vk_site_url: str = _setting(
+        "https://vk.com",
+        _web_address,
+        en="Where VKontakte's pages are, for links to a community and its settings",
+        ru="Где страницы ВКонтакте, для ссылок на сообщество и его настройки",
+    )
     locale: Literal["ru", "en"] = _setting(
         "ru",
         _one_of("ru", "en"),

@@ -89,6 +89,8 @@ def _settings(port: int, data: Path) -> Settings:
         port=port,
         smtp_url=f"smtp://127.0.0.1:{port + 25}",
         mail_from="Sigma <sigma@example.org>",
+        vk_api_url=f"http://127.0.0.1:{port + 1}/vk",
+        vk_site_url=f"http://127.0.0.1:{port + 1}/vk",
         data_dir=data,
     )
 
