@@ -74,7 +74,7 @@ class Vk:
         moments: _Moments,
     ) -> None:
         self._http = http
-        self._root = root.rstrip("/")
+        self.root = root.rstrip("/")
         self._key = key
         self._timeout_s = timeout_s
         self._pace = pace
@@ -126,12 +126,16 @@ class Vk:
             await self._moments.sleep(wait)
         heard = await self._ask(
             "POST",
-            f"{self._root}/method/{method}",
+            f"{self.root}/method/{method}",
             self._timeout_s,
             data=form,
             headers={"Authorization": f"Bearer {self._key}"},
         )
-        return _understood(method, heard)
+        try:
+            return _understood(method, heard)
+        except VkError as error:
+            error.words = error.words.replace(self._key, "…")  # whatever they quote
+            raise
 
     async def _ask(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Heard:
         if not _web(url):

@@ -130,8 +130,8 @@ async def since(vk: Vk, peer_id: int, cmid: int, limit: int = 2000) -> list[dict
     for offset in range(0, limit, PAGE):
         page = await history(vk, peer_id, PAGE, offset)
         numbered = {number(one, "conversation_message_id"): one for one in page}
-        found |= {n: one for n, one in numbered.items() if n > cmid}
-        if len(page) < PAGE or min(numbered) <= cmid:
+        found |= {n: one for n, one in numbered.items() if n > max(cmid, 0)}
+        if len(page) < PAGE or min(numbered.keys() - {0}, default=0) <= cmid:
             break
     return [found[n] for n in sorted(found)]
 
