@@ -79,8 +79,15 @@
       } catch {
         await wait(3000);
       }
-      if (document.hidden) await wait(1000);
+      // What nobody looks at is not read.
+      while (document.hidden) await wait(300);
     }
+  };
+
+  // A pressed button waits for the community's word, as long as VK lets it.
+  const answered = async (answer) => {
+    while (answer.wait) answer = await (await fetch(`${chat.dataset.press}/${answer.wait}`)).json();
+    if (answer.say || answer.link) say(answer.say, answer.link);
   };
 
   const post = async (form, submitter) => {
@@ -89,7 +96,7 @@
     const said = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
     const answer = await said.json();
     if (answer.feed !== undefined) show(answer);
-    if (answer.say || answer.link) say(answer.say, answer.link);
+    await answered(answer);
     return said.ok;
   };
 
@@ -137,6 +144,7 @@
     composer.requestSubmit();
   });
 
-  if (snack.firstElementChild) hiding = setTimeout(() => snack.replaceChildren(), 8000);
+  if (snack.dataset.event) answered({ wait: snack.dataset.event });
+  else if (snack.firstElementChild) hiding = setTimeout(() => snack.replaceChildren(), 8000);
   addEventListener("load", follow);
 })();

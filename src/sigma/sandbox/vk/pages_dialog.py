@@ -10,13 +10,13 @@ from litestar.params import FromPath
 from sigma.sandbox.answers import Asked, away, json_response, missing, render
 from sigma.sandbox.vk import shown
 from sigma.sandbox.vk.pages import me, show, show_club, vk_of
-from sigma.sandbox.vk.state import Closed, Missing, Vk
-from sigma.sandbox.vk.things import Attachment, Community, Person, Press
+from sigma.sandbox.vk.state import PRESS_LIFE, Closed, Missing, Vk
+from sigma.sandbox.vk.things import Attachment, Community, Person
 
-FOLLOW_S = 15.0  # how long an unchanged dialog is held before the page asks again
-ANSWER_S = 20.0  # how long a button waits with scripts, and without them
-ANSWER_PLAIN_S = 3.0
-LOOK_S = 0.05
+# How long an unchanged dialog or a button without an answer is held before the page asks again:
+# shorter than the server's patience when it stops.
+HOLD_S = 0.8
+LOOK_S = 0.04
 START = '{"command":"start"}'
 HELLO = "Здравствуйте! Меня интересует «{title}»."
 CLOSED = "Сообщество не принимает сообщения."
@@ -67,7 +67,8 @@ def _show_dialog(
     dialog = vk.dialog(club.id, person.id)
     item_id = asked.get("item", "")
     item = next((one for one in shown.cards(vk, club) if str(one.id) == item_id), None)
-    answer = _answer(vk.presses.get(asked.get("event", "")), bool(asked.get("event")))
+    event_id = asked.get("event", "")
+    answer = _answer(vk, event_id) if event_id else None
     return show(
         request,
         "dialog.html",
@@ -80,7 +81,7 @@ def _show_dialog(
         draft=draft or (HELLO.format(title=item.title) if item else ""),
         ref=asked.get("ref", ""),
         ref_source=asked.get("ref_source", ""),
-        answer={"say": says, "link": ""} if says else answer,
+        answer={"say": says, "link": "", "wait": ""} if says else answer,
     )
 
 
@@ -94,7 +95,7 @@ async def follow(request: Asked, name: FromPath[str]) -> Response[bytes]:
     seen = request.query_params.get("mark", "")
     dialog = vk.dialog(club.id, person.id)
     if shown.mark(club, dialog) == seen:
-        dialog = await vk.wait_dialog(club.id, person.id, dialog.version, FOLLOW_S)
+        dialog = await vk.wait_dialog(club.id, person.id, dialog.version, HOLD_S)
         club = vk.communities[club.id]
         if shown.mark(club, dialog) == seen:
             return Response(b"", status_code=204)
@@ -153,40 +154,46 @@ async def press(request: Asked, name: FromPath[str]) -> Response[bytes]:
     vk, person = vk_of(request), me(request)
     try:
         row, column = (int(one) for one in str(form.get("place", "")).split(","))
-        pressed = vk.press(person.id, club.id, (row, column), int(str(form.get("cmid") or 0)))
+        done = vk.press(person.id, club.id, (row, column), int(str(form.get("cmid") or 0)))
     except (Missing, ValueError):
         return _refused(request, club, "Этой кнопки больше нет.")
     except Closed:
         return _refused(request, club, CLOSED)
-    if pressed.event_id is None:
+    if done.event_id is None:
         return _done(request, club)
-    scripts = _wants_json(request)
-    found = await _answered(vk, pressed.event_id, ANSWER_S if scripts else ANSWER_PLAIN_S)
-    answer = _answer(found, True)
-    assert answer is not None
-    return _done(request, club, event=pressed.event_id, **answer)
+    await _answered(vk, done.event_id)
+    return _done(request, club, event=done.event_id, **_answer(vk, done.event_id))
 
 
-async def _answered(vk: Vk, event_id: str, patience_s: float) -> Press | None:
-    """The press with its answer, or as it is when patience ends."""
-    found = vk.presses.get(event_id)
-    for _ in range(int(patience_s / LOOK_S)):
+@get("/{name:str}/press/{event_id:str}")
+async def pressed(request: Asked, name: FromPath[str], event_id: FromPath[str]) -> Response[bytes]:
+    """What became of a press: words or a link, or still nothing (`wait`)."""
+    if _club(request, name) is None:
+        return missing(request)
+    await _answered(vk_of(request), event_id)
+    return json_response(_answer(vk_of(request), event_id))
+
+
+async def _answered(vk: Vk, event_id: str) -> None:
+    """Wait a little for the community's answer to a press."""
+    for _ in range(int(HOLD_S / LOOK_S)):
+        found = vk.presses.get(event_id)
         if found is None or found.answer is not None:
             break
         await asyncio.sleep(LOOK_S)
-        found = vk.presses.get(event_id)
-    return found
 
 
-def _answer(found: Press | None, asked: bool) -> dict[str, str] | None:
-    """What the community told to show after a press: words, or a link to open."""
-    if not asked:
-        return None
+def _answer(vk: Vk, event_id: str) -> dict[str, str]:
+    """What to show after a press: `say` words or a `link`; `wait` while neither has come."""
+    found = vk.presses.get(event_id)
     told = (found and found.answer) or {}
     link = str(told.get("link") or "")
     if told.get("type") == "open_link" and shown.is_web(link):
-        return {"say": "", "link": link}
-    return {"say": str(told.get("text") or "") if told else NO_ANSWER, "link": ""}
+        return {"say": "", "link": link, "wait": ""}
+    if told:
+        return {"say": str(told.get("text") or ""), "link": "", "wait": ""}
+    alive = found is not None and vk.now(found.group_id) - found.at < PRESS_LIFE
+    return {"say": "" if alive else NO_ANSWER, "link": "", "wait": event_id if alive else ""}
 
 
 @post("/{name:str}/allow", status_code=200)
@@ -207,4 +214,4 @@ def _switch(vk: Vk, person: Person, club: Community, on: bool) -> None:
         vk.deny(person.id, club.id)
 
 
-HANDLERS = [open_page, follow, write, press, allow]
+HANDLERS = [open_page, follow, write, press, pressed, allow]
