@@ -53,6 +53,11 @@ class Ids:
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def id_at(prefix: str, at: int) -> str:
+    """Ids of this prefix made since a moment (UTC microseconds) sort after this text."""
+    return f"{prefix}_{_base32(at, 11)}"
+
+
 def _base32(number: int, width: int) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (width - 1), -1, -5))
 
@@ -96,6 +101,7 @@ class Context:
     in_flight: set[tuple[str, str]] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)  # payment → when a page last asked the bank
     tries: dict[str, tuple[int, int]] = field(default_factory=dict)  # sign-in: who → (count, until)
+    buyers: dict[str, tuple[int, int]] = field(default_factory=dict)  # public page: the same
 
     def new_id(self, prefix: str, shop_id: str = "") -> str:
         """A fresh id of a shop."""

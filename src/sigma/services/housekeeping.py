@@ -1,7 +1,7 @@
 """What no one waits for: old sessions and answered requests are forgotten in time."""
 
 from sigma.services.context import DAY, Context
-from sigma.store import requests, users
+from sigma.store import catalogue, requests, users
 
 REMEMBER = 3 * DAY  # an idempotency key answers for at least a day; clients with queues get three
 
@@ -12,3 +12,4 @@ async def tidy(ctx: Context) -> None:
     async with ctx.db.write() as tx:
         await requests.forget(tx, now - REMEMBER)
         await users.end_old(tx, now)
+        await catalogue.sweep_photos(tx, now - DAY)  # chosen in a form that was never sent

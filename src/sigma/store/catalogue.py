@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from sigma.domain.money import Money
 from sigma.domain.service import PriceKind, Service, Template
@@ -74,6 +74,19 @@ _last = statement(
         services.c.shop_id == bindparam("shop_id")
     )
 )
+_sizes = statement(
+    select(photos.c.id, photos.c.width, photos.c.height)
+    .join(services, services.c.photo_id == photos.c.id)
+    .where(services.c.shop_id == bindparam("shop_id"), services.c.deleted_at.is_(None))
+)
+# A small picture is named like its large one, see `small_of`.
+_large = func.replace(photos.c.id, "phs_", "pho_")
+_sweep = statement(
+    delete(photos).where(
+        photos.c.created_at < bindparam("before"),
+        ~select(services.c.id).where(services.c.photo_id == _large).exists(),
+    )
+)
 _shop_of = statement(select(shops.c.id).where(shops.c.slug == bindparam("slug")))
 
 
@@ -111,6 +124,22 @@ async def photo(tx: Tx, photo_id: str) -> Photo | None:
     """The photo, or None."""
     row = await tx.fetch_one(PHOTO.by_id, id=photo_id)
     return PHOTO.from_row(row) if row else None
+
+
+async def photo_sizes(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:
+    """Width and height of the photos in a shop's catalogue, by id."""
+    rows = await tx.fetch_all(_sizes, shop_id=shop_id)
+    return {r["id"]: (r["width"], r["height"]) for r in rows}
+
+
+async def sweep_photos(tx: Tx, before: int) -> int:
+    """Deletes photos older than a moment that no service shows; returns how many."""
+    return await tx.execute(_sweep, before=before)
+
+
+def small_of(photo_id: str) -> str:
+    """The name of a photo's small picture."""
+    return photo_id.replace("pho_", "phs_", 1)
 
 
 async def shop_by_slug(tx: Tx, slug: str) -> str | None:

@@ -113,6 +113,19 @@ _count_holds = statement(
     .where(payments.c.invoice_id == bindparam("id"), payments.c.status == "authorized")
 )
 
+_unpaid_by = (
+    select(invoices.c.id)
+    .where(
+        invoices.c.shop_id == bindparam("shop_id"),
+        invoices.c.id > bindparam("after"),
+        invoices.c.created_by == bindparam("created_by"),
+        invoices.c.status == "open",
+    )
+    .limit(bindparam("most"))
+    .subquery()
+)
+_count_unpaid_by = statement(select(func.count().label("n")).select_from(_unpaid_by))
+
 
 def _status_is(status: str) -> Any:
     """What a person means by a status at `now`: an open invoice past its time is expired."""
@@ -182,6 +195,14 @@ async def public(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | 
 async def holds(tx: Tx, invoice_id: str) -> int:
     """How many payments of an invoice are held at the bank and not captured yet."""
     row = await tx.fetch_one(_count_holds, id=invoice_id)
+    return int(row["n"]) if row else 0
+
+
+async def unpaid_by(tx: Tx, shop_id: str, created_by: str, after: str, most: int) -> int:
+    """How many open invoices with later ids one maker has made, counted up to `most`."""
+    row = await tx.fetch_one(
+        _count_unpaid_by, shop_id=shop_id, created_by=created_by, after=after, most=most
+    )
     return int(row["n"]) if row else 0
 
 
