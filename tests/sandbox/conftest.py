@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from sigma.sandbox.app import Sandbox
+from tests.sandbox.clubs import Club, open_club
+from tests.sandbox.communities import Ear, Owner, ear
 from tests.sandbox.merchants import Hook, Merchant
 
 
@@ -16,6 +18,13 @@ async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
     """A shop nobody else uses."""
     async with httpx.AsyncClient(timeout=5, verify=False) as http:
         yield Merchant(sandbox, http)
+
+
+@pytest.fixture
+async def club(sandbox: Sandbox) -> AsyncIterator[Club]:
+    """A community of VK nobody else uses."""
+    async with httpx.AsyncClient(timeout=10) as http:
+        yield open_club(sandbox, http)
 
 
 @pytest.fixture
@@ -39,3 +48,19 @@ async def hook(merchant: Merchant) -> AsyncIterator[Hook]:
     await merchant.http.post(url, json={"notification_url": listening.url})
     async with server:
         yield listening
+
+
+@pytest.fixture
+async def owner(sandbox: Sandbox) -> AsyncIterator[Owner]:
+    """A community nobody else uses, with its keys and one client."""
+    async with httpx.AsyncClient(timeout=5, verify=False) as http:
+        owner = Owner(sandbox, http)
+        await owner.meet()
+        yield owner
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[Ear]:
+    """A server that waits for events."""
+    async with ear() as server:
+        yield server

@@ -29,10 +29,16 @@ from sigma.sandbox.mail.box import Mailbox
 from sigma.sandbox.moments import Clock, system_clock
 from sigma.sandbox.server import bind, make_server
 from sigma.sandbox.vault import Vault
+from sigma.sandbox.vk import api as vk_api
+from sigma.sandbox.vk import longpoll as vk_longpoll
 from sigma.sandbox.vk import pages as vk_pages
 from sigma.sandbox.vk import pages_dialog as vk_dialog
 from sigma.sandbox.vk import pages_manage as vk_manage
 from sigma.sandbox.vk import pictures as vk_pictures
+from sigma.sandbox.vk import program as vk_program
+from sigma.sandbox.vk import program_owner as vk_owner
+from sigma.sandbox.vk import uploads as vk_uploads
+from sigma.sandbox.vk.callback import Postman
 from sigma.sandbox.vk.seed import seed
 from sigma.sandbox.vk.state import Vk
 
@@ -112,17 +118,20 @@ def create_app(config: SandboxConfig) -> Litestar:
     vk = Vk(config.base_url, vault, control, config.clock)
     seed(vk)
     notices = Notices(bank)
+    postman, rings, uploads = Postman(vk), vk_longpoll.Rings(vk), vk_uploads.Uploads()
 
     @asynccontextmanager
     async def alive(_: Litestar) -> AsyncIterator[None]:
         ticking = asyncio.create_task(_tick(bank))
         notices.resume()
+        postman.resume()
         try:
             yield
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
             await notices.close()
+            await postman.close()
             vault.close()
 
     static = create_static_files_router(path="/static", directories=[HERE / "static"])
@@ -134,6 +143,10 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/bank/test", route_handlers=list(program.HANDLERS)),
             Router("/bank", route_handlers=[*checkout.HANDLERS, *pages.HANDLERS]),
             Router("/mail", route_handlers=list(mail_pages.HANDLERS)),
+            Router("/vk/method", route_handlers=list(vk_api.HANDLERS)),
+            Router("/vk/test", route_handlers=[*vk_program.HANDLERS, *vk_owner.HANDLERS]),
+            Router("/vk/longpoll", route_handlers=list(vk_longpoll.HANDLERS)),
+            Router("/vk/upload", route_handlers=list(vk_uploads.HANDLERS)),
             Router("/vk/pictures", route_handlers=list(vk_pictures.HANDLERS)),
             Router(
                 "/vk", route_handlers=[*vk_pages.HANDLERS, *vk_dialog.HANDLERS, *vk_manage.HANDLERS]
@@ -145,6 +158,9 @@ def create_app(config: SandboxConfig) -> Litestar:
                 "bank": bank,
                 "mail": mail,
                 "vk": vk,
+                "vk_api": vk_api.Api(vk, postman, uploads),
+                "vk_rings": rings,
+                "vk_uploads": uploads,
                 "control": control,
                 "base_url": bank.base_url,
                 "locale": config.locale,

@@ -1,0 +1,150 @@
+"""The door of the API: one call from the key to the answer, with what /control spoils on the way.
+
+The order is fixed: version, method, key, rate, delay, refusals told to /control, rights, work, the
+lost answer. So "done, but the answer is lost" is exactly that. HTTP is 200 for refusals too.
+"""
+
+import asyncio
+import inspect
+import time
+from collections import deque
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import HttpMethod, Response, route
+from litestar.params import FromPath
+
+from sigma.sandbox.answers import Asked, json_response
+from sigma.sandbox.control import Effect
+from sigma.sandbox.server import cut
+from sigma.sandbox.vk import (
+    methods_groups,
+    methods_hooks,
+    methods_market,
+    methods_messages,
+    methods_orders,
+    methods_photos,
+)
+from sigma.sandbox.vk.call import Call, Method
+from sigma.sandbox.vk.callback import Postman
+from sigma.sandbox.vk.refusals import VkRefused, error_json
+from sigma.sandbox.vk.state import Vk
+from sigma.sandbox.vk.things import Token
+from sigma.sandbox.vk.uploads import Uploads
+
+METHODS: dict[str, Method] = {
+    **methods_groups.METHODS,
+    **methods_hooks.METHODS,
+    **methods_messages.METHODS,
+    **methods_photos.METHODS,
+    **methods_market.METHODS,
+    **methods_orders.METHODS,
+    "utils.getServerTime": Method(lambda call: call.vk.now() // 1_000_000, "", ""),
+}
+GROUP_RATE = 20
+USER_RATE = 3
+
+
+class Api:
+    """The methods over one world, with a memory of how often each key called."""
+
+    def __init__(self, vk: Vk, postman: Postman, uploads: Uploads) -> None:
+        self.vk = vk
+        self._postman = postman
+        self._uploads = uploads
+        self._calls: dict[str, deque[float]] = {}
+
+    async def answer(self, request: Asked, name: str) -> Response[bytes]:
+        """Serve one call."""
+        params = await read_params(request)
+        control = self.vk.control
+        try:
+            token = self._sign_in(name, params)
+            shop = str(token.group_id) if token.group_id else None
+            await asyncio.sleep((control.take(Effect.VK_DELAY_MS, name, shop) or 0) / 1000)
+            if control.take(Effect.VK_CUT_REQUEST, name, shop):
+                await cut(request.scope)
+            elif not control.take(Effect.VK_HTTP_500, name, shop):
+                done = await self._work(name, token, params, shop)
+                if control.take(Effect.VK_CUT_ANSWER, name, shop):
+                    await cut(request.scope)
+                return json_response({"response": done})
+        except VkRefused as refused:
+            return json_response(error_json(refused, params, name))
+        return Response(b"<html>502 Bad Gateway</html>", status_code=500, media_type="text/html")
+
+    def _sign_in(self, name: str, params: dict[str, str]) -> Token:
+        if name not in METHODS:
+            raise VkRefused(3)
+        version = params.get("v", "")
+        if not version.replace(".", "", 1).isdecimal():
+            raise VkRefused(8, "v (version) is required")
+        if not params.get("access_token"):
+            raise VkRefused(15, "token required")
+        token = self.vk.tokens.get(params["access_token"])
+        if token is None or token.revoked:
+            raise VkRefused(5)
+        self._slow_down(token)
+        return token
+
+    def _slow_down(self, token: Token) -> None:
+        """Raises VkRefused (6) above the rate of the key."""
+        calls, now = self._calls.setdefault(token.token, deque()), time.monotonic()
+        while calls and calls[0] <= now - 1:
+            calls.popleft()
+        if len(calls) >= (GROUP_RATE if token.group_id else USER_RATE):
+            raise VkRefused(6)
+        calls.append(now)
+
+    async def _work(self, name: str, token: Token, params: dict[str, str], shop: str | None) -> Any:
+        code = self.vk.control.take(Effect.VK_ERROR, name, shop)
+        if code is not None:
+            raise VkRefused(code)
+        method = METHODS[name]
+        self._check_right(name, method, token, shop)
+        call = Call(self.vk, self._postman, self._uploads, token, params)
+        if inspect.iscoroutinefunction(method.work):
+            return await method.work(call)
+        with self.vk.together():
+            return method.work(call)
+
+    def _check_right(self, name: str, method: Method, token: Token, shop: str | None) -> None:
+        right = method.group if token.group_id else method.user
+        if token.group_id and name.startswith("market.") and right is None:
+            if not self.vk.control.take(Effect.VK_MARKET_OPEN, name, shop):
+                raise VkRefused(27)
+            right = method.user
+        if right is None and token.group_id:
+            raise VkRefused(27)
+        if right is None:
+            raise VkRefused(15, "method is available with a community key only")
+        if right and right not in token.rights:
+            raise VkRefused(
+                15,
+                "no access to call this method. It cannot be called with current scopes.",
+                1133,
+            )
+
+
+async def read_params(request: Asked) -> dict[str, str]:
+    """Parameters of the query and of a form body, and the key wherever it is. JSON is not read."""
+    params = dict(parse_qsl(request.url.query, keep_blank_values=True))
+    kind = request.headers.get("content-type", "")
+    if "urlencoded" in kind:
+        params |= parse_qsl((await request.body()).decode("utf-8", "replace"), True)
+    elif "multipart" in kind:
+        params |= {name: str(value) for name, value in (await request.form()).items()}
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer:
+        params["access_token"] = bearer.strip()
+    return params
+
+
+@route("/{name:str}", http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200)
+async def method(request: Asked, name: FromPath[str]) -> Response[bytes]:
+    """`/method/messages.send` and all the others."""
+    api: Api = request.app.state["vk_api"]
+    return await api.answer(request, name)
+
+
+HANDLERS = [method]
