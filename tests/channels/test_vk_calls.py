@@ -132,6 +132,10 @@ async def test_subcode_and_words_are_kept_but_not_told(vk: Vk, line: Line) -> No
     assert no.value.subcode == 1130
     assert no.value.words == "User authorization failed: … (4)"
     assert "authorization" not in f"{no.value} {no.value!r}"
+    line.refuse(100, error_msg="a" * 5000)
+    with pytest.raises(Final) as no_end:
+        await vk.call("groups.getById")
+    assert len(no_end.value.words) == 300
 
 
 @pytest.mark.parametrize("trouble", [1, 6, 10, b"", http(502, PAGE), said({}, 503)])
@@ -159,7 +163,10 @@ async def test_what_haste_cannot_help_is_not_tried_again(vk: Vk, line: Line, cod
     assert len(line.heard) == 1
 
 
-async def test_after_three_more_tries_it_is_left_for_later(vk: Vk, line: Line, time: Time) -> None:
+async def test_after_three_more_tries_it_is_left_for_later(
+    all_clients: Clients, line: Line, time: Time
+) -> None:
+    vk = all_clients.of(connection(line, timeout_s=10), KEY)
     line.refuse(10, times=9)
     with pytest.raises(Later):
         await vk.call("messages.send", peer_ids=[777], random_id=5)
@@ -202,7 +209,7 @@ async def test_a_slow_vk_is_not_hurried(all_clients: Clients, line: Line, time: 
         http(404, PAGE),
         said({"response": 1}, 404),
         said({"response": [1]})[:-3],
-        http(200, b" " * 9_000_000),
+        http(200, b'{"response":1}' + b" " * 9_000_000),
     ],
     ids=range(17),
 )

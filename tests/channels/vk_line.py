@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from sigma.channels.vk.client import Clients, Vk
 from sigma.domain.connection import Connection
 from tests.providers.lines import http
+from tests.vk_schema import check_request
 
 KEY = "vk1.a.secret-of-the-community"
 SILENCE = b"silence"  # the server hears and says nothing
@@ -142,6 +143,9 @@ async def clients(time: Time) -> AsyncIterator[Clients]:
 
 @asynccontextmanager
 async def talking() -> AsyncIterator[tuple[Vk, Line]]:
-    """A community's key and the line that it talks over."""
+    """A community's key and the line that it talks over; VK's schema knows all that was asked."""
     async with listening() as line, clients(Time()) as made:
         yield made.of(connection(line), KEY), line
+    for one in line.heard:
+        if one.target.startswith("/vk/method/"):
+            check_request(one.method, one.form)
