@@ -110,6 +110,23 @@ def went(
     )
 
 
+def numbered(
+    conversation: Conversation, *, cmid: int, at: int, place: int, preview_sealed: str, now: int
+) -> Conversation:
+    """After VK took a queued message of ours. Whom it answers was decided when it was written."""
+    if cmid < conversation.last_cmid:
+        return replace(conversation, changed_at=now)
+    return replace(
+        conversation,
+        last_at=max(at, conversation.last_at),
+        last_out=True,
+        preview_sealed=preview_sealed,
+        last_cmid=cmid,
+        last_place=max(conversation.last_place, place),
+        changed_at=now,
+    )
+
+
 def answering(conversation: Conversation, user_id: str, now: int) -> Conversation:
     """Somebody has begun to answer; everybody else sees who."""
     return replace(

@@ -98,6 +98,22 @@ _open = statement(
     .order_by(messages.c.id)
     .limit(200)
 )
+_queued_in = statement(
+    select(messages.c.id)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"), messages.c.status == "queued"
+    )
+    .order_by(messages.c.place, messages.c.id)
+    .limit(2)
+)
+_queued = statement(
+    select(messages.c.id)
+    .join(conversations, conversations.c.id == messages.c.conversation_id)
+    .where(
+        conversations.c.connection_id == bindparam("connection_id"), messages.c.status == "queued"
+    )
+    .order_by(messages.c.id)
+)
 _page = statement(
     select(messages)
     .where(
@@ -259,6 +275,17 @@ async def by_key(tx: Tx, shop_id: str, key: str) -> Message | None:
 async def open_ones(tx: Tx, conversation_id: str) -> list[Message]:
     """Ours that VK has not told us it has: waiting, lost on the way, or refused."""
     return [_message(r) for r in await tx.fetch_all(_open, conversation_id=conversation_id)]
+
+
+async def queued_in(tx: Tx, conversation_id: str) -> list[str]:
+    """The message that goes next in a dialog, and the one after it: nothing is overtaken."""
+    rows = await tx.fetch_all(_queued_in, conversation_id=conversation_id)
+    return [str(r["id"]) for r in rows]
+
+
+async def queued_of(tx: Tx, connection_id: str) -> list[str]:
+    """All messages that wait in a community's dialogs, the oldest first."""
+    return [r["id"] for r in await tx.fetch_all(_queued, connection_id=connection_id)]
 
 
 async def messages_before(
