@@ -25,7 +25,11 @@
   const composer = document.getElementById("composer");
   const text = document.getElementById("text");
   let mark = feed.dataset.mark;
+  const side = document.getElementById("side");
+  const typing = document.getElementById("typing");
   let hiding = 0;
+  let quieting = 0;
+  const drawn = new Map([[under, under.innerHTML], [side, side.innerHTML]]);
 
   const say = (words, link) => {
     const line = document.createElement("p");
@@ -56,6 +60,15 @@
     known.forEach((one) => one.remove());
   };
 
+  // Compared as the browser writes it; what a person folded stays folded.
+  const redraw = (place, html) => {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    if (fresh.innerHTML.trim() === drawn.get(place).trim()) return;
+    drawn.set(place, fresh.innerHTML);
+    place.innerHTML = html;
+  };
+
   const show = (answer) => {
     mark = answer.mark;
     const fresh = document.createElement("template");
@@ -64,7 +77,11 @@
     feed.querySelector("#hello")?.remove();
     const list = fresh.content.querySelector("ol");
     patch(feed.querySelector("ol"), list);
-    if (under.innerHTML.trim() !== answer.under.trim()) under.innerHTML = answer.under;
+    redraw(under, answer.under);
+    redraw(side, answer.side);
+    typing.hidden = !answer.typing;
+    clearTimeout(quieting);
+    quieting = setTimeout(() => { typing.hidden = true; }, 10000);
     if (atEnd) scroll.scrollTop = 0;
   };
 

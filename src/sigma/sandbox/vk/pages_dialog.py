@@ -41,10 +41,12 @@ def _drawn(request: Asked, club: Community) -> dict[str, Any]:
     vk.read(person.id, club.id)
     feed = shown.feed(vk, club, vk.dialog(club.id, person.id))
     values = {"club": shown.club_page(vk, club), "feed": feed, "ref": "", "ref_source": ""}
+    dialogs = shown.dialogs(vk, person)
     return {
         "mark": feed.mark,
         "feed": render("vk/feed.html", **values),
         "under": render("vk/under.html", **values),
+        "side": render("vk/dialogs.html", club=values["club"], dialogs=dialogs),
         "typing": feed.typing,
     }
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sigma.sandbox.answers import Asked, away, missing
 from sigma.sandbox.moments import to_person
 from sigma.sandbox.vk import shown
-from sigma.sandbox.vk.pages import club_of, picture, show, vk_of
+from sigma.sandbox.vk.pages import club_of, me, picture, show, vk_of
 from sigma.sandbox.vk.pictures import NotAPicture, avatar, read_photo
 from sigma.sandbox.vk.state import Vk
 from sigma.sandbox.vk.things import Community, Contact, Json, Token
@@ -72,6 +72,23 @@ def _manage_page(request: Asked, club: Community, error: Wrong | None = None) ->
         saved=SAVED.get(request.query_params.get("saved", "")),
         error=error,
     )
+
+
+@get("/create")
+async def new(request: Asked) -> Response[bytes]:
+    """The form of a new community."""
+    return show(request, "create.html", error=None)
+
+
+@post("/create", status_code=200)
+async def create_club(request: Asked) -> Response[bytes]:
+    """A new, empty community of the owner, as VK makes it: everything is off."""
+    vk, title = vk_of(request), str((await request.form()).get("name") or "").strip()
+    if not title:
+        return show(request, "create.html", 422, error="Введите название.")
+    owner = next((one for one in vk.people.values() if one.staff), None)
+    club = vk.add_community(title[:48], owner.id if owner else me(request).id, colour="#607d8b")
+    return away(f"/vk/club{club.id}/manage")
 
 
 @get("/{name:str}/manage")
@@ -253,4 +270,4 @@ async def revoke(request: Asked, name: FromPath[str]) -> Response[bytes]:
     return away(f"/vk/club{club.id}/tokens?saved=revoked#keys")
 
 
-HANDLERS = [manage, drawn, save, tokens, create, revoke]
+HANDLERS = [new, create_club, manage, drawn, save, tokens, create, revoke]

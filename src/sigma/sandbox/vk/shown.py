@@ -83,6 +83,7 @@ class Bubble:
     iso: str
     day: str
     edited: bool
+    read: bool
     attachments: list[Shown]
     keyboard: list[list[Key]]
 
@@ -214,7 +215,7 @@ def feed(vk: Vk, club: Community, dialog: Dialog) -> Feed:
     known = vk.messages(club.id, dialog.person_id)[-LAST_SHOWN:]
     return Feed(
         mark=mark(club, dialog),
-        messages=list(_bubbles(vk, known)),
+        messages=list(_bubbles(vk, known, dialog)),
         keyboard=keys(dialog.keyboard) if club.messages else [],
         start=not known and club.messages and club.bots_capabilities and club.bots_start_button,
         typing=vk.is_typing(club.id, dialog.person_id),
@@ -227,8 +228,10 @@ def mark(club: Community, dialog: Dialog) -> str:
     return f"{dialog.person_id}-{dialog.version}-{''.join(str(int(one)) for one in switches)}"
 
 
-def _bubbles(vk: Vk, messages: list[Message]) -> Iterator[Bubble]:
+def _bubbles(vk: Vk, messages: list[Message], dialog: Dialog) -> Iterator[Bubble]:
     before = ""
+    # The word stands under the last of one's own messages that the community has read.
+    seen = max((m.cmid for m in messages if not m.out and m.cmid <= dialog.in_read), default=0)
     for one in messages:
         day = day_words(one.at)
         yield Bubble(
@@ -239,6 +242,7 @@ def _bubbles(vk: Vk, messages: list[Message]) -> Iterator[Bubble]:
             iso=to_wire(one.at),
             day="" if day == before else day,
             edited=one.edited_at is not None,
+            read=not one.out and one.cmid == seen,
             attachments=[*(_shown(vk, a) for a in one.attachments), *_carousel(one.template)],
             keyboard=keys(one.keyboard),
         )
