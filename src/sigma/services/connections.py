@@ -32,7 +32,8 @@ async def get(ctx: Context, member: Member, connection_id: str) -> Connection:
     member.must(Permission.SETTINGS)
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
-    if connection is None or connection.shop_id != member.shop_id:
+    foreign = connection is None or connection.shop_id != member.shop_id
+    if connection is None or foreign or connection.provider not in ctx.providers:
         raise Refused("not_found", what="connection")
     return connection
 
