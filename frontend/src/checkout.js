@@ -15,6 +15,16 @@ form?.addEventListener("submit", (event) => {
   button.firstElementChild.textContent = button.dataset.sending;
 });
 
+// The link from a dialog says that it was opened, and leaves the address: who copies it on is
+// another payer. A chat that only looks for a preview runs no script.
+if (form?.dataset.seen) {
+  const body = new URLSearchParams({ _d: form.elements._d.value });
+  fetch(form.dataset.seen, { method: "POST", body, keepalive: true }).catch(() => {});
+  const address = new URL(location.href);
+  address.searchParams.delete("d");
+  history.replaceState(history.state, "", address);
+}
+
 // The back button brings the page as it was: make it live again.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted || !form?.dataset.sent) return;

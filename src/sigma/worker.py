@@ -7,7 +7,17 @@ import structlog
 
 from sigma.domain.payment import Attention
 from sigma.domain.refund import Status as RefundStatus
-from sigma.services import housekeeping, invoices, jobs, mails, notices, payments, refunds
+from sigma.services import (
+    cards,
+    hearing,
+    housekeeping,
+    invoices,
+    jobs,
+    mails,
+    notices,
+    payments,
+    refunds,
+)
 from sigma.services.context import HOUR, MINUTE, SECOND, Context
 from sigma.services.jobs import Handler
 
@@ -55,9 +65,11 @@ HANDLERS: Mapping[str, Handler] = {
     "notice.handle": _notice,
     "invoice.expire": _expire,
     "mail.send": mails.send,
+    "card.refresh": cards.refresh,
+    "community.watch": hearing.watch,
 }
 # Money is asked about until the acquirer answers, however long it is silent.
-FOR_EVER = ("payment.advance", "refund.advance", "notice.handle")
+FOR_EVER = ("payment.advance", "refund.advance", "notice.handle", "card.refresh", "community.watch")
 
 
 async def run(ctx: Context, stop: asyncio.Event) -> None:

@@ -39,6 +39,7 @@ class Card:
     message_id: str | None = None
     face: Face = Face.ISSUED
     opened_at: int | None = None
+    payer: str = ""  # hash of the secret of the browser that first opened the dialog's link
     version: int = 0
 
 

@@ -17,7 +17,9 @@ from sigma.domain.question import Value, read_answers
 from sigma.domain.receipt import Receipt
 from sigma.domain.refund import Refund
 from sigma.domain.shop import Shop
+from sigma.services import binding
 from sigma.services import invoices as invoice_services
+from sigma.services.cards import opened
 from sigma.services.context import MINUTE, SECOND, Context
 from sigma.services.payments import try_advance
 from sigma.store import changes, connections, invoices, mails, payments, refunds, shops
@@ -43,6 +45,7 @@ class PayForm:
     ip: str
     user_agent: str
     page_url: str
+    mark: str = ""  # of the dialog's link, see sigma.services.binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
     unfinished one. Raises Refused: "validation" by question key, the invoice's own reasons,
     "no_connection".
     """
+    if form.mark:
+        await opened(ctx, token, form.mark, form.payer)
     payment, resumed = await _open(ctx, token, form, resume=True)
     payment = await try_advance(ctx, payment.id)
     if resumed and payment.status in (Status.FAILED, Status.CANCELED):
@@ -117,6 +122,9 @@ async def _write(
     if live is not None and live.connection_id != connection.id:
         live = None
     payment = live or _new_payment(ctx, invoice, connection, form, payer)
+    if form.mark:
+        dialog = await binding.dialog_of(ctx, tx, invoice.id, form.mark, payer)
+        payment = replace(payment, conversation_id=dialog)
     payment = replace(payment, wants_mail="email" in answers, locale=form.locale)
     kept = _answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = _consent(ctx, payment, invoice, shop, form) if _personal(invoice) else None

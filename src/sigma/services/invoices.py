@@ -12,7 +12,7 @@ from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Permission
 from sigma.domain.shop import Shop
 from sigma.services.context import Context, Page, page
-from sigma.store import changes, invoices, mails, shops
+from sigma.store import catalogue, changes, invoices, mails, shops
 from sigma.store.contract import Tx
 from sigma.store.requests import Answered
 
@@ -53,6 +53,7 @@ async def create(
     now, shop_id = ctx.now(), member.shop_id
     if problems := domain.check_draft(draft, now):
         raise invalid(*problems)  # before a number is spent
+    await check_service(ctx, member, draft)
     number = await shops.next_number(ctx.db, shop_id)
     invoice, change = domain.create(
         draft,
@@ -66,6 +67,16 @@ async def create(
     )
     await changes.commit(ctx.db, change, now, remember(invoice) if remember else None)
     return invoice
+
+
+async def check_service(ctx: Context, member: Member, draft: Draft) -> None:
+    """Raises Refused("not_found") when a draft names a service of nobody's or of another shop."""
+    if draft.service_id is None:
+        return
+    async with ctx.db.read() as tx:
+        service = await catalogue.get(tx, draft.service_id)
+    if service is None or service.shop_id != member.shop_id:
+        raise Refused("not_found", what="service")
 
 
 async def issue(ctx: Context, member: Member, invoice_id: str) -> Invoice:

@@ -12,9 +12,11 @@ from sigma.domain.errors import Problem
 from sigma.domain.invoice import MAX_ITEMS, Invoice
 from sigma.domain.money import BadMoney, Money, total
 from sigma.domain.question import MAX_QUESTIONS, Question
+from sigma.domain.service import PriceKind, Service
 from sigma.web.forms import read_money, read_quantity
 from sigma.web.invoice_form import (
     AskRow,
+    Expiry,
     InvoiceForm,
     ItemRow,
     Times,
@@ -38,7 +40,7 @@ def edited(form: InvoiceForm, button: str) -> InvoiceForm:
         return form
     if button == "sum":
         added = sum_of_items(form)
-        return replace(form, amount=_plain(added)) if added else form
+        return replace(form, amount=plain_sum(added)) if added else form
     what, how, number = found[1], found[2], int(found[3] or 0)
     if what == "items":
         rows = _changed(form.items, how, number, ItemRow(), MAX_ITEMS)
@@ -94,7 +96,7 @@ def sum_of_items(form: InvoiceForm) -> Money | None:
     return total(sums, form.currency) if sums else None
 
 
-def _plain(amount: Money) -> str:
+def plain_sum(amount: Money) -> str:
     """A sum as people type it: "1500", «1500,50»."""
     return amount.decimal().removesuffix(".00").replace(".", ",")
 
@@ -105,10 +107,10 @@ def form_of(invoice: Invoice) -> InvoiceForm:
     times = Times.ANY if invoice.max_payments is None else Times.ONCE
     return InvoiceForm(
         title=invoice.title,
-        amount=_plain(invoice.amount),
+        amount=plain_sum(invoice.amount),
         description=invoice.description,
-        items=tuple(ItemRow(i.name, i.quantity, _plain(i.price)) for i in invoice.items),
-        ask=complete(_ask_row(q) for q in invoice.questions),
+        items=tuple(ItemRow(i.name, i.quantity, plain_sum(i.price)) for i in invoice.items),
+        ask=complete(row_of(q) for q in invoice.questions),
         times=Times.COUNT if counted else times,
         max_payments=str(invoice.max_payments) if counted else "",
         return_url=invoice.return_url,
@@ -116,7 +118,25 @@ def form_of(invoice: Invoice) -> InvoiceForm:
     )
 
 
-def _ask_row(q: Question) -> AskRow:
+def form_of_service(service: Service) -> InvoiceForm:
+    """The form that an invoice for a service begins with."""
+    expiry, days = Expiry.NONE, service.template.expires_days
+    if days is not None:
+        expiry = {1: Expiry.DAY, 3: Expiry.THREE_DAYS}.get(days, Expiry.WEEK)
+    fixed = service.price is PriceKind.FIXED and service.amount is not None
+    return InvoiceForm(
+        title=service.title,
+        amount=plain_sum(service.amount) if fixed and service.amount else "",
+        description=service.description,
+        ask=complete(row_of(q) for q in service.template.questions),
+        expiry=expiry,
+        return_url=service.template.return_url,
+        currency=service.amount.currency if service.amount else "RUB",
+        service=service.id,
+    )
+
+
+def row_of(q: Question) -> AskRow:
     return AskRow(
         kind=str(q.kind),
         key=q.key,

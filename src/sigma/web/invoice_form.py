@@ -114,6 +114,9 @@ class InvoiceForm:
     max_payments: str = ""
     return_url: str = ""
     currency: str = "RUB"
+    dialog: str = ""  # the id of the dialog that it is issued into
+    service: str = ""  # the id of the service that it is for
+    order: str = ""  # the id of the VK order that it is for
 
 
 def read_form(given: Given) -> InvoiceForm:
@@ -132,6 +135,9 @@ def read_form(given: Given) -> InvoiceForm:
         max_payments=one(given, "max_payments"),
         return_url=one(given, "return_url"),
         currency=currency if currency in EXPONENTS else "RUB",
+        dialog=one(given, "dialog"),
+        service=one(given, "service"),
+        order=one(given, "order"),
     )
 
 
@@ -223,6 +229,8 @@ def read_draft(form: InvoiceForm, *, tz: str, now: int) -> tuple[Draft, list[Pro
         max_payments=1 if isinstance(max_payments, Problem) else max_payments,
         expires_at=None if isinstance(expires_at, Problem) else expires_at,
         return_url=form.return_url,
+        conversation_id=form.dialog or None,
+        service_id=form.service or None,
     )
     numbers = {
         "items": [n for n, item in items.items() if isinstance(item, Item)],

@@ -11,20 +11,30 @@ from sigma.domain.connection import Status as ConnectionStatus
 from sigma.domain.errors import Problem, Refused
 from sigma.domain.invoice import Draft, Invoice, Status
 from sigma.domain.member import Permission
-from sigma.services import connections, invoices
+from sigma.services import cards, catalogue, connections, invoices, orders
 from sigma.services.context import Context
 from sigma.services.invoices import Public
+from sigma.services.invoices import Remember as InvoiceKept
 from sigma.services.requests import Remember
 from sigma.services.users import Session
 from sigma.texts.formats import sign
 from sigma.web.cabinet.auth import NO_STORE, WebRequest
 from sigma.web.cabinet.door import cabinet_page, go, posted, sentences, words_of
+from sigma.web.cabinet.inbox_money import sent_into_dialog
 from sigma.web.cabinet.invoices import asked
 from sigma.web.cabinet.once import fresh_nonce, nonce_of, once
 from sigma.web.cabinet.zones import zone
 from sigma.web.checkout.sheet import sheet
 from sigma.web.forms import Given, one, read_id
-from sigma.web.invoice_edit import edited, edits, focus_after, form_of, sum_of_items
+from sigma.web.invoice_edit import (
+    edited,
+    edits,
+    focus_after,
+    form_of,
+    form_of_service,
+    plain_sum,
+    sum_of_items,
+)
 from sigma.web.invoice_form import OWN_KINDS, Expiry, InvoiceForm, Times, read_draft, read_form
 from sigma.web.pages import render
 
@@ -33,13 +43,30 @@ from sigma.web.pages import render
 async def new_invoice(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """An empty form, or one filled like an earlier invoice («Повторить»)."""
+    """An empty form, or one filled like an earlier invoice («Повторить»), from a service or an
+    order, for a dialog or for nobody yet.
+    """
     session.member.must(Permission.ISSUE)
-    like = one(asked(request), "like")
-    form = InvoiceForm()
-    if like:
-        form = form_of(await invoices.get(ctx, session.member, read_id(like, "inv")))
-    return await _form_page(request, ctx, session, form, fresh_nonce())
+    return await _form_page(
+        request, ctx, session, await _begun(request, ctx, session), fresh_nonce()
+    )
+
+
+async def _begun(request: WebRequest, ctx: Context, session: Session) -> InvoiceForm:
+    query, member, form = asked(request), session.member, InvoiceForm()
+    if like := one(query, "like"):
+        form = form_of(await invoices.get(ctx, member, read_id(like, "inv")))
+    elif service := one(query, "service"):
+        form = form_of_service(await catalogue.get(ctx, member, read_id(service, "svc")))
+    if order := one(query, "order"):
+        known = await orders.get(ctx, member, read_id(order, "ord"))
+        title = words_of(session).t("cards.order_title", order=known.display_id)
+        form = replace(form, title=title, amount=plain_sum(known.amount), order=known.id)
+    if dialog := one(query, "dialog"):
+        form = replace(
+            form, dialog=(await cards.own_dialog(ctx, member, read_id(dialog, "dlg"))).id
+        )
+    return form
 
 
 @post("/invoices/new")
@@ -71,10 +98,15 @@ async def _create(
     *,
     issued: bool,
 ) -> Response[Any]:
+    into_dialog = issued and draft.conversation_id is not None
+
     async def act(remember: Remember) -> Invoice:
-        return await invoices.create(
-            ctx, session.member, draft, issued=issued, remember=lambda made: remember(201, made.id)
-        )
+        kept: InvoiceKept = lambda made: remember(201, made.id)  # noqa: E731
+        if into_dialog:
+            order = form.order or None
+            return await cards.issue(ctx, session.member, draft, order_id=order, remember=kept)
+        alone = replace(draft, conversation_id=None)
+        return await invoices.create(ctx, session.member, alone, issued=issued, remember=kept)
 
     try:
         made = await once(ctx, session.member, f"invoice issued={issued}", given, act)
@@ -87,6 +119,8 @@ async def _create(
         wrong = list(refused.problems)
         return await _form_page(request, ctx, session, form, nonce_of(given), wrong)
     invoice = await invoices.get(ctx, session.member, made)
+    if into_dialog:
+        return await sent_into_dialog(ctx, session.member, invoice)
     done = "invoices.done_issued" if issued else "invoices.done_drafted"
     return go(f"/invoices/{made}", done, number=invoice.number)
 
@@ -176,6 +210,7 @@ async def preview_text(ctx: Context, session: Session, form: InvoiceForm) -> str
         accent=shop.accent.lstrip("#").lower(),
         decline="",
         wait_url="",
+        mark="",
         receipt_url="",
         path="/i/preview",
         **sheet(public, words),

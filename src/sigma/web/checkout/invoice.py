@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from sigma.domain.errors import Refused
 from sigma.domain.payment import Payment, Status
 from sigma.domain.shop import url_ok
-from sigma.services import checkout, invoices
+from sigma.services import binding, cards, checkout, invoices
 from sigma.services.checkout import PayForm, Seen
 from sigma.services.context import Context
 from sigma.services.invoices import Public
@@ -29,6 +29,7 @@ from sigma.web.checkout.client import (
 from sigma.web.checkout.fields import typed
 from sigma.web.checkout.sheet import closed, sheet, summary
 
+MARK_FIELD = "_d"  # no question's key begins so
 MAX_FORM = 256 * 1024  # bytes; thirty long answers are far smaller
 OVER = (Status.FAILED, Status.CANCELED)
 
@@ -83,7 +84,13 @@ def _wish(request: ClientRequest, ctx: Context, token: str, given: dict[str, lis
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "")[:300],
         page_url=f"{ctx.settings.base_url}/i/{token}",
+        mark=_mark(_first(given, MARK_FIELD)),
     )
+
+
+def _mark(text: str) -> str:
+    """The mark of a dialog's link as it came; whether it is genuine is for the services to say."""
+    return text if len(text) <= 100 and text.isascii() else ""
 
 
 def _onward(token: str, payment: Payment) -> str:
@@ -148,8 +155,13 @@ def _open(
         decline="" if problems else _decline(started, words),
         wait_url=_wait_url(public, started) if going else "",
         receipt_url=f"/r/{started.payment.token}" if started and paid else "",
+        mark=_mark(request.query_params.get(binding.PARAM, "") or _first(given, MARK_FIELD)),
         **filled,
     )
+
+
+def _first(given: dict[str, list[str]], name: str) -> str:
+    return next(iter(given.get(name, [])), "")
 
 
 def _wait_url(public: Public, started: Seen | None) -> str:
@@ -193,4 +205,13 @@ def _closed(
     )
 
 
-HANDLERS = [show, pay]
+@post("/i/{token:str}/seen", request_max_body_size=1024, status_code=204)
+async def seen(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> None:
+    """The page was really opened: a chat that looks for a preview runs no script."""
+    form = await request.form()
+    mark = form.get(MARK_FIELD)
+    if isinstance(mark, str) and _mark(mark):
+        await cards.opened(ctx, token, mark, request.cookies.get(PAYER_COOKIE, ""))
+
+
+HANDLERS = [show, pay, seen]
