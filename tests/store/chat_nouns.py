@@ -109,6 +109,7 @@ CHAT: tuple[Saved, ...] = (
         message_id=MESSAGE.id,
         face=Face.PAID,
         opened_at=NOW + 6,
+        payer="payer",
     ),
     Order(
         id="ord_1",

@@ -179,6 +179,7 @@ cards = Table(
     Column("message_id", TextC),
     text_("face"),
     Column("opened_at", BigInt),
+    text_("payer"),
     int_("created_at"),
     text_("created_by"),
     int_("version"),
