@@ -300,3 +300,41 @@ async def test_a_page_of_another_site_cannot_speak_for_the_client(visit: Visit) 
     sent = await visit.http.post(visit.talk, data={"text": "Привет"}, headers=foreign)
     assert sent.status_code == 403
     assert visit.said() == []
+
+
+async def test_the_owner_adds_changes_and_takes_away_a_service(visit: Visit) -> None:
+    services = f"/vk/club{visit.club.id}/services"
+    typed = {"title": "Укладка", "description": "Вечером и утром.", "kind": "2", "price": "1 500,5"}
+    made = await visit.http.post(services, data=typed | {"available": "1"})
+    assert "от 1\u00a0500,50\u00a0₽" in made.text
+    [item] = visit.vk.items_of(visit.club.id)
+    assert (item.price, item.price_type, item.service, item.availability) == (150_050, 2, True, 0)
+    assert item.photo_ids[0] in visit.vk.pictures
+    opened = (await visit.http.get(f"{services}?id={item.id}")).text
+    assert 'value="1500,50"' in opened
+    await visit.http.post(services, data=typed | {"id": str(item.id), "price": "900"})
+    [changed] = visit.vk.items_of(visit.club.id)
+    assert (changed.price, changed.availability) == (90_000, 2)
+    assert changed.photo_ids == item.photo_ids
+    gone = await visit.http.post(f"{services}/delete", data={"id": str(item.id)})
+    assert "Услуг пока нет." in gone.text
+
+
+async def test_a_service_that_vk_would_refuse_is_refused_beside_its_field(visit: Visit) -> None:
+    typed = {"title": "Лак", "description": "Коротко", "kind": "0", "price": "ноль"}
+    refused = await visit.http.post(f"/vk/club{visit.club.id}/services", data=typed)
+    assert refused.status_code == 422
+    for error in ("В названии от 4 до 100", "не меньше 10 знаков", "Введите сумму"):
+        assert error in refused.text
+    assert 'value="ноль"' in refused.text
+    assert visit.vk.items_of(visit.club.id) == []
+
+
+async def test_a_community_comes_to_be_with_everything_off(visit: Visit) -> None:
+    refused = await visit.http.post("/vk/create", data={"name": " "})
+    assert refused.status_code == 422
+    made = await visit.http.post("/vk/create", data={"name": "Первая"})
+    club = visit.vk.communities[max(visit.vk.communities)]
+    assert made.url.path == f"/vk/club{club.id}/manage"
+    assert (club.name, club.messages, club.services) == ("Первая", False, False)
+    assert "Сообщество не принимает" in (await visit.http.get(f"/vk/club{club.id}")).text

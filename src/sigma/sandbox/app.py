@@ -34,6 +34,7 @@ from sigma.sandbox.vk import longpoll as vk_longpoll
 from sigma.sandbox.vk import pages as vk_pages
 from sigma.sandbox.vk import pages_dialog as vk_dialog
 from sigma.sandbox.vk import pages_manage as vk_manage
+from sigma.sandbox.vk import pages_services as vk_services
 from sigma.sandbox.vk import pictures as vk_pictures
 from sigma.sandbox.vk import program as vk_program
 from sigma.sandbox.vk import program_owner as vk_owner
@@ -148,9 +149,8 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/vk/longpoll", route_handlers=list(vk_longpoll.HANDLERS)),
             Router("/vk/upload", route_handlers=list(vk_uploads.HANDLERS)),
             Router("/vk/pictures", route_handlers=list(vk_pictures.HANDLERS)),
-            Router(
-                "/vk", route_handlers=[*vk_pages.HANDLERS, *vk_dialog.HANDLERS, *vk_manage.HANDLERS]
-            ),
+            Router("/vk", route_handlers=[*vk_pages.HANDLERS, *vk_dialog.HANDLERS]),
+            Router("/vk", route_handlers=[*vk_manage.HANDLERS, *vk_services.HANDLERS]),
             *control_pages.HANDLERS,
         ],
         state=State(

@@ -9,8 +9,9 @@ from litestar.params import FromPath
 from msgspec.structs import replace
 
 from sigma.sandbox.answers import Asked, away, missing
-from sigma.sandbox.moments import to_person
+from sigma.sandbox.moments import SECOND, to_person
 from sigma.sandbox.vk import shown
+from sigma.sandbox.vk.methods_groups import change
 from sigma.sandbox.vk.pages import club_of, me, picture, show, vk_of
 from sigma.sandbox.vk.pictures import NotAPicture, avatar, read_photo
 from sigma.sandbox.vk.state import Vk
@@ -40,6 +41,7 @@ RIGHTS = (
     ("market", "Товары"),
 )
 TICKED_AT_FIRST = {"manage", "messages", "photos"}
+MARKET_SERVICES = 51  # the number of the section in `main_section`
 MAX_PHOTO = 5_000_000
 BAD_PHOTO = "Файл не похож на картинку. Подойдёт PNG, JPEG или WebP до 5 МБ."
 
@@ -122,31 +124,34 @@ async def save(request: Asked, name: FromPath[str], block: FromPath[str]) -> Res
             return _manage_page(request, club, wrong)
     else:
         typed = {key: str(value).strip() for key, value in form.items()}
-        change(vk, club, **BLOCKS[block](club, typed))
+        told, silent = BLOCKS[block](club, typed)
+        with vk.together():
+            change(vk, vk.put_community(replace(club, **silent)), club.owner_id, told)
     return away(f"/vk/club{club.id}/manage?saved={block}#{block}")
 
 
-def _about(club: Community, typed: dict[str, str]) -> Json:
-    return {"name": typed.get("name") or club.name, "description": typed.get("description", "")}
+# Each block gives the changes that programs hear of and those they do not.
+def _about(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
+    name = typed.get("name") or club.name
+    return {"name": name, "description": typed.get("description", "")}, {}
 
 
-def _contact(club: Community, typed: dict[str, str]) -> Json:
+def _contact(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
     desc, phone, email = (typed.get(key, "") for key in ("desc", "phone", "email"))
     first = [Contact(club.owner_id, desc, phone, email)] if desc or phone or email else []
-    return {"contacts": first + club.contacts[1:]}
+    return {}, {"contacts": first + club.contacts[1:]}
 
 
-def _messages(_: Community, typed: dict[str, str]) -> Json:
-    return {
-        "messages": "messages" in typed,
-        "bots_capabilities": "bots" in typed,
-        "bots_start_button": "start" in typed,
-    }
+def _messages(_: Community, typed: dict[str, str]) -> tuple[Json, Json]:
+    bots = {"bots_capabilities": "bots" in typed, "bots_start_button": "start" in typed}
+    return {"messages": "messages" in typed} | bots, {}
 
 
-def _sections(_: Community, typed: dict[str, str]) -> Json:
+def _sections(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
+    kept = "basic" if club.market == "none" else club.market
+    shop = kept if "market" in typed else "none"
     on = "services" in typed
-    return {"services": on, "main_section": 51 if on else 0}
+    return {"market": shop, "main_section": MARKET_SERVICES if on else 0}, {"services": on}
 
 
 BLOCKS: dict[str, Any] = {
@@ -156,23 +161,6 @@ BLOCKS: dict[str, Any] = {
     "messages": _messages,
     "sections": _sections,
 }
-# How the event `group_change_settings` calls what the pages change.
-TOLD_AS = {"name": "title", "description": "description", "messages": "messages"}
-
-
-def change(vk: Vk, club: Community, **changes: Any) -> Community:
-    """The owner changes settings; programs that listen hear of it."""
-    told = {}
-    for key, name in TOLD_AS.items():
-        old, new = getattr(club, key), changes.get(key, getattr(club, key))
-        if old != new:
-            both = (int(old), int(new)) if isinstance(old, bool) else (old, new)
-            told[name] = {"old_value": both[0], "new_value": both[1]}
-    with vk.together():
-        club = vk.put_community(replace(club, **changes))
-        if told:
-            vk.tell(club.id, "group_change_settings", {"user_id": club.owner_id, "changes": told})
-    return club
 
 
 async def _save_avatar(vk: Vk, club: Community, form: Any) -> Wrong | None:
@@ -199,7 +187,8 @@ async def _save_avatar(vk: Vk, club: Community, form: Any) -> Wrong | None:
 def _new_avatar(vk: Vk, club: Community, **changes: Any) -> None:
     with vk.together():
         club = vk.put_community(replace(club, has_photo=True, **changes))
-        photo = {"id": club.photo_id, "owner_id": -club.id}
+        photo: Json = {"id": club.photo_id, "owner_id": -club.id, "album_id": -6}
+        photo |= {"date": vk.now(club.id) // SECOND, "has_tags": False, "sizes": []}
         vk.tell(club.id, "group_change_photo", {"user_id": club.owner_id, "photo": photo})
 
 

@@ -132,6 +132,7 @@ def club_page(vk: Vk, club: Community) -> dict[str, Any]:
         "bots": club.bots_capabilities,
         "start_button": club.bots_start_button,
         "services": club.services,
+        "market": club.market != "none",
         "contacts": [_contact(vk, one.user_id, one) for one in club.contacts],
     }
 
