@@ -17,6 +17,7 @@ from tests.vk_schema import Gap, excused
 
 GAPS = [
     Gap("*", "*keyboard.buttons.*.action.payload", "demanded of links too, which have none"),
+    Gap("event:group_change_settings", "object.changes.*", "lies flat what VK and the schema nest"),
     Gap("market.get*", "response.items.*.photos", "one photo where VK sends a list of them"),
 ]
 
@@ -58,8 +59,13 @@ async def check_answer(method: str, params: Mapping[str, str], answer: Any) -> N
 
 
 def check_event(event: Any) -> None:
-    """An event of the Callback API or of Bots Long Poll. Raises AssertionError."""
+    """An event of the Callback API or of Bots Long Poll; the confirmation has no model.
+
+    Raises AssertionError.
+    """
     kind = str(event["type"])
+    if kind == "confirmation":
+        return
     model = getattr(GroupTypes, "".join(word.title() for word in kind.split("_")))
     try:
         heard = model(**event)

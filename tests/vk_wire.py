@@ -39,7 +39,7 @@ class Checked(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Raises AssertionError when anything was wrong."""
         await self._network.aclose()
-        assert self.broken == []
+        assert not self.broken, "\n".join(self.broken)
 
     async def _watched(self, request: httpx.Request) -> httpx.Response:
         method = _method(request)

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from sigma.sandbox.app import Sandbox
-from tests.sandbox.clubs import Club, open_club
 from tests.sandbox.communities import Ear, Owner, ear
 from tests.sandbox.merchants import Hook, Merchant
+from tests.sandbox.watched import Watched
 
 
 @pytest.fixture
@@ -18,13 +18,6 @@ async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
     """A shop nobody else uses."""
     async with httpx.AsyncClient(timeout=5, verify=False) as http:
         yield Merchant(sandbox, http)
-
-
-@pytest.fixture
-async def club(sandbox: Sandbox) -> AsyncIterator[Club]:
-    """A community of VK nobody else uses."""
-    async with httpx.AsyncClient(timeout=10) as http:
-        yield open_club(sandbox, http)
 
 
 @pytest.fixture
@@ -64,3 +57,12 @@ async def listening() -> AsyncIterator[Ear]:
     """A server that waits for events."""
     async with ear() as server:
         yield server
+
+
+@pytest.fixture
+async def club(sandbox: Sandbox) -> AsyncIterator[Watched]:
+    """The same with an advanced shop, and every word both ways is checked."""
+    async with httpx.AsyncClient(timeout=5, verify=False) as http:
+        club = Watched(sandbox, http)
+        await club.meet(market="advanced")
+        yield club

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections import deque
 
-from litestar import Response, get
+from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 from msgspec.structs import replace
 
@@ -84,9 +84,9 @@ class Rings:
         return {"failed": 1, "ts": longpoll.ts} if int(ts) < oldest - 1 else None
 
 
-@get("/{group_id:int}")
+@route("/{group_id:int}", http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200)
 async def check(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """`?act=a_check&key=…&ts=…&wait=25`."""
+    """`?act=a_check&key=…&ts=…&wait=25`; public clients ask by GET or by POST."""
     rings: Rings = request.app.state["vk_rings"]
     vk: Vk = request.app.state["vk"]
     query = request.query_params
