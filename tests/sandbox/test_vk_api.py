@@ -1,17 +1,15 @@
-"""The API of VKontakte in a box: keys and their rights, communities, messages, photos, goods."""
+"""The API of VKontakte in a box: keys and rights, communities, messages, photos."""
 
 import asyncio
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
-from sigma.sandbox.app import Sandbox, SandboxConfig, start_sandbox
-from tests.sandbox.communities import Owner
+from sigma.sandbox.app import SandboxConfig, start_sandbox
+from tests.sandbox.communities import Owner, drawn
 
 PAY = {
     "inline": True,
@@ -77,13 +75,6 @@ async def test_a_key_without_the_right_is_refused(owner: Owner) -> None:
     assert await owner.code("groups.toggleMarket", group_id=owner.group_id, state="basic") == 27
 
 
-async def test_goods_are_closed_to_a_communitys_key_until_opened(owner: Owner) -> None:
-    await owner.test(f"communities/{owner.group_id}", market="basic")
-    assert await owner.code("market.get", owner_id=-owner.group_id) == 27
-    await owner.control(vk_market_open=True)
-    assert (await owner.call("market.get", owner_id=-owner.group_id))["count"] == 0
-
-
 async def test_too_many_calls_a_second_are_refused(owner: Owner) -> None:
     answers = await asyncio.gather(*(owner.raw("groups.getTokenPermissions") for _ in range(25)))
     codes = [one["error"]["error_code"] for one in answers if "error" in one]
@@ -118,6 +109,26 @@ async def test_settings_are_written_and_read_back(owner: Owner) -> None:
     assert await owner.code("groups.getSettings", **mine) == 27
     settings = await owner.call("groups.getSettings", token=owner.user_token, **mine)
     assert (settings["title"], settings["bots_capabilities"]) == ("Имя", 0)
+
+
+async def test_an_owner_fills_the_page_by_hand(owner: Owner) -> None:
+    contact = {"user_id": 1001, "desc": "Мастер", "phone": "+7 900 000-00-00"}
+    filled = {"contacts": [contact], "has_photo": True, "description": "О нас"}
+    await owner.test(f"communities/{owner.group_id}", **filled)
+    fields = "contacts,has_photo,description"
+    (read,) = (await owner.call("groups.getById", fields=fields))["groups"]
+    assert (read["contacts"], read["has_photo"], read["description"]) == ([contact], 1, "О нас")
+    url = f"{owner.root}/test/communities/{owner.group_id}"
+    assert (await owner.http.post(url, json={"messages": "да"})).status_code == 400
+    assert (await owner.http.post(f"{url}000", json={})).status_code == 404
+
+
+async def test_a_closed_community_takes_no_messages(owner: Owner) -> None:
+    await owner.test(f"communities/{owner.group_id}", messages=False)
+    body = {"person_id": owner.client, "group_id": owner.group_id, "text": "Ау"}
+    refused = await owner.http.post(f"{owner.root}/test/write", json=body)
+    assert refused.status_code == 409
+    assert await owner.code("messages.send", peer_id=owner.client, message="?", random_id=1) == 15
 
 
 async def test_the_owners_key_switches_the_shop(owner: Owner) -> None:
@@ -294,12 +305,6 @@ async def test_an_answer_to_a_button_comes_within_a_minute(owner: Owner) -> None
     assert await owner.code("messages.sendMessageEventAnswer", **answer) == 100
 
 
-def drawn(kind: str = "JPEG") -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (640, 480), "#336699").save(out, kind)
-    return out.getvalue()
-
-
 async def test_a_photo_goes_into_a_message(owner: Owner) -> None:
     await owner.write()
     server = await owner.call("photos.getMessagesUploadServer", peer_id=owner.client)
@@ -315,69 +320,6 @@ async def test_a_photo_goes_into_a_message(owner: Owner) -> None:
     assert await owner.code("photos.saveMessagesPhoto", **uploaded.json()) == 100
     rubbish = await owner.http.post(server["upload_url"], files={"photo": ("1.jpg", b"no")})
     assert rubbish.json()["photo"] == "[]"
-
-
-async def test_prices_go_in_as_roubles_and_come_out_as_kopecks(owner: Owner) -> None:
-    await owner.test(f"communities/{owner.group_id}", market="basic")
-    own = {"token": owner.user_token, "owner_id": -owner.group_id}
-    where = await owner.call(
-        "market.getProductPhotoUploadServer", token=owner.user_token, group_id=owner.group_id
-    )
-    uploaded = await owner.http.post(where["upload_url"], files={"file": ("1.png", drawn("PNG"))})
-    saved = await owner.call(
-        "market.saveProductPhoto", token=owner.user_token, upload_response=uploaded.text
-    )
-    await asyncio.sleep(1)
-    item = {"name": "Стрижка", "description": "Быстро и ровно", "category_id": 1}
-    item |= {"price": "1500.50", "main_photo_id": saved["photo_id"]}
-    number = (await owner.call("market.add", **own, **item))["market_item_id"]
-    asked = {"token": owner.user_token, "item_ids": f"-{owner.group_id}_{number}"}
-    (read,) = (await owner.call("market.getById", **asked, extended=1))["items"]
-    assert (read["price"]["amount"], read["price"]["text"]) == ("150050", "1\u00a0500,50\u00a0₽")
-    assert read["photos"][0]["id"] == saved["photo_id"]
-    assert await owner.call("market.edit", **own, **item | {"price": 2}, item_id=number) == 1
-    await asyncio.sleep(1)
-    (read,) = (await owner.call("market.get", **own))["items"]
-    assert read["price"]["amount"] == "200"
-    assert await owner.call("market.delete", **own, item_id=number) == 1
-    assert (await owner.call("market.get", **own))["count"] == 0
-
-
-async def test_the_seeded_studio_sells_in_all_kinds_of_prices(sandbox: Sandbox) -> None:
-    token = sandbox.vk.create_user_key(1001, ["market"])
-    async with httpx.AsyncClient() as http:
-        owner = Owner(sandbox, http, 1, token)
-        items = (await owner.call("market.get", owner_id=-1, extended=1))["items"]
-        prices = [(one["price"]["price_type"], one["price"]["text"]) for one in items[-4:]]
-        assert prices == [
-            (3, "Цена по договорённости"),
-            (2, "от 3\u00a0500\u00a0₽"),
-            (0, "2\u00a0800\u00a0₽"),
-            (0, "2\u00a0200\u00a0₽"),
-        ]
-        shown = await http.get(items[0]["thumb_photo"])
-        assert shown.headers["content-type"] == "image/png"
-
-
-async def test_orders_of_the_advanced_shop_are_marked_paid_by_a_communitys_key(
-    owner: Owner,
-) -> None:
-    item = await owner.test(f"communities/{owner.group_id}/items", title="Лак", price=45000)
-    line = [item["item_id"], 2]
-    assert await owner.code("market.getGroupOrders", group_id=owner.group_id) == 1409
-    await owner.test(f"communities/{owner.group_id}", market="advanced")
-    who = {"person_id": owner.client, "group_id": owner.group_id}
-    made = await owner.test("orders", **who, lines=[line])
-    asked = {"user_id": owner.client, "order_id": made["order_id"]}
-    order = (await owner.call("market.getOrderById", **asked))["order"]
-    assert order["total_price"]["amount"] == "90000"
-    assert (await owner.call("market.getOrderItems", **asked))["items"][0]["quantity"] == 2
-    paid = {"payment_status": "paid", "receipt_link": "https://r.example/1"}
-    assert await owner.call("market.editOrder", **asked, **paid) == 1
-    (order,) = (await owner.call("market.getGroupOrders", group_id=owner.group_id))["items"]
-    assert order["payment"] == {"status": "paid", "receipt_link": "https://r.example/1"}
-    assert await owner.code("market.editOrder", **asked, status=9) == 1456
-    assert await owner.code("market.getOrderById", order_id=99) == 1436
 
 
 async def test_a_lost_answer_leaves_the_message_sent(owner: Owner) -> None:

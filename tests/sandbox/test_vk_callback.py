@@ -18,6 +18,15 @@ async def statuses(owner: Owner) -> list[str]:
     return [one["status"] for one in found["items"]]
 
 
+async def until(owner: Owner, status: str) -> None:
+    """Wait for the status of the only server; some seconds at most."""
+    for _ in range(100):
+        if (found := await statuses(owner)) == [status]:
+            return
+        await asyncio.sleep(0.06)
+    raise AssertionError(f"{found}, not {status}")
+
+
 async def test_the_address_is_confirmed_during_the_call(owner: Owner, listening: Ear) -> None:
     group = {"group_id": owner.group_id}
     code = await owner.call("groups.getCallbackConfirmationCode", **group)
@@ -47,11 +56,7 @@ async def test_a_wrong_code_leaves_the_server_waiting_and_a_right_one_opens_it(
     right = await owner.call("groups.getCallbackConfirmationCode", group_id=owner.group_id)
     listening.code = right["code"]
     await listening.wait(1)
-    for _ in range(100):
-        if await statuses(owner) == ["ok"]:
-            break
-        await asyncio.sleep(0.06)
-    assert await statuses(owner) == ["ok"]
+    await until(owner, "ok")
     assert "message_new" not in listening.types
 
 
@@ -174,23 +179,39 @@ async def test_a_server_that_fails_for_long_gets_no_new_events_until_it_works(
 ) -> None:
     await owner.control(vk_retry_ms=20)
     await owner.listen(listening, "message_new")
-    listening.answers = [(500, "", "")] * 20
+    listening.answers = [(500, "", "")] * 1000
     for _ in range(10):
         await owner.write()
-    await listening.wait(20)
-    await asyncio.sleep(0.05)
-    if await statuses(owner) == ["failed"]:
-        await owner.write("Пропало")
-    for _ in range(100):
-        if await statuses(owner) == ["ok"]:
-            break
-        await asyncio.sleep(0.06)
-    assert await statuses(owner) == ["ok"]
+    await until(owner, "failed")
+    await owner.write("Пропало")
+    listening.answers.clear()
+    await until(owner, "ok")
     await owner.write("Снова слышно")
-    await asyncio.sleep(0.2)
-    texts = [one.body["object"]["message"]["text"] for one in listening.heard]
-    assert texts[-1] == "Снова слышно"
+    texts: list[str] = []
+    for _ in range(100):
+        texts = [one.body["object"]["message"]["text"] for one in listening.heard]
+        if "Снова слышно" in texts:
+            break
+        await asyncio.sleep(0.02)
+    assert "Снова слышно" in texts
     assert "Пропало" not in texts
+
+
+async def test_a_failed_server_is_tried_again_after_an_hour(owner: Owner, listening: Ear) -> None:
+    await owner.control(vk_retry_ms=0)
+    await owner.listen(listening, "message_new")
+    listening.answers = [(500, "", "")] * 24
+    for _ in range(4):
+        await owner.write()
+    await listening.wait(24)
+    await until(owner, "failed")
+    await owner.control(vk_retry_ms=10_000)
+    await owner.write("рано")
+    await owner.control(vk_retry_ms=0)
+    await owner.write("пора")
+    heard = await listening.wait(25)
+    assert heard[-1].body["object"]["message"]["text"] == "пора"
+    await until(owner, "ok")
 
 
 async def test_the_server_can_ask_to_be_removed(owner: Owner, listening: Ear) -> None:

@@ -6,6 +6,7 @@ lost answer. So "done, but the answer is lost" is exactly that. HTTP is 200 for 
 
 import asyncio
 import inspect
+import re
 import time
 from collections import deque
 from typing import Any
@@ -41,6 +42,7 @@ METHODS: dict[str, Method] = {
     **methods_orders.METHODS,
     "utils.getServerTime": Method(lambda call: call.vk.now() // 1_000_000, "", ""),
 }
+VERSION = re.compile(r"\d{1,3}(\.\d{1,4})?")
 GROUP_RATE = 20
 USER_RATE = 3
 
@@ -60,7 +62,7 @@ class Api:
         control = self.vk.control
         try:
             token = self._sign_in(name, params)
-            shop = str(token.group_id) if token.group_id else None
+            shop = _shop(token, params)
             await asyncio.sleep((control.take(Effect.VK_DELAY_MS, name, shop) or 0) / 1000)
             if control.take(Effect.VK_CUT_REQUEST, name, shop):
                 await cut(request.scope)
@@ -77,7 +79,7 @@ class Api:
         if name not in METHODS:
             raise VkRefused(3)
         version = params.get("v", "")
-        if not version.replace(".", "", 1).isdecimal():
+        if not VERSION.fullmatch(version):
             raise VkRefused(8, "v (version) is required")
         if not params.get("access_token"):
             raise VkRefused(15, "token required")
@@ -124,6 +126,12 @@ class Api:
                 "no access to call this method. It cannot be called with current scopes.",
                 1133,
             )
+
+
+def _shop(token: Token, params: dict[str, str]) -> str | None:
+    """The community the call is about, as /control names it."""
+    said = params.get("group_id") or params.get("owner_id", "").removeprefix("-")
+    return str(token.group_id) if token.group_id else said or None
 
 
 async def read_params(request: Asked) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 from msgspec.structs import replace
@@ -233,8 +234,9 @@ class Books:
 
     def unread(self, dialog: Dialog) -> int:
         """How many of the person's messages the community has not read."""
-        fresh = (m for m in self.newest(dialog.group_id, dialog.person_id))
-        return sum(1 for m in fresh if not m.out and m.cmid > dialog.in_read)
+        newest = self.newest(dialog.group_id, dialog.person_id)
+        fresh = takewhile(lambda message: message.cmid > dialog.in_read, newest)
+        return sum(not message.out for message in fresh)
 
     def _remember(self, message: Message) -> None:
         dialog = self._messages.setdefault((message.group_id, message.person_id), {})

@@ -55,7 +55,7 @@ class Postman:
         servers = [
             one
             for one in self._vk.servers_of(community.id)
-            if one.status == "ok" and event in one.events
+            if self._open(one) and event in one.events
         ]
         if not servers or control.take(Effect.VK_EVENTS_OFF, event, shop):
             return
@@ -66,6 +66,13 @@ class Postman:
                 self._line_up(parcel)
             else:
                 self._gather(parcel, window_ms)
+
+    def _open(self, server: CallbackServer) -> bool:
+        """A server that failed is tried again after the longest pause."""
+        if server.status != "failed":
+            return server.status == "ok"
+        since = (moments.system_clock() - server.failed_at) / moments.SECOND
+        return bool(server.failed_at) and since > self._scaled(REPEATS_S[-1], server.group_id)
 
     def resume(self) -> None:
         """Take up what was waiting when the sandbox stopped."""
@@ -100,8 +107,10 @@ class Postman:
         """First tries of one lane, one after another."""
         lane = self._lanes[key]
         while lane:
-            await self._first(lane[0])
-            lane.pop(0)
+            try:
+                await self._first(lane[0])
+            finally:
+                lane.pop(0)
         del self._lanes[key]
 
     def _gather(self, parcel: Parcel, window_ms: int) -> None:
@@ -172,7 +181,8 @@ class Postman:
             return
         errors = 0 if taken else known.errors + 1
         status = "failed" if errors >= MAX_ERRORS else "ok" if taken else known.status
-        self._vk.put_server(replace(known, errors=errors, status=status))
+        failed_at = moments.system_clock() if status == "failed" else 0
+        self._vk.put_server(replace(known, errors=errors, status=status, failed_at=failed_at))
 
     async def _confirmed(self, server: CallbackServer) -> bool:
         code = self._vk.communities[server.group_id].code

@@ -87,6 +87,8 @@ def edit(call: Call) -> int:
     community, item = _item(call)
     fields = _fields(call, community)
     fields["photo_ids"] = fields["photo_ids"] or item.photo_ids
+    if item.price_type == 3 and fields["price"]:
+        fields["price_type"] = 0  # a named price is no longer a matter of agreement
     call.vk.put_item(replace(item, **fields))
     return 1
 

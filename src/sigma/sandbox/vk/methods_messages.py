@@ -55,6 +55,8 @@ def _said(call: Call, community: Community) -> Json:
     if len(text) > speech.MAX_TEXT:
         raise VkRefused(914)
     template = call.json("template")
+    if template is not None and not _is_carousel(template):
+        raise bad_param("template is invalid")
     if template and not community.bots_capabilities:
         raise VkRefused(912)
     payload = call.text("payload") or None
@@ -67,6 +69,14 @@ def _said(call: Call, community: Community) -> Json:
         "template": template,
         "payload": payload,
     }
+
+
+def _is_carousel(template: Any) -> bool:
+    """One to ten elements with up to three buttons each."""
+    if not isinstance(template, dict) or template.get("type") != "carousel":
+        return False
+    elements = template.get("elements")
+    return isinstance(elements, list) and 1 <= len(elements) <= 10
 
 
 def _peer(call: Call) -> int:
@@ -272,7 +282,7 @@ def answer_event(call: Call) -> int:
         not isinstance(data, dict)
         or data.get("type") not in ANSWERS
         or len(json.dumps(data, ensure_ascii=False)) > 1000
-        or (data["type"] == "show_snackbar" and not 1 <= len(data.get("text", "")) <= 90)
+        or (data["type"] == "show_snackbar" and not 1 <= len(str(data.get("text", ""))) <= 90)
     ):
         raise bad_param("event_data is invalid")
     call.vk.put_press(replace(press, answer=data or {}))

@@ -1,6 +1,7 @@
 """The community's side of a dialog: say and correct, and what may not be said."""
 
 import json
+import re
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ COLOURS = {"primary", "secondary", "default", "positive", "negative"}
 LABELLED = {"text", "callback", "open_link", "open_app"}
 KINDS = LABELLED | {"location", "vkpay", "open_photo"}
 EDITABLE_FOR = DAY
+ATTACHMENT = re.compile(r"([a-z]+)(-?\d{1,12})_(\d{1,12})(?:_(\w+))?")
 
 
 def say(vk: Vk, community: Community, person_id: int, random_id: int = 0, **fields: Any) -> Message:
@@ -90,14 +92,10 @@ def read_attachments(vk: Vk, community: Community, said: str) -> list[Attachment
 def _attachment(vk: Vk, community: Community, said: str) -> Attachment:
     if said.startswith(("http://", "https://")):
         return Attachment(type="link", url=said)
-    kind = said.rstrip("-_0123456789abcdefghijklmnopqrstuvwxyz") or said
-    kind = next((one for one in ("photo", "market", "doc", "wall") if said.startswith(one)), kind)
-    owner, _, rest = said.removeprefix(kind).partition("_")
-    number, _, key = rest.partition("_")
-    try:
-        owner_id, thing_id = int(owner), int(number)
-    except ValueError:
-        raise bad_param(f"attachment is invalid: {said[:40]}") from None
+    parts = ATTACHMENT.fullmatch(said)
+    if parts is None:
+        raise bad_param(f"attachment is invalid: {said[:40]}")
+    kind, owner_id, thing_id, key = parts[1], int(parts[2]), int(parts[3]), parts[4]
     picture = vk.pictures.get(thing_id)
     own = owner_id == -community.id
     if kind == "photo" and picture and picture.owner_id == owner_id:

@@ -167,6 +167,7 @@ class Vk(Books):
         if not community.messages:
             raise Closed(f"community {group_id} takes no messages")
         with self.together():
+            self.read(person.id, group_id)
             message = self.add_message(
                 group_id,
                 person.id,
@@ -179,7 +180,7 @@ class Vk(Books):
                 reply_to=reply_to,
             )
             dialog = self.dialog(group_id, person.id)
-            self.put_dialog(dialog, allowed=True, out_read=message.cmid, answered=False)
+            self.put_dialog(dialog, allowed=True, answered=False)
             told = {"message": wire.message_json(self, message), "client_info": wire.CLIENT_INFO}
             self.tell(group_id, "message_new", told)
         return message

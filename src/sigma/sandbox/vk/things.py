@@ -103,6 +103,7 @@ class CallbackServer(msgspec.Struct, frozen=True, kw_only=True):
     api_version: str = "5.199"
     events: list[str] = []
     errors: int = 0
+    failed_at: int = 0
 
 
 class LongPoll(msgspec.Struct, frozen=True, kw_only=True):
