@@ -54,6 +54,7 @@ class Body:
     attachments: tuple[Shown, ...] = ()
     keyboard: dict[str, Any] | None = None
     attachment: str = ""  # of ours: VK's text such as photo-1_2_key
+    payload: dict[str, Any] | None = None  # of a pressed button: may be forged, so only a wish
 
 
 @dataclass(frozen=True, slots=True)
