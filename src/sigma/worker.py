@@ -8,6 +8,7 @@ import structlog
 from sigma.domain.payment import Attention
 from sigma.domain.refund import Status as RefundStatus
 from sigma.services import (
+    autoanswer,
     cards,
     hearing,
     housekeeping,
@@ -66,6 +67,7 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice.expire": _expire,
     "mail.send": mails.send,
     "card.refresh": cards.refresh,
+    "auto.answer": autoanswer.answer,
     "community.watch": hearing.watch,
 }
 # Money is asked about until the acquirer answers, however long it is silent.
