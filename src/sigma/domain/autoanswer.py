@@ -1,4 +1,4 @@
-"""What a shop lets Sigma answer by itself, and what it would answer. Off until the owner wants it."""
+"""What a shop lets Sigma answer by itself, and what it would answer; off until the owner wants it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
