@@ -1,4 +1,4 @@
-"""What a shop lets Sigma answer by itself, and what it would answer; off until the owner wants it."""
+"""What a shop lets Sigma answer by itself, and what it would answer. Off until it is wanted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
