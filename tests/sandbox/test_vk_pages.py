@@ -129,6 +129,7 @@ async def test_words_of_people_are_not_read_as_html(visit: Visit) -> None:
     visit.club_says("<b>жирно</b> https://shop.example/?a=1&b=2. Вот")
     shown = (await visit.http.get(visit.talk)).text
     assert "&lt;b&gt;жирно&lt;/b&gt;" in shown
+    assert "<b>" not in shown
     assert (
         '<a href="https://shop.example/?a=1&amp;b=2" target="_blank" rel="noopener">'
         "https://shop.example/?a=1&amp;b=2</a>. Вот"
