@@ -41,6 +41,8 @@ class Ear:
     answers: list[tuple[int, str, str]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     delay_s: float = 0
+    busy: int = 0
+    most_busy: int = 0
 
     @property
     def types(self) -> list[str]:
@@ -59,7 +61,10 @@ class Ear:
         headers = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
         body = json.loads(await reader.readexactly(int(headers["content-length"])))
         self.heard.append(Heard(headers, body))
+        self.busy += 1
+        self.most_busy = max(self.busy, self.most_busy)
         await asyncio.sleep(self.delay_s)
+        self.busy -= 1
         text, status, extra = "ok", 200, ""
         if body["type"] == "confirmation":
             text = self.code

@@ -225,12 +225,13 @@ async def test_the_server_can_ask_to_be_removed(owner: Owner, listening: Ear) ->
 
 async def test_events_of_a_dialog_keep_their_order(owner: Owner, listening: Ear) -> None:
     await owner.listen(listening, "message_new")
-    listening.delay_s = 0.01
+    listening.delay_s = 0.03
     for number in range(12):
         await owner.write(str(number))
     heard = await listening.wait(12)
     texts = [one.body["object"]["message"]["text"] for one in heard]
     assert texts == [str(number) for number in range(12)]
+    assert listening.most_busy == 1
 
 
 async def test_control_repeats_reorders_delays_and_drops_events(
