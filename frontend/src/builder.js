@@ -1,4 +1,4 @@
-// The form builder of an invoice: the preview follows the typing. Without it «Посмотреть» shows it.
+// The form builder of an invoice or a service: the preview follows the typing. Without it «Посмотреть» shows it.
 const PAUSE = 250; // ms without typing before the preview is asked for
 
 let asked = 0;
@@ -23,12 +23,12 @@ function build() {
   const soon = () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const form = document.getElementById("invoice-form");
+      const form = document.querySelector("form[data-preview]");
       if (form) refresh(form, frame);
     }, PAUSE);
   };
   // The form itself is replaced when its rows change, so the page listens.
-  document.addEventListener("input", (event) => event.target.closest("#invoice-form") && soon());
+  document.addEventListener("input", (event) => event.target.closest("form[data-preview]") && soon());
   document.addEventListener("htmx:afterSettle", soon);
   const fold = document.querySelector("details[data-fold]");
   if (fold && !matchMedia("(width >= 1180px)").matches) fold.open = false;

@@ -211,3 +211,16 @@ async def photo(ctx: Context, photo_id: str) -> Photo:
     if found is None:
         raise Refused("not_found", what="photo")
     return found
+
+
+async def photo_size(
+    ctx: Context, member: Member, photo_id: str | None
+) -> dict[str, tuple[int, int]]:
+    """The width and height of one of the shop's photos, by its name; nothing for another's."""
+    if photo_id is None:
+        return {}
+    async with ctx.db.read() as tx:
+        found = await catalogue.photo(tx, photo_id)
+    if found is None or found.shop_id != member.shop_id:
+        return {}
+    return {photo_id: (found.width, found.height)}

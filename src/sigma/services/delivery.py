@@ -11,7 +11,7 @@ from sigma.channels.vk.messages import PAGE, Sent
 from sigma.domain.change import Change, Job
 from sigma.domain.conversation import Conversation, numbered
 from sigma.domain.errors import Refused
-from sigma.domain.message import STEP, Body, Message, Status, move
+from sigma.domain.message import STEP, Body, Message, Shown, Status, move
 from sigma.services import bodies, lines, words
 from sigma.services.context import HOUR, MINUTE, SECOND, Context
 from sigma.services.lines import Line
@@ -148,13 +148,19 @@ async def _sent(ctx: Context, ready: _Ready, sent: Sent) -> None:
 
 
 async def arrived(
-    ctx: Context, tx: Tx, conversation: Conversation, message: Message, sent: Sent
-) -> Conversation:
+    ctx: Context,
+    tx: Tx,
+    conversation: Conversation,
+    message: Message,
+    sent: Sent,
+    shown: tuple[Shown, ...] = (),
+) -> None:
     """Writes that VK has a message of ours, in a transaction that holds the dialog's lock, and
-    promises the next one. Returns the dialog after it.
+    promises the next one. `shown` is what hangs on it as VK shows it.
     """
     now = ctx.now()
     body = bodies.read(ctx.sealer, message.body_sealed)
+    body = replace(body, attachments=shown or body.attachments)
     there = replace(
         message,
         status=move(message, Status.SENT),
@@ -163,6 +169,7 @@ async def arrived(
         place=sent.cmid * STEP,
         at=message.at if now - message.at < MINUTE else now,
         failure="",
+        body_sealed=bodies.seal(ctx.sealer, body),
     )
     after = numbered(
         conversation,
@@ -174,7 +181,6 @@ async def arrived(
     )
     await changes.write(tx, Change((after, there), jobs=await _next(tx, message)), now)
     await words.index(tx, ctx.sealer, message.shop_id, message.conversation_id, body.text)
-    return replace(after, version=after.version + 1)
 
 
 async def _next(tx: Tx, done: Message) -> tuple[Job, ...]:

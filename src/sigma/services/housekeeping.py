@@ -1,9 +1,12 @@
-"""What no one waits for: old sessions and answered requests are forgotten in time."""
+"""What no one waits for: old sessions, answered requests and handled events of VK are forgotten in
+time.
+"""
 
 from sigma.services.context import DAY, Context
 from sigma.store import catalogue, requests, users
 
 REMEMBER = 3 * DAY  # an idempotency key answers for at least a day; clients with queues get three
+TOLD = 30 * DAY  # VK repeats an event for two hours; a person may look for one a month later
 
 
 async def tidy(ctx: Context) -> None:
@@ -13,3 +16,4 @@ async def tidy(ctx: Context) -> None:
         await requests.forget(tx, now - REMEMBER)
         await users.end_old(tx, now)
         await catalogue.sweep_photos(tx, now - DAY)  # chosen in a form that was never sent
+        await communities.forget_told(tx, now - TOLD)

@@ -115,6 +115,12 @@ async def front(ctx: Context, slug: str) -> Front:
     return Front(shop, tuple(visible), where, acquirer is not None, sizes)
 
 
+async def payable(ctx: Context, shop_id: str) -> bool:
+    """Whether an acquirer is connected, so that «Оплатить» leads somewhere."""
+    async with ctx.db.read() as tx:
+        return await connections.active(tx, shop_id) is not None
+
+
 async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice:
     """An invoice for a service with a fixed price.
 

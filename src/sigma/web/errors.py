@@ -12,6 +12,7 @@ from sigma.web.api.problems import problem
 from sigma.web.cabinet.problem_page import error_page
 from sigma.web.checkout.client import broken, missing
 from sigma.web.pages import language
+from sigma.web.storefront.pages import nothing
 
 WebRequest = Request[Any, Any, Any]
 
@@ -58,6 +59,10 @@ def _answer(request: WebRequest, refused: Refused) -> Response[Any]:
     if path.startswith(("/i/", "/r/")):
         if refused.status < 500 and refused.code in ("not_found", "method_not_allowed"):
             return missing(request)
+        return broken(request, refused.status, _request_id(request))
+    if path.startswith("/s/"):
+        if refused.status < 500 and refused.code in ("not_found", "method_not_allowed"):
+            return nothing(request)
         return broken(request, refused.status, _request_id(request))
     status = CODES[refused.code]
     session = request.scope["state"].get("session")
