@@ -29,6 +29,7 @@ from sigma.services.checkout import PayForm
 from sigma.services.context import Context, Ids, clock
 from sigma.store.db import open_database
 from sigma.store.seal import Sealer
+from tests.vk_wire import checked_client
 
 ACCOUNTS = itertools.count(700_001)
 MIR = "2202474301322987"  # paid without 3-D Secure
@@ -189,11 +190,14 @@ async def open_world(
     """Opens a world on a migrated, empty database."""
     moved = Clock()
     database = await open_database(database_url)
-    vk = Clients(lambda _: httpx.AsyncClient(verify=False))
+    vk = Clients(lambda _: checked_client())  # what Sigma asks passes VK's schema
     acquirers = providers or open_providers(lambda _: httpx.AsyncClient(verify=False))
     ctx = Context(
         db=database,
-        settings=settings or TestSettings(),
+        settings=settings
+        or TestSettings(
+            vk_api_url=f"{sandbox.base_url}/vk", vk_site_url=f"{sandbox.base_url}/vk"
+        ),
         sealer=Sealer([secrets.token_hex(16)]),
         ids=Ids(moved),
         providers=acquirers,

@@ -35,6 +35,7 @@ from sigma.web.cabinet import (
 )
 from sigma.web.cabinet.auth import cabinet, entrance
 from sigma.web.cabinet.problem_page import error_page
+from tests.vk_wire import checked_client
 from tests.world import TestSettings
 
 BASE = "http://127.0.0.1:8000"
@@ -105,7 +106,7 @@ async def empty_house(database_url: str, base_url: str = BASE) -> AsyncIterator[
     """Sigma just installed: nobody is here yet."""
     database = await open_database(database_url)
     providers = open_providers()
-    vk = Clients(lambda _: httpx.AsyncClient(verify=False))
+    vk = Clients(lambda _: checked_client())  # what Sigma asks passes VK's schema
     yield Context(
         db=database,
         settings=TestSettings(base_url=base_url),
