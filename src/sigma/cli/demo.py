@@ -15,13 +15,14 @@ import click
 import httpx
 import uvloop
 
+from sigma.cli import demo_vk
 from sigma.cli.running import bind, listen, working
 from sigma.cli.say import Trouble, plainly, t
 from sigma.domain.member import Member, Role
 from sigma.domain.shop import Seller, SellerKind
 from sigma.logs import configure
 from sigma.main import build_app, open_context
-from sigma.sandbox.app import SandboxConfig, start_sandbox
+from sigma.sandbox.app import Sandbox, SandboxConfig, start_sandbox
 from sigma.services import connections, keys, shops, users
 from sigma.services.context import Context
 from sigma.settings import Settings, load
@@ -118,7 +119,7 @@ async def _run(loaded: Settings, sock: socket.socket, port: int, data: Path) -> 
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(start_sandbox(world, "127.0.0.1", port + 1))
         ctx = await stack.enter_async_context(open_context(loaded))
-        told = await _seed(ctx, sandbox.base_url, data)
+        told = await _seed(ctx, sandbox, data)
         await stack.enter_async_context(working(ctx))
         serving = asyncio.create_task(listen(build_app(ctx, loaded), sock))
         await _wait(loaded.base_url, serving)
@@ -143,8 +144,9 @@ async def _wait(url: str, serving: asyncio.Task[None]) -> None:
     serving.result()
 
 
-async def _seed(ctx: Context, sandbox_url: str, data: Path) -> dict[str, str]:
-    """The shop, made at the first start; its connection follows the bank to another port."""
+async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
+    """The shop, made at the first start; its connections follow the sandbox to another port."""
+    sandbox_url = sandbox.base_url
     known = _remembered(data)
     if await users.needs_owner(ctx):
         known |= await _first(ctx)
@@ -166,6 +168,8 @@ async def _seed(ctx: Context, sandbox_url: str, data: Path) -> dict[str, str]:
     async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - plain http on loopback
         answer = await client.post(f"{sandbox_url}/bank/test/shops/{ACCOUNT}", json=about)
         answer.raise_for_status()
+    vk_url = f"{sandbox_url}/vk"
+    await demo_vk.seed(ctx, member, sandbox.vk, {"api_url": vk_url, "site_url": vk_url})
     return {
         "app_url": ctx.settings.base_url,
         "sandbox_url": sandbox_url,
