@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import FrameType
 
 import click
 import uvicorn
@@ -48,6 +49,12 @@ class Server(uvicorn.Server):
 
     uvicorn's own way is to raise the signal again, which cuts the worker and leaves files behind.
     """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Tells the application first: it has answers that never end by themselves."""
+        app: Proxies = self.config.app  # type: ignore[assignment]
+        app.close()
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

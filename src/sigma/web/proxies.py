@@ -1,7 +1,7 @@
 """Who really asks, when a proxy of ours stands before us: only listed proxies are believed."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -14,8 +14,12 @@ class Proxies:
     client; whatever stands before it was written by the client and is not believed.
     """
 
-    def __init__(self, inner: Any, trusted: Sequence[str]) -> None:
+    def __init__(
+        self, inner: Any, trusted: Sequence[str], close: Callable[[], None] = lambda: None
+    ) -> None:
         self._inner = inner
+        self.close = close
+        """Ends the answers that would last for ever; the server calls it when it is told to stop."""
         self._trusted: list[Network] = [ipaddress.ip_network(one) for one in trusted]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

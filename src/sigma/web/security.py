@@ -13,6 +13,8 @@ _PAGE = (
     "font-src 'self'; connect-src 'self'; frame-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; frame-ancestors 'self'; form-action "
 )
+# Faces and pictures of the dialogs are VK's own: its hosts are many and change.
+_OWN_PICTURES = "img-src 'self' data:"
 _DATA = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -42,6 +44,8 @@ class Policy:
         self._data = _headers(_DATA, secure)
         self._page = _headers(_PAGE + "'self'", secure)
         self._checkout = _headers(_PAGE + anywhere, secure)
+        pictures = _OWN_PICTURES + (" https:" if secure else " https: http:")
+        self._inbox = _headers(_PAGE.replace(_OWN_PICTURES, pictures) + "'self'", secure)
 
     def of(self, path: str) -> Headers:
         """What to add to an answer from this path, unless the answer says otherwise itself."""
@@ -49,6 +53,8 @@ class Policy:
             return self._data
         if path.startswith("/i/"):
             return self._checkout
+        if path == "/inbox" or path.startswith("/inbox/"):
+            return self._inbox
         return self._page
 
 

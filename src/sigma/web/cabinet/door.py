@@ -21,13 +21,19 @@ from sigma.web.pages import page
 FLASH = "sigma_flash"
 _FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
 
-# The menu: name (words: cabinet.place_…), address, picture. `settings` is «Ещё» on a phone.
+# The menu: name (words: cabinet.place_…), address, picture, what one must be allowed to see it.
+# `settings` is «Ещё» on a phone. A phone has room for four: the others are under «Ещё» there.
 PLACES = (
-    ("home", "/", "home"),
-    ("invoices", "/invoices", "invoice"),
-    ("payments", "/payments", "payments"),
-    ("settings", "/settings", "settings"),
+    ("home", "/", "home", Permission.READ),
+    ("inbox", "/inbox", "dialogs", Permission.ANSWER),
+    ("invoices", "/invoices", "invoice", Permission.READ),
+    ("payments", "/payments", "payments", Permission.READ),
+    ("services", "/services", "service", Permission.READ),
+    ("vk", "/vk", "vk", Permission.SETTINGS),
+    ("settings", "/settings", "settings", Permission.READ),
 )
+ON_A_PHONE = ("home", "inbox", "invoices", "settings")
+MANY = 99  # the menu counts no further
 
 Given = dict[str, list[str]]
 
@@ -71,12 +77,15 @@ def cabinet_page(
     ctx: Context = request.app.state.ctx
     words = words_of(session)
     told = _told(request, words)
+    places = [one for one in PLACES if session.member.may(one[3])]
     shown: dict[str, Any] = {
         "session": session,
         "shop": session.shop,
         "csrf": session.csrf,
         "now": ctx.now(),
-        "places": PLACES,
+        "places": places,
+        "under_more": [one for one in places if len(places) > 4 and one[0] not in ON_A_PHONE],
+        "unread": waiting(request),
         "place": place,
         "flashes": told,
         "errors": {},
@@ -89,6 +98,12 @@ def cabinet_page(
     if told or request.cookies.get(FLASH):
         answer.delete_cookie(FLASH, path="/")
     return answer
+
+
+def waiting(request: WebRequest) -> str:
+    """How many dialogs are unread, as the menu shows it; empty when none is."""
+    count = int(getattr(request.state, "unread", 0))
+    return f"{MANY}+" if count > MANY else str(count or "")
 
 
 def go(url: str, done: str = "", *, tone: str = "good", **params: str | int) -> Response[Any]:
