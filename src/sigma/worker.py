@@ -11,12 +11,18 @@ from sigma.services import (
     autoanswer,
     cards,
     hearing,
+    history,
     housekeeping,
+    inbox,
+    intake,
     invoices,
     jobs,
     mails,
     notices,
+    outbox,
     payments,
+    people,
+    polling,
     refunds,
 )
 from sigma.services.context import HOUR, MINUTE, SECOND, Context
@@ -66,18 +72,35 @@ HANDLERS: Mapping[str, Handler] = {
     "notice.handle": _notice,
     "invoice.expire": _expire,
     "mail.send": mails.send,
+    "message.send": outbox.send,
+    "dialog.take": intake.handle,
+    "dialog.catch_up": history.fill,
+    "community.catch_up": history.catch_up,
+    "person.read": people.read,
     "card.refresh": cards.refresh,
+    "dialog.read": inbox.tell_read,
     "auto.answer": autoanswer.answer,
     "community.watch": hearing.watch,
 }
-# Money is asked about until the acquirer answers, however long it is silent.
-FOR_EVER = ("payment.advance", "refund.advance", "notice.handle", "card.refresh", "community.watch")
+# Money is asked about, and what was told in dialogs acted upon, however long they are silent.
+FOR_EVER = (
+    "payment.advance",
+    "refund.advance",
+    "notice.handle",
+    "card.refresh",
+    "community.watch",
+    "dialog.take",
+    "dialog.catch_up",
+    "community.catch_up",
+    "person.read",
+)
 
 
 async def run(ctx: Context, stop: asyncio.Event) -> None:
     """Works until `stop` is set, then lets what is running finish."""
     running: set[asyncio.Task[None]] = set()
     stopping = asyncio.create_task(stop.wait())
+    listening = asyncio.create_task(polling.run(ctx, stop))
     tidied = 0
     while not stop.is_set():
         try:
@@ -95,8 +118,7 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
             await asyncio.wait({stopping}, timeout=1)
         running = {task for task in running if not task.done()}
     stopping.cancel()
-    if running:
-        await asyncio.wait(running, timeout=STOP_S)
+    await asyncio.wait({listening, *running}, timeout=STOP_S)
 
 
 async def _wait(

@@ -3,7 +3,7 @@ time.
 """
 
 from sigma.services.context import DAY, Context
-from sigma.store import catalogue, requests, users
+from sigma.store import catalogue, communities, requests, users
 
 REMEMBER = 3 * DAY  # an idempotency key answers for at least a day; clients with queues get three
 TOLD = 30 * DAY  # VK repeats an event for two hours; a person may look for one a month later

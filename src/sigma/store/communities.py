@@ -3,16 +3,16 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from sigma.domain.community import Community, Delivery
 from sigma.domain.connection import Connection, Notice
 from sigma.store.chat_tables import communities
 from sigma.store.connections import CODEC as CONNECTION
 from sigma.store.connections import NOTICE
-from sigma.store.contract import Database, Row, Tx
+from sigma.store.contract import Database, Op, Row, Tx
 from sigma.store.rows import codec, columns, encode, plain
-from sigma.store.statements import statement
+from sigma.store.statements import insert_ignore, statement
 from sigma.store.tables import connections, notices
 
 
@@ -92,6 +92,20 @@ _unhandled = statement(
     .order_by(notices.c.id)
     .limit(500)
 )
+_told = statement(insert_ignore(notices, "connection_id", "digest"))
+_forget = statement(
+    delete(notices).where(notices.c.digest.like("vk:%"), notices.c.handled_at < bindparam("before"))
+)
+_quiet = statement(
+    select(communities.c.id, communities.c.shop_id)
+    .join(connections, connections.c.id == communities.c.id)
+    .where(
+        communities.c.heard_at < bindparam("before"),
+        communities.c.caught_up_at < bindparam("before"),
+        connections.c.status == "active",
+    )
+    .order_by(communities.c.id)
+)
 
 
 async def get(tx: Tx, community_id: str) -> Community | None:
@@ -150,6 +164,21 @@ async def polled(tx: Tx, community_id: str, ts: str, now: int) -> None:
 async def heard(tx: Tx, community_id: str, now: int) -> None:
     """Remembers that VK told us something."""
     await tx.execute(_heard, key_id=community_id, heard_at=now)
+
+
+def told(notice: Notice) -> Op:
+    """The write of what VK told. The same `digest` again is the same event: nothing is written."""
+    return Op(_told, NOTICE.to_row(notice) | {"version": 1}, expect=None)
+
+
+async def forget_told(tx: Tx, before: int) -> None:
+    """Drops what VK told and what was handled before a moment; VK repeats it no more."""
+    await tx.execute(_forget, before=before)
+
+
+async def quiet(tx: Tx, before: int) -> list[tuple[str, str]]:
+    """Communities with their shops that neither told anything nor were read since a moment."""
+    return [(r["id"], r["shop_id"]) for r in await tx.fetch_all(_quiet, before=before)]
 
 
 async def unhandled(tx: Tx, connection_id: str, object_id: str) -> list[Notice]:

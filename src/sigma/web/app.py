@@ -9,11 +9,16 @@ from litestar.static_files import create_static_files_router
 
 from sigma.domain.errors import Refused
 from sigma.services.context import Conflicts, Context
+from sigma.services.live import Live
 from sigma.web import api, health
 from sigma.web.cabinet import (
     connections,
     first_start,
     home,
+    inbox,
+    inbox_acts,
+    inbox_live,
+    inbox_money,
     invoices,
     jobs,
     keys,
@@ -21,6 +26,9 @@ from sigma.web.cabinet import (
     new_invoice,
     payments,
     refunds,
+    service_edit,
+    services,
+    services_page,
     session,
     settings,
 )
@@ -31,17 +39,22 @@ from sigma.web.counts import Counts
 from sigma.web.doors import Doors
 from sigma.web.envelope import Envelope
 from sigma.web.errors import on_fault, on_http_error, on_refused, on_store_conflict
-from sigma.web.hooks import notices
+from sigma.web.hooks import notices, vk
 from sigma.web.pages import STATIC
 from sigma.web.proxies import Proxies
 from sigma.web.security import Policy
+from sigma.web.storefront import pages as shop_page
+from sigma.web.storefront import photos
 
 YEAR_S = 31_536_000
 MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
 
 CABINET = (home, settings, connections, mail, keys, jobs, session)
-MONEY = (invoices, new_invoice, payments, refunds)
+INBOX = (inbox, inbox_acts, inbox_live)
+MONEY = (invoices, new_invoice, inbox_money, payments, refunds)
+SERVICES = (services, service_edit, services_page)
 CHECKOUT = (pay_page, wait, receipt, accent)
+STOREFRONT = (shop_page, photos)
 
 
 def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
@@ -50,11 +63,13 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
     counts = Counts()
     app = Litestar(
         [
-            cabinet([handler for module in (*CABINET, *MONEY) for handler in module.HANDLERS]),
+            cabinet([h for module in (*CABINET, *MONEY, *SERVICES) for h in module.HANDLERS]),
             entrance([*session.ENTRANCE, *first_start.HANDLERS]),
-            *(handler for module in CHECKOUT for handler in module.HANDLERS),
+            *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,
-            Router("/hooks", route_handlers=notices.HANDLERS, include_in_schema=False),
+            Router(
+                "/hooks", route_handlers=[*vk.HANDLERS, *notices.HANDLERS], include_in_schema=False
+            ),
             *health.HANDLERS,
             create_static_files_router(
                 "/static",
@@ -77,7 +92,9 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
         logging_config=None,
     )
     app.state.ctx, app.state.doors, app.state.counts = ctx, doors, counts
-    return Proxies(Envelope(app, Policy(secure=doors.secure), counts), doors.trusted_proxies)
+    app.state.live = live = Live(ctx)
+    inside = Envelope(app, Policy(secure=doors.secure), counts)
+    return Proxies(inside, doors.trusted_proxies, live.close)
 
 
 def _ctx(request: Request[Any, Any, Any]) -> Context:

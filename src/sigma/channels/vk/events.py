@@ -42,7 +42,8 @@ class Told:
     """A message. `message_id`, `random_id` and `admin_author_id` are 0 where VK tells none.
 
     `payload` is typed by whoever can write: a wish, never a fact. `market_item`: whose, and which.
-    `edited`: it was changed since. `client_info`: what the client's app can show, see `buttons`.
+    `edited`: it was changed since, at `edited_us`. `client_info`: what the client's app can show,
+    see `buttons`.
     """
 
     message_id: int
@@ -60,6 +61,7 @@ class Told:
     admin_author_id: int = 0
     market_item: tuple[int, int] | None = None
     edited: bool = False
+    edited_us: int = 0
     client_info: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -138,6 +140,7 @@ def message(said: dict[str, Any]) -> Told:
         admin_author_id=number(told, "admin_author_id"),
         market_item=item_named(told, words),
         edited=number(told, "update_time") > 0,
+        edited_us=min(max(number(told, "update_time"), 0), LATEST_S) * SECOND_US,
         client_info=inner(said, "client_info"),
     )
 

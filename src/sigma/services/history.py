@@ -1,0 +1,175 @@
+"""What happened in VK while nobody told us: read from its lists and its history, and written down
+as if it had been told.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import structlog
+
+from sigma.channels.vk import events
+from sigma.channels.vk import messages as vk_messages
+from sigma.channels.vk.errors import Final, NeedsPerson
+from sigma.channels.vk.form import flag, inner, number
+from sigma.channels.vk.messages import FIRST_CHAT, PAGE
+from sigma.channels.vk.people import Person
+from sigma.domain.change import Change, Happening
+from sigma.domain.errors import Refused
+from sigma.services import lines, outbox, people, talk
+from sigma.services.context import HOUR, SECOND, Context
+from sigma.services.lines import Line
+from sigma.store import changes, communities, conversations
+
+log = structlog.get_logger()
+
+OVERLAP = HOUR  # VK's clock and its lists may lag
+FIRST_TIME = 20  # messages of a dialog that was there before us
+MOST_DIALOGS = 2000  # of a community that is connected for the first time
+MOST_MISSED = 2000  # messages of one dialog
+SLICE = 60 * SECOND  # a job has less than two minutes: the rest is another try's
+
+
+async def catch_up(ctx: Context, community_id: str) -> int | None:
+    """Job: after a start, an outage, a mended key. Reads every dialog that changed since it was
+    last read, and writes down what is missing. Raises Later.
+    """
+    started = ctx.now()
+    try:
+        line = await lines.line(ctx, community_id)
+        whole = await _dialogs(ctx, line, started)
+    except Refused:
+        return None
+    except NeedsPerson as no:
+        await lines.broken(ctx, community_id, no)
+        return None  # whoever mends it promises it again
+    if not whole:
+        return ctx.now()
+    async with ctx.db.write() as tx:
+        community = await communities.lock(tx, community_id)
+        after = replace(community, caught_up_at=max(started, community.caught_up_at))
+        await changes.write(tx, Change((after,)), ctx.now())
+    await outbox.resume(ctx, community_id)
+    return None
+
+
+async def _dialogs(ctx: Context, line: Line, started: int) -> bool:
+    """Goes through the dialogs from the freshest on. False when the time ran out before."""
+    community, missing = line.community, 0
+    since = community.caught_up_at - OVERLAP if community.caught_up_at else 0
+    for offset in range(0, MOST_DIALOGS, PAGE):
+        page = await vk_messages.conversations(line.vk, "all", PAGE, offset)
+        for item in page.items:
+            missing += await _dialog(ctx, line, item, page.people)
+            if ctx.now() - started > SLICE:
+                return False
+        last = inner(page.items[-1], "last_message") if page.items else {}
+        if len(page.items) < PAGE or number(last, "date") * SECOND < since:
+            break
+    if missing and community.caught_up_at:
+        await _tell(ctx, line, missing)
+    return True
+
+
+async def _tell(ctx: Context, line: Line, missing: int) -> None:
+    """The owner can see that messages were missed, and that they are here."""
+    shop_id, now = line.community.shop_id, ctx.now()
+    told = Happening(
+        ctx.new_id("evt", shop_id),
+        shop_id,
+        line.community.id,
+        "community.caught_up",
+        now,
+        detail={"messages": missing},
+    )
+    await changes.commit(ctx.db, Change((told,)), now)
+
+
+async def _dialog(
+    ctx: Context, line: Line, item: dict[str, Any], known_people: Iterable[Person]
+) -> int:
+    """One row of VK's list of dialogs. Returns how many messages were missing here."""
+    there, last = inner(item, "conversation"), inner(item, "last_message")
+    peer_id = number(inner(there, "peer"), "id")
+    if not peer_id or peer_id >= FIRST_CHAT or not last:
+        return 0
+    conversation = await talk.opened(ctx, line.community, peer_id)
+    await people.name(ctx, line.community.id, [p for p in known_people if p.id == peer_id])
+    async with ctx.db.read() as tx:
+        newest = await conversations.newest_cmid(tx, conversation.id)
+    read_up_to = number(there, "in_read_cmid")
+    if number(last, "conversation_message_id") <= newest:
+        missing = [last]  # it may have been edited
+    elif newest:
+        missing = await vk_messages.since(line.vk, peer_id, newest, MOST_MISSED)
+    else:
+        missing = (await vk_messages.history(line.vk, peer_id, FIRST_TIME))[::-1]
+    found = await _written(ctx, line, missing, read_up_to)
+    await _may_write(ctx, conversation.id, inner(there, "can_write"))
+    return found
+
+
+async def _written(ctx: Context, line: Line, missing: list[dict[str, Any]], read_up_to: int) -> int:
+    """Writes messages of a history down, the oldest first; returns how many clients' were new."""
+    found = 0
+    for one in missing:
+        try:
+            told = events.message(one)
+        except ValueError:
+            log.warning("vk.unreadable", connection=line.community.id)
+            continue
+        unread = told.cmid > read_up_to
+        found += bool(await talk.hear(ctx, line.community, told, live=False, unread=unread))
+    return found
+
+
+async def _may_write(ctx: Context, conversation_id: str, said: dict[str, Any]) -> None:
+    """Keeps what VK says of our right to write."""
+    if "allowed" not in said:
+        return
+    closed = "" if flag(said, "allowed") else str(number(said, "reason") or 901)
+    async with ctx.db.write() as tx:
+        locked = await conversations.lock(tx, conversation_id)
+        if locked.closed == closed:
+            return
+        now = ctx.now()
+        await changes.write(tx, Change((replace(locked, closed=closed, changed_at=now),)), now)
+
+
+async def fill(ctx: Context, conversation_id: str) -> int | None:
+    """Job: an event told of a message that does not follow the last known one. What lies between
+    is read, unless it was told meanwhile. Raises Later.
+    """
+    async with ctx.db.read() as tx:
+        conversation = await conversations.get(tx, conversation_id)
+        assert conversation is not None, "a dialog is never deleted"
+        read = await conversations.messages_before(tx, conversation_id, limit=PAGE)
+    known = sorted(one.cmid for one in read if one.cmid is not None)
+    if not known:
+        return None
+    holes = [before for before, after in pairwise(known) if after > before + 1]
+    starts_late = len(read) < PAGE and known[0] > 1
+    try:
+        line = await lines.line(ctx, conversation.connection_id)
+        if holes:
+            await _between(ctx, line, conversation.peer_id, holes[0])
+        if starts_late:
+            await _before(ctx, line, conversation.peer_id, known[0])
+    except (Refused, Final):
+        return None
+    except NeedsPerson as no:
+        await lines.broken(ctx, conversation.connection_id, no)
+    return None
+
+
+async def _between(ctx: Context, line: Line, peer_id: int, cmid: int) -> None:
+    missing = await vk_messages.since(line.vk, peer_id, cmid, MOST_MISSED)
+    await _written(ctx, line, missing, read_up_to=0)
+
+
+async def _before(ctx: Context, line: Line, peer_id: int, cmid: int) -> None:
+    """A dialog that was there before us: what was said last, seen by whoever answered then."""
+    read = await vk_messages.history(line.vk, peer_id, FIRST_TIME)
+    earlier = [one for one in reversed(read) if number(one, "conversation_message_id") < cmid]
+    await _written(ctx, line, earlier, read_up_to=cmid)

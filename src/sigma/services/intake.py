@@ -1,0 +1,330 @@
+"""What VK tells us: kept before it is answered, then acted upon dialog by dialog, in order."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import structlog
+
+from sigma.channels.vk import events, groups, market, messages
+from sigma.channels.vk.errors import NeedsPerson, VkError
+from sigma.channels.vk.events import Event, Pressed
+from sigma.channels.vk.form import inner, number
+from sigma.domain.change import Change, Job
+from sigma.domain.community import Community
+from sigma.domain.connection import Notice, Status
+from sigma.domain.errors import Refused
+from sigma.services import lines, orders, talk
+from sigma.services.context import MINUTE, SECOND, Context
+from sigma.store import cards, changes, communities, connections, conversations, jobs
+from sigma.store.contract import Op, StoreError
+from sigma.store.seal import Unsealable
+
+log = structlog.get_logger()
+
+OK = "ok"
+MAX_BODY = events.MAX_BODY_BYTES
+QUIET = 30 * MINUTE  # after such a silence something may have been missed: VK repeats for a while
+NOTED = 30 * SECOND  # how exactly it is remembered when VK was last heard
+AT_ONCE = 500
+NO_PERMISSION, BLOCKED = "901", "900"
+MESSAGES = ("message_new", "message_reply", "message_edit")
+GROUP, UNREADABLE = "group", ""
+
+
+class NotKept(Exception):  # noqa: N818 - a word of ours
+    """The database did not keep an event: VK shall bring it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An event that was kept, opened again; `said` is what its kind reads from it."""
+
+    notice: Notice
+    type: str
+    said: Any = None
+
+
+async def take(ctx: Context, connection_id: str, body: bytes, retry: int) -> str:
+    """Keeps an event that VK brings to our address, and says what to answer: "ok", or the code by
+    which VK makes sure of the address. `retry`: how often VK has brought it before.
+
+    Raises NotKept, and Refused: not_found, bad_request, forbidden for what does not come from VK.
+    """
+    try:
+        return await _taken(ctx, connection_id, body, retry)
+    except StoreError as error:
+        log.warning("vk.not_kept", connection=connection_id, error=type(error).__name__)
+        raise NotKept from error
+
+
+async def _taken(ctx: Context, connection_id: str, body: bytes, retry: int) -> str:
+    async with ctx.db.read() as tx:
+        connection = await connections.get(tx, connection_id)
+        community = await communities.get(tx, connection_id)
+    if community is None or connection is None or connection.status is not Status.ACTIVE:
+        raise Refused("not_found", what="connection")
+    try:
+        event = events.read(body)
+    except ValueError as error:
+        raise Refused("bad_request") from error
+    _check_sender(ctx, community, event)
+    if event.type == "confirmation":
+        if not community.confirmation:
+            raise Refused("not_found", what="confirmation")
+        return community.confirmation
+    if retry:
+        log.info("vk.repeated", connection=connection.id, type=event.type, retry=retry)
+    now = ctx.now()
+    ops = _kept(ctx, community, [event], now)
+    async with ctx.db.write() as tx:
+        await tx.write_all(ops, jobs.CHANNEL)
+        if now - community.heard_at > NOTED:
+            await communities.heard(tx, community.id, now)
+    return OK
+
+
+def _check_sender(ctx: Context, community: Community, event: Event) -> None:
+    """VK signs nothing: it knows our secret, and names the community. Raises Refused."""
+    sealed = community.hook_secret_sealed
+    secret = str(ctx.sealer.open(sealed)) if sealed else ""
+    same = hmac.compare_digest(event.secret.encode(), secret.encode())
+    # VK asks for the code also without the secret; it is of no use to anybody else.
+    known = same or (event.type == "confirmation" and not event.secret)
+    if not known or not secret or event.group_id != community.group_id:
+        log.warning("vk.forged", connection=community.id)
+        raise Refused("forbidden")
+
+
+async def take_updates(
+    ctx: Context,
+    community_id: str,
+    updates: Iterable[dict[str, Any]],
+    ts: str,
+    *,
+    missed: bool = False,
+) -> None:
+    """Keeps a batch of the long poll together with the moment it ends at: both, or neither.
+
+    `missed`: something may lie before it, which the history tells.
+    """
+    async with ctx.db.read() as tx:
+        community = await communities.get(tx, community_id)
+    assert community is not None, "a community that is listened to is connected"
+    found = []
+    for one in updates:
+        try:
+            event = events.envelope(one)
+        except ValueError:
+            log.warning("vk.unreadable", connection=community_id)
+            continue
+        if event.group_id == community.group_id:
+            found.append(event)
+    now = ctx.now()
+    ops = _kept(ctx, community, found, now)
+    if missed:
+        ops.append(jobs.promise(Job("community.catch_up", community_id, community.shop_id), now))
+    async with ctx.db.write() as tx:
+        await communities.polled(tx, community_id, ts, now)
+        if ops:
+            await tx.write_all(ops, jobs.CHANNEL)
+
+
+def _kept(ctx: Context, community: Community, told: list[Event], now: int) -> list[Op]:
+    """The writes that keep events and promise to act upon them; what nobody needs is left out."""
+    ops, subjects = [], set()
+    for event in told:
+        subject = _subject(event)
+        if not subject:
+            continue
+        notice = Notice(
+            id=ctx.new_id("ntc", community.shop_id),
+            shop_id=community.shop_id,
+            connection_id=community.id,
+            event=event.type,
+            object_id=subject,
+            our_id="",
+            digest=f"vk:{event.event_id}",
+            body_sealed=ctx.sealer.seal(replace(event, secret="")),
+            received_at=now,
+        )
+        ops.append(communities.told(notice))
+        subjects.add(subject)
+    promised = [Job("dialog.take", f"{community.id}:{one}", community.shop_id) for one in subjects]
+    if now - community.heard_at > QUIET:
+        promised.append(Job("community.catch_up", community.id, community.shop_id))
+    return ops + [jobs.promise(job, now) for job in promised]
+
+
+def _subject(event: Event) -> str:
+    """Whose dialog an event belongs to, "group" for the community's own, "" for nobody's."""
+    if event.type not in _KINDS:
+        return ""
+    if event.type in ("group_change_settings", "group_change_photo"):
+        return GROUP
+    said = inner(event.object, "message") or event.object
+    peer_id = number(said, "peer_id") or number(said, "user_id")
+    return f"peer:{peer_id}" if peer_id and peer_id < messages.FIRST_CHAT else ""
+
+
+async def handle(ctx: Context, subject: str) -> int | None:
+    """Job: acts upon all that VK told of one dialog, each event in a transaction of its own."""
+    connection_id, _, object_id = subject.partition(":")
+    async with ctx.db.read() as tx:
+        kept = await communities.unhandled(tx, connection_id, object_id)
+        community = await communities.get(tx, connection_id)
+    if community is None:
+        return None
+    for heard in _in_order([_opened(ctx, notice) for notice in kept]):
+        await _KINDS[heard.type].act(ctx, community, heard)
+    return ctx.now() if len(kept) == AT_ONCE else None
+
+
+def _opened(ctx: Context, notice: Notice) -> _Heard:
+    """An event as it was kept. What cannot be read is of a kind that does nothing."""
+    try:
+        event = msgspec.convert(ctx.sealer.open(notice.body_sealed), Event)
+        return _Heard(notice, event.type, _KINDS[event.type].read(event.object))
+    except (Unsealable, ValueError):
+        return _Heard(notice, UNREADABLE)
+
+
+def _in_order(heard: list[_Heard]) -> list[_Heard]:
+    """Messages by their number in the dialog, an edit after what it edits, on the places that
+    messages have among the other events.
+    """
+
+    def order(one: _Heard) -> tuple[int, bool, int]:
+        return one.said.cmid, one.type == "message_edit", one.said.edited_us
+
+    sorted_ones = iter(sorted((one for one in heard if one.type in MESSAGES), key=order))
+    return [next(sorted_ones) if one.type in MESSAGES else one for one in heard]
+
+
+async def _done(ctx: Context, heard: _Heard) -> None:
+    async with ctx.db.write() as tx:
+        await connections.mark_handled(tx, heard.notice.id, ctx.now())
+
+
+async def _message(ctx: Context, community: Community, heard: _Heard) -> None:
+    await talk.hear(ctx, community, heard.said, notice_id=heard.notice.id)
+
+
+async def _allowed(ctx: Context, community: Community, heard: _Heard) -> None:
+    """A person lets us write, perhaps before the first word."""
+    await talk.opened(ctx, community, heard.said.user_id)
+    await _close(ctx, community, heard, heard.said.user_id, "")
+
+
+async def _denied(ctx: Context, community: Community, heard: _Heard) -> None:
+    await _close(ctx, community, heard, heard.said.user_id, NO_PERMISSION)
+
+
+async def _blocked(ctx: Context, community: Community, heard: _Heard) -> None:
+    await _close(ctx, community, heard, heard.said, BLOCKED)
+
+
+async def _unblocked(ctx: Context, community: Community, heard: _Heard) -> None:
+    await _close(ctx, community, heard, heard.said, "", BLOCKED)
+
+
+async def _close(
+    ctx: Context, community: Community, heard: _Heard, peer_id: int, closed: str, only: str = ""
+) -> None:
+    """Remembers why nothing can be written to a person; `only` if that was the reason."""
+    async with ctx.db.write() as tx:
+        known = await conversations.by_peer(tx, community.id, peer_id)
+        if known is not None:
+            locked = await conversations.lock(tx, known.id)
+            if locked.closed != closed and only in ("", locked.closed):
+                now = ctx.now()
+                after = replace(locked, closed=closed, changed_at=now)
+                await changes.write(tx, Change((after,)), now)
+        await connections.mark_handled(tx, heard.notice.id, ctx.now())
+    await ctx.db.notify("inbox")
+
+
+async def _pressed(ctx: Context, community: Community, heard: _Heard) -> None:
+    """A button was pressed: the wheel on it stops. VK takes the answer for a minute only."""
+    pressed: Pressed = heard.said
+    if ctx.now() - heard.notice.received_at < MINUTE:
+        try:
+            line = await lines.line(ctx, community.id)
+            await messages.answer_event(line.vk, pressed.event_id, pressed.user_id, pressed.peer_id)
+        except (VkError, Refused) as error:
+            log.info("vk.unanswered_press", notice=heard.notice.id, error=str(error))
+    await _done(ctx, heard)
+
+
+async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
+    """The community has another name or picture. Raises Later."""
+    try:
+        line = await lines.line(ctx, community.id)
+        group = await groups.who(line.vk, community.group_id)
+    except NeedsPerson as no:
+        await lines.broken(ctx, community.id, no)
+    except Refused:
+        pass  # disconnected meanwhile
+    else:
+        async with ctx.db.write() as tx:
+            locked = await communities.lock(tx, community.id)
+            after = replace(
+                locked, name=group.name, screen_name=group.screen_name, photo_url=group.photo
+            )
+            if after != locked:
+                await changes.write(tx, Change((after,)), ctx.now())
+    await _done(ctx, heard)
+
+
+async def _ordered(ctx: Context, community: Community, heard: _Heard) -> None:
+    """An order of VK's own shop, new or changed: it stands beside the dialog."""
+    said: market.Order = heard.said
+    dialog = await talk.opened(ctx, community, said.user_id)
+    async with ctx.db.write() as tx:
+        locked = await conversations.lock(tx, dialog.id)
+        known = await cards.order_by_vk(tx, community.id, said.user_id, said.id)
+        now = ctx.now()
+        change = orders.seen(ctx, community, locked, said, known, now)
+        if change:
+            change += Change((replace(locked, changed_at=now),))
+            await changes.write(tx, change, now)
+        await connections.mark_handled(tx, heard.notice.id, now)
+    await ctx.db.notify("inbox")
+
+
+async def _nothing(ctx: Context, _: Community, heard: _Heard) -> None:
+    log.warning("vk.unreadable", notice=heard.notice.id, type=heard.notice.event)
+    await _done(ctx, heard)
+
+
+def _user(said: dict[str, Any]) -> int:
+    return number(said, "user_id")
+
+
+def _anything(_: dict[str, Any]) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a kind of event is read (ValueError for rubbish), and what it does."""
+
+    read: Callable[[dict[str, Any]], Any]
+    act: Callable[[Context, Community, _Heard], Awaitable[None]]
+
+
+_KINDS = {
+    UNREADABLE: _Kind(_anything, _nothing),
+    **dict.fromkeys(MESSAGES, _Kind(events.message, _message)),
+    "message_allow": _Kind(events.consent, _allowed),
+    "message_deny": _Kind(events.consent, _denied),
+    "user_block": _Kind(_user, _blocked),
+    "user_unblock": _Kind(_user, _unblocked),
+    "message_event": _Kind(events.pressed, _pressed),
+    "group_change_settings": _Kind(_anything, _renamed),
+    "group_change_photo": _Kind(_anything, _renamed),
+    "market_order_new": _Kind(market.read_order, _ordered),
+    "market_order_edit": _Kind(market.read_order, _ordered),
+}
