@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sigma.sandbox.app import Sandbox
+from tests.vk_world import VkWorld, open_vk_world
 from tests.world import World, open_world
 
 
@@ -19,4 +20,11 @@ async def world(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
 async def two_stage(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
     """The same with money that is held first and taken when the shop says so."""
     async with open_world(database_url, sandbox, connection={"two_stage": True}) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def vk_world(database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
+    """A shop that talks through a community of VK."""
+    async with open_vk_world(database_url, sandbox) as opened:
         yield opened
