@@ -63,7 +63,9 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
     counts = Counts()
     app = Litestar(
         [
-            cabinet([h for module in (*CABINET, *MONEY, *SERVICES) for h in module.HANDLERS]),
+            cabinet(
+                [h for module in (*CABINET, *INBOX, *MONEY, *SERVICES) for h in module.HANDLERS]
+            ),
             entrance([*session.ENTRANCE, *first_start.HANDLERS]),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,
