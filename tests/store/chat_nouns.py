@@ -26,6 +26,7 @@ CONVERSATION = Conversation(
     last_place=12_000_000,
     unread=3,
     unanswered=True,
+    waiting_since=NOW + 5,
     closed="901",
     service_id="svc_1",
     ref="svc_1",

@@ -11,7 +11,8 @@ ANSWERING = 60_000_000  # microseconds: how long "is answering" is believed afte
 class Conversation:
     """`name` and `photo_url` are the person's public profile. `preview_sealed` opens to text.
 
-    `unanswered` while the last word is the client's and nobody said that no answer is needed.
+    `unanswered` while the last word is the client's and nobody said that no answer is needed;
+    `waiting_since` is when that began.
     `closed` is empty, or the code of why VK will not let us write. `service_id` is what the client
     came for. `by_hand` while a person has taken the dialog over from the automatic answers.
     Times are UTC microseconds.
@@ -32,6 +33,7 @@ class Conversation:
     last_place: int = 0
     unread: int = 0
     unanswered: bool = False
+    waiting_since: int = 0
     closed: str = ""
     service_id: str | None = None
     ref: str = ""
@@ -73,6 +75,8 @@ def came(
     )
     if late:
         return seen
+    if count:
+        seen = waits(seen, at)
     return replace(
         seen,
         last_at=max(at, conversation.last_at),
@@ -80,8 +84,13 @@ def came(
         preview_sealed=preview_sealed,
         last_cmid=cmid,
         last_place=max(conversation.last_place, cmid * STEP),
-        unanswered=True if count else conversation.unanswered,
     )
+
+
+def waits(conversation: Conversation, at: int) -> Conversation:
+    """The client waits for an answer, since the first of the words that nobody has answered."""
+    since = min(conversation.waiting_since, at) if conversation.unanswered else at
+    return replace(conversation, unanswered=True, waiting_since=since)
 
 
 def went(

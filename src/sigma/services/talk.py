@@ -8,14 +8,15 @@ from dataclasses import replace
 from sigma.channels.vk import events
 from sigma.channels.vk.events import Told
 from sigma.channels.vk.messages import Sent
+from sigma.domain.autoanswer import FRESH
 from sigma.domain.change import Change, Job, Saved
 from sigma.domain.community import Community
-from sigma.domain.conversation import Conversation, came, went
+from sigma.domain.conversation import Conversation, came, waits, went
 from sigma.domain.message import CLIENT, STEP, Body, Message, Status
 from sigma.services import bodies, words
 from sigma.services.context import SECOND, Context
 from sigma.services.delivery import arrived
-from sigma.store import catalogue, changes, connections, conversations
+from sigma.store import cards, catalogue, changes, connections, conversations
 from sigma.store.contract import Conflict, Tx
 
 IN_A_MOMENT = 10 * SECOND  # what VK tells in another order fills its gap by itself
@@ -33,7 +34,7 @@ async def opened(ctx: Context, community: Community, peer_id: int) -> Conversati
             return known
         now = ctx.now()
         fresh = Conversation(
-            id=ctx.new_id("cnv", community.shop_id),
+            id=ctx.new_id("dlg", community.shop_id),
             shop_id=community.shop_id,
             connection_id=community.id,
             peer_id=peer_id,
@@ -126,23 +127,24 @@ async def _theirs(
     if last and last.author.startswith(IN_VK):
         unread = False  # a person in VK has written after it
     message = _row(ctx, conversation, told, CLIENT)
-    body = Body(told.text, told.attachments)
     after = came(
         conversation,
         cmid=told.cmid,
         at=told.at_us,
-        preview_sealed=bodies.seal_preview(ctx.sealer, body),
+        preview_sealed=bodies.seal_preview(ctx.sealer, _body(told)),
         now=now,
         count=unread,
     )
     if unread and last and last.out:
-        after = replace(after, unanswered=True)  # we wrote without having seen it
+        after = waits(after, told.at_us)  # we wrote without having seen it
     if newest:
         after = replace(after, closed="")  # whoever writes lets us answer
     if live and newest and told.client_info:
         after = replace(after, buttons=",".join(events.buttons(told.client_info)))
     after = await _came_for(tx, community, after, told, newest=newest)
     jobs = _gap(conversation, told, now) if live else ()
+    if unread and not after.by_hand:
+        jobs += await _answer(tx, message, now)
     await _write(ctx, tx, (after, message), jobs, told.text, now)
     return message
 
@@ -163,7 +165,7 @@ async def _ours(
         cmid=told.cmid,
         at=told.at_us,
         place=message.place,
-        preview_sealed=bodies.seal_preview(ctx.sealer, Body(told.text, told.attachments)),
+        preview_sealed=bodies.seal_preview(ctx.sealer, _body(told)),
         now=now,
     )
     if not person:  # a robot's word answers nobody
@@ -174,6 +176,10 @@ async def _ours(
     await _write(ctx, tx, (after, message), jobs, told.text, now)
 
 
+def _body(told: Told) -> Body:
+    return Body(told.text, told.attachments, payload=None if told.out else told.payload)
+
+
 def _row(ctx: Context, conversation: Conversation, told: Told, author: str) -> Message:
     return Message(
         id=ctx.new_id("msg", conversation.shop_id),
@@ -181,7 +187,7 @@ def _row(ctx: Context, conversation: Conversation, told: Told, author: str) -> M
         conversation_id=conversation.id,
         out=told.out,
         author=author,
-        body_sealed=bodies.seal(ctx.sealer, Body(told.text, told.attachments)),
+        body_sealed=bodies.seal(ctx.sealer, _body(told)),
         at=told.at_us,
         place=told.cmid * STEP,
         status=Status.SENT if told.out else Status.RECEIVED,
@@ -203,6 +209,16 @@ async def _write(
     assert isinstance(message, Message)
     await changes.write(tx, Change(saved, jobs=jobs), now)
     await words.index(tx, ctx.sealer, message.shop_id, message.conversation_id, text)
+
+
+async def _answer(tx: Tx, message: Message, now: int) -> tuple[Job, ...]:
+    """The promise to look whether a client's message is answered by itself. The history may tell
+    of it before its event does, so its age decides and not who told it.
+    """
+    if now - message.at > FRESH:
+        return ()
+    wanted = await cards.auto_answers_of(tx, message.shop_id)
+    return (Job("auto.answer", message.id, message.shop_id),) if wanted.get("on") else ()
 
 
 def _gap(conversation: Conversation, told: Told, now: int) -> tuple[Job, ...]:

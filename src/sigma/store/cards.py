@@ -38,12 +38,6 @@ _of_conversation = statement(
     .order_by(cards.c.id.desc())
     .limit(50)
 )
-_by_face = statement(
-    select(cards)
-    .where(cards.c.shop_id == bindparam("shop_id"), cards.c.face == bindparam("face"))
-    .order_by(cards.c.id.desc())
-    .limit(bindparam("limit"))
-)
 _orders_of = statement(
     select(orders)
     .where(orders.c.conversation_id == bindparam("conversation_id"))
@@ -83,12 +77,6 @@ async def of_invoice(tx: Tx, invoice_id: str) -> list[Card]:
 async def of_conversation(tx: Tx, conversation_id: str) -> list[Card]:
     """The cards of a dialog, the newest first."""
     rows = await tx.fetch_all(_of_conversation, conversation_id=conversation_id)
-    return [_card(r) for r in rows]
-
-
-async def by_face(tx: Tx, shop_id: str, face: Face, limit: int) -> list[Card]:
-    """A shop's cards that say one thing, the newest first."""
-    rows = await tx.fetch_all(_by_face, shop_id=shop_id, face=face, limit=limit)
     return [_card(r) for r in rows]
 
 

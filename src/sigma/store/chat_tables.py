@@ -59,6 +59,7 @@ conversations = Table(
     int_("last_place"),
     int_("unread"),
     flag_("unanswered"),
+    int_("waiting_since"),
     text_("closed"),
     Column("service_id", TextC),
     text_("ref"),
@@ -84,6 +85,14 @@ conversations = Table(
         "ix_conversations_unanswered",
         "shop_id",
         "last_at",
+        "id",
+        postgresql_where=text("unanswered = 1"),
+        sqlite_where=text("unanswered = 1"),
+    ),
+    Index(
+        "ix_conversations_waiting",
+        "shop_id",
+        "waiting_since",
         "id",
         postgresql_where=text("unanswered = 1"),
         sqlite_where=text("unanswered = 1"),
@@ -185,7 +194,21 @@ cards = Table(
     int_("version"),
     Unique("invoice_id", "conversation_id", name="uq_cards_invoice"),
     Index("ix_cards_conversation", "conversation_id", "id"),
-    Index("ix_cards_face", "shop_id", "face", "id"),
+    Index(
+        "ix_cards_unopened",
+        "shop_id",
+        "id",
+        postgresql_where=text("face = 'issued' AND opened_at IS NULL"),
+        sqlite_where=text("face = 'issued' AND opened_at IS NULL"),
+    ),
+    Index(
+        "ix_cards_opened",
+        "shop_id",
+        "opened_at",
+        "id",
+        postgresql_where=text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+        sqlite_where=text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+    ),
 )
 
 orders = Table(

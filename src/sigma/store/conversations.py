@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, func, literal_column, or_, select
 
 from sigma.domain.conversation import Conversation
 from sigma.domain.message import Message, Status
@@ -65,12 +65,18 @@ _counts = statement(
     select(
         select(func.count())
         .select_from(conversations)
-        .where(conversations.c.shop_id == bindparam("shop_id"), conversations.c.unread > 0)
+        .where(
+            conversations.c.shop_id == bindparam("shop_id"),
+            conversations.c.unread > literal_column("0"),
+        )
         .scalar_subquery()
         .label("unread"),
         select(func.count())
         .select_from(conversations)
-        .where(conversations.c.shop_id == bindparam("shop_id"), conversations.c.unanswered == 1)
+        .where(
+            conversations.c.shop_id == bindparam("shop_id"),
+            conversations.c.unanswered == literal_column("1"),
+        )
         .scalar_subquery()
         .label("unanswered"),
     )
@@ -142,9 +148,9 @@ def _list(only: str, search: str) -> Statement:
         ),
     )
     if only == "unread":
-        query = query.where(c.unread > 0)
+        query = query.where(c.unread > literal_column("0"))
     elif only == "unanswered":
-        query = query.where(c.unanswered == 1)
+        query = query.where(c.unanswered == literal_column("1"))
     if search:
         named = c.search.like(bindparam("pattern"), escape="\\")
         said = exists(

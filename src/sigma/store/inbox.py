@@ -5,7 +5,7 @@ the names of those who answer, the money of a dialog.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, or_, select
 
 from sigma.domain.card import Face
 from sigma.domain.conversation import Conversation
@@ -46,7 +46,11 @@ def _list(only: str, search: str) -> Statement:
         ),
     )
     if only:
-        query = query.where(_c.unread > 0 if only == "unread" else _c.unanswered == 1)
+        query = query.where(
+            _c.unread > literal_column("0")
+            if only == "unread"
+            else _c.unanswered == literal_column("1")
+        )
     if search:
         named = _c.search.like(bindparam("pattern"), escape="\\")
         query = query.where(or_(named, _said()) if search == "words" else named)
@@ -61,7 +65,7 @@ _LISTS = {
 _unread = statement(
     select(func.count().label("n")).select_from(
         select(_c.id)
-        .where(_c.shop_id == bindparam("shop_id"), _c.unread > 0)
+        .where(_c.shop_id == bindparam("shop_id"), _c.unread > literal_column("0"))
         .limit(bindparam("limit"))
         .subquery()
     )

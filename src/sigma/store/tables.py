@@ -230,6 +230,13 @@ refunds = Table(
     Unique("operation_key", name="uq_refunds_operation"),
     Unique("connection_id", "provider_id", name="uq_refunds_provider"),
     Index("ix_refunds_payment", "payment_id", "id"),
+    Index(
+        "ix_refunds_unfinished",
+        "shop_id",
+        "id",
+        postgresql_where=text("status IN ('pending', 'failed')"),
+        sqlite_where=text("status IN ('pending', 'failed')"),
+    ),
 )
 
 receipts = Table(
@@ -297,6 +304,13 @@ mails = Table(
     int_("version"),
     Unique("kind", "subject", "number", name="uq_mails_subject"),
     Index("ix_mails_payment", "payment_id", "id"),
+    Index(
+        "ix_mails_failed",
+        "shop_id",
+        "id",
+        postgresql_where=text("status = 'failed'"),
+        sqlite_where=text("status = 'failed'"),
+    ),
 )
 
 happenings = Table(

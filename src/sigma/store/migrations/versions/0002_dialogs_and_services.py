@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("last_place", BigInt, nullable=False),
         sa.Column("unread", BigInt, nullable=False),
         sa.Column("unanswered", Flag, nullable=False),
+        sa.Column("waiting_since", BigInt, nullable=False),
         sa.Column("closed", TextC, nullable=False),
         sa.Column("service_id", TextC, nullable=True),
         sa.Column("ref", TextC, nullable=False),
@@ -219,7 +220,46 @@ def upgrade() -> None:
         batch_op.create_unique_constraint("uq_shops_slug", ["slug"])
 
     op.create_index("ix_cards_conversation", "cards", ["conversation_id", "id"], unique=False)
-    op.create_index("ix_cards_face", "cards", ["shop_id", "face", "id"], unique=False)
+    op.create_index(
+        "ix_cards_opened",
+        "cards",
+        ["shop_id", "opened_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+        sqlite_where=sa.text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_cards_unopened",
+        "cards",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("face = 'issued' AND opened_at IS NULL"),
+        sqlite_where=sa.text("face = 'issued' AND opened_at IS NULL"),
+    )
+    op.create_index(
+        "ix_conversations_waiting",
+        "conversations",
+        ["shop_id", "waiting_since", "id"],
+        unique=False,
+        postgresql_where=sa.text("unanswered = 1"),
+        sqlite_where=sa.text("unanswered = 1"),
+    )
+    op.create_index(
+        "ix_mails_failed",
+        "mails",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'failed'"),
+        sqlite_where=sa.text("status = 'failed'"),
+    )
+    op.create_index(
+        "ix_refunds_unfinished",
+        "refunds",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('pending', 'failed')"),
+        sqlite_where=sa.text("status IN ('pending', 'failed')"),
+    )
     op.create_index(
         "ix_communities_delivery", "communities", ["delivery", "poll_until"], unique=False
     )
@@ -301,7 +341,36 @@ def downgrade() -> None:
     op.drop_index("ix_conversations_last", table_name="conversations")
     op.drop_index("ix_conversations_changed", table_name="conversations")
     op.drop_index("ix_communities_delivery", table_name="communities")
-    op.drop_index("ix_cards_face", table_name="cards")
+    op.drop_index(
+        "ix_cards_opened",
+        table_name="cards",
+        postgresql_where=sa.text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+        sqlite_where=sa.text("face IN ('issued', 'opened') AND opened_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_cards_unopened",
+        table_name="cards",
+        postgresql_where=sa.text("face = 'issued' AND opened_at IS NULL"),
+        sqlite_where=sa.text("face = 'issued' AND opened_at IS NULL"),
+    )
+    op.drop_index(
+        "ix_conversations_waiting",
+        table_name="conversations",
+        postgresql_where=sa.text("unanswered = 1"),
+        sqlite_where=sa.text("unanswered = 1"),
+    )
+    op.drop_index(
+        "ix_mails_failed",
+        table_name="mails",
+        postgresql_where=sa.text("status = 'failed'"),
+        sqlite_where=sa.text("status = 'failed'"),
+    )
+    op.drop_index(
+        "ix_refunds_unfinished",
+        table_name="refunds",
+        postgresql_where=sa.text("status IN ('pending', 'failed')"),
+        sqlite_where=sa.text("status IN ('pending', 'failed')"),
+    )
     op.drop_index("ix_cards_conversation", table_name="cards")
     with op.batch_alter_table("shops", schema=None) as batch_op:
         batch_op.drop_constraint("uq_shops_slug", type_="unique")
