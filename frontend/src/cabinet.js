@@ -1,6 +1,7 @@
 // What the cabinet's pages load. Every page works without it; it saves reloads and typing.
 import "htmx.org";
 import "./builder.js";
+import "./inbox.js";
 import "./services.js";
 
 document.documentElement.classList.add("has-script");
