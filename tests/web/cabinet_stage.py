@@ -20,6 +20,8 @@ from sigma.services.context import Context, Ids, clock
 from sigma.store.db import open_database
 from sigma.store.seal import Sealer
 from sigma.web.cabinet import (
+    communities,
+    community,
     connections,
     first_start,
     home,
@@ -30,6 +32,9 @@ from sigma.web.cabinet import (
     new_invoice,
     payments,
     refunds,
+    service_edit,
+    services,
+    services_page,
     session,
     settings,
 )
@@ -40,7 +45,9 @@ from tests.world import TestSettings
 
 BASE = "http://127.0.0.1:8000"
 CABINET = (home, settings, connections, mail, keys, jobs, session)
-SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds)
+VK = (communities, community)
+SERVICES = (services, service_edit, services_page)
+SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds, *SERVICES, *VK)
 
 
 def _refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:

@@ -12,6 +12,8 @@ from sigma.services.context import Conflicts, Context
 from sigma.services.live import Live
 from sigma.web import api, health
 from sigma.web.cabinet import (
+    communities,
+    community,
     connections,
     first_start,
     home,
@@ -52,6 +54,7 @@ MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
 CABINET = (home, settings, connections, mail, keys, jobs, session)
 INBOX = (inbox, inbox_acts, inbox_live)
 MONEY = (invoices, new_invoice, inbox_money, payments, refunds)
+VK = (communities, community)
 SERVICES = (services, service_edit, services_page)
 CHECKOUT = (pay_page, wait, receipt, accent)
 STOREFRONT = (shop_page, photos)
@@ -64,7 +67,11 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
     app = Litestar(
         [
             cabinet(
-                [h for module in (*CABINET, *INBOX, *MONEY, *SERVICES) for h in module.HANDLERS]
+                [
+                    h
+                    for module in (*CABINET, *INBOX, *MONEY, *VK, *SERVICES)
+                    for h in module.HANDLERS
+                ]
             ),
             entrance([*session.ENTRANCE, *first_start.HANDLERS]),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),

@@ -119,6 +119,13 @@ class Vk:
             raise _lost(f"HTTP {heard.status}", heard.retry_after)
         return _object(heard.body)
 
+    async def download(self, url: str) -> bytes:
+        """A file that VK's answer names, such as a photo. Raises Later."""
+        heard = await self._ask("GET", url, self._timeout_s)
+        if heard.status != 200:
+            raise _lost(f"HTTP {heard.status}", heard.retry_after)
+        return heard.body
+
     async def _once(self, method: str, form: Mapping[str, str]) -> Any:
         if (wait := self._pace.wait_s()) > MAX_WAIT_S:
             raise Later(TOO_FAST, words="our own row of calls", retry_after_s=wait)
