@@ -12,8 +12,9 @@ from sigma.domain.connection import Connection, Status
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.member import Member, Permission
 from sigma.services.checklist import NEEDED, OPTIONAL, WISHED
-from sigma.services.context import Context
+from sigma.services.context import HOUR, Context
 from sigma.store import communities, connections
+from sigma.store.seal import Unsealable
 
 PROVIDER = "vk"
 _KEY = re.compile(r"[A-Za-z0-9._-]{20,1024}", re.ASCII)
@@ -120,3 +121,19 @@ def connection_of(ctx: Context, member: Member, connection_id: str, account: str
         created_at=ctx.now(),
         settings={"api_url": ctx.settings.vk_api_url, "site_url": ctx.settings.vk_site_url},
     )
+
+
+def ticket(ctx: Context, member: Member, key: str) -> str:
+    """A pasted key, sealed for the page that asks "is it this one?": it is never shown again."""
+    return ctx.sealer.seal({"key": read_key(key), "shop": member.shop_id, "at": ctx.now()})
+
+
+def from_ticket(ctx: Context, member: Member, sealed: str) -> str:
+    """The key of a ticket. Raises Refused("validation") when it is too old or not ours."""
+    try:
+        told = ctx.sealer.open(sealed)
+    except Unsealable:
+        told = {}
+    if told.get("shop") != member.shop_id or ctx.now() - told.get("at", 0) > HOUR:
+        raise invalid(Problem("key", "vk_key_again"))
+    return str(told["key"])

@@ -53,7 +53,8 @@ def told(community: Community) -> dict[str, str]:
     """What is known: `state` is "ok" or the word of what is wrong; `callback` says why VK does not
     call our address although it should.
     """
-    return {"state": "", "callback": ""} | community.facts.get("delivery", {})
+    known: dict[str, str] = community.facts.get("delivery", {})
+    return {"state": "", "callback": ""} | known
 
 
 async def note(tx: Tx, ctx: Context, community_id: str, **fields: Any) -> Community:

@@ -15,6 +15,7 @@ from sigma.domain.connection import Connection
 SITE_URL = "https://vk.com"
 DIALOG_URL = "https://vk.me"
 _HOSTS = {"vk.com", "vk.ru", "www.vk.com", "www.vk.ru", "m.vk.com", "m.vk.ru"}
+_NAME = re.compile(r"[A-Za-z0-9_.]{1,64}", re.ASCII)
 _REF = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 
 
@@ -52,12 +53,28 @@ _STAND = {
 
 def new_community_url(site_url: str = SITE_URL) -> str:
     """Where a community is made."""
-    return f"{site_url}/groups_create" if _real(site_url) else site_url
+    return f"{site_url}/{'groups_create' if _real(site_url) else 'create'}"
 
 
 def my_communities_url(site_url: str = SITE_URL) -> str:
     """Where a person finds the communities that they rule."""
     return f"{site_url}/groups?tab=admin" if _real(site_url) else site_url
+
+
+def group_tokens_url(site_url: str, group_id: int | str) -> str:
+    """Where the access keys of a community are made, before it is connected."""
+    tail = "?act=tokens" if _real(site_url) else "/tokens"
+    return f"{site_url}/club{group_id}{tail}"
+
+
+def typed_tokens_url(site_url: str, typed: str) -> str:
+    """The same for a community's address as a person copied it; empty when it is none."""
+    parts = [part for part in re.split(r"[/?#]", typed.strip()) if part and ":" not in part]
+    found = next((one for one in reversed(parts) if _NAME.fullmatch(one)), "")
+    if not found or found.lower() in _HOSTS or found == "vk":
+        return ""
+    name = f"club{found}" if found.isdigit() else found
+    return f"{site_url}/{name}{'?act=tokens' if _real(site_url) else '/tokens'}"
 
 
 def community_url(connection: Connection) -> str:

@@ -59,12 +59,18 @@ def environment() -> Environment:
     made.filters["iso"] = iso
     made.filters["lines"] = lines
     made.filters["dial"] = dial
+    made.filters["first_up"] = first_up
     return made
 
 
 def lines(text: str) -> Markup:
     """Text that keeps its line breaks; everything in it is escaped."""
     return Markup("<br>").join(text.strip().splitlines())
+
+
+def first_up(text: str) -> str:
+    """A sentence that stood after a colon, on its own."""
+    return text[:1].upper() + text[1:]
 
 
 def dial(phone: str) -> str:

@@ -1,5 +1,6 @@
 """What browsers are told about every answer: nothing from elsewhere, nothing framed or kept."""
 
+import re
 from collections.abc import Iterable
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -53,7 +54,7 @@ class Policy:
             return self._data
         if path.startswith("/i/"):
             return self._checkout
-        if path == "/inbox" or path.startswith("/inbox/"):
+        if re.match(r"/(?:inbox|vk|board)(?:/|$)", path):
             return self._inbox
         return self._page
 

@@ -14,7 +14,7 @@ from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
 from sigma.domain.errors import Refused
-from sigma.services import inbox, users
+from sigma.services import communities, inbox, users
 from sigma.services.context import Context
 from sigma.services.users import Session
 
@@ -91,6 +91,7 @@ async def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
     connection.state.session = session
     if _method(connection) in SAFE:
         connection.state.unread = await inbox.unread(ctx, session.member)  # for the menu
+        connection.state.troubles = await communities.troubles(ctx, session.member)
         return
     assert isinstance(connection, Request)
     given = connection.headers.get("x-csrf") or str((await connection.form()).get("csrf", ""))

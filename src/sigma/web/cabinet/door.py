@@ -86,6 +86,7 @@ def cabinet_page(
         "places": places,
         "under_more": [one for one in places if len(places) > 4 and one[0] not in ON_A_PHONE],
         "unread": waiting(request),
+        "troubles": getattr(request.state, "troubles", ()),
         "place": place,
         "flashes": told,
         "errors": {},
