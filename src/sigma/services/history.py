@@ -106,7 +106,7 @@ async def _dialog(
     else:
         missing = (await vk_messages.history(line.vk, peer_id, FIRST_TIME))[::-1]
     found = await _written(ctx, line, missing, read_up_to)
-    await _may_write(ctx, conversation.id, inner(there, "can_write"))
+    await _as_vk_says(ctx, conversation.id, there, news=found > 0)
     return found
 
 
@@ -124,17 +124,24 @@ async def _written(ctx: Context, line: Line, missing: list[dict[str, Any]], read
     return found
 
 
-async def _may_write(ctx: Context, conversation_id: str, said: dict[str, Any]) -> None:
-    """Keeps what VK says of our right to write."""
-    if "allowed" not in said:
-        return
-    closed = "" if flag(said, "allowed") else str(number(said, "reason") or 901)
+async def _as_vk_says(
+    ctx: Context, conversation_id: str, there: dict[str, Any], *, news: bool
+) -> None:
+    """Keeps what VK says of our right to write, and after `news` of whether an answer is due:
+    somebody may have read them in VK, and answered none.
+    """
+    may = inner(there, "can_write")
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation_id)
-        if locked.closed == closed:
-            return
-        now = ctx.now()
-        await changes.write(tx, Change((replace(locked, closed=closed, changed_at=now),)), now)
+        after = locked
+        if "allowed" in may:
+            closed = "" if flag(may, "allowed") else str(number(may, "reason") or 901)
+            after = replace(after, closed=closed)
+        if news and not locked.last_out and flag(there, "unanswered"):
+            after = replace(after, unanswered=True)
+        if after != locked:
+            now = ctx.now()
+            await changes.write(tx, Change((replace(after, changed_at=now),)), now)
 
 
 async def fill(ctx: Context, conversation_id: str) -> int | None:
