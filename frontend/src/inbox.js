@@ -129,7 +129,7 @@ export function show(text) {
   headed(unread);
   const messages = fresh.getElementById("messages");
   if (!messages || !room().dataset.dialog) return;
-  for (const id of ["dialog-top", "dialog-notes", "client"]) swap(fresh, id);
+  for (const id of ["dialog-top", "dialog-notes", "client", "dealings"]) swap(fresh, id);
   const atEnd = -document.getElementById("said").scrollTop <= NEAR;
   const came = keeping(() => merge(messages));
   toNewest(!atEnd && came.length > 0);
@@ -240,6 +240,13 @@ function start() {
   if (room().dataset.dialog) composing();
   listen();
 }
+
+// Initials stand in for a face that does not come, also where the style sheet cannot do it.
+document.addEventListener(
+  "error",
+  ({ target }) => target.dataset?.initials && target.replaceWith(target.dataset.initials),
+  true,
+);
 
 // What was typed is nobody else's after the person has left.
 document.addEventListener("submit", (event) => {
