@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from sigma.channels.vk.client import Clients
+from sigma.domain.connection import Connection
 from sigma.providers.base import Provider
 from sigma.services.context import Context
 from sigma.store.contract import Database, Op, Row, Tx
@@ -135,8 +137,19 @@ class _MortalCalls:
         return call
 
 
+class _MortalLines:
+    """The lines to VK: a process may die around every call of the API."""
+
+    def __init__(self, inner: Clients, life: Life) -> None:
+        self._inner = inner
+        self._life = life
+
+    def of(self, connection: Connection, key: str, **more: Any) -> Any:
+        return _MortalCalls(self._inner.of(connection, key, **more), self._life)
+
+
 CALLS = ("start_payment", "fetch_payment", "capture", "cancel", "start_refund", "fetch_refund")
-CALLS += ("list_refunds", "list_payments", "send")
+CALLS += ("list_refunds", "list_payments", "send", "call")
 
 
 def mortal(ctx: Context, life: Life) -> Context:
@@ -150,6 +163,7 @@ def mortal(ctx: Context, life: Life) -> Context:
         db=MortalDatabase(ctx.db, life),
         providers=providers,
         mailers=lambda url: _MortalCalls(ctx.mailers(url), life),  # type: ignore[arg-type]
+        vk=_MortalLines(ctx.vk, life),  # type: ignore[arg-type]
         in_flight=set(),
         asked={},
         tries={},

@@ -165,9 +165,14 @@ class VkWorld(World):
             await changes.write(tx, Change((replace(known, secret_sealed=sealed),)), 0)
 
 
+def _long() -> float:
+    """Makes every pause before another try longer than any wait for our own pace."""
+    return 20.0
+
+
 async def _soon(seconds: float) -> None:
-    """Waiting for VK, fifty times as fast."""
-    await asyncio.sleep(seconds / 50)
+    """Keeps the pace of calls, and waits for nothing else."""
+    await asyncio.sleep(seconds if seconds < 2 else 0.01)
 
 
 @asynccontextmanager
@@ -176,7 +181,7 @@ async def open_vk_world(
 ) -> AsyncIterator[VkWorld]:
     """Opens a world whose shop is connected to a new community of the sandbox, by rows."""
     async with open_world(database_url, sandbox, **more) as plain:
-        vk = Clients(lambda _: httpx.AsyncClient(verify=False), sleep=_soon)
+        vk = Clients(lambda _: httpx.AsyncClient(verify=False), sleep=_soon, jitter=_long)
         known = {one.name: getattr(plain, one.name) for one in fields(World)}
         world = VkWorld(**known | {"ctx": replace(plain.ctx, vk=vk)})
         made = await world.vk_test("communities", name="Студия «Лак»")

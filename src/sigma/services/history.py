@@ -61,9 +61,10 @@ async def _dialogs(ctx: Context, line: Line, started: int) -> bool:
     for offset in range(0, MOST_DIALOGS, PAGE):
         page = await vk_messages.conversations(line.vk, "all", PAGE, offset)
         for item in page.items:
-            missing += await _dialog(ctx, line, item, page.people)
-            if ctx.now() - started > SLICE:
-                return False
+            found = await _dialog(ctx, line, item, page.people)
+            missing += found
+            if found and ctx.now() - started > SLICE:
+                return False  # the next try finds these written and gets further
         last = inner(page.items[-1], "last_message") if page.items else {}
         if len(page.items) < PAGE or number(last, "date") * SECOND < since:
             break
