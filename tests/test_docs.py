@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import click
@@ -9,11 +10,17 @@ import pytest
 
 from scripts import states
 from sigma.cli import main
+from sigma.domain import phrase as grammar
+from sigma.domain.autoanswer import Say
+from sigma.domain.card import Face
 from sigma.domain.errors import CODES
+from sigma.domain.phrase import read_phrase
 from sigma.sandbox.bank.cards import GROUPS
 from sigma.sandbox.control import Effect
 from sigma.settings import known
 from sigma.store.tables import metadata
+from sigma.texts import Words
+from sigma.web import price_list
 from sigma.web.api.openapi import OPERATIONS, PREFIX
 from sigma.worker import HANDLERS
 
@@ -104,7 +111,7 @@ def test_every_refusal_is_documented_with_its_http_status() -> None:
 
 
 def test_every_kind_of_job_is_documented_and_no_other() -> None:
-    section = read("docs/architecture.md").split("## 8. Jobs")[1].split("\n## ")[0]
+    section = re.split(r"## \d+\. Jobs", read("docs/architecture.md"))[1].split("\n## ")[0]
     assert {row[0] for row in rows(section)} - {"Job"} == set(HANDLERS)
 
 
@@ -166,3 +173,73 @@ def test_every_call_of_the_api_is_documented_and_no_other() -> None:
 def _nameless(call: str) -> str:
     """Without the names of what stands in an address."""
     return re.sub(r"\{\w+\}", "{}", call)
+
+
+BILINGUAL = [page for page in PAGES if page.with_suffix(".ru.md").exists()]
+LANGUAGES = [("en", ".md"), ("ru", ".ru.md")]
+
+
+@pytest.mark.parametrize("page", BILINGUAL, ids=lambda page: page.name)
+def test_both_languages_have_the_same_parts(page: Path) -> None:
+    def shape(path: Path) -> tuple[list[str], list[int]]:
+        text = FENCE.sub("", path.read_text(encoding="utf-8"))
+        tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+        return re.findall(r"^(#+) ", text, re.MULTILINE), [t.count("\n") for t in tables]
+
+    assert shape(page) == shape(page.with_suffix(".ru.md"))
+
+
+def test_every_page_for_sellers_is_in_russian_too() -> None:
+    sellers = {"README.md", "inbox.md", "services.md", "settings.md", "vk-set-up.md"}
+    assert {page.name for page in BILINGUAL} == sellers
+
+
+@pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
+def test_every_face_of_a_card_is_told_in_the_words_of_the_dialogs(locale: str, ending: str) -> None:
+    told = [row[0] for row in rows(read(f"docs/inbox{ending}"))]
+    words = [Words(locale).raw(f"inbox.face.{face}") for face in Face]
+    assert [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
+def test_every_automatic_answer_is_quoted_as_it_is_said(locale: str, ending: str) -> None:
+    text = read(f"docs/inbox{ending}")
+    for say in set(Say) - {Say.NOTHING}:
+        key = "auto.invoice_again" if say is Say.INVOICE else f"auto.{say}"
+        for part in re.split(r"\{\w+\}", Words(locale).raw(key)):
+            assert part.strip() in text, f"{key}: {part}"
+
+
+def forms() -> list[str]:
+    """Every form that the grammar of phrases lists."""
+    lines = re.findall(r"^    (.*)$", grammar.__doc__ or "", re.MULTILINE)
+    listed = " ".join(line.split("=")[-1] for line in lines if "title" not in line)
+    return [form.strip() for form in re.split(r"\||(?<=\S)  +", listed) if form.strip()]
+
+
+@pytest.mark.parametrize("ending", [".md", ".ru.md"])
+def test_every_form_of_a_phrase_has_an_example_and_every_example_is_true(ending: str) -> None:
+    text = read(f"docs/inbox{ending}")
+    examples = [row for row in rows(text) if len(row) == 4 and re.search(r"\d", row[1])]
+    typed = [f" {row[0]} " for row in examples]
+    assert [form for form in forms() if not any(f" {form} " in one for one in typed)] == []
+    for phrase, amount, title, until in examples:
+        read_as = read_phrase(phrase, date(2026, 11, 24))
+        day = f"{read_as.until:%d.%m.%Y}" if read_as.until else examples[0][3]
+        assert [amount, title, until] == [read_as.amount, read_as.title, day], phrase
+
+
+@pytest.mark.parametrize("ending", [".md", ".ru.md"])
+def test_every_column_of_a_price_list_is_documented(ending: str) -> None:
+    told = [
+        {row[0], *re.split(r", (?!дней)", row[1])} for row in rows(read(f"docs/services{ending}"))
+    ]
+    for column, (russian, english) in price_list.COLUMNS.items():
+        names = {*russian, *english} - {"срок счета, дней"}
+        assert any(names <= one for one in told), f"{column}: {names}"
+
+
+def test_every_room_of_the_house_is_on_the_map() -> None:
+    told = re.findall(r"(?:^  |  )(\w+)(?:/|\.py) ", read("docs/architecture.md"), re.MULTILINE)
+    there = {path.stem for path in (ROOT / "src" / "sigma").iterdir() if path.stem[0] != "_"}
+    assert there - {"py"} <= set(told)
