@@ -1,5 +1,6 @@
 // What the cabinet's pages load. Every page works without it; it saves reloads and typing.
 import "htmx.org";
+import "./board.js";
 import "./builder.js";
 import "./inbox.js";
 import "./services.js";

@@ -17,14 +17,21 @@ from sigma.channels.vk.client import Clients
 from sigma.domain.errors import Refused
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, clock
+from sigma.services.live import Live
 from sigma.store.db import open_database
 from sigma.store.seal import Sealer
 from sigma.web.cabinet import (
+    autoanswers,
+    board,
     communities,
     community,
     connections,
     first_start,
     home,
+    inbox,
+    inbox_acts,
+    inbox_live,
+    inbox_money,
     invoices,
     jobs,
     keys,
@@ -34,6 +41,7 @@ from sigma.web.cabinet import (
     refunds,
     service_edit,
     services,
+    services_exchange,
     services_page,
     session,
     settings,
@@ -44,10 +52,11 @@ from tests.vk_wire import checked_client
 from tests.world import TestSettings
 
 BASE = "http://127.0.0.1:8000"
-CABINET = (home, settings, connections, mail, keys, jobs, session)
+CABINET = (home, settings, autoanswers, connections, mail, keys, jobs, session)
 VK = (communities, community)
-SERVICES = (services, service_edit, services_page)
-SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds, *SERVICES, *VK)
+INBOX = (board, inbox, inbox_acts, inbox_live, inbox_money)
+SERVICES = (services, service_edit, services_exchange, services_page)
+SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds, *SERVICES, *VK, *INBOX)
 
 
 def _refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
@@ -68,7 +77,7 @@ def make_app(ctx: Context) -> Litestar:
         dependencies={"ctx": Provide(_ctx)},
         exception_handlers={Refused: _refused},
     )
-    app.state.ctx = ctx
+    app.state.ctx, app.state.live = ctx, Live(ctx)
     return app
 
 

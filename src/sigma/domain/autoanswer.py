@@ -21,6 +21,7 @@ class Say(StrEnum):
     NOTHING = "nothing"
     GREETING = "greeting"  # and the services as buttons
     INVOICE = "invoice"  # the link of a service with a fixed price
+    CHOSEN = "chosen"  # a person will send the link: the shop sends none by itself
     PRICE = "price"  # a service whose price is not fixed: a person will name it
     CLOSED = "closed"  # outside working hours
 
@@ -29,6 +30,8 @@ class Say(StrEnum):
 class AutoAnswers:
     """A shop's settings. `hours` has a pair of minutes of the day for Monday … Sunday, or None for
     a day off; empty: always open. Texts that are empty are said in Sigma's own words.
+
+    `greet`, `invoice` and `closed` say which answers are given when it is `on`.
     """
 
     on: bool = False
@@ -42,12 +45,21 @@ class AutoAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A client's message as the rules see it. `at` and `now` are UTC microseconds."""
+    """A client's message as the rules see it. `payload` is the client's wish and no more.
+
+    `at` is UTC microseconds. `first`: the dialog began with it, or with others that nobody has
+    answered, and all of them are known.
+    """
 
     text: str
     payload: dict[str, Any] | None
     at: int
-    first: bool  # nothing was ever written to this client
+    first: bool
+
+    @property
+    def started(self) -> bool:
+        """The client pressed VK's own «Начать»."""
+        return (self.payload or {}).get("command") == "start"
 
 
 def check_auto_answers(wanted: AutoAnswers) -> list[Problem]:
@@ -75,13 +87,18 @@ def open_at(wanted: AutoAnswers, local: datetime) -> bool:
 
 
 def chosen(asked: Asked, offered: Sequence[Service]) -> Service | None:
-    """The service that a button or its very words name. Only what is offered can be chosen."""
-    name = (asked.payload or {}).get("service")
-    words = asked.text.strip().casefold()
-    for service in offered:
-        if service.visible and (service.id == name or service.title.casefold() == words):
-            return service
-    return None
+    """The service that a button names, or the client's very words. Only what is offered now can be
+    chosen; a button that names anything else names nothing.
+    """
+    shown = [s for s in offered if s.visible and s.deleted_at is None]
+    if asked.payload and "service" in asked.payload:
+        return next((s for s in shown if s.id == asked.payload["service"]), None)
+    words = _folded(asked.text)
+    return next((s for s in shown if _folded(s.title) == words), None)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold().replace("ё", "е")
 
 
 def decide(
@@ -92,14 +109,21 @@ def decide(
     local: datetime,
     now: int,
 ) -> Say:
-    """What to answer. A person who has taken the dialog over is never talked into."""
-    if not wanted.on or conversation.by_hand or conversation.closed or now - asked.at > FRESH:
+    """What to answer at `now` (UTC microseconds; `local` on the shop's clock).
+
+    A person who has taken the dialog over, or has already answered, is never talked into.
+    """
+    if not wanted.on or not _alone(conversation) or now - asked.at > FRESH:
         return Say.NOTHING
+    if service is not None and service.payable:
+        return Say.INVOICE if wanted.invoice else Say.CHOSEN
     if service is not None:
-        if service.payable:
-            return Say.INVOICE if wanted.invoice else Say.NOTHING
         return Say.PRICE
     if wanted.closed and not open_at(wanted, local):
         return Say.CLOSED
-    started = (asked.payload or {}).get("command") == "start"
-    return Say.GREETING if wanted.greet and (asked.first or started) else Say.NOTHING
+    return Say.GREETING if wanted.greet and (asked.first or asked.started) else Say.NOTHING
+
+
+def _alone(conversation: Conversation) -> bool:
+    """Whether the client waits, and for nobody in particular."""
+    return conversation.unanswered and not conversation.by_hand and not conversation.closed

@@ -12,6 +12,8 @@ from sigma.services.context import Conflicts, Context
 from sigma.services.live import Live
 from sigma.web import api, health
 from sigma.web.cabinet import (
+    autoanswers,
+    board,
     communities,
     community,
     connections,
@@ -30,6 +32,7 @@ from sigma.web.cabinet import (
     refunds,
     service_edit,
     services,
+    services_exchange,
     services_page,
     session,
     settings,
@@ -51,11 +54,11 @@ from sigma.web.storefront import photos
 YEAR_S = 31_536_000
 MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
 
-CABINET = (home, settings, connections, mail, keys, jobs, session)
-INBOX = (inbox, inbox_acts, inbox_live)
+CABINET = (home, settings, autoanswers, connections, mail, keys, jobs, session)
+INBOX = (board, inbox, inbox_acts, inbox_live)
 MONEY = (invoices, new_invoice, inbox_money, payments, refunds)
 VK = (communities, community)
-SERVICES = (services, service_edit, services_page)
+SERVICES = (services, service_edit, services_exchange, services_page)
 CHECKOUT = (pay_page, wait, receipt, accent)
 STOREFRONT = (shop_page, photos)
 

@@ -8,12 +8,13 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.payment import RETURNABLE, Attention
-from sigma.services import shops
+from sigma.services import board, shops
 from sigma.services.context import Context
 from sigma.services.payments import PaymentRow
 from sigma.services.shops import Home
 from sigma.services.users import Session
 from sigma.web.cabinet.auth import WebRequest
+from sigma.web.cabinet.board import shown
 from sigma.web.cabinet.door import cabinet_page
 
 
@@ -60,6 +61,7 @@ async def home_page(
         steps=[] if all(step.done for step in todo) else todo,
         next_step=next_step,
         hide_plus=next_step is not None,  # one thing to do
+        waits=shown(await board.counts(ctx, session.member)),
         attention=[(row, *action(row)) for row in home.attention],
     )
 

@@ -23,6 +23,7 @@ from sigma.web.forms import one
 INDEX = (
     ("shop", "/settings/shop", "shop", "settings"),
     ("connections", "/settings/connections", "card", "settings"),
+    ("auto", "/settings/auto-answers", "dialogs", "settings"),
     ("mail", "/settings/mail", "mail", "settings"),
     ("keys", "/settings/keys", "key", "settings"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
