@@ -123,17 +123,20 @@ async def take_updates(
         if event.group_id == community.group_id:
             found.append(event)
     now = ctx.now()
-    ops = _kept(ctx, community, found, now)
-    if missed:
-        ops.append(jobs.promise(Job("community.catch_up", community_id, community.shop_id), now))
+    ops = _kept(ctx, community, found, now, missed=missed)
     async with ctx.db.write() as tx:
         await communities.polled(tx, community_id, ts, now)
         if ops:
             await tx.write_all(ops, jobs.CHANNEL)
 
 
-def _kept(ctx: Context, community: Community, told: list[Event], now: int) -> list[Op]:
-    """The writes that keep events and promise to act upon them; what nobody needs is left out."""
+def _kept(
+    ctx: Context, community: Community, told: list[Event], now: int, *, missed: bool = False
+) -> list[Op]:
+    """The writes that keep events and promise to act upon them; what nobody needs is left out.
+
+    `missed`: the history shall be read too, as after a long silence.
+    """
     ops, subjects = [], set()
     for event in told:
         subject = _subject(event)
@@ -153,7 +156,7 @@ def _kept(ctx: Context, community: Community, told: list[Event], now: int) -> li
         ops.append(communities.told(notice))
         subjects.add(subject)
     promised = [Job("dialog.take", f"{community.id}:{one}", community.shop_id) for one in subjects]
-    if now - community.heard_at > QUIET:
+    if missed or now - community.heard_at > QUIET:
         promised.append(Job("community.catch_up", community.id, community.shop_id))
     return ops + [jobs.promise(job, now) for job in promised]
 
@@ -241,7 +244,8 @@ async def _close(
             if locked.closed != closed and only in ("", locked.closed):
                 now = ctx.now()
                 after = replace(locked, closed=closed, changed_at=now)
-                await changes.write(tx, Change((after,)), now)
+                again = () if closed else await cards.anew(tx, locked.id)
+                await changes.write(tx, Change((after,), jobs=again), now)
         await connections.mark_handled(tx, heard.notice.id, ctx.now())
     await ctx.db.notify("inbox")
 
