@@ -109,6 +109,7 @@ CHAT: tuple[Saved, ...] = (
         created_by="usr_1",
         message_id=MESSAGE.id,
         face=Face.PAID,
+        shown="paid:pay_1:0",
         opened_at=NOW + 6,
         payer="payer",
     ),

@@ -1,5 +1,5 @@
-"""The link in the dialog: it carries a signed mark of its card, so that a payment can be told to be
-the client's own. Without the mark, or in another browser, a payment is as good, only not proven.
+"""The link in the dialog: it carries a signed mark of its card. The browser that first opens it is
+the client's, so its payments are told to be the client's own; any other's are only not proven.
 """
 
 import hmac
@@ -39,11 +39,11 @@ async def card_of(ctx: Context, tx: Tx, invoice_id: str, mark: str) -> Card | No
     return card if card is not None and card.invoice_id == invoice_id else None
 
 
-async def dialog_of(ctx: Context, tx: Tx, invoice_id: str, mark: str, payer: str) -> str | None:
-    """The dialog whose client pays: the link is genuine and the browser is the one that first
-    opened it. `payer` is the hash of the browser's secret.
+async def dialog_of(tx: Tx, invoice_id: str, payer: str) -> str | None:
+    """The dialog whose client pays: this is the browser that first opened the dialog's link.
+    `payer` is the hash of the browser's secret.
     """
-    card = await card_of(ctx, tx, invoice_id, mark)
-    if card is None or card.payer not in ("", payer):
+    if not payer:
         return None
-    return card.conversation_id
+    found = await cards.of_invoice(tx, invoice_id)
+    return next((card.conversation_id for card in found if card.payer == payer), None)

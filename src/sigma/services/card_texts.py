@@ -1,7 +1,7 @@
 """What an invoice's card and a receipt say in a dialog: text always, a button where it is shown."""
 
 from sigma.channels.vk import keyboard
-from sigma.domain.card import Face
+from sigma.domain.card import Face, Look
 from sigma.domain.conversation import Conversation
 from sigma.domain.invoice import Invoice
 from sigma.domain.message import Body
@@ -15,15 +15,15 @@ TO_PAY = (Face.ISSUED, Face.OPENED)
 def card_body(
     invoice: Invoice,
     shop: Shop,
-    face: Face,
+    look: Look,
     url: str,
     conversation: Conversation,
-    paid: Payment | None = None,
 ) -> Body:
-    """The card. `url` leads to the payment page, or to the receipt of `paid`.
+    """The card. `url` leads to the payment page, or to the receipt; empty when there is neither.
 
-    The link is always in the text too: not every app shows buttons.
+    The link to pay is always in the text too: not every app shows buttons.
     """
+    face, paid = look.face, look.paid
     words = Words(shop.locale, shop.tz)
     lines = [
         words.t("cards.head", number=invoice.number, title=invoice.title),
@@ -35,9 +35,9 @@ def card_body(
         lines.append(words.t("cards.pay_link", url=url))
         button = words.t("cards.pay_button", sum=invoice.amount)
     else:
-        button = words.t("cards.receipt_button") if paid is not None else ""
+        button = words.t("cards.receipt_button") if url else ""
         moment = words.datetime(paid.captured_at) if paid and paid.captured_at else ""
-        lines.append(words.t(f"cards.face_{face}", moment=moment))
+        lines.append(words.t(f"cards.face_{face}", moment=moment, back=look.back or ""))
     if face is Face.OPENED:
         lines.append(words.t("cards.face_opened"))
     return Body(text="\n".join(lines), keyboard=_button(button, url, conversation))
@@ -48,6 +48,22 @@ def receipt_body(payment: Payment, shop: Shop, url: str, conversation: Conversat
     words = Words(shop.locale, shop.tz)
     text = words.t("cards.receipt", sum=payment.amount, url=url)
     return Body(text=text, keyboard=_button(words.t("cards.receipt_button"), url, conversation))
+
+
+def reminder_body(invoice: Invoice, shop: Shop, url: str, conversation: Conversation) -> Body:
+    """A person reminds of an invoice that waits."""
+    words = Words(shop.locale, shop.tz)
+    text = words.t("board.reminder", title=invoice.title, sum=invoice.amount, url=url)
+    label = words.t("cards.pay_button", sum=invoice.amount)
+    return Body(text=text, keyboard=_button(label, url, conversation))
+
+
+def known_body(invoice: Invoice, shop: Shop, url: str, conversation: Conversation) -> Body:
+    """A client who chose a service again gets the invoice that already waits."""
+    words = Words(shop.locale, shop.tz)
+    text = words.t("auto.invoice_again", title=invoice.title, url=url)
+    label = words.t("cards.pay_button", sum=invoice.amount)
+    return Body(text=text, keyboard=_button(label, url, conversation))
 
 
 def _button(label: str, url: str, conversation: Conversation) -> dict[str, object] | None:

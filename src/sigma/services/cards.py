@@ -1,24 +1,26 @@
 """Invoices in dialogs: issued into one, shown as what they have become, and told as paid."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
-from sigma.channels.vk.errors import NeedsPerson
+from sigma.channels.vk.errors import Later, NeedsPerson
 from sigma.domain import invoice as domain
-from sigma.domain.card import Card, Face, face_of
+from sigma.domain.card import Card, Face, Look, Taken, look_of
 from sigma.domain.change import Change, Job
 from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Refused, invalid
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Permission
-from sigma.domain.payment import Payment, Status
+from sigma.domain.message import AUTO
+from sigma.domain.payment import Payment
 from sigma.domain.shop import Shop
 from sigma.services import binding, orders, outbox
-from sigma.services.card_texts import card_body, receipt_body
-from sigma.services.context import MINUTE, Context
+from sigma.services.card_texts import TO_PAY, card_body, receipt_body
+from sigma.services.context import DAY, MINUTE, Context
 from sigma.services.invoices import check_service
 from sigma.services.invoices import get as get_invoice
-from sigma.services.lines import broken
 from sigma.services.live import told
 from sigma.store import (
     cards,
@@ -31,8 +33,10 @@ from sigma.store import (
 from sigma.store.contract import Tx
 from sigma.store.requests import Answered
 
-AFTER_TROUBLE = 10 * MINUTE
-LOOKED_AT = 200  # payments of one invoice, the latest
+AFTER_TROUBLE = 10 * MINUTE  # a mended key wakes it earlier
+AFTER_LEAVING = DAY  # the community is not connected any more; connecting it wakes it earlier
+LOOKED_AT = 500  # captured payments of one invoice, the latest
+ISSUED = Look(Face.ISSUED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,23 @@ class Facts:
     invoice: Invoice
     shop: Shop
     cards: list[Card]
-    payments: list[Payment]
-    refunded_minor: int  # what was given back
+    taken: list[Taken]  # oldest first
 
-    @property
-    def captured(self) -> list[Payment]:
-        """The payments that were taken, the oldest first."""
-        return [p for p in self.payments if p.status is Status.CAPTURED]
+    def owner(self, payment: Payment) -> Card | None:
+        """The card whose client paid: proven, or for want of a proof the only payer there can be.
+
+        With many payers nobody is guessed: another's receipt is nobody's business.
+        """
+        wanted = payment.conversation_id
+        if wanted is None and self.invoice.max_payments == 1:
+            wanted = self.invoice.conversation_id
+        return next((card for card in self.cards if card.conversation_id == wanted), None)
+
+    def look(self, card: Card, now: int) -> Look:
+        """What a card must say. One invoice for many tells each client of his own payments."""
+        alone = self.invoice.max_payments == 1
+        mine = [one for one in self.taken if alone or self.owner(one.payment) == card]
+        return look_of(self.invoice, mine, card.opened_at, now)
 
 
 async def issue(
@@ -70,7 +84,7 @@ async def issue(
     if problems := domain.check_draft(draft, now):
         raise invalid(*problems)
     await check_service(ctx, member, draft)
-    seen = await own_dialog(ctx, member, draft.conversation_id or "")
+    seen = await _writable(ctx, await own_dialog(ctx, member, draft.conversation_id or ""))
     number = await shops.next_number(ctx.db, shop_id)
     invoice, change = domain.create(
         draft,
@@ -82,9 +96,9 @@ async def issue(
         actor=member.actor,
     )
     async with ctx.db.write() as tx:
-        change += await _card(ctx, tx, invoice, seen.id, member.actor, now)
+        change += await carded(ctx, tx, invoice, seen.id, member.actor, now)
         if order_id:
-            change += await orders.invoiced(tx, member.shop_id, order_id, invoice)
+            change += await orders.invoiced(tx, order_id, invoice, now)
         await changes.write(tx, change, now, remember(invoice) if remember else None)
     await told(ctx)
     return invoice
@@ -99,56 +113,94 @@ async def own_dialog(ctx: Context, member: Member, conversation_id: str) -> Conv
     return seen
 
 
-async def _card(
-    ctx: Context, tx: Tx, invoice: Invoice, conversation_id: str, actor: str, now: int
+async def _writable(ctx: Context, seen: Conversation) -> Conversation:
+    """The dialog, after a closed one was looked at once more: it may have been opened meanwhile."""
+    with suppress(Refused):
+        await outbox.may_write(ctx, seen)
+    return seen
+
+
+async def carded(
+    ctx: Context,
+    tx: Tx,
+    invoice: Invoice,
+    conversation_id: str,
+    actor: str,
+    now: int,
+    key: str = "",
 ) -> Change:
-    """A new card and, where we may write, its message. Locks the dialog."""
-    conversation = await conversations.lock(tx, conversation_id)
-    shop = await shops.get(tx, invoice.shop_id)
-    assert shop is not None, "an invoice has its shop"
+    """A new card and, where we may write, its message. Locks the dialog.
+
+    `key` is the message's own, when it answers something that must be answered once.
+    """
     card = Card(
         id=ctx.new_id("crd", invoice.shop_id),
         shop_id=invoice.shop_id,
         invoice_id=invoice.id,
-        conversation_id=conversation.id,
+        conversation_id=conversation_id,
         created_at=now,
         created_by=actor,
     )
+    return await _sent(ctx, tx, invoice, card, actor, now, key)
+
+
+async def _sent(
+    ctx: Context, tx: Tx, invoice: Invoice, card: Card, actor: str, now: int, key: str = ""
+) -> Change:
+    """The first message of a card, where we may write; the dialog is then the person's who sent."""
+    conversation = await conversations.lock(tx, card.conversation_id)
+    shop = await shops.get(tx, invoice.shop_id)
+    assert shop is not None, "an invoice has its shop"
     if conversation.closed:
         return Change((card,))
+    if actor != AUTO:
+        conversation = replace(conversation, by_hand=True)
     url = binding.link(ctx, invoice, card.id)
-    body = card_body(invoice, shop, Face.ISSUED, url, conversation)
+    body = card_body(invoice, shop, ISSUED, url, conversation)
     message, change = outbox.queue(
-        ctx, conversation, body, author=actor, key=f"card:{card.id}", now=now
+        ctx, conversation, body, author=actor, key=key or f"card:{card.id}", now=now
     )
-    return Change((replace(card, message_id=message.id),)) + change
+    after = replace(card, message_id=message.id, face=Face.ISSUED, shown=ISSUED.mark)
+    return Change((after,), jobs=_anew(card) if card.version else ()) + change
+
+
+def _anew(card: Card) -> tuple[Job, ...]:
+    """The promise to look whether a card says what it must."""
+    return (Job("card.refresh", card.invoice_id, card.shop_id),)
 
 
 async def show(ctx: Context, member: Member, conversation_id: str, invoice_id: str) -> Card:
-    """Sends an invoice that exists into a dialog. Sent there before, it is not sent again.
+    """Sends an invoice that exists into a dialog; one that has got there is not sent again.
 
-    Raises Refused: "not_found", or why the invoice cannot be paid.
+    The card has no message where VK does not let us write. Raises Refused: "not_found",
+    "cannot_write" when an earlier try failed for that, or why the invoice cannot be paid.
     """
     member.must(Permission.ANSWER)
-    seen = await own_dialog(ctx, member, conversation_id)
+    seen = await _writable(ctx, await own_dialog(ctx, member, conversation_id))
     await get_invoice(ctx, member, invoice_id)
     now = ctx.now()
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)
         domain.check_payable(invoice, now, await invoices.holds(tx, invoice.id))
         known = [c for c in await cards.of_invoice(tx, invoice.id) if c.conversation_id == seen.id]
-        if known:
-            return known[0]
-        change = await _card(ctx, tx, invoice, seen.id, member.actor, now)
+        change = Change()
+        if not known:
+            change = await carded(ctx, tx, invoice, seen.id, member.actor, now)
+        elif known[0].message_id is None:
+            change = await _sent(ctx, tx, invoice, known[0], member.actor, now)
         if invoice.conversation_id is None:
             change += Change((replace(invoice, conversation_id=seen.id),))
         await changes.write(tx, change, now)
     await told(ctx)
-    return next(thing for thing in change.saved if isinstance(thing, Card))
+    card = next((thing for thing in change.saved if isinstance(thing, Card)), *known)
+    if not change.saved and card.message_id is not None:
+        await outbox.again(ctx, member, card.message_id)  # does nothing unless it had failed
+    return card
 
 
 async def opened(ctx: Context, token: str, mark: str, payer: str) -> None:
-    """The client has opened the dialog's link in a browser (its secret, or empty). Once is enough.
+    """The client has opened the dialog's link in a browser (its secret, or empty). The first such
+    browser is the client's from now on.
 
     A forged mark, or one of another invoice, changes nothing.
     """
@@ -158,46 +210,51 @@ async def opened(ctx: Context, token: str, mark: str, payer: str) -> None:
     async with ctx.db.write() as tx:
         found = await invoices.public(tx, token)
         seen = await binding.card_of(ctx, tx, found[0].id, mark) if found else None
-        if seen is None or seen.opened_at is not None:
+        if found is None or seen is None or (seen.opened_at is not None and seen.payer):
             return
         card = await cards.lock(tx, seen.id)
-        if card.opened_at is not None:
+        payer_hash = card.payer or (ctx.sealer.mark(payer) if payer else "")
+        after = replace(card, opened_at=card.opened_at or now, payer=payer_hash)
+        if after == card:
             return
-        after = replace(card, opened_at=now, payer=ctx.sealer.mark(payer) if payer else "")
-        line = (
-            domain.happened(found[0], "opened", now, ctx.ids_of(card.shop_id), "client")
-            if found
-            else None
-        )
-        job = Job("card.refresh", card.invoice_id, card.shop_id)
-        await changes.write(tx, Change((after, *((line,) if line else ())), jobs=(job,)), now)
+        change = Change((after,))
+        if card.opened_at is None:
+            new_id = ctx.ids_of(card.shop_id)
+            line = domain.happened(found[0], "opened", now, new_id, "client")
+            change += Change((line,), jobs=_anew(card))
+        await changes.write(tx, change, now)
 
 
 async def refresh(ctx: Context, invoice_id: str) -> int | None:
-    """Makes every dialog show what the invoice is now. The facts decide, not what was told.
+    """Makes every dialog show what the invoice is now. The facts decide, not what was told; trouble
+    in one dialog does not hold up the others.
 
     Raises Later when VK wants patience. Returns when to look again while the key is no good.
     """
     facts = await _facts(ctx, invoice_id)
     if facts is None:
         return None
-    try:
-        for card in facts.cards:
-            await _show(ctx, facts, card)
-        for payment in facts.captured:
-            await _tell_paid(ctx, facts, payment)
-        await orders.tell(ctx, facts.invoice, facts.captured, facts.refunded_minor)
-    except NeedsPerson as error:
-        await _note_trouble(ctx, facts, error)
-        return ctx.now() + AFTER_TROUBLE
-    return None
-
-
-async def _note_trouble(ctx: Context, facts: Facts, error: NeedsPerson) -> None:
-    async with ctx.db.read() as tx:
-        dialogs = await conversations.by_ids(tx, [c.conversation_id for c in facts.cards])
-    for connection_id in {d.connection_id for d in dialogs.values()}:
-        await broken(ctx, connection_id, error)
+    steps: list[Callable[[], Awaitable[None]]] = [
+        *(partial(_show, ctx, facts, card) for card in facts.cards),
+        *(partial(_tell_paid, ctx, facts, one.payment) for one in facts.taken),
+        partial(orders.tell, ctx, facts.invoice, facts.taken),
+    ]
+    later: Later | None = None
+    waits: list[int] = []
+    for step in steps:
+        try:
+            await step()
+        except Later as error:
+            later = error
+        except NeedsPerson:
+            waits.append(AFTER_TROUBLE)
+        except Refused as refused:
+            if refused.code != "no_community":
+                raise
+            waits.append(AFTER_LEAVING)
+    if later is not None:
+        raise later
+    return ctx.now() + min(waits) if waits else None
 
 
 async def _facts(ctx: Context, invoice_id: str) -> Facts | None:
@@ -208,61 +265,72 @@ async def _facts(ctx: Context, invoice_id: str) -> Facts | None:
             return None
         shop = await shops.get(tx, invoice.shop_id)
         assert shop is not None, "an invoice has its shop"
-        tries = await payments.listing(
-            tx, invoice.shop_id, invoice_id=invoice.id, before="", limit=LOOKED_AT
-        )
-    back = sum(refunded for *_, refunded in tries)
-    return Facts(invoice, shop, found, [payment for payment, *_ in reversed(tries)], back)
+        taken = await payments.captured_of(tx, invoice.id, LOOKED_AT)
+    return Facts(invoice, shop, found, [Taken(payment, back) for payment, back in taken])
 
 
 async def _show(ctx: Context, facts: Facts, card: Card) -> None:
-    face = face_of(facts.invoice, facts.payments, facts.refunded_minor, card.opened_at, ctx.now())
-    if face is card.face:
+    look = facts.look(card, ctx.now())
+    if look.mark == card.shown:
         return
-    receipt = facts.captured[-1] if facts.captured else None
-    url = binding.link(ctx, facts.invoice, card.id)
-    if receipt is not None and facts.invoice.max_payments == 1:
-        url = f"{ctx.settings.base_url}/r/{receipt.token}"
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, card.conversation_id)
     assert conversation is not None, "a card has its dialog"
-    body = card_body(facts.invoice, facts.shop, face, url, conversation, receipt)
-    written = card.message_id is None or await outbox.rewrite(ctx, card.message_id, body)
+    url = binding.link(ctx, facts.invoice, card.id) if look.face in TO_PAY else ""
+    if look.paid is not None and facts.owner(look.paid) == card:
+        url = _receipt_url(ctx, look.paid)
+    body = card_body(facts.invoice, facts.shop, look, url, conversation)
+    written = True
+    if card.message_id is not None:
+        written = await outbox.rewrite(ctx, card.message_id, body, surely=not card.shown)
     now = ctx.now()
     async with ctx.db.write() as tx:
-        conversation = await conversations.lock(tx, card.conversation_id)
+        locked = await conversations.lock(tx, card.conversation_id)
         fresh = await cards.lock(tx, card.id)
-        change = Change()
-        message_id = fresh.message_id
-        if not written and not conversation.closed and face is not Face.OPENED:
-            key = f"card:{card.id}:{face}:{facts.refunded_minor}"
-            message, change = outbox.queue(
-                ctx, conversation, body, author=card.created_by, key=key, now=now
-            )
-            message_id = message.id
-        change += Change((replace(fresh, face=face, message_id=message_id),))
-        await changes.write(tx, change, now)
+        if fresh.version != card.version:  # somebody else was at it: which words came last?
+            after = replace(fresh, shown="")
+            await changes.write(tx, Change((after,), jobs=_anew(card)), now)
+            return
+        after = replace(card, face=look.face, shown=look.mark)
+        change = Change((replace(locked, changed_at=now),))
+        if not written and look.face is not Face.OPENED:
+            key = f"card:{card.id}:{look.mark}"
+            if locked.closed:
+                after = replace(after, shown="")  # said when the dialog is open again
+            elif await conversations.by_key(tx, card.shop_id, key) is None:
+                message, change = outbox.queue(ctx, locked, body, author=AUTO, key=key, now=now)
+                after = replace(after, message_id=message.id)
+        await changes.write(tx, change + Change((after,)), now)
     await told(ctx)
+
+
+def _receipt_url(ctx: Context, payment: Payment) -> str:
+    return f"{ctx.settings.base_url}/r/{payment.token}"
 
 
 async def _tell_paid(ctx: Context, facts: Facts, payment: Payment) -> None:
-    """The receipt's link, once a payment, into the dialog whose client paid.
-
-    With many payers only a proven one is told: another's receipt is nobody's business.
+    """The receipt's link, once a payment, into the dialog whose client paid. It answers nothing
+    that the client has asked meanwhile.
     """
-    proven = [c for c in facts.cards if c.conversation_id == payment.conversation_id]
-    mine = proven or (facts.cards[:1] if facts.invoice.max_payments == 1 else [])
-    if not mine:
+    card, key = facts.owner(payment), f"receipt:{payment.id}"
+    if card is None:
         return
-    key, now = f"receipt:{payment.id}", ctx.now()
+    async with ctx.db.read() as tx:
+        if await conversations.by_key(tx, payment.shop_id, key):
+            return
+    now = ctx.now()
     async with ctx.db.write() as tx:
-        conversation = await conversations.lock(tx, mine[0].conversation_id)
+        conversation = await conversations.lock(tx, card.conversation_id)
         if conversation.closed or await conversations.by_key(tx, payment.shop_id, key):
             return
-        url = f"{ctx.settings.base_url}/r/{payment.token}"
-        body = receipt_body(payment, facts.shop, url, conversation)
-        _, change = outbox.queue(
-            ctx, conversation, body, author=mine[0].created_by, key=key, now=now
-        )
+        body = receipt_body(payment, facts.shop, _receipt_url(ctx, payment), conversation)
+        _, change = outbox.queue(ctx, conversation, body, author=AUTO, key=key, now=now)
         await changes.write(tx, change, now)
     await told(ctx)
+
+
+async def resume(ctx: Context, community_id: str) -> None:
+    """After a key was mended or a community connected again: all that waited for it is done now."""
+    async with ctx.db.write() as tx:
+        work = await cards.behind(tx, community_id)
+        await changes.write(tx, Change(jobs=work), ctx.now())

@@ -122,8 +122,8 @@ async def _write(
     if live is not None and live.connection_id != connection.id:
         live = None
     payment = live or _new_payment(ctx, invoice, connection, form, payer)
-    if form.mark:
-        dialog = await binding.dialog_of(ctx, tx, invoice.id, form.mark, payer)
+    if invoice.conversation_id is not None and payment.conversation_id is None:
+        dialog = await binding.dialog_of(tx, invoice.id, payer)
         payment = replace(payment, conversation_id=dialog)
     payment = replace(payment, wants_mail="email" in answers, locale=form.locale)
     kept = _answers(ctx, payment, invoice, answers) if invoice.questions else None

@@ -72,7 +72,11 @@ async def connect(ctx: Context, member: Member, key: str, *, wanted: str = "auto
     if found.connected:
         raise already
     connection, community = await _rows(ctx, member, found, read_key(key))
-    community = replace(community, wanted=wanted if wanted in hearing.WANTED else "auto")
+    community = replace(
+        community,
+        wanted=wanted if wanted in hearing.WANTED else "auto",
+        facts=community.facts | {hearing.RESUME: ctx.now()},
+    )
     told = _happened(ctx, community, "community.connected", member.actor)
     change = Change((connection, community, told), jobs=_work(community))
     try:

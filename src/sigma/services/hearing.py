@@ -17,7 +17,7 @@ from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
 from sigma.channels.vk.groups import CallbackServer
 from sigma.domain.change import Change, Job
 from sigma.domain.community import Community, Delivery
-from sigma.services import connections, lines, outbox
+from sigma.services import cards, connections, lines, outbox
 from sigma.services.context import HOUR, Context
 from sigma.services.lines import Line
 from sigma.store import changes, communities
@@ -226,6 +226,7 @@ async def resume(ctx: Context, community_id: str) -> None:
     if community is None or RESUME not in community.facts:
         return
     await outbox.resume(ctx, community_id)
+    await cards.resume(ctx, community_id)
     async with ctx.db.write() as tx:
         community = await communities.lock(tx, community_id)
         facts = {name: fact for name, fact in community.facts.items() if name != RESUME}

@@ -3,18 +3,17 @@
 from dataclasses import replace
 
 from sigma.channels.vk import market
-from sigma.channels.vk.errors import Final
-from sigma.domain.card import Order
+from sigma.channels.vk.errors import Final, NeedsPerson
+from sigma.domain.card import Face, Order, Taken, look_of
 from sigma.domain.change import Change, Happening
 from sigma.domain.community import Community
 from sigma.domain.conversation import Conversation
-from sigma.domain.errors import Refused
-from sigma.domain.invoice import Invoice
+from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.invoice import Invoice, Status
 from sigma.domain.member import Member, Permission
-from sigma.domain.payment import Payment
 from sigma.services.context import Context
-from sigma.services.lines import line
-from sigma.store import cards, changes
+from sigma.services.lines import broken, line
+from sigma.store import cards, changes, invoices
 from sigma.store.contract import Tx
 
 
@@ -60,31 +59,38 @@ async def get(ctx: Context, member: Member, order_id: str) -> Order:
     return order
 
 
-async def invoiced(tx: Tx, shop_id: str, order_id: str, invoice: Invoice) -> Change:
-    """Ties an order to its invoice. Raises Refused("not_found")."""
+async def invoiced(tx: Tx, order_id: str, invoice: Invoice, now: int) -> Change:
+    """Ties an order of the invoice's dialog to it.
+
+    Raises Refused: "not_found"; "validation" while another invoice for it is paid or waits.
+    """
     order = await cards.order(tx, order_id)
-    if order is None or order.shop_id != shop_id:
+    if order is None or order.conversation_id != invoice.conversation_id:
         raise Refused("not_found", what="order")
+    if order.invoice_id is not None:
+        other = await invoices.get(tx, order.invoice_id)
+        waits = other is not None and other.status is Status.OPEN and not other.lapsed(now)
+        if other is not None and (waits or other.paid_count):
+            raise invalid(Problem("order", "order_invoiced", {"number": other.number}))
     return Change((replace(order, invoice_id=invoice.id),))
 
 
-async def tell(
-    ctx: Context, invoice: Invoice, captured: list[Payment], refunded_minor: int
-) -> None:
+async def tell(ctx: Context, invoice: Invoice, taken: list[Taken]) -> None:
     """Writes the payment status and the receipt's link into VK's order, when they are news there.
 
-    Raises Later and NeedsPerson. A plain no of VK is kept as `told` = "no:<code>" for the operator.
+    Raises Later, NeedsPerson and Refused("no_community"). A plain no of VK is kept as `told` =
+    "no:<code>" for the operator, and tried again with the next news.
     """
     async with ctx.db.read() as tx:
         order = await cards.order_of_invoice(tx, invoice.id)
-    if order is None or not captured:
+    look = look_of(invoice, taken, None, ctx.now())
+    if order is None or look.paid is None:
         return
-    paid = sum(p.amount.minor for p in captured)
-    wanted = "returned" if refunded_minor >= paid else "paid"
-    if order.told == wanted or order.told.startswith("no:"):
+    wanted = "returned" if look.face is Face.REFUNDED else "paid"
+    if order.told == wanted:
         return
     spoken = await line(ctx, order.connection_id)
-    link = f"{ctx.settings.base_url}/r/{captured[-1].token}"
+    link = f"{ctx.settings.base_url}/r/{look.paid.token}"
     try:
         await market.edit_order(
             spoken.vk,
@@ -93,9 +99,13 @@ async def tell(
             payment_status=wanted,
             receipt_link=link if len(link) <= market.MAX_RECEIPT_LINK else None,
         )
+    except NeedsPerson as no:
+        await broken(ctx, spoken.community.id, no)
+        raise
     except Final as no:
         wanted = f"no:{no.code}"
     async with ctx.db.write() as tx:
         fresh = await cards.order(tx, order.id)
         assert fresh is not None, "an order is never deleted"
-        await changes.write(tx, Change((replace(fresh, told=wanted),)), ctx.now())
+        if fresh.told != wanted:
+            await changes.write(tx, Change((replace(fresh, told=wanted),)), ctx.now())

@@ -14,10 +14,11 @@ from sigma.domain.member import Member, Permission
 from sigma.domain.message import AUTO, MAX_TEXT, Body, Message, Shown, Status, move
 from sigma.services import bodies, delivery, lines
 from sigma.services.context import Context
-from sigma.store import changes, conversations
+from sigma.services.lines import Line
+from sigma.store import cards, changes, conversations
 from sigma.store.contract import Conflict
 
-__all__ = ["again", "post", "queue", "resume", "rewrite", "send"]
+__all__ = ["again", "may_write", "post", "queue", "resume", "rewrite", "send"]
 
 send = delivery.send
 
@@ -88,7 +89,7 @@ async def post(
     if known := await _known(ctx, conversation, wish):
         return known
     text = _checked(text, photo)
-    await _may_write(ctx, conversation)
+    await may_write(ctx, conversation)
     body = Body(text, keyboard=keyboard)
     if photo is not None:
         attachment = await _uploaded(ctx, conversation, photo)
@@ -142,8 +143,11 @@ def _checked(text: str, photo: bytes | None) -> str:
     return text
 
 
-async def _may_write(ctx: Context, conversation: Conversation) -> None:
-    """A closed dialog is looked at once more: the person may have opened it meanwhile."""
+async def may_write(ctx: Context, conversation: Conversation) -> None:
+    """A closed dialog is looked at once more: the person may have opened it meanwhile.
+
+    Raises Refused: cannot_write, no_community.
+    """
     if not conversation.closed:
         return
     line = await lines.line(ctx, conversation.connection_id)
@@ -156,8 +160,9 @@ async def _may_write(ctx: Context, conversation: Conversation) -> None:
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
         if locked.closed:
-            now = ctx.now()
-            await changes.write(tx, Change((replace(locked, closed="", changed_at=now),)), now)
+            now, again = ctx.now(), await cards.anew(tx, locked.id)
+            after = replace(locked, closed="", changed_at=now)
+            await changes.write(tx, Change((after,), jobs=again), now)
 
 
 async def _uploaded(ctx: Context, conversation: Conversation, photo: bytes) -> str:
@@ -174,14 +179,15 @@ async def _uploaded(ctx: Context, conversation: Conversation, photo: bytes) -> s
         raise Refused("vk_refused", reason=str(no.code)) from no
 
 
-async def rewrite(ctx: Context, message_id: str, body: Body) -> bool:
+async def rewrite(ctx: Context, message_id: str, body: Body, *, surely: bool = False) -> bool:
     """Makes a message of ours say something else, in VK and here.
 
-    What VK has not got is changed here only. False when VK refuses for good: it is too old, say.
+    What VK has not got is changed here only. `surely`: VK is told even what it should say already.
+    False when VK refuses for good: it is too old, say.
     Raises Later, also while it is not known whether the old words have arrived; NeedsPerson;
     Refused("no_community").
     """
-    message = await _changed_here(ctx, message_id, body)
+    message = await _changed_here(ctx, message_id, body, surely)
     if message is None:
         return True
     assert message.cmid is not None, "what was sent has VK's number"
@@ -190,14 +196,7 @@ async def rewrite(ctx: Context, message_id: str, body: Body) -> bool:
     assert conversation is not None, "a message has its dialog"
     line = await lines.line(ctx, conversation.connection_id)
     try:
-        await vk_messages.edit(
-            line.vk,
-            conversation.peer_id,
-            message.cmid,
-            body.text,
-            body.keyboard,
-            body.attachment,
-        )
+        await _edit(line, conversation.peer_id, message.cmid, body)
     except NeedsPerson as no:
         await lines.broken(ctx, line.community.id, no)
         raise
@@ -212,7 +211,17 @@ async def rewrite(ctx: Context, message_id: str, body: Body) -> bool:
     return True
 
 
-async def _changed_here(ctx: Context, message_id: str, body: Body) -> Message | None:
+async def _edit(line: Line, peer_id: int, cmid: int, body: Body) -> None:
+    """Changes the words in VK; without the buttons where VK does not take them."""
+    try:
+        await vk_messages.edit(line.vk, peer_id, cmid, body.text, body.keyboard, body.attachment)
+    except Final as no:
+        if no.code not in delivery.KEYBOARD_REFUSED or not body.keyboard:
+            raise
+        await vk_messages.edit(line.vk, peer_id, cmid, body.text, None, body.attachment)
+
+
+async def _changed_here(ctx: Context, message_id: str, body: Body, surely: bool) -> Message | None:
     """Changes what VK surely has not got; the message when VK must be asked, None when all is
     done. Raises Later.
     """
@@ -222,10 +231,11 @@ async def _changed_here(ctx: Context, message_id: str, body: Body) -> Message | 
         locked = await conversations.lock(tx, message.conversation_id)
         message = await conversations.message(tx, message_id)
         assert message is not None, "a message is never deleted"
-        if _same(bodies.read(ctx.sealer, message.body_sealed), body):
-            return None
-        if message.status is Status.SENT:
+        same = _same(bodies.read(ctx.sealer, message.body_sealed), body)
+        if message.status is Status.SENT and (surely or not same):
             return message
+        if same:
+            return None
         if message.tried_at is not None and message.status is Status.QUEUED:
             raise Later(0, words="it may be on its way with the old words")
         await changes.write(tx, _rewritten(ctx, locked, message, body, edited=False), ctx.now())
@@ -267,7 +277,7 @@ async def again(ctx: Context, member: Member, message_id: str) -> None:
     if message is None or not message.out:
         raise Refused("not_found", what="message")
     conversation = await _own(ctx, member, message.conversation_id)
-    await _may_write(ctx, conversation)
+    await may_write(ctx, conversation)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
         message = await conversations.message(tx, message_id)

@@ -145,6 +145,8 @@ async def _theirs(
     jobs = _gap(conversation, told, now) if live else ()
     if unread and not after.by_hand:
         jobs += await _answer(tx, message, now)
+    if conversation.closed and not after.closed:
+        jobs += await cards.anew(tx, conversation.id)
     await _write(ctx, tx, (after, message), jobs, told.text, now)
     return message
 

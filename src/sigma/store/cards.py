@@ -3,13 +3,15 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, or_, select, union
 
 from sigma.domain.card import Card, Face, Order
-from sigma.store.chat_tables import auto_answers, cards, orders
+from sigma.domain.change import Job
+from sigma.store.chat_tables import auto_answers, cards, conversations, orders
 from sigma.store.contract import Op, Row, Tx
 from sigma.store.rows import amount, codec, columns, encode, plain
 from sigma.store.statements import statement, upsert
+from sigma.store.tables import jobs
 
 
 def _card(row: Row) -> Card:
@@ -30,13 +32,35 @@ def _order(row: Row) -> Order:
 CODEC = codec(cards, plain, _card)
 ORDER = codec(orders, _order_row, _order)
 
-_of_invoice = statement(select(cards).where(cards.c.invoice_id == bindparam("invoice_id")))
+_of_invoice = statement(
+    select(cards).where(cards.c.invoice_id == bindparam("invoice_id")).order_by(cards.c.id)
+)
 _lock = statement(select(cards).where(cards.c.id == bindparam("id")).with_for_update())
 _of_conversation = statement(
     select(cards)
     .where(cards.c.conversation_id == bindparam("conversation_id"))
     .order_by(cards.c.id.desc())
     .limit(50)
+)
+_waits = and_(jobs.c.kind == "card.refresh", jobs.c.subject == cards.c.invoice_id)
+_behind = statement(
+    union(
+        select(cards.c.invoice_id, cards.c.shop_id)
+        .join(conversations, conversations.c.id == cards.c.conversation_id)
+        .outerjoin(jobs, _waits)
+        .where(
+            conversations.c.connection_id == bindparam("connection_id"),
+            or_(
+                jobs.c.subject.is_not(None),
+                and_(cards.c.shown == "", cards.c.message_id.is_not(None)),
+            ),
+        ),
+        select(orders.c.invoice_id, orders.c.shop_id).where(
+            orders.c.connection_id == bindparam("connection_id"),
+            orders.c.invoice_id.is_not(None),
+            orders.c.told.like("no:%"),
+        ),
+    )
 )
 _orders_of = statement(
     select(orders)
@@ -70,7 +94,7 @@ async def lock(tx: Tx, card_id: str) -> Card:
 
 
 async def of_invoice(tx: Tx, invoice_id: str) -> list[Card]:
-    """The dialogs' cards of an invoice; mostly one."""
+    """The dialogs' cards of an invoice, the oldest first; mostly one."""
     return [_card(r) for r in await tx.fetch_all(_of_invoice, invoice_id=invoice_id)]
 
 
@@ -78,6 +102,20 @@ async def of_conversation(tx: Tx, conversation_id: str) -> list[Card]:
     """The cards of a dialog, the newest first."""
     rows = await tx.fetch_all(_of_conversation, conversation_id=conversation_id)
     return [_card(r) for r in rows]
+
+
+async def anew(tx: Tx, conversation_id: str) -> tuple[Job, ...]:
+    """The work of a dialog in which we may write again: its cards say what they could not."""
+    found = await of_conversation(tx, conversation_id)
+    return tuple(Job("card.refresh", card.invoice_id, card.shop_id) for card in found)
+
+
+async def behind(tx: Tx, connection_id: str) -> tuple[Job, ...]:
+    """The work that waits for a community: cards that say something old, orders that VK did not
+    take.
+    """
+    rows = await tx.fetch_all(_behind, connection_id=connection_id)
+    return tuple(Job("card.refresh", row["invoice_id"], row["shop_id"]) for row in rows)
 
 
 async def order(tx: Tx, order_id: str) -> Order | None:

@@ -187,6 +187,7 @@ cards = Table(
     Column("conversation_id", TextC, ForeignKey("conversations.id"), nullable=False),
     Column("message_id", TextC),
     text_("face"),
+    text_("shown"),
     Column("opened_at", BigInt),
     text_("payer"),
     int_("created_at"),

@@ -151,6 +151,12 @@ def _list(by_invoice: bool, status: bool, attention: bool, search: bool) -> Stat
 
 _LISTS = {(i, s, a, q): _list(i, s, a, q) for i, s, a, q in product((False, True), repeat=4)}
 
+_captured_of = statement(
+    select(payments, _refunded.label("refunded_minor"))
+    .where(payments.c.invoice_id == bindparam("invoice_id"), payments.c.status == "captured")
+    .order_by(payments.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _sums = statement(
     select(
         payments.c.currency,
@@ -245,6 +251,14 @@ async def listing(
         (from_row(r), r["invoice_number"], r["invoice_title"], int(r["refunded_minor"]))
         for r in rows
     ]
+
+
+async def captured_of(tx: Tx, invoice_id: str, limit: int) -> list[tuple[Payment, int]]:
+    """An invoice's captured payments, oldest first, the latest `limit` of them: each with what was
+    given back (minor units).
+    """
+    rows = await tx.fetch_all(_captured_of, invoice_id=invoice_id, limit=limit)
+    return [(from_row(r), int(r["refunded_minor"])) for r in reversed(rows)]
 
 
 async def captured_since(tx: Tx, shop_id: str, since: int) -> dict[str, int]:

@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", TextC, nullable=False),
         sa.Column("message_id", TextC, nullable=True),
         sa.Column("face", TextC, nullable=False),
+        sa.Column("shown", TextC, nullable=False),
         sa.Column("opened_at", BigInt, nullable=True),
         sa.Column("payer", TextC, nullable=False),
         sa.Column("created_at", BigInt, nullable=False),
