@@ -8,8 +8,8 @@ import pytest
 from sigma.domain.change import Change
 from sigma.domain.message import Status
 from sigma.domain.service import Service
-from sigma.services import words
-from sigma.store import changes, conversations
+from sigma.services import housekeeping, intake, words
+from sigma.store import changes, communities, connections, conversations
 from tests import leaks
 from tests.vk_world import VkWorld
 
@@ -250,7 +250,7 @@ async def test_a_community_renamed_in_vk_is_renamed_here(vk_world: VkWorld) -> N
     assert (await vk_world.community()).name == "Студия «Пион»"
 
 
-async def test_a_pressed_button_stops_turning(vk_world: VkWorld) -> None:
+async def test_a_pressed_button_says_that_it_was_heard(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Здравствуйте")
     await vk_world.hear()
     keyboard = {
@@ -261,4 +261,36 @@ async def test_a_pressed_button_stops_turning(vk_world: VkWorld) -> None:
     await vk_world.work()
     pressed = await vk_world.client_does("press", cmid=2, button=[0, 0])
     await vk_world.hear()
-    assert vk_world.sandbox.vk.presses[pressed["event_id"]].answer is not None
+    shown = vk_world.sandbox.vk.presses[pressed["event_id"]].answer
+    assert shown == {
+        "type": "show_snackbar",
+        "text": "Получили. Ответим здесь, в этом диалоге.",
+    }
+
+
+async def test_one_batch_that_tells_twice_is_kept_with_its_end(vk_world: VkWorld) -> None:
+    await vk_world.client_writes("Здравствуйте")
+    (event,) = await vk_world.told()
+    await intake.take_updates(
+        vk_world.ctx, vk_world.community_id, [event, {"type": 1}, event], "77", missed=True
+    )
+    assert (await vk_world.community()).poll_ts == "77"
+    await vk_world.work()
+    assert await vk_world.texts() == ["Здравствуйте"]
+
+
+async def test_what_was_handled_long_ago_is_forgotten(vk_world: VkWorld) -> None:
+    await vk_world.client_writes("Здравствуйте")
+    (event,) = await vk_world.told()
+    await vk_world.hooks([event])
+    await vk_world.client_writes("Ещё")
+    (waiting,) = await vk_world.told()
+    await vk_world.hook(waiting)
+    vk_world.clock.move(days=31)
+    await housekeeping.tidy(vk_world.ctx)
+    async with vk_world.ctx.db.read() as tx:
+        whose = (vk_world.community_id, f"peer:{vk_world.person}")
+        assert len(await communities.unhandled(tx, *whose)) == 1
+        assert len(await connections.notices_of(tx, *whose)) == 1
+    await vk_world.work()
+    assert await vk_world.texts() == ["Здравствуйте", "Ещё"]

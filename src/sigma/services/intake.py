@@ -18,9 +18,10 @@ from sigma.domain.connection import Notice, Status
 from sigma.domain.errors import Refused
 from sigma.services import lines, orders, talk
 from sigma.services.context import MINUTE, SECOND, Context
-from sigma.store import cards, changes, communities, connections, conversations, jobs
+from sigma.store import cards, changes, communities, connections, conversations, jobs, shops
 from sigma.store.contract import Op, StoreError
 from sigma.store.seal import Unsealable
+from sigma.texts import Words
 
 log = structlog.get_logger()
 
@@ -251,12 +252,17 @@ async def _close(
 
 
 async def _pressed(ctx: Context, community: Community, heard: _Heard) -> None:
-    """A button was pressed: the wheel on it stops. VK takes the answer for a minute only."""
+    """A button was pressed: the client sees that we know. VK takes the answer for a minute only."""
     pressed: Pressed = heard.said
     if ctx.now() - heard.notice.received_at < MINUTE:
+        async with ctx.db.read() as tx:
+            shop = await shops.get(tx, community.shop_id)
+        assert shop is not None, "a community has its shop"
+        seen = messages.snackbar(Words(shop.locale).t("dialogs.pressed"))
+        whose = (pressed.user_id, pressed.peer_id)
         try:
             line = await lines.line(ctx, community.id)
-            await messages.answer_event(line.vk, pressed.event_id, pressed.user_id, pressed.peer_id)
+            await messages.answer_event(line.vk, pressed.event_id, *whose, seen)
         except (VkError, Refused) as error:
             log.info("vk.unanswered_press", notice=heard.notice.id, error=str(error))
     await _done(ctx, heard)
