@@ -8,6 +8,7 @@ import pytest
 from sigma.domain.change import Change
 from sigma.domain.message import Status
 from sigma.domain.service import Service
+from sigma.domain.shop import Shop
 from sigma.services import housekeeping, intake, words
 from sigma.store import changes, communities, connections, conversations
 from tests import leaks
@@ -211,9 +212,21 @@ async def test_a_forged_ref_chooses_nothing(vk_world: VkWorld) -> None:
     await vk_world.client_writes("1", ref="svc_00000000000000000000000")
     await vk_world.client_writes("2", ref="' OR 1=1 --")
     await vk_world.client_writes("3", ref=vk_world.shop.id)
+    other = Shop(vk_world.ctx.new_id("shp"), "Чужая", vk_world.ctx.now())
+    await changes.commit(vk_world.ctx.db, Change((other,)), vk_world.ctx.now())
+    foreign = await offered(vk_world, other.id)
+    await vk_world.client_writes("4", ref=foreign.id)
+    gone = await offered(vk_world, deleted_at=1)
+    await vk_world.client_writes(f"5 http://127.0.0.1:8000/s/lak/{gone.id}")
     await vk_world.hear()
     assert (await vk_world.conversation()).service_id is None
-    assert await vk_world.texts() == ["1", "2", "3"]
+    assert await vk_world.texts() == [
+        "1",
+        "2",
+        "3",
+        "4",
+        f"5 http://127.0.0.1:8000/s/lak/{gone.id}",
+    ]
 
 
 async def test_what_was_said_is_found_by_its_words_and_kept_sealed(vk_world: VkWorld) -> None:
