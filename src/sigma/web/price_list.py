@@ -33,7 +33,7 @@ _AGREED = {"по договоренности", "договорная", "on requ
 _FROM = ("от ", "from ")
 _YES, _NO = {"да", "yes", "1", "true", "+"}, {"нет", "no", "0", "false", "-"}
 # What a spreadsheet would take for a formula goes behind an apostrophe, and comes back without.
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "'")
 
 
 def read(data: bytes) -> tuple[list[Listed], list[Problem]]:
