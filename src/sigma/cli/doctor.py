@@ -6,14 +6,17 @@ from urllib.parse import urlsplit
 
 import click
 
-from sigma.cli.say import plainly, settings, t
+from sigma.channels.vk import groups
+from sigma.channels.vk.errors import Later, VkError
+from sigma.cli.say import plainly, settings, t, words
 from sigma.domain.errors import Refused
 from sigma.main import open_context
 from sigma.providers.base import Rejected, Unknown, access_to
-from sigma.services import health
+from sigma.services import health, hearing, lines
 from sigma.services.context import Context
+from sigma.services.lines import Line
 from sigma.settings import BadSetting, Settings
-from sigma.store import connections
+from sigma.store import communities, connections
 from sigma.store import migrate as migrations
 from sigma.store import shops as shop_rows
 from sigma.store.contract import Unreachable
@@ -69,7 +72,7 @@ async def _living(loaded: Settings) -> list[Finding]:
             ("worker", not late, t("cli.doctor_late" if late else "cli.doctor_worker")),
             await _mail(loaded),
         ]
-        return found + await _acquirers(ctx)
+        return [*found, *await _acquirers(ctx), *await _communities(ctx)]
 
 
 async def _mail(loaded: Settings) -> Finding:
@@ -104,3 +107,38 @@ async def _acquirers(ctx: Context) -> list[Finding]:
         except (Rejected, Unknown, Refused, Unsealable) as error:
             found.append((one.provider, False, t("cli.doctor_acquirer", what=str(error))))
     return found or [("acquirer", False, t("cli.doctor_no_acquirer"))]
+
+
+async def _communities(ctx: Context) -> list[Finding]:
+    """Every connected community of the first shop: does VK know its key, do its events come."""
+    async with ctx.db.read() as tx:
+        shop = await shop_rows.first(tx)
+        there = await communities.of_shop(tx, shop.id) if shop else []
+    return [await _community(ctx, one.id) for one in there]
+
+
+async def _community(ctx: Context, community_id: str) -> Finding:
+    line = await _opened(ctx, community_id)
+    if line is None:
+        return ("vk", False, t("cli.doctor_vk_sealed"))
+    name, trouble = line.community.name, line.community.trouble
+    try:
+        await groups.permissions(line.vk)
+        state = await hearing.state(ctx, line)
+    except Later:
+        return ("vk", False, t("cli.doctor_vk_silent", name=name))
+    except VkError as no:
+        trouble, state = str(no.code), ""
+    if trouble:
+        key = f"vk.trouble_{trouble}"
+        what = t(key) if words().has(key) else t("vk.trouble_other", code=trouble)
+        return ("vk", False, t("cli.doctor_vk_trouble", name=name, what=what))
+    well = state == hearing.OK
+    return ("vk", well, t("cli.doctor_vk" if well else "cli.doctor_vk_deaf", name=name))
+
+
+async def _opened(ctx: Context, community_id: str) -> Line | None:
+    try:
+        return await lines.line(ctx, community_id)
+    except Unsealable:
+        return None

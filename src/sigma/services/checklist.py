@@ -70,17 +70,19 @@ def items(community: Community, connection: Connection) -> list[Item]:
 
     def told(name: str, section: Section, does: str = "") -> Item:
         state = State.DONE if seen.get(name) else State.MISSING if seen else State.UNKNOWN
-        refused = does and f"no_{name}" in community.facts
+        refused = bool(does) and f"no_{name}" in community.facts
         return Item(name, state, at(section), "" if refused else does, "refused" if refused else "")
 
+    messages = _messages(community, at(Section.MESSAGES))
+    bots = _bots(community, at(Section.BOTS))
     return [
         _exists(community, vk_links.community_url(connection)),
         told("avatar", Section.ABOUT),
         told("description", Section.ABOUT, "write"),
         told("contact", Section.CONTACT),
         _services(community, at(Section.SECTIONS)),
-        _messages(community, at(Section.MESSAGES)),
-        _bots(community, at(Section.BOTS)),
+        messages,
+        replace(bots, does="") if messages.does else bots,  # one button switches both
         _delivery(community, at(Section.API)),
         _rights(community, at(Section.TOKENS)),
         replace(told("goods", Section.SECTIONS, "switch"), optional=True),

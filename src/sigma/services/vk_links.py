@@ -69,7 +69,8 @@ def group_tokens_url(site_url: str, group_id: int | str) -> str:
 
 def typed_tokens_url(site_url: str, typed: str) -> str:
     """The same for a community's address as a person copied it; empty when it is none."""
-    parts = [part for part in re.split(r"[/?#]", typed.strip()) if part and ":" not in part]
+    path = re.split(r"[?#]", typed.strip())[0]
+    parts = [part for part in path.split("/") if part and ":" not in part]
     found = next((one for one in reversed(parts) if _NAME.fullmatch(one)), "")
     if not found or found.lower() in _HOSTS or found == "vk":
         return ""
