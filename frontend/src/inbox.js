@@ -244,7 +244,7 @@ function start() {
 // Initials stand in for a face that does not come, also where the style sheet cannot do it.
 document.addEventListener(
   "error",
-  ({ target }) => target.dataset?.initials && target.replaceWith(target.dataset.initials),
+  ({ target }) => target.dataset?.initials && target.remove(),
   true,
 );
 
