@@ -65,6 +65,28 @@ class Facts:
         return look_of(self.invoice, mine, card.opened_at, now)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dialog in which an invoice is shown."""
+
+    card: Card
+    conversation: Conversation
+
+
+async def places(ctx: Context, member: Member, invoice_id: str) -> list[Place]:
+    """The dialogs that show an invoice, the first one first; none for who may not read dialogs.
+
+    Raises Refused("not_found").
+    """
+    await get_invoice(ctx, member, invoice_id)
+    if not member.may(Permission.ANSWER):
+        return []
+    async with ctx.db.read() as tx:
+        found = await cards.of_invoice(tx, invoice_id)
+        dialogs = await conversations.by_ids(tx, [card.conversation_id for card in found])
+    return [Place(card, dialogs[card.conversation_id]) for card in found]
+
+
 async def issue(
     ctx: Context,
     member: Member,

@@ -1,5 +1,6 @@
 """One typed phrase as the draft of an invoice: read, matched with the catalogue, shown. Pure."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,12 +18,13 @@ USUAL = (Question("email", Kind.EMAIL, required=True),)  # so that the receipt h
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was typed and what it means, or what is wrong with it."""
+    """What was typed and what it means, or what is wrong with it. `dated`: the day was typed."""
 
     typed: str = ""
     draft: Draft | None = None
     service: Service | None = None
     problem: Problem | None = None
+    dated: bool = False
 
 
 def read_typed(
@@ -46,7 +48,15 @@ def read_typed(
     draft = replace(draft, conversation_id=dialog_id)
     if wrong := check_draft(draft, now):
         return Read(typed, problem=wrong[0])
-    return Read(typed, draft, service)
+    return Read(typed, draft, service, dated=phrase.until is not None)
+
+
+def seen_as(read: Read) -> str:
+    """A mark of everything that the preview shows: what is issued is what was seen. A term that
+    counts from now on moves a little all the time; a day that was typed does not.
+    """
+    shown = read.draft and (read.draft if read.dated else replace(read.draft, expires_at=None))
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 
 def _draft(title: str, amount: Money, service: Service | None, now: int) -> Draft:

@@ -18,11 +18,11 @@ from sigma.services.requests import Remember
 from sigma.services.users import Session
 from sigma.web.cabinet.auth import NO_STORE, WebRequest
 from sigma.web.cabinet.door import cabinet_page, go, posted, words_of
-from sigma.web.cabinet.invoices import asked
+from sigma.web.cabinet.invoices import asked, not_now
 from sigma.web.cabinet.once import fresh_nonce, nonce_of, once
 from sigma.web.forms import one, read_id
 from sigma.web.pages import render
-from sigma.web.phrase_form import Read, read_typed
+from sigma.web.phrase_form import Read, read_typed, seen_as
 
 FOUND = 20
 
@@ -62,8 +62,9 @@ async def phrase(
     read = await _read(ctx, session, one(given, "phrase"), dialog.id)
     if read.draft is None or one(given, "do") != "issue":
         return _shown(request, session, dialog.id, read, nonce_of(given))
-
     draft = read.draft
+    if one(given, "seen") != seen_as(read):  # midnight has passed, or the service has changed
+        return _shown(request, session, dialog.id, read, nonce_of(given), again=True)
 
     async def act(remember: Remember) -> Invoice:
         return await cards.issue(
@@ -89,10 +90,20 @@ async def _read(ctx: Context, session: Session, text: str, dialog_id: str) -> Re
 
 
 def _shown(
-    request: WebRequest, session: Session, dialog_id: str, read: Read, nonce: str
+    request: WebRequest,
+    session: Session,
+    dialog_id: str,
+    read: Read,
+    nonce: str,
+    *,
+    again: bool = False,
 ) -> Response[Any]:
-    """The preview: a part of the dialog's page, or a page of its own without script."""
-    shown: dict[str, Any] = {"read": read, "dialog_id": dialog_id, "nonce": nonce}
+    """The preview: a part of the dialog's page, or a page of its own without script.
+
+    `again`: it was shown before and meant something else.
+    """
+    shown: dict[str, Any] = {"read": read, "dialog_id": dialog_id, "nonce": nonce, "again": again}
+    shown["seen"] = seen_as(read)
     status = 422 if read.problem else 200
     if request.headers.get("hx-request"):
         text = render("cabinet/inbox/phrase.html", words_of(session), csrf=session.csrf, **shown)
@@ -128,17 +139,21 @@ async def choose_dialog(
 
 @post("/invoices/{invoice_id:str}/send/{dialog_id:str}")
 async def send(
+    request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
     dialog_id: FromPath[str],
 ) -> Response[Any]:
     """Sends an invoice into a dialog; sent there before, it is not sent again."""
-    dialog = read_id(dialog_id, "dlg")
-    card = await cards.show(ctx, session.member, dialog, read_id(invoice_id, "inv"))
-    done = "cards.done_shown" if card.message_id else "cards.done_closed"
+    dialog, invoice_id = read_id(dialog_id, "dlg"), read_id(invoice_id, "inv")
+    try:
+        card = await cards.show(ctx, session.member, dialog, invoice_id)
+    except Refused as refused:
+        return await not_now(request, ctx, session, invoice_id, refused)
     invoice = await invoices.get(ctx, session.member, card.invoice_id)
-    return go(f"/inbox/{dialog}", done, number=invoice.number)
+    done, tone = ("cards.done_shown", "good") if card.message_id else ("cards.done_closed", "wait")
+    return go(f"/inbox/{dialog}", done, tone=tone, number=invoice.number)
 
 
 HANDLERS = [full_form, phrase, choose_dialog, send]

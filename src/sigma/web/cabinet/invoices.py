@@ -12,7 +12,8 @@ from litestar.response import Response
 
 from sigma.domain.errors import Refused
 from sigma.domain.invoice import FLOW, Event, Invoice, Status
-from sigma.services import invoices, payments
+from sigma.domain.member import Permission
+from sigma.services import cards, invoices, payments
 from sigma.services.context import Context
 from sigma.services.users import Session
 from sigma.texts import Words
@@ -115,6 +116,8 @@ async def details_page(
         url=invoices.payment_url(ctx, invoice),
         voidable=Event.VOIDED in FLOW[invoice.status] and invoice.status is not Status.VOID,
         payments=paid.data,
+        places=await cards.places(ctx, session.member, invoice_id),
+        may_answer=session.member.may(Permission.ANSWER),
         more_payments=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
         timeline_lines=[
             line(told, session, words)
@@ -147,7 +150,7 @@ async def issue(
     try:
         invoice = await invoices.issue(ctx, session.member, invoice_id)
     except Refused as refused:
-        return await _not_now(request, ctx, session, invoice_id, refused)
+        return await not_now(request, ctx, session, invoice_id, refused)
     return go(f"/invoices/{invoice_id}", "invoices.done_issued", number=invoice.number)
 
 
@@ -163,11 +166,11 @@ async def void(
     try:
         invoice = await invoices.void(ctx, session.member, invoice_id)
     except Refused as refused:
-        return await _not_now(request, ctx, session, invoice_id, refused)
+        return await not_now(request, ctx, session, invoice_id, refused)
     return go(f"/invoices/{invoice_id}", "invoices.done_voided", number=invoice.number)
 
 
-async def _not_now(
+async def not_now(
     request: WebRequest, ctx: Context, session: Session, invoice_id: str, refused: Refused
 ) -> Response[Any]:
     """The invoice as it is, with why the wish was not granted. Words for the seller come first."""

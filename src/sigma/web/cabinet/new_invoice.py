@@ -116,6 +116,9 @@ async def _create(
             return await _form_page(request, ctx, session, form, fresh_nonce(), said=said)
         if not refused.problems:
             raise
+        if of_order := [one for one in refused.problems if one.field == "order"]:
+            said = words_of(session).problem(of_order[0])
+            return await _form_page(request, ctx, session, form, nonce_of(given), said=said)
         wrong = list(refused.problems)
         return await _form_page(request, ctx, session, form, nonce_of(given), wrong)
     invoice = await invoices.get(ctx, session.member, made)
@@ -138,6 +141,8 @@ async def _form_page(
     focus: str = "",
 ) -> Response[Any]:
     words = words_of(session)
+    dialog_id = read_id(form.dialog, "dlg") if form.dialog else ""
+    dialog = await cards.own_dialog(ctx, session.member, dialog_id) if dialog_id else None
     errors = sentences(words, problems or [])
     if said:
         errors[""] = said
@@ -150,6 +155,7 @@ async def _form_page(
         place="invoices",
         status=422 if errors else 200,
         form=form,
+        dialog=dialog,
         nonce=nonce,
         errors=errors,
         preview=await preview_text(ctx, session, form),

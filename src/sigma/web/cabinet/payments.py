@@ -10,7 +10,7 @@ from litestar.response import Response
 from sigma.domain.errors import Refused
 from sigma.domain.member import Permission
 from sigma.domain.payment import Status
-from sigma.services import invoices, mails, payments
+from sigma.services import cards, invoices, mails, payments
 from sigma.services.context import Context
 from sigma.services.users import Session
 from sigma.texts import Words
@@ -104,6 +104,7 @@ async def details_page(
 ) -> Response[Any]:
     """The page of a payment; `errors` and `typed` belong to its refund form."""
     details = await payments.details(ctx, session.member, payment_id)
+    places = await cards.places(ctx, session.member, details.invoice.id)
     return cabinet_page(
         request,
         session,
@@ -113,6 +114,7 @@ async def details_page(
         d=details,
         view=view(details, session, words_of(session)),
         summary=summary(details),
+        places=places,
         may_refund=session.member.may(Permission.REFUND),
         may_capture=session.member.may(Permission.CAPTURE),
         errors=errors or {},
