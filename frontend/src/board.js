@@ -28,6 +28,7 @@ function soon() {
 
 function start() {
   if (!board()) return;
+  board().querySelector(".filter[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   document.addEventListener("visibilitychange", soon);
   document.addEventListener("htmx:afterSwap", () => (board().dataset.grown = "1"));
   setInterval(refresh, STALE);

@@ -65,8 +65,9 @@ class Who:
 class Line:
     """One line. `at`: since when it waits, or when it happened (UTC microseconds).
 
-    `note` says more of its state: unopened and opened: lost (the link has not reached the client)
-    or the state of the last payment; refund: unknown, pending, failed; mail: the server's answer.
+    `note` says more of its state. Unanswered: auto, when the last word is an automatic one.
+    Unopened and opened: lost, when the link has not reached the client, or the state of the last
+    payment. Refund: unknown, pending, failed. Mail: the server's answer.
     `reminded_at` is today's reminder. `said` is the client's last word, None when no key opens it.
     """
 
@@ -178,7 +179,8 @@ def _line(ctx: Context, member: Member, group: Group, row: Row) -> Line:
     who = _who(row) if row["conversation_id"] and member.may(Permission.ANSWER) else None
     line = Line(group, row["id"], row["at"], Act.ANSWER, who)
     if group is Group.UNANSWERED:
-        return replace(line, said=_said(ctx, row["preview_sealed"]))
+        note = "auto" if row["last_out"] else ""  # a person's word would have answered
+        return replace(line, said=_said(ctx, row["preview_sealed"]), note=note)
     line = replace(
         line,
         number=row["number"],

@@ -46,7 +46,7 @@ def _after(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[
 
 # Words of the indexes' own conditions stay words: a parameter would hide them from the planner.
 def _unanswered() -> Select[Any]:
-    return select(*_WHO, _c.id, _c.waiting_since.label("at"), _c.preview_sealed).where(
+    return select(*_WHO, _c.id, _c.waiting_since.label("at"), _c.preview_sealed, _c.last_out).where(
         _shop(_c.shop_id), _c.unanswered == literal_column("1")
     )
 
