@@ -1,5 +1,5 @@
-"""`make bench`: creates by API, opens the payment page, settles; each beside its limit, in
-interleaved rounds.
+"""`make bench`: creates by API, opens the payment page, settles, each beside its limit in
+interleaved rounds; then opens the dialogs.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import create, limits, settle
+from bench import create, inbox, limits, settle
 from bench.stage import stage
 from sigma.logs import configure
 from sigma.store.migrate import upgrade
@@ -114,6 +114,14 @@ async def _settle(name: str, url: str, args: argparse.Namespace, folder: Path) -
         return await _rounds(row, args.rounds, lambda _: settle.ours(ready, args.count), limit)
 
 
+async def _dialogs(name: str, url: str, args: argparse.Namespace) -> list[inbox.Seen]:
+    """The pages of the dialogs when there are very many."""
+    async with stage(url) as ready:
+        ids = await inbox.fill(ready, args.dialogs, args.messages)
+        seen = await inbox.measure(ready, ids, args.opened)
+    return [inbox.Seen(f"{one.name}, {name}", one.times) for one in seen]
+
+
 async def _pgbench(
     url: str, script: str, folder: Path, args: argparse.Namespace, number: int
 ) -> float:
@@ -131,6 +139,7 @@ async def _pgbench(
 async def _all(args: argparse.Namespace) -> None:
     rows: list[Row] = []
     pages: list[Page] = []
+    dialogs: list[inbox.Seen] = []
     with tempfile.TemporaryDirectory() as temporary, postgres_server(fsync=True) as server:
         folder = Path(temporary)
         run_sql(server, "CREATE DATABASE bench")
@@ -143,10 +152,14 @@ async def _all(args: argparse.Namespace) -> None:
             row, opened, seen = await _create(name, url, args, folder)
             rows += [row, opened, await _settle(name, url, args, folder)]
             pages.append(seen)
+            dialogs += await _dialogs(name, url, args)
     print(f"{'per second, medians':<28}{'Sigma':>10}{'limit':>12}{'ratio':>9}")
     print("\n".join(row.line() for row in rows))
     print(f"\n{f'at {PAGE_RATE:.0f} requests/s, ms':<28}{'p50':>10}{'p99':>12}")
     print("\n".join(seen.line() for seen in pages))
+    many = f"{args.dialogs} dialogs, {args.dialogs * args.messages} messages, ms"
+    print(f"\n{many:<54}{'p50':>10}{'p99':>12}")
+    print("\n".join(seen.line() for seen in dialogs))
 
 
 def main() -> None:
@@ -156,6 +169,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of every round of load")
     parser.add_argument("--count", type=int, default=2000, help="decisions in a counted round")
     parser.add_argument("--copies", type=int, default=20_000, help="prepared rows for a client")
+    parser.add_argument("--dialogs", type=int, default=10_000)
+    parser.add_argument("--messages", type=int, default=50, help="in each dialog")
+    parser.add_argument("--opened", type=int, default=200, help="times each of their pages")
     configure("warning")
     began = time.perf_counter()
     asyncio.run(_all(parser.parse_args()))

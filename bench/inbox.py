@@ -75,7 +75,7 @@ class Seen:
     def line(self) -> str:
         """The middle one and one of the slowest."""
         p99 = statistics.quantiles(self.times, n=100)[98]
-        return f"{self.name:<44}{statistics.median(self.times):>10.2f}{p99:>12.2f}"
+        return f"{self.name:<54}{statistics.median(self.times):>10.2f}{p99:>12.2f}"
 
 
 async def fill(stage: Stage, dialogs: int, messages: int) -> list[str]:

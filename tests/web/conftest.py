@@ -6,6 +6,7 @@ import pytest
 
 from sigma.sandbox.app import Sandbox, start_sandbox
 from sigma.services.context import Context
+from tests.vk_world import VkWorld, open_vk_world
 from tests.web.api_stage import Program, open_program
 from tests.web.cabinet_stage import Browser, empty_house, open_browser
 from tests.world import World, open_world
@@ -58,3 +59,18 @@ async def program(world: World) -> AsyncIterator[Program]:
     """A program of the world's shop at the API."""
     async with open_program(world) as opened:
         yield opened
+
+
+@pytest.fixture
+async def vk(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
+    """A shop that talks through a community of VK."""
+    async with open_vk_world(sqlite_database_url, sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def answerer(vk: VkWorld) -> AsyncIterator[Browser]:
+    """A browser in which the owner of that shop signed in."""
+    async with open_browser(vk.ctx) as browser:
+        await browser.sign_in("owner@example.org", vk.password)
+        yield browser

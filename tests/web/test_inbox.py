@@ -1,41 +1,18 @@
 """The pages of the dialogs without a script: what they show, what may be done, what is refused."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from sigma.domain.change import Change
 from sigma.domain.connection import Status as ConnectionStatus
 from sigma.domain.message import STEP, Body, Message, Shown, Status
-from sigma.sandbox.app import Sandbox
 from sigma.services import bodies
-from sigma.services.live import told
 from sigma.store import changes, communities
 from sigma.store.statements import text_statement
-from sigma.web.app import create_app
-from sigma.web.cabinet.auth import COOKIE
 from sigma.web.security import Policy
-from tests.vk_world import VkWorld, open_vk_world
-from tests.web.cabinet_stage import BASE, Browser, open_browser, words
-
-
-@pytest.fixture
-async def vk(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
-    """A shop that talks through a community of VK."""
-    async with open_vk_world(sqlite_database_url, sandbox) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def owner(vk: VkWorld) -> AsyncIterator[Browser]:
-    """A browser in which the owner signed in."""
-    async with open_browser(vk.ctx) as browser:
-        await browser.sign_in("owner@example.org", vk.password)
-        yield browser
+from tests.vk_world import VkWorld
+from tests.web.cabinet_stage import BASE, Browser, words
 
 
 async def talked(vk: VkWorld, text: str = "Здравствуйте, сколько стоит маникюр?") -> str:
@@ -71,53 +48,57 @@ def bubbles(page: str) -> list[str]:
     return [words(b) for b in re.findall(r'<li class="bubble .*?</li>', said, re.DOTALL)]
 
 
-async def test_an_empty_inbox_says_what_to_do(owner: Browser, vk: VkWorld) -> None:
-    page = await owner.open("/inbox")
+async def test_an_empty_inbox_says_what_to_do(answerer: Browser, vk: VkWorld) -> None:
+    page = await answerer.open("/inbox")
     assert page.status_code == 200
     assert "Как только клиент напишет сообществу" in words(page.text)
-    found = await owner.open("/inbox?q=никто")
+    found = await answerer.open("/inbox?q=никто")
     assert "Ничего не нашлось" in words(found.text)
 
 
 async def test_a_shop_without_a_community_is_led_to_connecting_one(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     async with vk.ctx.db.write() as tx:
         kept = await communities.lock_connection(tx, vk.community_id)
         off = replace(kept, status=ConnectionStatus.OFF)
         await changes.write(tx, Change((off,)), vk.ctx.now())
-    page = (await owner.open("/inbox")).text
+    page = (await answerer.open("/inbox")).text
     assert 'href="/vk"' in page
     assert "Подключить сообщество" in page
 
 
-async def test_the_list_shows_a_dialog_and_the_menu_counts_it(owner: Browser, vk: VkWorld) -> None:
+async def test_the_list_shows_a_dialog_and_the_menu_counts_it(
+    answerer: Browser, vk: VkWorld
+) -> None:
     url = await talked(vk)
-    page = (await owner.open("/inbox")).text
+    page = (await answerer.open("/inbox")).text
     assert f'href="{url}"' in page
     shown = words(page)
     assert "Иван Клиентов" in shown
     assert "Здравствуйте, сколько стоит маникюр?" in shown
     assert "Ждёт ответа" in shown
     assert "Непрочитанных диалогов: 1" in shown
-    assert "Непрочитанных диалогов: 1" in words((await owner.open("/")).text), "on every page"
+    assert "Непрочитанных диалогов: 1" in words((await answerer.open("/")).text), "on every page"
 
 
-async def test_the_list_is_narrowed_by_its_address(owner: Browser, vk: VkWorld) -> None:
+async def test_the_list_is_narrowed_by_its_address(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
-    assert url in (await owner.open("/inbox?only=unread")).text
-    assert url in (await owner.open("/inbox?q=маникюр&only=unanswered")).text
-    assert url not in (await owner.open("/inbox?q=педикюр")).text
-    assert f"{url}?only=unread" in (await owner.open("/inbox?only=unread")).text, "kept in a dialog"
+    assert url in (await answerer.open("/inbox?only=unread")).text
+    assert url in (await answerer.open("/inbox?q=маникюр&only=unanswered")).text
+    assert url not in (await answerer.open("/inbox?q=педикюр")).text
+    assert f"{url}?only=unread" in (await answerer.open("/inbox?only=unread")).text, (
+        "kept in a dialog"
+    )
 
 
 async def test_opening_a_dialog_reads_it_and_looking_for_news_does_not(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     url = await talked(vk)
-    await owner.open(url, **{"hx-request": "true"})
+    await answerer.open(url, **{"hx-request": "true"})
     assert (await vk.conversation()).unread == 1
-    page = await owner.open(url)
+    page = await answerer.open(url)
     assert (await vk.conversation()).unread == 0
     assert "Непрочитанных диалогов: 1" not in words(page.text), "the page knows it already"
     await vk.work()
@@ -125,7 +106,7 @@ async def test_opening_a_dialog_reads_it_and_looking_for_news_does_not(
 
 
 async def test_what_clients_write_is_shown_as_text_and_never_runs(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     evil = "<script>alert(1)</script> <b>x</b> [id1|Павел] https://ok.example/a?b=1&c=2."
     url = await talked(vk, evil)
@@ -133,7 +114,7 @@ async def test_what_clients_write_is_shown_as_text_and_never_runs(
     good = Shown("doc", "договор.pdf", "https://vk.example/doc", "", "pdf 120 КБ")
     photo = Shown("photo", "", 'https://vk.example/"onload="x', "https://vk.example/p.jpg")
     await said(vk, (Body("", (bad, good, photo)), {}))
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     assert "<script>alert" not in page
     assert "<b>x</b>" not in page
     assert "javascript:" not in page
@@ -149,7 +130,7 @@ async def test_what_clients_write_is_shown_as_text_and_never_runs(
 
 
 async def test_a_message_says_who_wrote_it_and_what_became_of_it(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     url = await talked(vk)
     keyboard = {"buttons": [[{"action": {"type": "open_link", "label": "Оплатить", "link": "x"}}]]}
@@ -164,7 +145,7 @@ async def test_a_message_says_who_wrote_it_and_what_became_of_it(
         (Body("не ушло"), failed),
         (Body("в пути"), queued),
     )
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     auto, edited, phone, wrong, waits = bubbles(page)[1:]
     assert auto.startswith("Автоответ автомат Оплатить")
     assert edited.startswith("Вы изменил изменено")
@@ -176,45 +157,45 @@ async def test_a_message_says_who_wrote_it_and_what_became_of_it(
 
 
 async def test_an_answer_goes_to_the_client_once_however_often_the_form_comes(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     url = await talked(vk)
-    await owner.open(url)
+    await answerer.open(url)
     for _ in range(2):
-        answer = await owner.send(f"{url}/send", text="Две с половиной", key="one-key-of-a-form")
+        answer = await answerer.send(f"{url}/send", text="Две с половиной", key="one-key-of-a-form")
         assert (answer.status_code, answer.headers["location"]) == (303, url)
     await vk.work()
     assert (await vk.texts_at_vk())[1:] == ["Две с половиной"]
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     assert bubbles(page)[-1].startswith("Вы Две с половиной")
     assert "Ждёт ответа" not in words(page)
 
 
-async def test_a_photo_is_sent_and_anything_else_is_refused(owner: Browser, vk: VkWorld) -> None:
+async def test_a_photo_is_sent_and_anything_else_is_refused(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
-    await owner.open(url)
-    form = {"csrf": owner.csrf, "text": "Вот работа", "key": "key-of-a-photo"}
+    await answerer.open(url)
+    form = {"csrf": answerer.csrf, "text": "Вот работа", "key": "key-of-a-photo"}
     own = {"origin": BASE, "sec-fetch-site": "same-origin"}
     wrong = {"photo": ("a.svg", b"<svg onload='x'/>", "image/svg+xml")}
-    refused = await owner.http.post(f"{url}/send", data=form, files=wrong, headers=own)
+    refused = await answerer.http.post(f"{url}/send", data=form, files=wrong, headers=own)
     assert refused.status_code == 422
     assert "Подойдёт фото JPG, PNG или GIF" in refused.text
     assert "Вот работа</textarea>" in refused.text, "what was typed stays"
     good = {"photo": ("a.png", PNG, "image/png")}
-    sent = await owner.http.post(f"{url}/send", data=form, files=good, headers=own)
+    sent = await answerer.http.post(f"{url}/send", data=form, files=good, headers=own)
     assert sent.status_code == 303
     await vk.work()
     message = (await vk.dialog_at_vk())["messages"][-1]
     assert message["text"] == "Вот работа"
-    assert "Фото" in bubbles((await owner.open(url)).text)[-1]
+    assert "Фото" in bubbles((await answerer.open(url)).text)[-1]
 
 
 async def test_an_empty_answer_and_a_closed_dialog_keep_what_was_typed(
-    owner: Browser, vk: VkWorld
+    answerer: Browser, vk: VkWorld
 ) -> None:
     url = await talked(vk)
-    await owner.open(url)
-    empty = await owner.send(f"{url}/send", text="  ", key="key-number-one")
+    await answerer.open(url)
+    empty = await answerer.send(f"{url}/send", text="  ", key="key-number-one")
     assert empty.status_code == 422
     assert "Напишите текст или приложите фото" in empty.text
     await vk.client_does("deny")
@@ -222,102 +203,102 @@ async def test_an_empty_answer_and_a_closed_dialog_keep_what_was_typed(
     talk = await vk.conversation()
     closed = replace(talk, closed="901")
     await changes.commit(vk.ctx.db, Change((closed,)), vk.ctx.now())
-    shut = await owner.send(f"{url}/send", text="Вы здесь?", key="key-number-two")
+    shut = await answerer.send(f"{url}/send", text="Вы здесь?", key="key-number-two")
     assert shut.status_code == 409
     assert "Попросите его написать первым" in words(shut.text)
     assert "Вы здесь?</textarea>" in shut.text
     assert 'name="key" value="key-number-two"' in shut.text
-    script = await owner.send(
+    script = await answerer.send(
         f"{url}/send", {"hx-request": "true"}, text="Вы здесь?", key="key-number-two"
     )
     assert script.status_code == 409
     assert "Попросите его написать первым" in script.json()["error"]
 
 
-async def test_a_failed_message_is_tried_again_by_a_person(owner: Browser, vk: VkWorld) -> None:
+async def test_a_failed_message_is_tried_again_by_a_person(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
     await vk.vk_control(vk_error={"on": "messages.send", "value": 902})
-    await owner.open(url)
-    await owner.send(f"{url}/send", text="Пришёл ответ", key="key-to-fail")
+    await answerer.open(url)
+    await answerer.send(f"{url}/send", text="Пришёл ответ", key="key-to-fail")
     await vk.work()
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     assert "Клиент закрыл личные сообщения" in words(page)
     await vk.vk_control(vk_error=None)
     [again] = re.findall(r'action="(/inbox/\w+/messages/\w+/again)"', page)
-    assert (await owner.send(again)).status_code == 303
+    assert (await answerer.send(again)).status_code == 303
     await vk.work()
     assert (await vk.texts_at_vk())[-1] == "Пришёл ответ"
 
 
-async def test_no_answer_needed_and_taking_over_are_buttons(owner: Browser, vk: VkWorld) -> None:
+async def test_no_answer_needed_and_taking_over_are_buttons(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     assert f'action="{url}/answered"' in page
-    assert (await owner.send(f"{url}/answered")).headers["location"] == url
+    assert (await answerer.send(f"{url}/answered")).headers["location"] == url
     assert not (await vk.conversation()).unanswered
-    assert f'action="{url}/answered"' not in (await owner.open(url)).text
-    assert (await owner.send(f"{url}/hand", by="person")).status_code == 303
+    assert f'action="{url}/answered"' not in (await answerer.open(url)).text
+    assert (await answerer.send(f"{url}/hand", by="person")).status_code == 303
     assert (await vk.conversation()).by_hand
-    assert (await owner.send(f"{url}/hand", by="nobody")).status_code == 422
+    assert (await answerer.send(f"{url}/hand", by="nobody")).status_code == 422
 
 
-async def test_signs_of_a_page_are_taken_quietly(owner: Browser, vk: VkWorld) -> None:
+async def test_signs_of_a_page_are_taken_quietly(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
-    await owner.open("/inbox")
-    assert (await owner.send(f"{url}/answering", typing="yes")).status_code == 204
+    await answerer.open("/inbox")
+    assert (await answerer.send(f"{url}/answering", typing="yes")).status_code == 204
     assert (await vk.conversation()).answering_by == vk.member.actor
     last = str((await vk.conversation()).last_cmid)
-    assert (await owner.send(f"{url}/read", last=last)).status_code == 204
+    assert (await answerer.send(f"{url}/read", last=last)).status_code == 204
     assert (await vk.conversation()).unread == 0
-    assert (await owner.send(f"{url}/read", last="x")).status_code == 204
-    assert (await owner.send("/inbox/dlg_unknown/read", last="1")).status_code == 404
+    assert (await answerer.send(f"{url}/read", last="x")).status_code == 204
+    assert (await answerer.send("/inbox/dlg_unknown/read", last="1")).status_code == 404
 
 
-async def test_earlier_messages_open_without_a_script(owner: Browser, vk: VkWorld) -> None:
+async def test_earlier_messages_open_without_a_script(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
     await said(vk, *((Body(f"строка {n}"), {}) for n in range(50)))
-    page = (await owner.open(url)).text
+    page = (await answerer.open(url)).text
     assert "строка 49" in page
     assert "строка 3<" not in page
     [earlier] = re.findall(r'href="([^"]+before=\d+)"', page)
-    more = (await owner.open(earlier)).text
+    more = (await answerer.open(earlier)).text
     assert "строка 3<" in more
     assert "К последним" in more
-    part = (await owner.open(earlier, **{"hx-request": "true"})).text
+    part = (await answerer.open(earlier, **{"hx-request": "true"})).text
     assert "строка 3<" in part
     assert "<html" not in part
 
 
-async def test_a_viewer_finds_no_dialogs_anywhere(owner: Browser, vk: VkWorld) -> None:
+async def test_a_viewer_finds_no_dialogs_anywhere(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
     await become(vk, "viewer")
-    home = await owner.open("/settings")
+    home = await answerer.open("/settings")
     assert "/inbox" not in home.text
     for address in ("/inbox", url, "/inbox/live"):
-        page = await owner.open(address)
+        page = await answerer.open(address)
         assert page.status_code == 403
         assert "маникюр" not in page.text
     for what in ("send", "read", "answering", "answered", "hand"):
-        answer = await owner.send(f"{url}/{what}", text="х", by="person", last="1")
+        answer = await answerer.send(f"{url}/{what}", text="х", by="person", last="1")
         assert answer.status_code == 403, what
     assert await vk.texts() == ["Здравствуйте, сколько стоит маникюр?"]
 
 
-async def test_a_form_of_another_site_does_nothing(owner: Browser, vk: VkWorld) -> None:
+async def test_a_form_of_another_site_does_nothing(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk)
-    await owner.open(url)
+    await answerer.open(url)
     foreign = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
-    assert (await owner.send(f"{url}/send", foreign, text="х")).status_code == 403
-    owner.csrf = "guessed"
-    assert (await owner.send(f"{url}/send", text="х")).status_code == 403
+    assert (await answerer.send(f"{url}/send", foreign, text="х")).status_code == 403
+    answerer.csrf = "guessed"
+    assert (await answerer.send(f"{url}/send", text="х")).status_code == 403
     assert len(await vk.messages()) == 1
 
 
-async def test_dialogs_speak_english_too(owner: Browser, vk: VkWorld) -> None:
+async def test_dialogs_speak_english_too(answerer: Browser, vk: VkWorld) -> None:
     url = await talked(vk, "Hello")
-    await owner.send("/locale", locale="en", next="/inbox")
+    await answerer.send("/locale", locale="en", next="/inbox")
     for address in ("/inbox", url, "/inbox?q=zzz"):
-        page = (await owner.open(address)).text
+        page = (await answerer.open(address)).text
         cyrillic = re.sub(r"Иван Клиентов|Студия «Лак»|Студия|Пётр|Русский|ИК", "", words(page))
         assert not re.search("[а-яё]", cyrillic, re.IGNORECASE), address
 
@@ -337,114 +318,6 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
     "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
 )
-
-
-class Line:
-    """One long answer of the application, read as it comes."""
-
-    def __init__(self, app: Any, path: str, query: str, headers: Sequence[tuple[str, str]]) -> None:
-        self.started: dict[str, str] = {}
-        self.status = 0
-        self._came: asyncio.Queue[str] = asyncio.Queue()
-        self._gone = asyncio.Event()
-        self._asked = False
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(n.encode(), v.encode()) for n, v in (("host", "127.0.0.1"), *headers)],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 8000),
-        }
-        self.task = asyncio.create_task(app(scope, self._receive, self._send))
-
-    async def _receive(self) -> dict[str, Any]:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.started = {n.decode(): v.decode() for n, v in message["headers"]}
-            return
-        if body := message.get("body", b"").decode():
-            self._came.put_nowait(body)
-        if not message.get("more_body"):
-            self._gone.set()  # as servers do
-
-    async def next(self) -> str:
-        """The next piece."""
-        return await asyncio.wait_for(self._came.get(), 20)
-
-    async def leave(self) -> None:
-        """The browser goes away."""
-        self._gone.set()
-        await asyncio.wait_for(self.task, 5)
-
-
-async def test_open_pages_hear_of_changes_and_resume_where_they_stopped(
-    owner: Browser, vk: VkWorld
-) -> None:
-    vk.clock.move(seconds=30)
-    url = await talked(vk)
-    app = create_app(vk.ctx)
-    cookie = ("cookie", f"{COOKIE}={owner.http.cookies[COOKIE]}")
-    since = vk.ctx.now() + 10_000_000
-    line = Line(app, "/inbox/live", f"since={since}", [cookie])
-    assert (await line.next()).startswith("retry: ")
-    assert line.started["content-type"].startswith("text/event-stream")
-    assert line.started["x-accel-buffering"] == "no"
-    assert "no-store" in line.started["cache-control"]
-    await vk.client_writes("секрет")
-    vk.clock.move(seconds=20)
-    await vk.hear()
-    event = await line.next()
-    assert f'"ids":["{url.rpartition("/")[2]}"]' in event
-    assert '"unread":"1"' in event
-    assert "секрет" not in event
-    await line.leave()
-    again = Line(app, "/inbox/live", "", [cookie, ("last-event-id", str(since - 10_000_000))])
-    await again.next()
-    assert "event: changed" in await again.next(), "told once more after an older number"
-    await again.leave()
-
-
-async def test_the_long_answer_ends_with_the_session_and_with_the_server(
-    owner: Browser, vk: VkWorld
-) -> None:
-    await talked(vk)
-    app = create_app(vk.ctx)
-    cookie = ("cookie", f"{COOKIE}={owner.http.cookies[COOKIE]}")
-    line = Line(app, "/inbox/live", "since=9999999999999999", [cookie])
-    other = Line(app, "/inbox/live", "since=9999999999999999", [cookie])
-    await line.next()
-    await other.next()
-    app.close()
-    await asyncio.wait_for(asyncio.gather(line.task, other.task), 5)
-    fresh = create_app(vk.ctx)
-    line = Line(fresh, "/inbox/live", "", [cookie])
-    await line.next()
-    await owner.send("/sign-out")
-    talk = await vk.conversation()
-    await changes.commit(
-        vk.ctx.db, Change((replace(talk, changed_at=vk.ctx.now() + 1),)), vk.ctx.now()
-    )
-    await told(vk.ctx)
-    while "event: bye" not in (piece := await line.next()):
-        assert "event: changed" in piece, "what changed a moment before may be told again"
-    await asyncio.wait_for(line.task, 5)
-    door = Line(fresh, "/inbox/live", "", [cookie])
-    await asyncio.wait_for(door.task, 5)
-    assert door.status == 303
 
 
 async def become(vk: VkWorld, role: str) -> None:

@@ -163,7 +163,8 @@ async def read(ctx: Context, member: Member, conversation_id: str, last_cmid: in
     def decide(now: Conversation) -> Conversation:
         return replace(now, unread=0) if now.last_cmid <= last_cmid else now
 
-    return await _change(ctx, member, conversation_id, decide, job="dialog.read")
+    tell = Job("dialog.read", conversation_id, member.shop_id)
+    return await _change(ctx, member, conversation_id, decide, (tell,))
 
 
 async def answer_not_needed(ctx: Context, member: Member, conversation_id: str) -> None:
@@ -201,7 +202,7 @@ async def _change(
     member: Member,
     conversation_id: str,
     decide: Callable[[Conversation], Conversation],
-    job: str = "",
+    jobs: tuple[Job, ...] = (),
 ) -> bool:
     """Writes what `decide` makes of a dialog; False when that is what it was."""
     member.must(Permission.ANSWER)
@@ -215,7 +216,6 @@ async def _change(
             return False
         now = ctx.now()
         after = replace(after, changed_at=now)
-        jobs = (Job(job, conversation_id, member.shop_id),) if job else ()
         await changes.write(tx, Change((after,), jobs=jobs), now)
     await live.told(ctx)
     return True
