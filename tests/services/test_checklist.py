@@ -9,7 +9,7 @@ from sigma.domain.community import Community
 from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Role
 from sigma.sandbox.vk.things import Contact
-from sigma.services import checklist, communities, vk_links
+from sigma.services import checklist, communities, intake, vk_links
 from sigma.services.checklist import Item, State
 from tests.clubs import Club, connected, open_club
 from tests.world import World
@@ -201,15 +201,12 @@ def community(**facts: Any) -> Community:
 
 
 def test_what_vk_tells_of_its_settings_is_taken_over() -> None:
-    off = checklist.settings_changed(
-        community(messages={"on": True}), {"messages": {"old_value": 1, "new_value": 0}}
-    )
+    off = checklist.settings_changed(community(messages={"on": True}), {"messages": 0})
     assert off.facts["messages"] == {"on": False, "off": True}
-    on = checklist.settings_changed(off, {"messages": {"new_value": 1}, "title": {}})
+    on = checklist.settings_changed(off, {"messages": 1, "title": "Студия"})
     assert on.facts["messages"]["on"]
     same = community()
-    assert checklist.settings_changed(same, {"title": {"new_value": "x"}}) is same
-    assert checklist.settings_changed(same, {"messages": "rubbish"}) is same
+    assert checklist.settings_changed(same, {"title": "x"}) is same
 
 
 @pytest.mark.parametrize(
@@ -228,3 +225,16 @@ def test_what_vk_tells_of_its_settings_is_taken_over() -> None:
 )
 def test_a_typed_address_leads_to_the_page_of_keys_or_nowhere(typed: str, leads: str) -> None:
     assert vk_links.typed_tokens_url("https://vk.com", typed) == leads
+
+
+async def test_messages_switched_off_in_vk_are_missing_here_by_its_own_word(world: World) -> None:
+    club = open_club(world, messages=True)
+    made = await connected(world, club)
+    assert (await points(world, made))["messages"].state is State.DONE
+    now = club.vk.community(club.group_id)
+    club.vk.put_community(filled(now, messages=False))
+    told = {"user_id": 1001, "changes": {"messages": {"old_value": 1, "new_value": 0}}}
+    update = {"type": "group_change_settings", "group_id": club.group_id, "event_id": "e1"}
+    await intake.take_updates(world.ctx, made.id, [update | {"object": told, "v": "5.199"}], "2")
+    await world.work()
+    assert (await points(world, made))["messages"].state is State.MISSING

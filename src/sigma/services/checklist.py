@@ -135,7 +135,9 @@ def _delivery(community: Community, url: str) -> Item:
     why = "callback" if community.delivery is Delivery.CALLBACK else "longpoll"
     if known["state"] == hearing.OK and not community.trouble:
         return Item("delivery", State.DONE, url, why=why)
-    state = State.MISSING if known["state"] or community.trouble else State.UNKNOWN
+    if community.trouble:
+        return Item("delivery", State.MISSING, url, why="trouble")
+    state = State.MISSING if known["state"] else State.UNKNOWN
     return Item("delivery", state, url, "renew")
 
 
@@ -165,11 +167,10 @@ def seen_fields(group: Group) -> dict[str, Any]:
 
 
 def settings_changed(community: Community, told: dict[str, Any]) -> Community:
-    """The community after VK told `group_change_settings`: `told` is its `changes`."""
-    change = told.get("messages")
-    if not isinstance(change, dict) or "new_value" not in change:
+    """The community after VK told `group_change_settings`: `told` is setting → its new value."""
+    if "messages" not in told:
         return community
-    on = bool(change["new_value"])
+    on = bool(told["messages"])
     group = community.facts.get("group", {}) | {"can_message": on}
     messages = {"on": on, "off": not on}
     return replace(community, facts=community.facts | {"group": group, "messages": messages})

@@ -16,7 +16,7 @@ from sigma.domain.change import Change, Job
 from sigma.domain.community import Community
 from sigma.domain.connection import Notice, Status
 from sigma.domain.errors import Refused
-from sigma.services import lines, orders, talk
+from sigma.services import checklist, lines, orders, talk
 from sigma.services.context import MINUTE, SECOND, Context
 from sigma.store import cards, changes, communities, connections, conversations, jobs, shops
 from sigma.store.contract import Op, StoreError
@@ -269,7 +269,7 @@ async def _pressed(ctx: Context, community: Community, heard: _Heard) -> None:
 
 
 async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
-    """The community has another name or picture. Raises Later."""
+    """The community has another name, picture or settings. Raises Later."""
     try:
         line = await lines.line(ctx, community.id)
         group = await groups.who(line.vk, community.group_id)
@@ -280,9 +280,9 @@ async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
     else:
         async with ctx.db.write() as tx:
             locked = await communities.lock(tx, community.id)
-            after = replace(
-                locked, name=group.name, screen_name=group.screen_name, photo_url=group.photo
-            )
+            facts = locked.facts | checklist.facts_of(group)
+            after = replace(locked, facts=facts, **checklist.seen_fields(group))
+            after = checklist.settings_changed(after, heard.said or {})
             if after != locked:
                 await changes.write(tx, Change((after,)), ctx.now())
     await _done(ctx, heard)
@@ -333,7 +333,7 @@ _KINDS = {
     "user_block": _Kind(_user, _blocked),
     "user_unblock": _Kind(_user, _unblocked),
     "message_event": _Kind(events.pressed, _pressed),
-    "group_change_settings": _Kind(_anything, _renamed),
+    "group_change_settings": _Kind(events.changes, _renamed),
     "group_change_photo": _Kind(_anything, _renamed),
     "market_order_new": _Kind(market.read_order, _ordered),
     "market_order_edit": _Kind(market.read_order, _ordered),

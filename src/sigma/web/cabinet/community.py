@@ -177,6 +177,8 @@ async def _page(
         place=PLACE,
         status=422 if refused and not swapped else 200,
         errors={} if at else errors,
+        # What is wrong with this one is said below at length.
+        troubles=[one for one in getattr(request.state, "troubles", ()) if one.id != community_id],
         list_error=" ".join(errors.values()) if at else "",
         **_shown(ctx, kept, bool(refused)),
     )
