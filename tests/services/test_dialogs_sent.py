@@ -204,6 +204,7 @@ async def test_who_never_wrote_is_written_to_only_when_he_allows(vk_world: VkWor
     await vk_world.vk_control(vk_events_off=True)
     await vk_world.client_does("deny", stranger)
     await vk_world.vk_control(vk_events_off=None)
+    await vk_world.vk_control(vk_error={"on": "messages.send", "value": 914})  # it is not asked
     await vk_world.write("И ещё", stranger)
     await vk_world.work()
     assert (await vk_world.messages(stranger))[-1].failure == "901"

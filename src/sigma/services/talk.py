@@ -155,11 +155,11 @@ async def _ours(
     ctx: Context, tx: Tx, conversation: Conversation, told: Told, *, live: bool
 ) -> None:
     """The echo of what we sent, or what somebody wrote in VK itself."""
-    for waiting in await conversations.open_ones(tx, conversation.id):
-        if told.random_id and waiting.random_id == told.random_id:
-            sent = Sent(told.message_id, told.cmid)
-            await arrived(ctx, tx, conversation, waiting, sent, told.attachments)
-            return
+    waiting = await conversations.open_one(tx, conversation.id, told.random_id)
+    if told.random_id and waiting is not None:
+        sent = Sent(told.message_id, told.cmid)
+        await arrived(ctx, tx, conversation, waiting, sent, told.attachments)
+        return
     now, person = ctx.now(), told.admin_author_id
     message = _row(ctx, conversation, told, f"{IN_VK}{person}")
     after = went(

@@ -95,14 +95,12 @@ _by_key = statement(
         messages.c.shop_id == bindparam("shop_id"), messages.c.key == bindparam("key")
     )
 )
-_open = statement(
-    select(messages)
-    .where(
+_by_random_id = statement(
+    select(messages).where(
         messages.c.conversation_id == bindparam("conversation_id"),
         messages.c.status.in_(["queued", "failed"]),
+        messages.c.random_id == bindparam("random_id"),
     )
-    .order_by(messages.c.id)
-    .limit(200)
 )
 _queued_in = statement(
     select(messages.c.id)
@@ -278,9 +276,10 @@ async def by_key(tx: Tx, shop_id: str, key: str) -> Message | None:
     return _message(row) if row else None
 
 
-async def open_ones(tx: Tx, conversation_id: str) -> list[Message]:
-    """Ours that VK has not told us it has: waiting, lost on the way, or refused."""
-    return [_message(r) for r in await tx.fetch_all(_open, conversation_id=conversation_id)]
+async def open_one(tx: Tx, conversation_id: str, random_id: int) -> Message | None:
+    """Ours with this guard against sending twice, that VK has not told us it has."""
+    row = await tx.fetch_one(_by_random_id, conversation_id=conversation_id, random_id=random_id)
+    return _message(row) if row else None
 
 
 async def queued_in(tx: Tx, conversation_id: str) -> list[str]:
