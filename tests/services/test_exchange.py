@@ -148,7 +148,9 @@ async def test_every_fault_is_told_by_its_line_and_the_good_lines_go_in(world: W
         (b"\x00\x01\x02", "csv_unreadable"),
         (b"PK\x03\x04\x00\x00", "csv_unreadable"),
         (b"title\n" + b"x" * price_list.MAX_BYTES, "csv_large"),
-        (b'title\n"' + b"x" * 200_000, "csv_unreadable"),
+        (b'title\n"' + b"x" * 200_000, "csv_line"),
+        (b'title\n"a" b\nc\n', "csv_line"),
+        (b'title\n"a\nb\nc\n', "csv_line"),
         (b"title\n" + b"x\n" * 1001, "too_many"),
     ],
 )

@@ -73,7 +73,8 @@ def _rows(text: str) -> list[tuple[int, list[str]]] | Problem:
     """Rows that are not empty, each with the line where it begins."""
     head = text.lstrip("\r\n").split("\n", 1)[0]
     delimiter = max((";", ",", "\t"), key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Strict: else one forgotten quotation mark would swallow every line after it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, begins = [], 1
     try:
         for cells in reader:
@@ -81,7 +82,7 @@ def _rows(text: str) -> list[tuple[int, list[str]]] | Problem:
                 rows.append((begins, cells))
             begins = reader.line_num + 1
     except csv.Error:
-        return Problem("file", "csv_unreadable")
+        return Problem("file", "csv_line", {"line": begins})
     return rows
 
 

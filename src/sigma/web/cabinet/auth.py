@@ -94,8 +94,13 @@ async def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
         connection.state.troubles = await communities.troubles(ctx, session.member)
         return
     assert isinstance(connection, Request)
-    given = connection.headers.get("x-csrf") or str((await connection.form()).get("csrf", ""))
+    given, form = connection.headers.get("x-csrf", ""), None
+    if not given:
+        form = await connection.form()
+        given = str(form.get("csrf", ""))
     if not from_our_page(connection) or not same_text(given, session.csrf):
+        if form is not None:
+            await form.close()  # nobody will handle what was uploaded
         raise Refused("forbidden")
 
 

@@ -1,7 +1,6 @@
 """Import and export of services: price lists as files, and the goods of a community."""
 
 import base64
-import binascii
 from typing import Any
 
 from litestar import get, post
@@ -52,9 +51,7 @@ async def _page(
         communities=[line.community for line in await lines.lines_of(ctx, session.member)],
         count=len(await catalogue.listing(ctx, session.member)),
         file_mb=price_list.MAX_BYTES // 1024**2,
-        columns=[
-            both[0 if session.locale == "ru" else 1][0] for both in price_list.COLUMNS.values()
-        ],
+        columns=[names[language][0] for names in price_list.COLUMNS.values()],
         hide_plus=True,
     )
 
@@ -129,7 +126,7 @@ async def apply_csv(
     given = await posted(request)
     try:
         data = base64.b64decode(one(given, "body"), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise Refused("bad_request") from None
     listed, problems = price_list.read(data)
     if problems:
