@@ -116,7 +116,7 @@ async def details_page(
         url=invoices.payment_url(ctx, invoice),
         voidable=Event.VOIDED in FLOW[invoice.status] and invoice.status is not Status.VOID,
         payments=paid.data,
-        places=await cards.places(ctx, session.member, invoice_id),
+        in_dialogs=await cards.places(ctx, session.member, invoice_id),
         may_answer=session.member.may(Permission.ANSWER),
         more_payments=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
         timeline_lines=[

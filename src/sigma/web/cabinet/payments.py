@@ -114,7 +114,7 @@ async def details_page(
         d=details,
         view=view(details, session, words_of(session)),
         summary=summary(details),
-        places=places,
+        in_dialogs=places,
         may_refund=session.member.may(Permission.REFUND),
         may_capture=session.member.may(Permission.CAPTURE),
         errors=errors or {},
