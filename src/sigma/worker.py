@@ -19,6 +19,7 @@ from sigma.services import (
     jobs,
     mails,
     notices,
+    orders,
     outbox,
     payments,
     people,
@@ -81,6 +82,7 @@ HANDLERS: Mapping[str, Handler] = {
     "dialog.read": inbox.tell_read,
     "auto.answer": autoanswer.answer,
     "community.watch": hearing.watch,
+    "orders.read": orders.read,
 }
 # Money is asked about, and what was told in dialogs acted upon, however long they are silent.
 FOR_EVER = (
@@ -89,6 +91,7 @@ FOR_EVER = (
     "notice.handle",
     "card.refresh",
     "community.watch",
+    "orders.read",
     "dialog.take",
     "dialog.catch_up",
     "community.catch_up",

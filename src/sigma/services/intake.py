@@ -289,19 +289,8 @@ async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
 
 
 async def _ordered(ctx: Context, community: Community, heard: _Heard) -> None:
-    """An order of VK's own shop, new or changed: it stands beside the dialog."""
-    said: market.Order = heard.said
-    dialog = await talk.opened(ctx, community, said.user_id)
-    async with ctx.db.write() as tx:
-        locked = await conversations.lock(tx, dialog.id)
-        known = await cards.order_by_vk(tx, community.id, said.user_id, said.id)
-        now = ctx.now()
-        change = orders.seen(ctx, community, locked, said, known, now)
-        if change:
-            change += Change((replace(locked, changed_at=now),))
-            await changes.write(tx, change, now)
-        await connections.mark_handled(tx, heard.notice.id, now)
-    await ctx.db.notify("inbox")
+    """An order of VK's own shop, new or changed."""
+    await orders.take(ctx, community, heard.said, notice_id=heard.notice.id)
 
 
 async def _nothing(ctx: Context, _: Community, heard: _Heard) -> None:

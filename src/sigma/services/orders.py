@@ -6,15 +6,20 @@ from sigma.channels.vk import market
 from sigma.channels.vk.errors import Final, NeedsPerson
 from sigma.domain.card import Face, Order, Taken, look_of
 from sigma.domain.change import Change, Happening
-from sigma.domain.community import Community
+from sigma.domain.community import Community, Delivery
 from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.invoice import Invoice, Status
 from sigma.domain.member import Member, Permission
-from sigma.services.context import Context
+from sigma.services import talk
+from sigma.services.context import HOUR, MINUTE, Context
 from sigma.services.lines import broken, line
-from sigma.store import cards, changes, invoices
+from sigma.services.live import told
+from sigma.store import cards, changes, connections, conversations, invoices
 from sigma.store.contract import Tx
+
+NEEDED = "market"  # the right of a key that opens the orders
+OFTEN = 2 * MINUTE
 
 
 def seen(
@@ -47,6 +52,59 @@ def seen(
     )
     line = Happening(ctx.new_id("evt", order.shop_id), order.shop_id, order.id, "order.came", now)
     return Change((order, line))
+
+
+async def take(
+    ctx: Context, community: Community, said: market.Order, *, notice_id: str = ""
+) -> None:
+    """An order as VK tells it stands beside its dialog; its event is handled with it."""
+    dialog = await talk.opened(ctx, community, said.user_id)
+    async with ctx.db.write() as tx:
+        locked = await conversations.lock(tx, dialog.id)
+        known = await cards.order_by_vk(tx, community.id, said.user_id, said.id)
+        now = ctx.now()
+        change = seen(ctx, community, locked, said, known, now)
+        if change:
+            change += Change((replace(locked, changed_at=now),))
+            await changes.write(tx, change, now)
+        if notice_id:
+            await connections.mark_handled(tx, notice_id, now)
+    if change:
+        await told(ctx)
+
+
+async def read(ctx: Context, community_id: str) -> int | None:
+    """Job: asks for the latest orders, for the long poll does not tell of them.
+
+    Raises Later. Returns when to ask again; None while the key is no good or is nobody's.
+    """
+    try:
+        spoken = await line(ctx, community_id)
+    except Refused:
+        return None
+    community = spoken.community
+    if community.trouble or NEEDED not in community.rights:
+        return None  # whoever gives another key promises it again
+    try:
+        found = await market.orders(spoken.vk, community.group_id)
+    except NeedsPerson as no:
+        await broken(ctx, community_id, no)
+        return None
+    except Final:
+        return ctx.now() + HOUR  # not an advanced shop; it may become one
+    async with ctx.db.read() as tx:
+        fresh = [
+            said
+            for said in found
+            if said.total is not None
+            and (
+                (known := await cards.order_by_vk(tx, community.id, said.user_id, said.id)) is None
+                or known.amount != said.total
+            )
+        ]
+    for said in reversed(fresh):
+        await take(ctx, community, said)
+    return ctx.now() + (OFTEN if community.delivery is Delivery.LONGPOLL else HOUR)
 
 
 async def get(ctx: Context, member: Member, order_id: str) -> Order:

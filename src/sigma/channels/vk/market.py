@@ -5,6 +5,7 @@ and `price_out` are the only two places that know.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,6 +180,19 @@ async def edit_order(
         receipt_link=receipt_link,
         comment_for_user=comment_for_user[:MAX_COMMENT] if comment_for_user else None,
     )
+
+
+async def orders(vk: Vk, group_id: int, count: int = 50) -> list[Order]:
+    """The latest orders of a community, newest first; those that cannot be read are left out.
+
+    Raises VkError: 1409 when its shop is not an advanced one.
+    """
+    said = await vk.call("market.getGroupOrders", group_id=group_id, count=count)
+    found = []
+    for one in objects(said, "items"):
+        with suppress(ValueError):
+            found.append(read_order(one))
+    return found
 
 
 async def order(vk: Vk, user_id: int, order_id: int) -> Order:

@@ -1,0 +1,109 @@
+"""Whose payment it is: the mark of the dialog's link, the browser that opened it, and forgeries."""
+
+from dataclasses import replace
+
+import pytest
+
+from sigma.domain.card import Face
+from sigma.services import binding, cards, checkout
+from tests.dialog_money import card_of, greeted, in_dialog, issued, mark_at_vk, opens, pays
+from tests.vk_world import VkWorld
+
+
+async def test_the_browser_that_opened_the_link_is_the_clients(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    dialog = await vk_world.conversation()
+    await opens(vk_world, invoice, "phone")
+    payment = await pays(vk_world, invoice, "phone")
+    assert payment.conversation_id == dialog.id, "the page was reloaded: the mark is gone, not he"
+
+
+async def test_a_page_without_scripts_is_opened_by_its_form(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    payment = await pays(vk_world, invoice, "phone", await mark_at_vk(vk_world))
+    assert payment.conversation_id == (await vk_world.conversation()).id
+    assert (await card_of(vk_world, invoice)).opened_at is not None
+
+
+async def test_a_payment_by_another_person_is_taken_and_not_called_the_clients(
+    vk_world: VkWorld,
+) -> None:
+    invoice = await in_dialog(vk_world)
+    await opens(vk_world, invoice, "client")
+    payment = await pays(vk_world, invoice, "friend", await mark_at_vk(vk_world))  # sent on whole
+    assert payment.status.value == "captured"
+    assert payment.conversation_id is None
+    await vk_world.work()
+    assert (await card_of(vk_world, invoice)).face is Face.PAID
+
+
+async def test_the_plain_link_proves_nothing(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    payment = await pays(vk_world, invoice, "somebody")
+    assert payment.conversation_id is None
+    assert (await card_of(vk_world, invoice)).opened_at is None
+
+
+async def test_a_browser_without_cookies_is_known_by_its_form(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    mark = await mark_at_vk(vk_world)
+    await cards.opened(vk_world.ctx, invoice.token, mark, "")
+    opened = await card_of(vk_world, invoice)
+    assert (opened.opened_at is not None, opened.payer) == (True, "")
+    payment = await pays(vk_world, invoice, "form-1", mark)
+    assert payment.conversation_id == (await vk_world.conversation()).id
+    assert (await card_of(vk_world, invoice)).opened_at == opened.opened_at
+
+
+async def test_a_payment_that_is_taken_up_again_stays_the_clients(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    mark = await mark_at_vk(vk_world)
+    form = replace(vk_world.form("phone"), mark=mark)
+    one = await checkout.start(vk_world.ctx, invoice.token, form)
+    two = await checkout.start(vk_world.ctx, invoice.token, vk_world.form("phone"))
+    assert one.id == two.id
+    assert two.conversation_id == (await vk_world.conversation()).id
+
+
+@pytest.mark.parametrize("kind", ["cut", "other", "swapped", "empty", "long", "dots", "sql"])
+async def test_a_forged_mark_changes_nothing(vk_world: VkWorld, kind: str) -> None:
+    invoice = await in_dialog(vk_world)
+    mark = await mark_at_vk(vk_world)
+    card_id, _, signature = mark.partition(".")
+    forged = {
+        "cut": mark[:-1],
+        "other": f"{card_id}.{'0' * len(signature)}",
+        "swapped": f"{card_id[:-1]}{'a' if card_id[-1] != 'a' else 'b'}.{signature}",
+        "empty": "",
+        "long": f"crd_{'x' * 5000}.{signature}",
+        "dots": f"{card_id}..{signature}",
+        "sql": f"crd_' OR 1=1 --.{signature}",
+    }[kind]
+    await cards.opened(vk_world.ctx, invoice.token, forged, "thief")
+    payment = await pays(vk_world, invoice, "thief", forged)
+    assert payment.conversation_id is None
+    card = await card_of(vk_world, invoice)
+    assert (card.opened_at, card.payer) == (None, "")
+
+
+async def test_a_mark_of_another_invoice_changes_nothing(vk_world: VkWorld) -> None:
+    other = await in_dialog(vk_world)
+    mark = await mark_at_vk(vk_world)
+    invoice = await issued(vk_world)
+    await cards.opened(vk_world.ctx, invoice.token, mark, "client")
+    await cards.opened(vk_world.ctx, "no-such-token", mark, "client")
+    assert (await pays(vk_world, invoice, "client", mark)).conversation_id is None
+    assert (await card_of(vk_world, invoice)).opened_at is None
+    assert (await card_of(vk_world, other)).opened_at is None
+
+
+async def test_a_mark_is_good_for_one_installation_only(vk_world: VkWorld) -> None:
+    await greeted(vk_world)
+    invoice = await issued(vk_world)
+    card = await card_of(vk_world, invoice)
+    url = binding.link(vk_world.ctx, invoice, card.id)
+    mark = url.partition("?d=")[2]
+    assert binding.card_id_of(vk_world.ctx, mark) == card.id
+    assert len(mark) < 100
+    assert vk_world.ctx.sealer.mark(f"card:{card.id}")[:22] == mark.partition(".")[2]
+    assert vk_world.ctx.sealer.mark(card.id)[:22] != mark.partition(".")[2]
