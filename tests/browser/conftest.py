@@ -1,5 +1,6 @@
 """What browser tests share: one demo for the run, and a folder of pictures."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,3 +24,10 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where every page that was looked at leaves its picture."""
     return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path | None:
+    """Where pictures for the documentation go: `make screenshots` names a folder, tests do not."""
+    folder = os.environ.get("DOCS_IMAGES")
+    return Path(folder) if folder else None

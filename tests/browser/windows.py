@@ -1,17 +1,20 @@
 """Browser windows that complain: what no page may ever do is noticed in every page that is open."""
 
+import io
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
 LOOK = (Path(__file__).parent / "look.js").read_text()
 OURS = {"127.0.0.1"}
+MAX_SHOT = 150 * 1024  # bytes that a page of documentation can bear
 PATIENCE_MS = 30_000  # the machine may be busy with other tests
 
 PHONE: dict[str, Any] = {
@@ -26,12 +29,20 @@ SHOP_PAGE = "<!doctype html><html lang='ru'><title>Студия</title><h1>Ст�
 
 @dataclass
 class Window:
-    """A browser of one person. `complaints` is all that was wrong with what it showed."""
+    """A browser of one person. `complaints` is all that was wrong with what it showed.
+
+    `shots` is where pictures for the documentation go, when they are wanted.
+    """
 
     page: Page
     pictures: Path
     name: str
     complaints: list[str] = field(default_factory=list)
+    shots: Path | None = None
+
+    def at(self, page: Page) -> "Window":
+        """The same person's other page, such as one that a link has opened."""
+        return replace(self, page=page)
 
     async def look(self, name: str) -> None:
         """Looks the page over as it is now, and takes its picture."""
@@ -47,6 +58,20 @@ class Window:
             scale="css",
         )
 
+    async def shoot(self, name: str, at: str = "") -> None:
+        """Takes a picture of what is seen now for the documentation; `at` is scrolled to first."""
+        if self.shots is None:
+            return
+        await self.page.wait_for_load_state("load")
+        await self.page.evaluate("document.activeElement.blur()")
+        place = f"document.querySelector({at!r}).scrollIntoView()" if at else "scrollTo(0, 0)"
+        await self.page.evaluate(place)
+        path = self.shots / f"{name}.png"
+        shot = await self.page.screenshot(animations="disabled", scale="css")
+        with Image.open(io.BytesIO(shot)) as image:  # 256 colours are a third of the bytes
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        assert path.stat().st_size <= MAX_SHOT, f"{path.name} has {path.stat().st_size} bytes"
+
 
 @asynccontextmanager
 async def window(
@@ -56,6 +81,7 @@ async def window(
     size: dict[str, Any] = PHONE,
     *,
     shops: Iterable[str] = (),
+    shots: Path | None = None,
     **options: Any,
 ) -> AsyncIterator[Window]:
     """A fresh browser of a person in Moscow; leaving it fails when a page misbehaved.
@@ -66,7 +92,7 @@ async def window(
     context = await browser.new_context(**options)
     context.set_default_timeout(PATIENCE_MS)
     try:
-        opened = Window(await context.new_page(), pictures, name)
+        opened = Window(await context.new_page(), pictures, name, shots=shots)
         _listen(context, opened.complaints, OURS | set(shops))
         for host in shops:
             await context.route(re.compile(rf"^https?://{re.escape(host)}/"), _shop)
