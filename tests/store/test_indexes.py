@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import bindparam, select
 
 from sigma.store import (
+    board,
     connections,
     invoices,
     jobs,
@@ -46,6 +47,12 @@ VALUES: dict[str, Any] = {
     "subject": "pay_00001",
     "kind": "receipt",
     "secret_hash": "x",
+    "at": NOW,
+    "paid_since": NOW,
+    "mail_since": "mail_1",
+    "refund_before": NOW,
+    "most": 100,
+    "keys": ["remind:crd_1:2026-11-24"],
 }
 STATEMENTS: dict[str, Statement] = {
     **{f"invoices {key}": stmt for key, stmt in invoices._LISTS.items()},
@@ -70,6 +77,9 @@ STATEMENTS: dict[str, Statement] = {
     "key": users.KEY_BY_SECRET,
     "books": ledger._owed,
     "due jobs": jobs._claim,
+    **{f"board {name}": stmt for name, stmt in board.LISTS.items()},
+    **{f"board counts {len(names)}": stmt for names, stmt in board.COUNTS.items()},
+    "reminders": board.SENT,
 }
 # What the check must see, to be worth something.
 ON_PURPOSE = {
@@ -134,7 +144,9 @@ async def test_every_list_is_served_by_an_index(filled_url: str) -> None:
 
 def _sqlite_bad(line: str, name: str) -> bool:
     sorts = "TEMP B-TREE" in line and name not in MAY_SORT
-    chosen = line == "SCAN due"  # the few rows of a CTE, not a table
+    # Rows of a query that is limited itself, not of a table.
+    few = ("SCAN due", "SCAN anon_", "SCAN CONSTANT ROW", "SCAN json_each ")
+    chosen = line.startswith(few)
     return sorts or (line.startswith("SCAN") and "USING" not in line and not chosen)
 
 
