@@ -1,12 +1,15 @@
 """Takes the pictures of the documentation: `make screenshots`.
 
 Starts `sigma demo` with data of its own, makes a believable day of invoices by the API, walks it
-with Chromium by the steps of the browser tests and writes docs/images/*.png.
+with Chromium by the steps of the browser tests and writes docs/images/*.png. The pictures of
+VKontakte are taken by the test of that journey itself.
 """
 
 import argparse
 import asyncio
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -21,6 +24,7 @@ from tests.browser.windows import DESK, PHONE
 from tests.conftest import CHROMIUM_FLAGS
 
 ROOT = Path(__file__).parents[1]
+JOURNEY = "tests/browser/test_vk_journey.py"
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 200 * 1024
 
@@ -123,4 +127,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()
-    sys.exit(asyncio.run(main()))
+    asyncio.run(main())
+    told = os.environ | {"DOCS_IMAGES": str(IMAGES)}
+    sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", JOURNEY], cwd=ROOT, env=told))

@@ -17,6 +17,7 @@ from sigma.domain.errors import CODES
 from sigma.domain.phrase import read_phrase
 from sigma.sandbox.bank.cards import GROUPS
 from sigma.sandbox.control import Effect
+from sigma.services.board import Group
 from sigma.settings import known
 from sigma.store.tables import metadata
 from sigma.texts import Words
@@ -198,6 +199,7 @@ def test_every_page_for_sellers_is_in_russian_too() -> None:
 def test_every_face_of_a_card_is_told_in_the_words_of_the_dialogs(locale: str, ending: str) -> None:
     told = [row[0] for row in rows(read(f"docs/inbox{ending}"))]
     words = [Words(locale).raw(f"inbox.face.{face}") for face in Face]
+    assert [face for face in Face if f"`{face}`" not in read("docs/architecture.md")] == []
     assert [word for word in words if word not in told] == []
 
 
@@ -208,6 +210,16 @@ def test_every_automatic_answer_is_quoted_as_it_is_said(locale: str, ending: str
         key = "auto.invoice_again" if say is Say.INVOICE else f"auto.{say}"
         for part in re.split(r"\{\w+\}", Words(locale).raw(key)):
             assert part.strip() in text, f"{key}: {part}"
+
+
+@pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
+def test_every_part_of_the_board_is_told_with_its_deed(locale: str, ending: str) -> None:
+    told = [row for row in rows(read(f"docs/inbox{ending}")) if len(row) == 3]
+    words = Words(locale)
+    parts = {words.raw(f"board.group.{group}") for group in Group}
+    assert parts <= {row[0] for row in told}
+    deeds = ("answer", "remind", "open_payment", "mail_again", "open_refund")
+    assert {words.raw(f"board.{deed}") for deed in deeds} <= {row[2] for row in told}
 
 
 def forms() -> list[str]:
