@@ -110,3 +110,9 @@ async def waiting(world: VkWorld) -> list[str]:
     for one in found:
         await jobs.later(world.ctx.db, one, world.ctx.now(), one.last_error, dead=False)
     return [one.kind for one in found]
+
+
+async def ours(world: VkWorld, person: int = 0) -> list[str]:
+    """What the community has said in VK, oldest first."""
+    found = (await world.dialog_at_vk(person))["messages"]
+    return [one["text"] for one in found if one["out"]]

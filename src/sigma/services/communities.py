@@ -13,7 +13,7 @@ from sigma.domain.community import Community, Delivery, troubled
 from sigma.domain.connection import Connection, Status
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.member import Member, Permission
-from sigma.services import checklist, hearing, lines, orders
+from sigma.services import checklist, hearing, lines
 from sigma.services.community_keys import Found, connection_of, look, must_fit, read_key
 from sigma.services.context import Context
 from sigma.store import changes, communities, connections, jobs
@@ -136,9 +136,11 @@ def _with(community: Community, found: Found, now: int) -> Community:
 
 def _work(community: Community) -> tuple[Job, ...]:
     """What was missed is read, and the delivery and the orders are looked after from now on."""
-    kinds = ["community.catch_up", "community.watch"]
-    kinds += ["orders.read"] if orders.NEEDED in community.rights else []
-    return tuple(Job(kind, community.id, community.shop_id) for kind in kinds)
+    return (
+        Job("community.catch_up", community.id, community.shop_id),
+        Job("community.watch", community.id, community.shop_id),
+        Job("orders.read", community.id, community.shop_id),
+    )
 
 
 def _happened(ctx: Context, community: Community, kind: str, actor: str) -> Happening:
