@@ -64,6 +64,7 @@ async def test_a_client_of_a_fresh_community_pays_for_a_service_in_the_dialog(
     await _pass_the_checklist(stage)
     service_url = await _add_a_service(stage)
     await stage.seller.page.goto(f"{stage.demo.app}/inbox")
+    await _mark(stage.seller.page)
     await _leaf_and_write(stage, service_url)
     await _see_who_wrote_and_answer(stage)
     await _issue_beside_the_dialog(stage)
@@ -73,8 +74,18 @@ async def test_a_client_of_a_fresh_community_pays_for_a_service_in_the_dialog(
     await _letter(stage)
 
 
+async def _mark(page: Page) -> None:
+    """Leaves a mark in a page as it is loaded now."""
+    await page.evaluate("window.marked = true")
+
+
+async def _is_marked(page: Page) -> bool:
+    """Whether it is the same page still: what is new came without loading it again."""
+    return bool(await page.evaluate("window.marked === true"))
+
+
 async def _connect(stage: Stage) -> None:
-    """Steps 1 and 7 of every seller: a community, and its key."""
+    """Step 1: a community that exists, and its key."""
     page = stage.seller.page
     await steps.sign_in(page, stage.demo)
     await vk_steps.disconnect(page, stage.demo, "Студия «Лак»")
@@ -152,6 +163,7 @@ async def _see_who_wrote_and_answer(stage: Stage) -> None:
     await expect(row).to_contain_text("Мария")
     await expect(row).to_contain_text(TITLE)
     await expect(row).to_contain_text("Ждёт ответа")
+    assert await _is_marked(page)
     await stage.seller.look("inbox")
     await row.get_by_role("link").click()
     await expect(page.locator("#client")).to_contain_text(TITLE)
@@ -173,6 +185,7 @@ async def _issue_beside_the_dialog(stage: Stage) -> None:
     await expect(page.locator("#messages .bubble-out").last).to_contain_text(TITLE)
     await expect(page.locator("#dealings")).to_contain_text(TITLE)
     await stage.seller.look("dialog-issued")
+    await _mark(page)
     pay = stage.client.page.get_by_role("link", name="Оплатить")
     await expect(pay.last).to_be_visible()
     await stage.client.look("dialog-invoice")
@@ -222,6 +235,7 @@ async def _receipt_in_the_dialog(stage: Stage) -> None:
     await _seller_sees(stage, "Оплачен")
     await expect(seller.locator("#messages")).to_contain_text("Оплата получена")
     await expect(seller.locator("#dealings")).not_to_contain_text("не по ссылке")
+    assert await _is_marked(seller)
     await stage.seller.look("dialog-paid")
     await seller.goto(seller.url.partition("#")[0])  # without the word about what was done
     await stage.seller.shoot("dialog-1280")
@@ -243,6 +257,7 @@ async def _everything_is_known(stage: Stage) -> None:
     await stage.seller.look("operation")
     await page.goto(f"{stage.demo.app}/board")
     await stage.seller.look("board")
+    await stage.seller.shoot("board-1280")
     await page.set_viewport_size({"width": 360, "height": 780})
     await page.goto(dialog)
     await expect(page.locator("#messages")).to_contain_text("Оплата получена")
@@ -256,6 +271,7 @@ async def _letter(stage: Stage) -> None:
     letter = await stage.demo.letter(ANSWERS["email"], 1)
     assert TITLE in letter["text"]
     assert SHOWN in _plain(letter["text"])
+    assert [one["content_type"] for one in letter["attachments"]] == ["application/pdf"]
     await stage.client.page.goto(f"{stage.demo.told['sandbox_url']}/mail/")
     await expect(stage.client.page.get_by_text(ANSWERS["email"]).first).to_be_visible()
 
