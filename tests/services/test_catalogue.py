@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sigma.domain.change import Change
 from sigma.domain.errors import Refused
 from sigma.domain.invoice import Status
 from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
 from sigma.domain.question import Kind, Question
 from sigma.domain.service import PriceKind, Service, Template
+from sigma.domain.shop import Shop
 from sigma.services import catalogue, housekeeping, invoices, photos, storefront
 from sigma.services.catalogue import Offer, offer_of, small_of
 from sigma.services.storefront import Buyer
+from sigma.store import changes
 from tests.photos import opened, photo
 from tests.world import World
 
@@ -165,10 +168,13 @@ async def test_a_file_with_something_behind_the_photo_loses_it(world: World) -> 
 
 async def test_another_shops_photo_cannot_be_taken(world: World) -> None:
     kept = await catalogue.add_photo(world.ctx, world.member, photo(50, 50))
-    stranger = Member("usr_x", "shp_1k10mxcfc57xxxxxxxxxxxx", Role.OWNER)
+    other = Shop(id=world.ctx.new_id("shp"), name="Чужая", created_at=0)
+    await changes.commit(world.ctx.db, Change((other,)), 0)
+    stranger = Member("usr_x", other.id, Role.OWNER)
     assert await catalogue.photo_size(world.ctx, stranger, kept.id) == {}
     service = await made(world, photo_id=kept.id)
-    for photo_id in ("pho_nosuch", small_of(kept.id) + "x"):
+    theirs = await catalogue.add_photo(world.ctx, stranger, photo(50, 50))
+    for photo_id in ("pho_nosuch", theirs.id):
         changed = replace(offer_of(service), photo_id=photo_id)
         with pytest.raises(Refused) as refused:
             await catalogue.save(world.ctx, world.member, service.id, changed)

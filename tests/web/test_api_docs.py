@@ -14,6 +14,7 @@ from sigma.domain.payment import Attention
 from sigma.domain.payment import Status as PaymentStatus
 from sigma.domain.question import Kind
 from sigma.domain.refund import Status as RefundStatus
+from sigma.domain.service import PriceKind
 from sigma.web.api import told
 from sigma.web.api.asked import InvoiceAsked, ItemAsked, QuestionAsked, RefundAsked
 from sigma.web.api.openapi import OPERATIONS, PREFIX
@@ -45,6 +46,7 @@ def test_every_operation_has_its_row_with_its_filters(operation: Any) -> None:
         ("Payments", told.Failure),
         ("Refunds", RefundAsked),
         ("Refunds", told.RefundTold),
+        ("Services", told.ServiceTold),
     ],
 )
 def test_every_field_is_told_of(section: str, shape: type[msgspec.Struct]) -> None:
@@ -54,7 +56,7 @@ def test_every_field_is_told_of(section: str, shape: type[msgspec.Struct]) -> No
 
 
 def test_every_stored_word_is_told_of() -> None:
-    words = {"Invoices": [*Kind], "Refunds": [*RefundStatus]}
+    words = {"Invoices": [*Kind], "Refunds": [*RefundStatus], "Services": [*PriceKind]}
     words["Payments"] = [*PaymentStatus, *Attention]
     lost = [w for name, some in words.items() for w in some if w not in SECTIONS[name]]
     assert lost == []

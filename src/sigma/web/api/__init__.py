@@ -3,7 +3,7 @@
 from litestar import Router
 from litestar.di import Provide
 
-from sigma.web.api import invoices, openapi, payments, refunds
+from sigma.web.api import invoices, openapi, payments, refunds, services
 from sigma.web.api.door import MAX_BODY, authenticate
 
 router = Router(
@@ -11,7 +11,12 @@ router = Router(
     route_handlers=[
         Router(
             "/",
-            route_handlers=[*invoices.HANDLERS, *payments.HANDLERS, *refunds.HANDLERS],
+            route_handlers=[
+                *invoices.HANDLERS,
+                *payments.HANDLERS,
+                *refunds.HANDLERS,
+                *services.HANDLERS,
+            ],
             dependencies={"member": Provide(authenticate)},
         ),
         *openapi.HANDLERS,

@@ -1,4 +1,4 @@
-"""Examples in the API's description: one shop, one invoice, its payment and a refund."""
+"""Examples in the API's description: one shop, its invoice, payment, refund, service."""
 
 from typing import Any
 
@@ -83,6 +83,21 @@ _REFUND: dict[str, Any] = {
     "finished_at": None,
     "provider_id": None,
 }
+_SERVICE: dict[str, Any] = {
+    "id": "svc_0007x8kq1b2c3d4e5f6g7h8",
+    "title": "Маникюр",
+    "description": "Снятие, форма, покрытие. Полтора часа.",
+    "price": "fixed",
+    "amount": _SUM,
+    "visible": True,
+    "photo_url": "https://pay.example.org/photos/pho_V2hvIGlzIHRoZXJlPw",
+    "page_url": "https://pay.example.org/s/studio/svc_0007x8kq1b2c3d4e5f6g7h8",
+    "dialog_url": "https://vk.me/studio?ref=svc_0007x8kq1b2c3d4e5f6g7h8&ref_source=sigma",
+    "ask": _INVOICE["ask"],
+    "expires_days": 3,
+    "return_url": "https://vk.me/studio",
+    "created_at": "2026-11-24T11:00:00.123456Z",
+}
 # By the name of the shape of the answer.
 ANSWERS: dict[str, dict[str, Any]] = {
     "InvoiceTold": _INVOICE,
@@ -91,6 +106,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Payments": {"data": [_PAYMENT], "next_cursor": None},
     "RefundTold": _REFUND,
     "Refunds": {"data": [_REFUND], "next_cursor": None},
+    "Services": {"data": [_SERVICE], "next_cursor": None},
 }
 
 

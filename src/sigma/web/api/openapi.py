@@ -111,6 +111,7 @@ OPERATIONS = (
         told.Refunds,
     ),
     Operation("get", "/refunds/{refund_id}", "getRefund", "Read a refund", told.RefundTold),
+    Operation("get", "/services", "listServices", "List services", told.Services),
 )
 
 _FILTERS: dict[str, tuple[str, str, Json]] = {
@@ -147,7 +148,7 @@ def document(base_url: str) -> Json:
         "info": {
             "title": "Sigma",
             "version": "1",
-            "description": "Invoices, payments and refunds of one shop.",
+            "description": "Invoices, payments, refunds and services of one shop.",
         },
         "servers": [{"url": base_url}],
         "security": [{"key": []}],

@@ -13,6 +13,7 @@ from sigma.domain.payment import Status as PaymentStatus
 from sigma.domain.question import Kind, Question, Value
 from sigma.domain.refund import Refund
 from sigma.domain.refund import Status as RefundStatus
+from sigma.domain.service import PriceKind, Service
 from sigma.services.told import Told
 from sigma.texts import Words
 from sigma.web.api.asked import EPOCH
@@ -116,6 +117,31 @@ class RefundTold(Struct, frozen=True):
     created_at: Moment
     finished_at: Moment | None
     provider_id: str | None
+
+
+class ServiceTold(Struct, frozen=True):
+    """What the shop offers."""
+
+    id: Annotated[str, Meta(examples=["svc_0007x8kq1b2c3d4e5f6g7h8"])]
+    title: str
+    description: str
+    price: Annotated[PriceKind, Meta(description="Only a fixed one can be paid without asking")]
+    amount: Annotated[Amount | None, Meta(description="null by agreement")]
+    visible: Annotated[bool, Meta(description="Whether clients see it")]
+    photo_url: str | None
+    page_url: Annotated[str | None, Meta(description="Its public page; null when there is none")]
+    dialog_url: Annotated[str | None, Meta(description="Where a client writes about it")]
+    ask: Annotated[list[QuestionTold], Meta(description="What its invoice asks")]
+    expires_days: Annotated[int | None, Meta(description="null: its invoice never expires")]
+    return_url: str | None
+    created_at: Moment
+
+
+class Services(Struct, frozen=True):
+    """The whole catalogue in its order."""
+
+    data: list[ServiceTold]
+    next_cursor: Annotated[str | None, Meta(description="Always null: the list is whole")]
 
 
 class Invoices(Struct, frozen=True):
@@ -224,6 +250,26 @@ def refund(seen: Refund, words: Words) -> RefundTold:
         created_at=moment(seen.created_at),
         finished_at=_moment(seen.finished_at),
         provider_id=seen.provider_id,
+    )
+
+
+def service(seen: Service, base_url: str, slug: str | None, dialog_url: str) -> ServiceTold:
+    """A service with where it can be looked at and written about."""
+    shown = slug is not None and seen.visible
+    return ServiceTold(
+        id=seen.id,
+        title=seen.title,
+        description=seen.description,
+        price=seen.price,
+        amount=amount(seen.amount) if seen.amount else None,
+        visible=seen.visible,
+        photo_url=f"{base_url}/photos/{seen.photo_id}" if seen.photo_id else None,
+        page_url=f"{base_url}/s/{slug}/{seen.id}" if shown else None,
+        dialog_url=dialog_url or None,
+        ask=[_question(q) for q in seen.template.questions],
+        expires_days=seen.template.expires_days,
+        return_url=seen.template.return_url or None,
+        created_at=moment(seen.created_at),
     )
 
 
