@@ -5,14 +5,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from sigma.domain.card import Card, Order
+from sigma.domain.change import Change, Job
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.money import Money
 from sigma.domain.payment import Payment
 from sigma.domain.refund import Refund
 from sigma.services import cards, checkout, payments, refunds
 from sigma.store import cards as rows
+from sigma.store import changes, jobs
 from sigma.store import invoices as invoice_rows
-from sigma.store import jobs
 from tests.vk_world import VkWorld
 
 SUM = 150_000
@@ -116,3 +117,10 @@ async def ours(world: VkWorld, person: int = 0) -> list[str]:
     """What the community has said in VK, oldest first."""
     found = (await world.dialog_at_vk(person))["messages"]
     return [one["text"] for one in found if one["out"]]
+
+
+async def refresh(world: VkWorld, invoice_id: str) -> None:
+    """The dialogs are looked at again, as the clock would have it."""
+    job = Job("card.refresh", invoice_id, world.shop.id)
+    await changes.commit(world.ctx.db, Change(jobs=(job,)), world.ctx.now())
+    await world.work()

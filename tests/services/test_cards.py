@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sigma.domain.card import Face
-from sigma.domain.change import Change, Job
+from sigma.domain.change import Change
 from sigma.domain.errors import Refused
 from sigma.domain.invoice import Draft
 from sigma.domain.member import Member, Role
@@ -27,16 +27,10 @@ from tests.dialog_money import (
     opens,
     ours,
     pays,
+    refresh,
     refunds_some,
 )
 from tests.vk_world import VkWorld
-
-
-async def refresh(world: VkWorld, invoice_id: str) -> None:
-    """The dialogs are looked at again, as the clock would have it."""
-    job = Job("card.refresh", invoice_id, world.shop.id)
-    await changes.commit(world.ctx.db, Change(jobs=(job,)), world.ctx.now())
-    await world.work()
 
 
 async def test_the_whole_road_from_the_dialog_to_money_and_back(vk_world: VkWorld) -> None:

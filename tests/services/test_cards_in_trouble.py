@@ -16,6 +16,7 @@ from tests.dialog_money import (
     opens,
     ours,
     pays,
+    refresh,
     refunds_some,
 )
 from tests.vk_world import VkWorld
