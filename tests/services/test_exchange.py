@@ -268,7 +268,8 @@ async def test_services_go_out_in_roubles_and_are_read_back_in_kopecks(
     world: World, shelf: Shelf
 ) -> None:
     photo_id = await big_photo(world)
-    await made(world, amount=Money(150_050), photo_id=photo_id)
+    two_lines = "Снятие, форма.\r\nПолтора часа."  # VK shows them a little otherwise
+    await made(world, amount=Money(150_050), photo_id=photo_id, description=two_lines)
     await made(world, "Наращивание", price=PriceKind.FROM, photo_id=photo_id)
     pairs = await shelf.pairs()
     assert (pairs["Маникюр"].blocks, pairs["Маникюр"].notes) == ((), ())
