@@ -12,7 +12,7 @@ from sigma.domain.payment import Payment
 from sigma.domain.refund import Refund
 from sigma.services import cards, checkout, payments, refunds
 from sigma.store import cards as rows
-from sigma.store import changes, jobs
+from sigma.store import changes
 from sigma.store import invoices as invoice_rows
 from tests.vk_world import VkWorld
 
@@ -102,15 +102,6 @@ async def refunds_some(world: VkWorld, payment: Payment, minor: int) -> Refund:
     refund = await refunds.request(world.ctx, world.member, payment.id, Money(minor), "")
     await world.work()
     return await refunds.get(world.ctx, world.member, refund.id)
-
-
-async def waiting(world: VkWorld) -> list[str]:
-    """The kinds of jobs that are not done."""
-    far = world.ctx.now() + 400 * 86_400 * 1_000_000
-    found = await jobs.claim(world.ctx.db, now=far, until=far, limit=100)
-    for one in found:
-        await jobs.later(world.ctx.db, one, world.ctx.now(), one.last_error, dead=False)
-    return [one.kind for one in found]
 
 
 async def ours(world: VkWorld, person: int = 0) -> list[str]:
