@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 
 from sigma.store import (
     board,
+    catalogue,
     connections,
     invoices,
     jobs,
@@ -52,6 +53,10 @@ VALUES: dict[str, Any] = {
     "mail_since": "mail_1",
     "refund_before": NOW,
     "most": 100,
+    "item_id": 1,
+    "slug": "lak",
+    "after": "inv_1",
+    "created_by": "storefront",
     "keys": ["remind:crd_1:2026-11-24"],
 }
 STATEMENTS: dict[str, Statement] = {
@@ -80,6 +85,11 @@ STATEMENTS: dict[str, Statement] = {
     **{f"board {name}": stmt for name, stmt in board.LISTS.items()},
     **{f"board counts {len(names)}": stmt for names, stmt in board.COUNTS.items()},
     "reminders": board.SENT,
+    "services": catalogue._of_shop,
+    "service of an item": catalogue._by_item,
+    "photos of services": catalogue._sizes,
+    "public page": catalogue._shop_of,
+    "unpaid of the public page": invoices._count_unpaid_by,
 }
 # What the check must see, to be worth something.
 ON_PURPOSE = {

@@ -10,9 +10,10 @@ import pytest
 
 from sigma.domain.member import Role
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service
+from sigma.domain.service import DAY, PriceKind, Service, Template
 from sigma.services import catalogue, storefront
 from sigma.services.catalogue import Offer
+from sigma.web.forms import moment_text
 from tests.clubs import connected, open_club
 from tests.photos import photo
 from tests.web.cabinet_stage import BASE, Browser, fault, field, words
@@ -242,11 +243,14 @@ async def test_links_lead_to_the_dialog_about_this_very_service(
 
 
 async def test_an_invoice_begins_with_the_service(world: World, owner: Browser) -> None:
-    service = await made(world, description="Полтора часа")
+    service = await made(world, description="Полтора часа", template=Template(expires_days=30))
     page = (await owner.open(f"/invoices/new?service={service.id}")).text
     assert field(page, "title") == "Маникюр"
     assert field(page, "amount") == "1500"
     assert "Полтора часа" in page
+    day, _ = moment_text(world.ctx.now() + 30 * DAY, world.shop.tz)
+    assert field(page, "expires_on") == day
+    assert field(page, "service") == service.id
 
 
 async def upload(owner: Browser, data: bytes) -> httpx.Response:

@@ -13,8 +13,9 @@ from sigma.domain.invoice import MAX_ITEMS, Invoice
 from sigma.domain.money import BadMoney, Money, total
 from sigma.domain.question import MAX_QUESTIONS, Question
 from sigma.domain.service import PriceKind, Service
-from sigma.web.forms import read_money, read_quantity
+from sigma.web.forms import moment_text, read_money, read_quantity
 from sigma.web.invoice_form import (
+    DAY_US,
     AskRow,
     Expiry,
     InvoiceForm,
@@ -118,11 +119,14 @@ def form_of(invoice: Invoice) -> InvoiceForm:
     )
 
 
-def form_of_service(service: Service) -> InvoiceForm:
-    """The form that an invoice for a service begins with."""
-    expiry, days = Expiry.NONE, service.template.expires_days
+def form_of_service(service: Service, *, tz: str, now: int) -> InvoiceForm:
+    """The form that an invoice for a service begins with, at `now` on the clock of `tz`."""
+    expiry, expires_on, days = Expiry.NONE, "", service.template.expires_days
     if days is not None:
-        expiry = {1: Expiry.DAY, 3: Expiry.THREE_DAYS}.get(days, Expiry.WEEK)
+        known = {1: Expiry.DAY, 3: Expiry.THREE_DAYS, 7: Expiry.WEEK}
+        expiry = known.get(days, Expiry.DATE)
+        if expiry is Expiry.DATE:
+            expires_on, _ = moment_text(now + days * DAY_US, tz)
     fixed = service.price is PriceKind.FIXED and service.amount is not None
     return InvoiceForm(
         title=service.title,
@@ -130,6 +134,7 @@ def form_of_service(service: Service) -> InvoiceForm:
         description=service.description,
         ask=complete(row_of(q) for q in service.template.questions),
         expiry=expiry,
+        expires_on=expires_on,
         return_url=service.template.return_url,
         currency=service.amount.currency if service.amount else "RUB",
         service=service.id,
@@ -137,6 +142,7 @@ def form_of_service(service: Service) -> InvoiceForm:
 
 
 def row_of(q: Question) -> AskRow:
+    """A question as a row of the form."""
     return AskRow(
         kind=str(q.kind),
         key=q.key,

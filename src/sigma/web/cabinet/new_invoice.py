@@ -57,7 +57,8 @@ async def _begun(request: WebRequest, ctx: Context, session: Session) -> Invoice
     if like := one(query, "like"):
         form = form_of(await invoices.get(ctx, member, read_id(like, "inv")))
     elif service := one(query, "service"):
-        form = form_of_service(await catalogue.get(ctx, member, read_id(service, "svc")))
+        known_service = await catalogue.get(ctx, member, read_id(service, "svc"))
+        form = form_of_service(known_service, tz=session.shop.tz, now=ctx.now())
     if order := one(query, "order"):
         known = await orders.get(ctx, member, read_id(order, "ord"))
         title = words_of(session).t("cards.order_title", order=known.display_id)

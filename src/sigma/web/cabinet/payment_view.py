@@ -7,6 +7,7 @@ from sigma.domain.change import Happening
 from sigma.domain.money import Money
 from sigma.domain.payment import RETURNABLE, Attention, Status
 from sigma.domain.question import BUILT_IN, Kind, Question, Value
+from sigma.services import storefront
 from sigma.services.payments import AnswerShown, Details
 from sigma.services.users import Session
 from sigma.texts import Words
@@ -68,6 +69,8 @@ def _who(actor: str, session: Session, words: Words) -> str:
         return words.t("payments.by_member")
     if actor.startswith("key_"):
         return words.t("payments.by_program")
+    if actor == storefront.ACTOR:
+        return words.t("payments.by_client")
     return ""
 
 
