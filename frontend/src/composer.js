@@ -1,6 +1,6 @@
 // Where an answer is written: kept while it is typed, sent in its turn, sent again with the same key
 // until the server has it.
-import { post, show } from "./inbox.js";
+import { offline, post, show } from "./inbox.js";
 
 const SIGN = 20_000; // ms between two signs of "is answering"
 const FIRST_WAIT = 1000;
@@ -102,6 +102,7 @@ async function run() {
     const [one] = waiting;
     if (!(await sent(one))) {
       stated(one, "wait");
+      offline(true);
       timer = setTimeout(run, wait * (0.7 + 0.6 * Math.random()));
       wait = Math.min(wait * 2, LONGEST_WAIT);
       break;
@@ -115,6 +116,8 @@ async function run() {
 
 // True when the server has decided; false when it must be asked again with the same key.
 async function sent(one) {
+  // The answer was lost, but the dialog shows that the server has it.
+  if (document.querySelector(`#messages [data-key="post:${one.key}"]`)) return true;
   stated(one, "now");
   const body = new FormData();
   body.append("csrf", form().elements.csrf.value);
@@ -124,6 +127,7 @@ async function sent(one) {
   const headers = { "HX-Request": "true", "X-CSRF": form().elements.csrf.value };
   try {
     const answer = await fetch(form().action, { method: "POST", body, headers });
+    offline(false);
     const door = answer.headers.get("hx-redirect");
     if (door) {
       given(one, "");

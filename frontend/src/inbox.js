@@ -19,7 +19,7 @@ let silence = 0;
 let busy = false;
 let again = false;
 
-function offline(shown) {
+export function offline(shown) {
   clearTimeout(silence);
   silence = 0;
   const said = document.getElementById("no-line");
@@ -231,6 +231,7 @@ function start() {
   list.scrollTop = Number(sessionStorage.getItem("inbox:list") ?? 0);
   addEventListener("pagehide", () => sessionStorage.setItem("inbox:list", list.scrollTop));
   addEventListener("online", back);
+  addEventListener("offline", () => offline(true));
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") return;
     if (source.readyState === EventSource.CLOSED) back();

@@ -306,7 +306,7 @@ async def test_dialogs_speak_english_too(answerer: Browser, vk: VkWorld) -> None
 def test_pictures_of_strangers_may_come_into_the_dialogs_alone() -> None:
     def pictures(path: str, *, secure: bool) -> str:
         policy = dict(Policy(secure=secure).of(path))[b"content-security-policy"].decode()
-        return re.findall("img-src ([^;]+)", policy)[0]
+        return str(re.findall("img-src ([^;]+)", policy)[0])
 
     assert pictures("/inbox", secure=True) == "'self' data: https:"
     assert pictures("/inbox/dlg_1", secure=False) == "'self' data: https: http:"
