@@ -1,12 +1,17 @@
 """Whatever VK refuses, loses or forbids: the card says in the end what the invoice is."""
 
+from dataclasses import replace
+
 import pytest
 
 from sigma.channels.vk.errors import Later
 from sigma.domain.card import Face
+from sigma.domain.change import Change
 from sigma.domain.message import AUTO, Status
+from sigma.sandbox.vk import speech
 from sigma.services import cards, communities, hearing, invoices, outbox
 from sigma.store import cards as rows
+from sigma.store import changes
 from tests.dialog_money import (
     SUM,
     card_of,
@@ -265,3 +270,31 @@ async def test_what_waits_for_another_community_is_not_woken(vk_world: VkWorld) 
     async with vk_world.ctx.db.read() as tx:
         assert await rows.behind(tx, vk_world.community_id) == ()
         assert await rows.behind(tx, vk_world.connection.id) == ()
+
+
+async def test_an_old_card_is_not_sent_anew_because_the_client_has_another_app(
+    vk_world: VkWorld,
+) -> None:
+    invoice = await in_dialog(vk_world)
+    await vk_world.move(hours=25)
+    async with vk_world.ctx.db.write() as tx:
+        dialog = replace(await vk_world.conversation(), buttons="text")
+        await changes.write(tx, Change((dialog,)), vk_world.ctx.now())
+    await refresh(vk_world, invoice.id)
+    assert len(await ours(vk_world)) == 1
+
+
+async def test_words_of_which_nobody_is_sure_are_said_again(vk_world: VkWorld) -> None:
+    """An edit of a worker that was slow reached VK after the newer one."""
+    invoice = await in_dialog(vk_world)
+    await invoices.void(vk_world.ctx, vk_world.member, invoice.id)
+    await vk_world.work()
+    there = vk_world.sandbox.vk.message(vk_world.group_id, vk_world.person, 2)
+    assert there is not None
+    speech.rewrite(vk_world.sandbox.vk, there, text="Старые слова")
+    async with vk_world.ctx.db.write() as tx:
+        card = replace(await card_of(vk_world, invoice), shown="")
+        await changes.write(tx, Change((card,)), vk_world.ctx.now())
+    await refresh(vk_world, invoice.id)
+    (said,) = await ours(vk_world)
+    assert "Счёт отменён" in said

@@ -77,6 +77,16 @@ async def test_the_browser_that_says_it_opened_the_link_is_the_clients(
     assert (await paid_by(vk, invoice)).payment.conversation_id == (await vk.conversation()).id
 
 
+async def test_an_operator_who_looks_from_the_cabinet_opens_nothing(
+    vk: VkWorld, client: httpx.AsyncClient
+) -> None:
+    _, path, mark = await sent(vk)
+    link = f"{path}?d={mark}"
+    assert mark not in (await client.get(link, headers={"sec-fetch-site": "same-origin"})).text
+    for site in ("none", "same-site", "cross-site"):
+        assert mark in (await client.get(link, headers={"sec-fetch-site": site})).text
+
+
 async def test_a_friend_with_the_whole_link_is_another_payer(
     vk: VkWorld, client: httpx.AsyncClient
 ) -> None:

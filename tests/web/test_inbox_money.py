@@ -125,6 +125,18 @@ async def test_a_phrase_changed_after_it_was_sent_is_shown_first(
     assert [i.amount for i in await issued(vk)] == [Money(990_000), Money(250_000)]
 
 
+async def test_a_phrase_is_typed_over(vk: VkWorld, owner: Browser) -> None:
+    here = await dialog(vk)
+    form = await preview(owner, here, "2500 педикюр")
+    for headers in ({}, {"hx-request": "true"}):
+        back = await owner.send(f"{here}/phrase", headers, **form | {"do": "edit"})
+        assert back.status_code == 200
+        assert field(back.text, "phrase") == "2500 педикюр"
+        assert "Показать счёт" in plain(back.text)
+        assert "phrase-error" not in back.text
+    assert await issued(vk) == []
+
+
 async def test_what_was_seen_is_issued_or_shown_again(vk: VkWorld, owner: Browser) -> None:
     here = await dialog(vk)
     form = await preview(owner, here, "2500 педикюр завтра")

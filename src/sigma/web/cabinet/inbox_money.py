@@ -59,6 +59,9 @@ async def phrase(
     session.member.must(Permission.ISSUE)
     dialog = await cards.own_dialog(ctx, session.member, read_id(dialog_id, "dlg"))
     given = await posted(request)
+    if one(given, "do") == "edit":
+        typed = Read(one(given, "phrase"))
+        return _shown(request, session, dialog.id, typed, nonce_of(given))
     read = await _read(ctx, session, one(given, "phrase"), dialog.id)
     if read.draft is None or one(given, "do") != "issue":
         return _shown(request, session, dialog.id, read, nonce_of(given))

@@ -155,9 +155,15 @@ def _open(
         decline="" if problems else _decline(started, words),
         wait_url=_wait_url(public, started) if going else "",
         receipt_url=f"/r/{started.payment.token}" if started and paid else "",
-        mark=_mark(request.query_params.get(binding.PARAM, "") or _first(given, MARK_FIELD)),
+        mark=_mark(_of_link(request) or _first(given, MARK_FIELD)),
         **filled,
     )
+
+
+def _of_link(request: ClientRequest) -> str:
+    """The mark in the address; none when an operator looks at it from the dialog in the cabinet."""
+    ours = request.headers.get("sec-fetch-site") == "same-origin"
+    return "" if ours else request.query_params.get(binding.PARAM, "")
 
 
 def _first(given: dict[str, list[str]], name: str) -> str:
