@@ -197,7 +197,7 @@ async def test_the_service_is_known_by_what_vk_itself_attached(vk_world: VkWorld
     assert (await vk_world.conversation()).service_id == tied.id
 
 
-async def test_the_service_is_known_by_ref_and_by_link(vk_world: VkWorld) -> None:
+async def test_the_service_is_known_by_ref_by_link_and_by_our_button(vk_world: VkWorld) -> None:
     one, two = await offered(vk_world), await offered(vk_world)
     await vk_world.client_writes("Здравствуйте", ref=one.id, ref_source="wall")
     await vk_world.hear()
@@ -206,6 +206,9 @@ async def test_the_service_is_known_by_ref_and_by_link(vk_world: VkWorld) -> Non
     await vk_world.client_writes(f"А эта? http://127.0.0.1:8000/s/lak/{two.id}")
     await vk_world.hear()
     assert (await vk_world.conversation()).service_id == two.id
+    await vk_world.client_writes("Первая", payload=f'{{"service": "{one.id}"}}')
+    await vk_world.hear()
+    assert (await vk_world.conversation()).service_id == one.id
 
 
 async def test_a_forged_ref_chooses_nothing(vk_world: VkWorld) -> None:
@@ -215,7 +218,7 @@ async def test_a_forged_ref_chooses_nothing(vk_world: VkWorld) -> None:
     other = Shop(vk_world.ctx.new_id("shp"), "Чужая", vk_world.ctx.now())
     await changes.commit(vk_world.ctx.db, Change((other,)), vk_world.ctx.now())
     foreign = await offered(vk_world, other.id)
-    await vk_world.client_writes("4", ref=foreign.id)
+    await vk_world.client_writes("4", ref=foreign.id, payload=f'{{"service": "{foreign.id}"}}')
     gone = await offered(vk_world, deleted_at=1)
     await vk_world.client_writes(f"5 http://127.0.0.1:8000/s/lak/{gone.id}")
     await vk_world.hear()

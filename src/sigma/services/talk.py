@@ -244,12 +244,13 @@ async def _came_for(
 
 
 async def _service(tx: Tx, community: Community, told: Told) -> str | None:
-    """By trust: VK's own card of an item, the ref of our link, a link in the words."""
+    """By trust: VK's own card of an item, the ref of our link, our button, a link in the words."""
     carried = any(one.kind == "market" for one in told.attachments)
     if carried and (found := await _by_item(tx, community, told)):
         return found
-    if _REF.fullmatch(told.ref) and (found := await _by_id(tx, community, told.ref)):
-        return found
+    for named in (told.ref, str((told.payload or {}).get("service", ""))):
+        if _REF.fullmatch(named) and (found := await _by_id(tx, community, named)):
+            return found
     if not carried and (found := await _by_item(tx, community, told)):
         return found
     linked = _LINK.search("\n".join([told.text, *(one.url for one in told.attachments)]))
