@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace as edited
 
 from sigma import worker
+from sigma.channels.vk import messages as vk_messages
 from sigma.domain.message import CLIENT, Status
-from sigma.services import history, intake, outbox, polling
+from sigma.services import history, intake, lines, outbox, polling
 from sigma.services.context import Context, Ids
 from sigma.store import communities, conversations, jobs
 from tests.mortal import Death, Life, mortal
@@ -24,7 +25,8 @@ async def settled(world: VkWorld) -> None:
     await world.work()
 
 
-async def test_two_hours_of_silence_are_read_up_whole(vk_world: VkWorld) -> None:
+@pytest.mark.parametrize("minutes", [10, 120])
+async def test_a_silence_is_read_up_whole(vk_world: VkWorld, minutes: int) -> None:
     people = [vk_world.person, await vk_world.new_person(), await vk_world.new_person()]
     await vk_world.client_writes("До")
     await vk_world.hear()
@@ -33,7 +35,7 @@ async def test_two_hours_of_silence_are_read_up_whole(vk_world: VkWorld) -> None
             await vk_world.client_writes(f"Вопрос {n}", person)
     await vk_world.owner_replies("Ответила сама", people[2])
     await vk_world.told()  # VK told it, and nobody heard
-    await vk_world.move(hours=2)
+    await vk_world.move(minutes=minutes)
     await vk_world.hear()
     for person in people:
         assert await vk_world.texts(person) == await vk_world.texts_at_vk(person)
@@ -127,18 +129,35 @@ async def test_what_was_edited_meanwhile_is_read_up(vk_world: VkWorld) -> None:
 
 @pytest.mark.parametrize("failed", [1, 2, 3])
 async def test_the_long_poll_that_failed_loses_nothing(vk_world: VkWorld, failed: int) -> None:
+    ear = polling.Ear()
     await vk_world.client_writes("Раз")
-    await vk_world.hear()
+    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
     await vk_world.client_writes("Два")
-    if failed == 3:
+    if failed != 2:
         await vk_world.told()  # VK has forgotten what it had to tell
     await vk_world.vk_control(vk_longpoll_failed={"value": failed, "times": 1})
-    await vk_world.hear()
+    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    assert bool(ear.key) is (failed == 1)
+    if failed == 2:
+        await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    await vk_world.work()
+    assert await vk_world.texts() == ["Раз", "Два"]
     await vk_world.client_writes("Три")
-    await vk_world.hear()
-    await settled(vk_world)
+    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    await vk_world.work()
     assert await vk_world.texts() == ["Раз", "Два", "Три"]
     assert (await vk_world.conversation()).unread == 3
+
+
+async def test_what_was_read_in_vk_and_answered_by_nobody_waits_here(vk_world: VkWorld) -> None:
+    await vk_world.client_writes("Раз")
+    await vk_world.told()
+    line = await lines.line(vk_world.ctx, vk_world.community_id)
+    await vk_messages.mark_read(line.vk, vk_world.person)
+    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    conversation = await vk_world.conversation()
+    assert conversation.unread == 0
+    assert conversation.unanswered
 
 
 async def test_a_dead_key_stops_asking_and_a_new_one_reads_up(vk_world: VkWorld) -> None:
