@@ -17,7 +17,7 @@ from sigma.domain.invoice import Invoice
 from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
 from sigma.domain.service import PriceKind, Service, Template
-from sigma.services import autoanswer, history, invoices, payments
+from sigma.services import autoanswer, history, intake, invoices, payments
 from sigma.store import changes
 from tests.services.acts import refused
 from tests.vk_world import VkWorld
@@ -25,6 +25,7 @@ from tests.vk_world import VkWorld
 ON = AutoAnswers(on=True)
 CLOSED = AutoAnswers(on=True, closed=True, hours=(None,) * 7)
 GREETING = "Здравствуйте. Это Студия."
+TZ = "Europe/Moscow"
 
 
 @pytest.fixture
@@ -235,27 +236,32 @@ async def test_a_forged_button_brings_nothing(shop: VkWorld) -> None:
     assert await issued(shop) == []
 
 
+async def noon(world: VkWorld) -> None:
+    """Time passes to the next noon on the shop's clock."""
+    here = datetime.fromtimestamp(world.ctx.now() // 1_000_000, UTC).astimezone(ZoneInfo(TZ))
+    next_noon = here.replace(hour=12, minute=0, second=0) + timedelta(days=1)
+    await world.move(seconds=(next_noon - here).total_seconds())
+
+
 async def test_outside_hours_the_text_is_said_once_a_day(shop: VkWorld) -> None:
     await wants(shop, replace(CLOSED, closed_text="Спим"))
+    await noon(shop)
     await says(shop)
     await says(shop, "Ау")
     assert await told_count(shop, "Спим") == 1
     assert await told_count(shop, GREETING) == 0
-    await shop.move(days=1)
+    await noon(shop)
     await says(shop, "Доброе утро")
     await says(shop, "Ау")
     assert await told_count(shop, "Спим") == 2
 
 
 async def test_closed_by_the_shops_own_clock(shop: VkWorld) -> None:
-    zone = ZoneInfo(shop.shop.tz)
-    here = datetime.fromtimestamp(shop.ctx.now() // 1_000_000, UTC).astimezone(zone)
-    soon = here + timedelta(hours=1)
-    works = (soon.hour * 60, soon.hour * 60 + 59)
-    await wants(shop, replace(CLOSED, closed_text="Спим", hours=(works,) * 7))
+    await wants(shop, replace(CLOSED, closed_text="Спим", hours=((13 * 60, 14 * 60),) * 7))
+    await noon(shop)
     await says(shop)
     assert await told_count(shop, "Спим") == 1
-    await shop.move(hours=1)
+    await shop.move(minutes=75)
     other = await shop.new_person()
     await says(shop, person=other)
     assert await told_count(shop, GREETING, other) == 1
@@ -304,6 +310,17 @@ async def test_what_is_told_late_is_never_answered(shop: VkWorld) -> None:
     shop.clock.move(minutes=11)
     await shop.hooks(events)
     assert await shop.texts_at_vk() == ["Добрый день", "Маникюр"]
+    assert await issued(shop) == []
+
+
+async def test_a_worker_that_was_away_answers_nothing_old(shop: VkWorld) -> None:
+    await shop.client_writes("Маникюр")
+    for event in await shop.told():
+        await shop.hook(event)
+    await intake.handle(shop.ctx, f"{shop.community_id}:peer:{shop.person}")
+    shop.clock.move(minutes=11)
+    await shop.work()
+    assert await shop.texts_at_vk() == ["Маникюр"]
     assert await issued(shop) == []
 
 

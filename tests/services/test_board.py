@@ -318,7 +318,9 @@ async def _refunds_many(world: VkWorld, invoice: Invoice) -> None:
 async def test_another_shop_sees_nothing_of_it(vk_world: VkWorld) -> None:
     invoice = await in_dialog(vk_world)
     card = await card_of(vk_world, invoice)
-    stranger = replace(as_role(vk_world, Role.OWNER), shop_id="shp_other")
+    other = replace(vk_world.shop, id=vk_world.ctx.new_id("shp"), slug=None, version=0)
+    await changes.commit(vk_world.ctx.db, Change((other,)), vk_world.ctx.now())
+    stranger = replace(as_role(vk_world, Role.OWNER), shop_id=other.id)
     assert set((await board.counts(vk_world.ctx, stranger)).values()) == {0}
     assert await refused(board.remind(vk_world.ctx, stranger, card.id)) == "not_found"
 
