@@ -313,6 +313,9 @@ async def test_a_phrase_becomes_an_invoice_that_another_person_may_pay(
         await stranger.page.wait_for_url("**/r/*")
         await expect(page.locator("#dealings")).to_contain_text("Заплачено не по ссылке")
         await operator.look("paid-by-other")
+        for place in ("", "board", "services", "services/exchange", "settings/auto-answers"):
+            await page.goto(f"{demo.app}/{place}")
+            await operator.look(place.replace("/", "-") or "home")
 
 
 async def _type(page: Page, phrase: str) -> None:
