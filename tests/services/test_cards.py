@@ -14,7 +14,7 @@ from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
 from sigma.services import cards, invoices, payments
 from sigma.store import cards as rows
-from sigma.store import changes
+from sigma.store import changes, inbox
 from tests.dialog_money import (
     SUM,
     button,
@@ -272,3 +272,26 @@ async def test_an_app_without_buttons_gets_the_link_in_words(vk_world: VkWorld) 
     card = (await vk_world.dialog_at_vk())["messages"][-1]
     assert not card.get("keyboard")
     assert f"/i/{invoice.token}?d=" in card["text"]
+
+
+async def test_a_receipt_is_shown_to_its_payer_only(vk_world: VkWorld) -> None:
+    """One invoice in two dialogs: both see that it is paid, one sees the receipt."""
+    other = await vk_world.new_person()
+    await greeted(vk_world, other)
+    invoice = await in_dialog(vk_world)
+    second = await vk_world.conversation(other)
+    await cards.show(vk_world.ctx, vk_world.member, second.id, invoice.id)
+    await vk_world.work()
+    await opens(vk_world, invoice, "second", other)
+    payment = await pays(vk_world, invoice, "second")
+    await vk_world.work()
+    (stranger,) = (await vk_world.dialog_at_vk())["messages"][1:]
+    assert "Оплачен" in stranger["text"]
+    assert not stranger.get("keyboard")
+    card, receipt = (await vk_world.dialog_at_vk(other))["messages"][1:]
+    assert button(card)["link"].endswith(payment.token)
+    assert payment.token in receipt["text"]
+    for dialog in (await vk_world.conversation(), second):
+        async with vk_world.ctx.db.read() as tx:
+            assert [one.id for one in await inbox.invoices_of(tx, dialog.id, 9)] == [invoice.id]
+            assert [one.id for one, *_ in await inbox.payments_of(tx, dialog.id, 9)] == [payment.id]

@@ -276,6 +276,9 @@ async def test_an_invoice_is_sent_into_a_dialog_from_its_page(vk: VkWorld, owner
         assert (await owner.send(action)).headers["location"] == here
     await vk.work()
     assert len(await vk.texts_at_vk()) == 2
+    chosen = await owner.open(f"/invoices/{invoice.id}/send")
+    assert "Счёт отправлен в этот диалог" in plain(chosen.text)
+    assert f'action="{action}"' not in chosen.text
     await opens(vk, invoice)
     page = await owner.open(f"/invoices/{invoice.id}")
     assert f'href="{here}"' in page.text

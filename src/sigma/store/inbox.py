@@ -5,7 +5,17 @@ the names of those who answer, the money of a dialog.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union,
+)
 
 from sigma.domain.card import Face
 from sigma.domain.conversation import Conversation
@@ -40,10 +50,8 @@ def _said() -> ColumnElement[bool]:
 def _list(only: str, search: str) -> Statement:
     query: Select[Any] = select(conversations).where(
         _c.shop_id == bindparam("shop_id"),
-        or_(
-            _c.last_at < bindparam("before_at"),
-            and_(_c.last_at == bindparam("before_at"), _c.id < bindparam("before_id")),
-        ),
+        # As a pair, so that the index begins there: a far page is as near as the first.
+        tuple_(_c.last_at, _c.id) < tuple_(bindparam("before_at"), bindparam("before_id")),
     )
     if only:
         query = query.where(
@@ -85,9 +93,14 @@ _people = statement(
     .join(members, members.c.user_id == users.c.id)
     .where(members.c.shop_id == bindparam("shop_id"))
 )
+# Issued into the dialog, or sent there later: then only the card knows.
+_here = union(
+    select(invoices.c.id).where(invoices.c.conversation_id == bindparam("conversation_id")),
+    select(cards.c.invoice_id).where(cards.c.conversation_id == bindparam("conversation_id")),
+).subquery()
 _invoices_of = statement(
     select(invoices)
-    .where(invoices.c.conversation_id == bindparam("conversation_id"))
+    .where(invoices.c.id.in_(select(_here.c.id)))
     .order_by(invoices.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -101,7 +114,13 @@ _payments_of = statement(
         .label("refunded_minor"),
     )
     .join(invoices, invoices.c.id == payments.c.invoice_id)
-    .where(invoices.c.conversation_id == bindparam("conversation_id"))
+    .where(
+        invoices.c.id.in_(select(_here.c.id)),
+        or_(
+            invoices.c.conversation_id == bindparam("conversation_id"),
+            payments.c.conversation_id == bindparam("conversation_id"),
+        ),
+    )
     .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -163,14 +182,14 @@ async def people(tx: Tx, shop_id: str) -> dict[str, str]:
 
 
 async def invoices_of(tx: Tx, conversation_id: str, limit: int) -> list[Invoice]:
-    """The invoices issued in a dialog, the newest first."""
+    """The invoices of a dialog, the newest first."""
     rows = await tx.fetch_all(_invoices_of, conversation_id=conversation_id, limit=limit)
     return [invoice_rows.from_row(r) for r in rows]
 
 
 async def payments_of(tx: Tx, conversation_id: str, limit: int) -> list[tuple[Payment, int, int]]:
-    """Payments of those invoices, the newest first: with the invoice's number and what was given
-    back (minor units).
+    """Payments of those issued there, and by the dialog's client, the newest first: with the
+    invoice's number and what was given back (minor units).
     """
     rows = await tx.fetch_all(_payments_of, conversation_id=conversation_id, limit=limit)
     return [(payment_rows.from_row(r), r["invoice_number"], int(r["refunded_minor"])) for r in rows]

@@ -128,6 +128,7 @@ async def choose_dialog(
     invoice = await invoices.get(ctx, session.member, read_id(invoice_id, "inv"))
     query = one(asked(request), "q")[:100]
     found = await inbox.listing(ctx, session.member, query=query, limit=FOUND)
+    places = await cards.places(ctx, session.member, invoice.id)
     return cabinet_page(
         request,
         session,
@@ -136,6 +137,7 @@ async def choose_dialog(
         invoice=invoice,
         query=query,
         rows=[row.conversation for row in found.rows],
+        sent={place.conversation.id for place in places if place.card.message_id},
         hide_plus=True,
     )
 
