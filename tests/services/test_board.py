@@ -145,13 +145,12 @@ async def test_an_answer_takes_a_dialog_off_and_the_next_word_begins_anew(
     assert await counts(vk_world) == {}
 
 
-async def test_an_automatic_answer_answers_nobody(vk_world: VkWorld) -> None:
+async def test_an_automatic_answer_answers_nobody_and_hides_no_words(vk_world: VkWorld) -> None:
     await autoanswer.save(vk_world.ctx, vk_world.member, AutoAnswers(on=True))
-    await greeted(vk_world)
-    line = await line_of(vk_world, Group.UNANSWERED)
-    assert line.note == "auto"
-    assert line.said
-    assert line.said.startswith("Здравствуйте. Это")
+    await vk_world.client_writes("Есть место\nв субботу?")
+    await vk_world.hear()
+    assert (await vk_world.conversation()).last_out
+    assert (await line_of(vk_world, Group.UNANSWERED)).said == "Есть место в субботу?"
 
 
 async def test_a_sent_link_is_unopened_then_opened_then_paid(vk_world: VkWorld) -> None:

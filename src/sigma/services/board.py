@@ -65,9 +65,9 @@ class Who:
 class Line:
     """One line. `at`: since when it waits, or when it happened (UTC microseconds).
 
-    `note` says more of its state. Unanswered: auto, when the last word is an automatic one.
-    Unopened and opened: lost, when the link has not reached the client, or the state of the last
-    payment. Refund: unknown, pending, failed. Mail: the server's answer.
+    `note` says more of its state. Unopened and opened: lost, when the link has not reached the
+    client, or the state of the last payment. Refund: unknown, pending, failed. Mail: the server's
+    answer.
     `reminded_at` is today's reminder. `said` is the client's last word, None when no key opens it.
     """
 
@@ -179,8 +179,7 @@ def _line(ctx: Context, member: Member, group: Group, row: Row) -> Line:
     who = _who(row) if row["conversation_id"] and member.may(Permission.ANSWER) else None
     line = Line(group, row["id"], row["at"], Act.ANSWER, who)
     if group is Group.UNANSWERED:
-        note = "auto" if row["last_out"] else ""  # a person's word would have answered
-        return replace(line, said=_said(ctx, row["preview_sealed"]), note=note)
+        return replace(line, said=_said(ctx, row))
     line = replace(
         line,
         number=row["number"],
@@ -225,9 +224,11 @@ def _who(row: Row) -> Who:
     return Who(row["conversation_id"], name, row["photo_url"], row["closed"])
 
 
-def _said(ctx: Context, sealed: str) -> str | None:
+def _said(ctx: Context, row: Row) -> str | None:
     try:
-        return bodies.read_preview(ctx.sealer, sealed)
+        if row["theirs_sealed"]:
+            return bodies.line_of(bodies.read(ctx.sealer, row["theirs_sealed"]))
+        return bodies.read_preview(ctx.sealer, row["preview_sealed"])
     except Unsealable:
         return None
 

@@ -20,11 +20,16 @@ def read(sealer: Sealer, sealed: str) -> Body:
     return msgspec.convert(sealer.open(sealed), Body)
 
 
-def seal_preview(sealer: Sealer, body: Body) -> str:
+def line_of(body: Body) -> str:
     """The one line of a body; of one without words the kind of what hangs on it: "[photo]"."""
     line = " ".join(body.text.split())[:PREVIEW]
     kinds = [shown.kind for shown in body.attachments] or ["photo"] * bool(body.attachment)
-    return sealer.seal(line or (f"[{kinds[0]}]" if kinds else ""))
+    return line or (f"[{kinds[0]}]" if kinds else "")
+
+
+def seal_preview(sealer: Sealer, body: Body) -> str:
+    """That line as it is kept."""
+    return sealer.seal(line_of(body))
 
 
 def read_preview(sealer: Sealer, sealed: str) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal_column,
@@ -46,9 +47,22 @@ def _after(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[
 
 # Words of the indexes' own conditions stay words: a parameter would hide them from the planner.
 def _unanswered() -> Select[Any]:
-    return select(*_WHO, _c.id, _c.waiting_since.label("at"), _c.preview_sealed, _c.last_out).where(
-        _shop(_c.shop_id), _c.unanswered == literal_column("1")
+    """With the client's last words, where ours stand after them."""
+    theirs = (
+        select(messages.c.body_sealed)
+        .where(messages.c.conversation_id == _c.id, messages.c.out == literal_column("0"))
+        .order_by(messages.c.place.desc(), messages.c.id.desc())
+        .limit(literal_column("1"))
+        .scalar_subquery()
     )
+    ours = _c.last_out == literal_column("1")
+    return select(
+        *_WHO,
+        _c.id,
+        _c.waiting_since.label("at"),
+        _c.preview_sealed,
+        case((ours, theirs)).label("theirs_sealed"),
+    ).where(_shop(_c.shop_id), _c.unanswered == literal_column("1"))
 
 
 def _last_try(column: ColumnElement[Any]) -> ColumnElement[Any]:
