@@ -20,13 +20,12 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser import steps
 from tests.browser.demo import Demo, running_demo
-from tests.browser.windows import DESK, PHONE
+from tests.browser.windows import DESK, PHONE, picture
 from tests.conftest import CHROMIUM_FLAGS
 
 ROOT = Path(__file__).parents[1]
 JOURNEY = "tests/browser/test_vk_journey.py"
 IMAGES = ROOT / "docs" / "images"
-MAX_BYTES = 200 * 1024
 
 DAY: list[tuple[str, str, str]] = [  # title, sum, what becomes of it
     ("Консультация по уходу", "900.00", "void"),
@@ -39,13 +38,12 @@ DAY: list[tuple[str, str, str]] = [  # title, sum, what becomes of it
 
 
 async def shoot(page: Page, name: str) -> None:
-    """One picture, no larger than a page of documentation can bear."""
+    """One picture."""
     await page.wait_for_load_state("networkidle")
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     path = IMAGES / f"{name}.png"
-    size = len(await page.screenshot(path=path, animations="disabled"))
-    assert size <= MAX_BYTES, f"{path.name} has {size} bytes"
-    print(f"{path.relative_to(ROOT)}  {size // 1024} KB")
+    await picture(page, path)
+    print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KB")
 
 
 async def open_page(browser: Browser, size: dict[str, Any]) -> Page:

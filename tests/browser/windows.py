@@ -27,6 +27,18 @@ DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 SHOP_PAGE = "<!doctype html><html lang='ru'><title>Студия</title><h1>Студия</h1></html>"
 
 
+async def picture(page: Page, path: Path) -> None:
+    """Writes what is seen of a page, no larger than a page of documentation can bear."""
+    _write(path, await page.screenshot(animations="disabled", scale="css"))
+
+
+def _write(path: Path, shot: bytes) -> None:
+    with Image.open(io.BytesIO(shot)) as image:  # 256 colours are a third of the bytes
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    assert size <= MAX_SHOT, f"{path.name} has {size} bytes"
+
+
 @dataclass
 class Window:
     """A browser of one person. `complaints` is all that was wrong with what it showed.
@@ -66,11 +78,7 @@ class Window:
         await self.page.evaluate("document.activeElement.blur()")
         place = f"document.querySelector({at!r}).scrollIntoView()" if at else "scrollTo(0, 0)"
         await self.page.evaluate(place)
-        path = self.shots / f"{name}.png"
-        shot = await self.page.screenshot(animations="disabled", scale="css")
-        with Image.open(io.BytesIO(shot)) as image:  # 256 colours are a third of the bytes
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-        assert path.stat().st_size <= MAX_SHOT, f"{path.name} has {path.stat().st_size} bytes"
+        await picture(self.page, self.shots / f"{name}.png")
 
 
 @asynccontextmanager
