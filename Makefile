@@ -22,7 +22,7 @@ help: ## List these targets
 
 setup: .venv/run.stamp .venv/dev.stamp $(STATIC) browser ## Install everything that running and developing need
 
-demo: .venv/run.stamp $(STATIC) ## Start Sigma with a sandbox bank and mailbox (ARGS="--port 9000 --data DIR")
+demo: .venv/run.stamp $(STATIC) ## Start Sigma with a sandbox bank, VKontakte and mailbox (ARGS="--port 9000 --data DIR")
 	$(BIN)/sigma demo $(ARGS)
 
 test: setup ## Run every test (ARGS="tests/domain -k money")
