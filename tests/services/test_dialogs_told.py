@@ -10,7 +10,7 @@ from sigma.domain.message import Status
 from sigma.domain.service import Service
 from sigma.domain.shop import Shop
 from sigma.services import housekeeping, intake, words
-from sigma.store import changes, communities, connections, conversations
+from sigma.store import changes, communities, connections, inbox
 from tests import leaks
 from tests.vk_world import VkWorld
 
@@ -245,8 +245,8 @@ async def test_what_was_said_is_found_by_its_words_and_kept_sealed(vk_world: VkW
     for word in ("керати", "шелков"):
         mark = words.mark(vk_world.ctx.sealer, vk_world.shop.id, word)
         async with vk_world.ctx.db.read() as tx:
-            (found,) = await conversations.listing(
-                tx, vk_world.shop.id, query="нет такого имени", word=mark, limit=5
+            (found,) = await inbox.listing(
+                tx, vk_world.shop.id, query="нет такого имени", words=[mark], limit=5
             )
         assert found.id == (await vk_world.conversation()).id
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, func, literal_column, or_, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from sigma.domain.conversation import Conversation
 from sigma.domain.message import Message, Status
 from sigma.store.chat_tables import conversation_words, conversations, messages
 from sigma.store.contract import Op, Row, Tx
-from sigma.store.invoices import fold, pattern
+from sigma.store.invoices import fold
 from sigma.store.rows import codec, columns, plain
-from sigma.store.statements import Statement, in_list, insert_ignore, statement
+from sigma.store.statements import in_list, insert_ignore, statement
 
 _FLAGS = ("last_out", "unanswered", "by_hand")
 
@@ -136,37 +136,6 @@ _newest_cmid = statement(
 LAST_PLACE = 2**62
 
 
-def _list(only: str, search: str) -> Statement:
-    c = conversations.c
-    query: Select[Any] = select(conversations).where(
-        c.shop_id == bindparam("shop_id"),
-        or_(
-            c.last_at < bindparam("before_at"),
-            and_(c.last_at == bindparam("before_at"), c.id < bindparam("before_id")),
-        ),
-    )
-    if only == "unread":
-        query = query.where(c.unread > literal_column("0"))
-    elif only == "unanswered":
-        query = query.where(c.unanswered == literal_column("1"))
-    if search:
-        named = c.search.like(bindparam("pattern"), escape="\\")
-        said = exists(
-            select(conversation_words.c.word).where(
-                conversation_words.c.shop_id == c.shop_id,
-                conversation_words.c.word == bindparam("word"),
-                conversation_words.c.conversation_id == c.id,
-            )
-        )
-        query = query.where(or_(named, said) if search == "word" else named)
-    return statement(query.order_by(c.last_at.desc(), c.id.desc()).limit(bindparam("limit")))
-
-
-_LISTS = {
-    (only, search): _list(only, search)
-    for only in ("", "unread", "unanswered")
-    for search in ("", "name", "word")
-}
 _by_ids = statement(select(conversations).where(in_list(conversations.c.id, "ids")))
 
 
@@ -193,37 +162,6 @@ async def by_peer(tx: Tx, connection_id: str, peer_id: int) -> Conversation | No
     """The dialog of a community with one person."""
     row = await tx.fetch_one(_by_peer, connection_id=connection_id, peer_id=peer_id)
     return from_row(row) if row else None
-
-
-async def listing(
-    tx: Tx,
-    shop_id: str,
-    *,
-    only: str = "",
-    query: str = "",
-    word: int | None = None,
-    before: tuple[int, str] | None = None,
-    limit: int,
-) -> list[Conversation]:
-    """The latest first. `only` is "", "unread" or "unanswered".
-
-    `query` is looked for in names; `word` is the keyed hash of a word that was written in the
-    dialog. `before` is (last_at, id) of the row above.
-    """
-    at, last_id = before or (2**62, "~")
-    values: dict[str, object] = {
-        "shop_id": shop_id,
-        "before_at": at,
-        "before_id": last_id,
-        "limit": limit,
-    }
-    search = ""
-    if query:
-        search = "name" if word is None else "word"
-        values["pattern"] = pattern(query)
-        if word is not None:
-            values["word"] = word
-    return [from_row(r) for r in await tx.fetch_all(_LISTS[only, search], **values)]
 
 
 async def changed(tx: Tx, shop_id: str, since: int, limit: int = 50) -> list[Conversation]:

@@ -19,7 +19,7 @@ class Proxies:
     ) -> None:
         self._inner = inner
         self.close = close
-        """Ends the answers that would last for ever; the server calls it when it is told to stop."""
+        """Ends the answers that last for ever; the server calls it when it is told to stop."""
         self._trusted: list[Network] = [ipaddress.ip_network(one) for one in trusted]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
