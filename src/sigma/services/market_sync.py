@@ -23,7 +23,7 @@ from sigma.services import lines
 from sigma.services.context import Context
 from sigma.services.exchange import folded
 from sigma.services.lines import Line
-from sigma.store import catalogue
+from sigma.store import catalogue, communities
 
 MAX_ITEMS = 2000
 MIN_SIDE, GOOD_SIDE = 400, 1280  # points; VK wants the first and likes the second
@@ -140,11 +140,16 @@ def agreed(service: Service, item: Item | Seen) -> Seen:
 
 
 async def compare(ctx: Context, member: Member, community_id: str) -> Comparison:
-    """Both sides as they are now. Raises Refused: "no_community", "vk_refused", "vk_silent"."""
+    """Both sides as they are now.
+
+    Raises Refused: "not_found", "no_community", "vk_refused", "vk_silent".
+    """
     member.must(Permission.CATALOGUE)
+    async with ctx.db.read() as tx:
+        community = await communities.get(tx, community_id)
+    if community is None or community.shop_id != member.shop_id:
+        raise Refused("not_found", what="community")
     line = await lines.line(ctx, community_id)
-    if line.community.shop_id != member.shop_id:
-        raise Refused("no_community")
     items: list[Item] = []
     try:
         async for item in market.every_item(line.vk, line.community.group_id):

@@ -48,6 +48,7 @@ async def look(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Shows whose key was pasted; nothing is stored before the person says yes."""
+    session.member.must(Permission.SETTINGS)
     key = one(await posted(request), "key")
     try:
         found = await communities.look(ctx, session.member, key)
@@ -61,6 +62,7 @@ async def confirm(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Connects the community that was shown."""
+    session.member.must(Permission.SETTINGS)
     given = await posted(request)
     try:
         key = from_ticket(ctx, session.member, one(given, "ticket"))
