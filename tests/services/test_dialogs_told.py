@@ -143,6 +143,27 @@ async def test_a_person_answers_in_vk_itself(vk_world: VkWorld) -> None:
     assert (theirs.author, theirs.out, theirs.status) == ("vk:1001", True, Status.SENT)
 
 
+async def test_an_event_that_trips_us_up_holds_up_none_after_it(vk_world: VkWorld) -> None:
+    first = await vk_world.client_writes("Привет")
+    await vk_world.hear()
+    (kept,) = await vk_world.messages()
+    broken = replace(kept, body_sealed="what no key of ours opens")
+    await changes.commit(vk_world.ctx.db, Change((broken,)), vk_world.ctx.now())
+    edit = {
+        "type": "message_edit",
+        "group_id": vk_world.group_id,
+        "event_id": "edit",
+        "object": first | {"text": "Привет!", "update_time": first["date"] + 1},
+    }
+    await vk_world.client_writes("Вы тут?")
+    (after,) = await vk_world.told()
+    await vk_world.hooks([edit, after])
+    assert vk_world.body((await vk_world.messages())[-1]).text == "Вы тут?"
+    async with vk_world.ctx.db.read() as tx:
+        waiting = await communities.unhandled(tx, vk_world.community_id, f"peer:{vk_world.person}")
+    assert [one.event for one in waiting] == ["message_edit"]  # tried again, and shown when it dies
+
+
 async def test_an_edit_told_before_its_message_and_twice(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Хочу в субботу")
     (new,) = await vk_world.told()

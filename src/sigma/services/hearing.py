@@ -17,6 +17,7 @@ from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
 from sigma.channels.vk.groups import CallbackServer
 from sigma.domain.change import Change, Job
 from sigma.domain.community import Community, Delivery
+from sigma.domain.errors import Refused
 from sigma.services import cards, connections, lines, outbox
 from sigma.services.context import HOUR, Context
 from sigma.services.lines import Line
@@ -203,9 +204,12 @@ async def state(ctx: Context, line: Line) -> str:
 async def watch(ctx: Context, community_id: str) -> int | None:
     """Job: looks every hour whether VK still tells us everything, and puts it right.
 
-    VK stops calling an address that failed for long. Raises Later, Refused("no_community").
+    VK stops calling an address that failed for long. Raises Later.
     """
-    line = await lines.line(ctx, community_id)
+    try:
+        line = await lines.line(ctx, community_id)
+    except Refused:
+        return None  # disconnected; connecting promises it again
     if line.community.trouble:
         return None  # whoever mends the key promises it again
     await resume(ctx, community_id)

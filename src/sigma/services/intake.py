@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from sigma.channels.vk import events, groups, market, messages
-from sigma.channels.vk.errors import NeedsPerson, VkError
+from sigma.channels.vk.errors import Final, NeedsPerson, VkError
 from sigma.channels.vk.events import Event, Pressed
 from sigma.channels.vk.form import inner, number
 from sigma.domain.change import Change, Job
@@ -174,15 +174,27 @@ def _subject(event: Event) -> str:
 
 
 async def handle(ctx: Context, subject: str) -> int | None:
-    """Job: acts upon all that VK told of one dialog, each event in a transaction of its own."""
+    """Job: acts upon all that VK told of one dialog, each event in a transaction of its own.
+
+    An event that we trip over holds up none after it, and is tried again with the job.
+    """
     connection_id, _, object_id = subject.partition(":")
     async with ctx.db.read() as tx:
         kept = await communities.unhandled(tx, connection_id, object_id)
         community = await communities.get(tx, connection_id)
     if community is None:
         return None
+    tripped: Exception | None = None
     for heard in _in_order([_opened(ctx, notice) for notice in kept]):
-        await _KINDS[heard.type].act(ctx, community, heard)
+        try:
+            await _KINDS[heard.type].act(ctx, community, heard)
+        except (StoreError, VkError):
+            raise  # the next ones would fare no better
+        except Exception as error:  # noqa: BLE001 - one strange event must not end a dialog
+            log.error("vk.event_error", notice=heard.notice.id, error=type(error).__name__)
+            tripped = error
+    if tripped is not None:
+        raise tripped
     return ctx.now() if len(kept) == AT_ONCE else None
 
 
@@ -275,8 +287,8 @@ async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
         group = await groups.who(line.vk, community.group_id)
     except NeedsPerson as no:
         await lines.broken(ctx, community.id, no)
-    except Refused:
-        pass  # disconnected meanwhile
+    except (Refused, Final) as no:  # disconnected meanwhile, or VK tells this key nothing
+        log.info("vk.unread_settings", notice=heard.notice.id, error=str(no))
     else:
         async with ctx.db.write() as tx:
             locked = await communities.lock(tx, community.id)

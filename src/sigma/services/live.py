@@ -114,7 +114,7 @@ class Live:
         while True:
             try:
                 await self._ctx.db.wait(CHANNEL, POLL_S)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - pages would wait for ever
                 log.info("live.trouble", error=type(error).__name__)
                 await asyncio.sleep(POLL_S)
             self._tell()

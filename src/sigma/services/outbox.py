@@ -298,8 +298,7 @@ async def resume(ctx: Context, community_id: str) -> int:
     """After a key was mended: promises every waiting message again; returns how many."""
     async with ctx.db.read() as tx:
         waiting = await conversations.queued_of(tx, community_id)
-        found = [m for one in waiting if (m := await conversations.message(tx, one))]
-    promised = tuple(Job("message.send", one.id, one.shop_id) for one in found)
+    promised = tuple(Job("message.send", one, shop_id) for one, shop_id in waiting)
     if promised:
         await changes.commit(ctx.db, Change(jobs=promised), ctx.now())
     return len(promised)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sigma.channels.vk.errors import NeedsPerson
+from sigma.channels.vk.errors import Final, NeedsPerson
 from sigma.channels.vk.people import Person, profiles
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
@@ -13,7 +13,7 @@ from sigma.store import changes, conversations
 
 
 async def read(ctx: Context, conversation_id: str) -> int | None:
-    """Job: reads the name and the picture of a dialog's person. Raises Later, Final."""
+    """Job: reads the name and the picture of a dialog's person. Raises Later."""
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)
     if conversation is None or conversation.name:
@@ -21,8 +21,8 @@ async def read(ctx: Context, conversation_id: str) -> int | None:
     try:
         line = await lines.line(ctx, conversation.connection_id)
         found = await profiles(line.vk, [conversation.peer_id])
-    except Refused:
-        return None  # disconnected; the history names everybody when it is connected again
+    except (Refused, Final):
+        return None  # disconnected, or VK does not tell: the history may name everybody later
     except NeedsPerson as no:
         await lines.broken(ctx, conversation.connection_id, no)
         return None

@@ -51,7 +51,8 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
             if ctx.now() - swept > SWEEP:
                 await sweep(ctx, SWEEP if swept else MINUTE)
                 swept = ctx.now()
-        except StoreError as error:  # the database is away; it will be back
+        except Exception as error:  # noqa: BLE001
+            # The database is away, most likely; whoever listens must be there when it is back.
             log.warning("polling.trouble", error=type(error).__name__)
         await asyncio.wait({stopping}, timeout=LOOK_S)
     stopping.cancel()

@@ -102,6 +102,7 @@ _quiet = statement(
     .where(
         communities.c.heard_at < bindparam("before"),
         communities.c.caught_up_at < bindparam("before"),
+        communities.c.trouble == "",
         connections.c.status == "active",
     )
     .order_by(communities.c.id)
@@ -177,7 +178,9 @@ async def forget_told(tx: Tx, before: int) -> None:
 
 
 async def quiet(tx: Tx, before: int) -> list[tuple[str, str]]:
-    """Communities with their shops that neither told anything nor were read since a moment."""
+    """Communities in order, with their shops, that neither told anything nor were read since a
+    moment.
+    """
     return [(r["id"], r["shop_id"]) for r in await tx.fetch_all(_quiet, before=before)]
 
 

@@ -111,7 +111,7 @@ _queued_in = statement(
     .limit(2)
 )
 _queued = statement(
-    select(messages.c.id)
+    select(messages.c.id, messages.c.shop_id)
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .where(
         conversations.c.connection_id == bindparam("connection_id"), messages.c.status == "queued"
@@ -226,9 +226,10 @@ async def queued_in(tx: Tx, conversation_id: str) -> list[str]:
     return [str(r["id"]) for r in rows]
 
 
-async def queued_of(tx: Tx, connection_id: str) -> list[str]:
-    """All messages that wait in a community's dialogs, the oldest first."""
-    return [r["id"] for r in await tx.fetch_all(_queued, connection_id=connection_id)]
+async def queued_of(tx: Tx, connection_id: str) -> list[tuple[str, str]]:
+    """All messages that wait in a community's dialogs, with their shop, the oldest first."""
+    rows = await tx.fetch_all(_queued, connection_id=connection_id)
+    return [(r["id"], r["shop_id"]) for r in rows]
 
 
 async def messages_before(
