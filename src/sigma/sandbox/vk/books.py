@@ -126,11 +126,6 @@ class Books:
         self._vault.put(f"{item.group_id}/{item.id}", item)
         return item
 
-    def drop_item(self, group_id: int, item_id: int) -> None:
-        """Forget a good or a service."""
-        self.items.pop((group_id, item_id), None)
-        self._vault.forget(Item, f"{group_id}/{item_id}")
-
     def items_of(self, group_id: int) -> list[Item]:
         """A community's goods and services, oldest first."""
         return [one for one in self.items.values() if one.group_id == group_id]
