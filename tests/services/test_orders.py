@@ -12,7 +12,7 @@ from sigma.sandbox.vk.goods import order_json
 from sigma.services import communities, invoices, orders
 from sigma.services.context import MINUTE
 from sigma.store import mails
-from tests.dialog_money import greeted, issued, now_of, order_of, pays, refunds_some
+from tests.dialog_money import greeted, issued, now_of, order_of, pays, refresh, refunds_some
 from tests.vk_world import VkWorld
 
 
@@ -103,6 +103,10 @@ async def test_vk_is_told_that_an_order_is_paid_and_where_the_receipt_is(
     assert there.payment_status == "paid"
     assert there.receipt_link.endswith(f"/r/{payment.token}")
     assert (await order_of(vk_world)).told == "paid"
+    await vk_world.vk_control(vk_error={"on": "market.editOrder", "value": 15})
+    await refresh(vk_world, invoice.id)
+    assert (await order_of(vk_world)).told == "paid", "what VK knows it is not told again"
+    await vk_world.vk_control(vk_error=None)
 
     await refunds_some(vk_world, payment, 50_000)
     assert at_vk(vk_world).payment_status == "paid", "a part of the money is still with the shop"
