@@ -2,6 +2,7 @@
 the whole web application in one process.
 """
 
+import gc
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ LAST = ("Иванова", "Петрова", "Кузнецова", "Соколо�
 RARE_NAME = "Феврония Редкая"
 COMMON_WORD, RARE_WORD = "маникюр", "мезороллер"
 MINUTE = 60_000_000
-CHUNK = 64
+CHUNK, PART = 64, 1000  # dialogs that are written together, and whose messages are
 
 _messages = text_statement(
     """
@@ -41,12 +42,15 @@ _messages = text_statement(
         CASE WHEN n.i % 2 = 1 THEN 'sent' ELSE 'received' END,
         n.i, c.peer_id * 1000 + n.i, NULL, n.i, NULL, '', NULL, 1
     FROM conversations c JOIN n ON 1 = 1 WHERE c.shop_id = CAST(:shop_id AS TEXT)
+        AND c.peer_id > CAST(:above AS BIGINT) AND c.peer_id <= CAST(:upto AS BIGINT)
     """,
     "many",
     "author",
     "ours",
     "theirs",
     "shop_id",
+    "above",
+    "upto",
 )
 # A dialog's other words: twenty of a few thousand, and one that every third dialog has.
 _words = text_statement(
@@ -58,10 +62,13 @@ _words = text_statement(
              WHEN n.i = 1 AND c.peer_id % 2000 = 0 THEN CAST(:rare AS BIGINT)
              ELSE (c.peer_id * 31 + n.i * 7919) % 4001 END, c.id
     FROM conversations c JOIN n ON 1 = 1 WHERE c.shop_id = CAST(:shop_id AS TEXT)
+        AND c.peer_id > CAST(:above AS BIGINT) AND c.peer_id <= CAST(:upto AS BIGINT)
     """,
     "common",
     "rare",
     "shop_id",
+    "above",
+    "upto",
 )
 
 
@@ -96,8 +103,17 @@ async def fill(stage: Stage, dialogs: int, messages: int) -> list[str]:
     rows = (_dialog(stage, connection.id, ids[n], n, messages, now) for n in range(dialogs))
     while chunk := tuple(islice(rows, CHUNK)):
         await changes.commit(ctx.db, Change(chunk), now)
+    for above in range(0, dialogs, PART):
+        await _say(stage, messages, above)
+    return ids
+
+
+async def _say(stage: Stage, messages: int, above: int) -> None:
+    """The messages of PART dialogs and their words, in one transaction."""
+    ctx, member = stage.ctx, stage.member
     said = "Здравствуйте! Подскажите, сколько стоит маникюр с покрытием и есть ли время на завтра?"
     hung = (Shown("photo", "", "https://vk.example/1.jpg", "https://vk.example/1.jpg"),)
+    whose = {"shop_id": member.shop_id, "above": above, "upto": above + PART}
     async with ctx.db.write() as tx:
         await tx.execute(
             _messages,
@@ -105,10 +121,9 @@ async def fill(stage: Stage, dialogs: int, messages: int) -> list[str]:
             author=member.actor,
             ours=bodies.seal(ctx.sealer, Body("Да, есть окно в 18:00. Записать вас?")),
             theirs=bodies.seal(ctx.sealer, Body(said, hung)),
-            shop_id=member.shop_id,
+            **whose,
         )
-        await tx.execute(_words, shop_id=member.shop_id, **_hashes(stage))
-    return ids
+        await tx.execute(_words, **whose, **_hashes(stage))
 
 
 def _dialog(
@@ -147,6 +162,8 @@ async def measure(stage: Stage, ids: Sequence[str], times: int) -> list[Seen]:
     """Opens each page so many times, as a browser does."""
     signed = await users.sign_in(stage.ctx, "owner@example.org", SECRET, ip="bench")
     transport = httpx.ASGITransport(create_app(stage.ctx))
+    gc.collect()
+    gc.freeze()  # as `sigma serve` does
     base = stage.ctx.settings.base_url
     cookies = {COOKIE: signed.secret}
     step = max(len(ids) // times, 1)
