@@ -66,7 +66,7 @@ async def _take_over(owner: Window, client: Window) -> None:
     page = owner.page
     await page.get_by_role("link", name="Диалоги").first.click()
     await page.locator(".talk-row", has_text=CLIENT).get_by_role("link").click()
-    await expect(page.locator("#messages")).to_contain_text("Автоответ")
+    await expect(page.locator("#messages")).to_contain_text("Написано автоматически")
     await expect(page.locator("#client")).to_contain_text(SERVICE)
     await page.get_by_role("button", name="Взять на себя").click()
     await expect(page.get_by_text("автоответы молчат")).to_be_visible()

@@ -144,14 +144,18 @@ async def test_a_message_says_who_wrote_it_and_what_became_of_it(
         (Body("с телефона"), ours | {"author": "vk:77"}),
         (Body("не ушло"), failed),
         (Body("в пути"), queued),
+        (Body("часто"), queued | {"failure": "waits:9"}),
+        (Body("отключено"), queued | {"failure": "waits:no_community"}),
     )
     page = (await answerer.open(url)).text
-    auto, edited, phone, wrong, waits = bubbles(page)[1:]
-    assert auto.startswith("Автоответ автомат Оплатить")
+    auto, edited, phone, wrong, waits, slow, off = bubbles(page)[1:]
+    assert auto.startswith("Написано автоматически автомат Оплатить")
     assert edited.startswith("Вы изменил изменено")
     assert phone.startswith("Написано во ВКонтакте с телефона")
     assert "Не отправлено. Клиент закрыл личные сообщения" in wrong
     assert "Отправляется" in waits
+    assert "ВКонтакте просит писать реже" in slow
+    assert "Сообщество отключено" in off
     assert re.search(r'action="/inbox/\w+/messages/\w+/again"', page)
     assert 'href="mailto:?body=' in page
 

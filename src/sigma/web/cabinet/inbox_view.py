@@ -15,6 +15,11 @@ from sigma.texts import Words
 from sigma.texts.formats import clock, local
 
 KINDS = ("photo", "market", "link", "doc", "video", "audio", "sticker", "wall", "place")
+# Why a message waits, where that is known; everything else is VK's silence.
+SAID_WHY = {
+    "waits:no_community": "inbox.queued_off",
+    **dict.fromkeys(("waits:6", "waits:9", "waits:29", "waits:601"), "inbox.queued_slow"),
+}
 _KIND = re.compile(r"\[([a-z_]+)\]")
 _LINK = re.compile(r"https?://[^\s<>\"'«»]+", re.IGNORECASE)
 _MENTION = re.compile(r"\[(?:id|club|public)\d+\|([^\]\n]{1,200})\]")
@@ -156,6 +161,8 @@ def _reason(message: Message, words: Words, now: int, troubled: bool) -> str:
         return ""
     if troubled:
         return words.t("inbox.queued_key")
+    if message.failure in SAID_WHY:
+        return words.t(SAID_WHY[message.failure])
     return words.t("inbox.queued_long" if now - message.at > MINUTE else "inbox.queued")
 
 
