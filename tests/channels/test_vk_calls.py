@@ -10,6 +10,7 @@ import pytest
 from sigma.channels.vk import groups, market, messages
 from sigma.channels.vk.client import Clients, Vk
 from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
+from sigma.channels.vk.form import public
 from tests.channels.vk_line import KEY, SILENCE, Line, Time, clients, connection, listening, said
 from tests.providers.lines import http
 
@@ -306,3 +307,40 @@ async def test_closed_clients_open_anew(all_clients: Clients, line: Line) -> Non
     await all_clients.of(connection(line), KEY).call("groups.getById")
     await all_clients.close()
     assert await all_clients.of(connection(line), KEY).call("groups.getById") == 1
+
+
+PRIVATE = (
+    *("http://sun1.userapi.com/a.jpg", "https://127.0.0.1/a", "https://10.1.2.3/a"),
+    *("https://169.254.169.254/latest/meta-data", "https://[::1]/a", "https://[::ffff:10.0.0.1]/a"),
+    *("https://localhost/a", "https://database/a", "https://db.internal/a", "https://127.1/a"),
+    *("https://0x7f.0x1/a", "https://2130706433/a", "https://printer.local./a", "file:///a", ""),
+)
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+async def test_vk_itself_names_no_house_of_our_own_network(all_clients: Clients, url: str) -> None:
+    """Whatever an answer names: a picture, an upload server, a long poll."""
+    vk = all_clients.of(connection(Line(), api_url="https://api.vk.ru"), KEY)
+    for asking in (
+        vk.download(url),
+        vk.upload(url, "photo", b"data", "a.jpg", "image/jpeg"),
+        vk.listen(url, {"act": "a_check"}, 1),
+    ):
+        with pytest.raises(Later) as later:
+            await asking
+        assert later.value.words == "bad address"
+        assert not later.value.lost
+
+
+def test_public_addresses_are_those_of_the_world() -> None:
+    for url in (
+        *("https://sun9-1.userapi.com/a.jpg", "https://lp.vk.ru/whp/1", "https://93.184.215.14/"),
+        "https://pu.vk.com./c1/ss/upload.php",
+    ):
+        assert public(url), url
+
+
+async def test_a_stand_names_addresses_of_its_own(all_clients: Clients, line: Line) -> None:
+    vk = all_clients.of(connection(line), KEY)
+    line.answers = [http(200, b"picture")]
+    assert await vk.download(f"{line.url}/a.jpg") == b"picture"

@@ -179,6 +179,8 @@ def test_an_answer_of_ours_tells_who_wrote_it() -> None:
         {"conversation_message_id": 0},
         {"conversation_message_id": "12"},
         {"conversation_message_id": True},
+        {"conversation_message_id": 2**31},
+        {"conversation_message_id": 2**62},
         {"peer_id": 0},
         {"peer_id": 10**17},
         {"from_id": None},

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.domain.change import Change
-from sigma.services.live import told
+from sigma.services.live import PAGES, told
 from sigma.store import changes
+from sigma.store.statements import text_statement
 from sigma.web.app import create_app
 from sigma.web.cabinet.auth import COOKIE
 from tests.vk_world import VkWorld
@@ -122,3 +123,43 @@ async def test_the_long_answer_ends_with_the_session_and_with_the_server(
     door = Line(fresh, "/inbox/live", "", [cookie])
     await asyncio.wait_for(door.task, 5)
     assert door.status == 303
+
+
+async def test_one_session_listens_with_so_many_pages_and_no_more(
+    answerer: Browser, vk: VkWorld
+) -> None:
+    app = create_app(vk.ctx)
+    cookie = ("cookie", f"{COOKIE}={answerer.http.cookies[COOKIE]}")
+    lines = [Line(app, "/inbox/live", "", [cookie]) for _ in range(PAGES)]
+    for line in lines:
+        assert (await line.next()).startswith("retry: ")
+    over = Line(app, "/inbox/live", "", [cookie])
+    await asyncio.wait_for(over.task, 5)
+    assert over.status == 429
+    await lines.pop().leave()
+    again = Line(app, "/inbox/live", "", [cookie])
+    assert (await again.next()).startswith("retry: "), "a page that was closed makes room"
+    for line in (*lines, again):
+        await line.leave()
+
+
+async def test_the_long_answer_ends_when_the_person_may_read_no_dialogs_any_more(
+    answerer: Browser, vk: VkWorld
+) -> None:
+    await vk.client_writes("Привет")
+    await vk.hear()
+    app = create_app(vk.ctx)
+    cookie = ("cookie", f"{COOKIE}={answerer.http.cookies[COOKIE]}")
+    line = Line(app, "/inbox/live", "since=9999999999999999", [cookie])
+    await line.next()
+    async with vk.ctx.db.write() as tx:
+        await tx.execute(text_statement("UPDATE members SET role = 'viewer'"))
+    await vk.client_writes("тайна")
+    vk.clock.move(seconds=10)
+    await vk.hear()
+    while "event: bye" not in (piece := await line.next()):
+        assert "beat" in piece or "changed" in piece
+    await asyncio.wait_for(line.task, 5)
+    refused = Line(app, "/inbox/live", "", [cookie])
+    await asyncio.wait_for(refused.task, 5)
+    assert refused.status == 403

@@ -5,6 +5,7 @@ all of them.
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ POLL_S = 5.0  # wakes are told; polling only backs them up
 BEAT_S = 15.0  # silence that proxies and phones take for a dead line is longer
 PAUSE_S = 0.15  # a burst of changes is told at once
 OVERLAP = 5 * SECOND  # a change may be committed after a later one was told
+PAGES = 20  # of one session; a further one asks again and again instead of listening
 MOST = 200  # more than that at a time: everything is read anew
 
 log = structlog.get_logger()
@@ -46,6 +48,7 @@ class Live:
         self._ctx = ctx
         self._news = asyncio.Event()
         self._readers = 0
+        self._open: Counter[str] = Counter()
         self._watcher: asyncio.Task[None] | None = None
         self.closing = asyncio.Event()
 
@@ -53,6 +56,20 @@ class Live:
         """Ends every stream: the process is about to end, pages will come back to the next one."""
         self.closing.set()
         self._tell()
+
+    @contextlib.contextmanager
+    def page(self, session: str) -> Iterator[None]:
+        """A page of this session listens while the block runs."""
+        self._open[session] += 1
+        try:
+            yield
+        finally:
+            self._open[session] -= 1
+            self._open += Counter()  # forgets who has none left
+
+    def full(self, session: str) -> bool:
+        """Whether a session has as many pages listening as anybody needs."""
+        return self._open[session] >= PAGES
 
     def _tell(self) -> None:
         """Wakes every reader; whoever waits next waits for the next news."""

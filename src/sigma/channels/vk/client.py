@@ -20,7 +20,7 @@ import httpx
 import msgspec
 
 from sigma.channels.vk.errors import NO_ANSWER, SOON_S, TOO_FAST, Later, VkError, refusal
-from sigma.channels.vk.form import encoded
+from sigma.channels.vk.form import encoded, public
 from sigma.channels.vk.pace import GROUP_PER_S, USER_PER_S, Clock, Pace
 from sigma.domain.connection import Connection
 
@@ -104,7 +104,7 @@ class Vk:
     async def upload(self, url: str, field: str, data: bytes, name: str, media_type: str) -> str:
         """Gives a file to the address that VK named; returns the answer's text. Raises Later."""
         files = {field: (name, data, media_type)}
-        heard = await self._ask("POST", url, self._timeout_s, files=files)
+        heard = await self._ask("POST", self._named(url), self._timeout_s, files=files)
         if heard.status != 200:
             raise _lost(f"HTTP {heard.status}", heard.retry_after)
         try:
@@ -114,17 +114,23 @@ class Vk:
 
     async def listen(self, url: str, params: Mapping[str, str], timeout_s: float) -> dict[str, Any]:
         """Asks a long-poll address, which knows us by its own key. Raises Later."""
-        heard = await self._ask("GET", url, timeout_s, params=params)
+        heard = await self._ask("GET", self._named(url), timeout_s, params=params)
         if heard.status != 200:
             raise _lost(f"HTTP {heard.status}", heard.retry_after)
         return _object(heard.body)
 
     async def download(self, url: str) -> bytes:
         """A file that VK's answer names, such as a photo. Raises Later."""
-        heard = await self._ask("GET", url, self._timeout_s)
+        heard = await self._ask("GET", self._named(url), self._timeout_s)
         if heard.status != 200:
             raise _lost(f"HTTP {heard.status}", heard.retry_after)
         return heard.body
+
+    def _named(self, url: str) -> str:
+        """An address that VK's answer names: VK itself names no house of our own network."""
+        if public(self.root) and not public(url):
+            raise Later(NO_ANSWER, words="bad address")
+        return url
 
     async def _once(self, method: str, form: Mapping[str, str]) -> Any:
         if (wait := self._pace.wait_s()) > MAX_WAIT_S:

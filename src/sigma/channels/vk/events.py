@@ -20,6 +20,7 @@ MAX_TEXT = 16_000
 MAX_PAYLOAD = 4096
 MAX_REF = 64
 MAX_ID = 2**53
+MAX_CMID = 2**31  # VK's own limit; places between messages are counted from it
 SECOND_US = 1_000_000
 LATEST_S = 253_402_300_799  # the last second of the year 9999
 _TYPE = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
@@ -119,7 +120,7 @@ def message(said: dict[str, Any]) -> Told:
     told = said["message"] if isinstance(said.get("message"), dict) else said
     cmid, peer_id = number(told, "conversation_message_id"), number(told, "peer_id")
     from_id, at = number(told, "from_id"), number(told, "date")
-    if cmid <= 0 or not (_who(peer_id) and _who(from_id)) or not 0 < at <= LATEST_S:
+    if not 0 < cmid < MAX_CMID or not (_who(peer_id) and _who(from_id)) or not 0 < at <= LATEST_S:
         raise ValueError("message")
     if not isinstance(told.get("text", ""), str):
         raise ValueError("text")

@@ -1,5 +1,6 @@
 """What we say as VK's form wants it, and what VK says as we can trust its shape."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+_INSIDE = {"local", "localhost", "internal", "lan"}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -59,6 +61,22 @@ def address(said: Any, name: str) -> str:
     except ValueError:
         return ""
     return found if parts.scheme in ("http", "https") and parts.hostname else ""
+
+
+def public(url: str) -> bool:
+    """Whether an address is https and not of a private network, as far as it says itself."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        outside = ipaddress.ip_address(host).is_global
+    except ValueError:
+        top = host.rpartition(".")[2]
+        # A number at the end, such as of 127.1 or 0x7f.0x1, is an address that is spelt oddly.
+        outside = top != host and top[:1].isalpha() and top not in _INSIDE
+    return parts.scheme == "https" and outside
 
 
 def inner(said: Any, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Response, Stream
 
+from sigma.domain.errors import Refused
 from sigma.domain.member import Permission
 from sigma.services import users
 from sigma.services.context import HOUR, Context
@@ -31,13 +32,16 @@ async def live(
 ) -> Response[Any]:
     """Which dialogs changed since the page was drawn, as it happens, while the session lasts.
 
-    Resumes after `Last-Event-ID`, or after `since` of the address (UTC microseconds).
+    Resumes after `Last-Event-ID`, or after `since` of the address (UTC microseconds). Raises
+    Refused("too_many_requests") when the session has very many such pages.
     """
     session.member.must(Permission.ANSWER)
     told = request.headers.get("last-event-id") or one(asked(request), "since")
     now = ctx.now()
     since = int(told) if told.isdecimal() and len(told) < 18 else now
     watcher: Live = request.app.state.live
+    if watcher.full(session.secret_hash):
+        raise Refused("too_many_requests", minutes=1)
     secret = request.cookies.get(COOKIE, "")
     stream = _events(ctx, watcher, session, secret, min(max(since, now - HOUR), now))
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
@@ -46,14 +50,16 @@ async def live(
 async def _events(
     ctx: Context, watcher: Live, session: Session, secret: str, since: int
 ) -> AsyncIterator[bytes]:
-    yield f"retry: {RETRY_MS}\nid: {since}\n\n".encode()
-    async with contextlib.aclosing(watcher.changes(session.member.shop_id, since)) as changes:
-        async for told in changes:
-            here = await users.session(ctx, secret)
-            if here is None or not here.member.may(Permission.ANSWER):
-                yield BYE
-                return
-            yield BEAT if told is None else _event(told)
+    changes = watcher.changes(session.member.shop_id, since)
+    with watcher.page(session.secret_hash):
+        yield f"retry: {RETRY_MS}\nid: {since}\n\n".encode()
+        async with contextlib.aclosing(changes):
+            async for told in changes:
+                here = await users.session(ctx, secret)
+                if here is None or not here.member.may(Permission.ANSWER):
+                    yield BYE
+                    return
+                yield BEAT if told is None else _event(told)
 
 
 def _event(told: Told) -> bytes:
