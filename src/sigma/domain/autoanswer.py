@@ -8,7 +8,7 @@ from typing import Any
 
 from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Problem, has_controls
-from sigma.domain.service import Service
+from sigma.domain.service import Service, folded
 
 MAX_TEXT = 1000
 DAY_MINUTES = 24 * 60
@@ -93,12 +93,8 @@ def chosen(asked: Asked, offered: Sequence[Service]) -> Service | None:
     shown = [s for s in offered if s.visible and s.deleted_at is None]
     if asked.payload and "service" in asked.payload:
         return next((s for s in shown if s.id == asked.payload["service"]), None)
-    words = _folded(asked.text)
-    return next((s for s in shown if _folded(s.title) == words), None)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold().replace("ё", "е")
+    words = folded(asked.text)
+    return next((s for s in shown if folded(s.title) == words), None)
 
 
 def decide(

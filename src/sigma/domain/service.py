@@ -63,6 +63,11 @@ class Service:
         return self.price is PriceKind.FIXED and self.visible and self.deleted_at is None
 
 
+def folded(title: str) -> str:
+    """A title as two are compared: case, ё and spaces do not matter."""
+    return " ".join(title.casefold().replace("ё", "е").split())
+
+
 def check_service(service: Service) -> list[Problem]:
     """Everything that is wrong with a service, by field path."""
     problems = []

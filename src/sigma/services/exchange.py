@@ -11,7 +11,7 @@ from typing import Any
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, Refused
 from sigma.domain.member import Member, Permission
-from sigma.domain.service import Service
+from sigma.domain.service import Service, folded
 from sigma.services.catalogue import applied, fresh, offer_of, room_for
 from sigma.services.context import Context
 from sigma.store import catalogue, changes
@@ -67,11 +67,6 @@ class Done:
     def of(self, what: What) -> int:
         """The number of lines of one kind."""
         return self.counts.get(what, 0)
-
-
-def folded(title: str) -> str:
-    """A title as two are compared: case, ё and spaces do not matter."""
-    return " ".join(title.casefold().replace("ё", "е").split())
 
 
 async def preview(ctx: Context, member: Member, lines: list[Listed]) -> list[Step]:

@@ -18,10 +18,9 @@ from sigma.channels.vk.errors import Final, Later, NeedsPerson
 from sigma.channels.vk.market import Item
 from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Permission
-from sigma.domain.service import MAX_DESCRIPTION, MAX_TITLE, PriceKind, Service
+from sigma.domain.service import MAX_DESCRIPTION, MAX_TITLE, PriceKind, Service, folded
 from sigma.services import lines
 from sigma.services.context import Context
-from sigma.services.exchange import folded
 from sigma.services.lines import Line
 from sigma.store import catalogue, communities
 

@@ -10,7 +10,7 @@ from sigma.domain.invoice import Draft, check_draft
 from sigma.domain.money import Money
 from sigma.domain.phrase import BadPhrase, read_phrase
 from sigma.domain.question import Kind, Question
-from sigma.domain.service import Service, draft_of
+from sigma.domain.service import Service, draft_of, folded
 from sigma.web.forms import read_moment, read_money
 
 USUAL = (Question("email", Kind.EMAIL, required=True),)  # so that the receipt has where to go
@@ -67,12 +67,8 @@ def _draft(title: str, amount: Money, service: Service | None, now: int) -> Draf
 
 def _match(title: str, offered: Sequence[Service]) -> Service | None:
     """The one service that is called so, or whose name begins so."""
-    wanted = _folded(title)
-    same = [s for s in offered if _folded(s.title) == wanted]
+    wanted = folded(title)
+    same = [s for s in offered if folded(s.title) == wanted]
     if not same:
-        same = [s for s in offered if _folded(s.title).startswith(f"{wanted} ")]
+        same = [s for s in offered if folded(s.title).startswith(f"{wanted} ")]
     return same[0] if len(same) == 1 else None
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().replace("ё", "е").split())
