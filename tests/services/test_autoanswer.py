@@ -243,6 +243,20 @@ async def noon(world: VkWorld) -> None:
     await world.move(seconds=(next_noon - here).total_seconds())
 
 
+async def test_one_dialog_makes_only_so_many_invoices_a_day_by_itself(shop: VkWorld) -> None:
+    titles = [f"Услуга {n}" for n in range(autoanswer.LOOKED_AT + 3)]
+    for n, title in enumerate(titles):
+        await offered(shop, title, PriceKind.FIXED, 100_000 + n)
+    for title in (*titles, *titles[:5]):
+        await says(shop, title)
+    made = (await invoices.listing(shop.ctx, shop.member, limit=100)).data
+    assert len(made) == autoanswer.LOOKED_AT
+    assert (await shop.conversation()).unanswered, "a person sees who asks so much"
+    await shop.move(hours=25)
+    await says(shop, titles[-1])
+    assert len((await invoices.listing(shop.ctx, shop.member, limit=100)).data) == len(made) + 1
+
+
 async def test_outside_hours_the_text_is_said_once_a_day(shop: VkWorld) -> None:
     await wants(shop, replace(CLOSED, closed_text="Спим"))
     await noon(shop)

@@ -30,7 +30,7 @@ from sigma.domain.service import Service, draft_of
 from sigma.domain.shop import Shop
 from sigma.services import binding, bodies, cards, outbox
 from sigma.services.card_texts import known_body
-from sigma.services.context import SECOND, Context
+from sigma.services.context import DAY, SECOND, Context
 from sigma.services.live import told
 from sigma.store import cards as card_rows
 from sigma.store import catalogue, changes, conversations, inbox, shops
@@ -110,7 +110,10 @@ async def answer(ctx: Context, message_id: str) -> int | None:
     draft = _draft(case) if say is Say.INVOICE else None
     if say is Say.NOTHING or (say is Say.INVOICE and draft is None):
         return None
-    number = await shops.next_number(ctx.db, case.shop.id) if await _new(ctx, case, draft) else 0
+    fresh = await _new(ctx, case, draft)
+    if fresh and await _enough(ctx, case):
+        return None  # the operator sees an unanswered client
+    number = await shops.next_number(ctx.db, case.shop.id) if fresh else 0
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, case.conversation.id)
         key = case.key(say)
@@ -224,6 +227,14 @@ async def _new(ctx: Context, case: _Case, draft: Draft | None) -> bool:
         return False
     async with ctx.db.read() as tx:
         return await _waiting(ctx, tx, case) is None
+
+
+async def _enough(ctx: Context, case: _Case) -> bool:
+    """Whether this dialog got so many invoices in a day by itself that it is no client's wish."""
+    async with ctx.db.read() as tx:
+        found = await inbox.invoices_of(tx, case.conversation.id, LOOKED_AT)
+    unpaid = [one for one in found if one.created_by == AUTO and not one.paid_count]
+    return len(unpaid) == LOOKED_AT and case.now - unpaid[-1].created_at < DAY
 
 
 async def _invoiced(
