@@ -1,7 +1,5 @@
 """Keyboards within VK's limits."""
 
-import json
-
 import pytest
 
 from sigma.channels.vk import keyboard
@@ -44,13 +42,6 @@ def test_a_keyboard_in_a_message_is_in_vks_words() -> None:
     }
 
 
-def test_a_keyboard_under_the_input_line_is_in_vks_words() -> None:
-    assert keyboard.under([], one_time=True) == {"one_time": True, "buttons": []}
-    assert json.loads(keyboard.under([[ASK]])["buttons"][0][0]["action"]["payload"]) == {
-        "cmd": "ask"
-    }
-
-
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
@@ -66,23 +57,8 @@ def test_more_than_fits_into_a_message_is_refused(rows: list[list[Button]], why:
         keyboard.inline(rows)
 
 
-@pytest.mark.parametrize(
-    ("rows", "why"),
-    [
-        ([[ASK]] * 11, "rows"),
-        ([[ASK] * 6], "columns"),
-        ([[ASK] * 5] * 8 + [[ASK]], "buttons"),
-        ([[PAY, PAY]], "alone"),
-    ],
-)
-def test_more_than_fits_under_the_line_is_refused(rows: list[list[Button]], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        keyboard.under(rows)
-
-
 def test_as_much_as_fits_is_taken() -> None:
     assert len(keyboard.inline([[ASK] * 5, [ASK], [ASK], [ASK], [ASK], [PAY]])["buttons"]) == 6
-    assert len(keyboard.under([[ASK] * 5] * 7 + [[ASK], [ASK], [PAY]])["buttons"]) == 10
     assert keyboard.text("Я" * 40, {"a": "b" * 247}).action["label"] == "Я" * 40
 
 

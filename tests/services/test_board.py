@@ -196,7 +196,8 @@ async def test_a_declined_try_is_told_and_a_lost_message_too(vk_world: VkWorld) 
     card = await card_of(vk_world, invoice)
     assert card.message_id is not None
     async with vk_world.ctx.db.write() as tx:
-        message = await conversations.lock_message(tx, card.message_id)
+        message = await conversations.message(tx, card.message_id)
+        assert message is not None
         lost = replace(message, status="failed", failure="917")
         await changes.write(tx, Change((lost,)), vk_world.ctx.now())
     assert (await line_of(vk_world, Group.OPENED)).note == "lost"

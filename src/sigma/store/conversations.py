@@ -81,9 +81,6 @@ _counts = statement(
         .label("unanswered"),
     )
 )
-_message_lock = statement(
-    select(messages).where(messages.c.id == bindparam("id")).with_for_update()
-)
 _by_cmid = statement(
     select(messages).where(
         messages.c.conversation_id == bindparam("conversation_id"),
@@ -193,13 +190,6 @@ async def message(tx: Tx, message_id: str) -> Message | None:
     """The message, or None."""
     row = await tx.fetch_one(MESSAGE.by_id, id=message_id)
     return _message(row) if row else None
-
-
-async def lock_message(tx: Tx, message_id: str) -> Message:
-    """The message, locked until the transaction ends."""
-    row = await tx.fetch_one(_message_lock, id=message_id)
-    assert row is not None, "whoever locks a message has seen it"
-    return _message(row)
 
 
 async def by_cmid(tx: Tx, conversation_id: str, cmid: int) -> Message | None:

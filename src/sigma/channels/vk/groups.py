@@ -43,7 +43,6 @@ class Group:
     """A community as its own key sees it. `deactivated` is empty, "deleted" or "banned".
 
     `market` while the goods section is on; `can_message` is about whoever asks, not about clients.
-    `raw` is VK's whole answer.
     """
 
     id: int
@@ -60,7 +59,6 @@ class Group:
     market_contact: int = 0
     main_section: int = 0
     secondary_section: int = 0
-    raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def services_shown(self) -> bool:
@@ -125,7 +123,6 @@ def read_group(said: dict[str, Any]) -> Group:
         market_contact=number(inner(said, "market"), "contact_id"),
         main_section=number(said, "main_section"),
         secondary_section=number(said, "secondary_section"),
-        raw=said,
     )
 
 
@@ -161,11 +158,6 @@ async def edit(
     VK lists this method no more, so it may refuse, or say yes and do nothing: read it back.
     """
     await vk.call("groups.edit", group_id=group_id, description=description, market=market)
-
-
-async def toggle_market(vk: Vk, group_id: int, state: str) -> None:
-    """Goods "none", "basic" or "advanced"; only a person's key may. Raises VkError."""
-    await vk.call("groups.toggleMarket", group_id=group_id, state=state)
 
 
 async def callback_code(vk: Vk, group_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Buttons under a message or under the input line, within VK's limits.
+"""Buttons under a message, within VK's limits.
 
 Source: dev.vk.ru/ru/api/bots/development/keyboard. A payload comes back through the client's app
 and may be forged: put a name of a thing in it, never a price or a right.
@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 MAX_LABEL, MAX_PAYLOAD, MAX_LINK = 40, 255, 2048
-COLUMNS = 5
-INLINE_ROWS, INLINE_BUTTONS = 6, 10
-UNDER_ROWS, UNDER_BUTTONS = 10, 40
+ROWS, COLUMNS, BUTTONS = 6, 5, 10
 
 
 class Color(StrEnum):
@@ -66,33 +64,22 @@ def callback(label: str, payload: Mapping[str, Any], color: Color = Color.SECOND
 
 def inline(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
     """A keyboard that belongs to its message. Raises ValueError: rows, columns, buttons, alone."""
-    buttons = _checked(rows, INLINE_ROWS, INLINE_BUTTONS)
+    if len(rows) > ROWS:
+        raise ValueError("rows")
+    if any(not 1 <= len(row) <= COLUMNS for row in rows):
+        raise ValueError("columns")
+    if sum(map(len, rows)) > BUTTONS:
+        raise ValueError("buttons")
+    if any(len(row) > 1 and any(button.alone for button in row) for row in rows):
+        raise ValueError("alone")
+    buttons = [[button.said() for button in row] for row in rows]
     return {"one_time": False, "inline": True, "buttons": buttons}
-
-
-def under(rows: Sequence[Sequence[Button]], *, one_time: bool = False) -> dict[str, Any]:
-    """A keyboard under the input line; without rows it goes away. Raises ValueError as inline."""
-    return {"one_time": one_time, "buttons": _checked(rows, UNDER_ROWS, UNDER_BUTTONS)}
 
 
 def shortened(label: str) -> str:
     """A label that fits, cut with an ellipsis when it is long."""
     line = " ".join(label.split())
     return line if len(line) <= MAX_LABEL else line[: MAX_LABEL - 1].rstrip() + "…"
-
-
-def _checked(
-    rows: Sequence[Sequence[Button]], max_rows: int, max_buttons: int
-) -> list[list[dict[str, Any]]]:
-    if len(rows) > max_rows:
-        raise ValueError("rows")
-    if any(not 1 <= len(row) <= COLUMNS for row in rows):
-        raise ValueError("columns")
-    if sum(map(len, rows)) > max_buttons:
-        raise ValueError("buttons")
-    if any(len(row) > 1 and any(button.alone for button in row) for row in rows):
-        raise ValueError("alone")
-    return [[button.said() for button in row] for row in rows]
 
 
 def _label(label: str) -> str:

@@ -18,7 +18,7 @@ from sigma.domain.service import PriceKind
 
 PAGE = 200
 MIN_TITLE, MAX_TITLE, MIN_DESCRIPTION = 4, 100, 10
-MAX_RECEIPT_LINK, MAX_COMMENT = 400, 400
+MAX_RECEIPT_LINK = 400
 ANY_CATEGORY = 1
 AVAILABLE = 0
 _KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
@@ -26,7 +26,7 @@ _KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A good or a service: VK does not tell which. `raw` is VK's whole object.
+    """A good or a service: VK does not tell which.
 
     `amount` is None by agreement, when it is nothing, and in a currency that Sigma does not know.
     """
@@ -43,7 +43,6 @@ class Item:
     category_id: int = ANY_CATEGORY
     url: str = ""
     rejected: str = ""  # the moderators' words
-    raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,6 @@ class Order:
     total: Money | None
     comment: str = field(repr=False)
     items: tuple[tuple[int, int], ...] = ()  # item's id, how many
-    raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def price_in(amount: Money) -> str:
@@ -105,13 +103,8 @@ async def probe(vk: Vk, group_id: int) -> str:
     return "ok"
 
 
-async def items(vk: Vk, group_id: int, offset: int = 0) -> list[Item]:
-    """Two hundred items from `offset` on, hidden ones too. Raises VkError."""
-    return list(map(read_item, await _page(vk, group_id, offset)))
-
-
 async def every_item(vk: Vk, group_id: int) -> AsyncIterator[Item]:
-    """All items, page by page. Raises VkError."""
+    """All items page by page, hidden ones too. Raises VkError."""
     offset = 0
     while page := await _page(vk, group_id, offset):
         for one in page:
@@ -160,25 +153,21 @@ async def edit_order(
     user_id: int,
     order_id: int,
     *,
-    status: int | None = None,
-    payment_status: str | None = None,
+    payment_status: str,
     receipt_link: str | None = None,
-    comment_for_user: str | None = None,
 ) -> None:
-    """Writes to an order. `payment_status`: not_paid, paid, returned. Raises VkError.
+    """Writes to an order whether it is paid: not_paid, paid, returned. Raises VkError.
 
     A community's key may do this, in an advanced shop.
     """
-    assert payment_status in (None, "not_paid", "paid", "returned")
+    assert payment_status in ("not_paid", "paid", "returned")
     assert len(receipt_link or "") <= MAX_RECEIPT_LINK
     await vk.call(
         "market.editOrder",
         user_id=user_id,
         order_id=order_id,
-        status=status,
         payment_status=payment_status,
         receipt_link=receipt_link,
-        comment_for_user=comment_for_user[:MAX_COMMENT] if comment_for_user else None,
     )
 
 
@@ -193,15 +182,6 @@ async def orders(vk: Vk, group_id: int, count: int = 50) -> list[Order]:
         with suppress(ValueError):
             found.append(read_order(one))
     return found
-
-
-async def order(vk: Vk, user_id: int, order_id: int) -> Order:
-    """One order. Raises VkError."""
-    said = await vk.call("market.getOrderById", user_id=user_id, order_id=order_id)
-    try:
-        return read_order(inner(said, "order"))
-    except ValueError:
-        raise unreadable("an order") from None
 
 
 def read_order(said: dict[str, Any]) -> Order:
@@ -220,7 +200,6 @@ def read_order(said: dict[str, Any]) -> Order:
             (number(one, "item_id"), number(one, "quantity"))
             for one in objects(said, "preview_order_items", 5)
         ),
-        raw=said,
     )
 
 
@@ -245,7 +224,6 @@ def read_item(said: dict[str, Any]) -> Item:
         category_id=number(inner(said, "category"), "id") or ANY_CATEGORY,
         url=address(said, "url"),
         rejected=text(inner(said, "reject_info"), "title"),
-        raw=said,
     )
 
 

@@ -94,29 +94,10 @@ async def edit(
     )
 
 
-async def history(
-    vk: Vk, peer_id: int, count: int = PAGE, offset: int = 0, start_cmid: int | None = None
-) -> list[dict[str, Any]]:
-    """Messages of a dialog, newest first; from `start_cmid` back when it is named. Raises VkError.
-
-    Each is an object for `events.message`.
-    """
-    start = None
-    if start_cmid is not None:
-        found = await vk.call(
-            "messages.getByConversationMessageId",
-            peer_id=peer_id,
-            conversation_message_ids=[start_cmid],
-        )
-        start = next((number(one, "id") for one in objects(found, "items")), 0)
-        if not start:
-            return []
+async def history(vk: Vk, peer_id: int, count: int = PAGE, offset: int = 0) -> list[dict[str, Any]]:
+    """Messages of a dialog, newest first, for `events.message`. Raises VkError."""
     said = await vk.call(
-        "messages.getHistory",
-        peer_id=peer_id,
-        count=min(count, PAGE),
-        offset=offset,
-        start_message_id=start,
+        "messages.getHistory", peer_id=peer_id, count=min(count, PAGE), offset=offset
     )
     return _listed(said).items
 
@@ -173,11 +154,6 @@ async def mark_read(vk: Vk, peer_id: int, up_to_cmid: int | None = None) -> None
     )
 
 
-async def typing(vk: Vk, peer_id: int) -> None:
-    """Shows the person for some seconds that an answer is being written. Raises VkError."""
-    await vk.call("messages.setActivity", peer_id=peer_id, type="typing")
-
-
 async def answer_event(
     vk: Vk, event_id: str, user_id: int, peer_id: int, data: Mapping[str, Any] | None = None
 ) -> None:
@@ -200,11 +176,6 @@ async def answer_event(
 def snackbar(text: str) -> dict[str, str]:
     """A few words over the dialog, as an answer to a button."""
     return {"type": "show_snackbar", "text": text[:90]}
-
-
-def go(link: str) -> dict[str, str]:
-    """An address to open, as an answer to a button."""
-    return {"type": "open_link", "link": link}
 
 
 def _listed(said: Any) -> Page:
