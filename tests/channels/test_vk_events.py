@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.channels.vk import events
+from sigma.channels.vk.people import read_person
 from sigma.domain.message import Shown
 
 MARKET = {
@@ -199,6 +200,12 @@ def test_a_message_without_what_decides_is_refused(changed: dict[str, Any]) -> N
 def test_a_text_is_kept_without_what_no_database_takes() -> None:
     assert message(text="a\x00b\nc\x1b[0m").text == "ab\nc[0m"
     assert len(message(text="a" * 50_000).text) == 16_000
+
+
+def test_a_text_does_not_turn_the_line_round_that_it_stands_in() -> None:
+    assert message(text="\u202eкод\u202c \u2066a\u2069 שלום").text == "код a שלום"
+    names = {"first_name": "\u202eАнна", "last_name": "Иванова\u2067"}
+    assert read_person({"id": 7, **names}).name == "Анна Иванова"
 
 
 @pytest.mark.parametrize(

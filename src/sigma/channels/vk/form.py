@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 _INSIDE = {"local", "localhost", "internal", "lan"}
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Also what turns the writing direction round: a name must not rewrite the line that it stands in.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
 def encoded(params: Mapping[str, Any]) -> dict[str, str]:
