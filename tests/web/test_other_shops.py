@@ -348,3 +348,39 @@ async def test_nobody_at_all_gets_past_the_door(vk: VkWorld) -> None:
             answer = await asked(nobody, address, theirs)
             assert answer.status_code == 401, address
     assert await kept(vk.ctx) == before
+
+
+async def test_a_form_of_another_site_changes_nothing_anywhere(vk: VkWorld) -> None:
+    theirs = await everything(vk)
+    before = await kept(vk.ctx)
+    async with person_of(vk.ctx, vk.shop.id, Role.OWNER) as owner:
+        for address in NEEDS:
+            method, path = address.split()
+            if method == "GET":
+                continue
+            path = path.format(**PLAIN, **theirs)
+            for csrf, origin, site in (
+                ("", two_shops.BASE, "same-origin"),
+                ("guess", two_shops.BASE, "same-origin"),
+                (owner.csrf, "https://evil.example", "cross-site"),
+                (owner.csrf, two_shops.BASE, "same-site"),
+            ):
+                sent = {"origin": origin, "sec-fetch-site": site}
+                answer = await owner.http.post(path, data=FORM | {"csrf": csrf}, headers=sent)
+                assert answer.status_code == 403, address
+    assert await kept(vk.ctx) == before
+
+
+async def test_a_link_that_somebody_follows_changes_nothing(vk: VkWorld) -> None:
+    """Opening a dialog reads it; no other page does anything by being looked at."""
+    theirs = await everything(vk)
+    before = await kept(vk.ctx)
+    async with person_of(vk.ctx, vk.shop.id, Role.OWNER) as owner:
+        for address in NEEDS:
+            if address in ("GET /inbox/live", "GET /inbox/{conversation_id}"):
+                continue
+            if address.startswith("GET"):
+                answer = await asked(owner, address, theirs)
+                assert answer.status_code < 500, address
+                now = await kept(vk.ctx)
+                assert now == before, address
