@@ -10,7 +10,7 @@ from sigma.domain.refund import Status as RefundStatus
 from sigma.services import (
     autoanswer,
     cards,
-    hearing,
+    event_delivery,
     history,
     housekeeping,
     inbox,
@@ -81,7 +81,7 @@ HANDLERS: Mapping[str, Handler] = {
     "card.refresh": cards.refresh,
     "dialog.read": inbox.tell_read,
     "auto.answer": autoanswer.answer,
-    "community.watch": hearing.watch,
+    "community.watch": event_delivery.watch,
     "orders.read": orders.read,
 }
 # Money is asked about, and what was told in dialogs acted upon, however long they are silent.

@@ -9,7 +9,7 @@ from sigma.domain.card import Face
 from sigma.domain.change import Change
 from sigma.domain.message import AUTO, Status
 from sigma.sandbox.vk import speech
-from sigma.services import cards, communities, hearing, invoices, outbox
+from sigma.services import cards, communities, event_delivery, invoices, outbox
 from sigma.store import cards as rows
 from sigma.store import changes
 from tests.dialog_money import (
@@ -269,7 +269,7 @@ async def test_news_of_a_closed_dialog_are_told_when_it_opens(vk_world: VkWorld)
 
 async def test_what_waits_for_another_community_is_not_woken(vk_world: VkWorld) -> None:
     await in_dialog(vk_world)
-    await hearing.resume(vk_world.ctx, vk_world.community_id)
+    await event_delivery.resume(vk_world.ctx, vk_world.community_id)
     assert await outbox.resume(vk_world.ctx, vk_world.community_id) == 0
     async with vk_world.ctx.db.read() as tx:
         assert await rows.behind(tx, vk_world.community_id) == ()

@@ -16,7 +16,7 @@ from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Role
 from sigma.sandbox.server import bind, make_server
 from sigma.sandbox.vk.seed import OWNER
-from sigma.services import communities, connections, hearing, lines
+from sigma.services import communities, connections, event_delivery, lines
 from sigma.services.context import HOUR, Context
 from sigma.store import changes, jobs
 from sigma.store import communities as rows
@@ -71,7 +71,7 @@ async def test_a_connected_community_is_heard_and_its_key_is_sealed(world: World
     club = open_club(world)
     made = await connected(world, club)
     assert (made.group_id, made.delivery, made.trouble) == (club.group_id, Delivery.LONGPOLL, "")
-    assert hearing.told(made) == {"state": "ok", "callback": ""}
+    assert event_delivery.told(made) == {"state": "ok", "callback": ""}
     longpoll = club.vk.longpoll(club.group_id)
     assert longpoll.enabled
     assert {"message_new", "message_reply", "message_event"} <= set(longpoll.events)
@@ -177,7 +177,7 @@ async def test_vk_calls_a_public_address_and_makes_sure_of_it_while_it_is_added(
     club = open_club(world)
     async with listening(world) as ctx:
         made = await communities.connect(ctx, world.member, club.key, wanted="callback")
-        assert made.delivery is Delivery.CALLBACK, hearing.told(made)
+        assert made.delivery is Delivery.CALLBACK, event_delivery.told(made)
         (server,) = club.vk.servers_of(club.group_id)
         assert server.status == "ok"
         assert server.url == f"{ctx.settings.base_url}/hooks/vk/{made.id}"
@@ -203,7 +203,7 @@ async def test_an_address_that_vk_cannot_reach_is_told_and_vk_is_asked_meanwhile
     club = open_club(world)
     made = await connected(world, club, "callback")
     assert made.delivery is Delivery.LONGPOLL
-    assert hearing.told(made) == {"state": "ok", "callback": "wait"}
+    assert event_delivery.told(made) == {"state": "ok", "callback": "wait"}
     async with listening(world) as ctx:  # the address is there at last
         await communities.renew(ctx, world.member, made.id)
         assert (await kept(world, made)).delivery is Delivery.CALLBACK
@@ -218,7 +218,7 @@ async def test_a_full_list_of_addresses_is_told_and_vk_is_asked_instead(world: W
             | {"title": "other", "secret_key": "", "v": "5.199", "access_token": club.key},
         )
     made = await connected(world, club, "callback")
-    assert hearing.told(made) == {"state": "ok", "callback": "2000"}
+    assert event_delivery.told(made) == {"state": "ok", "callback": "2000"}
 
 
 async def test_a_lost_answer_to_adding_adds_no_second_address(world: World) -> None:
@@ -244,7 +244,7 @@ async def test_a_lost_answer_to_adding_adds_no_second_address(world: World) -> N
     ],
 )
 def test_only_a_public_https_address_is_given_to_vk(url: str, said: bool) -> None:
-    assert hearing.public(url) is said
+    assert event_delivery.public(url) is said
 
 
 async def test_a_broken_key_is_seen_by_the_check_and_mended_by_another(world: World) -> None:
@@ -341,7 +341,7 @@ async def test_a_delivery_that_vk_stopped_is_set_up_again_within_the_hour(world:
         (server,) = club.vk.servers_of(club.group_id)
         club.vk.put_server(other(server, status="failed"))
         world.clock.move(hours=2)
-        again = await hearing.watch(ctx, made.id)
+        again = await event_delivery.watch(ctx, made.id)
         assert again is not None
         assert again > ctx.now()
         (server,) = club.vk.servers_of(club.group_id)
@@ -354,17 +354,17 @@ async def test_a_switched_off_long_poll_is_switched_on_again(world: World) -> No
     made = await connected(world, club)
     club.vk.put_longpoll(other(club.vk.longpoll(club.group_id), enabled=False))
     seen = await communities.check(world.ctx, world.member, made.id)
-    assert hearing.told(seen)["state"] == "off"
-    await hearing.watch(world.ctx, made.id)
+    assert event_delivery.told(seen)["state"] == "off"
+    await event_delivery.watch(world.ctx, made.id)
     assert club.vk.longpoll(club.group_id).enabled
-    assert hearing.told(await kept(world, made))["state"] == "ok"
+    assert event_delivery.told(await kept(world, made))["state"] == "ok"
 
 
 async def test_nobody_watches_a_community_in_trouble(world: World) -> None:
     club = open_club(world)
     made = await connected(world, club)
     club.revoke()
-    assert await hearing.watch(world.ctx, made.id) is None
+    assert await event_delivery.watch(world.ctx, made.id) is None
     async with world.ctx.db.read() as tx:
         row = await rows.get(tx, made.id)
     assert row is not None

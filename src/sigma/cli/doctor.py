@@ -12,7 +12,7 @@ from sigma.cli.say import plainly, settings, t, words
 from sigma.domain.errors import Refused
 from sigma.main import open_context
 from sigma.providers.base import Rejected, Unknown, access_to
-from sigma.services import health, hearing, lines
+from sigma.services import event_delivery, health, lines
 from sigma.services.context import Context
 from sigma.services.lines import Line
 from sigma.settings import BadSetting, Settings
@@ -124,7 +124,7 @@ async def _community(ctx: Context, community_id: str) -> Finding:
     name, trouble = line.community.name, line.community.trouble
     try:
         await groups.permissions(line.vk)
-        state = await hearing.state(ctx, line)
+        state = await event_delivery.state(ctx, line)
     except Later:
         return ("vk", False, t("cli.doctor_vk_silent", name=name))
     except VkError as no:
@@ -133,7 +133,7 @@ async def _community(ctx: Context, community_id: str) -> Finding:
         key = f"vk.trouble_{trouble}"
         what = t(key) if words().has(key) else t("vk.trouble_other", code=trouble)
         return ("vk", False, t("cli.doctor_vk_trouble", name=name, what=what))
-    well = state == hearing.OK
+    well = state == event_delivery.OK
     return ("vk", well, t("cli.doctor_vk" if well else "cli.doctor_vk_deaf", name=name))
 
 

@@ -16,7 +16,7 @@ from sigma.domain.community import Community, Delivery
 from sigma.domain.connection import Connection
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.member import Member, Permission
-from sigma.services import hearing, lines, vk_links
+from sigma.services import event_delivery, lines, vk_links
 from sigma.services.context import Context
 from sigma.services.lines import Line
 from sigma.services.vk_links import Section
@@ -131,9 +131,9 @@ def _switch(community: Community) -> str:
 
 
 def _delivery(community: Community, url: str) -> Item:
-    known = hearing.told(community)
+    known = event_delivery.told(community)
     why = "callback" if community.delivery is Delivery.CALLBACK else "longpoll"
-    if known["state"] == hearing.OK and not community.trouble:
+    if known["state"] == event_delivery.OK and not community.trouble:
         return Item("delivery", State.DONE, url, why=why)
     if community.trouble:
         return Item("delivery", State.MISSING, url, why="trouble")
@@ -181,8 +181,8 @@ async def refresh(ctx: Context, member: Member, community_id: str) -> None:
     line = await _line(ctx, member, community_id)
     group, rights, state = await _asked(ctx, line)
     async with ctx.db.write() as tx:
-        known = hearing.told(await communities.lock(tx, community_id)) | {"state": state}
-        await hearing.note(
+        known = event_delivery.told(await communities.lock(tx, community_id)) | {"state": state}
+        await event_delivery.note(
             tx,
             ctx,
             community_id,
@@ -196,7 +196,7 @@ async def _asked(ctx: Context, line: Line) -> tuple[Group, tuple[str, ...], str]
     try:
         group = await groups.who(line.vk)
         rights = tuple(sorted(await groups.permissions(line.vk)))
-        return group, rights, await hearing.state(ctx, line)
+        return group, rights, await event_delivery.state(ctx, line)
     except VkError as error:
         raise await refusal(ctx, line.community.id, error) from None
 
@@ -276,12 +276,12 @@ async def say(ctx: Context, member: Member, community_id: str, on: bool) -> None
         facts = {k: v for k, v in community.facts.items() if k != "services_said"}
         if on:
             facts["services_said"] = {"at": ctx.now(), "by": member.actor}
-        await hearing.keep(tx, ctx, community, facts=facts)
+        await event_delivery.keep(tx, ctx, community, facts=facts)
 
 
 async def _note(ctx: Context, community_id: str, facts: dict[str, Any]) -> None:
     async with ctx.db.write() as tx:
-        await hearing.note(tx, ctx, community_id, facts=facts)
+        await event_delivery.note(tx, ctx, community_id, facts=facts)
 
 
 async def _line(ctx: Context, member: Member, community_id: str) -> Line:

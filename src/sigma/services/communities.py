@@ -13,7 +13,7 @@ from sigma.domain.community import Community, Delivery, troubled
 from sigma.domain.connection import Connection, Status
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.member import Member, Permission
-from sigma.services import checklist, hearing, lines
+from sigma.services import checklist, event_delivery, lines
 from sigma.services.community_keys import Found, connection_of, look, must_fit, read_key
 from sigma.services.context import Context
 from sigma.store import changes, communities, connections, jobs
@@ -74,8 +74,8 @@ async def connect(ctx: Context, member: Member, key: str, *, wanted: str = "auto
     connection, community = await _rows(ctx, member, found, read_key(key))
     community = replace(
         community,
-        wanted=wanted if wanted in hearing.WANTED else "auto",
-        facts=community.facts | {hearing.RESUME: ctx.now()},
+        wanted=wanted if wanted in event_delivery.WANTED else "auto",
+        facts=community.facts | {event_delivery.RESUME: ctx.now()},
     )
     told = _happened(ctx, community, "community.connected", member.actor)
     change = Change((connection, community, told), jobs=_work(community))
@@ -151,7 +151,7 @@ def _happened(ctx: Context, community: Community, kind: str, actor: str) -> Happ
 async def _begin(ctx: Context, community_id: str) -> None:
     """What would be good to have at once; the job does it later when VK is silent now."""
     try:
-        await hearing.set_up(ctx, community_id)
+        await event_delivery.set_up(ctx, community_id)
         await _probe(ctx, community_id)
     except Later:
         return
@@ -165,7 +165,7 @@ async def _probe(ctx: Context, community_id: str) -> None:
     except NeedsPerson:
         return  # whoever needs the key for more than a look says it
     async with ctx.db.write() as tx:
-        await hearing.note(tx, ctx, community_id, market=said)
+        await event_delivery.note(tx, ctx, community_id, market=said)
 
 
 async def mend(ctx: Context, member: Member, community_id: str, key: str) -> Community:
@@ -192,7 +192,7 @@ async def mend(ctx: Context, member: Member, community_id: str, key: str) -> Com
             settings=connection.settings | fresh.settings,
         )
         await _on(tx, ctx, _with(community, found, now), member.actor, community, connection)
-    await hearing.resume(ctx, community_id)
+    await event_delivery.resume(ctx, community_id)
     await _begin(ctx, community_id)
     return (await get(ctx, member, community_id)).community
 
@@ -205,7 +205,7 @@ async def _on(
         error = f"refused: vk {before.trouble}"
         await jobs.revive(tx, before.shop_id, error, ctx.now())
     told = _happened(ctx, after, "community.mended", actor)
-    after = replace(after, facts=after.facts | {hearing.RESUME: ctx.now()})
+    after = replace(after, facts=after.facts | {event_delivery.RESUME: ctx.now()})
     await changes.write(tx, Change((*more, after, told), jobs=_work(after)), ctx.now())
 
 
@@ -220,7 +220,7 @@ async def check(ctx: Context, member: Member, community_id: str) -> Community:
     try:
         group = await groups.who(line.vk)
         rights = tuple(sorted(await groups.permissions(line.vk)))
-        state = await hearing.state(ctx, line)
+        state = await event_delivery.state(ctx, line)
         await _probe(ctx, community_id)
     except NeedsPerson as no:
         code = str(no.code)
@@ -230,7 +230,7 @@ async def check(ctx: Context, member: Member, community_id: str) -> Community:
     except Final as no:
         code = str(no.code)
     await _checked(ctx, community_id, code, group, rights, state, member.actor)
-    await hearing.resume(ctx, community_id)
+    await event_delivery.resume(ctx, community_id)
     return (await get(ctx, member, community_id)).community
 
 
@@ -249,7 +249,7 @@ async def _checked(
         facts: dict[str, Any] = {"check": {"code": code, "at": now}}
         fields: dict[str, Any] = {"checked_at": now}
         if state:
-            facts["delivery"] = hearing.told(before) | {"state": state}
+            facts["delivery"] = event_delivery.told(before) | {"state": state}
         if group is not None:
             facts |= checklist.facts_of(group) | {"list_at": now}
             fields |= checklist.seen_fields(group) | {"rights": rights}
@@ -267,13 +267,13 @@ async def choose_delivery(ctx: Context, member: Member, community_id: str, wante
 
     Raises Refused: validation, no_community, vk_silent.
     """
-    if wanted not in hearing.WANTED:
+    if wanted not in event_delivery.WANTED:
         raise invalid(Problem("wanted", "choose"))
     kept = await get(ctx, member, community_id)
     if not kept.connected:
         raise Refused("no_community")
     async with ctx.db.write() as tx:
-        await hearing.note(tx, ctx, community_id, wanted=wanted)
+        await event_delivery.note(tx, ctx, community_id, wanted=wanted)
     await renew(ctx, member, community_id)
 
 
@@ -281,7 +281,7 @@ async def renew(ctx: Context, member: Member, community_id: str) -> None:
     """Sets the delivery up again. Raises Refused: no_community, vk_silent."""
     await get(ctx, member, community_id)
     try:
-        await hearing.set_up(ctx, community_id)
+        await event_delivery.set_up(ctx, community_id)
     except Later:
         raise Refused("vk_silent") from None
 
@@ -304,4 +304,4 @@ async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
         )
         told = _happened(ctx, community, "community.disconnected", member.actor)
         await changes.write(tx, Change((off, after, told)), ctx.now())
-    await hearing.forget_address(ctx, line)
+    await event_delivery.forget_address(ctx, line)

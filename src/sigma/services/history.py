@@ -17,7 +17,7 @@ from sigma.channels.vk.messages import FIRST_CHAT, PAGE
 from sigma.channels.vk.people import Person
 from sigma.domain.change import Change, Happening
 from sigma.domain.errors import Refused
-from sigma.services import lines, outbox, people, talk
+from sigma.services import lines, messages, outbox, people
 from sigma.services.context import HOUR, SECOND, Context
 from sigma.services.lines import Line
 from sigma.store import changes, communities, conversations
@@ -95,7 +95,7 @@ async def _dialog(
     peer_id = number(inner(there, "peer"), "id")
     if not peer_id or peer_id >= FIRST_CHAT or not last:
         return 0
-    conversation = await talk.opened(ctx, line.community, peer_id)
+    conversation = await messages.opened(ctx, line.community, peer_id)
     await people.name(ctx, line.community.id, [p for p in known_people if p.id == peer_id])
     async with ctx.db.read() as tx:
         newest = await conversations.newest_cmid(tx, conversation.id)
@@ -121,7 +121,7 @@ async def _written(ctx: Context, line: Line, missing: list[dict[str, Any]], read
             log.warning("vk.unreadable", connection=line.community.id)
             continue
         unread = told.cmid > read_up_to
-        found += bool(await talk.hear(ctx, line.community, told, live=False, unread=unread))
+        found += bool(await messages.hear(ctx, line.community, told, live=False, unread=unread))
     return found
 
 

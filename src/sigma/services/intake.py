@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from sigma.channels.vk import events, groups, market, messages
+from sigma.channels.vk import events, groups, market
+from sigma.channels.vk import messages as vk_messages
 from sigma.channels.vk.errors import Final, NeedsPerson, VkError
 from sigma.channels.vk.events import Event, Pressed
 from sigma.channels.vk.form import inner, number
@@ -16,7 +17,7 @@ from sigma.domain.change import Change, Job
 from sigma.domain.community import Community
 from sigma.domain.connection import Notice, Status
 from sigma.domain.errors import Refused
-from sigma.services import checklist, lines, orders, talk
+from sigma.services import checklist, lines, messages, orders
 from sigma.services.context import MINUTE, SECOND, Context
 from sigma.store import cards, changes, communities, connections, conversations, jobs, shops
 from sigma.store.contract import Op, StoreError
@@ -170,7 +171,7 @@ def _subject(event: Event) -> str:
         return GROUP
     said = inner(event.object, "message") or event.object
     peer_id = number(said, "peer_id") or number(said, "user_id")
-    return f"peer:{peer_id}" if peer_id and peer_id < messages.FIRST_CHAT else ""
+    return f"peer:{peer_id}" if peer_id and peer_id < vk_messages.FIRST_CHAT else ""
 
 
 async def handle(ctx: Context, subject: str) -> int | None:
@@ -225,12 +226,12 @@ async def _done(ctx: Context, heard: _Heard) -> None:
 
 
 async def _message(ctx: Context, community: Community, heard: _Heard) -> None:
-    await talk.hear(ctx, community, heard.said, notice_id=heard.notice.id)
+    await messages.hear(ctx, community, heard.said, notice_id=heard.notice.id)
 
 
 async def _allowed(ctx: Context, community: Community, heard: _Heard) -> None:
     """A person lets us write, perhaps before the first word."""
-    await talk.opened(ctx, community, heard.said.user_id)
+    await messages.opened(ctx, community, heard.said.user_id)
     await _close(ctx, community, heard, heard.said.user_id, "")
 
 
@@ -270,11 +271,11 @@ async def _pressed(ctx: Context, community: Community, heard: _Heard) -> None:
         async with ctx.db.read() as tx:
             shop = await shops.get(tx, community.shop_id)
         assert shop is not None, "a community has its shop"
-        seen = messages.snackbar(Words(shop.locale).t("dialogs.pressed"))
+        seen = vk_messages.snackbar(Words(shop.locale).t("dialogs.pressed"))
         whose = (pressed.user_id, pressed.peer_id)
         try:
             line = await lines.line(ctx, community.id)
-            await messages.answer_event(line.vk, pressed.event_id, *whose, seen)
+            await vk_messages.answer_event(line.vk, pressed.event_id, *whose, seen)
         except (VkError, Refused) as error:
             log.info("vk.unanswered_press", notice=heard.notice.id, error=str(error))
     await _done(ctx, heard)

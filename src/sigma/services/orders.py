@@ -11,7 +11,7 @@ from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Problem, Refused, invalid
 from sigma.domain.invoice import Invoice, Status
 from sigma.domain.member import Member, Permission
-from sigma.services import talk
+from sigma.services import messages
 from sigma.services.context import HOUR, MINUTE, Context
 from sigma.services.lines import broken, line
 from sigma.services.live import told
@@ -58,7 +58,7 @@ async def take(
     ctx: Context, community: Community, said: market.Order, *, notice_id: str = ""
 ) -> None:
     """An order as VK tells it stands beside its dialog; its event is handled with it."""
-    dialog = await talk.opened(ctx, community, said.user_id)
+    dialog = await messages.opened(ctx, community, said.user_id)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, dialog.id)
         known = await cards.order_by_vk(tx, community.id, said.user_id, said.id)

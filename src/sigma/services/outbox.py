@@ -12,7 +12,7 @@ from sigma.domain.conversation import Conversation, next_place, went
 from sigma.domain.errors import Problem, Refused, has_controls, invalid
 from sigma.domain.member import Member, Permission
 from sigma.domain.message import AUTO, MAX_TEXT, Body, Message, Shown, Status, move
-from sigma.services import bodies, delivery, lines
+from sigma.services import bodies, lines, sending
 from sigma.services.context import Context
 from sigma.services.lines import Line
 from sigma.store import cards, changes, conversations
@@ -20,7 +20,7 @@ from sigma.store.contract import Conflict
 
 __all__ = ["again", "may_write", "post", "queue", "resume", "rewrite", "send"]
 
-send = delivery.send
+send = sending.send
 
 
 def queue(
@@ -216,7 +216,7 @@ async def _edit(line: Line, peer_id: int, cmid: int, body: Body) -> None:
     try:
         await vk_messages.edit(line.vk, peer_id, cmid, body.text, body.keyboard, body.attachment)
     except Final as no:
-        if no.code not in delivery.KEYBOARD_REFUSED or not body.keyboard:
+        if no.code not in sending.KEYBOARD_REFUSED or not body.keyboard:
             raise
         await vk_messages.edit(line.vk, peer_id, cmid, body.text, None, body.attachment)
 

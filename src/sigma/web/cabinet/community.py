@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.errors import Refused
-from sigma.services import checklist, communities, hearing, vk_links
+from sigma.services import checklist, communities, event_delivery, vk_links
 from sigma.services.communities import Kept
 from sigma.services.community_keys import from_ticket
 from sigma.services.context import MINUTE, Context
@@ -141,7 +141,7 @@ async def _act(ctx: Context, session: Session, community_id: str, name: str, giv
     if name == "delivery":
         await communities.renew(ctx, member, community_id)
         kept = await communities.get(ctx, member, community_id)
-        return hearing.told(kept.community)["state"] == hearing.OK
+        return event_delivery.told(kept.community)["state"] == event_delivery.OK
     raise Refused("not_found", what="item")
 
 
@@ -197,9 +197,9 @@ def _shown(ctx: Context, kept: Kept, refused: bool) -> dict[str, Any]:
         "count": count,
         "asked_at": asked_at,
         "stale": kept.connected and not refused and ctx.now() - asked_at > STALE,
-        "delivery": hearing.told(community),
+        "delivery": event_delivery.told(community),
         "host": urlsplit(ctx.settings.base_url).netloc,
-        "public": hearing.public(ctx.settings.base_url),
+        "public": event_delivery.public(ctx.settings.base_url),
         "check": community.facts.get("check", {}),
         "url": vk_links.community_url(connection),
         "tokens_url": vk_links.tokens_url(connection),

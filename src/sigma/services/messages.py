@@ -15,7 +15,7 @@ from sigma.domain.conversation import Conversation, came, waits, went
 from sigma.domain.message import CLIENT, STEP, Body, Message, Status
 from sigma.services import bodies, words
 from sigma.services.context import SECOND, Context
-from sigma.services.delivery import arrived
+from sigma.services.sending import arrived
 from sigma.store import cards, catalogue, changes, connections, conversations
 from sigma.store.contract import Conflict, Tx
 
