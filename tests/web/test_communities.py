@@ -115,7 +115,8 @@ async def test_every_trouble_has_its_words(world: World, owner: Browser, code: s
     )
     page = await owner.open("/invoices")
     assert "trouble-bar" in page.text
-    assert (f"код {code}" in words(page.text)) is (code == "9999"), "only a code without words is shown"
+    # Only a code that has no words is shown.
+    assert (f"код {code}" in words(page.text)) is (code == "9999")
 
 
 async def test_buttons_of_the_checklist_do_what_they_say(world: World, owner: Browser) -> None:

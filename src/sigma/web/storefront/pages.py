@@ -68,14 +68,12 @@ async def buy(
     try:
         invoice = await storefront.buy(ctx, slug, read_id(service_id, "svc"), Buyer(secret, ip))
     except Refused as refused:
+        if refused.code == "not_found":
+            return nothing(request)
         if refused.code not in KINDLY:
-            return nothing(request) if refused.code == "not_found" else _raised(refused)
+            raise
         return await _not_now(request, ctx, slug, service_id, refused)
     return go(f"/i/{invoice.token}")
-
-
-def _raised(refused: Refused) -> Response[Any]:
-    raise refused
 
 
 async def _not_now(
