@@ -69,7 +69,9 @@ def safe_url(url: str) -> str:
         parts = urlsplit(url.strip())
     except ValueError:
         return ""
-    return url.strip() if parts.scheme in ("http", "https") and parts.hostname else ""
+    # https://vk.com@evil.example/ is a page of evil.example: nobody needs such addresses.
+    good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    return url.strip() if good else ""
 
 
 def linked(text: str) -> Markup:
