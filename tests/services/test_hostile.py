@@ -1,10 +1,13 @@
 """What clients cannot do, whatever they write and however often VK tells of it."""
 
+from typing import Any
+
 from sigma.domain.autoanswer import AutoAnswers
 from sigma.domain.money import Money
 from sigma.domain.service import PriceKind
 from sigma.services import autoanswer, catalogue, invoices
 from sigma.services.catalogue import Offer
+from sigma.store import communities
 from tests.vk_world import VkWorld
 
 
@@ -30,3 +33,68 @@ async def test_an_event_that_came_both_ways_is_acted_upon_once(vk_world: VkWorld
     assert len(await vk_world.messages()) == len(await vk_world.texts_at_vk()) == 4
     made = await invoices.listing(vk_world.ctx, vk_world.member)
     assert len(made.data) == 1
+
+
+HUGE = 2**62
+STRANGE: tuple[dict[str, Any], ...] = (
+    {"text": "ok"},
+    {"text": "a\x00b", "ref": "a\x00b", "ref_source": "\x00", "payload": '{"service":"a\\u0000b"}'},
+    {"text": "😀" * 16_000},
+    {"text": " ".join(f"w{n:x}" for n in range(4000))},
+    {"text": "market/product/" + "a-1-" * 3900},
+    {"text": "[id1|" * 3000},
+    {"conversation_message_id": 2**31},
+    {"conversation_message_id": HUGE},
+    {"id": HUGE},
+    {"out": 1, "random_id": HUGE, "admin_author_id": HUGE},
+    {"update_time": HUGE},
+    {"date": HUGE},
+    {"peer_id": 2**53 - 1},
+    {"payload": {"service": {"a": [1]}, "command": ["start"]}},
+    {"payload": "[" * 2000 + "]" * 2000},
+    {"attachments": [None, 7, {"type": None}, {"type": "market"}, {"type": "photo", "photo": 7}]},
+    {
+        "attachments": [
+            {"type": "market", "market": {"id": HUGE, "owner_id": -HUGE, "title": "\x00"}}
+        ]
+    },
+    {
+        "attachments": [
+            {"type": "link", "link": {"url": "javascript:alert(1)", "title": "T" * 9999}}
+        ]
+    },
+    {
+        "fwd_messages": [{"text": "x" * 400}] * 200,
+        "reply_message": {"text": 7},
+        "geo": {"place": 7},
+    },
+)
+OTHERS = (
+    *("message_allow", "message_deny", "user_block", "user_unblock", "message_event"),
+    *("group_change_settings", "group_change_photo", "market_order_new", "market_order_edit"),
+)
+
+
+async def test_whatever_an_event_holds_the_next_message_is_heard(vk_world: VkWorld) -> None:
+    """Also what no database takes, and what only somebody who knows our secret could send."""
+    await vk_world.client_writes("Первое")
+    (event,) = await vk_world.told()
+    assert await vk_world.hook(event) == "ok"
+    said = event["object"]["message"]
+    thing = {"id": HUGE, "comment": "\x00", "display_order_id": "\x00", "key": "\x00", "changes": 7}
+    thing |= {"user_id": HUGE, "peer_id": said["peer_id"], "event_id": "\x00"}
+    for n, strange in enumerate(STRANGE):
+        message = said | {"conversation_message_id": 100 + n} | strange
+        told = event | {"event_id": f"strange-{n}", "object": {"message": message}}
+        assert await vk_world.hook(told) == "ok"
+    for kind in OTHERS:
+        for n, what in enumerate(({}, thing, thing | {"user_id": said["peer_id"]})):
+            told = event | {"type": kind, "event_id": f"{kind}-{n}", "object": what}
+            assert await vk_world.hook(told) == "ok"
+    await vk_world.work()
+    last = said | {"conversation_message_id": 500, "text": "Последнее"}
+    await vk_world.hooks([event | {"event_id": "last", "object": {"message": last}}])
+    assert (await vk_world.texts())[-1] == "Последнее"
+    async with vk_world.ctx.db.read() as tx:
+        waiting = await communities.unhandled(tx, vk_world.community_id, f"peer:{said['peer_id']}")
+    assert waiting == []
