@@ -6,12 +6,10 @@ anywhere. When VK does not accept our address, the asking goes on meanwhile: not
 
 import asyncio
 import contextlib
-import ipaddress
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from sigma.channels.vk import groups
+from sigma.channels.vk import form, groups
 from sigma.channels.vk.client import Vk
 from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
 from sigma.channels.vk.groups import CallbackServer
@@ -34,13 +32,7 @@ RESUME = "resume"  # among the facts: what waited for a good key is still to be 
 
 def public(base_url: str) -> bool:
     """Whether VK can call this address: https, and not of a private network."""
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    try:
-        outside = ipaddress.ip_address(host).is_global
-    except ValueError:
-        outside = "." in host and not host.endswith((".local", ".localhost", ".internal"))
-    return parts.scheme == "https" and outside
+    return form.public(base_url)
 
 
 def wants_callback(ctx: Context, community: Community) -> bool:
