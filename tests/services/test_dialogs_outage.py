@@ -174,6 +174,36 @@ async def test_a_dead_key_stops_asking_and_a_new_one_reads_up(vk_world: VkWorld)
     assert await vk_world.texts() == ["Вы тут?"]
 
 
+async def test_what_nobody_told_is_read_though_we_wrote_after_it(vk_world: VkWorld) -> None:
+    await vk_world.client_writes("Здравствуйте")
+    await vk_world.hear()
+    await vk_world.client_writes("Это важно")
+    await vk_world.told()  # VK told it, and nobody heard
+    await vk_world.write("Чем помочь?")
+    await vk_world.work()
+    await settled(vk_world)
+    assert await vk_world.texts() == ["Здравствуйте", "Это важно", "Чем помочь?"]
+    assert (await vk_world.conversation()).unanswered
+
+
+async def test_a_gap_waits_for_a_good_key(vk_world: VkWorld) -> None:
+    await vk_world.client_writes("Раз")
+    await vk_world.hear()
+    for text in ("Два", "Три"):
+        await vk_world.client_writes(text)
+    _, last = await vk_world.told()
+    old = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys")
+    await vk_world.set_token("vk1.a.wrong")
+    await vk_world.hooks([last])
+    await settled(vk_world)
+    assert await vk_world.texts() == ["Раз", "Три"]
+    await vk_world.set_token(old["token"])
+    await vk_world.change_community(trouble="")
+    await vk_world.move(minutes=11)
+    await vk_world.work()
+    assert await vk_world.texts() == ["Раз", "Два", "Три"]
+
+
 async def test_a_community_that_says_nothing_for_long_is_looked_into(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Вы тут?")
     await vk_world.told()

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from sigma.domain.change import Job
 from sigma.domain.message import STEP
 
 ANSWERING = 60_000_000  # microseconds: how long "is answering" is believed after the last sign
+IN_A_MOMENT = 10_000_000  # microseconds: what VK tells in another order fills its gap by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,15 @@ class Conversation:
 def next_place(conversation: Conversation) -> int:
     """Where a message goes that VK has not numbered yet: after everything that is there."""
     return max(conversation.last_place, conversation.last_cmid * STEP) + 1
+
+
+def gap(conversation: Conversation, cmid: int, now: int) -> tuple[Job, ...]:
+    """The promise to read what lies between the last known message and this one of VK's number
+    `cmid`, be it the client's or ours: nobody may ever tell of it.
+    """
+    if cmid <= conversation.last_cmid + 1:
+        return ()
+    return (Job("dialog.catch_up", conversation.id, conversation.shop_id, now + IN_A_MOMENT),)
 
 
 def came(

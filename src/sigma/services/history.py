@@ -18,7 +18,7 @@ from sigma.channels.vk.people import Person
 from sigma.domain.change import Change, Happening
 from sigma.domain.errors import Refused
 from sigma.services import lines, messages, outbox, people
-from sigma.services.context import HOUR, SECOND, Context
+from sigma.services.context import DAY, HOUR, MINUTE, SECOND, Context
 from sigma.services.lines import Line
 from sigma.store import changes, communities, conversations
 
@@ -28,6 +28,7 @@ OVERLAP = HOUR  # VK's clock and its lists may lag
 FIRST_TIME = 20  # messages of a dialog that was there before us
 MOST_DIALOGS = 2000  # of a community that is connected for the first time
 MOST_MISSED = 2000  # messages of one dialog
+AFTER_TROUBLE, AFTER_LEAVING = 10 * MINUTE, DAY  # of a key, of the community
 SLICE = 60 * SECOND  # a job has less than two minutes: the rest is another try's
 
 
@@ -147,7 +148,8 @@ async def _as_vk_says(
 
 async def fill(ctx: Context, conversation_id: str) -> int | None:
     """Job: an event told of a message that does not follow the last known one. What lies between
-    is read, unless it was told meanwhile. Raises Later.
+    is read, unless it was told meanwhile. Raises Later. Returns when to look again while there is
+    no good key: what is read up afterwards begins at the newest message and closes no gap.
     """
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)
@@ -164,10 +166,13 @@ async def fill(ctx: Context, conversation_id: str) -> int | None:
             await _between(ctx, line, conversation.peer_id, holes[0])
         if starts_late:
             await _before(ctx, line, conversation.peer_id, known[0])
-    except (Refused, Final):
+    except Refused:
+        return ctx.now() + AFTER_LEAVING
+    except Final:
         return None
     except NeedsPerson as no:
         await lines.broken(ctx, conversation.connection_id, no)
+        return ctx.now() + AFTER_TROUBLE
     return None
 
 

@@ -11,7 +11,7 @@ from sigma.channels.vk.messages import Sent
 from sigma.domain.autoanswer import FRESH
 from sigma.domain.change import Change, Job, Saved
 from sigma.domain.community import Community
-from sigma.domain.conversation import Conversation, came, waits, went
+from sigma.domain.conversation import Conversation, came, gap, waits, went
 from sigma.domain.message import CLIENT, STEP, Body, Message, Status
 from sigma.services import bodies, words
 from sigma.services.context import SECOND, Context
@@ -19,7 +19,6 @@ from sigma.services.sending import arrived
 from sigma.store import cards, catalogue, changes, connections, conversations
 from sigma.store.contract import Conflict, Tx
 
-IN_A_MOMENT = 10 * SECOND  # what VK tells in another order fills its gap by itself
 IN_VK = "vk:"  # the author of what a person wrote in VK itself; of VK's own robots it is "vk:0"
 _REF = re.compile(r"svc_[0-9a-z]{23}", re.ASCII)
 _LINK = re.compile(r"/s/[^\s/?#]{1,100}/(svc_[0-9a-z]{23})(?![0-9a-z])", re.ASCII)
@@ -142,7 +141,7 @@ async def _theirs(
     if live and newest and told.client_info:
         after = replace(after, buttons=",".join(events.buttons(told.client_info)))
     after = await _came_for(tx, community, after, told, newest=newest)
-    jobs = _gap(conversation, told, now) if live else ()
+    jobs = gap(conversation, told.cmid, now) if live else ()
     if unread and not after.by_hand:
         jobs += await _answer(tx, message, now)
     if conversation.closed and not after.closed:
@@ -174,7 +173,7 @@ async def _ours(
         after = replace(after, unread=conversation.unread, unanswered=conversation.unanswered)
     elif live:
         after = replace(after, by_hand=True)
-    jobs = _gap(conversation, told, now) if live else ()
+    jobs = gap(conversation, told.cmid, now) if live else ()
     await _write(ctx, tx, (after, message), jobs, told.text, now)
 
 
@@ -221,13 +220,6 @@ async def _answer(tx: Tx, message: Message, now: int) -> tuple[Job, ...]:
         return ()
     wanted = await cards.auto_answers_of(tx, message.shop_id)
     return (Job("auto.answer", message.id, message.shop_id),) if wanted.get("on") else ()
-
-
-def _gap(conversation: Conversation, told: Told, now: int) -> tuple[Job, ...]:
-    """The promise to read what lies between the last known message and this one."""
-    if told.cmid <= conversation.last_cmid + 1:
-        return ()
-    return (Job("dialog.catch_up", conversation.id, conversation.shop_id, now + IN_A_MOMENT),)
 
 
 async def _came_for(

@@ -9,7 +9,7 @@ from sigma.channels.vk.errors import Final, Later, NeedsPerson
 from sigma.channels.vk.form import flag, number
 from sigma.channels.vk.messages import PAGE, Sent
 from sigma.domain.change import Change, Job
-from sigma.domain.conversation import Conversation, numbered
+from sigma.domain.conversation import Conversation, gap, numbered
 from sigma.domain.errors import Refused
 from sigma.domain.message import STEP, Body, Message, Shown, Status, move
 from sigma.services import bodies, lines, words
@@ -179,7 +179,8 @@ async def arrived(
         preview_sealed=bodies.seal_preview(ctx.sealer, body),
         now=now,
     )
-    await changes.write(tx, Change((after, there), jobs=await _next(tx, message)), now)
+    jobs = await _next(tx, message) + gap(conversation, sent.cmid, now)
+    await changes.write(tx, Change((after, there), jobs=jobs), now)
     await words.index(tx, ctx.sealer, message.shop_id, message.conversation_id, body.text)
 
 
