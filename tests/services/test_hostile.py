@@ -1,14 +1,21 @@
 """What clients cannot do, whatever they write and however often VK tells of it."""
 
+import asyncio
 from typing import Any
 
+import pytest
+
 from sigma.domain.autoanswer import AutoAnswers
+from sigma.domain.errors import Refused
+from sigma.domain.invoice import Invoice
 from sigma.domain.money import Money
 from sigma.domain.service import PriceKind
-from sigma.services import autoanswer, catalogue, invoices
+from sigma.services import autoanswer, catalogue, invoices, storefront, users
 from sigma.services.catalogue import Offer
+from sigma.services.storefront import Buyer
 from sigma.store import communities
 from tests.vk_world import VkWorld
+from tests.world import World
 
 
 async def test_an_event_that_came_both_ways_is_acted_upon_once(vk_world: VkWorld) -> None:
@@ -98,3 +105,29 @@ async def test_whatever_an_event_holds_the_next_message_is_heard(vk_world: VkWor
     async with vk_world.ctx.db.read() as tx:
         waiting = await communities.unhandled(tx, vk_world.community_id, f"peer:{said['peer_id']}")
     assert waiting == []
+
+
+async def test_many_who_buy_at_the_same_moment_are_measured_too(vk_world: VkWorld) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    await storefront.save_slug(ctx, member, "nail-studio")
+    offer = Offer("Маникюр", price=PriceKind.FIXED, amount=Money(150_000))
+    service = await catalogue.save(ctx, member, None, offer)
+    buyers = [Buyer(f"browser-{n}", "203.0.113.7") for n in range(3 * storefront.PER_ADDRESS)]
+    came = await asyncio.gather(
+        *(storefront.buy(ctx, "nail-studio", service.id, one) for one in buyers),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, Invoice) for one in came) == storefront.PER_ADDRESS
+    assert {str(one) for one in came if not isinstance(one, Invoice)} == {"too_many_requests"}
+
+
+async def test_many_passwords_at_the_same_moment_are_counted_each(world: World) -> None:
+    ctx, login = world.ctx, "owner@example.org"
+    came = await asyncio.gather(
+        *(users.sign_in(ctx, login, f"guess {n}", ip="203.0.113.7") for n in range(20)),
+        return_exceptions=True,
+    )
+    assert [str(one) for one in came].count("unauthorized") == users.TRIES
+    with pytest.raises(Refused, match="too_many_requests"):
+        await users.sign_in(ctx, login, world.password, ip="203.0.113.7")
+    assert await users.sign_in(ctx, login, world.password, ip="203.0.113.8")

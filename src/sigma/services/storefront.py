@@ -186,17 +186,20 @@ async def _measure(ctx: Context, shop_id: str, ip: str) -> None:
         count, until = 0, now + SPAN
     if count >= PER_ADDRESS:
         raise _too_many(until - now)
-    async with ctx.db.read() as tx:
-        since = id_at("inv", now - HOUR)
-        unpaid = await invoice_rows.unpaid_by(tx, shop_id, ACTOR, since, PER_SHOP)
-    if unpaid >= PER_SHOP:
-        raise _too_many(HOUR)
     if len(ctx.buyers) >= REMEMBERED:
         for old in [name for name, (_, end) in ctx.buyers.items() if end <= now]:
             del ctx.buyers[old]
         if len(ctx.buyers) >= REMEMBERED:
             raise _too_many(SPAN)  # a crowd of bots: better nobody than everybody
-    ctx.buyers[who] = (count + 1, until)
+    ctx.buyers[who] = (count + 1, until)  # before anything is waited for: many come at once
+    async with ctx.db.read() as tx:
+        since = id_at("inv", now - HOUR)
+        unpaid = await invoice_rows.unpaid_by(tx, shop_id, ACTOR, since, PER_SHOP)
+    if unpaid >= PER_SHOP:
+        count, until = ctx.buyers.pop(who, (1, until))
+        if count > 1:  # what was not made is not counted
+            ctx.buyers[who] = (count - 1, until)
+        raise _too_many(HOUR)
 
 
 def _too_many(wait: int) -> Refused:

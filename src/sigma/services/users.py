@@ -108,13 +108,13 @@ async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> Signed
         count = 0
     if count >= TRIES:
         raise Refused("too_many_requests", minutes=-(-(until - now) // MINUTE))
+    if len(ctx.tries) > 10_000:
+        ctx.tries.clear()
+    ctx.tries[who] = (count + 1, now + PAUSE)  # before anything is waited for: many come at once
     async with ctx.db.read() as tx:
         user = await users.by_login(tx, login)
     good = await asyncio.to_thread(_verify, user.password_hash if user else _NOBODY, password)
     if user is None or not good:
-        if len(ctx.tries) > 10_000:
-            ctx.tries.clear()
-        ctx.tries[who] = (count + 1, now + PAUSE)
         raise Refused("unauthorized")
     ctx.tries.pop(who, None)
     async with ctx.db.write() as tx:
