@@ -116,12 +116,12 @@ async def test_without_scripts_the_form_itself_says_it(
     "forged",
     [
         "",
-        "crd_x.0000000000000000000000",
+        "A" * 16,
         "x" * 101,
         "é" * 10,
         "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
         '"><script>alert(1)</script>',
-        "crd_" + "x" * 60 + ".aa",
+        "A" * 15 + ".",
         "\x00",
     ],
 )
@@ -154,8 +154,8 @@ async def test_what_is_no_mark_at_all_is_not_read(vk: VkWorld, client: httpx.Asy
     invoice, path, mark = await sent(vk)
     seen = f"{path}/seen"
     assert (await client.post(seen, content=b"")).status_code in (204, 400)
-    assert (await client.post(seen, data={"_d": mark * 30})).status_code == 413
-    assert (await client.post(seen, files={"_d": b"crd_x.aa"})).status_code == 204
+    assert (await client.post(seen, data={"_d": mark * 100})).status_code == 413
+    assert (await client.post(seen, files={"_d": b"A" * 16})).status_code == 204
     assert (await client.post(seen, json={"_d": mark})).status_code in (204, 400)
     assert await untouched(vk, invoice)
 

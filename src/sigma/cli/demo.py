@@ -193,7 +193,7 @@ async def _first(ctx: Context) -> dict[str, str]:
         seller=SELLER,
         tz="Europe/Moscow",
         accent="",
-        return_url="https://vk.me/studio",
+        return_url=f"{ctx.settings.vk_site_url}/me/lak",
         consent_text="",
     )
     _, api_key = await keys.create(ctx, member, "demo")

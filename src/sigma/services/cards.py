@@ -226,7 +226,7 @@ async def opened(ctx: Context, token: str, mark: str, payer: str) -> None:
 
     A forged mark, or one of another invoice, changes nothing.
     """
-    if binding.card_id_of(ctx, mark) is None:
+    if not binding.looks_right(mark):
         return
     now = ctx.now()
     async with ctx.db.write() as tx:

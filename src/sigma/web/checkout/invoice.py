@@ -90,7 +90,7 @@ def _wish(request: ClientRequest, ctx: Context, token: str, given: dict[str, lis
 
 def _mark(text: str) -> str:
     """The mark of a dialog's link as it came; whether it is genuine is for the services to say."""
-    return text if len(text) <= 100 and text.isascii() else ""
+    return text if binding.looks_right(text) else ""
 
 
 def _onward(token: str, payment: Payment) -> str:
