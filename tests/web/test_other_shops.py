@@ -327,6 +327,8 @@ async def asked(person: Person, address: str, things: dict[str, str]) -> httpx.R
 
 async def test_a_viewer_reads_no_words_of_clients_on_any_page(vk: VkWorld) -> None:
     theirs = await everything(vk)
+    await vk.client_writes(SECRETS[2])  # nobody has answered it yet
+    await vk.hear()
     async with person_of(vk.ctx, vk.shop.id, Role.VIEWER) as viewer:
         for address, needed in NEEDS.items():
             if address.startswith("GET") and needed is READ:
