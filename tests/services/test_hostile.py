@@ -1,6 +1,7 @@
 """What clients cannot do, whatever they write and however often VK tells of it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from sigma.domain.errors import Refused
 from sigma.domain.invoice import Invoice
 from sigma.domain.money import Money
 from sigma.domain.service import PriceKind
-from sigma.services import autoanswer, catalogue, invoices, storefront, users
+from sigma.services import autoanswer, cards, catalogue, invoices, storefront, users
 from sigma.services.catalogue import Offer
 from sigma.services.storefront import Buyer
 from sigma.store import communities
+from sigma.store.contract import Database
+from tests.dialog_money import in_dialog, issued, mark_at_vk, opens
 from tests.vk_world import VkWorld
 from tests.world import World
 
@@ -131,3 +134,30 @@ async def test_many_passwords_at_the_same_moment_are_counted_each(world: World) 
     with pytest.raises(Refused, match="too_many_requests"):
         await users.sign_in(ctx, login, world.password, ip="203.0.113.7")
     assert await users.sign_in(ctx, login, world.password, ip="203.0.113.8")
+
+
+class ReadOnly:
+    """A database in which nobody can begin to write."""
+
+    def __init__(self, inner: Database) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def write(self) -> Any:
+        raise AssertionError("it must not come to that")
+
+
+async def test_whoever_tries_marks_holds_up_nobody_who_writes(vk_world: VkWorld) -> None:
+    invoice = await in_dialog(vk_world)
+    other = await issued(vk_world)
+    await vk_world.work()
+    mark = await mark_at_vk(vk_world)  # of the other one
+    looking = replace(vk_world.ctx, db=ReadOnly(vk_world.ctx.db))  # type: ignore[arg-type]
+    for guess in ("A" * 16, mark, mark[::-1], "", "crd_1.0"):
+        await cards.opened(looking, invoice.token, guess, "browser")
+    await cards.opened(looking, "nobodys-token", mark, "browser")
+    await opens(vk_world, other)
+    for _ in range(3):
+        await cards.opened(looking, other.token, mark, "another browser")

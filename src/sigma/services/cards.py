@@ -229,11 +229,12 @@ async def opened(ctx: Context, token: str, mark: str, payer: str) -> None:
     if not binding.looks_right(mark):
         return
     now = ctx.now()
-    async with ctx.db.write() as tx:
+    async with ctx.db.read() as tx:  # whoever tries marks holds up nobody who writes
         found = await invoices.public(tx, token)
         seen = await binding.card_of(ctx, tx, found[0].id, mark) if found else None
-        if found is None or seen is None or (seen.opened_at is not None and seen.payer):
-            return
+    if found is None or seen is None or (seen.opened_at is not None and seen.payer):
+        return
+    async with ctx.db.write() as tx:
         card = await cards.lock(tx, seen.id)
         payer_hash = card.payer or (ctx.sealer.mark(payer) if payer else "")
         after = replace(card, opened_at=card.opened_at or now, payer=payer_hash)
