@@ -106,6 +106,8 @@ async def test_a_dialog_older_than_sigma_shows_what_was_said_last(vk_world: VkWo
     for n in range(25):
         vk_world.sandbox.vk.write(vk_world.person, vk_world.group_id, str(n))
     await vk_world.told()
+    await vk_world.move(minutes=1)
+    await vk_world.change_community(created_at=vk_world.ctx.now())
     await vk_world.client_writes("Новое")
     await vk_world.hear()
     await settled(vk_world)
@@ -184,6 +186,22 @@ async def test_what_nobody_told_is_read_though_we_wrote_after_it(vk_world: VkWor
     await settled(vk_world)
     assert await vk_world.texts() == ["Здравствуйте", "Это важно", "Чем помочь?"]
     assert (await vk_world.conversation()).unanswered
+
+
+@pytest.mark.parametrize("heard_again", [True, False])
+async def test_whoever_came_while_nobody_heard_is_read_from_the_first_word(
+    vk_world: VkWorld, heard_again: bool
+) -> None:
+    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    for n in range(30):
+        await vk_world.client_writes(f"Вопрос {n}")
+    last = (await vk_world.told())[-1]
+    if heard_again:
+        await vk_world.hooks([last])
+        await settled(vk_world)
+    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    assert await vk_world.texts() == await vk_world.texts_at_vk()
+    assert (await vk_world.conversation()).unread == 30
 
 
 async def test_a_gap_waits_for_a_good_key(vk_world: VkWorld) -> None:

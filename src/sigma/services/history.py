@@ -25,7 +25,7 @@ from sigma.store import changes, communities, conversations
 log = structlog.get_logger()
 
 OVERLAP = HOUR  # VK's clock and its lists may lag
-FIRST_TIME = 20  # messages of a dialog that was there before us
+FIRST_TIME = 20  # messages of a dialog that was there before the community was connected
 MOST_DIALOGS = 2000  # of a community that is connected for the first time
 MOST_MISSED = 2000  # messages of one dialog
 AFTER_TROUBLE, AFTER_LEAVING = 10 * MINUTE, DAY  # of a key, of the community
@@ -106,10 +106,24 @@ async def _dialog(
     elif newest:
         missing = await vk_messages.since(line.vk, peer_id, newest, MOST_MISSED)
     else:
-        missing = (await vk_messages.history(line.vk, peer_id, FIRST_TIME))[::-1]
+        missing = await _beginning(line, peer_id)
     found = await _written(ctx, line, missing, read_up_to)
     await _as_vk_says(ctx, conversation.id, there, news=found > 0)
     return found
+
+
+async def _beginning(line: Line, peer_id: int) -> list[dict[str, Any]]:
+    """Of a dialog that is not here yet: what was said since the community is connected, and a
+    little of what was said before; the oldest first.
+    """
+    count = PAGE if line.community.caught_up_at else FIRST_TIME
+    read = await vk_messages.history(line.vk, peer_id, count)
+    wanted = [one for n, one in enumerate(read) if n < FIRST_TIME or _since_connected(line, one)]
+    return wanted[::-1]
+
+
+def _since_connected(line: Line, said: dict[str, Any]) -> bool:
+    return number(said, "date") >= line.community.created_at // SECOND
 
 
 async def _written(ctx: Context, line: Line, missing: list[dict[str, Any]], read_up_to: int) -> int:
@@ -182,7 +196,12 @@ async def _between(ctx: Context, line: Line, peer_id: int, cmid: int) -> None:
 
 
 async def _before(ctx: Context, line: Line, peer_id: int, cmid: int) -> None:
-    """A dialog that was there before us: what was said last, seen by whoever answered then."""
-    read = await vk_messages.history(line.vk, peer_id, FIRST_TIME)
-    earlier = [one for one in reversed(read) if number(one, "conversation_message_id") < cmid]
-    await _written(ctx, line, earlier, read_up_to=cmid)
+    """The beginning of a dialog. What was said before the community was connected was seen by
+    whoever answered then.
+    """
+    numbered = {
+        number(one, "conversation_message_id"): one for one in await _beginning(line, peer_id)
+    }
+    earlier = {n: one for n, one in numbered.items() if n < cmid}
+    seen = [n for n, one in earlier.items() if not _since_connected(line, one)]
+    await _written(ctx, line, list(earlier.values()), read_up_to=max(seen, default=0))
