@@ -160,6 +160,7 @@ async def test_what_was_read_in_vk_and_answered_by_nobody_waits_here(vk_world: V
     conversation = await vk_world.conversation()
     assert conversation.unread == 0
     assert conversation.unanswered
+    assert conversation.waiting_since == conversation.last_in_at > 0
 
 
 async def test_a_dead_key_stops_asking_and_a_new_one_reads_up(vk_world: VkWorld) -> None:

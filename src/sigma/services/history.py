@@ -16,6 +16,7 @@ from sigma.channels.vk.form import flag, inner, number
 from sigma.channels.vk.messages import FIRST_CHAT, PAGE
 from sigma.channels.vk.people import Person
 from sigma.domain.change import Change, Happening
+from sigma.domain.conversation import waits
 from sigma.domain.errors import Refused
 from sigma.services import lines, messages, outbox, people
 from sigma.services.context import DAY, HOUR, MINUTE, SECOND, Context
@@ -154,7 +155,7 @@ async def _as_vk_says(
             closed = "" if flag(may, "allowed") else str(number(may, "reason") or 901)
             after = replace(after, closed=closed)
         if news and not locked.last_out and flag(there, "unanswered"):
-            after = replace(after, unanswered=True)
+            after = waits(after, locked.last_in_at)
         if after != locked:
             now = ctx.now()
             await changes.write(tx, Change((replace(after, changed_at=now),)), now)
