@@ -314,4 +314,4 @@ async def test_a_closed_market_is_explained_and_an_open_one_compared(
     again = await owner.send(path, **{f"do.item-{item.id}": "take", f"mark.item-{item.id}": mark})
     assert "Взято сюда: 0." in words(again.text)
     assert len(await listing(world)) == 1
-    assert (await owner.open("/services/exchange/vk/con_nosuch")).status_code == 200
+    assert (await owner.open("/services/exchange/vk/con_nosuch")).status_code == 404
