@@ -12,7 +12,7 @@ from sigma import worker
 from sigma.channels.vk import messages as vk_messages
 from sigma.domain.message import CLIENT, Status
 from sigma.services import history, intake, lines, outbox, polling
-from sigma.services.context import Context, Ids
+from sigma.services.context import HOUR, MINUTE, Context, Ids
 from sigma.store import communities, conversations, jobs
 from tests.mortal import Death, Life, mortal
 from tests.vk_world import SECRET, VkWorld
@@ -251,6 +251,15 @@ async def test_the_worker_listens_and_one_process_does_at_a_time(vk_world: VkWor
         await asyncio.gather(*workers)
     assert (await vk_world.community()).poll_until <= vk_world.ctx.now()
     assert await vk_world.texts() == ["Здравствуйте"]
+
+
+async def test_a_clock_that_ran_ahead_silences_nobody_for_long(vk_world: VkWorld) -> None:
+    db, one, now = vk_world.ctx.db, vk_world.community_id, vk_world.ctx.now()
+    assert await communities.lease(db, one, now, now + HOUR)
+    async with db.read() as tx:
+        assert await communities.to_poll(tx, now, 9) == [one]
+    assert await communities.lease(db, one, now, now + MINUTE)
+    assert not await communities.lease(db, one, now, now + MINUTE)
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from sigma.domain.community import Community, Delivery
 from sigma.domain.connection import Connection, Notice
@@ -33,6 +33,8 @@ def from_row(row: Row) -> Community:
     )
 
 
+LONGEST = 600_000_000  # microseconds: a lease that ends later was given by a clock gone wrong
+
 CODEC = codec(communities, _to_row, from_row)
 
 _lock = statement(select(communities).where(communities.c.id == bindparam("id")).with_for_update())
@@ -55,7 +57,10 @@ _to_poll = statement(
     .join(connections, connections.c.id == communities.c.id)
     .where(
         communities.c.delivery == "longpoll",
-        communities.c.poll_until <= bindparam("now"),
+        or_(
+            communities.c.poll_until <= bindparam("now"),
+            communities.c.poll_until > bindparam("too_far"),
+        ),
         communities.c.trouble == "",
         connections.c.status == "active",
     )
@@ -142,14 +147,17 @@ async def by_group(tx: Tx, shop_id: str, group_id: int) -> Community | None:
 
 async def to_poll(tx: Tx, now: int, limit: int) -> list[str]:
     """Communities whose events nobody asks for at `now`."""
-    return [r["id"] for r in await tx.fetch_all(_to_poll, now=now, limit=limit)]
+    values = {"now": now, "too_far": now + LONGEST, "limit": limit}
+    return [r["id"] for r in await tx.fetch_all(_to_poll, **values)]
 
 
 async def lease(db: Database, community_id: str, now: int, until: int, *, held: int = 0) -> bool:
     """Takes the asking for one process until a moment. `held` is the lease it already has."""
     async with db.write() as tx:
         row = await tx.fetch_one(_until, id=community_id)
-        if row is None or (row["poll_until"] > now and row["poll_until"] != held):
+        if row is None:
+            return False
+        if now < row["poll_until"] <= now + LONGEST and row["poll_until"] != held:
             return False
         met = await tx.execute(
             _lease, key_id=community_id, key_until=row["poll_until"], until=until
