@@ -195,9 +195,7 @@ async def open_world(
     ctx = Context(
         db=database,
         settings=settings
-        or TestSettings(
-            vk_api_url=f"{sandbox.base_url}/vk", vk_site_url=f"{sandbox.base_url}/vk"
-        ),
+        or TestSettings(vk_api_url=f"{sandbox.base_url}/vk", vk_site_url=f"{sandbox.base_url}/vk"),
         sealer=Sealer([secrets.token_hex(16)]),
         ids=Ids(moved),
         providers=acquirers,
