@@ -142,9 +142,8 @@ async def test_a_broken_key_waits_and_goes_on_at_once_when_it_is_mended(
     assert again is not None, "it waits as long as it takes"
     assert again > vk_world.ctx.now()
     assert (await card_of(vk_world, invoice)).face is Face.ISSUED
-    given = {"rights": ["manage", "messages", "photos"]}
-    made = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys", **given)
-    await communities.mend(vk_world.ctx, vk_world.member, vk_world.community_id, made["token"])
+    made = await vk_world.new_key("manage", "messages", "photos")
+    await communities.mend(vk_world.ctx, vk_world.member, vk_world.community_id, made)
     await vk_world.work()
     card, receipt = await ours(vk_world)
     assert "Оплачен" in card
@@ -160,9 +159,8 @@ async def test_a_community_that_was_disconnected_is_told_when_it_is_connected_ag
     await vk_world.work()
     assert len(await ours(vk_world)) == 1
     assert await cards.refresh(vk_world.ctx, invoice.id) is not None, "it waits, and is not dead"
-    given = {"rights": ["manage", "messages", "photos"]}
-    made = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys", **given)
-    await communities.connect(vk_world.ctx, vk_world.member, made["token"])
+    made = await vk_world.new_key("manage", "messages", "photos")
+    await communities.connect(vk_world.ctx, vk_world.member, made)
     await vk_world.work()
     card, receipt = await ours(vk_world)
     assert "Оплачен" in card

@@ -18,22 +18,14 @@ from sigma.domain.question import Kind, Question
 from sigma.domain.service import PriceKind, Service, Template
 from sigma.domain.shop import Shop
 from sigma.services import catalogue, housekeeping, invoices, photos, storefront
-from sigma.services.catalogue import Offer, offer_of, small_of
+from sigma.services.catalogue import offer_of, small_of
 from sigma.services.storefront import Buyer
 from sigma.store import changes
+from tests.offers import made, offer
 from tests.photos import opened, photo
 from tests.world import World
 
 ASK = (Question("email", Kind.EMAIL, required=True),)
-
-
-def offer(title: str = "Маникюр", **more: Any) -> Offer:
-    usual: dict[str, Any] = {"price": PriceKind.FIXED, "amount": Money(150_000)}
-    return Offer(title, **(usual | more))
-
-
-async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    return await catalogue.save(world.ctx, world.member, None, offer(title, **more))
 
 
 async def titles(world: World) -> list[str]:

@@ -170,8 +170,8 @@ async def test_a_dead_key_stops_asking_and_a_new_one_reads_up(vk_world: VkWorld)
     assert (await vk_world.community()).trouble == "5"
     async with vk_world.ctx.db.read() as tx:
         assert vk_world.community_id not in await communities.to_poll(tx, vk_world.ctx.now(), 9)
-    made = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys")
-    await vk_world.set_token(made["token"])
+    made = await vk_world.new_key()
+    await vk_world.set_token(made)
     await vk_world.change_community(trouble="")
     assert await history.catch_up(vk_world.ctx, vk_world.community_id) is None
     assert await vk_world.texts() == ["Вы тут?"]
@@ -211,12 +211,12 @@ async def test_a_gap_waits_for_a_good_key(vk_world: VkWorld) -> None:
     for text in ("Два", "Три"):
         await vk_world.client_writes(text)
     _, last = await vk_world.told()
-    old = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys")
+    old = await vk_world.new_key()
     await vk_world.set_token("vk1.a.wrong")
     await vk_world.hooks([last])
     await settled(vk_world)
     assert await vk_world.texts() == ["Раз", "Три"]
-    await vk_world.set_token(old["token"])
+    await vk_world.set_token(old)
     await vk_world.change_community(trouble="")
     await vk_world.move(minutes=11)
     await vk_world.work()

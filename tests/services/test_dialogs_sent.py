@@ -175,8 +175,8 @@ async def test_a_dead_key_holds_messages_until_there_is_a_good_one(vk_world: VkW
     assert waiting[0].failure == "waits:5"
     await vk_world.move(days=2)
     await vk_world.work()
-    made = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys")
-    await vk_world.set_token(made["token"])
+    made = await vk_world.new_key()
+    await vk_world.set_token(made)
     await vk_world.change_community(trouble="")
     assert await outbox.resume(vk_world.ctx, vk_world.community_id) == 2
     await vk_world.work()

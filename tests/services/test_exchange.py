@@ -1,31 +1,17 @@
 """Services go out and come in as price lists: looked at first, loaded twice without harm."""
 
-from typing import Any
-
 import pytest
 
 from sigma.domain.errors import Refused
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service, Template
+from sigma.domain.service import PriceKind, Template
 from sigma.services import catalogue, exchange
-from sigma.services.catalogue import Offer
 from sigma.services.exchange import What
 from sigma.web import price_list
+from tests.offers import WORDS, listing
+from tests.offers import described as made
 from tests.photos import photo
 from tests.world import World
-
-WORDS = "Снятие, форма и покрытие. Полтора часа."
-
-
-async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    usual: dict[str, Any] = {"price": PriceKind.FIXED, "amount": Money(150_000)}
-    usual |= {"description": WORDS} | more
-    return await catalogue.save(world.ctx, world.member, None, Offer(title, **usual))
-
-
-async def listing(world: World) -> list[Service]:
-    return await catalogue.listing(world.ctx, world.member)
-
 
 FILE = """Название;Цена;Описание;Видна;Срок счёта, дней
 Маникюр;1 500,50;"С ""гелем"";

@@ -10,29 +10,19 @@ from sigma.channels.vk import market
 from sigma.domain.community import Community
 from sigma.domain.errors import Refused
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service
+from sigma.domain.service import PriceKind
 from sigma.sandbox.vk.pictures import draw_photo
 from sigma.sandbox.vk.things import Item
 from sigma.services import catalogue, market_acts, market_sync
-from sigma.services.catalogue import Offer, offer_of
+from sigma.services.catalogue import offer_of
 from sigma.services.market_acts import Outcome
 from sigma.services.market_sync import Choice, Pair, State
 from sigma.store import communities
 from tests.clubs import Club, connected, open_club
+from tests.offers import WORDS, listing
+from tests.offers import described as made
 from tests.photos import photo
 from tests.world import World
-
-WORDS = "Снятие, форма и покрытие. Полтора часа."
-
-
-async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    usual: dict[str, Any] = {"price": PriceKind.FIXED, "amount": Money(150_000)}
-    usual |= {"description": WORDS} | more
-    return await catalogue.save(world.ctx, world.member, None, Offer(title, **usual))
-
-
-async def listing(world: World) -> list[Service]:
-    return await catalogue.listing(world.ctx, world.member)
 
 
 class Shelf:

@@ -144,9 +144,8 @@ async def test_a_plain_no_of_vk_is_kept_for_the_operator_and_tried_after_mending
     await vk_world.work()
     assert (await order_of(vk_world)).told == "no:15"
     await vk_world.vk_control(vk_error=None)
-    given = {"rights": ["manage", "messages", "photos", "market"]}
-    made = await vk_world.vk_test(f"communities/{vk_world.group_id}/keys", **given)
-    await communities.mend(vk_world.ctx, vk_world.member, vk_world.community_id, made["token"])
+    made = await vk_world.new_key("manage", "messages", "photos", "market")
+    await communities.mend(vk_world.ctx, vk_world.member, vk_world.community_id, made)
     await vk_world.work()
     assert (await order_of(vk_world)).told == "paid"
 

@@ -3,18 +3,17 @@
 import base64
 import re
 import sqlite3
-from typing import Any
 
 import httpx
 import pytest
 
 from sigma.domain.member import Role
 from sigma.domain.money import Money
-from sigma.domain.service import DAY, PriceKind, Service, Template
+from sigma.domain.service import DAY, PriceKind, Template
 from sigma.services import catalogue, storefront
-from sigma.services.catalogue import Offer
 from sigma.web.forms import moment_text
 from tests.clubs import connected, open_club
+from tests.offers import listing, made
 from tests.photos import photo
 from tests.web.cabinet_stage import BASE, Browser, fault, field, words
 from tests.world import World
@@ -39,15 +38,6 @@ def form(**typed: str) -> dict[str, str]:
         "ask.1.label": "Пожелания",
     }
     return usual | typed
-
-
-async def listing(world: World) -> list[Service]:
-    return await catalogue.listing(world.ctx, world.member)
-
-
-async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    usual: dict[str, Any] = {"price": PriceKind.FIXED, "amount": Money(150_000)} | more
-    return await catalogue.save(world.ctx, world.member, None, Offer(title, **usual))
 
 
 def become(database_url: str, role: Role) -> None:

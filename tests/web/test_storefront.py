@@ -11,8 +11,9 @@ from sigma.domain.money import Money
 from sigma.domain.question import Kind, Question
 from sigma.domain.service import PriceKind, Service, Template
 from sigma.services import catalogue, invoices, storefront
-from sigma.services.catalogue import Offer, offer_of, small_of
+from sigma.services.catalogue import offer_of, small_of
 from sigma.web.app import create_app
+from tests import offers
 from tests.clubs import connected, open_club
 from tests.photos import photo
 from tests.web.cabinet_stage import BASE, field, words
@@ -33,9 +34,7 @@ async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    usual: dict[str, Any] = {"price": PriceKind.FIXED, "amount": Money(150_000)}
-    usual |= {"template": Template(ASK, 3)} | more
-    return await catalogue.save(world.ctx, world.member, None, Offer(title, **usual))
+    return await offers.made(world, title, **({"template": Template(ASK, 3)} | more))
 
 
 async def bought(world: World) -> int:

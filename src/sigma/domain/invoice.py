@@ -127,21 +127,24 @@ class Draft:
     service_id: str | None = None
 
 
-def check_draft(draft: Draft, now: int) -> list[Problem]:
-    """Everything that is wrong with a draft, by field path; empty when it can be issued."""
+def check_named(title: str, title_most: int, description: str, most: int) -> list[Problem]:
+    """What is wrong with the name and the description of something that is sold."""
     problems = []
-    if not draft.title.strip():
+    if not title.strip():
         problems.append(Problem("title", "required"))
-    for name, text, limit in (
-        ("title", draft.title, MAX_TITLE),
-        ("description", draft.description, MAX_DESCRIPTION),
-    ):
+    for name, text, limit in (("title", title, title_most), ("description", description, most)):
         if len(text) > limit:
             problems.append(Problem(name, "too_long", {"max": limit}))
-    if has_controls(draft.title):
+    if has_controls(title):
         problems.append(Problem("title", "characters"))
-    if has_controls(draft.description, lines=True):
+    if has_controls(description, lines=True):
         problems.append(Problem("description", "characters"))
+    return problems
+
+
+def check_draft(draft: Draft, now: int) -> list[Problem]:
+    """Everything that is wrong with a draft, by field path; empty when it can be issued."""
+    problems = check_named(draft.title, MAX_TITLE, draft.description, MAX_DESCRIPTION)
     if draft.amount.minor <= 0:
         problems.append(Problem("amount", "money_positive"))
     if draft.max_payments is not None and not 1 <= draft.max_payments <= MAX_PAYMENTS:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sigma.domain.errors import Problem, Refused, has_controls
-from sigma.domain.invoice import Draft
+from sigma.domain.errors import Problem, Refused
+from sigma.domain.invoice import Draft, check_named
 from sigma.domain.money import Money
 from sigma.domain.question import Question, check_questions
 from sigma.domain.shop import url_ok
@@ -70,19 +70,7 @@ def folded(title: str) -> str:
 
 def check_service(service: Service) -> list[Problem]:
     """Everything that is wrong with a service, by field path."""
-    problems = []
-    if not service.title.strip():
-        problems.append(Problem("title", "required"))
-    for name, text, limit in (
-        ("title", service.title, MAX_TITLE),
-        ("description", service.description, MAX_DESCRIPTION),
-    ):
-        if len(text) > limit:
-            problems.append(Problem(name, "too_long", {"max": limit}))
-    if has_controls(service.title):
-        problems.append(Problem("title", "characters"))
-    if has_controls(service.description, lines=True):
-        problems.append(Problem("description", "characters"))
+    problems = check_named(service.title, MAX_TITLE, service.description, MAX_DESCRIPTION)
     if service.price is not PriceKind.AGREEMENT and service.amount is None:
         problems.append(Problem("amount", "required"))
     if service.amount is not None and service.amount.minor <= 0:

@@ -31,6 +31,7 @@ from sigma.domain.shop import Shop
 from sigma.services import binding, bodies, cards, outbox
 from sigma.services.card_texts import known_body
 from sigma.services.context import DAY, SECOND, Context
+from sigma.services.invoices import drawn
 from sigma.services.live import told
 from sigma.store import cards as card_rows
 from sigma.store import catalogue, changes, conversations, inbox, shops
@@ -254,15 +255,7 @@ async def _invoiced(
         return outbox.queue(ctx, locked, body, author=AUTO, key=key, now=case.now)[1]
     if not number:
         return Change()
-    invoice, change = invoice_domain.create(
-        draft,
-        shop_id=case.shop.id,
-        number=number,
-        token=ctx.new_token(),
-        now=case.now,
-        new_id=ctx.ids_of(case.shop.id),
-        actor=AUTO,
-    )
+    invoice, change = drawn(ctx, draft, case.shop.id, number, AUTO, case.now)
     return change + await cards.carded(ctx, tx, invoice, locked.id, AUTO, case.now, key)
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sigma.domain import invoice as invoice_domain
-from sigma.domain.change import Change
-from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Refused
 from sigma.domain.member import Member, Permission
 from sigma.domain.money import Money
@@ -263,26 +261,11 @@ async def remind(ctx: Context, member: Member, card_id: str) -> bool:
                 return False
             url = binding.link(ctx, invoice, card.id)
             body = reminder_body(invoice, shop, url, conversation)
-            _, change = outbox.queue(ctx, conversation, body, author=member.actor, key=key, now=now)
-            await changes.write(tx, _still_waits(change, conversation), now)
+            _, change = outbox.queue(
+                ctx, conversation, body, author=member.actor, key=key, now=now, answers=False
+            )
+            await changes.write(tx, change, now)
     except Conflict:
         return False  # somebody else was faster
     await told(ctx)
     return True
-
-
-def _still_waits(change: Change, before: Conversation) -> Change:
-    """A reminder answers no question: whoever waits for an answer waits on."""
-    saved = tuple(
-        replace(
-            one,
-            unread=before.unread,
-            unanswered=before.unanswered,
-            answering_by=before.answering_by,
-            answering_until=before.answering_until,
-        )
-        if isinstance(one, Conversation)
-        else one
-        for one in change.saved
-    )
-    return replace(change, saved=saved)

@@ -10,17 +10,16 @@ from sigma.domain import invoice as domain
 from sigma.domain.card import Card, Face, Look, Taken, look_of
 from sigma.domain.change import Change, Job
 from sigma.domain.conversation import Conversation
-from sigma.domain.errors import Refused, invalid
+from sigma.domain.errors import Refused
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Permission
 from sigma.domain.message import AUTO
 from sigma.domain.payment import Payment
 from sigma.domain.shop import Shop
-from sigma.services import binding, orders, outbox
+from sigma.services import binding, inbox, orders, outbox
+from sigma.services import invoices as issuing
 from sigma.services.card_texts import TO_PAY, card_body, receipt_body
 from sigma.services.context import DAY, MINUTE, Context
-from sigma.services.invoices import check_service
-from sigma.services.invoices import get as get_invoice
 from sigma.services.live import told
 from sigma.store import (
     cards,
@@ -78,7 +77,7 @@ async def places(ctx: Context, member: Member, invoice_id: str) -> list[Place]:
 
     Raises Refused("not_found").
     """
-    await get_invoice(ctx, member, invoice_id)
+    await issuing.get(ctx, member, invoice_id)
     if not member.may(Permission.ANSWER):
         return []
     async with ctx.db.read() as tx:
@@ -102,21 +101,11 @@ async def issue(
     """
     member.must(Permission.ISSUE)
     member.must(Permission.ANSWER)
-    now, shop_id = ctx.now(), member.shop_id
-    if problems := domain.check_draft(draft, now):
-        raise invalid(*problems)
-    await check_service(ctx, member, draft)
-    seen = await _writable(ctx, await own_dialog(ctx, member, draft.conversation_id or ""))
-    number = await shops.next_number(ctx.db, shop_id)
-    invoice, change = domain.create(
-        draft,
-        shop_id=shop_id,
-        number=number,
-        token=ctx.new_token(),
-        now=now,
-        new_id=ctx.ids_of(shop_id),
-        actor=member.actor,
-    )
+    now = ctx.now()
+    await issuing.check(ctx, member, draft, now)
+    seen = await _writable(ctx, await inbox.get(ctx, member, draft.conversation_id or ""))
+    number = await shops.next_number(ctx.db, member.shop_id)
+    invoice, change = issuing.drawn(ctx, draft, member.shop_id, number, member.actor, now)
     async with ctx.db.write() as tx:
         change += await carded(ctx, tx, invoice, seen.id, member.actor, now)
         if order_id:
@@ -124,15 +113,6 @@ async def issue(
         await changes.write(tx, change, now, remember(invoice) if remember else None)
     await told(ctx)
     return invoice
-
-
-async def own_dialog(ctx: Context, member: Member, conversation_id: str) -> Conversation:
-    """A dialog of the member's shop. Raises Refused("not_found")."""
-    async with ctx.db.read() as tx:
-        seen = await conversations.get(tx, conversation_id)
-    if seen is None or seen.shop_id != member.shop_id:
-        raise Refused("not_found", what="conversation")
-    return seen
 
 
 async def _writable(ctx: Context, seen: Conversation) -> Conversation:
@@ -198,8 +178,8 @@ async def show(ctx: Context, member: Member, conversation_id: str, invoice_id: s
     "cannot_write" when an earlier try failed for that, or why the invoice cannot be paid.
     """
     member.must(Permission.ANSWER)
-    seen = await _writable(ctx, await own_dialog(ctx, member, conversation_id))
-    await get_invoice(ctx, member, invoice_id)
+    seen = await _writable(ctx, await inbox.get(ctx, member, conversation_id))
+    await issuing.get(ctx, member, invoice_id)
     now = ctx.now()
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)

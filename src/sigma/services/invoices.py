@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sigma.domain import invoice as domain
-from sigma.domain.change import Happening
+from sigma.domain.change import Change, Happening
 from sigma.domain.errors import Refused, invalid
 from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.member import Member, Permission
@@ -50,27 +50,49 @@ async def create(
     Raises Refused("validation") with every problem.
     """
     member.must(Permission.ISSUE)
-    now, shop_id = ctx.now(), member.shop_id
+    now = ctx.now()
+    await check(ctx, member, draft, now)
+    number = await shops.next_number(ctx.db, member.shop_id)
+    invoice, change = drawn(ctx, draft, member.shop_id, number, member.actor, now, issued=issued)
+    await changes.commit(ctx.db, change, now, remember(invoice) if remember else None)
+    return invoice
+
+
+async def check(ctx: Context, member: Member, draft: Draft, now: int) -> None:
+    """What is looked at before a number is spent.
+
+    Raises Refused("validation") with every problem, "not_found" for a service that is not the
+    shop's.
+    """
     if problems := domain.check_draft(draft, now):
-        raise invalid(*problems)  # before a number is spent
-    await check_service(ctx, member, draft)
-    number = await shops.next_number(ctx.db, shop_id)
-    invoice, change = domain.create(
+        raise invalid(*problems)
+    await _check_service(ctx, member, draft)
+
+
+def drawn(
+    ctx: Context,
+    draft: Draft,
+    shop_id: str,
+    number: int,
+    actor: str,
+    now: int,
+    *,
+    issued: bool = True,
+) -> tuple[Invoice, Change]:
+    """The invoice of a draft with all that a draft has not, and what must be written."""
+    return domain.create(
         draft,
         shop_id=shop_id,
         number=number,
         token=ctx.new_token(),
         now=now,
         new_id=ctx.ids_of(shop_id),
-        actor=member.actor,
+        actor=actor,
         issued=issued,
     )
-    await changes.commit(ctx.db, change, now, remember(invoice) if remember else None)
-    return invoice
 
 
-async def check_service(ctx: Context, member: Member, draft: Draft) -> None:
-    """Raises Refused("not_found") when a draft names a service of nobody's or of another shop."""
+async def _check_service(ctx: Context, member: Member, draft: Draft) -> None:
     if draft.service_id is None:
         return
     async with ctx.db.read() as tx:

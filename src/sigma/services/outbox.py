@@ -10,9 +10,9 @@ from sigma.channels.vk.photos import kind_of, message_photo
 from sigma.domain.change import Change, Job
 from sigma.domain.conversation import Conversation, next_place, went
 from sigma.domain.errors import Problem, Refused, has_controls, invalid
-from sigma.domain.member import Member, Permission
+from sigma.domain.member import Member
 from sigma.domain.message import AUTO, MAX_TEXT, Body, Message, Shown, Status, move
-from sigma.services import bodies, lines, sending
+from sigma.services import bodies, inbox, lines, sending
 from sigma.services.context import Context
 from sigma.services.lines import Line
 from sigma.store import cards, changes, conversations
@@ -31,11 +31,13 @@ def queue(
     author: str,
     key: str,
     now: int,
+    answers: bool = True,
 ) -> tuple[Message, Change]:
     """A message of ours and what must be written, for a caller that holds the dialog's lock.
 
-    `author` is a user's id, or AUTO: then whoever waited for a person's answer still waits. One
-    `key` of a shop is one message: a second one is a Conflict when it is written.
+    `author` is a user's id, or AUTO. What Sigma says by itself, and what does not answer, leaves
+    the client waiting. One `key` of a shop is one message: a second one is a Conflict when it is
+    written.
     """
     message_id = ctx.new_id("msg", conversation.shop_id)
     message = Message(
@@ -55,9 +57,9 @@ def queue(
     after = went(
         conversation, cmid=None, at=now, place=message.place, preview_sealed=preview, now=now
     )
-    if author == AUTO:
+    if author == AUTO or not answers:
         after = replace(after, unread=conversation.unread, unanswered=conversation.unanswered)
-    if author == conversation.answering_by:
+    if answers and author == conversation.answering_by:
         after = replace(after, answering_by="", answering_until=0)
     job = Job("message.send", message.id, message.shop_id)
     return message, Change((after, message), jobs=(job,))
@@ -84,7 +86,7 @@ async def post(
     Raises Refused: not_found, validation, cannot_write, no_community; with a photo also vk_silent
     and vk_refused.
     """
-    conversation = await _own(ctx, member, conversation_id)
+    conversation = await inbox.get(ctx, member, conversation_id)
     wish = f"post:{key}"
     if known := await _known(ctx, conversation, wish):
         return known
@@ -108,15 +110,6 @@ async def post(
         return known
     await ctx.db.notify("inbox")
     return replace(message, version=1)
-
-
-async def _own(ctx: Context, member: Member, conversation_id: str) -> Conversation:
-    member.must(Permission.ANSWER)
-    async with ctx.db.read() as tx:
-        conversation = await conversations.get(tx, conversation_id)
-    if conversation is None or conversation.shop_id != member.shop_id:
-        raise Refused("not_found", what="conversation")
-    return conversation
 
 
 async def _known(ctx: Context, conversation: Conversation, key: str) -> Message | None:
@@ -276,7 +269,7 @@ async def again(ctx: Context, member: Member, message_id: str) -> None:
         message = await conversations.message(tx, message_id)
     if message is None or not message.out:
         raise Refused("not_found", what="message")
-    conversation = await _own(ctx, member, message.conversation_id)
+    conversation = await inbox.get(ctx, member, message.conversation_id)
     await may_write(ctx, conversation)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)

@@ -30,7 +30,7 @@ FOUND = 20
 async def sent_into_dialog(ctx: Context, member: Member, invoice: Invoice) -> Response[Any]:
     """After an invoice was issued into a dialog: back to the dialog, saying what became of it."""
     assert invoice.conversation_id is not None
-    dialog = await cards.own_dialog(ctx, member, invoice.conversation_id)
+    dialog = await inbox.get(ctx, member, invoice.conversation_id)
     done, tone = ("cards.done_closed", "wait") if dialog.closed else ("cards.done_sent", "good")
     return go(f"/inbox/{dialog.id}", done, tone=tone, number=invoice.number)
 
@@ -57,7 +57,7 @@ async def phrase(
 ) -> Response[Any]:
     """Shows what a phrase means; the second button issues it and sends it into the dialog."""
     session.member.must(Permission.ISSUE)
-    dialog = await cards.own_dialog(ctx, session.member, read_id(dialog_id, "dlg"))
+    dialog = await inbox.get(ctx, session.member, read_id(dialog_id, "dlg"))
     given = await posted(request)
     if one(given, "do") == "edit":
         typed = Read(one(given, "phrase"))

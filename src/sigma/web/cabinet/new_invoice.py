@@ -11,7 +11,7 @@ from sigma.domain.connection import Status as ConnectionStatus
 from sigma.domain.errors import Problem, Refused
 from sigma.domain.invoice import Draft, Invoice, Status
 from sigma.domain.member import Permission
-from sigma.services import cards, catalogue, connections, invoices, orders
+from sigma.services import cards, catalogue, connections, inbox, invoices, orders
 from sigma.services.context import Context
 from sigma.services.invoices import Public
 from sigma.services.invoices import Remember as InvoiceKept
@@ -64,9 +64,7 @@ async def _begun(request: WebRequest, ctx: Context, session: Session) -> Invoice
         title = words_of(session).t("cards.order_title", order=known.display_id)
         form = replace(form, title=title, amount=plain_sum(known.amount), order=known.id)
     if dialog := one(query, "dialog"):
-        form = replace(
-            form, dialog=(await cards.own_dialog(ctx, member, read_id(dialog, "dlg"))).id
-        )
+        form = replace(form, dialog=(await inbox.get(ctx, member, read_id(dialog, "dlg"))).id)
     return form
 
 
@@ -143,7 +141,7 @@ async def _form_page(
 ) -> Response[Any]:
     words = words_of(session)
     dialog_id = read_id(form.dialog, "dlg") if form.dialog else ""
-    dialog = await cards.own_dialog(ctx, session.member, dialog_id) if dialog_id else None
+    dialog = await inbox.get(ctx, session.member, dialog_id) if dialog_id else None
     errors = sentences(words, problems or [])
     if said:
         errors[""] = said
