@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import create, inbox, limits, settle
 from bench.stage import stage
 from sigma.logs import configure
-from sigma.store.migrate import upgrade
+from sigma.store.schema.migrate import upgrade
 from tests.postgres import postgres_server, run_sql, with_database
 
 PORT = 8190

@@ -14,11 +14,13 @@ import msgspec
 
 from bench import limits, load
 from bench.stage import DRAFT, SECRET, Stage
-from sigma.domain import invoice as domain
-from sigma.store import changes, invoices, shops, users
-from sigma.store.contract import Op
-from sigma.store.postgres import PostgresDatabase
-from sigma.store.requests import Answered
+from sigma.domain.billing import invoice as domain
+from sigma.store import changes
+from sigma.store.accounts import shops, users
+from sigma.store.billing import invoices
+from sigma.store.engine.interface import Op
+from sigma.store.engine.postgres import PostgresDatabase
+from sigma.store.idempotency import Answered
 from sigma.web.app import create_app
 
 CLIENTS = 16

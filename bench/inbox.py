@@ -12,16 +12,17 @@ from itertools import islice
 import httpx
 
 from bench.stage import SECRET, Stage
+from sigma.domain.billing.connection import Connection
 from sigma.domain.change import Change
-from sigma.domain.community import Community
-from sigma.domain.connection import Connection
-from sigma.domain.conversation import Conversation
-from sigma.domain.message import STEP, Body, Shown
-from sigma.services import bodies, users, words
+from sigma.domain.messaging.community import Community
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import STEP, Body, Shown
+from sigma.services.accounts import users
+from sigma.services.conversations import message_codec, search_index
 from sigma.store import changes
-from sigma.store.statements import text_statement
+from sigma.store.engine.statements import text_statement
 from sigma.web.app import create_app
-from sigma.web.cabinet.auth import COOKIE
+from sigma.web.cabinet.guards import COOKIE
 
 FIRST = ("Анна", "Мария", "Ольга", "Ирина", "Пётр", "Павел", "Юлия", "Дарья", "Игорь", "Софья")
 LAST = ("Иванова", "Петрова", "Кузнецова", "Соколова", "Лебедева", "Новикова", "Морозова")
@@ -119,8 +120,8 @@ async def _say(stage: Stage, messages: int, above: int) -> None:
             _messages,
             many=messages,
             author=member.actor,
-            ours=bodies.seal(ctx.sealer, Body("Да, есть окно в 18:00. Записать вас?")),
-            theirs=bodies.seal(ctx.sealer, Body(said, hung)),
+            ours=message_codec.seal(ctx.sealer, Body("Да, есть окно в 18:00. Записать вас?")),
+            theirs=message_codec.seal(ctx.sealer, Body(said, hung)),
             **whose,
         )
         await tx.execute(_words, **whose, **_hashes(stage))
@@ -153,7 +154,7 @@ def _dialog(
 def _hashes(stage: Stage) -> Mapping[str, int]:
     asked = {"common": COMMON_WORD, "rare": RARE_WORD}
     return {
-        name: words.marks(stage.ctx.sealer, stage.member.shop_id, word)[0]
+        name: search_index.marks(stage.ctx.sealer, stage.member.shop_id, word)[0]
         for name, word in asked.items()
     }
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sigma.store.postgres import PostgresDatabase
+from sigma.store.engine.postgres import PostgresDatabase
 from tests.postgres import BIN
 
 Recorded = list[tuple[str, tuple[Any, ...]]]

@@ -10,13 +10,15 @@ from typing import Any
 
 from bench import limits
 from bench.stage import Stage
-from sigma.domain import payment as domain
-from sigma.domain.payment import Payment
-from sigma.services import payments
-from sigma.store import changes, invoices, shops
-from sigma.store import payments as rows
-from sigma.store.contract import Op, Tx
-from sigma.store.postgres import PostgresDatabase
+from sigma.domain.billing import payment as domain
+from sigma.domain.billing.payment import Payment
+from sigma.services.billing import payments
+from sigma.store import changes
+from sigma.store.accounts import shops
+from sigma.store.billing import invoices
+from sigma.store.billing import payments as rows
+from sigma.store.engine.interface import Op, Tx
+from sigma.store.engine.postgres import PostgresDatabase
 from tests.postgres import run_sql
 
 CLIENTS = 16

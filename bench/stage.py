@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigma.channels.vk.client import Clients
-from sigma.domain.invoice import Draft, Invoice
-from sigma.domain.member import Member, Role
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Seller, SellerKind
+from sigma.domain.billing.invoice import Draft, Invoice
+from sigma.domain.billing.payment import Event, Method, Payment, Reply
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.money import Money
-from sigma.domain.payment import Event, Method, Payment, Reply
-from sigma.domain.question import Kind, Question
-from sigma.domain.shop import Seller, SellerKind
 from sigma.providers.base import Access, Order
 from sigma.providers.yookassa.adapter import YooKassa
-from sigma.services import checkout, connections, invoices, keys, shops, users
-from sigma.services.checkout import PayForm
+from sigma.services.accounts import api_keys, shops, users
+from sigma.services.billing import connections, invoices
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import PayForm
 from sigma.services.context import Context, Ids, clock
-from sigma.store import shops as shop_rows
-from sigma.store import users as user_rows
-from sigma.store.db import Database, open_database
-from sigma.store.seal import Sealer
+from sigma.store.accounts import shops as shop_rows
+from sigma.store.accounts import users as user_rows
+from sigma.store.database import Database, open_database
+from sigma.store.encryption import Sealer
 
 SECRET = "bench-only-secret-of-more-than-32-characters"
 DRAFT = Draft(
@@ -109,7 +111,7 @@ async def stage(url: str, *, pool_size: int = 8) -> AsyncIterator[Stage]:
     )
     try:
         member = await _known(ctx) or await _shop(ctx)
-        _, secret = await keys.create(ctx, member, "bench")
+        _, secret = await api_keys.create(ctx, member, "bench")
         yield Stage(ctx, member, secret)
     finally:
         await db.close()

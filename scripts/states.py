@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from sigma.domain import connection, invoice, mail, payment, refund
+from sigma.domain.billing import connection, invoice, mail, payment, refund
 
 PAGE = Path(__file__).parents[1] / "docs" / "states.md"
 Flow = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]

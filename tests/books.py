@@ -8,9 +8,9 @@ from sqlalchemy import Table, bindparam, select
 
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
-from sigma.store.contract import Database
-from sigma.store.statements import Statement, statement
-from sigma.store.tables import (
+from sigma.store.engine.interface import Database
+from sigma.store.engine.statements import Statement, statement
+from sigma.store.schema.tables import (
     happenings,
     invoices,
     jobs,

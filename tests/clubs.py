@@ -4,10 +4,10 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.community import Community
-from sigma.sandbox.vk.seed import OWNER
-from sigma.sandbox.vk.state import Vk
-from sigma.services import communities
+from sigma.domain.messaging.community import Community
+from sigma.services.communities import communities
+from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.actions.seed import OWNER
 from tests.world import World
 
 ALL_RIGHTS = ("manage", "messages", "photos", "market")

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from sigma.sandbox.app import Sandbox, start_sandbox
+from sigma_sandbox.app import Sandbox, start_sandbox
 from tests import vk_schema
 from tests.postgres import postgres_server, run_sql, with_database
 
@@ -38,7 +38,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> str:
     """The name of a database with all migrations applied, to be copied."""
-    from sigma.store.migrate import upgrade
+    from sigma.store.schema.migrate import upgrade
 
     run_sql(postgres_url, "CREATE DATABASE template_sigma")
     upgrade(with_database(postgres_url, "template_sigma"))
@@ -48,7 +48,7 @@ def postgres_template(postgres_url: str) -> str:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with all migrations applied, to be copied."""
-    from sigma.store.migrate import upgrade
+    from sigma.store.schema.migrate import upgrade
 
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     upgrade(f"sqlite:///{path}")

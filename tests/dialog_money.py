@@ -4,16 +4,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sigma.domain.card import Card, Order
+from sigma.domain.billing.invoice import Draft, Invoice
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.refund import Refund
 from sigma.domain.change import Change, Job
-from sigma.domain.invoice import Draft, Invoice
+from sigma.domain.messaging.card import Card, Order
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment
-from sigma.domain.refund import Refund
-from sigma.services import cards, checkout, payments, refunds
-from sigma.store import cards as rows
+from sigma.services.billing import payments, refunds
+from sigma.services.checkout import checkout
+from sigma.services.invoice_cards import cards
 from sigma.store import changes
-from sigma.store import invoices as invoice_rows
+from sigma.store.billing import invoices as invoice_rows
+from sigma.store.messaging import cards as rows
 from tests.vk_world import VkWorld
 
 SUM = 150_000

@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy import Table, select
 
 from sigma import logs
-from sigma.sandbox.bank.cards import TEST_CARDS
-from sigma.store.contract import Database
-from sigma.store.statements import statement
-from sigma.store.tables import metadata
+from sigma.store.engine.interface import Database
+from sigma.store.engine.statements import statement
+from sigma.store.schema.tables import metadata
+from sigma_sandbox.bank.cards import TEST_CARDS
 
 ANSWERS = ("client@example.net", "+79167654321", "8 916 765-43-21", "без лака")
 CARDS = tuple(card.number for card in TEST_CARDS)

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.channels.vk.client import Clients
-from sigma.domain.connection import Connection
+from sigma.domain.billing.connection import Connection
 from sigma.providers.base import Provider
 from sigma.services.context import Context
-from sigma.store.contract import Database, Op, Row, Tx
-from sigma.store.statements import Statement
+from sigma.store.engine.interface import Database, Op, Row, Tx
+from sigma.store.engine.statements import Statement
 
 
 class Death(BaseException):

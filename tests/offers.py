@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service
-from sigma.services import catalogue
-from sigma.services.catalogue import Offer
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import Offer
 from tests.world import World
 
 WORDS = "Снятие, форма и покрытие. Полтора часа."
@@ -19,7 +19,7 @@ def offer(title: str = "Маникюр", **more: Any) -> Offer:
 
 async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
     """A service in the catalogue."""
-    return await catalogue.save(world.ctx, world.member, None, offer(title, **more))
+    return await services.save(world.ctx, world.member, None, offer(title, **more))
 
 
 async def described(world: World, title: str = "Маникюр", **more: Any) -> Service:
@@ -29,4 +29,4 @@ async def described(world: World, title: str = "Маникюр", **more: Any) ->
 
 async def listing(world: World) -> list[Service]:
     """The catalogue in its order."""
-    return await catalogue.listing(world.ctx, world.member)
+    return await services.listing(world.ctx, world.member)

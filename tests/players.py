@@ -9,20 +9,21 @@ from typing import Any
 import msgspec
 
 from sigma import worker
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import Attention, Payment, Status
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Invoice
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Payment, Status
 from sigma.providers.base import Unknown
-from sigma.sandbox.bank import wire
-from sigma.services import checkout, connections, invoices, mails, notices, payments, refunds
-from sigma.services import requests as keys
-from sigma.services.checkout import PayForm
+from sigma.services.billing import acquirer_notices, connections, invoices, mails, payments, refunds
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import PayForm
 from sigma.services.context import Context
-from sigma.store.tables import happenings
-from sigma.store.tables import mails as mail_rows
-from sigma.store.tables import payments as payment_rows
-from sigma.store.tables import refunds as refund_rows
+from sigma.services.platform import idempotency as keys
+from sigma.store.schema.tables import happenings
+from sigma.store.schema.tables import mails as mail_rows
+from sigma.store.schema.tables import payments as payment_rows
+from sigma.store.schema.tables import refunds as refund_rows
+from sigma_sandbox.bank import serializers
 from tests.books import open_books, rows
 from tests.day import Act, Day
 from tests.mortal import Death, Life, mortal
@@ -190,11 +191,11 @@ class Players:
         now = bank.now(account)
         for payment in bank.payments_of(account):
             if payment.status != "pending":
-                thing = wire.payment_json(payment, bank.base_url, now)
+                thing = serializers.payment_json(payment, bank.base_url, now)
                 self.post(f"payment.{payment.status}", thing)
             for refund in bank.refunds_of(payment.id):
                 if refund.status == "succeeded":
-                    self.post("refund.succeeded", wire.refund_json(refund, now))
+                    self.post("refund.succeeded", serializers.refund_json(refund, now))
 
     def post(self, event: str, thing: dict[str, Any]) -> None:
         if (event, thing["id"]) not in self.noticed:
@@ -217,7 +218,7 @@ class Players:
             )
 
     async def deliver(self, ctx: Context, body: bytes) -> None:
-        await notices.take(ctx, "yookassa", self.world.connection.id, body)
+        await acquirer_notices.take(ctx, "yookassa", self.world.connection.id, body)
         await worker.drain(ctx, 3)
 
     async def fault(self, act: Act) -> None:

@@ -24,19 +24,20 @@ import structlog
 
 from sigma.channels.email import MailRefused, Outgoing
 from sigma.channels.vk.client import Clients
+from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.shop import Shop
 from sigma.domain.change import Change
-from sigma.domain.member import Member, Role, User
-from sigma.domain.shop import Shop
 from sigma.providers.base import Provider
 from sigma.providers.registry import close_providers, open_providers
-from sigma.sandbox.app import Sandbox, start_sandbox
-from sigma.services import connections
+from sigma.services.billing import connections
 from sigma.services.context import Context, Ids
-from sigma.store import changes, users
-from sigma.store.contract import Database
-from sigma.store.db import open_database
-from sigma.store.migrate import upgrade
-from sigma.store.seal import Sealer
+from sigma.store import changes
+from sigma.store.accounts import users
+from sigma.store.database import open_database
+from sigma.store.encryption import Sealer
+from sigma.store.engine.interface import Database
+from sigma.store.schema.migrate import upgrade
+from sigma_sandbox.app import Sandbox, start_sandbox
 from tests.day import write_day
 from tests.players import Players
 from tests.postgres import postgres_server

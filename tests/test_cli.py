@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigma.cli import main
-from sigma.store.migrate import upgrade
+from sigma.store.schema.migrate import upgrade
 
 KEY = "0123456789abcdef0123456789abcdef"
 NOBODY = "postgresql://sigma:hunter2@127.0.0.1:1/sigma"  # nothing listens on port 1

@@ -10,20 +10,20 @@ import pytest
 
 from scripts import states
 from sigma.cli import main
-from sigma.domain import phrase as grammar
-from sigma.domain.autoanswer import Say
-from sigma.domain.card import Face
+from sigma.domain.catalogue import phrase as grammar
+from sigma.domain.catalogue.phrase import read_phrase
 from sigma.domain.errors import CODES
-from sigma.domain.phrase import read_phrase
-from sigma.sandbox.bank.cards import GROUPS
-from sigma.sandbox.control import Effect
-from sigma.services.board import Group
+from sigma.domain.messaging.auto_reply import Say
+from sigma.domain.messaging.card import Face
+from sigma.services.invoice_cards.todo_board import Group
 from sigma.settings import known
-from sigma.store.tables import metadata
+from sigma.store.schema.tables import metadata
 from sigma.texts import Words
-from sigma.web import price_list
 from sigma.web.api.openapi import OPERATIONS, PREFIX
+from sigma.web.cabinet.services import price_list
 from sigma.worker import HANDLERS
+from sigma_sandbox.bank.cards import GROUPS
+from sigma_sandbox.faults import Effect
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

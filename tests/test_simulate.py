@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests.day import write_day
 from tests.simulate import live_through, open_house
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests import vk_oracle, vk_schema
 from tests.vk_wire import checked_client
 

@@ -11,16 +11,20 @@ from typing import Any
 
 import httpx
 
-from sigma.channels.vk import groups, longpoll
+from sigma.channels.vk import groups, long_poll
 from sigma.channels.vk.client import Clients
+from sigma.domain.billing.connection import Connection
 from sigma.domain.change import Change
-from sigma.domain.community import Community, Delivery
-from sigma.domain.connection import Connection
-from sigma.domain.conversation import Conversation
-from sigma.domain.message import Body, Message
-from sigma.sandbox.app import Sandbox
-from sigma.services import bodies, intake, lines, outbox, polling
-from sigma.store import changes, communities, conversations
+from sigma.domain.messaging.community import Community, Delivery
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Body, Message
+from sigma.services.communities import event_intake
+from sigma.services.communities import long_poll as community_long_poll
+from sigma.services.conversations import message_codec, outbox
+from sigma.services.vk import community_client
+from sigma.store import changes
+from sigma.store.messaging import communities, conversations
+from sigma_sandbox.app import Sandbox
 from tests.world import World, open_world
 
 SECRET = "s3cr3t-of-the-hook"
@@ -89,15 +93,15 @@ class VkWorld(World):
 
     async def hear(self) -> int:
         """Sigma asks the long poll once and does what follows; returns how many events came."""
-        came = await polling.once(self.ctx, self.community_id, 1)
+        came = await community_long_poll.once(self.ctx, self.community_id, 1)
         await self.work()
         return came
 
     async def told(self) -> list[dict[str, Any]]:
         """What VK has to tell, taken away from Sigma: envelopes, to be handed over by `hook`."""
-        line = await lines.line(self.ctx, self.community_id)
+        line = await community_client.line(self.ctx, self.community_id)
         server = await groups.longpoll_server(line.vk, self.group_id)
-        batch = await longpoll.check(
+        batch = await long_poll.check(
             line.vk, server.server, server.key, line.community.poll_ts, wait=1
         )
         async with self.ctx.db.write() as tx:
@@ -107,7 +111,7 @@ class VkWorld(World):
     async def hook(self, event: dict[str, Any], *, secret: str = SECRET, retry: int = 0) -> str:
         """VK brings an event to Sigma's address."""
         body = json.dumps({**event, "secret": secret}).encode()
-        return await intake.take(self.ctx, self.community_id, body, retry)
+        return await event_intake.take(self.ctx, self.community_id, body, retry)
 
     async def hooks(self, events: Iterable[dict[str, Any]]) -> None:
         """Several, one after another, and then what follows is done."""
@@ -131,7 +135,7 @@ class VkWorld(World):
 
     def body(self, message: Message) -> Body:
         """What a message says."""
-        return bodies.read(self.ctx.sealer, message.body_sealed)
+        return message_codec.read(self.ctx.sealer, message.body_sealed)
 
     async def texts(self, person: int = 0) -> list[str]:
         """What was said in the dialog as Sigma has it, the oldest first."""
@@ -216,7 +220,7 @@ async def connect(world: VkWorld, delivery: Delivery) -> None:
             "timeout_s": 2,
         },
     )
-    vk = lines.open_line(ctx, connection)
+    vk = community_client.open_line(ctx, connection)
     await groups.set_longpoll(vk, world.group_id, True)
     server = await groups.longpoll_server(vk, world.group_id)
     community = Community(

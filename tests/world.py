@@ -14,21 +14,23 @@ import httpx
 from sigma import worker
 from sigma.channels.email import SmtpMailer
 from sigma.channels.vk.client import Clients
-from sigma.domain.connection import Connection
-from sigma.domain.invoice import Draft, Invoice
-from sigma.domain.member import Member, Role
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Seller, SellerKind, Shop
+from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.invoice import Draft, Invoice
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment
-from sigma.domain.question import Kind, Question
-from sigma.domain.shop import Seller, SellerKind, Shop
 from sigma.providers.base import Provider
 from sigma.providers.registry import close_providers, open_providers
-from sigma.sandbox.app import Sandbox
-from sigma.services import checkout, connections, invoices, payments, shops, users
-from sigma.services.checkout import PayForm
+from sigma.services.accounts import shops, users
+from sigma.services.billing import connections, invoices, payments
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import PayForm
 from sigma.services.context import Context, Ids, clock
-from sigma.store.db import open_database
-from sigma.store.seal import Sealer
+from sigma.store.database import open_database
+from sigma.store.encryption import Sealer
+from sigma_sandbox.app import Sandbox
 from tests.vk_wire import checked_client
 
 ACCOUNTS = itertools.count(700_001)

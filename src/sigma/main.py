@@ -8,13 +8,13 @@ from sigma.channels.vk.client import Clients
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, Mailers, clock
 from sigma.settings import Settings
-from sigma.store import migrate
-from sigma.store.db import open_database
-from sigma.store.seal import Sealer
-from sigma.store.sqlite import sqlite_path
+from sigma.store.database import open_database
+from sigma.store.encryption import Sealer
+from sigma.store.engine.sqlite import sqlite_path
+from sigma.store.schema import migrate
 from sigma.web.app import create_app
-from sigma.web.doors import Doors
-from sigma.web.proxies import Proxies
+from sigma.web.config import Doors
+from sigma.web.proxy_headers import Proxies
 
 
 class NotMigrated(Exception):  # noqa: N818 - a word of ours

@@ -5,29 +5,15 @@ from collections.abc import Mapping
 
 import structlog
 
-from sigma.domain.payment import Attention
-from sigma.domain.refund import Status as RefundStatus
-from sigma.services import (
-    autoanswer,
-    cards,
-    event_delivery,
-    history,
-    housekeeping,
-    inbox,
-    intake,
-    invoices,
-    jobs,
-    mails,
-    notices,
-    orders,
-    outbox,
-    payments,
-    people,
-    polling,
-    refunds,
-)
+from sigma.domain.billing.payment import Attention
+from sigma.domain.billing.refund import Status as RefundStatus
+from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
+from sigma.services.communities import event_intake, event_subscription, long_poll
 from sigma.services.context import HOUR, MINUTE, SECOND, Context
-from sigma.services.jobs import Handler
+from sigma.services.conversations import history_sync, inbox, outbox, profiles
+from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.platform import housekeeping, jobs
+from sigma.services.platform.jobs import Handler
 
 log = structlog.get_logger()
 
@@ -58,7 +44,7 @@ def _pause(age: int) -> int:
 
 
 async def _notice(ctx: Context, notice_id: str) -> int | None:
-    await notices.handle(ctx, notice_id)
+    await acquirer_notices.handle(ctx, notice_id)
     return None
 
 
@@ -74,15 +60,15 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice.expire": _expire,
     "mail.send": mails.send,
     "message.send": outbox.send,
-    "dialog.take": intake.handle,
-    "dialog.catch_up": history.fill,
-    "community.catch_up": history.catch_up,
-    "person.read": people.read,
+    "dialog.take": event_intake.handle,
+    "dialog.catch_up": history_sync.fill,
+    "community.catch_up": history_sync.catch_up,
+    "person.read": profiles.read,
     "card.refresh": cards.refresh,
     "dialog.read": inbox.tell_read,
-    "auto.answer": autoanswer.answer,
-    "community.watch": event_delivery.watch,
-    "orders.read": orders.read,
+    "auto.answer": auto_reply.answer,
+    "community.watch": event_subscription.watch,
+    "orders.read": vk_orders.read,
 }
 # Money is asked about, and what was told in dialogs acted upon, however long they are silent.
 FOR_EVER = (
@@ -103,7 +89,7 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
     """Works until `stop` is set, then lets what is running finish."""
     running: set[asyncio.Task[None]] = set()
     stopping = asyncio.create_task(stop.wait())
-    listening = asyncio.create_task(polling.run(ctx, stop))
+    listening = asyncio.create_task(long_poll.run(ctx, stop))
     tidied = 0
     while not stop.is_set():
         try:

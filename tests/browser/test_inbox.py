@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, Route, expect
 
-from sigma.domain.member import Role, User
-from sigma.sandbox.app import Sandbox
-from sigma.store import users
+from sigma.domain.accounts.member import Role, User
+from sigma.store.accounts import users
 from sigma.web.app import create_app
+from sigma_sandbox.app import Sandbox
 from tests.browser.demo import free_port
 from tests.browser.windows import DESK, PHONE, window
 from tests.vk_world import VkWorld, open_vk_world

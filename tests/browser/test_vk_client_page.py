@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
-from sigma.sandbox.app import Sandbox
-from sigma.sandbox.vk.pictures import draw_photo
-from sigma.sandbox.vk.state import Vk
-from sigma.sandbox.vk.things import Community
+from sigma_sandbox.app import Sandbox
+from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.world.models import Community
+from sigma_sandbox.vk.world.pictures import draw_photo
 from tests.browser.windows import DESK, window
 
 PAY = "pay.example"

@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope
 
 from sigma.channels.email import MailRefused, Outgoing, SmtpMailer, compose, read_smtp_url
-from sigma.domain.mail import Attachment
+from sigma.domain.billing.mail import Attachment
 
 LETTER = Outgoing(
     to="client@example.net",

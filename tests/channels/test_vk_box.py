@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from sigma.channels.vk import events, groups, keyboard, longpoll, market, messages, people, photos
+from sigma.channels.vk import events, groups, keyboard, long_poll, market, messages, photos, users
 from sigma.channels.vk.client import Clients, Vk
 from sigma.channels.vk.errors import Final, NeedsPerson
-from sigma.domain.connection import Connection
+from sigma.domain.billing.connection import Connection
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind
-from sigma.sandbox.app import Sandbox
-from sigma.sandbox.vk.pictures import draw_photo
+from sigma_sandbox.app import Sandbox
+from sigma_sandbox.vk.world.pictures import draw_photo
 from tests.vk_wire import checked_client
 
 DRAFT = market.Draft("Портрет", "Час съёмки, двадцать снимков", Money(4500_50), photo_id=1)
@@ -121,7 +121,7 @@ async def test_a_dialog_goes_both_ways(vk: Vk, club: Club) -> None:
     page = await messages.conversations(vk)
     assert page.count == 1
     assert page.people[0].name == "Мария Соколова"
-    assert [one.name for one in await people.profiles(vk, [club.client])] == ["Мария Соколова"]
+    assert [one.name for one in await users.profiles(vk, [club.client])] == ["Мария Соколова"]
 
 
 async def test_a_picture_is_sent(vk: Vk, club: Club) -> None:
@@ -144,7 +144,7 @@ async def test_events_come_by_long_poll(vk: Vk, club: Club) -> None:
     box.write(club.client, club.id, "Здравствуйте")
     sent = await messages.send(vk, club.client, "Счёт", 5, keyboard.inline(row))
     box.press(club.client, club.id, (0, 0), sent.cmid)
-    batch = await longpoll.check(vk, server, key, ts, wait=1)
+    batch = await long_poll.check(vk, server, key, ts, wait=1)
     new, reply, press = map(events.envelope, batch.updates)
     assert events.message(new.object).text == "Здравствуйте"
     assert events.buttons(events.message(new.object).client_info)[-1] == "inline"
@@ -154,7 +154,7 @@ async def test_events_come_by_long_poll(vk: Vk, club: Club) -> None:
     await messages.answer_event(
         vk, pressed.event_id, club.client, club.client, messages.snackbar("Спасибо")
     )
-    assert (await longpoll.check(vk, server, "wrong", batch.ts, wait=1)).failed == 2
+    assert (await long_poll.check(vk, server, "wrong", batch.ts, wait=1)).failed == 2
 
 
 async def test_goods_are_closed_to_a_community_and_open_to_its_owner(

@@ -10,7 +10,7 @@ import pytest
 from sigma.channels.vk import groups, market, messages
 from sigma.channels.vk.client import Clients, Vk
 from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
-from sigma.channels.vk.form import public
+from sigma.channels.vk.fields import public
 from tests.channels.vk_line import KEY, SILENCE, Line, Time, clients, connection, listening, said
 from tests.providers.lines import http
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sigma.channels.vk import keyboard, longpoll, messages, people, photos
+from sigma.channels.vk import keyboard, long_poll, messages, photos, users
 from sigma.channels.vk.client import Vk
 from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
-from sigma.channels.vk.people import Person
+from sigma.channels.vk.users import Person
 from tests.channels.vk_line import KEY, Line, said, talking
 from tests.providers.lines import http
 
@@ -183,14 +183,14 @@ async def test_people_and_communities_are_asked_for_by_number(wire: tuple[Vk, Li
     vk, line = wire
     line.say([{"id": 777, "first_name": "Анна", "last_name": "К", "photo_100": "javascript:1"}])
     line.say({"groups": [{"id": 5, "name": "Студия", "photo_100": "https://a.example/5"}]})
-    found = await people.profiles(vk, [777, -5, 777])
+    found = await users.profiles(vk, [777, -5, 777])
     assert found == [Person(777, "Анна К", ""), Person(-5, "Студия", "https://a.example/5")]
     assert line.asked == [
         ("users.get", {"user_ids": "777", "fields": "photo_100", "lang": "ru"}),
         ("groups.getById", {"group_ids": "5"}),
     ]
     assert "Анна" not in repr(found)
-    assert await people.profiles(vk, []) == []
+    assert await users.profiles(vk, []) == []
 
 
 async def test_a_picture_is_given_to_the_upload_server_and_named(wire: tuple[Vk, Line]) -> None:
@@ -239,8 +239,8 @@ async def test_events_are_asked_for(wire: tuple[Vk, Line]) -> None:
     vk, line = wire
     update = {"type": "message_new", "event_id": "a", "group_id": 123456, "object": {}}
     line.answers.append(said({"ts": "1820350345", "updates": [update, "rubbish"]}))
-    batch = await longpoll.check(vk, f"{line.url}/lp", "poll-key", "1820350344")
-    assert batch == longpoll.Batch("1820350345", (update,))
+    batch = await long_poll.check(vk, f"{line.url}/lp", "poll-key", "1820350344")
+    assert batch == long_poll.Batch("1820350345", (update,))
     assert line.heard[0].verb == "GET"
     assert line.heard[0].query == {
         "act": ["a_check"],
@@ -254,18 +254,18 @@ async def test_events_are_asked_for(wire: tuple[Vk, Line]) -> None:
 @pytest.mark.parametrize(
     ("answer", "batch"),
     [
-        ({"failed": 1, "ts": 30}, longpoll.Batch("30", failed=1)),
-        ({"failed": 2}, longpoll.Batch("7", failed=2)),
-        ({"failed": 3}, longpoll.Batch("7", failed=3)),
-        ({"ts": 8, "updates": []}, longpoll.Batch("8")),
+        ({"failed": 1, "ts": 30}, long_poll.Batch("30", failed=1)),
+        ({"failed": 2}, long_poll.Batch("7", failed=2)),
+        ({"failed": 3}, long_poll.Batch("7", failed=3)),
+        ({"ts": 8, "updates": []}, long_poll.Batch("8")),
     ],
 )
 async def test_a_failed_poll_says_what_to_renew(
-    wire: tuple[Vk, Line], answer: dict[str, Any], batch: longpoll.Batch
+    wire: tuple[Vk, Line], answer: dict[str, Any], batch: long_poll.Batch
 ) -> None:
     vk, line = wire
     line.answers.append(said(answer))
-    assert await longpoll.check(vk, f"{line.url}/lp", "k", "7") == batch
+    assert await long_poll.check(vk, f"{line.url}/lp", "k", "7") == batch
 
 
 @pytest.mark.parametrize("answer", [http(502, b""), http(200, b"<h1>"), said({"ts": "1"}), b""])
@@ -273,4 +273,4 @@ async def test_a_broken_poll_is_for_later(wire: tuple[Vk, Line], answer: bytes) 
     vk, line = wire
     line.answers.append(answer)
     with pytest.raises(Later):
-        await longpoll.check(vk, f"{line.url}/lp", "k", "7")
+        await long_poll.check(vk, f"{line.url}/lp", "k", "7")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.channels.vk import events
-from sigma.channels.vk.people import read_person
-from sigma.domain.message import Shown
+from sigma.channels.vk.users import read_person
+from sigma.domain.messaging.message import Shown
 
 MARKET = {
     "type": "market",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sigma.channels.vk import market
 from sigma.channels.vk.client import Vk
 from sigma.channels.vk.errors import Later, NeedsPerson
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind
 from tests.channels.vk_line import Line, said, talking
 from tests.providers.lines import http
 

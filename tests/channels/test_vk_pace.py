@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.channels.vk.errors import Later
-from sigma.channels.vk.pace import Pace
+from sigma.channels.vk.rate_limit import Pace
 from tests.channels.vk_line import KEY, Time, clients, connection, listening
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sigma.channels.vk.client import Clients, Vk
-from sigma.domain.connection import Connection
+from sigma.domain.billing.connection import Connection
 from tests.providers.lines import http
 from tests.vk_schema import check_request
 

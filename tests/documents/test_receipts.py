@@ -8,16 +8,16 @@ import pytest
 
 from sigma.documents import attention_mail, receipt_mail, receipt_pdf, refund_mail
 from sigma.documents import test_mail as trial_mail
-from sigma.domain import refund as refunds
-from sigma.domain.invoice import Invoice, Item
-from sigma.domain.invoice import Status as InvoiceStatus
+from sigma.domain.accounts.shop import Seller, SellerKind, Shop
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.invoice import Invoice, Item
+from sigma.domain.billing.invoice import Status as InvoiceStatus
+from sigma.domain.billing.payment import Attention, Payment, Status
+from sigma.domain.billing.receipt import Receipt, build_receipt
+from sigma.domain.billing.refund import Refund
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Payment, Status
-from sigma.domain.receipt import Receipt, build_receipt
-from sigma.domain.refund import Refund
-from sigma.domain.shop import Seller, SellerKind, Shop
 from sigma.texts import Words
-from sigma.texts.slip import slip
+from sigma.texts.receipt_view import slip
 
 MOMENT = 1_795_518_300_000_000  # 24 November 2026, 14:05 in Moscow
 LINK = "https://pay.example.ru/r/AbCdEf0123456789AbCdEf"

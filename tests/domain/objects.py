@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sigma.domain import invoice as invoices
-from sigma.domain import payment as payments
-from sigma.domain import refund as refunds
+from sigma.domain.accounts.shop import Seller, SellerKind, Shop
+from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing import payment as payments
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.invoice import Draft, Invoice
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
 from sigma.domain.change import Change
-from sigma.domain.invoice import Draft, Invoice
 from sigma.domain.ledger import Account, Entry
-from sigma.domain.mail import Mail
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
-from sigma.domain.shop import Seller, SellerKind, Shop
 
 NOW = 1_795_500_000_000_000  # 24 November 2026, UTC microseconds
 HOUR = 3_600_000_000

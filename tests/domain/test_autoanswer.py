@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.autoanswer import (
+from sigma.domain.catalogue.service import PriceKind, Service
+from sigma.domain.messaging.auto_reply import (
     FRESH,
     MAX_TEXT,
     Asked,
@@ -17,9 +18,8 @@ from sigma.domain.autoanswer import (
     decide,
     open_at,
 )
-from sigma.domain.conversation import Conversation
+from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service
 
 NOW = 1_800_000_000_000_000
 WEEK = ((600, 1200),) * 5 + (None, None)  # 10:00–20:00, Saturday and Sunday off

@@ -6,16 +6,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigma.domain import payment as payments
-from sigma.domain import refund as refunds
+from sigma.domain.billing import payment as payments
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.invoice import Invoice, lapse, void
+from sigma.domain.billing.payment import Attention, Payment
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Invoice, lapse, void
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Payment
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
 from tests.domain.objects import HOUR, NOW, SHOP, Books, NewIds, invoice, payment
 
 PAYMENTS = ("pay_1", "pay_2", "pay_3")

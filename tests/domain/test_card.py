@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain import invoice as invoices
-from sigma.domain.card import Face, Taken, look_of
-from sigma.domain.invoice import Invoice
+from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import Status
+from sigma.domain.messaging.card import Face, Taken, look_of
 from sigma.domain.money import Money
-from sigma.domain.payment import Status
 from tests.domain.objects import NOW
 from tests.domain.objects import invoice as make_invoice
 from tests.domain.objects import payment as make_payment

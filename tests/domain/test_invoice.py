@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from sigma.domain import invoice as invoices
+from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing.invoice import (
+    FLOW,
+    LATEST,
+    Event,
+    Item,
+    Status,
+    check_draft,
+    check_payable,
+)
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import FLOW, LATEST, Event, Item, Status, check_draft, check_payable
 from sigma.domain.money import MAX_MINOR, Money
-from sigma.domain.question import Kind, Question
 from tests.domain.objects import HOUR, NOW, NewIds, draft, invoice
 
 ITEM = Item("Маникюр", "1", Money(150_000))

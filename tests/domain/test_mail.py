@@ -1,7 +1,7 @@
 """A mail: one row, with the server's own answer."""
 
-from sigma.domain.connection import Connection
-from sigma.domain.mail import Mail, Status, refused, sent
+from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.mail import Mail, Status, refused, sent
 from tests.domain.objects import NOW
 
 QUEUED = Mail("mail_1", "shp_1", "receipt", "pay_1", "pay_1", NOW)

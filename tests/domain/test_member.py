@@ -2,9 +2,9 @@
 
 import pytest
 
+from sigma.domain.accounts.member import MAY, Member, Permission, Role
+from sigma.domain.billing.mail import mask_email
 from sigma.domain.errors import CODES, Refused
-from sigma.domain.mail import mask_email
-from sigma.domain.member import MAY, Member, Permission, Role
 
 R, A, I, W, V, C, F, S, J = (  # noqa: E741
     Permission.READ,

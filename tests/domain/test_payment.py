@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from sigma.domain import invoice as invoices
-from sigma.domain import payment as payments
+from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing import payment as payments
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import FLOW, Attention, Event, Method, Payment, Status
+from sigma.domain.billing.receipt import Receipt
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Invoice
 from sigma.domain.ledger import Account
-from sigma.domain.mail import Mail
 from sigma.domain.money import Money
-from sigma.domain.payment import FLOW, Attention, Event, Method, Payment, Status
-from sigma.domain.receipt import Receipt
 from tests.domain.objects import (
     HOUR,
     NOW,

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from sigma.domain.phrase import BadPhrase, Phrase, read_phrase
+from sigma.domain.catalogue.phrase import BadPhrase, Phrase, read_phrase
 
 TODAY = date(2026, 11, 24)  # a Tuesday
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.errors import Problem
-from sigma.domain.question import (
+from sigma.domain.billing.question import (
     BUILT_IN,
     LIMITS,
     RESERVED,
@@ -18,6 +17,7 @@ from sigma.domain.question import (
     read_answers,
     read_phone,
 )
+from sigma.domain.errors import Problem
 
 OPTIONS = ("S", "M", "Размер L")
 ONE_OF_EACH = tuple(

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain import refund as refunds
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Attention, Payment
+from sigma.domain.billing.payment import Status as PaymentStatus
+from sigma.domain.billing.refund import FLOW, Event, Refund, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
 from sigma.domain.ledger import Account
-from sigma.domain.mail import Mail
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Payment
-from sigma.domain.payment import Status as PaymentStatus
-from sigma.domain.refund import FLOW, Event, Refund, Status
 from tests.domain.objects import NOW, NewIds, captured, payment, refund, refund_reply
 
 P, S, F = Status.PENDING, Status.SUCCEEDED, Status.FAILED

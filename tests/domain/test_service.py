@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
+from sigma.domain.accounts.slug import check_slug
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import (
+    PriceKind,
+    Service,
+    Template,
+    check_service,
+    draft_of,
+    moved,
+)
 from sigma.domain.errors import Refused
-from sigma.domain.front import check_slug
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Service, Template, check_service, draft_of, moved
 from tests.domain.objects import NOW, SHOP
 
 DAY = 86_400_000_000

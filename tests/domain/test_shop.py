@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.shop import Seller, SellerKind, check_seller, inn_ok, ogrn_ok, url_ok
+from sigma.domain.accounts.shop import Seller, SellerKind, check_seller, inn_ok, ogrn_ok, url_ok
 from tests.domain.objects import SHOP
 
 COMPANY, IP, NPD = SellerKind.COMPANY, SellerKind.IP, SellerKind.NPD

@@ -7,7 +7,7 @@ import pytest
 
 from sigma.providers.base import Access
 from sigma.providers.registry import close_providers, open_providers
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests.providers.stage import Stage
 from tests.providers.yookassa_stage import YooKassaStage
 

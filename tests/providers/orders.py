@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from sigma.domain.billing.payment import Reply
 from sigma.domain.money import Money
-from sigma.domain.payment import Reply
 from sigma.providers.base import Access, Order, RefundOrder
 from tests.providers.stage import SLOW_S, Stage
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Protocol
 
-from sigma.domain.payment import Reply
+from sigma.domain.billing.payment import Reply
 from sigma.providers.base import Access, Provider
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain.payment import Event, Reply
+from sigma.domain.billing.payment import Event, Reply
 from sigma.providers.base import Access, Rejected, Unknown
 from tests.providers.orders import SUM, order, start
 from tests.providers.stage import Stage

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from sigma.domain.billing.payment import Event
 from sigma.domain.money import Money
-from sigma.domain.payment import Event
 from sigma.providers.base import Access, Rejected
 from tests.providers.orders import HOUR_US, SUM, back, paid, start
 from tests.providers.stage import Call, Stage

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sigma.domain import refund
+from sigma.domain.billing import refund
+from sigma.domain.billing.payment import Event
 from sigma.domain.money import Money
-from sigma.domain.payment import Event
 from sigma.providers.base import Access, Rejected, Unknown
 from tests.providers.orders import SUM, back, paid, start
 from tests.providers.stage import Call, Stage, Trouble

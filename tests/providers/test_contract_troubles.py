@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain import refund
+from sigma.domain.billing import refund
+from sigma.domain.billing.payment import Event
 from sigma.domain.money import Money
-from sigma.domain.payment import Event
 from sigma.providers.base import Access, Unknown
 from tests.providers.orders import HOUR_US, SUM, back, hasty, order, paid, start
 from tests.providers.stage import Call, Stage, Trouble

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sigma.domain.connection import Connection
+from sigma.domain.billing.connection import Connection
 from sigma.domain.money import Money
 from sigma.providers.base import Access, Provider, RefundOrder, Rejected, Unknown, access_to
 from sigma.providers.registry import close_providers, open_client, open_providers

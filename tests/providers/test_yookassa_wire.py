@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain import refund as refunds
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.payment import Event, Method
 from sigma.domain.money import EXPONENTS, MAX_MINOR, Money
-from sigma.domain.payment import Event, Method
 from sigma.providers.base import ReceiptLine, RefundOrder, Rejected, Unknown
 from sigma.providers.yookassa import wire
 from tests.providers.orders import order

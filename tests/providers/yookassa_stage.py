@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from sigma.domain.payment import Reply
+from sigma.domain.billing.payment import Reply
 from sigma.providers.base import Access, Provider
 from tests.providers.stage import SLOW_S, Call, Trouble
 

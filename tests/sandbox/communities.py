@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 
 RANDOM_IDS = itertools.count(1)
 

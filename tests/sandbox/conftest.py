@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests.sandbox.communities import Ear, Owner, ear
 from tests.sandbox.merchants import Hook, Merchant
 from tests.sandbox.watched import Watched

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 
 SHOPS = itertools.count(100_500)
 

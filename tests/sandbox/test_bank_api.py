@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from sigma.sandbox.bank.cards import TEST_CARDS, ListedCard, brand_of, luhn
+from sigma_sandbox.bank.cards import TEST_CARDS, ListedCard, brand_of, luhn
 from tests.sandbox.merchants import Merchant, wish
 
 OK_CARD = "5555555555554444"

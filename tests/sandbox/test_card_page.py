@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sigma.sandbox.app import SandboxConfig, start_sandbox
-from sigma.sandbox.bank import texts
-from sigma.sandbox.bank.cards import DECLINE_REASONS, TEST_CARDS
+from sigma_sandbox.app import SandboxConfig, start_sandbox
+from sigma_sandbox.bank.cards import DECLINE_REASONS, TEST_CARDS
+from sigma_sandbox.bank.pages import texts
 from tests.sandbox.merchants import Merchant
 
 WITH_CODE = "2200 0000 0000 0004"

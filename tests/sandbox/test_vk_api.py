@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sigma.sandbox.app import SandboxConfig, start_sandbox
+from sigma_sandbox.app import SandboxConfig, start_sandbox
 from tests.sandbox.communities import Owner, drawn
 
 PAY = {

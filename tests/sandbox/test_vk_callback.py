@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from sigma.sandbox.app import SandboxConfig, start_sandbox
+from sigma_sandbox.app import SandboxConfig, start_sandbox
 from tests.sandbox.communities import Ear, Owner
 
 CHECK = {"action": {"type": "callback", "label": "Проверить", "payload": '{"cmd":"check"}'}}

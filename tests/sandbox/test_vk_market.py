@@ -2,7 +2,7 @@
 
 import httpx
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests.sandbox.communities import Owner, drawn
 
 

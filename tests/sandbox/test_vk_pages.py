@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
-from sigma.sandbox.app import Sandbox
-from sigma.sandbox.vk.state import Vk
-from sigma.sandbox.vk.things import Community, Item, Message
+from sigma_sandbox.app import Sandbox
+from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.world.models import Community, Item, Message
 
 OWNER = 1001
 

@@ -2,9 +2,9 @@
 
 import json
 
-from sigma.sandbox.vk.api import METHODS
-from sigma.sandbox.vk.pictures import draw_photo
-from sigma.sandbox.vk.things import EVENT_NAMES, Album, Attachment
+from sigma_sandbox.vk.api.dispatch import METHODS
+from sigma_sandbox.vk.world.models import EVENT_NAMES, Album, Attachment
+from sigma_sandbox.vk.world.pictures import draw_photo
 from tests import vk_oracle, vk_schema
 from tests.sandbox.communities import Ear
 from tests.sandbox.watched import Watched

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sigma.sandbox.app import SandboxConfig, run_sandbox, start_sandbox
-from sigma.sandbox.bank.cards import TEST_CARDS
-from sigma.sandbox.control import MEANINGS, Effect
-from sigma.sandbox.server import bind
+from sigma_sandbox.app import SandboxConfig, run_sandbox, start_sandbox
+from sigma_sandbox.bank.cards import TEST_CARDS
+from sigma_sandbox.faults import MEANINGS, Effect
+from sigma_sandbox.server import bind
 from tests.sandbox.merchants import Merchant, wish
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import msgspec
 
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Refused
-from sigma.domain.mail import Mail
-from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment
-from sigma.domain.refund import Refund
 from sigma.providers.base import Unknown
-from sigma.services import notices, payments, refunds
-from sigma.services.payments import Details
+from sigma.services.billing import acquirer_notices, payments, refunds
+from sigma.services.billing.payments import Details
 from tests.books import disagreements
 from tests.world import World
 
@@ -73,7 +73,7 @@ async def notice(world: World, event: str, thing: dict[str, Any]) -> bytes:
 
 async def tell(world: World, body: bytes) -> None:
     """A notice comes to our door."""
-    await notices.take(world.ctx, "yookassa", world.connection.id, body)
+    await acquirer_notices.take(world.ctx, "yookassa", world.connection.id, body)
 
 
 async def told_of(world: World, provider_id: str, event: str = "payment.succeeded") -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sigma.sandbox.app import Sandbox
+from sigma_sandbox.app import Sandbox
 from tests.vk_world import VkWorld, open_vk_world
 from tests.world import World, open_world
 

@@ -11,13 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sigma.domain.autoanswer import AutoAnswers
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.change import Change
-from sigma.domain.invoice import Invoice
-from sigma.domain.member import Member, Role
+from sigma.domain.messaging.auto_reply import AutoAnswers
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.services import autoanswer, history, intake, invoices, payments
+from sigma.services.billing import invoices, payments
+from sigma.services.communities import event_intake
+from sigma.services.conversations import history_sync
+from sigma.services.invoice_cards import auto_reply
 from sigma.store import changes
 from tests.services.acts import refused
 from tests.vk_world import VkWorld
@@ -39,7 +42,7 @@ async def shop(vk_world: VkWorld) -> VkWorld:
 
 async def wants(world: VkWorld, wanted: AutoAnswers) -> None:
     """The owner saves the settings."""
-    await autoanswer.save(world.ctx, world.member, wanted)
+    await auto_reply.save(world.ctx, world.member, wanted)
 
 
 async def offered(
@@ -94,7 +97,7 @@ async def told_count(world: VkWorld, words: str, person: int = 0) -> int:
 
 async def test_nothing_is_answered_until_the_owner_wants_it(vk_world: VkWorld) -> None:
     await offered(vk_world, "Маникюр", PriceKind.FIXED, 150_000)
-    assert (await autoanswer.rules(vk_world.ctx, vk_world.member)).on is False
+    assert (await auto_reply.rules(vk_world.ctx, vk_world.member)).on is False
     await says(vk_world)
     await says(vk_world, "Маникюр")
     assert await vk_world.texts_at_vk() == ["Добрый день", "Маникюр"]
@@ -174,7 +177,7 @@ async def test_two_presses_at_the_same_moment_make_one_invoice(shop: VkWorld) ->
         await shop.client_does("press", cmid=2, button=[0, 0])
     await shop.hear()
     ids = [one.id for one in (await shop.messages()) if not one.out]
-    await asyncio.gather(*(autoanswer.answer(shop.ctx, one) for one in ids * 3))
+    await asyncio.gather(*(auto_reply.answer(shop.ctx, one) for one in ids * 3))
     await shop.work()
     (invoice,) = await issued(shop)
     assert await told_count(shop, GREETING) == 1
@@ -186,7 +189,7 @@ async def test_two_workers_with_one_job_answer_once(shop: VkWorld) -> None:
     await says(shop, "Маникюр")
     before = await shop.texts_at_vk()
     for message in await shop.messages():
-        await asyncio.gather(*(autoanswer.answer(shop.ctx, message.id) for _ in range(4)))
+        await asyncio.gather(*(auto_reply.answer(shop.ctx, message.id) for _ in range(4)))
     await shop.work()
     assert await shop.texts_at_vk() == before
     assert len(await issued(shop)) == 1
@@ -244,13 +247,13 @@ async def noon(world: VkWorld) -> None:
 
 
 async def test_one_dialog_makes_only_so_many_invoices_a_day_by_itself(shop: VkWorld) -> None:
-    titles = [f"Услуга {n}" for n in range(autoanswer.LOOKED_AT + 3)]
+    titles = [f"Услуга {n}" for n in range(auto_reply.LOOKED_AT + 3)]
     for n, title in enumerate(titles):
         await offered(shop, title, PriceKind.FIXED, 100_000 + n)
     for title in (*titles, *titles[:5]):
         await says(shop, title)
     made = (await invoices.listing(shop.ctx, shop.member, limit=100)).data
-    assert len(made) == autoanswer.LOOKED_AT
+    assert len(made) == auto_reply.LOOKED_AT
     assert (await shop.conversation()).unanswered, "a person sees who asks so much"
     await shop.move(hours=25)
     await says(shop, titles[-1])
@@ -331,7 +334,7 @@ async def test_a_worker_that_was_away_answers_nothing_old(shop: VkWorld) -> None
     await shop.client_writes("Маникюр")
     for event in await shop.told():
         await shop.hook(event)
-    await intake.handle(shop.ctx, f"{shop.community_id}:peer:{shop.person}")
+    await event_intake.handle(shop.ctx, f"{shop.community_id}:peer:{shop.person}")
     shop.clock.move(minutes=11)
     await shop.work()
     assert await shop.texts_at_vk() == ["Маникюр"]
@@ -341,14 +344,14 @@ async def test_a_worker_that_was_away_answers_nothing_old(shop: VkWorld) -> None
 async def test_what_the_history_tells_in_time_is_answered_and_late_is_not(shop: VkWorld) -> None:
     await shop.client_writes("Добрый день")
     await shop.told()  # lost on the way
-    await history.catch_up(shop.ctx, shop.community_id)
+    await history_sync.catch_up(shop.ctx, shop.community_id)
     await shop.work()
     assert await told_count(shop, GREETING) == 1
     late = await shop.new_person()
     await shop.client_writes("Здравствуйте", late)
     await shop.told()
     shop.clock.move(minutes=11)
-    await history.catch_up(shop.ctx, shop.community_id)
+    await history_sync.catch_up(shop.ctx, shop.community_id)
     await shop.work()
     assert await shop.texts_at_vk(late) == ["Здравствуйте"]
 
@@ -380,8 +383,8 @@ async def test_a_service_that_cannot_be_billed_waits_for_a_person(shop: VkWorld)
 
 async def test_only_the_owner_changes_what_is_answered(shop: VkWorld) -> None:
     operator = Member("usr_other", shop.shop.id, Role.OPERATOR)
-    assert await refused(autoanswer.rules(shop.ctx, operator)) == "forbidden"
-    assert await refused(autoanswer.save(shop.ctx, operator, AutoAnswers())) == "forbidden"
+    assert await refused(auto_reply.rules(shop.ctx, operator)) == "forbidden"
+    assert await refused(auto_reply.save(shop.ctx, operator, AutoAnswers())) == "forbidden"
     wrong = replace(ON, greeting="о" * 2000)
-    assert await refused(autoanswer.save(shop.ctx, shop.member, wrong)) == "validation"
-    assert await autoanswer.rules(shop.ctx, shop.member) == ON
+    assert await refused(auto_reply.save(shop.ctx, shop.member, wrong)) == "validation"
+    assert await auto_reply.rules(shop.ctx, shop.member) == ON

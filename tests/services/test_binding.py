@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain.card import Face
-from sigma.services import binding, cards, checkout
-from sigma.store.seal import Sealer
+from sigma.domain.messaging.card import Face
+from sigma.services.checkout import checkout
+from sigma.services.invoice_cards import cards, payment_links
+from sigma.store.encryption import Sealer
 from tests.dialog_money import card_of, greeted, in_dialog, issued, mark_at_vk, opens, pays
 from tests.vk_world import VkWorld
 
@@ -104,13 +105,13 @@ async def test_a_mark_is_good_for_one_installation_only(vk_world: VkWorld) -> No
     await greeted(vk_world)
     invoice = await issued(vk_world)
     card = await card_of(vk_world, invoice)
-    url = binding.link(vk_world.ctx, invoice, card.id)
+    url = payment_links.link(vk_world.ctx, invoice, card.id)
     mark = url.partition("?d=")[2]
-    assert (len(mark), binding.looks_right(mark)) == (16, True)
-    assert mark == binding.mark_of(vk_world.ctx, card.id)
+    assert (len(mark), payment_links.looks_right(mark)) == (16, True)
+    assert mark == payment_links.mark_of(vk_world.ctx, card.id)
     elsewhere = replace(vk_world.ctx, sealer=Sealer(["another installation's secret key"]))
-    assert binding.mark_of(elsewhere, card.id) != mark
+    assert payment_links.mark_of(elsewhere, card.id) != mark
     async with vk_world.ctx.db.read() as tx:
-        found = await binding.card_of(vk_world.ctx, tx, invoice.id, mark)
+        found = await payment_links.card_of(vk_world.ctx, tx, invoice.id, mark)
         assert found is not None and found.id == card.id  # noqa: PT018
-        assert await binding.card_of(elsewhere, tx, invoice.id, mark) is None
+        assert await payment_links.card_of(elsewhere, tx, invoice.id, mark) is None

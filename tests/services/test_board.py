@@ -6,24 +6,27 @@ from typing import Any
 
 import pytest
 
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.mail import Status as MailStatus
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
-from sigma.domain.conversation import Conversation
-from sigma.domain.invoice import Invoice
-from sigma.domain.mail import Mail
-from sigma.domain.mail import Status as MailStatus
-from sigma.domain.member import Role
+from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment
-from sigma.domain.refund import Refund
-from sigma.domain.refund import Status as RefundStatus
-from sigma.services import autoanswer, board, inbox, invoices, mails, refunds
-from sigma.services.autoanswer import AutoAnswers
-from sigma.services.board import MONEY, Act, Group, Line
+from sigma.services.billing import invoices, mails, refunds
 from sigma.services.context import HOUR, MINUTE
-from sigma.store import changes, conversations
-from sigma.store import mails as mail_rows
-from sigma.store import payments as payment_rows
-from sigma.store import refunds as refund_rows
+from sigma.services.conversations import inbox
+from sigma.services.invoice_cards import auto_reply, todo_board
+from sigma.services.invoice_cards.auto_reply import AutoAnswers
+from sigma.services.invoice_cards.todo_board import MONEY, Act, Group, Line
+from sigma.store import changes
+from sigma.store.billing import mails as mail_rows
+from sigma.store.billing import payments as payment_rows
+from sigma.store.billing import refunds as refund_rows
+from sigma.store.messaging import conversations
 from tests.dialog_money import card_of, greeted, in_dialog, issued, opens, pays
 from tests.services.acts import as_role, refused
 from tests.vk_world import VkWorld
@@ -32,7 +35,7 @@ from tests.world import ASK
 
 async def lines(world: VkWorld, group: Group, **more: Any) -> list[Line]:
     """One part of the board as the owner sees it."""
-    found = await board.view(world.ctx, world.member, group, limit=50, **more)
+    found = await todo_board.view(world.ctx, world.member, group, limit=50, **more)
     (part,) = found.parts
     assert found.counts[group] == len(part.lines) or more
     return part.lines
@@ -40,7 +43,7 @@ async def lines(world: VkWorld, group: Group, **more: Any) -> list[Line]:
 
 async def counts(world: VkWorld) -> dict[str, int]:
     """What is counted on the first page, where there is something."""
-    found = await board.counts(world.ctx, world.member)
+    found = await todo_board.counts(world.ctx, world.member)
     return {str(group): n for group, n in found.items() if n}
 
 
@@ -105,7 +108,7 @@ async def asked_back(world: VkWorld, payment: Payment, **facts: Any) -> Refund:
 
 
 async def test_an_empty_shop_has_an_empty_board(vk_world: VkWorld) -> None:
-    found = await board.view(vk_world.ctx, vk_world.member, limit=5)
+    found = await todo_board.view(vk_world.ctx, vk_world.member, limit=5)
     assert found.parts == []
     assert set(found.counts.values()) == {0}
 
@@ -146,7 +149,7 @@ async def test_an_answer_takes_a_dialog_off_and_the_next_word_begins_anew(
 
 
 async def test_an_automatic_answer_answers_nobody_and_hides_no_words(vk_world: VkWorld) -> None:
-    await autoanswer.save(vk_world.ctx, vk_world.member, AutoAnswers(on=True))
+    await auto_reply.save(vk_world.ctx, vk_world.member, AutoAnswers(on=True))
     await vk_world.client_writes("Есть место\nв субботу?")
     await vk_world.hear()
     assert (await vk_world.conversation()).last_out
@@ -268,14 +271,14 @@ async def test_who_may_not_read_dialogs_sees_money_without_names(vk_world: VkWor
     payment = await pays(vk_world, await in_dialog(vk_world))
     await failed_mail(vk_world, payment)
     await greeted(vk_world)
-    found = await board.view(vk_world.ctx, viewer, limit=5)
+    found = await todo_board.view(vk_world.ctx, viewer, limit=5)
     assert tuple(found.counts) == MONEY
     paid, mail = found.parts
     assert [paid.group, mail.group] == [Group.PAID, Group.MAIL]
     assert {line.who for part in found.parts for line in part.lines} == {None}
     assert mail.lines[0].act is Act.PAYMENT, "who may not send, looks"
     for group in (Group.UNANSWERED, Group.UNOPENED, Group.OPENED):
-        assert await refused(board.view(vk_world.ctx, viewer, group, limit=5)) == "forbidden"
+        assert await refused(todo_board.view(vk_world.ctx, viewer, group, limit=5)) == "forbidden"
 
 
 async def test_a_long_list_goes_on_where_it_ended(vk_world: VkWorld) -> None:
@@ -299,7 +302,9 @@ async def test_a_long_list_goes_on_where_it_ended(vk_world: VkWorld) -> None:
         seen: list[Line] = []
         cursor: str | None = None
         while True:
-            found = await board.view(vk_world.ctx, vk_world.member, group, limit=5, cursor=cursor)
+            found = await todo_board.view(
+                vk_world.ctx, vk_world.member, group, limit=5, cursor=cursor
+            )
             seen += found.parts[0].lines
             cursor = found.parts[0].next_cursor
             if cursor is None:
@@ -321,14 +326,14 @@ async def test_another_shop_sees_nothing_of_it(vk_world: VkWorld) -> None:
     other = replace(vk_world.shop, id=vk_world.ctx.new_id("shp"), slug=None, version=0)
     await changes.commit(vk_world.ctx.db, Change((other,)), vk_world.ctx.now())
     stranger = replace(as_role(vk_world, Role.OWNER), shop_id=other.id)
-    assert set((await board.counts(vk_world.ctx, stranger)).values()) == {0}
-    assert await refused(board.remind(vk_world.ctx, stranger, card.id)) == "not_found"
+    assert set((await todo_board.counts(vk_world.ctx, stranger)).values()) == {0}
+    assert await refused(todo_board.remind(vk_world.ctx, stranger, card.id)) == "not_found"
 
 
 async def test_a_reminder_goes_into_the_dialog_once_a_day(vk_world: VkWorld) -> None:
     invoice = await in_dialog(vk_world)
     card = await card_of(vk_world, invoice)
-    both = (board.remind(vk_world.ctx, vk_world.member, card.id) for _ in range(3))
+    both = (todo_board.remind(vk_world.ctx, vk_world.member, card.id) for _ in range(3))
     assert sorted(await asyncio.gather(*both)) == [False, False, True]
     await vk_world.work()
     texts = await vk_world.texts_at_vk()
@@ -337,7 +342,7 @@ async def test_a_reminder_goes_into_the_dialog_once_a_day(vk_world: VkWorld) -> 
     assert (await line_of(vk_world, Group.UNOPENED)).reminded_at is not None
     await vk_world.move(days=1)
     assert (await line_of(vk_world, Group.UNOPENED)).reminded_at is None
-    assert await board.remind(vk_world.ctx, vk_world.member, card.id)
+    assert await todo_board.remind(vk_world.ctx, vk_world.member, card.id)
     await vk_world.work()
     assert len(await vk_world.texts_at_vk()) == len(texts) + 1
 
@@ -347,7 +352,7 @@ async def test_a_reminder_is_no_answer_to_a_question(vk_world: VkWorld) -> None:
     await greeted(vk_world)
     before = await line_of(vk_world, Group.UNANSWERED)
     hand = (await vk_world.conversation()).by_hand
-    await board.remind(vk_world.ctx, vk_world.member, (await card_of(vk_world, invoice)).id)
+    await todo_board.remind(vk_world.ctx, vk_world.member, (await card_of(vk_world, invoice)).id)
     await vk_world.work()
     after = await vk_world.conversation()
     assert (after.unanswered, after.unread, after.by_hand) == (True, 1, hand)
@@ -364,11 +369,11 @@ async def test_who_cannot_be_written_to_is_not_reminded_and_it_is_said_why(
     assert line.act is Act.ANSWER
     assert line.who
     assert line.who.closed == "901"
-    reminding = board.remind(vk_world.ctx, vk_world.member, card.id)
+    reminding = todo_board.remind(vk_world.ctx, vk_world.member, card.id)
     assert await refused(reminding) == "cannot_write"
     await change(vk_world, closed="")
     viewer = as_role(vk_world, Role.VIEWER)
-    assert await refused(board.remind(vk_world.ctx, viewer, card.id)) == "forbidden"
+    assert await refused(todo_board.remind(vk_world.ctx, viewer, card.id)) == "forbidden"
     await pays(vk_world, invoice)
-    reminding = board.remind(vk_world.ctx, vk_world.member, card.id)
+    reminding = todo_board.remind(vk_world.ctx, vk_world.member, card.id)
     assert await refused(reminding) == "invoice_already_paid"

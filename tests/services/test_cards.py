@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain.card import Face
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.billing.invoice import Draft
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Draft
-from sigma.domain.member import Member, Role
+from sigma.domain.messaging.card import Face
 from sigma.domain.money import Money
-from sigma.services import cards, invoices, payments
-from sigma.store import cards as rows
-from sigma.store import changes, inbox
+from sigma.services.billing import invoices, payments
+from sigma.services.invoice_cards import cards
+from sigma.store import changes
+from sigma.store.messaging import cards as rows
+from sigma.store.messaging import inbox
 from tests.dialog_money import (
     SUM,
     button,

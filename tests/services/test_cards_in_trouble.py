@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from sigma.channels.vk.errors import Later
-from sigma.domain.card import Face
 from sigma.domain.change import Change
-from sigma.domain.message import AUTO, Status
-from sigma.sandbox.vk import speech
-from sigma.services import cards, communities, event_delivery, invoices, outbox
-from sigma.store import cards as rows
+from sigma.domain.messaging.card import Face
+from sigma.domain.messaging.message import AUTO, Status
+from sigma.services.billing import invoices
+from sigma.services.communities import communities, event_subscription
+from sigma.services.conversations import outbox
+from sigma.services.invoice_cards import cards
 from sigma.store import changes
+from sigma.store.messaging import cards as rows
+from sigma_sandbox.vk.actions import outgoing
 from tests.dialog_money import (
     SUM,
     card_of,
@@ -267,7 +270,7 @@ async def test_news_of_a_closed_dialog_are_told_when_it_opens(vk_world: VkWorld)
 
 async def test_what_waits_for_another_community_is_not_woken(vk_world: VkWorld) -> None:
     await in_dialog(vk_world)
-    await event_delivery.resume(vk_world.ctx, vk_world.community_id)
+    await event_subscription.resume(vk_world.ctx, vk_world.community_id)
     assert await outbox.resume(vk_world.ctx, vk_world.community_id) == 0
     async with vk_world.ctx.db.read() as tx:
         assert await rows.behind(tx, vk_world.community_id) == ()
@@ -293,7 +296,7 @@ async def test_words_of_which_nobody_is_sure_are_said_again(vk_world: VkWorld) -
     await vk_world.work()
     there = vk_world.sandbox.vk.message(vk_world.group_id, vk_world.person, 2)
     assert there is not None
-    speech.rewrite(vk_world.sandbox.vk, there, text="Старые слова")
+    outgoing.rewrite(vk_world.sandbox.vk, there, text="Старые слова")
     async with vk_world.ctx.db.write() as tx:
         card = replace(await card_of(vk_world, invoice), shown="")
         await changes.write(tx, Change((card,)), vk_world.ctx.now())

@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.invoice import Status
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.change import Change
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Status
-from sigma.domain.member import Member, Role
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.domain.shop import Shop
-from sigma.services import catalogue, housekeeping, invoices, photos, storefront
-from sigma.services.catalogue import offer_of, small_of
-from sigma.services.storefront import Buyer
+from sigma.services.billing import invoices
+from sigma.services.catalogue import image_processing, services
+from sigma.services.catalogue.services import offer_of, small_of
+from sigma.services.checkout import storefront
+from sigma.services.checkout.storefront import Buyer
+from sigma.services.platform import housekeeping
 from sigma.store import changes
 from tests.offers import made, offer
 from tests.photos import opened, photo
@@ -29,7 +32,7 @@ ASK = (Question("email", Kind.EMAIL, required=True),)
 
 
 async def titles(world: World) -> list[str]:
-    return [s.title for s in await catalogue.listing(world.ctx, world.member)]
+    return [s.title for s in await services.listing(world.ctx, world.member)]
 
 
 def codes(refused: pytest.ExceptionInfo[Refused]) -> set[str]:
@@ -39,13 +42,13 @@ def codes(refused: pytest.ExceptionInfo[Refused]) -> set[str]:
 async def test_services_stand_in_their_order_and_move(world: World) -> None:
     first, second, third = [await made(world, name) for name in ("А", "Б", "В")]
     assert await titles(world) == ["А", "Б", "В"]
-    await catalogue.move(world.ctx, world.member, third.id, -1)
-    await catalogue.move(world.ctx, world.member, first.id, 1)
+    await services.move(world.ctx, world.member, third.id, -1)
+    await services.move(world.ctx, world.member, first.id, 1)
     assert await titles(world) == ["В", "А", "Б"]
     await asyncio.gather(
-        *(catalogue.move(world.ctx, world.member, second.id, step) for step in (-1, -1, 1))
+        *(services.move(world.ctx, world.member, second.id, step) for step in (-1, -1, 1))
     )
-    positions = [s.position for s in await catalogue.listing(world.ctx, world.member)]
+    positions = [s.position for s in await services.listing(world.ctx, world.member)]
     assert positions == sorted(set(positions))
 
 
@@ -53,18 +56,18 @@ async def test_a_service_is_changed_hidden_and_deleted_and_its_invoices_stay(wor
     service = await made(world, template=Template(ASK, 3))
     await storefront.save_slug(world.ctx, world.member, "lak")
     invoice = await storefront.buy(world.ctx, "lak", service.id, Buyer("b", "203.0.113.1"))
-    changed = await catalogue.save(
+    changed = await services.save(
         world.ctx,
         world.member,
         service.id,
         replace(offer_of(service), title="Педикюр", price=PriceKind.AGREEMENT),
     )
     assert (changed.title, changed.amount) == ("Педикюр", None)
-    assert not (await catalogue.show(world.ctx, world.member, service.id, False)).visible
-    await catalogue.delete(world.ctx, world.member, service.id)
+    assert not (await services.show(world.ctx, world.member, service.id, False)).visible
+    await services.delete(world.ctx, world.member, service.id)
     assert await titles(world) == []
     with pytest.raises(Refused, match="not_found"):
-        await catalogue.get(world.ctx, world.member, service.id)
+        await services.get(world.ctx, world.member, service.id)
     kept = await invoices.get(world.ctx, world.member, invoice.id)
     assert (kept.title, kept.service_id, kept.status) == ("Маникюр", service.id, Status.OPEN)
 
@@ -76,10 +79,10 @@ async def test_wrong_offers_and_strangers_are_refused(world: World) -> None:
     service = await made(world)
     operator = replace(world.member, role=Role.OPERATOR)
     with pytest.raises(Refused, match="forbidden"):
-        await catalogue.save(world.ctx, operator, service.id, offer())
-    assert await catalogue.listing(world.ctx, operator) == [service]
+        await services.save(world.ctx, operator, service.id, offer())
+    assert await services.listing(world.ctx, operator) == [service]
     stranger = Member("usr_x", "shp_1k10mxcfc57xxxxxxxxxxxx", Role.OWNER)
-    for act in (catalogue.get, catalogue.delete):
+    for act in (services.get, services.delete):
         with pytest.raises(Refused, match="not_found"):
             await act(world.ctx, stranger, service.id)
 
@@ -90,10 +93,10 @@ async def test_a_photo_is_drawn_anew_without_what_the_camera_wrote(world: World)
     exif[0x010F] = "Secret Camera"
     exif[0x8825] = {1: "N", 2: (55.0, 45.0, 0.0)}  # where
     sent = photo(3000, 2000, exif=exif.tobytes(), comment=b"secret words")
-    kept = await catalogue.add_photo(world.ctx, world.member, sent)
+    kept = await services.add_photo(world.ctx, world.member, sent)
     assert (kept.media_type, kept.width, kept.height) == ("image/jpeg", 1067, 1600)
     for name, longest in ((kept.id, 1600), (small_of(kept.id), 320)):
-        found = await catalogue.photo(world.ctx, name)
+        found = await services.photo(world.ctx, name)
         image = opened(found.data)
         assert max(image.size) == longest
         assert not image.getexif()
@@ -103,12 +106,12 @@ async def test_a_photo_is_drawn_anew_without_what_the_camera_wrote(world: World)
 
 
 async def test_a_see_through_picture_stays_see_through(world: World) -> None:
-    clear = await catalogue.add_photo(world.ctx, world.member, photo(100, 80, "PNG", mode="RGBA"))
+    clear = await services.add_photo(world.ctx, world.member, photo(100, 80, "PNG", mode="RGBA"))
     assert clear.media_type == "image/jpeg"  # it has a channel for it, and does not use it
     image = Image.new("RGBA", (100, 80), (255, 0, 0, 0))
     out = io.BytesIO()
     image.save(out, "PNG")
-    kept = await catalogue.add_photo(world.ctx, world.member, out.getvalue())
+    kept = await services.add_photo(world.ctx, world.member, out.getvalue())
     assert kept.media_type == "image/png"
     assert opened(kept.data).convert("RGBA").getpixel((5, 5))[3] == 0
 
@@ -143,50 +146,50 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
         (bomb(8000, 8000), "photo_pixels"),
         (bomb(20_000, 10_000), "photo_pixels"),
         (bomb(2**31 - 1, 2**31 - 1), "photo_pixels"),
-        (b"\xff\xd8\xff" + b"\0" * photos.MAX_BYTES, "photo_size"),
+        (b"\xff\xd8\xff" + b"\0" * image_processing.MAX_BYTES, "photo_size"),
     ],
 )
 async def test_what_is_no_photo_or_too_much_of_one_is_refused(data: bytes, code: str) -> None:
     with pytest.raises(Refused) as refused:
-        await photos.drawn(data)
+        await image_processing.drawn(data)
     assert codes(refused) == {code}
 
 
 async def test_a_file_with_something_behind_the_photo_loses_it(world: World) -> None:
     both = photo(50, 50) + b"<script>alert(1)</script>"
-    kept = await catalogue.add_photo(world.ctx, world.member, both)
+    kept = await services.add_photo(world.ctx, world.member, both)
     assert b"script" not in kept.data
 
 
 async def test_another_shops_photo_cannot_be_taken(world: World) -> None:
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(50, 50))
+    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
     other = Shop(id=world.ctx.new_id("shp"), name="Чужая", created_at=0)
     await changes.commit(world.ctx.db, Change((other,)), 0)
     stranger = Member("usr_x", other.id, Role.OWNER)
-    assert await catalogue.photo_size(world.ctx, stranger, kept.id) == {}
+    assert await services.photo_size(world.ctx, stranger, kept.id) == {}
     service = await made(world, photo_id=kept.id)
-    theirs = await catalogue.add_photo(world.ctx, stranger, photo(50, 50))
+    theirs = await services.add_photo(world.ctx, stranger, photo(50, 50))
     for photo_id in ("pho_nosuch", theirs.id):
         changed = replace(offer_of(service), photo_id=photo_id)
         with pytest.raises(Refused) as refused:
-            await catalogue.save(world.ctx, world.member, service.id, changed)
+            await services.save(world.ctx, world.member, service.id, changed)
         assert codes(refused) == {"photo_gone"}
 
 
 async def test_photos_that_no_service_took_are_forgotten(world: World) -> None:
     lost, used = [
-        (await catalogue.add_photo(world.ctx, world.member, photo(50, 50))).id for _ in range(2)
+        (await services.add_photo(world.ctx, world.member, photo(50, 50))).id for _ in range(2)
     ]
     await made(world, photo_id=used)
     await housekeeping.tidy(world.ctx)
-    assert (await catalogue.photo(world.ctx, lost)).id == lost
+    assert (await services.photo(world.ctx, lost)).id == lost
     world.clock.move(days=2)
     await housekeeping.tidy(world.ctx)
     for name in (used, small_of(used)):
-        assert (await catalogue.photo(world.ctx, name)).id == name
+        assert (await services.photo(world.ctx, name)).id == name
     for name in (lost, small_of(lost)):
         with pytest.raises(Refused, match="not_found"):
-            await catalogue.photo(world.ctx, name)
+            await services.photo(world.ctx, name)
 
 
 async def test_a_page_has_a_name_of_its_own(world: World) -> None:
@@ -241,7 +244,7 @@ async def test_the_same_browser_gets_the_same_invoice_while_it_can_be_paid(world
     world.clock.move(hours=25)  # no longer fresh, though it can still be paid
     third = await buy()
     assert third not in (*first, second)
-    await catalogue.save(
+    await services.save(
         world.ctx, world.member, service.id, replace(offer_of(service), amount=Money(200_000))
     )
     fourth = await storefront.buy(world.ctx, "lak", service.id, Buyer("one", "203.0.113.1"))

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as filled
 
-from sigma.domain.community import Community
+from sigma.domain.accounts.member import Member, Role
 from sigma.domain.errors import Refused
-from sigma.domain.member import Member, Role
-from sigma.sandbox.vk.things import Contact
-from sigma.services import checklist, communities, intake, vk_links
-from sigma.services.checklist import Item, State
+from sigma.domain.messaging.community import Community
+from sigma.services.communities import checklist, communities, event_intake
+from sigma.services.communities.checklist import Item, State
+from sigma.services.vk import links
+from sigma_sandbox.vk.world.models import Contact
 from tests.clubs import Club, connected, open_club
 from tests.world import World
 
@@ -224,7 +225,7 @@ def test_what_vk_tells_of_its_settings_is_taken_over() -> None:
     ],
 )
 def test_a_typed_address_leads_to_the_page_of_keys_or_nowhere(typed: str, leads: str) -> None:
-    assert vk_links.typed_tokens_url("https://vk.com", typed) == leads
+    assert links.typed_tokens_url("https://vk.com", typed) == leads
 
 
 async def test_messages_switched_off_in_vk_are_missing_here_by_its_own_word(world: World) -> None:
@@ -235,6 +236,8 @@ async def test_messages_switched_off_in_vk_are_missing_here_by_its_own_word(worl
     club.vk.put_community(filled(now, messages=False))
     told = {"user_id": 1001, "changes": {"messages": {"old_value": 1, "new_value": 0}}}
     update = {"type": "group_change_settings", "group_id": club.group_id, "event_id": "e1"}
-    await intake.take_updates(world.ctx, made.id, [update | {"object": told, "v": "5.199"}], "2")
+    await event_intake.take_updates(
+        world.ctx, made.id, [update | {"object": told, "v": "5.199"}], "2"
+    )
     await world.work()
     assert (await points(world, made))["messages"].state is State.MISSING

@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as other
 
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.billing.connection import Status
 from sigma.domain.change import Change, Job
-from sigma.domain.community import Community, Delivery
-from sigma.domain.connection import Status
 from sigma.domain.errors import Refused
-from sigma.domain.member import Member, Role
-from sigma.sandbox.server import bind, make_server
-from sigma.sandbox.vk.seed import OWNER
-from sigma.services import communities, connections, event_delivery, lines
+from sigma.domain.messaging.community import Community, Delivery
+from sigma.services.billing import connections
+from sigma.services.communities import communities, event_subscription
 from sigma.services.context import HOUR, Context
+from sigma.services.vk import community_client
 from sigma.store import changes, jobs
-from sigma.store import communities as rows
+from sigma.store.messaging import communities as rows
 from sigma.web.app import create_app
+from sigma_sandbox.server import bind, make_server
+from sigma_sandbox.vk.actions.seed import OWNER
 from tests.clubs import connected, open_club
 from tests.world import World
 
@@ -71,11 +73,11 @@ async def test_a_connected_community_is_heard_and_its_key_is_sealed(world: World
     club = open_club(world)
     made = await connected(world, club)
     assert (made.group_id, made.delivery, made.trouble) == (club.group_id, Delivery.LONGPOLL, "")
-    assert event_delivery.told(made) == {"state": "ok", "callback": ""}
+    assert event_subscription.told(made) == {"state": "ok", "callback": ""}
     longpoll = club.vk.longpoll(club.group_id)
     assert longpoll.enabled
     assert {"message_new", "message_reply", "message_event"} <= set(longpoll.events)
-    line = await lines.line(world.ctx, made.id)
+    line = await community_client.line(world.ctx, made.id)
     assert club.key not in line.connection.secret_sealed
     assert line.connection.provider == "vk"
     assert line.connection.account == str(club.group_id)
@@ -177,7 +179,7 @@ async def test_vk_calls_a_public_address_and_makes_sure_of_it_while_it_is_added(
     club = open_club(world)
     async with listening(world) as ctx:
         made = await communities.connect(ctx, world.member, club.key, wanted="callback")
-        assert made.delivery is Delivery.CALLBACK, event_delivery.told(made)
+        assert made.delivery is Delivery.CALLBACK, event_subscription.told(made)
         (server,) = club.vk.servers_of(club.group_id)
         assert server.status == "ok"
         assert server.url == f"{ctx.settings.base_url}/hooks/vk/{made.id}"
@@ -203,7 +205,7 @@ async def test_an_address_that_vk_cannot_reach_is_told_and_vk_is_asked_meanwhile
     club = open_club(world)
     made = await connected(world, club, "callback")
     assert made.delivery is Delivery.LONGPOLL
-    assert event_delivery.told(made) == {"state": "ok", "callback": "wait"}
+    assert event_subscription.told(made) == {"state": "ok", "callback": "wait"}
     async with listening(world) as ctx:  # the address is there at last
         await communities.renew(ctx, world.member, made.id)
         assert (await kept(world, made)).delivery is Delivery.CALLBACK
@@ -218,7 +220,7 @@ async def test_a_full_list_of_addresses_is_told_and_vk_is_asked_instead(world: W
             | {"title": "other", "secret_key": "", "v": "5.199", "access_token": club.key},
         )
     made = await connected(world, club, "callback")
-    assert event_delivery.told(made) == {"state": "ok", "callback": "2000"}
+    assert event_subscription.told(made) == {"state": "ok", "callback": "2000"}
 
 
 async def test_a_lost_answer_to_adding_adds_no_second_address(world: World) -> None:
@@ -244,7 +246,7 @@ async def test_a_lost_answer_to_adding_adds_no_second_address(world: World) -> N
     ],
 )
 def test_only_a_public_https_address_is_given_to_vk(url: str, said: bool) -> None:
-    assert event_delivery.public(url) is said
+    assert event_subscription.public(url) is said
 
 
 async def test_a_broken_key_is_seen_by_the_check_and_mended_by_another(world: World) -> None:
@@ -326,7 +328,7 @@ async def test_a_disconnected_community_keeps_its_row_and_takes_it_up_again(worl
         assert off.connection.secret_sealed == ""
         assert await communities.listing(ctx, world.member) == []
         with pytest.raises(Refused):
-            await lines.line(ctx, made.id)
+            await community_client.line(ctx, made.id)
         await communities.disconnect(ctx, world.member, made.id)  # twice is once
 
         again = await communities.connect(ctx, world.member, club.new_key())
@@ -341,7 +343,7 @@ async def test_a_delivery_that_vk_stopped_is_set_up_again_within_the_hour(world:
         (server,) = club.vk.servers_of(club.group_id)
         club.vk.put_server(other(server, status="failed"))
         world.clock.move(hours=2)
-        again = await event_delivery.watch(ctx, made.id)
+        again = await event_subscription.watch(ctx, made.id)
         assert again is not None
         assert again > ctx.now()
         (server,) = club.vk.servers_of(club.group_id)
@@ -354,17 +356,17 @@ async def test_a_switched_off_long_poll_is_switched_on_again(world: World) -> No
     made = await connected(world, club)
     club.vk.put_longpoll(other(club.vk.longpoll(club.group_id), enabled=False))
     seen = await communities.check(world.ctx, world.member, made.id)
-    assert event_delivery.told(seen)["state"] == "off"
-    await event_delivery.watch(world.ctx, made.id)
+    assert event_subscription.told(seen)["state"] == "off"
+    await event_subscription.watch(world.ctx, made.id)
     assert club.vk.longpoll(club.group_id).enabled
-    assert event_delivery.told(await kept(world, made))["state"] == "ok"
+    assert event_subscription.told(await kept(world, made))["state"] == "ok"
 
 
 async def test_nobody_watches_a_community_in_trouble(world: World) -> None:
     club = open_club(world)
     made = await connected(world, club)
     club.revoke()
-    assert await event_delivery.watch(world.ctx, made.id) is None
+    assert await event_subscription.watch(world.ctx, made.id) is None
     async with world.ctx.db.read() as tx:
         row = await rows.get(tx, made.id)
     assert row is not None

@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from sigma import worker
-from sigma.domain.invoice import Invoice
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.money import Money
-from sigma.domain.payment import Payment, Status
-from sigma.services import checkout, notices, payments, refunds, requests
-from sigma.services.checkout import PayForm
+from sigma.services.billing import acquirer_notices, payments, refunds
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import PayForm
 from sigma.services.context import Context
-from sigma.store.requests import Answered
-from sigma.store.tables import mails as mail_rows
-from sigma.store.tables import payments as payment_rows
-from sigma.store.tables import receipts as receipt_rows
-from sigma.store.tables import refunds as refund_rows
+from sigma.services.platform import idempotency
+from sigma.store.idempotency import Answered
+from sigma.store.schema.tables import mails as mail_rows
+from sigma.store.schema.tables import payments as payment_rows
+from sigma.store.schema.tables import receipts as receipt_rows
+from sigma.store.schema.tables import refunds as refund_rows
 from tests.books import rows
 from tests.mortal import Death, Life, mortal
 from tests.services.acts import all_is_well, refused, settle_down, told_of
@@ -57,7 +59,7 @@ class Story:
         assert self.payment is not None
         assert self.payment.provider_id
         body = await told_of(self.world, self.payment.provider_id)
-        await notices.take(ctx, "yookassa", self.world.connection.id, body)
+        await acquirer_notices.take(ctx, "yookassa", self.world.connection.id, body)
         await worker.drain(ctx)
 
     async def takes(self, ctx: Context) -> None:
@@ -75,7 +77,7 @@ class Story:
         assert self.payment is not None
         payment_id = self.payment.id
 
-        async def act(remember: requests.Remember) -> object:
+        async def act(remember: idempotency.Remember) -> object:
             return await refunds.request(
                 ctx,
                 self.world.member,
@@ -85,7 +87,7 @@ class Story:
                 remember=lambda made: remember(201, made.id),
             )
 
-        answered, _ = await requests.once(ctx, self.world.member, payment_id, "", act)
+        answered, _ = await idempotency.once(ctx, self.world.member, payment_id, "", act)
         assert isinstance(answered, Answered)
         await worker.drain(ctx)
 

@@ -10,10 +10,13 @@ from msgspec.structs import replace as edited
 
 from sigma import worker
 from sigma.channels.vk import messages as vk_messages
-from sigma.domain.message import CLIENT, Status
-from sigma.services import history, intake, lines, outbox, polling
+from sigma.domain.messaging.message import CLIENT, Status
+from sigma.services.communities import event_intake, long_poll
 from sigma.services.context import HOUR, MINUTE, Context, Ids
-from sigma.store import communities, conversations, jobs
+from sigma.services.conversations import history_sync, outbox
+from sigma.services.vk import community_client
+from sigma.store import jobs
+from sigma.store.messaging import communities, conversations
 from tests.mortal import Death, Life, mortal
 from tests.vk_world import SECRET, VkWorld
 
@@ -49,7 +52,7 @@ async def test_read_up_twice_changes_nothing(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Раз")
     await vk_world.told()
     for _ in range(2):
-        assert await history.catch_up(vk_world.ctx, vk_world.community_id) is None
+        assert await history_sync.catch_up(vk_world.ctx, vk_world.community_id) is None
     await vk_world.work()
     assert await vk_world.texts() == ["Раз"]
     assert (await vk_world.conversation()).unread == 1
@@ -61,7 +64,7 @@ async def test_a_long_talk_is_read_up_page_by_page(vk_world: VkWorld) -> None:
     for n in range(1, 450):
         vk_world.sandbox.vk.write(vk_world.person, vk_world.group_id, str(n))
     await vk_world.told()
-    assert await history.catch_up(vk_world.ctx, vk_world.community_id) is None
+    assert await history_sync.catch_up(vk_world.ctx, vk_world.community_id) is None
     assert await vk_world.texts() == [str(n) for n in range(450)]
 
 
@@ -78,7 +81,7 @@ async def test_reading_up_is_cut_short_and_goes_on(vk_world: VkWorld) -> None:
 
     hurried = replace(vk_world.ctx, now=hasty)
     tries = 1
-    while await history.catch_up(hurried, vk_world.community_id) is not None:
+    while await history_sync.catch_up(hurried, vk_world.community_id) is not None:
         tries += 1
         assert tries < 20
     assert tries > 1
@@ -125,27 +128,27 @@ async def test_what_was_edited_meanwhile_is_read_up(vk_world: VkWorld) -> None:
     at = vk_world.sandbox.vk.now(vk_world.group_id)
     vk_world.sandbox.vk.put_message(edited(there, text="Приходите в 16", edited_at=at))
     await vk_world.told()
-    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    await history_sync.catch_up(vk_world.ctx, vk_world.community_id)
     assert await vk_world.texts() == ["Здравствуйте", "Приходите в 16"]
 
 
 @pytest.mark.parametrize("failed", [1, 2, 3])
 async def test_the_long_poll_that_failed_loses_nothing(vk_world: VkWorld, failed: int) -> None:
-    ear = polling.Ear()
+    ear = long_poll.Ear()
     await vk_world.client_writes("Раз")
-    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    await long_poll.once(vk_world.ctx, vk_world.community_id, 1, ear)
     await vk_world.client_writes("Два")
     if failed != 2:
         await vk_world.told()  # VK has forgotten what it had to tell
     await vk_world.vk_control(vk_longpoll_failed={"value": failed, "times": 1})
-    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    await long_poll.once(vk_world.ctx, vk_world.community_id, 1, ear)
     assert bool(ear.key) is (failed == 1)
     if failed == 2:
-        await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+        await long_poll.once(vk_world.ctx, vk_world.community_id, 1, ear)
     await vk_world.work()
     assert await vk_world.texts() == ["Раз", "Два"]
     await vk_world.client_writes("Три")
-    await polling.once(vk_world.ctx, vk_world.community_id, 1, ear)
+    await long_poll.once(vk_world.ctx, vk_world.community_id, 1, ear)
     await vk_world.work()
     assert await vk_world.texts() == ["Раз", "Два", "Три"]
     assert (await vk_world.conversation()).unread == 3
@@ -154,9 +157,9 @@ async def test_the_long_poll_that_failed_loses_nothing(vk_world: VkWorld, failed
 async def test_what_was_read_in_vk_and_answered_by_nobody_waits_here(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Раз")
     await vk_world.told()
-    line = await lines.line(vk_world.ctx, vk_world.community_id)
+    line = await community_client.line(vk_world.ctx, vk_world.community_id)
     await vk_messages.mark_read(line.vk, vk_world.person)
-    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    await history_sync.catch_up(vk_world.ctx, vk_world.community_id)
     conversation = await vk_world.conversation()
     assert conversation.unread == 0
     assert conversation.unanswered
@@ -166,14 +169,14 @@ async def test_what_was_read_in_vk_and_answered_by_nobody_waits_here(vk_world: V
 async def test_a_dead_key_stops_asking_and_a_new_one_reads_up(vk_world: VkWorld) -> None:
     await vk_world.vk_test(f"communities/{vk_world.group_id}/revoke")
     await vk_world.client_writes("Вы тут?")
-    assert await history.catch_up(vk_world.ctx, vk_world.community_id) is None
+    assert await history_sync.catch_up(vk_world.ctx, vk_world.community_id) is None
     assert (await vk_world.community()).trouble == "5"
     async with vk_world.ctx.db.read() as tx:
         assert vk_world.community_id not in await communities.to_poll(tx, vk_world.ctx.now(), 9)
     made = await vk_world.new_key()
     await vk_world.set_token(made)
     await vk_world.change_community(trouble="")
-    assert await history.catch_up(vk_world.ctx, vk_world.community_id) is None
+    assert await history_sync.catch_up(vk_world.ctx, vk_world.community_id) is None
     assert await vk_world.texts() == ["Вы тут?"]
 
 
@@ -193,14 +196,14 @@ async def test_what_nobody_told_is_read_though_we_wrote_after_it(vk_world: VkWor
 async def test_whoever_came_while_nobody_heard_is_read_from_the_first_word(
     vk_world: VkWorld, heard_again: bool
 ) -> None:
-    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    await history_sync.catch_up(vk_world.ctx, vk_world.community_id)
     for n in range(30):
         await vk_world.client_writes(f"Вопрос {n}")
     last = (await vk_world.told())[-1]
     if heard_again:
         await vk_world.hooks([last])
         await settled(vk_world)
-    await history.catch_up(vk_world.ctx, vk_world.community_id)
+    await history_sync.catch_up(vk_world.ctx, vk_world.community_id)
     assert await vk_world.texts() == await vk_world.texts_at_vk()
     assert (await vk_world.conversation()).unread == 30
 
@@ -226,12 +229,12 @@ async def test_a_gap_waits_for_a_good_key(vk_world: VkWorld) -> None:
 async def test_a_community_that_says_nothing_for_long_is_looked_into(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Вы тут?")
     await vk_world.told()
-    assert await polling.sweep(vk_world.ctx, polling.SWEEP) == 0
+    assert await long_poll.sweep(vk_world.ctx, long_poll.SWEEP) == 0
     await vk_world.move(minutes=11)
-    assert await polling.sweep(vk_world.ctx, polling.SWEEP) == 1
+    assert await long_poll.sweep(vk_world.ctx, long_poll.SWEEP) == 1
     await vk_world.work()
     assert await vk_world.texts() == ["Вы тут?"]
-    assert await polling.sweep(vk_world.ctx, polling.SWEEP) == 0
+    assert await long_poll.sweep(vk_world.ctx, long_poll.SWEEP) == 0
 
 
 async def test_the_worker_listens_and_one_process_does_at_a_time(vk_world: VkWorld) -> None:
@@ -286,7 +289,7 @@ async def is_heard(world: VkWorld) -> bool:
 async def whole_life(world: VkWorld, ctx: Context, event: dict[str, object]) -> None:
     """VK tells, Sigma keeps and acts, the operator answers, the answer is sent."""
     body = json.dumps({**event, "secret": SECRET}).encode()
-    await intake.take(ctx, world.community_id, body, 0)
+    await event_intake.take(ctx, world.community_id, body, 0)
     await worker.drain(ctx)
     conversation = await world.conversation()
     await outbox.post(ctx, world.member, conversation.id, "Есть", key=conversation.id)

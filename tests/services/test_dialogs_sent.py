@@ -7,8 +7,8 @@ from PIL import Image
 
 from sigma.channels.vk.errors import Later
 from sigma.domain.errors import Refused
-from sigma.domain.message import Body, Message, Status
-from sigma.services import outbox
+from sigma.domain.messaging.message import Body, Message, Status
+from sigma.services.conversations import outbox
 from tests.vk_world import VkWorld
 
 

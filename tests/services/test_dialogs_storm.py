@@ -13,10 +13,10 @@ import pytest
 
 from sigma import worker
 from sigma.channels.vk.errors import VkError
-from sigma.domain.message import Status
-from sigma.services import history
+from sigma.domain.messaging.message import Status
 from sigma.services.context import Context, Ids
-from sigma.store.contract import Busy
+from sigma.services.conversations import history_sync
+from sigma.store.engine.interface import Busy
 from tests.vk_world import VkWorld
 
 STEPS = 40
@@ -79,7 +79,7 @@ async def test_a_bad_day_loses_and_doubles_nothing(vk_world: VkWorld, seed: int)
             await vk_world.move(minutes=chance.choice([0, 1, 15]))
         if n % 10 == 9:
             with suppress(VkError, Busy):  # the job would try again
-                await history.catch_up(vk_world.ctx, vk_world.community_id)
+                await history_sync.catch_up(vk_world.ctx, vk_world.community_id)
     over.set()
     await asyncio.gather(*workers)
     await vk_world.vk_control(**dict.fromkeys(name for one in TROUBLES for name in one))

@@ -5,12 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change
-from sigma.domain.message import Status
-from sigma.domain.service import Service
-from sigma.domain.shop import Shop
-from sigma.services import housekeeping, intake, words
-from sigma.store import changes, communities, connections, inbox
+from sigma.domain.messaging.message import Status
+from sigma.services.communities import event_intake
+from sigma.services.conversations import search_index
+from sigma.services.platform import housekeeping
+from sigma.store import changes
+from sigma.store.billing import connections
+from sigma.store.messaging import communities, inbox
 from tests import leaks
 from tests.vk_world import VkWorld
 
@@ -264,7 +268,7 @@ async def test_what_was_said_is_found_by_its_words_and_kept_sealed(vk_world: VkW
     kept = await leaks.dump(vk_world.ctx.db)
     assert {name: found for name, text in kept.items() if (found := leaks.leaks(text, said))} == {}
     for word in ("керати", "шелков"):
-        mark = words.mark(vk_world.ctx.sealer, vk_world.shop.id, word)
+        mark = search_index.mark(vk_world.ctx.sealer, vk_world.shop.id, word)
         async with vk_world.ctx.db.read() as tx:
             (found,) = await inbox.listing(
                 tx, vk_world.shop.id, query="нет такого имени", words=[mark], limit=5
@@ -308,7 +312,7 @@ async def test_a_pressed_button_says_that_it_was_heard(vk_world: VkWorld) -> Non
 async def test_one_batch_that_tells_twice_is_kept_with_its_end(vk_world: VkWorld) -> None:
     await vk_world.client_writes("Здравствуйте")
     (event,) = await vk_world.told()
-    await intake.take_updates(
+    await event_intake.take_updates(
         vk_world.ctx, vk_world.community_id, [event, {"type": 1}, event], "77", missed=True
     )
     assert (await vk_world.community()).poll_ts == "77"

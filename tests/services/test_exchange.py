@@ -2,12 +2,12 @@
 
 import pytest
 
+from sigma.domain.catalogue.service import PriceKind, Template
 from sigma.domain.errors import Refused
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Template
-from sigma.services import catalogue, exchange
-from sigma.services.exchange import What
-from sigma.web import price_list
+from sigma.services.catalogue import price_list_import, services
+from sigma.services.catalogue.price_list_import import What
+from sigma.web.cabinet.services import price_list
 from tests.offers import WORDS, listing
 from tests.offers import described as made
 from tests.photos import photo
@@ -27,10 +27,10 @@ async def test_a_file_is_looked_at_then_loaded_and_loading_again_changes_nothing
 ) -> None:
     lines, problems = price_list.read(FILE.replace("\n", "\r\n").encode(encoding))
     assert problems == []
-    steps = await exchange.preview(world.ctx, world.member, lines)
+    steps = await price_list_import.preview(world.ctx, world.member, lines)
     assert [(s.line, s.what) for s in steps] == [(2, What.ADD), (4, What.ADD), (5, What.ADD)]
     assert await listing(world) == []
-    done = await exchange.apply(world.ctx, world.member, lines)
+    done = await price_list_import.apply(world.ctx, world.member, lines)
     assert done.of(What.ADD) == 3
     nails, longer, look = await listing(world)
     assert (nails.title, nails.amount) == ("Маникюр", Money(150_050))
@@ -39,18 +39,18 @@ async def test_a_file_is_looked_at_then_loaded_and_loading_again_changes_nothing
     assert (longer.price, longer.amount, longer.visible) == (PriceKind.FROM, Money(250_000), False)
     assert longer.template.expires_days is None
     assert (look.price, look.amount, look.visible) == (PriceKind.AGREEMENT, None, True)
-    again = await exchange.apply(world.ctx, world.member, lines)
+    again = await price_list_import.apply(world.ctx, world.member, lines)
     assert (again.of(What.SAME), again.of(What.ADD)) == (3, 0)
     assert len(await listing(world)) == 3
 
 
 async def test_what_the_file_has_no_column_for_stays(world: World) -> None:
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(50, 50))
+    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
     await made(world, photo_id=kept.id, template=Template((), 9, "https://vk.me/x"))
     lines, _ = price_list.read("title,price\nМАНИКЮР ,2000\n".encode())
-    (step,) = await exchange.preview(world.ctx, world.member, lines)
+    (step,) = await price_list_import.preview(world.ctx, world.member, lines)
     assert (step.what, step.changes) == (What.CHANGE, ("title", "price"))
-    await exchange.apply(world.ctx, world.member, lines)
+    await price_list_import.apply(world.ctx, world.member, lines)
     (after,) = await listing(world)
     assert (after.amount, after.description, after.photo_id) == (Money(200_000), WORDS, kept.id)
     assert after.template == Template((), 9, "https://vk.me/x")
@@ -67,7 +67,7 @@ async def test_what_goes_out_comes_back_the_same(world: World, locale: str) -> N
         assert f"'{start}" in data.decode("utf-8-sig")
     lines, problems = price_list.read(data)
     assert problems == []
-    done = await exchange.apply(world.ctx, world.member, lines)
+    done = await price_list_import.apply(world.ctx, world.member, lines)
     assert done.of(What.SAME) == 3
     assert await listing(world) == before
 
@@ -92,7 +92,7 @@ async def test_every_fault_is_told_by_its_line_and_the_good_lines_go_in(world: W
 """
     lines, problems = price_list.read(file.encode())
     assert problems == []
-    steps = await exchange.preview(world.ctx, world.member, lines)
+    steps = await price_list_import.preview(world.ctx, world.member, lines)
     wrong = {s.line: {p.code for p in s.problems} for s in steps if s.what is What.WRONG}
     assert wrong == {
         3: {"required"},
@@ -107,7 +107,7 @@ async def test_every_fault_is_told_by_its_line_and_the_good_lines_go_in(world: W
         12: {"service_unknown"},
         13: {"too_long"},
     }
-    done = await exchange.apply(world.ctx, world.member, lines)
+    done = await price_list_import.apply(world.ctx, world.member, lines)
     assert (done.of(What.ADD), done.of(What.WRONG)) == (1, 11)
     assert [s.title for s in await listing(world)] == ["Двойник", "двойник", "Хорошая"]
 
@@ -136,10 +136,10 @@ def test_a_file_that_is_no_price_list_says_why(data: bytes, code: str) -> None:
 async def test_the_catalogue_does_not_grow_without_end(world: World) -> None:
     full = ("title\n" + "".join(f"Услуга {n}\n" for n in range(1000))).encode()
     lines, _ = price_list.read(full)
-    assert (await exchange.apply(world.ctx, world.member, lines)).of(What.ADD) == 1000
+    assert (await price_list_import.apply(world.ctx, world.member, lines)).of(What.ADD) == 1000
     more, _ = price_list.read(b"title\nX\n")
     with pytest.raises(Refused) as refused:
-        await exchange.apply(world.ctx, world.member, more)
+        await price_list_import.apply(world.ctx, world.member, more)
     assert refused.value.problems[0].code == "too_many"
     with pytest.raises(Refused):
         await made(world)

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.autoanswer import AutoAnswers
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Invoice
+from sigma.domain.messaging.auto_reply import AutoAnswers
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind
-from sigma.services import autoanswer, cards, catalogue, invoices, storefront, users
-from sigma.services.catalogue import Offer
-from sigma.services.storefront import Buyer
-from sigma.store import communities
-from sigma.store.contract import Database
+from sigma.services.accounts import users
+from sigma.services.billing import invoices
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import Offer
+from sigma.services.checkout import storefront
+from sigma.services.checkout.storefront import Buyer
+from sigma.services.invoice_cards import auto_reply, cards
+from sigma.store.engine.interface import Database
+from sigma.store.messaging import communities
 from tests.dialog_money import in_dialog, issued, mark_at_vk, opens
 from tests.vk_world import VkWorld
 from tests.world import World
@@ -23,13 +27,13 @@ from tests.world import World
 
 async def test_an_event_that_came_both_ways_is_acted_upon_once(vk_world: VkWorld) -> None:
     """The callback and the long poll number the same events differently."""
-    await catalogue.save(
+    await services.save(
         vk_world.ctx,
         vk_world.member,
         None,
         Offer("Маникюр", price=PriceKind.FIXED, amount=Money(150_000)),
     )
-    await autoanswer.save(vk_world.ctx, vk_world.member, AutoAnswers(on=True))
+    await auto_reply.save(vk_world.ctx, vk_world.member, AutoAnswers(on=True))
     for text in ("Добрый день", "Маникюр"):
         await vk_world.client_writes(text)
     told = await vk_world.told()
@@ -114,7 +118,7 @@ async def test_many_who_buy_at_the_same_moment_are_measured_too(vk_world: VkWorl
     ctx, member = vk_world.ctx, vk_world.member
     await storefront.save_slug(ctx, member, "nail-studio")
     offer = Offer("Маникюр", price=PriceKind.FIXED, amount=Money(150_000))
-    service = await catalogue.save(ctx, member, None, offer)
+    service = await services.save(ctx, member, None, offer)
     buyers = [Buyer(f"browser-{n}", "203.0.113.7") for n in range(3 * storefront.PER_ADDRESS)]
     came = await asyncio.gather(
         *(storefront.buy(ctx, "nail-studio", service.id, one) for one in buyers),

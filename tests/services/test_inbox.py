@@ -6,18 +6,27 @@ from dataclasses import replace
 
 import pytest
 
-from sigma.domain.card import Card, Face
+from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.billing.invoice import Draft
+from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change
-from sigma.domain.conversation import Conversation
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Draft
-from sigma.domain.member import Member, Role, User
-from sigma.domain.message import Body, Message, Shown, Status
+from sigma.domain.messaging.card import Card, Face
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Body, Message, Shown, Status
 from sigma.domain.money import Money
-from sigma.domain.service import Service
-from sigma.services import bodies, dialogs, inbox, invoices, live, outbox, words
-from sigma.services.live import Live, Told
-from sigma.store import changes, users
+from sigma.services.billing import invoices
+from sigma.services.conversations import (
+    change_feed,
+    conversation_page,
+    inbox,
+    message_codec,
+    outbox,
+    search_index,
+)
+from sigma.services.conversations.change_feed import Live, Told
+from sigma.store import changes
+from sigma.store.accounts import users
 from tests.vk_world import VkWorld
 
 
@@ -52,7 +61,7 @@ async def dialog(vk_world: VkWorld, name: str, said: str = "", **more: object) -
     made = replace(made, **more)  # type: ignore[arg-type]
     async with ctx.db.write() as tx:
         await changes.write(tx, Change((made,)), at)
-        await words.index(tx, ctx.sealer, vk_world.shop.id, made.id, said)
+        await search_index.index(tx, ctx.sealer, vk_world.shop.id, made.id, said)
     return replace(made, version=1)
 
 
@@ -136,8 +145,8 @@ async def test_a_dialog_is_found_by_a_name_and_by_words_written_in_it(vk_world: 
 
 
 async def test_words_are_kept_as_hashes_of_this_shop_alone(vk_world: VkWorld) -> None:
-    [ours] = words.marks(vk_world.ctx.sealer, vk_world.shop.id, "Маникюр")
-    [theirs] = words.marks(vk_world.ctx.sealer, "shp_other", "Маникюр")
+    [ours] = search_index.marks(vk_world.ctx.sealer, vk_world.shop.id, "Маникюр")
+    [theirs] = search_index.marks(vk_world.ctx.sealer, "shp_other", "Маникюр")
     assert ours != theirs
 
 
@@ -145,11 +154,14 @@ async def test_a_viewer_and_another_shop_see_nothing_of_the_dialogs(vk_world: Vk
     anna = await dialog(vk_world, "Анна", unread=1)
     viewer = replace(vk_world.member, role=Role.VIEWER)
     stranger = replace(vk_world.member, shop_id="shp_other")
-    for wish in (inbox.listing(vk_world.ctx, viewer), dialogs.view(vk_world.ctx, viewer, anna.id)):
+    for wish in (
+        inbox.listing(vk_world.ctx, viewer),
+        conversation_page.view(vk_world.ctx, viewer, anna.id),
+    ):
         with pytest.raises(Refused, match="forbidden"):
             await wish
     with pytest.raises(Refused, match="not_found"):
-        await dialogs.view(vk_world.ctx, stranger, anna.id)
+        await conversation_page.view(vk_world.ctx, stranger, anna.id)
     with pytest.raises(Refused, match="not_found"):
         await inbox.answer_not_needed(vk_world.ctx, stranger, anna.id)
     assert await inbox.unread(vk_world.ctx, viewer) == 0
@@ -169,7 +181,7 @@ async def test_a_dialog_shows_what_was_written_by_whom_and_the_money_of_it(
     await vk_world.hear()
     invoice = await vk_world.invoice(conversation_id=talk.id)
     paid = await vk_world.paid(invoice)
-    seen = await dialogs.view(vk_world.ctx, vk_world.member, talk.id)
+    seen = await conversation_page.view(vk_world.ctx, vk_world.member, talk.id)
     said = [(one.body.text, one.who, one.name) for one in seen.talk.said if one.body]
     assert said[0] == ("Здравствуйте", "client", "")
     assert ("Добрый день", "other", "Анна") in said
@@ -182,17 +194,17 @@ async def test_a_dialog_shows_what_was_written_by_whom_and_the_money_of_it(
 
 async def test_earlier_messages_come_page_by_page_from_the_end(vk_world: VkWorld) -> None:
     anna = await dialog(vk_world, "Анна")
-    many = dialogs.MESSAGES + 5
-    sealed = bodies.seal(vk_world.ctx.sealer, Body("привет"))
+    many = conversation_page.MESSAGES + 5
+    sealed = message_codec.seal(vk_world.ctx.sealer, Body("привет"))
     rows = tuple(
         Message(f"msg_{n:04}", vk_world.shop.id, anna.id, False, "client", sealed, n, n, cmid=n)
         for n in range(1, many + 1)
     )
     await changes.commit(vk_world.ctx.db, Change(rows), vk_world.ctx.now())
-    seen = await dialogs.view(vk_world.ctx, vk_world.member, anna.id)
+    seen = await conversation_page.view(vk_world.ctx, vk_world.member, anna.id)
     assert [one.message.place for one in seen.talk.said] == list(range(6, many + 1))
     assert seen.talk.earlier == 6
-    rest = await dialogs.talk(vk_world.ctx, vk_world.member, anna.id, seen.talk.earlier)
+    rest = await conversation_page.talk(vk_world.ctx, vk_world.member, anna.id, seen.talk.earlier)
     assert [one.message.place for one in rest.said] == [1, 2, 3, 4, 5]
     assert rest.earlier is None
 
@@ -203,12 +215,12 @@ async def test_what_another_key_sealed_is_said_to_be_so_and_hides_nothing_else(
     anna = await dialog(vk_world, "Анна", preview_sealed="gAAAA-of-another-key")
     rows = tuple(
         Message(f"msg_{n}", vk_world.shop.id, anna.id, False, "client", sealed, n, n, cmid=n)
-        for n, sealed in ((1, "broken"), (2, bodies.seal(vk_world.ctx.sealer, Body("цело"))))
+        for n, sealed in ((1, "broken"), (2, message_codec.seal(vk_world.ctx.sealer, Body("цело"))))
     )
     await changes.commit(vk_world.ctx.db, Change(rows), vk_world.ctx.now())
     [row] = (await inbox.listing(vk_world.ctx, vk_world.member)).rows
     assert row.preview is None
-    said = (await dialogs.view(vk_world.ctx, vk_world.member, anna.id)).talk.said
+    said = (await conversation_page.view(vk_world.ctx, vk_world.member, anna.id)).talk.said
     assert [one.body.text if one.body else None for one in said] == [None, "цело"]
 
 
@@ -271,19 +283,21 @@ async def test_two_operators_see_each_other_answer(vk_world: VkWorld) -> None:
     anna = await dialog(vk_world, "Клиентка")
     other = await colleague(vk_world, "Анна")
     await inbox.answering(vk_world.ctx, other, anna.id)
-    assert (await dialogs.view(vk_world.ctx, vk_world.member, anna.id)).answering == "Анна"
+    assert (
+        await conversation_page.view(vk_world.ctx, vk_world.member, anna.id)
+    ).answering == "Анна"
     assert (await inbox.listing(vk_world.ctx, vk_world.member)).rows[0].answering == "Анна"
-    assert (await dialogs.view(vk_world.ctx, other, anna.id)).answering == "", (
+    assert (await conversation_page.view(vk_world.ctx, other, anna.id)).answering == "", (
         "nobody is told of himself"
     )
     await inbox.answering(vk_world.ctx, vk_world.member, anna.id)
-    assert (await dialogs.view(vk_world.ctx, vk_world.member, anna.id)).answering == "Анна", (
-        "a look is no word"
-    )
+    assert (
+        await conversation_page.view(vk_world.ctx, vk_world.member, anna.id)
+    ).answering == "Анна", "a look is no word"
     await inbox.answering(vk_world.ctx, vk_world.member, anna.id, typing=True)
-    assert (await dialogs.view(vk_world.ctx, other, anna.id)).answering == "Пётр"
+    assert (await conversation_page.view(vk_world.ctx, other, anna.id)).answering == "Пётр"
     await vk_world.move(minutes=2)
-    assert (await dialogs.view(vk_world.ctx, other, anna.id)).answering == "", (
+    assert (await conversation_page.view(vk_world.ctx, other, anna.id)).answering == "", (
         "a minute without a sign"
     )
 
@@ -348,7 +362,7 @@ async def test_a_change_committed_after_a_later_one_is_told_too(vk_world: VkWorl
     reader = asyncio.create_task(listen())
     for late, at in ((anna, began + 2_000_000), (boris, began + 1_000_000)):
         await changes.commit(vk_world.ctx.db, Change((replace(late, changed_at=at),)), at)
-        await live.told(vk_world.ctx)
+        await change_feed.told(vk_world.ctx)
         await asyncio.sleep(0.5)
     stream.close()
     await asyncio.wait_for(reader, 4)

@@ -2,7 +2,7 @@
 
 import httpx
 
-from sigma.domain.payment import Attention
+from sigma.domain.billing.payment import Attention
 from tests.services.acts import details, letters, refund, settle_down
 from tests.world import World
 

@@ -8,12 +8,13 @@ import json
 import pytest
 
 from sigma.channels.vk import groups
+from sigma.domain.billing.mail import Status as MailStatus
+from sigma.domain.billing.payment import Attention
 from sigma.domain.errors import Refused
-from sigma.domain.mail import Status as MailStatus
-from sigma.domain.payment import Attention
 from sigma.providers.base import Unknown
-from sigma.services import communities, intake, invoices, mails, payments
-from sigma.services.lines import line
+from sigma.services.billing import invoices, mails, payments
+from sigma.services.communities import communities, event_intake
+from sigma.services.vk.community_client import line
 from tests import leaks
 from tests.dialog_money import in_dialog, mark_at_vk, opens, pays
 from tests.services.acts import advanced, details, refund, refused, settle_down, tell, told_of
@@ -82,7 +83,7 @@ async def dialog_journey(world: VkWorld) -> list[str]:
         {"object": {"message": {"text": question}}},
     ):
         with contextlib.suppress(Refused):
-            await intake.take(
+            await event_intake.take(
                 ctx, world.community_id, json.dumps({"secret": SECRET} | event | forged).encode(), 0
             )
     broken = event | {"event_id": "broken", "object": {"message": {"text": question, "peer_id": 7}}}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.payment import Payment, Status
-from sigma.services import checkout, payments, refunds
+from sigma.domain.billing.payment import Payment, Status
+from sigma.services.billing import payments, refunds
+from sigma.services.checkout import checkout
 from tests.services.acts import (
     advanced,
     all_is_well,

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from sigma.channels.vk import market
-from sigma.domain.community import Community
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.errors import Refused
+from sigma.domain.messaging.community import Community
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind
-from sigma.sandbox.vk.pictures import draw_photo
-from sigma.sandbox.vk.things import Item
-from sigma.services import catalogue, market_acts, market_sync
-from sigma.services.catalogue import offer_of
-from sigma.services.market_acts import Outcome
-from sigma.services.market_sync import Choice, Pair, State
-from sigma.store import communities
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import offer_of
+from sigma.services.market import market_apply, market_diff
+from sigma.services.market.market_apply import Outcome
+from sigma.services.market.market_diff import Choice, Pair, State
+from sigma.store.messaging import communities
+from sigma_sandbox.vk.world.models import Item
+from sigma_sandbox.vk.world.pictures import draw_photo
 from tests.clubs import Club, connected, open_club
 from tests.offers import WORDS, listing
 from tests.offers import described as made
@@ -32,7 +33,7 @@ class Shelf:
         self.world, self.club, self.community = world, club, community
 
     async def pairs(self) -> dict[str, Pair]:
-        seen = await market_sync.compare(self.world.ctx, self.world.member, self.community.id)
+        seen = await market_diff.compare(self.world.ctx, self.world.member, self.community.id)
         assert seen.closed == ""
         return {pair.title: pair for pair in seen.pairs}
 
@@ -46,7 +47,7 @@ class Shelf:
         return await self.choose(chosen)
 
     async def choose(self, chosen: dict[str, tuple[str, str]]) -> Outcome:
-        return await market_acts.act(self.world.ctx, self.world.member, self.community.id, chosen)
+        return await market_apply.act(self.world.ctx, self.world.member, self.community.id, chosen)
 
     def item(self, title: str) -> Item:
         (found,) = [i for i in self.club.vk.items_of(self.club.group_id) if i.title == title]
@@ -80,17 +81,17 @@ async def shelf(world: World) -> Shelf:
 
 
 async def big_photo(world: World) -> str:
-    return (await catalogue.add_photo(world.ctx, world.member, photo(1300, 1300))).id
+    return (await services.add_photo(world.ctx, world.member, photo(1300, 1300))).id
 
 
 async def test_a_key_that_may_not_see_the_goods_is_told_so(world: World) -> None:
     community = await connected(world, open_club(world, market="basic"))
-    seen = await market_sync.compare(world.ctx, world.member, community.id)
+    seen = await market_diff.compare(world.ctx, world.member, community.id)
     assert (seen.closed, seen.pairs) == ("27", ())
     club = open_club(world)  # its goods are switched off
     await control(world, club, vk_market_open=True)
     off = await connected(world, club)
-    seen = await market_sync.compare(world.ctx, world.member, off.id)
+    seen = await market_diff.compare(world.ctx, world.member, off.id)
     assert seen.closed == "1438"
 
 
@@ -142,7 +143,7 @@ async def test_a_change_on_one_side_goes_to_the_other(world: World, shelf: Shelf
     await shelf.act(Маникюр=Choice.TAKE, Педикюр=Choice.TAKE)
     shelf.edit("Маникюр", price=230_000)
     (pedicure,) = [s for s in await listing(world) if s.title == "Педикюр"]
-    await catalogue.save(
+    await services.save(
         world.ctx, world.member, pedicure.id, replace(offer_of(pedicure), amount=Money(99_900))
     )
     assert await shelf.states() == {
@@ -166,7 +167,7 @@ async def test_a_change_on_both_sides_is_for_a_person(
     await shelf.act(Маникюр=Choice.TAKE)
     shelf.edit("Маникюр", price=230_000)
     (service,) = await listing(world)
-    await catalogue.save(
+    await services.save(
         world.ctx, world.member, service.id, replace(offer_of(service), amount=Money(99_900))
     )
     pair = (await shelf.pairs())["Маникюр"]
@@ -200,7 +201,7 @@ async def test_namesakes_are_tied_and_not_made_twice(world: World, shelf: Shelf)
     await made(world, "Педикюр")
     assert await shelf.states() == {"маникюр": State.BOTH, "Педикюр": State.BOTH}
     (nails, _) = await listing(world)
-    await catalogue.save(
+    await services.save(
         world.ctx, world.member, nails.id, replace(offer_of(nails), title="Маникюр")
     )
     assert (await shelf.states())["Маникюр"] is State.TWIN
@@ -223,8 +224,8 @@ async def test_an_item_that_is_gone_is_untied_or_made_again(world: World, shelf:
 
 async def test_what_vk_would_refuse_is_told_before(world: World, shelf: Shelf) -> None:
     photo_id = await big_photo(world)
-    small = await catalogue.add_photo(world.ctx, world.member, photo(300, 2000))
-    blurry = await catalogue.add_photo(world.ctx, world.member, photo(900, 900))
+    small = await services.add_photo(world.ctx, world.member, photo(300, 2000))
+    blurry = await services.add_photo(world.ctx, world.member, photo(900, 900))
     await made(world, "Спа", photo_id=photo_id)
     await made(world, "Без слов", description="", photo_id=photo_id)
     await made(world, "Без фото")

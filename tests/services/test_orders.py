@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.card import Order
 from sigma.domain.errors import Refused
+from sigma.domain.messaging.card import Order
 from sigma.domain.money import Money
-from sigma.sandbox.vk.goods import order_json
-from sigma.services import communities, invoices, orders
+from sigma.services.billing import invoices
+from sigma.services.communities import communities
 from sigma.services.context import MINUTE
-from sigma.store import mails
+from sigma.services.invoice_cards import vk_orders
+from sigma.store.billing import mails
+from sigma_sandbox.vk.wire.market_json import order_json
 from tests.dialog_money import greeted, issued, now_of, order_of, pays, refresh, refunds_some
 from tests.vk_world import VkWorld
 
@@ -68,25 +70,25 @@ async def test_orders_are_asked_for_where_the_long_poll_does_not_tell_of_them(
     await order_at_vk(vk_world)
     await vk_world.change_community(rights=("manage", "messages", "market"))
     now = vk_world.ctx.now()
-    again = await orders.read(vk_world.ctx, vk_world.community_id)
+    again = await vk_orders.read(vk_world.ctx, vk_world.community_id)
     assert again is not None
     assert again - now < 3 * MINUTE
     order = await order_of(vk_world)
     assert order.amount == Money(150_000)
-    await orders.read(vk_world.ctx, vk_world.community_id)
+    await vk_orders.read(vk_world.ctx, vk_world.community_id)
     assert await order_of(vk_world) == order
 
 
 async def test_orders_are_not_asked_for_in_vain(vk_world: VkWorld) -> None:
-    assert await orders.read(vk_world.ctx, vk_world.community_id) is None, "the key may not"
+    assert await vk_orders.read(vk_world.ctx, vk_world.community_id) is None, "the key may not"
     await vk_world.change_community(rights=("manage", "messages", "market"))
-    again = await orders.read(vk_world.ctx, vk_world.community_id)
+    again = await vk_orders.read(vk_world.ctx, vk_world.community_id)
     assert again is not None, "the shop may become an advanced one"
     assert again - vk_world.ctx.now() > 50 * MINUTE
     await vk_world.vk_test(f"communities/{vk_world.group_id}/revoke")
-    assert await orders.read(vk_world.ctx, vk_world.community_id) is None
+    assert await vk_orders.read(vk_world.ctx, vk_world.community_id) is None
     assert (await vk_world.community()).trouble == "5"
-    assert await orders.read(vk_world.ctx, vk_world.connection.id) is None
+    assert await vk_orders.read(vk_world.ctx, vk_world.connection.id) is None
 
 
 async def test_vk_is_told_that_an_order_is_paid_and_where_the_receipt_is(
@@ -173,5 +175,5 @@ async def test_an_order_of_another_dialog_or_shop_is_not_there(vk_world: VkWorld
         with pytest.raises(Refused) as no:
             await issued(vk_world, other, order_id=order_id)
         assert no.value.code == "not_found"
-    assert (await orders.get(vk_world.ctx, vk_world.member, order.id)).id == order.id
+    assert (await vk_orders.get(vk_world.ctx, vk_world.member, order.id)).id == order.id
     assert (await order_of(vk_world)).invoice_id is None

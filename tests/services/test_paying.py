@@ -2,14 +2,15 @@
 
 import pytest
 
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.payment import Attention, Status
+from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.ledger import Account
-from sigma.domain.member import Role
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Status
-from sigma.domain.refund import Status as RefundStatus
-from sigma.sandbox.bank.cards import TEST_CARDS, ListedCard
-from sigma.services import checkout, invoices, payments, refunds
-from sigma.store.tables import ledger
+from sigma.services.billing import invoices, payments, refunds
+from sigma.services.checkout import checkout
+from sigma.store.schema.tables import ledger
+from sigma_sandbox.bank.cards import TEST_CARDS, ListedCard
 from tests.books import rows
 from tests.services.acts import (
     advanced,

@@ -12,19 +12,21 @@ from typing import Any
 import pytest
 
 from sigma import worker
+from sigma.domain.billing.invoice import Draft
+from sigma.domain.billing.payment import Attention, Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Refused
-from sigma.domain.invoice import Draft
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Status
-from sigma.services import checkout, invoices, jobs, notices, refunds, requests
+from sigma.services.billing import acquirer_notices, invoices, refunds
+from sigma.services.checkout import checkout
 from sigma.services.context import Context
+from sigma.services.platform import idempotency, jobs
 from sigma.store import changes
-from sigma.store.db import open_database
-from sigma.store.requests import Answered
-from sigma.store.statements import text_statement
-from sigma.store.tables import notices as notice_rows
-from sigma.store.tables import refunds as refund_rows
+from sigma.store.database import open_database
+from sigma.store.engine.statements import text_statement
+from sigma.store.idempotency import Answered
+from sigma.store.schema.tables import notices as notice_rows
+from sigma.store.schema.tables import refunds as refund_rows
 from tests.books import rows
 from tests.services.acts import (
     advanced,
@@ -58,7 +60,7 @@ async def test_ten_notices_at_once_book_once(world: World) -> None:
     await together(*(tell(world, body) for body in bodies))
     kept = await rows(world.ctx.db, notice_rows, world.shop.id)
     assert len(kept) == 10
-    await together(*(notices.handle(another_process(world), one["id"]) for one in kept))
+    await together(*(acquirer_notices.handle(another_process(world), one["id"]) for one in kept))
     told = await details(world, payment)
     assert [h.kind for h in told.timeline].count("payment.captured") == 1
     assert kinds(told.mails) == ["receipt"]
@@ -139,7 +141,7 @@ async def test_a_notice_that_overtakes_our_own_answer_is_understood(world: World
     await world.pay_at_bank(theirs["id"])
     await tell(world, await told_of(world, theirs["id"]))
     (kept,) = await rows(world.ctx.db, notice_rows, world.shop.id)
-    await notices.handle(world.ctx, kept["id"])
+    await acquirer_notices.handle(world.ctx, kept["id"])
     paid = await fresh(world, payment)
     assert (paid.status, paid.unknown, paid.provider_id) == (Status.CAPTURED, False, theirs["id"])
     assert len(await world.bank_list()) == 1
@@ -157,7 +159,7 @@ async def test_a_notice_and_the_clients_second_try_at_once_are_one_payment(world
         await tell(world, body)
     kept = await rows(world.ctx.db, notice_rows, world.shop.id)
     *_, again = await together(
-        *(notices.handle(another_process(world), one["id"]) for one in kept),
+        *(acquirer_notices.handle(another_process(world), one["id"]) for one in kept),
         checkout.refresh(another_process(world), lost.token),
         refused(world.started(invoice)),
     )
@@ -169,7 +171,7 @@ async def test_a_notice_and_the_clients_second_try_at_once_are_one_payment(world
 
 async def once_invoice(ctx: Context, world: World, key: str, title: str = "Стрижка") -> Answered:
     draft = Draft(title=title, amount=Money(70_000))
-    answered, _ = await requests.once(
+    answered, _ = await idempotency.once(
         ctx,
         world.member,
         key,
@@ -208,7 +210,7 @@ async def test_one_key_sixteen_times_is_one_refund_with_one_answer(world: World)
     payment = await world.paid()
 
     async def ask(ctx: Context) -> Answered:
-        answered, _ = await requests.once(
+        answered, _ = await idempotency.once(
             ctx,
             world.member,
             "key-2",

@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from sigma.domain.payment import Attention
+from sigma.domain.billing.payment import Attention
 from sigma.providers.base import Access, Provider
-from sigma.services import checkout, notices, payments
+from sigma.services.billing import acquirer_notices, payments
+from sigma.services.checkout import checkout
 from sigma.services.context import Context
-from sigma.store import payments as stored
-from sigma.store import tables
+from sigma.store.billing import payments as stored
+from sigma.store.schema import tables
 from tests.books import rows
 from tests.services.acts import all_is_well, fresh, tell, told_of
 from tests.world import World
@@ -51,7 +52,7 @@ async def test_ten_notices_answered_at_the_same_moment_book_once(world: World) -
         await tell(world, await told_of(world, payment.provider_id))
     told = (await payments.details(world.ctx, world.member, payment.id)).notices
     ctx = gated(world, 10)
-    await asyncio.gather(*(notices.handle(ctx, notice.id) for notice in told))
+    await asyncio.gather(*(acquirer_notices.handle(ctx, notice.id) for notice in told))
     assert await number(world, tables.ledger) == 3
     assert await number(world, tables.mails) == 1
     await all_is_well(world)

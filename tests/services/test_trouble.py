@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.payment import Attention, Payment, Status
 from sigma.domain.ledger import Account
-from sigma.domain.member import Role
-from sigma.domain.payment import Attention, Payment, Status
-from sigma.services import checkout, invoices, jobs, mails, payments
-from sigma.store.tables import ledger
+from sigma.services.billing import invoices, mails, payments
+from sigma.services.checkout import checkout
+from sigma.services.platform import jobs
+from sigma.store.schema.tables import ledger
 from tests.books import rows
 from tests.services.acts import (
     advanced,

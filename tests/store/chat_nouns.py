@@ -1,13 +1,13 @@
 """Fully filled rows of the dialogs' nouns."""
 
-from sigma.domain.card import Card, Face, Order
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.change import Saved
-from sigma.domain.community import Community, Delivery
-from sigma.domain.conversation import Conversation
-from sigma.domain.message import Message, Status
+from sigma.domain.messaging.card import Card, Face, Order
+from sigma.domain.messaging.community import Community, Delivery
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Message, Status
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.store.catalogue import Photo
+from sigma.store.catalogue.services import Photo
 from tests.store.nouns import CONNECTION, INVOICE, NOW, QUESTIONS, SHOP, WORDS
 
 CONVERSATION = Conversation(

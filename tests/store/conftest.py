@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sigma.store.db import Database, open_database
+from sigma.store.database import Database, open_database
 from tests.postgres import run_sql, with_database
 from tests.store import engine, nouns
 

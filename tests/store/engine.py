@@ -21,9 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from sigma.store.columns import BigInt, Flag, TextC
-from sigma.store.db import Database, in_list, insert_ignore, open_database, statement, upsert
-from sigma.store.statements import DIALECTS
+from sigma.store.database import Database, in_list, insert_ignore, open_database, statement, upsert
+from sigma.store.engine.statements import DIALECTS
+from sigma.store.schema.columns import BigInt, Flag, TextC
 from tests.postgres import run_sql
 
 metadata = MetaData(naming_convention={"uq": "uq_%(table_name)s_%(column_0_N_name)s"})

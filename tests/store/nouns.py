@@ -2,24 +2,24 @@
 
 from dataclasses import replace
 
-from sigma.domain import invoice as invoices
-from sigma.domain import mail as mails
-from sigma.domain import payment as payments
-from sigma.domain import refund as refunds
-from sigma.domain.answers import Answers, Consent
+from sigma.domain.accounts.shop import Seller, SellerKind, Shop
+from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing import mail as mails
+from sigma.domain.billing import payment as payments
+from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.connection import Connection, Notice
+from sigma.domain.billing.connection import Status as ConnectionStatus
+from sigma.domain.billing.invoice import Invoice, Item
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Attention, Method, Payment
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
 from sigma.domain.change import Change, Happening, Saved
-from sigma.domain.connection import Connection, Notice
-from sigma.domain.connection import Status as ConnectionStatus
-from sigma.domain.invoice import Invoice, Item
-from sigma.domain.mail import Mail
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Method, Payment
-from sigma.domain.question import Kind, Question
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
-from sigma.domain.shop import Seller, SellerKind, Shop
 from sigma.store import changes
-from sigma.store.contract import Database
+from sigma.store.engine.interface import Database
 
 NOW = 1_795_500_000_000_000
 WORDS = "«Ромашка» ₽ 🌼 \\ % _ ' \" \n конец"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sigma.store.db import (
+from sigma.store.database import (
     Conflict,
     Database,
     Op,

@@ -9,21 +9,14 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, select
 
-from sigma.store import (
-    board,
-    catalogue,
-    connections,
-    invoices,
-    jobs,
-    ledger,
-    mails,
-    payments,
-    refunds,
-    tables,
-    users,
-)
-from sigma.store.db import open_database
-from sigma.store.statements import Statement, statement
+from sigma.store import jobs
+from sigma.store.accounts import users
+from sigma.store.billing import connections, invoices, ledger, mails, payments, refunds
+from sigma.store.catalogue import services
+from sigma.store.database import open_database
+from sigma.store.engine.statements import Statement, statement
+from sigma.store.messaging import todo_board
+from sigma.store.schema import tables
 from tests.store.nouns import CONNECTION, NOW, SHOP, plain_invoice, plain_payment, save
 
 VALUES: dict[str, Any] = {
@@ -82,13 +75,13 @@ STATEMENTS: dict[str, Statement] = {
     "key": users.KEY_BY_SECRET,
     "books": ledger._owed,
     "due jobs": jobs._claim,
-    **{f"board {name}": stmt for name, stmt in board.LISTS.items()},
-    **{f"board counts {len(names)}": stmt for names, stmt in board.COUNTS.items()},
-    "reminders": board.SENT,
-    "services": catalogue._of_shop,
-    "service of an item": catalogue._by_item,
-    "photos of services": catalogue._sizes,
-    "public page": catalogue._shop_of,
+    **{f"board {name}": stmt for name, stmt in todo_board.LISTS.items()},
+    **{f"board counts {len(names)}": stmt for names, stmt in todo_board.COUNTS.items()},
+    "reminders": todo_board.SENT,
+    "services": services._of_shop,
+    "service of an item": services._by_item,
+    "photos of services": services._sizes,
+    "public page": services._shop_of,
     "unpaid of the public page": invoices._count_unpaid_by,
 }
 # What the check must see, to be worth something.

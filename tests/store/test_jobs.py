@@ -6,7 +6,7 @@ import pytest
 
 from sigma.domain.change import Change, Job
 from sigma.store import changes, jobs
-from sigma.store.contract import Database
+from sigma.store.engine.interface import Database
 from sigma.store.jobs import Claimed
 
 NOW = 1_795_500_000_000_000

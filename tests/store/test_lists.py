@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from sigma.domain import invoice as invoice_domain
-from sigma.domain import payment as payment_domain
-from sigma.domain.payment import Attention
-from sigma.store import invoices, payments
-from sigma.store.contract import Database
+from sigma.domain.billing import invoice as invoice_domain
+from sigma.domain.billing import payment as payment_domain
+from sigma.domain.billing.payment import Attention
+from sigma.store.billing import invoices, payments
+from sigma.store.engine.interface import Database
 from tests.store.nouns import NOW, SHOP, plain_invoice, plain_payment, save
 
 

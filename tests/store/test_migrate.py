@@ -19,9 +19,9 @@ from sqlalchemy import (
     text,
 )
 
-from sigma.store import migrate
-from sigma.store.columns import BigInt, Flag, Json, TextC
-from sigma.store.db import Unreachable
+from sigma.store.database import Unreachable
+from sigma.store.schema import migrate
+from sigma.store.schema.columns import BigInt, Flag, Json, TextC
 from tests.postgres import run_sql, with_database
 
 

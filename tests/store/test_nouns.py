@@ -5,30 +5,21 @@ from typing import Any
 
 import pytest
 
-from sigma.domain import payment as payment_domain
+from sigma.domain.accounts.member import Role, User
+from sigma.domain.billing import payment as payment_domain
+from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change, Saved
 from sigma.domain.ledger import capture_entry
-from sigma.domain.member import Role, User
 from sigma.domain.money import Money
-from sigma.domain.refund import Status as RefundStatus
-from sigma.store import (
-    cards,
-    catalogue,
-    changes,
-    communities,
-    connections,
-    conversations,
-    invoices,
-    mails,
-    payments,
-    refunds,
-    shops,
-    users,
-)
-from sigma.store import ledger as books
-from sigma.store.contract import Conflict, Database, Stale
-from sigma.store.requests import Answered
-from sigma.store.users import ApiKey, SessionRow
+from sigma.store import changes
+from sigma.store.accounts import shops, users
+from sigma.store.accounts.users import ApiKey, SessionRow
+from sigma.store.billing import connections, invoices, mails, payments, refunds
+from sigma.store.billing import ledger as books
+from sigma.store.catalogue import services
+from sigma.store.engine.interface import Conflict, Database, Stale
+from sigma.store.idempotency import Answered
+from sigma.store.messaging import cards, communities, conversations
 from tests.store.chat_nouns import CHAT
 from tests.store.nouns import (
     FILLED,
@@ -57,8 +48,8 @@ CODECS = {
     "Community": communities.CODEC,
     "Conversation": conversations.CODEC,
     "Message": conversations.MESSAGE,
-    "Service": catalogue.CODEC,
-    "Photo": catalogue.PHOTO,
+    "Service": services.CODEC,
+    "Photo": services.PHOTO,
     "Card": cards.CODEC,
     "Order": cards.ORDER,
 }

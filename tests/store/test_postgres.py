@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from sigma.store.db import Busy, Database, Op, Statement, Unreachable, text_statement
-from sigma.store.postgres_pool import Pool
+from sigma.store.database import Busy, Database, Op, Statement, Unreachable, text_statement
+from sigma.store.engine.postgres_pool import Pool
 from tests.postgres import run_sql
 from tests.store.engine import (
     ADD_SHOP,

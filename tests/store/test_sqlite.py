@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sigma.store.db import Busy, Conflict, Op, Stale, Unreachable, text_statement
-from sigma.store.sqlite import SqliteDatabase
-from sigma.store.sqlite_turns import Turns
+from sigma.store.database import Busy, Conflict, Op, Stale, Unreachable, text_statement
+from sigma.store.engine.sqlite import SqliteDatabase
+from sigma.store.engine.sqlite_queue import Turns
 from tests.store.engine import (
     ADD_SHOP,
     CHANGE,

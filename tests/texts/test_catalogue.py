@@ -9,7 +9,7 @@ import pytest
 import sigma
 from sigma.domain.errors import CODES
 from sigma.texts import LOCALES, Words
-from sigma.texts.catalogue import catalogue
+from sigma.texts.messages import catalogue
 
 ROOT = Path(sigma.__file__).parent
 # A whole key in quotes, said by t(…), rich(…), plural(…) or handed on as one.

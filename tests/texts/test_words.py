@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sigma.domain.accounts.shop import Seller, Shop
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.errors import Problem, Refused
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.shop import Seller, Shop
 from sigma.texts import Words, consent_text
 
 RU, EN = Words("ru"), Words("en")

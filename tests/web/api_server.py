@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigma.sandbox.app import start_sandbox
-from sigma.sandbox.server import bind, make_server
-from sigma.services import keys, refunds
+from sigma.services.accounts import api_keys
+from sigma.services.billing import refunds
 from sigma.web.app import create_app
+from sigma_sandbox.app import start_sandbox
+from sigma_sandbox.server import bind, make_server
 from tests.world import Money, World, open_world
 
 
@@ -57,7 +58,7 @@ async def _serve(
 
 
 async def _fill(world: World, served: Served) -> None:
-    _, served.secret = await keys.create(world.ctx, world.member, "Проверка")
+    _, served.secret = await api_keys.create(world.ctx, world.member, "Проверка")
     payment = await world.paid()
     refund = await refunds.request(world.ctx, world.member, payment.id, Money(100), "")
     served.ids = {

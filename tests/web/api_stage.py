@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from sigma.services import keys
+from sigma.services.accounts import api_keys
 from sigma.web.app import create_app
 from tests.world import World
 
@@ -57,7 +57,7 @@ class Program:
 @asynccontextmanager
 async def open_program(world: World) -> AsyncIterator[Program]:
     """A program of the world's shop."""
-    _, secret = await keys.create(world.ctx, world.member, "Касса")
+    _, secret = await api_keys.create(world.ctx, world.member, "Касса")
     app = create_app(world.ctx)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False),

@@ -17,45 +17,29 @@ from sigma.channels.vk.client import Clients
 from sigma.domain.errors import Refused
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.context import Context, Ids, clock
-from sigma.services.live import Live
-from sigma.store.db import open_database
-from sigma.store.seal import Sealer
-from sigma.web.cabinet import (
-    autoanswers,
-    board,
-    communities,
-    community,
-    connections,
-    first_start,
-    home,
-    inbox,
-    inbox_acts,
-    inbox_live,
-    inbox_money,
-    invoices,
-    jobs,
-    keys,
-    mail,
-    new_invoice,
-    payments,
-    refunds,
-    service_edit,
-    services,
-    services_exchange,
-    services_page,
-    session,
-    settings,
-)
-from sigma.web.cabinet.auth import cabinet, entrance
-from sigma.web.cabinet.problem_page import error_page
+from sigma.services.conversations.change_feed import Live
+from sigma.store.database import open_database
+from sigma.store.encryption import Sealer
+from sigma.web.cabinet import home, todo_board
+from sigma.web.cabinet.access import setup
+from sigma.web.cabinet.access import sign_in as access_sign_in
+from sigma.web.cabinet.error_page import error_page
+from sigma.web.cabinet.guards import cabinet, entrance
+from sigma.web.cabinet.inbox import actions, conversations, stream
+from sigma.web.cabinet.inbox import invoices as inbox_invoices
+from sigma.web.cabinet.invoices import invoices, new_invoice
+from sigma.web.cabinet.payments import payments, refunds
+from sigma.web.cabinet.services import import_export, public_page, service_edit, services
+from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
+from sigma.web.cabinet.vk import communities, community
 from tests.vk_wire import checked_client
 from tests.world import TestSettings
 
 BASE = "http://127.0.0.1:8000"
-CABINET = (home, settings, autoanswers, connections, mail, keys, jobs, session)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, access_sign_in)
 VK = (communities, community)
-INBOX = (board, inbox, inbox_acts, inbox_live, inbox_money)
-SERVICES = (services, service_edit, services_exchange, services_page)
+INBOX = (todo_board, conversations, actions, stream, inbox_invoices)
+SERVICES = (services, service_edit, import_export, public_page)
 SIGNED_IN = (*CABINET, invoices, new_invoice, payments, refunds, *SERVICES, *VK, *INBOX)
 
 
@@ -72,7 +56,7 @@ def make_app(ctx: Context) -> Litestar:
     app = Litestar(
         [
             cabinet([handler for module in SIGNED_IN for handler in module.HANDLERS]),
-            entrance([*session.ENTRANCE, *first_start.HANDLERS]),
+            entrance([*access_sign_in.ENTRANCE, *setup.HANDLERS]),
         ],
         dependencies={"ctx": Provide(_ctx)},
         exception_handlers={Refused: _refused},

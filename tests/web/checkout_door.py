@@ -7,7 +7,7 @@ from litestar.static_files import create_static_files_router
 
 from sigma.services.context import Context
 from sigma.web.checkout import accent, invoice, receipt, wait
-from sigma.web.pages import STATIC
+from sigma.web.rendering import STATIC
 from sigma.web.security import Policy
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sigma.sandbox.app import Sandbox, start_sandbox
 from sigma.services.context import Context
+from sigma_sandbox.app import Sandbox, start_sandbox
 from tests.vk_world import VkWorld, open_vk_world
 from tests.web.api_stage import Program, open_program
 from tests.web.cabinet_stage import Browser, empty_house, open_browser

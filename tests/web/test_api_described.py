@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sigma.domain.errors import CODES
-from sigma.store.migrate import upgrade
+from sigma.store.schema.migrate import upgrade
 from sigma.web import api
 from sigma.web.api import openapi
 from sigma.web.api.examples import ANSWERS

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from sigma.domain.payment import Attention
-from sigma.domain.payment import Status as PaymentStatus
-from sigma.domain.question import Kind
-from sigma.domain.refund import Status as RefundStatus
-from sigma.domain.service import PriceKind
-from sigma.web.api import told
-from sigma.web.api.asked import InvoiceAsked, ItemAsked, QuestionAsked, RefundAsked
+from sigma.domain.billing.payment import Attention
+from sigma.domain.billing.payment import Status as PaymentStatus
+from sigma.domain.billing.question import Kind
+from sigma.domain.billing.refund import Status as RefundStatus
+from sigma.domain.catalogue.service import PriceKind
+from sigma.web.api import responses
 from sigma.web.api.openapi import OPERATIONS, PREFIX
+from sigma.web.api.requests import InvoiceAsked, ItemAsked, QuestionAsked, RefundAsked
 from tests.web.api_stage import Program
 from tests.world import World
 
@@ -40,13 +40,13 @@ def test_every_operation_has_its_row_with_its_filters(operation: Any) -> None:
         ("Invoices", InvoiceAsked),
         ("Invoices", ItemAsked),
         ("Invoices", QuestionAsked),
-        ("Invoices", told.InvoiceTold),
-        ("Payments", told.PaymentTold),
-        ("Payments", told.MethodTold),
-        ("Payments", told.Failure),
+        ("Invoices", responses.InvoiceTold),
+        ("Payments", responses.PaymentTold),
+        ("Payments", responses.MethodTold),
+        ("Payments", responses.Failure),
         ("Refunds", RefundAsked),
-        ("Refunds", told.RefundTold),
-        ("Services", told.ServiceTold),
+        ("Refunds", responses.RefundTold),
+        ("Services", responses.ServiceTold),
     ],
 )
 def test_every_field_is_told_of(section: str, shape: type[msgspec.Struct]) -> None:
@@ -64,8 +64,8 @@ def test_every_stored_word_is_told_of() -> None:
 
 def test_the_payment_that_is_shown_has_every_field() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", SECTIONS["Payments"], re.DOTALL)
-    msgspec.convert(json.loads(example), told.PaymentTold, strict=False)
-    assert set(json.loads(example)) == set(told.PaymentTold.__struct_fields__)
+    msgspec.convert(json.loads(example), responses.PaymentTold, strict=False)
+    assert set(json.loads(example)) == set(responses.PaymentTold.__struct_fields__)
 
 
 async def test_the_commands_do_what_they_say(program: Program, world: World) -> None:

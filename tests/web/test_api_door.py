@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Shop
 from sigma.domain.change import Change
-from sigma.domain.member import Member, Role
-from sigma.domain.shop import Shop
-from sigma.services import invoices, keys
+from sigma.services.accounts import api_keys
+from sigma.services.billing import invoices
 from sigma.store import changes
 from tests.web.api_stage import ASKED, Program
 from tests.world import World
@@ -27,8 +28,8 @@ async def test_without_a_good_key_nothing_is_told(program: Program, header: str)
 
 
 async def test_a_revoked_key_ends_at_once(program: Program, world: World) -> None:
-    key = (await keys.listing(world.ctx, world.member))[0]
-    await keys.revoke(world.ctx, world.member, key.id)
+    key = (await api_keys.listing(world.ctx, world.member))[0]
+    await api_keys.revoke(world.ctx, world.member, key.id)
     assert (await program.get("/invoices")).status_code == 401
 
 
@@ -179,7 +180,7 @@ async def another_shop(program: Program, world: World) -> Program:
     ctx, now = world.ctx, world.ctx.now()
     shop = Shop(id=ctx.new_id("shp"), name="Соседи", created_at=now)
     await changes.commit(ctx.db, Change((shop,)), now)
-    _, secret = await keys.create(ctx, Member("usr_next", shop.id, Role.OWNER), "Касса соседей")
+    _, secret = await api_keys.create(ctx, Member("usr_next", shop.id, Role.OWNER), "Касса соседей")
     return Program(program.http, secret)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sigma.services import payments, refunds
+from sigma.services.billing import payments, refunds
 from tests.web.api_stage import Program
 from tests.world import World
 

@@ -1,10 +1,11 @@
 """The catalogue at the API: everything of a service, in the shop's order, for its own key alone."""
 
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import PriceKind, Template
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Template
-from sigma.services import catalogue, storefront
-from sigma.services.catalogue import Offer
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import Offer
+from sigma.services.checkout import storefront
 from tests.clubs import connected, open_club
 from tests.photos import photo
 from tests.web.api_stage import Program
@@ -15,7 +16,7 @@ ASK = (Question("email", Kind.EMAIL, required=True),)
 
 async def test_the_catalogue_is_read_whole_and_in_its_order(world: World, program: Program) -> None:
     assert (await program.get("/services")).json() == {"data": [], "next_cursor": None}
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(50, 50))
+    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
     offers = [
         Offer(
             "Маникюр",
@@ -27,7 +28,7 @@ async def test_the_catalogue_is_read_whole_and_in_its_order(world: World, progra
         Offer("Образ", visible=False, template=Template(expires_days=None)),
     ]
     for offer in offers:
-        await catalogue.save(world.ctx, world.member, None, offer)
+        await services.save(world.ctx, world.member, None, offer)
     nails, look = (await program.get("/services")).json()["data"]
     assert (nails["title"], nails["price"], nails["visible"]) == ("Маникюр", "fixed", True)
     assert nails["amount"] == {"value": "1500.50", "currency": "RUB"}
@@ -40,8 +41,8 @@ async def test_the_catalogue_is_read_whole_and_in_its_order(world: World, progra
 
 
 async def test_links_are_told_once_there_are_any(world: World, program: Program) -> None:
-    service = await catalogue.save(world.ctx, world.member, None, Offer("Маникюр"))
-    hidden = await catalogue.save(world.ctx, world.member, None, Offer("Тайна", visible=False))
+    service = await services.save(world.ctx, world.member, None, Offer("Маникюр"))
+    hidden = await services.save(world.ctx, world.member, None, Offer("Тайна", visible=False))
     await storefront.save_slug(world.ctx, world.member, "lak")
     await connected(world, open_club(world, screen_name="lak"))
     shown, secret = (await program.get("/services")).json()["data"]

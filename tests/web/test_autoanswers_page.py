@@ -3,14 +3,14 @@
 import re
 from typing import Any
 
-from sigma.domain.autoanswer import AutoAnswers
+from sigma.domain.accounts.member import Role
+from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.change import Change
-from sigma.domain.member import Role
+from sigma.domain.messaging.auto_reply import AutoAnswers
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind, Service
-from sigma.services import autoanswer
+from sigma.services.invoice_cards import auto_reply
 from sigma.store import changes
-from sigma.store.statements import text_statement
+from sigma.store.engine.statements import text_statement
 from tests.web.cabinet_stage import Browser, fault, words
 from tests.world import World
 
@@ -47,7 +47,7 @@ def clock(page: str, name: str) -> str:
 
 async def kept(world: World) -> AutoAnswers:
     """What is stored."""
-    return await autoanswer.rules(world.ctx, world.member)
+    return await auto_reply.rules(world.ctx, world.member)
 
 
 async def test_everything_is_off_until_it_is_switched_on(owner: Browser, world: World) -> None:

@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.mail import Mail, Status
 from sigma.domain.change import Change
-from sigma.domain.mail import Mail, Status
-from sigma.domain.member import Role
-from sigma.services import users
-from sigma.store import changes, conversations
-from sigma.store.statements import text_statement
+from sigma.services.accounts import users
+from sigma.store import changes
+from sigma.store.engine.statements import text_statement
+from sigma.store.messaging import conversations
 from tests.dialog_money import card_of, greeted, in_dialog, issued, opens, pays
 from tests.vk_world import VkWorld
 from tests.web.cabinet_stage import Browser, words

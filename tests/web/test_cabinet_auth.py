@@ -2,7 +2,7 @@
 
 import pytest
 
-from sigma.web.cabinet.auth import safe_next
+from sigma.web.cabinet.guards import safe_next
 from tests.web.cabinet_stage import Browser, empty_house, field, open_browser, words
 from tests.world import World
 

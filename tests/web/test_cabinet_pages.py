@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
+from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change, Job
-from sigma.domain.member import Role
 from sigma.domain.money import Money
-from sigma.services import payments, refunds
+from sigma.services.billing import payments, refunds
 from sigma.services.context import DAY
 from sigma.store import changes, jobs
 from tests.web.cabinet_stage import Browser, field, open_browser, words

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from sigma.domain.errors import Refused
-from sigma.services import connections, keys, shops
+from sigma.services.accounts import api_keys, shops
+from sigma.services.billing import connections
 from tests.web.cabinet_stage import Browser, fault, field, words
 from tests.world import World
 
@@ -190,7 +191,7 @@ async def test_a_key_is_shown_once_and_revoked_at_once(world: World, owner: Brow
     found = re.search(r'value="(sk_[^"]+)"', made.text)
     assert found
     secret = found[1]
-    member = await keys.authenticate(world.ctx, secret)
+    member = await api_keys.authenticate(world.ctx, secret)
     page = await owner.open("/settings/keys")
     assert secret not in page.text
     assert secret[:9] in page.text
@@ -199,7 +200,7 @@ async def test_a_key_is_shown_once_and_revoked_at_once(world: World, owner: Brow
     assert "Ключ отозван" in page.text
     assert "1 отозванный ключ" in page.text
     with pytest.raises(Refused):
-        await keys.authenticate(world.ctx, secret)
+        await api_keys.authenticate(world.ctx, secret)
 
 
 async def test_a_key_without_a_name_is_refused_beside_the_field(owner: Browser) -> None:

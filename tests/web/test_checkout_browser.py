@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from sigma.sandbox.app import Sandbox, start_sandbox
-from sigma.services import payments
+from sigma.services.billing import payments
+from sigma_sandbox.app import Sandbox, start_sandbox
 from tests.web.checkout_door import checkout_app
 from tests.world import TestSettings, World, open_world
 

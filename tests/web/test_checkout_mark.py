@@ -9,12 +9,12 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
-from sigma.domain.card import Card
-from sigma.domain.invoice import Invoice
-from sigma.domain.question import Kind, Question, check_questions
-from sigma.sandbox.app import Sandbox
-from sigma.services import invoices, payments
-from sigma.services.payments import PaymentRow
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.question import Kind, Question, check_questions
+from sigma.domain.messaging.card import Card
+from sigma.services.billing import invoices, payments
+from sigma.services.billing.payments import PaymentRow
+from sigma_sandbox.app import Sandbox
 from tests.dialog_money import card_of, in_dialog, mark_at_vk
 from tests.vk_world import VkWorld, open_vk_world
 from tests.web.test_checkout_browser import serving

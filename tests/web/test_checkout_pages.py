@@ -11,8 +11,10 @@ import pypdf
 import pytest
 
 from sigma.domain.money import Money
-from sigma.sandbox.app import Sandbox, start_sandbox
-from sigma.services import checkout, connections, invoices, payments, refunds, shops
+from sigma.services.accounts import shops
+from sigma.services.billing import connections, invoices, payments, refunds
+from sigma.services.checkout import checkout
+from sigma_sandbox.app import Sandbox, start_sandbox
 from tests.web.checkout_door import checkout_app
 from tests.world import World, open_world
 

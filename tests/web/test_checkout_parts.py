@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.errors import Problem
-from sigma.domain.question import Kind, Question
 from sigma.texts import Words
 from sigma.web.checkout import colour
 from sigma.web.checkout.fields import fields, typed
+from sigma.web.checkout.page_context import initials, split
 from sigma.web.checkout.return_link import return_link
-from sigma.web.checkout.sheet import initials, split
-from sigma.web.pages import lines, preferred
+from sigma.web.rendering import lines, preferred
 
 RU = Words("ru")
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda n: f"#{n:06x}")

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change
-from sigma.domain.member import Role
-from sigma.services import communities
+from sigma.services.communities import communities
 from sigma.store import changes
 from sigma.web.security import Policy
 from tests.clubs import connected, open_club

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sigma.services import payments
+from sigma.services.billing import payments
 from tests.web.api_stage import Program
 from tests.world import World
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sigma.web.app import create_app
-from sigma.web.doors import Doors
+from sigma.web.config import Doors
 from tests.leaks import kept_log
 from tests.world import World
 

@@ -4,12 +4,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from sigma.domain.billing.connection import Status as ConnectionStatus
 from sigma.domain.change import Change
-from sigma.domain.connection import Status as ConnectionStatus
-from sigma.domain.message import STEP, Body, Message, Shown, Status
-from sigma.services import bodies
-from sigma.store import changes, communities
-from sigma.store.statements import text_statement
+from sigma.domain.messaging.message import STEP, Body, Message, Shown, Status
+from sigma.services.conversations import message_codec
+from sigma.store import changes
+from sigma.store.engine.statements import text_statement
+from sigma.store.messaging import communities
 from sigma.web.security import Policy
 from tests.vk_world import VkWorld
 from tests.web.cabinet_stage import BASE, Browser, words
@@ -33,7 +34,7 @@ async def said(vk: VkWorld, *messages: tuple[Body, dict[str, Any]]) -> None:
             conversation_id=talk.id,
             out=False,
             author="client",
-            body_sealed=bodies.seal(vk.ctx.sealer, body),
+            body_sealed=message_codec.seal(vk.ctx.sealer, body),
             at=vk.ctx.now(),
             place=n * STEP,
             cmid=n,

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.domain.change import Change
-from sigma.services.live import PAGES, told
+from sigma.services.conversations.change_feed import PAGES, told
 from sigma.store import changes
-from sigma.store.statements import text_statement
+from sigma.store.engine.statements import text_statement
 from sigma.web.app import create_app
-from sigma.web.cabinet.auth import COOKIE
+from sigma.web.cabinet.guards import COOKIE
 from tests.vk_world import VkWorld
 from tests.web.cabinet_stage import Browser
 

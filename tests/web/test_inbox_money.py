@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.invoice import Invoice
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.sandbox.app import Sandbox
-from sigma.services import catalogue, invoices, orders
-from sigma.services.catalogue import Offer
+from sigma.services.billing import invoices
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import Offer
+from sigma.services.invoice_cards import vk_orders
+from sigma_sandbox.app import Sandbox
 from tests.dialog_money import card_of, in_dialog, opens, order_of, pays
 from tests.vk_world import VkWorld, open_vk_world
 from tests.web.cabinet_stage import Browser, field, open_browser, words
@@ -50,7 +52,7 @@ async def service(vk: VkWorld, **more: Any) -> Service:
         "amount": Money(150_000),
         "template": Template(questions=(Question("phone", Kind.PHONE, required=True),)),
     }
-    return await catalogue.save(
+    return await services.save(
         vk.ctx, vk.member, None, Offer("Маникюр классический", **usual | more)
     )
 
@@ -248,7 +250,7 @@ async def test_an_order_is_invoiced_once(vk: VkWorld, owner: Browser) -> None:
     who = {"person_id": vk.person, "group_id": vk.group_id}
     await vk.vk_test("orders", **who, lines=[[item["item_id"], 1]])
     await vk.change_community(rights=("manage", "messages", "market"))
-    await orders.read(vk.ctx, vk.community_id)
+    await vk_orders.read(vk.ctx, vk.community_id)
     order, here = await order_of(vk), await dialog(vk)
     page = plain((await owner.open(here)).text)
     assert f"Счёт по заказу {order.display_id}" in page

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sigma.web.cabinet.inbox_view import linked, safe_url
+from sigma.web.cabinet.inbox.view_models import linked, safe_url
 
 HOSTILE = (
     "<script>alert(1)</script>",

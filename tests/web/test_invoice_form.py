@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.invoice import Draft, Invoice, Item, Status
+from sigma.domain.billing.invoice import Draft, Invoice, Item, Status
+from sigma.domain.billing.question import BUILT_IN, KEY, Kind, Question
 from sigma.domain.money import Money
-from sigma.domain.question import BUILT_IN, KEY, Kind, Question
-from sigma.web.invoice_edit import edited, edits, focus_after, form_of, sum_of_items
-from sigma.web.invoice_form import (
+from sigma.web.cabinet.invoices.form import (
     AskRow,
     Expiry,
     InvoiceForm,
@@ -20,6 +19,7 @@ from sigma.web.invoice_form import (
     read_draft,
     read_form,
 )
+from sigma.web.cabinet.invoices.form_edit import edited, edits, focus_after, form_of, sum_of_items
 
 NOW = 1_795_000_000_000_000  # 18 November 2026, 14:06:40 in Moscow
 TZ = "Europe/Moscow"

@@ -9,11 +9,11 @@ from html import unescape
 import httpx
 import pytest
 
-from sigma.domain.invoice import Invoice, Item, Status
-from sigma.domain.member import Role
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.invoice import Invoice, Item, Status
+from sigma.domain.billing.question import Kind, Question
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.services import invoices
+from sigma.services.billing import invoices
 from tests.web.cabinet_stage import Browser, fault, field, words
 from tests.world import World
 

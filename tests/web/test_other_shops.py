@@ -11,12 +11,12 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from sigma.domain.member import MAY, Permission, Role
-from sigma.services.community_keys import ticket
+from sigma.domain.accounts.member import MAY, Permission, Role
+from sigma.services.communities.access_keys import ticket
 from sigma.services.context import Context
-from sigma.web import price_list
 from sigma.web.app import create_app
-from sigma.web.cabinet.auth import signed_in
+from sigma.web.cabinet.guards import signed_in
+from sigma.web.cabinet.services import price_list
 from tests import leaks
 from tests.vk_world import VkWorld
 from tests.web import two_shops

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 import sigma.domain
-from sigma.domain.member import Role
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.payment import Attention, Payment, Status
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.money import Money
-from sigma.domain.payment import Attention, Payment, Status
-from sigma.domain.question import Kind, Question
-from sigma.domain.refund import Refund
-from sigma.domain.refund import Status as RefundStatus
-from sigma.sandbox.app import Sandbox
-from sigma.services import checkout, payments, refunds
+from sigma.services.billing import payments, refunds
+from sigma.services.checkout import checkout
 from sigma.texts import Words
+from sigma_sandbox.app import Sandbox
 from tests.web.cabinet_stage import Browser, fault, field, open_browser, words
 from tests.world import World, open_world
 

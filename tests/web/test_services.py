@@ -7,10 +7,11 @@ import sqlite3
 import httpx
 import pytest
 
-from sigma.domain.member import Role
+from sigma.domain.accounts.member import Role
+from sigma.domain.catalogue.service import DAY, PriceKind, Template
 from sigma.domain.money import Money
-from sigma.domain.service import DAY, PriceKind, Template
-from sigma.services import catalogue, storefront
+from sigma.services.catalogue import services
+from sigma.services.checkout import storefront
 from sigma.web.forms import moment_text
 from tests.clubs import connected, open_club
 from tests.offers import listing, made
@@ -140,7 +141,7 @@ async def test_questions_move_and_the_price_by_agreement_needs_no_sum(
 
 
 async def test_a_service_is_changed_and_its_photo_removed(world: World, owner: Browser) -> None:
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(50, 50))
+    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
     service = await made(world, photo_id=kept.id)
     page = (await owner.open(f"/services/{service.id}")).text
     typed = form(photo_id=field(page, "photo_id"), title="Педикюр", do="photo-remove")
@@ -161,7 +162,7 @@ async def test_the_list_moves_hides_and_deletes(world: World, owner: Browser) ->
     await owner.send(f"/services/{second.id}/move", way="up")
     assert [s.id for s in await listing(world)] == [second.id, first.id]
     await owner.send(f"/services/{second.id}/show", visible="0")
-    assert not (await catalogue.get(world.ctx, world.member, second.id)).visible
+    assert not (await services.get(world.ctx, world.member, second.id)).visible
     answer = await owner.send(f"/services/{second.id}/delete")
     assert answer.headers["location"] == "/services"
     assert [s.id for s in await listing(world)] == [first.id]

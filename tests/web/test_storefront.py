@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.services import catalogue, invoices, storefront
-from sigma.services.catalogue import offer_of, small_of
+from sigma.services.billing import invoices
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import offer_of, small_of
+from sigma.services.checkout import storefront
 from sigma.web.app import create_app
 from tests import offers
 from tests.clubs import connected, open_club
@@ -44,7 +46,7 @@ async def bought(world: World) -> int:
 async def test_the_page_shows_what_is_offered_with_its_price(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(1000, 800))
+    kept = await services.add_photo(world.ctx, world.member, photo(1000, 800))
     fixed = await made(world, photo_id=kept.id)
     await made(world, "Наращивание", price=PriceKind.FROM, amount=Money(250_050))
     await made(world, "Образ", price=PriceKind.AGREEMENT)
@@ -151,12 +153,12 @@ async def test_what_cannot_be_bought_says_so(world: World, client: httpx.AsyncCl
     path = f"/s/lak/{service.id}"
     await client.get(path)
     changed = replace(offer_of(service), price=PriceKind.FROM)
-    await catalogue.save(world.ctx, world.member, service.id, changed)
+    await services.save(world.ctx, world.member, service.id, changed)
     answer = await client.post(path, headers=OURS)
     assert answer.status_code == 409
     assert "Цена этой услуги изменилась" in words(answer.text)
     assert 'method="post"' not in answer.text
-    await catalogue.show(world.ctx, world.member, service.id, False)
+    await services.show(world.ctx, world.member, service.id, False)
     assert (await client.post(path, headers=OURS)).status_code == 404
     assert await bought(world) == 0
 
@@ -214,7 +216,7 @@ async def test_hostile_texts_stay_texts(world: World, client: httpx.AsyncClient)
 async def test_a_photo_is_served_to_who_knows_its_name_and_kept(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    kept = await catalogue.add_photo(world.ctx, world.member, photo(800, 600))
+    kept = await services.add_photo(world.ctx, world.member, photo(800, 600))
     for name in (kept.id, small_of(kept.id)):
         answer = await client.get(f"/photos/{name}")
         assert answer.headers["content-type"] == "image/jpeg"

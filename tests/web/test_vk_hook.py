@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import func, select
 
 from sigma.channels.vk import groups
-from sigma.domain.community import Delivery
-from sigma.sandbox.app import Sandbox
-from sigma.sandbox.server import bind, make_server
-from sigma.services import lines
+from sigma.domain.messaging.community import Delivery
 from sigma.services.context import Context
-from sigma.store.contract import Database, Unreachable
-from sigma.store.statements import statement
-from sigma.store.tables import notices
+from sigma.services.vk import community_client
+from sigma.store.engine.interface import Database, Unreachable
+from sigma.store.engine.statements import statement
+from sigma.store.schema.tables import notices
 from sigma.web.app import create_app
+from sigma_sandbox.app import Sandbox
+from sigma_sandbox.server import bind, make_server
 from tests.vk_world import SECRET, VkWorld, open_vk_world
 
 KEPT = statement(select(func.count().label("n")).select_from(notices))
@@ -199,7 +199,7 @@ async def test_vk_is_asked_to_come_again_while_the_database_is_away(door: Door) 
 
 async def test_vk_itself_calls_duplicates_and_repeats(vk_world: VkWorld) -> None:
     async with served(vk_world.ctx) as base_url:
-        vk = (await lines.line(vk_world.ctx, vk_world.community_id)).vk
+        vk = (await community_client.line(vk_world.ctx, vk_world.community_id)).vk
         code = await groups.callback_code(vk, vk_world.group_id)
         await vk_world.change_community(confirmation=code)
         url = f"{base_url}/hooks/vk/{vk_world.community_id}"

@@ -8,25 +8,31 @@ from typing import Any
 
 import httpx
 
-from sigma.domain.card import Order
+from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.invoice import Draft
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.change import Change
-from sigma.domain.community import Community
-from sigma.domain.connection import Connection
-from sigma.domain.conversation import Conversation
-from sigma.domain.invoice import Draft
-from sigma.domain.member import Member, Role, User
-from sigma.domain.message import Body, Message, Status
+from sigma.domain.messaging.card import Order
+from sigma.domain.messaging.community import Community
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Body, Message, Status
 from sigma.domain.money import Money
-from sigma.domain.service import PriceKind
-from sigma.domain.shop import Shop
-from sigma.services import bodies, cards, catalogue, invoices, keys, refunds, storefront
-from sigma.services.catalogue import Offer
+from sigma.services.accounts import api_keys
+from sigma.services.billing import invoices, refunds
+from sigma.services.catalogue import services
+from sigma.services.catalogue.services import Offer
+from sigma.services.checkout import storefront
 from sigma.services.context import Context
-from sigma.store import cards as card_rows
-from sigma.store import changes, users
-from sigma.store.users import SessionRow
+from sigma.services.conversations import message_codec
+from sigma.services.invoice_cards import cards
+from sigma.store import changes
+from sigma.store.accounts import users
+from sigma.store.accounts.users import SessionRow
+from sigma.store.messaging import cards as card_rows
 from sigma.web.app import create_app
-from sigma.web.cabinet.auth import COOKIE
+from sigma.web.cabinet.guards import COOKIE
 from tests import leaks
 from tests.dialog_money import pays
 from tests.photos import photo
@@ -72,7 +78,7 @@ async def person_of(ctx: Context, shop_id: str, role: Role) -> AsyncIterator[Per
 @asynccontextmanager
 async def program_of(ctx: Context, shop_id: str) -> AsyncIterator[Person]:
     """A program with a key of a shop."""
-    _, secret = await keys.create(ctx, Member("usr_x", shop_id, Role.OWNER), "Касса")
+    _, secret = await api_keys.create(ctx, Member("usr_x", shop_id, Role.OWNER), "Касса")
     sent = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
     async with _at_the_door(ctx, headers=sent | {"idempotency-key": "key-00000001"}) as http:
         yield Person(http, "")
@@ -103,11 +109,11 @@ async def everything(vk: VkWorld) -> dict[str, str]:
         created_at=now,
     )
     await changes.commit(ctx.db, Change((dialog, failed, order)), now)
-    picture = await catalogue.add_photo(ctx, member, photo(600, 600))
+    picture = await services.add_photo(ctx, member, photo(600, 600))
     offer = Offer(
         SECRETS[0], price=PriceKind.FIXED, amount=Money(150_000), photo_id=picture.id, visible=True
     )
-    service = await catalogue.save(ctx, member, None, offer)
+    service = await services.save(ctx, member, None, offer)
     await storefront.save_slug(ctx, member, "salon-shepot")
     draft = Draft(title=SECRETS[0], amount=Money(150_000), conversation_id=dialog.id)
     paid = await cards.issue(ctx, member, draft)
@@ -115,7 +121,7 @@ async def everything(vk: VkWorld) -> dict[str, str]:
     await vk.work()
     refund = await refunds.request(ctx, member, payment.id, Money(100), "")
     waits = await cards.issue(ctx, member, draft)
-    key, _ = await keys.create(ctx, member, SECRETS[3])
+    key, _ = await api_keys.create(ctx, member, SECRETS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.of_invoice(tx, waits.id)
     return {
@@ -154,12 +160,12 @@ async def second_shop(vk: VkWorld) -> dict[str, str]:
         settings={"api_url": f"{vk.sandbox.base_url}/vk", "site_url": "https://vk.com"},
     )
     dialog = Conversation(ctx.new_id("dlg", shop.id), shop.id, community.id, 4242, now)
-    dialog = replace(dialog, preview_sealed=bodies.seal_preview(ctx.sealer, Body("Привет")))
+    dialog = replace(dialog, preview_sealed=message_codec.seal_preview(ctx.sealer, Body("Привет")))
     await changes.commit(ctx.db, Change((shop,)), now)
     await changes.commit(ctx.db, Change((connection, community, dialog)), now)
     member = Member("usr_y", shop.id, Role.OWNER)
     invoice = await invoices.create(ctx, member, Draft(title="Чужой", amount=Money(100)))
-    service = await catalogue.save(ctx, member, None, Offer("Чужая услуга"))
+    service = await services.save(ctx, member, None, Offer("Чужая услуга"))
     return {
         "shop_id": shop.id,
         "conversation_id": dialog.id,
@@ -177,7 +183,7 @@ def _message(ctx: Context, dialog: Conversation, text: str) -> Message:
         conversation_id=dialog.id,
         out=True,
         author="usr_z",
-        body_sealed=bodies.seal(ctx.sealer, Body(text)),
+        body_sealed=message_codec.seal(ctx.sealer, Body(text)),
         at=ctx.now(),
         place=dialog.last_place + 1,
         status=Status.FAILED,

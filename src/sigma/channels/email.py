@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from sigma.domain.mail import Attachment, mask_email
+from sigma.domain.billing.mail import Attachment, mask_email
 
 TIMEOUT_S = 20
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")

@@ -5,8 +5,8 @@ Trouble is one clear line and exit code 2.
 
 import click
 
-from sigma.cli import demo, doctor, records, running
-from sigma.cli.say import Trouble, t
+from sigma.cli import data, demo, doctor, servers
+from sigma.cli.output import Trouble, t
 
 
 class Sigma(click.Group):
@@ -29,15 +29,15 @@ def main() -> None:
 
 for command in (
     demo.demo,
-    running.serve,
-    running.worker,
-    running.sandbox,
-    running.migrate,
+    servers.serve,
+    servers.worker,
+    servers.sandbox,
+    servers.migrate,
     doctor.doctor,
-    records.invoice,
-    records.payment,
-    records.key,
-    records.user,
-    records.shop,
+    data.invoice,
+    data.payment,
+    data.key,
+    data.user,
+    data.shop,
 ):
     main.add_command(command)

@@ -16,17 +16,18 @@ import httpx
 import uvloop
 
 from sigma.cli import demo_vk
-from sigma.cli.running import bind, listen, working
-from sigma.cli.say import Trouble, plainly, t
-from sigma.domain.member import Member, Role
-from sigma.domain.shop import Seller, SellerKind
+from sigma.cli.output import Trouble, plainly, t
+from sigma.cli.servers import bind, listen, working
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Seller, SellerKind
 from sigma.logs import configure
 from sigma.main import build_app, open_context
-from sigma.sandbox.app import Sandbox, SandboxConfig, start_sandbox
-from sigma.services import connections, keys, shops, users
+from sigma.services.accounts import api_keys, shops, users
+from sigma.services.billing import connections
 from sigma.services.context import Context
 from sigma.settings import Settings, load
-from sigma.store import migrate as migrations
+from sigma.store.schema import migrate as migrations
+from sigma_sandbox.app import Sandbox, SandboxConfig, start_sandbox
 
 ACCOUNT, SECRET = "100500", "test_demo"
 LOGIN = "owner@example.org"
@@ -196,7 +197,7 @@ async def _first(ctx: Context) -> dict[str, str]:
         return_url=f"{ctx.settings.vk_site_url}/me/lak",
         consent_text="",
     )
-    _, api_key = await keys.create(ctx, member, "demo")
+    _, api_key = await api_keys.create(ctx, member, "demo")
     return {
         "user_id": signed.user.id,
         "shop_id": signed.shop.id,

@@ -4,19 +4,22 @@ a client who has just asked about one of them.
 
 from dataclasses import replace
 
+from sigma.domain.accounts.member import Member
+from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.question import Kind, Question
+from sigma.domain.catalogue.service import PriceKind, Service, Template
 from sigma.domain.change import Change
-from sigma.domain.connection import Connection
-from sigma.domain.member import Member
 from sigma.domain.money import Money
-from sigma.domain.question import Kind, Question
-from sigma.domain.service import PriceKind, Service, Template
-from sigma.sandbox.vk.seed import CLIENTS, STUDIO
-from sigma.sandbox.vk.state import Vk
-from sigma.sandbox.vk.things import Attachment, Item
-from sigma.services import catalogue, communities, lines, storefront
-from sigma.services.catalogue import Offer
+from sigma.services.catalogue import services as catalogue_services
+from sigma.services.catalogue.services import Offer
+from sigma.services.checkout import storefront
+from sigma.services.communities import communities
 from sigma.services.context import Context
+from sigma.services.vk import community_client
 from sigma.store import changes
+from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.actions.seed import CLIENTS, STUDIO
+from sigma_sandbox.vk.world.models import Attachment, Item
 
 RIGHTS = ["manage", "messages", "photos"]
 SLUG = "lak"
@@ -36,7 +39,7 @@ async def seed(ctx: Context, member: Member, vk: Vk, addresses: dict[str, str]) 
 
     `addresses` are the settings api_url and site_url of a connection.
     """
-    if there := await lines.lines_of(ctx, member):
+    if there := await community_client.lines_of(ctx, member):
         for line in there:
             await _follow(ctx, line.connection, addresses)
         return
@@ -65,7 +68,7 @@ async def _service(ctx: Context, member: Member, vk: Vk, item: Item, community_i
     photo_id = None
     if item.photo_ids:
         picture = vk.pictures[item.photo_ids[0]]
-        photo_id = (await catalogue.add_photo(ctx, member, picture.content)).id
+        photo_id = (await catalogue_services.add_photo(ctx, member, picture.content)).id
     price = _KINDS[item.price_type]
     offer = Offer(
         title=item.title,
@@ -75,7 +78,7 @@ async def _service(ctx: Context, member: Member, vk: Vk, item: Item, community_i
         photo_id=photo_id,
         template=ASKED,
     )
-    service = await catalogue.save(ctx, member, None, offer)
+    service = await catalogue_services.save(ctx, member, None, offer)
     tied = replace(service, vk_connection_id=community_id, vk_item_id=item.id)
     await changes.commit(ctx.db, Change((tied,)), ctx.now())
     return tied

@@ -8,19 +8,22 @@ import click
 
 from sigma.channels.vk import groups
 from sigma.channels.vk.errors import Later, VkError
-from sigma.cli.say import plainly, settings, t, words
+from sigma.cli.output import plainly, settings, t, words
 from sigma.domain.errors import Refused
 from sigma.main import open_context
 from sigma.providers.base import Rejected, Unknown, access_to
-from sigma.services import event_delivery, health, lines
+from sigma.services.communities import event_subscription
 from sigma.services.context import Context
-from sigma.services.lines import Line
+from sigma.services.platform import health
+from sigma.services.vk import community_client
+from sigma.services.vk.community_client import Line
 from sigma.settings import BadSetting, Settings
-from sigma.store import communities, connections
-from sigma.store import migrate as migrations
-from sigma.store import shops as shop_rows
-from sigma.store.contract import Unreachable
-from sigma.store.seal import Unsealable
+from sigma.store.accounts import shops as shop_rows
+from sigma.store.billing import connections
+from sigma.store.encryption import Unsealable
+from sigma.store.engine.interface import Unreachable
+from sigma.store.messaging import communities
+from sigma.store.schema import migrate as migrations
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it is well, what was found
 
@@ -124,7 +127,7 @@ async def _community(ctx: Context, community_id: str) -> Finding:
     name, trouble = line.community.name, line.community.trouble
     try:
         await groups.permissions(line.vk)
-        state = await event_delivery.state(ctx, line)
+        state = await event_subscription.state(ctx, line)
     except Later:
         return ("vk", False, t("cli.doctor_vk_silent", name=name))
     except VkError as no:
@@ -133,12 +136,12 @@ async def _community(ctx: Context, community_id: str) -> Finding:
         key = f"vk.trouble_{trouble}"
         what = t(key) if words().has(key) else t("vk.trouble_other", code=trouble)
         return ("vk", False, t("cli.doctor_vk_trouble", name=name, what=what))
-    well = state == event_delivery.OK
+    well = state == event_subscription.OK
     return ("vk", well, t("cli.doctor_vk" if well else "cli.doctor_vk_deaf", name=name))
 
 
 async def _opened(ctx: Context, community_id: str) -> Line | None:
     try:
-        return await lines.line(ctx, community_id)
+        return await community_client.line(ctx, community_id)
     except Unsealable:
         return None

@@ -7,13 +7,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from sigma.documents.pdf import receipt_pdf
-from sigma.domain.mail import Attachment
-from sigma.domain.payment import Payment
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
-from sigma.domain.shop import Shop
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.mail import Attachment
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
 from sigma.texts import Words
-from sigma.texts.slip import Slip, slip
+from sigma.texts.receipt_view import Slip, slip
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import segno
 import typst
 
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
 from sigma.texts import Words
-from sigma.texts.slip import Slip, slip
+from sigma.texts.receipt_view import Slip, slip
 
 TEMPLATES = Path(__file__).parent / "templates"
 

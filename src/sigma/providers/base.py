@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from sigma.domain import payment, refund
-from sigma.domain.connection import Connection
+from sigma.domain.billing import payment, refund
+from sigma.domain.billing.connection import Connection
 from sigma.domain.money import Money
 
 DEFAULT_TIMEOUT_S = 35.0  # YooKassa answers within 30 s or with 500; others are not slower

@@ -14,8 +14,8 @@ from sigma.channels.email import Mailer
 from sigma.channels.vk.client import Clients
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
-from sigma.store.contract import Busy, Conflict, Database, Stale
-from sigma.store.seal import Sealer
+from sigma.store.encryption import Sealer
+from sigma.store.engine.interface import Busy, Conflict, Database, Stale
 
 T = TypeVar("T")
 

@@ -5,40 +5,31 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from sigma.domain.answers import Answers, Consent
-from sigma.domain.card import Card, Order
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.connection import Connection, Notice
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
+from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Happening
-from sigma.domain.community import Community
-from sigma.domain.connection import Connection, Notice
-from sigma.domain.conversation import Conversation
-from sigma.domain.invoice import Invoice
 from sigma.domain.ledger import Entry
-from sigma.domain.mail import Mail
-from sigma.domain.message import Message
-from sigma.domain.payment import Payment
-from sigma.domain.receipt import Receipt
-from sigma.domain.refund import Refund
-from sigma.domain.service import Service
-from sigma.domain.shop import Shop
-from sigma.store import (
-    cards,
-    catalogue,
-    communities,
-    connections,
-    conversations,
-    invoices,
-    jobs,
-    mails,
-    payments,
-    refunds,
-    requests,
-    shops,
-)
-from sigma.store.catalogue import Photo
-from sigma.store.contract import Database, Op, Tx
-from sigma.store.requests import Answered
-from sigma.store.statements import statement
-from sigma.store.tables import ledger
+from sigma.domain.messaging.card import Card, Order
+from sigma.domain.messaging.community import Community
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Message
+from sigma.store import idempotency, jobs
+from sigma.store.accounts import shops
+from sigma.store.billing import connections, invoices, mails, payments, refunds
+from sigma.store.catalogue import services
+from sigma.store.catalogue.services import Photo
+from sigma.store.engine.interface import Database, Op, Tx
+from sigma.store.engine.statements import statement
+from sigma.store.idempotency import Answered
+from sigma.store.messaging import cards, communities, conversations
+from sigma.store.schema.tables import ledger
 
 _SAVE: dict[type, Callable[[Any], Op]] = {
     Shop: shops.CODEC.save,
@@ -55,8 +46,8 @@ _SAVE: dict[type, Callable[[Any], Op]] = {
     Community: communities.CODEC.save,
     Conversation: conversations.CODEC.save,
     Message: conversations.MESSAGE.save,
-    Service: catalogue.CODEC.save,
-    Photo: catalogue.PHOTO.save,
+    Service: services.CODEC.save,
+    Photo: services.PHOTO.save,
     Card: cards.CODEC.save,
     Order: cards.ORDER.save,
 }
@@ -91,7 +82,7 @@ def operations(change: Change, now: int, answered: Answered | None) -> tuple[lis
     promised = {(job.kind, job.subject): job for job in change.jobs}
     ops += [jobs.promise(job, now) for job in promised.values()]
     if answered is not None:
-        ops.append(requests.remember(answered))
+        ops.append(idempotency.remember(answered))
     soon = any(job.due_at <= now for job in promised.values())
     return ops, jobs.CHANNEL if soon else None
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, case, delete, func, select, tuple_, update
 
 from sigma.domain.change import Job
-from sigma.store.contract import Database, Op, Row, Tx
-from sigma.store.statements import insert_on_conflict, statement
-from sigma.store.tables import jobs
+from sigma.store.engine.interface import Database, Op, Row, Tx
+from sigma.store.engine.statements import insert_on_conflict, statement
+from sigma.store.schema.tables import jobs
 
 CHANNEL = "jobs"
 

@@ -4,9 +4,9 @@ that proves it.
 
 from collections.abc import Sequence
 
-from sigma.domain.question import BUILT_IN, Question
-from sigma.domain.shop import Shop
-from sigma.texts.words import Words
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.question import BUILT_IN, Question
+from sigma.texts.translator import Words
 
 # Grows when the product's own wording changes; the very text and its hash are stored as well.
 EDITION = 1

@@ -9,44 +9,27 @@ from litestar.static_files import create_static_files_router
 
 from sigma.domain.errors import Refused
 from sigma.services.context import Conflicts, Context
-from sigma.services.live import Live
+from sigma.services.conversations.change_feed import Live
 from sigma.web import api, health
-from sigma.web.cabinet import (
-    autoanswers,
-    board,
-    communities,
-    community,
-    connections,
-    first_start,
-    home,
-    inbox,
-    inbox_acts,
-    inbox_live,
-    inbox_money,
-    invoices,
-    jobs,
-    keys,
-    mail,
-    new_invoice,
-    payments,
-    refunds,
-    service_edit,
-    services,
-    services_exchange,
-    services_page,
-    session,
-    settings,
-)
-from sigma.web.cabinet.auth import cabinet, entrance
+from sigma.web.cabinet import home, todo_board
+from sigma.web.cabinet.access import setup, sign_in
+from sigma.web.cabinet.guards import cabinet, entrance
+from sigma.web.cabinet.inbox import actions, conversations, stream
+from sigma.web.cabinet.inbox import invoices as inbox_invoices
+from sigma.web.cabinet.invoices import invoices, new_invoice
+from sigma.web.cabinet.payments import payments, refunds
+from sigma.web.cabinet.services import import_export, public_page, service_edit, services
+from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
+from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
 from sigma.web.checkout import invoice as pay_page
-from sigma.web.counts import Counts
-from sigma.web.doors import Doors
-from sigma.web.envelope import Envelope
+from sigma.web.config import Doors
 from sigma.web.errors import on_fault, on_http_error, on_refused, on_store_conflict
 from sigma.web.hooks import notices, vk
-from sigma.web.pages import STATIC
-from sigma.web.proxies import Proxies
+from sigma.web.metrics import Counts
+from sigma.web.middleware import Envelope
+from sigma.web.proxy_headers import Proxies
+from sigma.web.rendering import STATIC
 from sigma.web.security import Policy
 from sigma.web.storefront import pages as shop_page
 from sigma.web.storefront import photos
@@ -54,11 +37,11 @@ from sigma.web.storefront import photos
 YEAR_S = 31_536_000
 MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
 
-CABINET = (home, settings, autoanswers, connections, mail, keys, jobs, session)
-INBOX = (board, inbox, inbox_acts, inbox_live)
-MONEY = (invoices, new_invoice, inbox_money, payments, refunds)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
+INBOX = (todo_board, conversations, actions, stream)
+MONEY = (invoices, new_invoice, inbox_invoices, payments, refunds)
 VK = (communities, community)
-SERVICES = (services, service_edit, services_exchange, services_page)
+SERVICES = (services, service_edit, import_export, public_page)
 CHECKOUT = (pay_page, wait, receipt, accent)
 STOREFRONT = (shop_page, photos)
 
@@ -76,7 +59,7 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
                     for h in module.HANDLERS
                 ]
             ),
-            entrance([*session.ENTRANCE, *first_start.HANDLERS]),
+            entrance([*sign_in.ENTRANCE, *setup.HANDLERS]),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,
             Router(

@@ -9,9 +9,9 @@ from litestar.exceptions import HTTPException
 from sigma.domain.errors import CODES, Refused
 from sigma.texts import Words
 from sigma.web.api.problems import problem
-from sigma.web.cabinet.problem_page import error_page
-from sigma.web.checkout.client import broken, missing
-from sigma.web.pages import language
+from sigma.web.cabinet.error_page import error_page
+from sigma.web.checkout.responses import broken, missing
+from sigma.web.rendering import language
 from sigma.web.storefront.pages import nothing
 
 WebRequest = Request[Any, Any, Any]

@@ -9,10 +9,10 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from sigma.domain.errors import Refused
-from sigma.services import health
 from sigma.services.context import Context
-from sigma.web.counts import Counts
-from sigma.web.doors import Doors
+from sigma.services.platform import health
+from sigma.web.config import Doors
+from sigma.web.metrics import Counts
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 

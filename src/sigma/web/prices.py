@@ -1,6 +1,6 @@
 """How the price of a service is said, on every page alike."""
 
-from sigma.domain.service import PriceKind, Service
+from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.texts import Words
 
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sigma.channels.vk.form import address, inner, number, objects, text
-from sigma.domain.message import Shown
+from sigma.channels.vk.fields import address, inner, number, objects, text
+from sigma.domain.messaging.message import Shown
 
 MAX_SHOWN = 20
 WIDE_ENOUGH = 320  # points: a picture in a dialog

@@ -20,9 +20,9 @@ import httpx
 import msgspec
 
 from sigma.channels.vk.errors import NO_ANSWER, SOON_S, TOO_FAST, Later, VkError, refusal
-from sigma.channels.vk.form import encoded, public
-from sigma.channels.vk.pace import GROUP_PER_S, USER_PER_S, Clock, Pace
-from sigma.domain.connection import Connection
+from sigma.channels.vk.fields import encoded, public
+from sigma.channels.vk.rate_limit import GROUP_PER_S, USER_PER_S, Clock, Pace
+from sigma.domain.billing.connection import Connection
 
 API_URL = "https://api.vk.ru"
 VERSION = "5.199"

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from sigma.channels.vk.attachments import item_named, shown
-from sigma.channels.vk.form import flag, inner, number, text
-from sigma.domain.message import Shown
+from sigma.channels.vk.fields import flag, inner, number, text
+from sigma.domain.messaging.message import Shown
 
 MAX_BODY_BYTES = 1_000_000
 MAX_TEXT = 16_000

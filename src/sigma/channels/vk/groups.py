@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sigma.channels.vk.client import VERSION, Vk, unreadable
-from sigma.channels.vk.form import address, flag, inner, number, objects, text
+from sigma.channels.vk.fields import address, flag, inner, number, objects, text
 
 FIELDS = (
     *("description", "contacts", "links", "site", "status", "activity", "city", "market"),

@@ -11,10 +11,10 @@ from typing import Any
 
 from sigma.channels.vk.client import Vk, unreadable
 from sigma.channels.vk.errors import Final
-from sigma.channels.vk.form import address, inner, number, objects, text
+from sigma.channels.vk.fields import address, inner, number, objects, text
 from sigma.channels.vk.photos import kind_of
+from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.money import BadMoney, Money
-from sigma.domain.service import PriceKind
 
 PAGE = 200
 MIN_TITLE, MAX_TITLE, MIN_DESCRIPTION = 4, 100, 10

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from sigma.channels.vk.client import Vk, said_no, unreadable
-from sigma.channels.vk.form import flag, number, objects
-from sigma.channels.vk.people import Person, read_person
+from sigma.channels.vk.fields import flag, number, objects
+from sigma.channels.vk.users import Person, read_person
 
 MAX_TEXT = 9000
 PAGE = 200

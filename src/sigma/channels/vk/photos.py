@@ -9,7 +9,7 @@ import msgspec
 
 from sigma.channels.vk.client import Vk, unreadable
 from sigma.channels.vk.errors import BAD_PHOTO, Final
-from sigma.channels.vk.form import number, objects, text
+from sigma.channels.vk.fields import number, objects, text
 
 MAX_BYTES = 50_000_000
 _BEGINNINGS = {

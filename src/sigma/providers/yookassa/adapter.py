@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from sigma.domain import payment, refund
+from sigma.domain.billing import payment, refund
 from sigma.domain.money import Money
 from sigma.providers.base import (
     Access,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sigma.domain import payment, refund
+from sigma.domain.billing import payment, refund
 from sigma.domain.money import BadMoney, Money
 from sigma.providers.base import (
     FoundRefund,

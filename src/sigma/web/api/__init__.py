@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.di import Provide
 
 from sigma.web.api import invoices, openapi, payments, refunds, services
-from sigma.web.api.door import MAX_BODY, authenticate
+from sigma.web.api.http import MAX_BODY, authenticate
 
 router = Router(
     "/api/v1",

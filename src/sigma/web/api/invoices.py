@@ -3,31 +3,21 @@
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma.domain.invoice import Invoice, Status
-from sigma.services import invoices
+from sigma.domain.billing.invoice import Invoice, Status
+from sigma.services.billing import invoices
 from sigma.services.context import Context
-from sigma.services.requests import Remember
-from sigma.web.api import told
-from sigma.web.api.asked import INVOICE, read_draft
+from sigma.services.platform.idempotency import Remember
+from sigma.web.api import responses
 from sigma.web.api.body import read
-from sigma.web.api.door import (
-    ApiRequest,
-    Ctx,
-    Who,
-    choice,
-    encode,
-    json,
-    once,
-    read_id,
-    read_query,
-)
+from sigma.web.api.http import ApiRequest, Ctx, Who, choice, encode, json, once, read_id, read_query
+from sigma.web.api.requests import INVOICE, read_draft
 
 FILTERS = ("status", "query")
 STATUSES = frozenset(Status)
 
 
-def _told(ctx: Context, invoice: Invoice) -> told.InvoiceTold:
-    return told.invoice(invoice, invoices.payment_url(ctx, invoice), ctx.now())
+def _told(ctx: Context, invoice: Invoice) -> responses.InvoiceTold:
+    return responses.invoice(invoice, invoices.payment_url(ctx, invoice), ctx.now())
 
 
 @post("/invoices")
@@ -59,7 +49,7 @@ async def listing(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]
         limit=query.limit,
         cursor=query.cursor,
     )
-    return json(told.Invoices([_told(ctx, one) for one in found.data], found.next_cursor))
+    return json(responses.Invoices([_told(ctx, one) for one in found.data], found.next_cursor))
 
 
 @get("/invoices/{invoice_id:str}")

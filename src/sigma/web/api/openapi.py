@@ -9,11 +9,11 @@ import msgspec
 from litestar import Response, get
 from msgspec import Struct
 
+from sigma.domain.billing.invoice import Status as InvoiceStatus
+from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.errors import CODES
-from sigma.domain.invoice import Status as InvoiceStatus
-from sigma.domain.payment import Status as PaymentStatus
-from sigma.web.api import asked, examples, told
-from sigma.web.api.door import DEFAULT_LIMIT, MAX_LIMIT, Ctx
+from sigma.web.api import examples, requests, responses
+from sigma.web.api.http import DEFAULT_LIMIT, MAX_LIMIT, Ctx
 from sigma.web.api.problems import MEDIA_TYPE, ProblemTold
 
 Json = dict[str, Any]
@@ -61,26 +61,28 @@ OPERATIONS = (
         "/invoices",
         "createInvoice",
         "Issue an invoice",
-        told.InvoiceTold,
+        responses.InvoiceTold,
         201,
-        asked.InvoiceAsked,
+        requests.InvoiceAsked,
     ),
     Operation(
         "get",
         "/invoices",
         "listInvoices",
         "List invoices",
-        told.Invoices,
+        responses.Invoices,
         filters=("status", "query"),
         paged=True,
     ),
-    Operation("get", "/invoices/{invoice_id}", "getInvoice", "Read an invoice", told.InvoiceTold),
+    Operation(
+        "get", "/invoices/{invoice_id}", "getInvoice", "Read an invoice", responses.InvoiceTold
+    ),
     Operation(
         "post",
         "/invoices/{invoice_id}/void",
         "voidInvoice",
         "Call an invoice off",
-        told.InvoiceTold,
+        responses.InvoiceTold,
         codes=("invoice_already_paid", "invoice_not_open"),
     ),
     Operation(
@@ -88,19 +90,21 @@ OPERATIONS = (
         "/payments",
         "listPayments",
         "List payments",
-        told.Payments,
+        responses.Payments,
         filters=("invoice_id", "payment_status"),
         paged=True,
     ),
-    Operation("get", "/payments/{payment_id}", "getPayment", "Read a payment", told.PaymentTold),
+    Operation(
+        "get", "/payments/{payment_id}", "getPayment", "Read a payment", responses.PaymentTold
+    ),
     Operation(
         "post",
         "/payments/{payment_id}/refunds",
         "createRefund",
         "Give money back",
-        told.RefundTold,
+        responses.RefundTold,
         201,
-        asked.RefundAsked,
+        requests.RefundAsked,
         codes=("payment_not_captured", "refund_too_large", "refund_currency"),
     ),
     Operation(
@@ -108,10 +112,10 @@ OPERATIONS = (
         "/payments/{payment_id}/refunds",
         "listRefunds",
         "List the refunds of a payment",
-        told.Refunds,
+        responses.Refunds,
     ),
-    Operation("get", "/refunds/{refund_id}", "getRefund", "Read a refund", told.RefundTold),
-    Operation("get", "/services", "listServices", "List services", told.Services),
+    Operation("get", "/refunds/{refund_id}", "getRefund", "Read a refund", responses.RefundTold),
+    Operation("get", "/services", "listServices", "List services", responses.Services),
 )
 
 _FILTERS: dict[str, tuple[str, str, Json]] = {

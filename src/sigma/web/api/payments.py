@@ -3,11 +3,11 @@
 from litestar import Response, get
 from litestar.params import FromPath
 
+from sigma.domain.billing.payment import Status
 from sigma.domain.errors import Problem, invalid
-from sigma.domain.payment import Status
-from sigma.services import told as told_services
-from sigma.web.api import told
-from sigma.web.api.door import ApiRequest, Ctx, Who, choice, is_id, json, read_id, read_query
+from sigma.services.billing import payment_views as told_services
+from sigma.web.api import responses
+from sigma.web.api.http import ApiRequest, Ctx, Who, choice, is_id, json, read_id, read_query
 from sigma.web.api.problems import words_of
 
 FILTERS = ("invoice_id", "status")
@@ -30,8 +30,8 @@ async def listing(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]
         cursor=query.cursor,
     )
     words = words_of(request)
-    data = [told.payment(one, ctx.settings.base_url, words) for one in found.data]
-    return json(told.Payments(data, found.next_cursor))
+    data = [responses.payment(one, ctx.settings.base_url, words) for one in found.data]
+    return json(responses.Payments(data, found.next_cursor))
 
 
 @get("/payments/{payment_id:str}")
@@ -40,7 +40,7 @@ async def details(
 ) -> Response[bytes]:
     """One payment."""
     found = await told_services.payment(ctx, member, read_id(payment_id, "pay"))
-    return json(told.payment(found, ctx.settings.base_url, words_of(request)))
+    return json(responses.payment(found, ctx.settings.base_url, words_of(request)))
 
 
 HANDLERS = [listing, details]

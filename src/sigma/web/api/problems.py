@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sigma.domain.errors import Refused
 from sigma.texts import Words
-from sigma.web.pages import preferred
+from sigma.web.rendering import preferred
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:sigma:problem:"

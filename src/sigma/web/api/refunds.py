@@ -3,13 +3,13 @@
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma.services import refunds
-from sigma.services.requests import Remember
-from sigma.web.api import told
-from sigma.web.api.asked import REFUND, read_amount
+from sigma.services.billing import refunds
+from sigma.services.platform.idempotency import Remember
+from sigma.web.api import responses
 from sigma.web.api.body import read
-from sigma.web.api.door import ApiRequest, Ctx, Who, encode, json, once, read_id
+from sigma.web.api.http import ApiRequest, Ctx, Who, encode, json, once, read_id
 from sigma.web.api.problems import words_of
+from sigma.web.api.requests import REFUND, read_amount
 
 
 @post("/payments/{payment_id:str}/refunds")
@@ -30,7 +30,7 @@ async def create(
             known,
             amount,
             asked.reason,
-            remember=lambda made: remember(201, encode(told.refund(made, words)).decode()),
+            remember=lambda made: remember(201, encode(responses.refund(made, words)).decode()),
         )
 
     return await once(ctx, member, request, body, act)
@@ -43,7 +43,7 @@ async def listing(
     """All refunds of a payment, oldest first."""
     found = await refunds.of_payment(ctx, member, read_id(payment_id, "pay"))
     words = words_of(request)
-    return json(told.Refunds([told.refund(one, words) for one in found], None))
+    return json(responses.Refunds([responses.refund(one, words) for one in found], None))
 
 
 @get("/refunds/{refund_id:str}")
@@ -52,7 +52,7 @@ async def details(
 ) -> Response[bytes]:
     """One refund."""
     found = await refunds.get(ctx, member, read_id(refund_id, "ref"))
-    return json(told.refund(found, words_of(request)))
+    return json(responses.refund(found, words_of(request)))
 
 
 HANDLERS = [create, listing, details]

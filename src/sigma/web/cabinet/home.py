@@ -7,15 +7,16 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from sigma.domain.payment import RETURNABLE, Attention
-from sigma.services import board, shops
+from sigma.domain.billing.payment import RETURNABLE, Attention
+from sigma.services.accounts import shops
+from sigma.services.accounts.shops import Home
+from sigma.services.accounts.users import Session
+from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
-from sigma.services.payments import PaymentRow
-from sigma.services.shops import Home
-from sigma.services.users import Session
-from sigma.web.cabinet.auth import WebRequest
-from sigma.web.cabinet.board import shown
-from sigma.web.cabinet.door import cabinet_page
+from sigma.services.invoice_cards import todo_board
+from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.responses import cabinet_page
+from sigma.web.cabinet.todo_board import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def home_page(
         steps=[] if all(step.done for step in todo) else todo,
         next_step=next_step,
         hide_plus=next_step is not None,  # one thing to do
-        waits=shown(await board.counts(ctx, session.member)),
+        waits=shown(await todo_board.counts(ctx, session.member)),
         attention=[(row, *action(row)) for row in home.attention],
     )
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sigma.domain.billing.question import BUILT_IN, Kind, Question, Value
 from sigma.domain.errors import Problem
-from sigma.domain.question import BUILT_IN, Kind, Question, Value
 from sigma.texts import Words
 
 # Browsers fill these by themselves; a seller's own question is nobody's saved address.

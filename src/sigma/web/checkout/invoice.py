@@ -5,15 +5,19 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from sigma.domain.accounts.shop import url_ok
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.errors import Refused
-from sigma.domain.payment import Payment, Status
-from sigma.domain.shop import url_ok
-from sigma.services import binding, cards, checkout, invoices
-from sigma.services.checkout import PayForm, Seen
+from sigma.services.billing import invoices
+from sigma.services.billing.invoices import Public
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import PayForm, Seen
 from sigma.services.context import Context
-from sigma.services.invoices import Public
+from sigma.services.invoice_cards import cards, payment_links
 from sigma.texts import Words
-from sigma.web.checkout.client import (
+from sigma.web.checkout.fields import typed
+from sigma.web.checkout.page_context import closed, sheet, summary
+from sigma.web.checkout.responses import (
     PAYER_COOKIE,
     STARTED_COOKIE,
     ClientRequest,
@@ -26,8 +30,6 @@ from sigma.web.checkout.client import (
     missing,
     words_for,
 )
-from sigma.web.checkout.fields import typed
-from sigma.web.checkout.sheet import closed, sheet, summary
 
 MARK_FIELD = "_d"  # no question's key begins so
 MAX_FORM = 256 * 1024  # bytes; thirty long answers are far smaller
@@ -90,7 +92,7 @@ def _wish(request: ClientRequest, ctx: Context, token: str, given: dict[str, lis
 
 def _mark(text: str) -> str:
     """The mark of a dialog's link as it came; whether it is genuine is for the services to say."""
-    return text if binding.looks_right(text) else ""
+    return text if payment_links.looks_right(text) else ""
 
 
 def _onward(token: str, payment: Payment) -> str:
@@ -163,7 +165,7 @@ def _open(
 def _of_link(request: ClientRequest) -> str:
     """The mark in the address; none when an operator looks at it from the dialog in the cabinet."""
     ours = request.headers.get("sec-fetch-site") == "same-origin"
-    return "" if ours else request.query_params.get(binding.PARAM, "")
+    return "" if ours else request.query_params.get(payment_links.PARAM, "")
 
 
 def _first(given: dict[str, list[str]], name: str) -> str:

@@ -5,15 +5,17 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from sigma.domain.billing.mail import Status as MailStatus
+from sigma.domain.billing.payment import RETURNABLE
 from sigma.domain.errors import Refused
-from sigma.domain.mail import Status as MailStatus
-from sigma.domain.payment import RETURNABLE
-from sigma.services import checkout, receipts
-from sigma.services.checkout import Seen
+from sigma.services.checkout import checkout
+from sigma.services.checkout import receipt_pdf as checkout_receipt_pdf
+from sigma.services.checkout.checkout import Seen
 from sigma.services.context import Context
 from sigma.texts import Words
-from sigma.texts.slip import slip
-from sigma.web.checkout.client import (
+from sigma.texts.receipt_view import slip
+from sigma.web.checkout.page_context import LONG_SUM
+from sigma.web.checkout.responses import (
     HEADERS,
     ClientRequest,
     Ctx,
@@ -23,7 +25,6 @@ from sigma.web.checkout.client import (
     words_for,
 )
 from sigma.web.checkout.return_link import return_link
-from sigma.web.checkout.sheet import LONG_SUM
 
 
 @get("/r/{token:str}")
@@ -71,7 +72,7 @@ async def receipt_pdf(request: ClientRequest, ctx: Context, token: str) -> Respo
     words = words_for(request, seen.shop)
     name = words.t("receipt.file_name", number=seen.invoice.number)
     return Response(
-        receipts.pdf(ctx, seen, words.locale),
+        checkout_receipt_pdf.pdf(ctx, seen, words.locale),
         media_type="application/pdf",
         headers={**HEADERS, "content-disposition": f'inline; filename="{name}"'},
     )

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from sigma.domain.shop import url_ok
+from sigma.domain.accounts.shop import url_ok
 
 
 def return_link(template: str, *, invoice: str, payment: str, status: str) -> str | None:

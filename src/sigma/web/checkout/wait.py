@@ -8,13 +8,14 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from sigma.domain.accounts.shop import url_ok
+from sigma.domain.billing.payment import Status
 from sigma.domain.errors import Refused
-from sigma.domain.payment import Status
-from sigma.domain.shop import url_ok
-from sigma.services import checkout
-from sigma.services.checkout import Seen
+from sigma.services.checkout import checkout
+from sigma.services.checkout.checkout import Seen
 from sigma.services.context import Context
-from sigma.web.checkout.client import (
+from sigma.web.checkout.page_context import summary
+from sigma.web.checkout.responses import (
     HEADERS,
     ClientRequest,
     Ctx,
@@ -24,7 +25,6 @@ from sigma.web.checkout.client import (
     missing,
     words_for,
 )
-from sigma.web.checkout.sheet import summary
 
 # How often a browser without scripts asks; a held payment waits for a person, not for the bank.
 EVERY_S = {"pending": 4, "unknown": 4, "authorized": 30}

@@ -6,7 +6,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from sigma.services import notices
+from sigma.services.billing import acquirer_notices
 from sigma.services.context import Context
 
 MAX_NOTICE = 256 * 1024  # bytes; real ones are a few thousand
@@ -20,7 +20,7 @@ async def take(
     connection_id: FromPath[str],
 ) -> Response[bytes]:
     """Stores what an acquirer tells about a payment of one connection."""
-    await notices.take(ctx, provider, connection_id, await request.body())
+    await acquirer_notices.take(ctx, provider, connection_id, await request.body())
     return Response(b"{}", media_type="application/json")
 
 

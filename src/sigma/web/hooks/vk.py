@@ -8,13 +8,13 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from sigma.services import intake
+from sigma.services.communities import event_intake
 from sigma.services.context import Context
 
 AGAIN_S = 30  # VK repeats after so many seconds what we could not keep
 
 
-@post("/vk/{connection_id:str}", request_max_body_size=intake.MAX_BODY, status_code=200)
+@post("/vk/{connection_id:str}", request_max_body_size=event_intake.MAX_BODY, status_code=200)
 async def take(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[Context],
@@ -24,8 +24,8 @@ async def take(
     counted = request.headers.get("x-retry-counter", "")
     retry = int(counted) if counted.isascii() and counted.isdigit() and len(counted) < 4 else 0
     try:
-        answer = await intake.take(ctx, connection_id, await request.body(), retry)
-    except intake.NotKept:
+        answer = await event_intake.take(ctx, connection_id, await request.body(), retry)
+    except event_intake.NotKept:
         return _plain("", 503, {"Retry-After": str(AGAIN_S)})
     return _plain(answer)
 

@@ -7,11 +7,11 @@ from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
 from sigma.domain.errors import Refused
-from sigma.services import storefront
+from sigma.services.checkout import storefront
+from sigma.services.checkout.storefront import Buyer, Front
 from sigma.services.context import Context
-from sigma.services.storefront import Buyer, Front
-from sigma.web.cabinet.auth import same_origin
-from sigma.web.checkout.client import (
+from sigma.web.cabinet.guards import same_origin
+from sigma.web.checkout.responses import (
     ClientRequest,
     Ctx,
     client_page,
@@ -20,7 +20,7 @@ from sigma.web.checkout.client import (
     words_for,
 )
 from sigma.web.forms import one, read_id
-from sigma.web.storefront.shown import detailed, listed
+from sigma.web.storefront.view_models import detailed, listed
 
 BUYER_COOKIE = "sigma_buyer"  # the browser's own secret at one shop's page
 MAX_FORM = 16 * 1024

@@ -6,8 +6,8 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.domain.errors import Refused
-from sigma.services import catalogue
-from sigma.web.checkout.client import Ctx
+from sigma.services.catalogue import services
+from sigma.web.checkout.responses import Ctx
 
 YEAR_S = 31_536_000
 HEADERS = {
@@ -21,7 +21,7 @@ HEADERS = {
 async def photo(ctx: Ctx, photo_id: FromPath[str]) -> Response[Any]:
     """The file; its name changes with its content."""
     try:
-        found = await catalogue.photo(ctx, photo_id)
+        found = await services.photo(ctx, photo_id)
     except Refused:
         return Response(b"", status_code=404, media_type="text/plain")
     return Response(found.data, media_type=found.media_type, headers=HEADERS)

@@ -1,1 +1,0 @@
-"""Migrations: one file for both databases, applied in order by `sigma.store.migrate`."""

@@ -1,0 +1,28 @@
+<%
+    types = [name for name in ("BigInt", "Flag", "TextC") if name in upgrades + downgrades]
+%>\
+"""${message}.
+
+Works on both databases: column types come from `sigma.store.schema.columns`, and tables are changed in
+`op.batch_alter_table`, for SQLite can only copy them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+% if types:
+
+from sigma.store.schema.columns import ${", ".join(types)}
+% endif
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

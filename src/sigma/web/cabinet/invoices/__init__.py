@@ -1,0 +1,1 @@
+"""sigma.web.cabinet.invoices"""
