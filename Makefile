@@ -22,7 +22,7 @@ help: ## List these targets
 
 setup: .venv/run.stamp .venv/dev.stamp $(STATIC) browser ## Install everything that running and developing need
 
-demo: .venv/run.stamp $(STATIC) ## Start Sigma with a sandbox bank, VKontakte and mailbox (ARGS="--port 9000 --data DIR")
+demo: .venv/sandbox.stamp $(STATIC) ## Start Sigma with a sandbox bank, VKontakte and mailbox (ARGS="--port 9000 --data DIR")
 	$(BIN)/sigma demo $(ARGS)
 
 test: setup ## Run every test (ARGS="tests/domain -k money")
@@ -32,6 +32,8 @@ check: .venv/dev.stamp ## Check format, lint and types; a warning is an error
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/deptry src/sigma
+	$(BIN)/deptry src/sigma_sandbox --config packaging/sigma-sandbox/pyproject.toml
 
 fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
@@ -43,22 +45,23 @@ bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both data
 screenshots: setup ## Take the pictures in the documentation
 	$(BIN)/python -m scripts.screenshots $(ARGS)
 
-wheel: .venv/run.stamp $(STATIC) ## Build the wheel into dist/ and check what is in it
+wheel: .venv/run.stamp $(STATIC) ## Build both wheels into dist/ and check what is in them
 	rm -rf dist
-	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist . ./packaging/sigma-sandbox
 	$(BIN)/python scripts/check_wheel.py dist
 
 lock: .venv/dev.stamp ## Resolve all pins anew (ARGS="--upgrade" for newer releases)
-	$(COMPILE) $(ARGS) pyproject.toml -o requirements/run.lock
 	$(COMPILE) $(ARGS) --group build -o requirements/build.lock
-	$(COMPILE) $(ARGS) --group dev -c requirements/run.lock -c requirements/build.lock -o requirements/dev.lock
+	$(COMPILE) $(ARGS) pyproject.toml -c requirements/build.lock -o requirements/run.lock
+	$(COMPILE) $(ARGS) packaging/sigma-sandbox/pyproject.toml -c requirements/run.lock -o requirements/sandbox.lock
+	$(COMPILE) $(ARGS) --group dev $(foreach lock,build run sandbox,-c requirements/$(lock).lock) -o requirements/dev.lock
 	$(COMPILE) $(ARGS) --group node -o requirements/node.lock
 	cd frontend && npm install --package-lock-only --ignore-scripts
 
 clean: ## Remove all that make has made; data in var/ stays
 	rm -rf .venv .venv-node dist frontend/node_modules src/sigma/web/static
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests packaging -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/python.stamp:
 	@sh scripts/venv.sh "$(PYTHON)" .venv
@@ -71,7 +74,12 @@ clean: ## Remove all that make has made; data in var/ stays
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp requirements/dev.lock
+.venv/sandbox.stamp: .venv/run.stamp requirements/sandbox.lock packaging/sigma-sandbox/pyproject.toml
+	@echo "Installing what the sandbox runs on"
+	@$(PIP) $(HASHED) -r requirements/sandbox.lock
+	@touch $@
+
+.venv/dev.stamp: .venv/sandbox.stamp requirements/dev.lock
 	@echo "Installing what tests and checks need"
 	@$(PIP) $(HASHED) -r requirements/dev.lock
 	@touch $@

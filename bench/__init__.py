@@ -1,3 +1,1 @@
-"""Measures: Sigma's own speed beside the limit of the same statements on the same database in the
-same run.
-"""
+"""Benchmarks: Sigma's speed beside the limit of the bare database with the same statements."""

@@ -1,5 +1,6 @@
-"""`make bench`: creates by API, opens the payment page, settles, each beside its limit in
-interleaved rounds; then opens the dialogs.
+"""`make bench`: measure invoice creation by API, the payment page, settlement and the inbox.
+
+The first three run in rounds that alternate with the limit of the bare database.
 """
 
 import argparse
@@ -12,114 +13,122 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import create, inbox, limits, settle
-from bench.stage import stage
+from bench.stage import open_harness
 from sigma.logs import configure
 from sigma.store.schema.migrate import upgrade
 from tests.postgres import postgres_server, run_sql, with_database
 
 PORT = 8190
-PAGE_RATE = 200.0
+PAGE_RATE_PER_S = 200.0
 
 
 @dataclass
-class Row:
-    """Rates of one thing on one database, round by round, and its limit's in the same rounds."""
+class RateRow:
+    """Rates per second of one operation on one database and of its limit, one value per round."""
 
     name: str
-    ours: list[float] = field(default_factory=list)
-    limit: list[float] = field(default_factory=list)
+    sigma_rates: list[float] = field(default_factory=list)
+    limit_rates: list[float] = field(default_factory=list)
 
-    def line(self) -> str:
-        """Medians and the median of the rounds' ratios."""
-        ratios = [a / b for a, b in zip(self.ours, self.limit, strict=True)]
+    def format_row(self) -> str:
+        """Format the medians and the median of the rounds' ratios."""
+        ratios = [a / b for a, b in zip(self.sigma_rates, self.limit_rates, strict=True)]
         return (
-            f"{self.name:<28}{statistics.median(self.ours):>10.0f}"
-            f"{statistics.median(self.limit):>12.0f}{statistics.median(ratios):>9.2f}"
+            f"{self.name:<28}{statistics.median(self.sigma_rates):>10.0f}"
+            f"{statistics.median(self.limit_rates):>12.0f}{statistics.median(ratios):>9.2f}"
         )
 
 
 @dataclass
-class Page:
-    """Latencies of the payment page, round by round (ms)."""
+class LatencyRow:
+    """Latencies of the payment page in milliseconds, one value per round."""
 
     name: str
-    p50: list[float] = field(default_factory=list)
-    p99: list[float] = field(default_factory=list)
+    p50_ms: list[float] = field(default_factory=list)
+    p99_ms: list[float] = field(default_factory=list)
 
-    def line(self) -> str:
-        """Medians of the rounds."""
-        p50, p99 = statistics.median(self.p50), statistics.median(self.p99)
+    def format_row(self) -> str:
+        """Format the medians of the rounds."""
+        p50, p99 = statistics.median(self.p50_ms), statistics.median(self.p99_ms)
         return f"{self.name:<28}{p50:>10.2f}{p99:>12.2f}"
 
 
-async def _rounds(
-    row: Row,
+async def _run_rounds(
+    row: RateRow,
     rounds: int,
-    ours: Callable[[int], Awaitable[float]],
-    limit: Callable[[int], Awaitable[float]],
-) -> Row:
+    measure_sigma: Callable[[int], Awaitable[float]],
+    measure_limit: Callable[[int], Awaitable[float]],
+) -> RateRow:
     for number in range(rounds):
-        row.ours.append(await ours(number))
-        row.limit.append(await limit(number))
+        row.sigma_rates.append(await measure_sigma(number))
+        row.limit_rates.append(await measure_limit(number))
     return row
 
 
-async def _create(
+async def _measure_creation(
     name: str, url: str, args: argparse.Namespace, folder: Path
-) -> tuple[Row, Row, Page]:
-    """Creation by API and the payment page, through `sigma serve`."""
-    row, seen = Row(f"create by API, {name}"), Page(f"payment page, {name}")
-    opened = Row(f"open page, {name}")
-    async with stage(url, pool_size=1) as ready:
-        script = await create.postgres_script(ready) if name == "PostgreSQL" else ""
-        tokens = [(await ready.invoice()).token for _ in range(200)]
-        reads = await create.page_script(ready, tokens[0]) if script else ""
+) -> tuple[RateRow, RateRow, LatencyRow]:
+    """Measure creation by API and the payment page through `sigma serve`."""
+    row, latency = RateRow(f"create by API, {name}"), LatencyRow(f"payment page, {name}")
+    opened = RateRow(f"open page, {name}")
+    async with open_harness(url, pool_size=1) as harness:
+        script = await create.postgres_script(harness) if name == "PostgreSQL" else ""
+        tokens = [(await harness.create_invoice()).token for _ in range(200)]
+        reads = await create.page_script(harness, tokens[0]) if script else ""
 
-        async def ours(number: int) -> float:
-            async with create.server(url, PORT):
-                await create.ours(PORT, ready.api_key, 1, f"warm-{number}")
-                measured = await create.ours(PORT, ready.api_key, args.seconds, f"r{number}")
-                await create.page(PORT, tokens, PAGE_RATE, 1)  # templates are compiled once
-                page = await create.page(PORT, tokens, PAGE_RATE, args.seconds)
-                seen.p50.append(page.p50)
-                seen.p99.append(page.p99)
-                opened.ours.append(await create.opened(PORT, tokens, args.seconds))
-            return measured.rate
+        async def measure_sigma(number: int) -> float:
+            async with create.running_server(url, PORT):
+                await create.measure_creation(PORT, harness.api_key, 1, f"warm-{number}")
+                measured = await create.measure_creation(
+                    PORT, harness.api_key, args.seconds, f"r{number}"
+                )
+                await create.measure_page(
+                    PORT, tokens, PAGE_RATE_PER_S, 1
+                )  # warm up: compile the templates
+                page = await create.measure_page(PORT, tokens, PAGE_RATE_PER_S, args.seconds)
+                latency.p50_ms.append(page.p50_ms)
+                latency.p99_ms.append(page.p99_ms)
+                opened.sigma_rates.append(await create.page_rate(PORT, tokens, args.seconds))
+            return measured.rate_per_s
 
-        async def limit(number: int) -> float:
+        async def measure_limit(number: int) -> float:
             path = Path(url[10:])
             if not script:
-                opened.limit.append(await create.page_limit(path, tokens, 5 * args.count))
-                return await create.sqlite_limit(ready, path, args.count)
-            opened.limit.append(await _pgbench(url, reads, folder, args, number))
+                opened.limit_rates.append(await create.page_limit(path, tokens, 5 * args.count))
+                return await create.sqlite_limit(harness, path, args.count)
+            opened.limit_rates.append(await _pgbench(url, reads, folder, args, number))
             return await _pgbench(url, script, folder, args, number)
 
-        await _rounds(row, args.rounds, ours, limit)
-    return row, opened, seen
+        await _run_rounds(row, args.rounds, measure_sigma, measure_limit)
+    return row, opened, latency
 
 
-async def _settle(name: str, url: str, args: argparse.Namespace, folder: Path) -> Row:
+async def _measure_settlement(
+    name: str, url: str, args: argparse.Namespace, folder: Path
+) -> RateRow:
     script = ""
     if name == "PostgreSQL":
-        async with stage(url, pool_size=1) as single:
-            script = await settle.postgres_script(single, url, args.copies)
-    async with stage(url) as ready:
+        async with open_harness(url, pool_size=1) as one_connection:
+            script = await settle.postgres_script(one_connection, url, args.copies)
+    async with open_harness(url) as harness:
 
-        async def limit(number: int) -> float:
+        async def measure_limit(number: int) -> float:
             if not script:
-                return await settle.sqlite_limit(ready, Path(url[10:]), args.count)
+                return await settle.sqlite_limit(harness, Path(url[10:]), args.count)
             return await _pgbench(url, script, folder, args, number)
 
-        row = Row(f"settle, {name}")
-        return await _rounds(row, args.rounds, lambda _: settle.ours(ready, args.count), limit)
+        row = RateRow(f"settle, {name}")
+        return await _run_rounds(
+            row, args.rounds, lambda _: settle.settlement_rate(harness, args.count), measure_limit
+        )
 
 
-async def _dialogs(name: str, url: str, args: argparse.Namespace) -> list[inbox.Seen]:
-    """The pages of the dialogs when there are very many."""
-    async with stage(url) as ready:
-        ids = await inbox.fill(ready, args.dialogs, args.messages)
-        seen = await inbox.measure(ready, ids, args.opened)
-    return [inbox.Seen(f"{one.name}, {name}", one.times) for one in seen]
+async def _measure_inbox(name: str, url: str, args: argparse.Namespace) -> list[inbox.PageTimes]:
+    """Measure the inbox pages with very many conversations."""
+    async with open_harness(url) as harness:
+        ids = await inbox.create_conversations(harness, args.conversations, args.messages)
+        pages = await inbox.measure(harness, ids, args.opened)
+    return [inbox.PageTimes(f"{one.name}, {name}", one.times_ms) for one in pages]
 
 
 async def _pgbench(
@@ -136,10 +145,10 @@ async def _pgbench(
     )
 
 
-async def _all(args: argparse.Namespace) -> None:
-    rows: list[Row] = []
-    pages: list[Page] = []
-    dialogs: list[inbox.Seen] = []
+async def _run_all(args: argparse.Namespace) -> None:
+    rows: list[RateRow] = []
+    pages: list[LatencyRow] = []
+    inbox_pages: list[inbox.PageTimes] = []
     with tempfile.TemporaryDirectory() as temporary, postgres_server(fsync=True) as server:
         folder = Path(temporary)
         run_sql(server, "CREATE DATABASE bench")
@@ -149,33 +158,33 @@ async def _all(args: argparse.Namespace) -> None:
         }
         for name, url in urls.items():
             await asyncio.to_thread(upgrade, url)
-            row, opened, seen = await _create(name, url, args, folder)
-            rows += [row, opened, await _settle(name, url, args, folder)]
-            pages.append(seen)
-            dialogs += await _dialogs(name, url, args)
+            row, opened, latency = await _measure_creation(name, url, args, folder)
+            rows += [row, opened, await _measure_settlement(name, url, args, folder)]
+            pages.append(latency)
+            inbox_pages += await _measure_inbox(name, url, args)
     print(f"{'per second, medians':<28}{'Sigma':>10}{'limit':>12}{'ratio':>9}")
-    print("\n".join(row.line() for row in rows))
-    print(f"\n{f'at {PAGE_RATE:.0f} requests/s, ms':<28}{'p50':>10}{'p99':>12}")
-    print("\n".join(seen.line() for seen in pages))
-    many = f"{args.dialogs} dialogs, {args.dialogs * args.messages} messages, ms"
-    print(f"\n{many:<54}{'p50':>10}{'p99':>12}")
-    print("\n".join(seen.line() for seen in dialogs))
+    print("\n".join(row.format_row() for row in rows))
+    print(f"\n{f'at {PAGE_RATE_PER_S:.0f} requests/s, ms':<28}{'p50':>10}{'p99':>12}")
+    print("\n".join(latency.format_row() for latency in pages))
+    title = f"{args.conversations} conversations, {args.conversations * args.messages} messages, ms"
+    print(f"\n{title:<54}{'p50':>10}{'p99':>12}")
+    print("\n".join(latency.format_row() for latency in inbox_pages))
 
 
 def main() -> None:
-    """Reads the options and measures."""
+    """Parse the options and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of every round of load")
-    parser.add_argument("--count", type=int, default=2000, help="decisions in a counted round")
-    parser.add_argument("--copies", type=int, default=20_000, help="prepared rows for a client")
-    parser.add_argument("--dialogs", type=int, default=10_000)
-    parser.add_argument("--messages", type=int, default=50, help="in each dialog")
-    parser.add_argument("--opened", type=int, default=200, help="times each of their pages")
+    parser.add_argument("--seconds", type=float, default=5.0, help="duration of a round of load")
+    parser.add_argument("--count", type=int, default=2000, help="operations in a counted round")
+    parser.add_argument("--copies", type=int, default=20_000, help="prepared rows per client")
+    parser.add_argument("--conversations", type=int, default=10_000)
+    parser.add_argument("--messages", type=int, default=50, help="messages per conversation")
+    parser.add_argument("--opened", type=int, default=200, help="requests of each inbox page")
     configure("warning")
-    began = time.perf_counter()
-    asyncio.run(_all(parser.parse_args()))
-    print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
+    start_s = time.perf_counter()
+    asyncio.run(_run_all(parser.parse_args()))
+    print(f"\nmeasured in {time.perf_counter() - start_s:.0f} s")
 
 
 if __name__ == "__main__":

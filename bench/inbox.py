@@ -1,5 +1,6 @@
-"""How fast the dialogs open when there are very many: the list, its searches, one dialog, through
-the whole web application in one process.
+"""Measure the inbox with very many conversations: the list, its searches, one conversation.
+
+Requests go through the whole web application in one process.
 """
 
 import gc
@@ -8,166 +9,201 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, cast
 
 import httpx
 
-from bench.stage import SECRET, Stage
+from bench.stage import SECRET, Harness
 from sigma.domain.billing.connection import Connection
 from sigma.domain.change import Change
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import STEP, Body, Shown
+from sigma.domain.messaging.message import POSITION_STEP, MessageAttachment, MessageBody
 from sigma.services.accounts import users
 from sigma.services.conversations import message_codec, search_index
 from sigma.store import changes
 from sigma.store.engine.statements import text_statement
 from sigma.web.app import create_app
-from sigma.web.cabinet.guards import COOKIE
+from sigma.web.cabinet.guards import SESSION_COOKIE
 
-FIRST = ("Анна", "Мария", "Ольга", "Ирина", "Пётр", "Павел", "Юлия", "Дарья", "Игорь", "Софья")
-LAST = ("Иванова", "Петрова", "Кузнецова", "Соколова", "Лебедева", "Новикова", "Морозова")
+FIRST_NAMES = (
+    "Анна",
+    "Мария",
+    "Ольга",
+    "Ирина",
+    "Пётр",
+    "Павел",
+    "Юлия",
+    "Дарья",
+    "Игорь",
+    "Софья",
+)
+LAST_NAMES = ("Иванова", "Петрова", "Кузнецова", "Соколова", "Лебедева", "Новикова", "Морозова")
 RARE_NAME = "Феврония Редкая"
 COMMON_WORD, RARE_WORD = "маникюр", "мезороллер"
-MINUTE = 60_000_000
-CHUNK, PART = 64, 1000  # dialogs that are written together, and whose messages are
+MINUTE_US = 60_000_000
+ROWS_PER_COMMIT = 64  # conversations per transaction when their rows are written
+CONVERSATIONS_PER_INSERT = 1000  # conversations per transaction when messages are written
 
-_messages = text_statement(
+_INSERT_MESSAGES = text_statement(
     """
-    INSERT INTO messages (id, shop_id, conversation_id, "out", author, body_sealed, at, place,
-        status, cmid, vk_id, key, random_id, tried_at, failure, edited_at, version)
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < CAST(:many AS BIGINT))
+    INSERT INTO messages (id, shop_id, conversation_id, is_outgoing, author, body_encrypted,
+        written_at_us, position, status, cmid, vk_id, idempotency_key, random_id,
+        first_attempt_at_us, failure, edited_at_us, version)
+    WITH RECURSIVE n(i) AS (
+        SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < CAST(:message_count AS BIGINT)
+    )
     SELECT 'msg_' || c.id || '_' || n.i, c.shop_id, c.id, n.i % 2,
         CASE WHEN n.i % 2 = 1 THEN CAST(:author AS TEXT) ELSE 'client' END,
-        CASE WHEN n.i % 2 = 1 THEN CAST(:ours AS TEXT) ELSE CAST(:theirs AS TEXT) END,
-        c.last_at - (CAST(:many AS BIGINT) - n.i) * 60000000, n.i * 1000000,
+        CASE WHEN n.i % 2 = 1 THEN CAST(:operator_body AS TEXT) ELSE CAST(:client_body AS TEXT) END,
+        c.last_at_us - (CAST(:message_count AS BIGINT) - n.i) * 60000000, n.i * 1000000,
         CASE WHEN n.i % 2 = 1 THEN 'sent' ELSE 'received' END,
         n.i, c.peer_id * 1000 + n.i, NULL, n.i, NULL, '', NULL, 1
     FROM conversations c JOIN n ON 1 = 1 WHERE c.shop_id = CAST(:shop_id AS TEXT)
-        AND c.peer_id > CAST(:above AS BIGINT) AND c.peer_id <= CAST(:upto AS BIGINT)
+        AND c.peer_id > CAST(:after_peer_id AS BIGINT) AND c.peer_id <= CAST(:to_peer_id AS BIGINT)
     """,
-    "many",
+    "message_count",
     "author",
-    "ours",
-    "theirs",
+    "operator_body",
+    "client_body",
     "shop_id",
-    "above",
-    "upto",
+    "after_peer_id",
+    "to_peer_id",
 )
-# A dialog's other words: twenty of a few thousand, and one that every third dialog has.
-_words = text_statement(
+# Search tokens: twenty of a few thousand per conversation, one that every third conversation has,
+# and one that every two-thousandth has.
+_INSERT_TOKENS = text_statement(
     """
-    INSERT INTO conversation_words (shop_id, word, conversation_id)
+    INSERT INTO search_tokens (shop_id, token_hash, conversation_id)
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
     SELECT DISTINCT c.shop_id,
         CASE WHEN n.i = 0 AND c.peer_id % 3 = 0 THEN CAST(:common AS BIGINT)
              WHEN n.i = 1 AND c.peer_id % 2000 = 0 THEN CAST(:rare AS BIGINT)
              ELSE (c.peer_id * 31 + n.i * 7919) % 4001 END, c.id
     FROM conversations c JOIN n ON 1 = 1 WHERE c.shop_id = CAST(:shop_id AS TEXT)
-        AND c.peer_id > CAST(:above AS BIGINT) AND c.peer_id <= CAST(:upto AS BIGINT)
+        AND c.peer_id > CAST(:after_peer_id AS BIGINT) AND c.peer_id <= CAST(:to_peer_id AS BIGINT)
     """,
     "common",
     "rare",
     "shop_id",
-    "above",
-    "upto",
+    "after_peer_id",
+    "to_peer_id",
 )
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How long one page took, in milliseconds."""
+class PageTimes:
+    """Latencies of one page in milliseconds."""
 
     name: str
-    times: Sequence[float]
+    times_ms: Sequence[float]
 
-    def line(self) -> str:
-        """The middle one and one of the slowest."""
-        p99 = statistics.quantiles(self.times, n=100)[98]
-        return f"{self.name:<54}{statistics.median(self.times):>10.2f}{p99:>12.2f}"
+    def format_row(self) -> str:
+        """Format the median and the 99th percentile."""
+        p99 = statistics.quantiles(self.times_ms, n=100)[98]
+        return f"{self.name:<54}{statistics.median(self.times_ms):>10.2f}{p99:>12.2f}"
 
 
-async def fill(stage: Stage, dialogs: int, messages: int) -> list[str]:
-    """A community with so many dialogs of so many messages each; returns the dialogs' ids."""
-    ctx, member, now = stage.ctx, stage.member, stage.ctx.now()
+async def create_conversations(harness: Harness, conversations: int, messages: int) -> list[str]:
+    """Create a community with conversations of `messages` messages each; return their ids."""
+    ctx, member, now_us = harness.ctx, harness.member, harness.ctx.now_us()
     connection = Connection(
         id=ctx.new_id("con", member.shop_id),
         shop_id=member.shop_id,
         provider="vk",
         title="Студия",
         account="1",
-        secret_sealed=ctx.sealer.seal("no key"),
-        created_at=now,
+        secret_encrypted=ctx.cipher.encrypt("no key"),
+        created_at_us=now_us,
     )
-    community = Community(connection.id, member.shop_id, 1, "Студия", "studio", "", now)
-    await changes.commit(ctx.db, Change((connection, community)), now)
-    ids = [ctx.new_id("dlg", member.shop_id) for _ in range(dialogs)]
-    rows = (_dialog(stage, connection.id, ids[n], n, messages, now) for n in range(dialogs))
-    while chunk := tuple(islice(rows, CHUNK)):
-        await changes.commit(ctx.db, Change(chunk), now)
-    for above in range(0, dialogs, PART):
-        await _say(stage, messages, above)
+    community = Community(connection.id, member.shop_id, 1, "Студия", "studio", "", now_us)
+    await changes.commit(ctx.db, Change((connection, community)), now_us)
+    ids = [ctx.new_id("cnv", member.shop_id) for _ in range(conversations)]
+    rows = (
+        _conversation(harness, connection.id, ids[n], n, messages, now_us)
+        for n in range(conversations)
+    )
+    while chunk := tuple(islice(rows, ROWS_PER_COMMIT)):
+        await changes.commit(ctx.db, Change(chunk), now_us)
+    for after_peer_id in range(0, conversations, CONVERSATIONS_PER_INSERT):
+        await _insert_messages(harness, messages, after_peer_id)
     return ids
 
 
-async def _say(stage: Stage, messages: int, above: int) -> None:
-    """The messages of PART dialogs and their words, in one transaction."""
-    ctx, member = stage.ctx, stage.member
-    said = "Здравствуйте! Подскажите, сколько стоит маникюр с покрытием и есть ли время на завтра?"
-    hung = (Shown("photo", "", "https://vk.example/1.jpg", "https://vk.example/1.jpg"),)
-    whose = {"shop_id": member.shop_id, "above": above, "upto": above + PART}
+async def _insert_messages(harness: Harness, messages: int, after_peer_id: int) -> None:
+    """Insert messages and search tokens of the next conversations in one transaction.
+
+    These are CONVERSATIONS_PER_INSERT conversations with peer ids above `after_peer_id`.
+    """
+    ctx, member = harness.ctx, harness.member
+    client_text = (
+        "Здравствуйте! Подскажите, сколько стоит маникюр с покрытием и есть ли время на завтра?"
+    )
+    attachments = (
+        MessageAttachment("photo", "", "https://vk.example/1.jpg", "https://vk.example/1.jpg"),
+    )
+    scope = {
+        "shop_id": member.shop_id,
+        "after_peer_id": after_peer_id,
+        "to_peer_id": after_peer_id + CONVERSATIONS_PER_INSERT,
+    }
     async with ctx.db.write() as tx:
         await tx.execute(
-            _messages,
-            many=messages,
+            _INSERT_MESSAGES,
+            message_count=messages,
             author=member.actor,
-            ours=message_codec.seal(ctx.sealer, Body("Да, есть окно в 18:00. Записать вас?")),
-            theirs=message_codec.seal(ctx.sealer, Body(said, hung)),
-            **whose,
+            operator_body=message_codec.encrypt_body(
+                ctx.cipher, MessageBody("Да, есть окно в 18:00. Записать вас?")
+            ),
+            client_body=message_codec.encrypt_body(
+                ctx.cipher, MessageBody(client_text, attachments)
+            ),
+            **scope,
         )
-        await tx.execute(_words, **whose, **_hashes(stage))
+        await tx.execute(_INSERT_TOKENS, **scope, **_token_hashes(harness))
 
 
-def _dialog(
-    stage: Stage, connection_id: str, dialog_id: str, n: int, messages: int, now: int
+def _conversation(
+    harness: Harness, connection_id: str, conversation_id: str, n: int, messages: int, now_us: int
 ) -> Conversation:
-    at = now - n * MINUTE
-    name = f"{FIRST[n % 10]} {LAST[n % 7]} {n}"
+    last_at_us = now_us - n * MINUTE_US
+    name = f"{FIRST_NAMES[n % 10]} {LAST_NAMES[n % 7]} {n}"
     return Conversation(
-        id=dialog_id,
-        shop_id=stage.member.shop_id,
+        id=conversation_id,
+        shop_id=harness.member.shop_id,
         connection_id=connection_id,
         peer_id=n + 1,
-        created_at=at,
+        created_at_us=last_at_us,
         name=RARE_NAME if n % 5000 == 4999 else name,
         photo_url="https://vk.example/1.jpg",
-        last_at=at,
-        last_in_at=at,
-        preview_sealed=stage.ctx.sealer.seal("Подскажите, есть ли время на завтра?"),
+        last_at_us=last_at_us,
+        last_incoming_at_us=last_at_us,
+        preview_encrypted=harness.ctx.cipher.encrypt("Подскажите, есть ли время на завтра?"),
         last_cmid=messages,
-        last_place=messages * STEP,
-        unread=n % 4 == 0,
-        unanswered=n % 8 == 0,
-        changed_at=at,
+        last_position=messages * POSITION_STEP,
+        unread_count=n % 4 == 0,
+        is_unanswered=n % 8 == 0,
+        changed_at_us=last_at_us,
     )
 
 
-def _hashes(stage: Stage) -> Mapping[str, int]:
-    asked = {"common": COMMON_WORD, "rare": RARE_WORD}
+def _token_hashes(harness: Harness) -> Mapping[str, int]:
+    words = {"common": COMMON_WORD, "rare": RARE_WORD}
     return {
-        name: search_index.marks(stage.ctx.sealer, stage.member.shop_id, word)[0]
-        for name, word in asked.items()
+        name: search_index.query_hashes(harness.ctx.cipher, harness.member.shop_id, word)[0]
+        for name, word in words.items()
     }
 
 
-async def measure(stage: Stage, ids: Sequence[str], times: int) -> list[Seen]:
-    """Opens each page so many times, as a browser does."""
-    signed = await users.sign_in(stage.ctx, "owner@example.org", SECRET, ip="bench")
-    transport = httpx.ASGITransport(create_app(stage.ctx))
+async def measure(harness: Harness, ids: Sequence[str], request_count: int) -> list[PageTimes]:
+    """Open each page `request_count` times with a signed-in session."""
+    session = await users.sign_in(harness.ctx, "owner@example.org", SECRET, ip="bench")
+    transport = httpx.ASGITransport(cast("Any", create_app(harness.ctx)))
     gc.collect()
     gc.freeze()  # as `sigma serve` does
-    base = stage.ctx.settings.base_url
-    cookies = {COOKIE: signed.secret}
-    step = max(len(ids) // times, 1)
+    base = harness.ctx.settings.base_url
+    cookies = {SESSION_COOKIE: session.secret}
+    step = max(len(ids) // request_count, 1)
     pages = {
         "list": ["/inbox"],
         "unread": ["/inbox?only=unread"],
@@ -176,17 +212,22 @@ async def measure(stage: Stage, ids: Sequence[str], times: int) -> list[Seen]:
         "found by a common word": [f"/inbox?q={COMMON_WORD}"],
         "found by a rare word": [f"/inbox?q={RARE_WORD}"],
         "nothing found": ["/inbox?q=ничего такого"],
-        "one dialog and the list beside it": [f"/inbox/{one}" for one in ids[1::step]],
+        "one conversation and the list beside it": [f"/inbox/{one}" for one in ids[1::step]],
     }
     async with httpx.AsyncClient(transport=transport, base_url=base, cookies=cookies) as http:
-        return [Seen(name, await _open(http, urls, times)) for name, urls in pages.items()]
+        return [
+            PageTimes(name, await _time_requests(http, urls, request_count))
+            for name, urls in pages.items()
+        ]
 
 
-async def _open(http: httpx.AsyncClient, urls: Sequence[str], times: int) -> list[float]:
-    took = []
-    for number in range(times + 5):
-        began = time.perf_counter()
-        answer = await http.get(urls[number % len(urls)])
-        took.append((time.perf_counter() - began) * 1000)
-        assert answer.status_code == 200, answer.status_code
-    return took[5:]  # the first ones prepare statements and templates
+async def _time_requests(
+    http: httpx.AsyncClient, urls: Sequence[str], request_count: int
+) -> list[float]:
+    times_ms = []
+    for number in range(request_count + 5):
+        start_s = time.perf_counter()
+        response = await http.get(urls[number % len(urls)])
+        times_ms.append((time.perf_counter() - start_s) * 1000)
+        assert response.status_code == 200, response.status_code
+    return times_ms[5:]  # the first requests prepare statements and compile templates

@@ -1,5 +1,5 @@
-"""Load over real HTTP from one process: raw connections, because a full client would cost more
-than the server.
+"""HTTP load from one process, over raw connections: an HTTP client would cost more CPU than the
+server.
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measured:
-    """`rate` in requests a second; latencies in milliseconds."""
+class LoadResult:
+    """Result of a load run: requests per second, latencies in milliseconds, statuses from 400."""
 
-    rate: float
-    p50: float
-    p99: float
-    errors: int
+    rate_per_s: float
+    p50_ms: float
+    p99_ms: float
+    error_count: int
 
 
-class Line:
-    """One kept-alive connection."""
+class HttpConnection:
+    """One keep-alive connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def ask(self, request: bytes) -> int:
-        """Sends a whole request and reads the whole answer; returns the status."""
+    async def send(self, request: bytes) -> int:
+        """Send a whole request, read the whole response and return its status."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         lower = head.lower()
@@ -36,80 +36,82 @@ class Line:
         return int(head[9:12])
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         self._writer.close()
 
 
-async def connect(port: int) -> Line:
-    """A connection to this machine."""
-    return Line(*await asyncio.open_connection("127.0.0.1", port))
+async def connect(port: int) -> HttpConnection:
+    """Open a connection to 127.0.0.1."""
+    return HttpConnection(*await asyncio.open_connection("127.0.0.1", port))
 
 
-def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """The bytes of an HTTP/1.1 request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+def build_request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    """Return the bytes of an HTTP/1.1 request."""
+    header_rows = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    header_rows += [f"{name}: {value}" for name, value in headers.items()]
     if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        header_rows.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(header_rows).encode() + b"\r\n\r\n" + body
 
 
 async def closed_loop(
-    port: int, clients: int, seconds: float, make: Callable[[int], bytes]
-) -> Measured:
-    """`clients` connections, each asking again as soon as it is answered."""
-    took: list[float] = []
+    port: int, clients: int, duration_s: float, make_request: Callable[[int], bytes]
+) -> LoadResult:
+    """Run `clients` connections; each sends the next request when the last one is answered."""
+    times_s: list[float] = []
     errors = 0
     number = 0
-    end = time.perf_counter() + seconds
+    end_s = time.perf_counter() + duration_s
 
-    async def one() -> None:
+    async def run_client() -> None:
         nonlocal errors, number
-        line = await connect(port)
-        while (began := time.perf_counter()) < end:
+        connection = await connect(port)
+        while (sent_s := time.perf_counter()) < end_s:
             number += 1
-            status = await line.ask(make(number))
-            took.append(time.perf_counter() - began)
+            status = await connection.send(make_request(number))
+            times_s.append(time.perf_counter() - sent_s)
             errors += status >= 400
-        line.close()
+        connection.close()
 
-    began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(clients)))
-    return _measured(took, time.perf_counter() - began, errors)
+    start_s = time.perf_counter()
+    await asyncio.gather(*(run_client() for _ in range(clients)))
+    return _result(times_s, time.perf_counter() - start_s, errors)
 
 
 async def open_loop(
-    port: int, rate: float, seconds: float, make: Callable[[int], bytes], lines: int = 32
-) -> Measured:
-    """`rate` requests a second whatever the answers take: waiting for a free line counts as
-    latency.
-    """
-    free: asyncio.Queue[Line] = asyncio.Queue()
-    for _ in range(lines):
+    port: int,
+    rate_per_s: float,
+    duration_s: float,
+    make_request: Callable[[int], bytes],
+    connections: int = 32,
+) -> LoadResult:
+    """Send `rate` requests per second; the wait for a free connection counts as latency."""
+    free: asyncio.Queue[HttpConnection] = asyncio.Queue()
+    for _ in range(connections):
         free.put_nowait(await connect(port))
-    took: list[float] = []
+    times_s: list[float] = []
     errors = 0
 
-    async def one(number: int, due: float) -> None:
+    async def send_one(number: int, due_s: float) -> None:
         nonlocal errors
-        line = await free.get()
-        status = await line.ask(make(number))
-        took.append(time.perf_counter() - due)
+        connection = await free.get()
+        status = await connection.send(make_request(number))
+        times_s.append(time.perf_counter() - due_s)
         errors += status >= 400
-        free.put_nowait(line)
+        free.put_nowait(connection)
 
-    began = time.perf_counter()
+    start_s = time.perf_counter()
     tasks = []
-    for number in range(int(rate * seconds)):
-        due = began + number / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(number, due)))
+    for number in range(int(rate_per_s * duration_s)):
+        due_s = start_s + number / rate_per_s
+        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+        tasks.append(asyncio.create_task(send_one(number, due_s)))
     await asyncio.gather(*tasks)
     while not free.empty():
         free.get_nowait().close()
-    return _measured(took, time.perf_counter() - began, errors)
+    return _result(times_s, time.perf_counter() - start_s, errors)
 
 
-def _measured(took: Sequence[float], seconds: float, errors: int) -> Measured:
-    cuts = statistics.quantiles(took, n=100)
-    return Measured(len(took) / seconds, cuts[49] * 1000, cuts[98] * 1000, errors)
+def _result(times_s: Sequence[float], elapsed_s: float, error_count: int) -> LoadResult:
+    cuts = statistics.quantiles(times_s, n=100)
+    return LoadResult(len(times_s) / elapsed_s, cuts[49] * 1000, cuts[98] * 1000, error_count)

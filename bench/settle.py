@@ -1,6 +1,4 @@
-"""How fast payments settle: the acquirer's word, the lock, the books, the receipt, the promised
-mail.
-"""
+"""Measure settlement: the acquirer's reply, the lock, ledger entries, the receipt, the mail job."""
 
 import asyncio
 import time
@@ -9,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import limits
-from bench.stage import Stage
+from bench.stage import Harness
 from sigma.domain.billing import payment as domain
 from sigma.domain.billing.payment import Payment
 from sigma.services.billing import payments
@@ -17,48 +15,49 @@ from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
 from sigma.store.billing import payments as rows
-from sigma.store.engine.interface import Op, Tx
 from sigma.store.engine.postgres import PostgresDatabase
 from tests.postgres import run_sql
 
 CLIENTS = 16
-_COPIED = {  # what must be its own in each copy of a prepared row
+_UNIQUE_COLUMNS = {  # columns that must be unique in each copy of a prepared row
     "invoices": ("id", "token"),
-    "payments": ("id", "invoice_id", "operation_key", "provider_id", "token", "nonce"),
+    "payments": ("id", "invoice_id", "operation_key", "provider_id", "token", "form_nonce"),
 }
 
 
-async def ours(stage: Stage, count: int) -> float:
-    """Payments a second through `payments.advance`, CLIENTS at a time."""
-    waiting = [await stage.pending() for _ in range(count)]
-    began = time.perf_counter()
+async def settlement_rate(harness: Harness, count: int) -> float:
+    """Return payments per second through `payments.advance`, CLIENTS at a time."""
+    pending = [await harness.create_pending_payment() for _ in range(count)]
+    start_s = time.perf_counter()
 
-    async def one(share: Sequence[Payment]) -> None:
+    async def settle_share(share: Sequence[Payment]) -> None:
         for payment in share:
-            settled = await payments.advance(stage.ctx, payment.id)
+            settled = await payments.advance(harness.ctx, payment.id)
             assert settled.status is domain.Status.CAPTURED
 
-    await asyncio.gather(*(one(waiting[n::CLIENTS]) for n in range(CLIENTS)))
-    return count / (time.perf_counter() - began)
+    await asyncio.gather(*(settle_share(pending[n::CLIENTS]) for n in range(CLIENTS)))
+    return count / (time.perf_counter() - start_s)
 
 
-async def postgres_script(stage: Stage, url: str, copies: int) -> str:
-    """The pgbench script of a settlement, with rows prepared for `copies` transactions a client."""
-    assert isinstance(stage.ctx.db, PostgresDatabase)
-    warm, one, two = [await stage.pending() for _ in range(3)]
-    await payments.advance(stage.ctx, warm.id)
+async def postgres_script(harness: Harness, url: str, copies: int) -> str:
+    """Return the pgbench script of a settlement and prepare rows for `copies` runs per client."""
+    assert isinstance(harness.ctx.db, PostgresDatabase)
+    warm, one, two = [await harness.create_pending_payment() for _ in range(3)]
+    await payments.advance(harness.ctx, warm.id)
     _copy_rows(url, one, copies)
-    first = await limits.record(stage.ctx.db, lambda: payments.advance(stage.ctx, one.id))
-    second = await limits.record(stage.ctx.db, lambda: payments.advance(stage.ctx, two.id))
-    return limits.script(first, second)
+    first = await limits.record_statements(
+        harness.ctx.db, lambda: payments.advance(harness.ctx, one.id)
+    )
+    second = await limits.record_statements(
+        harness.ctx.db, lambda: payments.advance(harness.ctx, two.id)
+    )
+    return limits.pgbench_script(first, second)
 
 
 def _copy_rows(url: str, payment: Payment, copies: int) -> None:
-    """Copies an open invoice and its payment, ids and all, under the suffixes that pgbench will
-    name.
-    """
+    """Copy an open invoice and its payment once for each suffix that pgbench will use."""
     keys = {"invoices": payment.invoice_id, "payments": payment.id}
-    for table, changed in _COPIED.items():
+    for table, changed in _UNIQUE_COLUMNS.items():
         columns = _columns(url, table)
         values = [
             f"{c} || u" if c in changed else f"{c} + u" if c == "number" else c for c in columns
@@ -73,25 +72,25 @@ def _copy_rows(url: str, payment: Payment, copies: int) -> None:
 
 
 def _columns(url: str, table: str) -> list[str]:
-    told = run_sql(
+    output = run_sql(
         url,
         "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) "
         f"FROM information_schema.columns WHERE table_name = '{table}'",
     )
-    return told.strip().split(",")
+    return output.strip().split(",")
 
 
-async def sqlite_limit(stage: Stage, path: Path, count: int) -> float:
-    """The same reads and writes on the bare driver, one COMMIT each."""
+async def sqlite_limit(harness: Harness, path: Path, count: int) -> float:
+    """Return the rate of the same reads and writes on the bare driver, one COMMIT each."""
     decisions: list[list[tuple[str, Sequence[Any]]]] = []
     for _ in range(count):
-        payment = await stage.pending()
-        decisions.append(await _statements(stage, payment))
+        payment = await harness.create_pending_payment()
+        decisions.append(await _statements(harness, payment))
     return await asyncio.to_thread(limits.sqlite_rate, path, decisions)
 
 
-async def _statements(stage: Stage, payment: Payment) -> list[tuple[str, Sequence[Any]]]:
-    ctx, taken = stage.ctx, _Taken()
+async def _statements(harness: Harness, payment: Payment) -> list[tuple[str, Sequence[Any]]]:
+    ctx = harness.ctx
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
         shop = await shops.get(tx, payment.shop_id)
@@ -100,27 +99,16 @@ async def _statements(stage: Stage, payment: Payment) -> list[tuple[str, Sequenc
     assert payment.provider_id is not None
     provider = ctx.providers["yookassa"]
     reply = await provider.fetch_payment(None, payment.provider_id)  # type: ignore[arg-type]
-    change = domain.settle(payment, invoice, shop, reply, ctx.now(), ctx.ids_of(shop.id))
-    await changes.write(taken, change, ctx.now())
+    change = domain.settle(payment, invoice, shop, reply, ctx.now_us(), ctx.id_factory(shop.id))
+    ops, _ = changes.write_ops(change, ctx.now_us())
     reads = [
-        (rows.CODEC.by_id, {"id": payment.id}),
-        (shops.CODEC.by_id, {"id": shop.id}),
-        (invoices.CODEC.by_id, {"id": invoice.id}),
-        (rows.CODEC.by_id, {"id": payment.id}),
+        (rows.CODEC.select_by_id, {"id": payment.id}),
+        (shops.CODEC.select_by_id, {"id": shop.id}),
+        (invoices.CODEC.select_by_id, {"id": invoice.id}),
+        (rows.CODEC.select_by_id, {"id": payment.id}),
     ]
-    writes = [(op.stmt, op.values) for op in taken.ops]
+    writes = [(op.stmt, op.values) for op in ops]
     return [
-        (stmt.on("sqlite").sql, stmt.on("sqlite").arguments(values))
+        (stmt.compiled_for("sqlite").sql, stmt.compiled_for("sqlite").arguments(values))
         for stmt, values in [*reads, *writes]
     ]
-
-
-class _Taken(Tx):
-    """A transaction that only remembers what it was asked to write."""
-
-    def __init__(self) -> None:
-        self.ops: list[Op] = []
-
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        """Remembers."""
-        self.ops += ops

@@ -1,30 +1,31 @@
-"""What is measured on: a shop, an acquirer that answers at once, and as many open payments as a
-run needs.
-"""
+"""The benchmark's shop, with an acquirer that replies without a network, and its payments."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.channels.vk.client import Clients
+from sigma.channels.vk.client import VkClients
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Seller, SellerKind
 from sigma.domain.billing.invoice import Draft, Invoice
-from sigma.domain.billing.payment import Event, Method, Payment, Reply
-from sigma.domain.billing.question import Kind, Question
+from sigma.domain.billing.payment import Event, Payment, PaymentMethod, PaymentReply
+from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
-from sigma.providers.base import Access, Order
+from sigma.providers.base import ConnectionAccess, PaymentRequest
 from sigma.providers.yookassa.adapter import YooKassa
 from sigma.services.accounts import api_keys, shops, users
 from sigma.services.billing import connections, invoices
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
-from sigma.services.context import Context, Ids, clock
+from sigma.services.context import Context
+from sigma.services.ids import IdGenerator
+from sigma.services.time_units import clock
+from sigma.store.accounts import members
 from sigma.store.accounts import shops as shop_rows
-from sigma.store.accounts import users as user_rows
-from sigma.store.database import Database, open_database
-from sigma.store.encryption import Sealer
+from sigma.store.database import open_database
+from sigma.store.encryption import Cipher
+from sigma.store.engine.interface import Database
 
 SECRET = "bench-only-secret-of-more-than-32-characters"
 DRAFT = Draft(
@@ -32,36 +33,38 @@ DRAFT = Draft(
     amount=Money(150_000),
     description="Запись на среду, 14:00",
     questions=(
-        Question("email", Kind.EMAIL, required=True),
-        Question("phone", Kind.PHONE),
-        Question("wish", Kind.TEXT, "Пожелания"),
+        Question("email", QuestionKind.EMAIL, required=True),
+        Question("phone", QuestionKind.PHONE),
+        Question("wish", QuestionKind.TEXT, "Пожелания"),
     ),
     return_url="https://vk.me/studio",
 )
 
 
-class Instant(YooKassa):
-    """An acquirer without a network: every payment is captured when it is asked about."""
+class InstantAcquirer(YooKassa):
+    """An acquirer without a network: a payment is captured at the first `fetch_payment`."""
 
-    async def start_payment(self, access: Access, order: Order) -> Reply:
-        """Pending, with an id made of ours."""
-        return Reply(f"bank-{order.payment_id}", Event.PENDING, order.amount, "http://bank/pay")
+    async def start_payment(self, access: ConnectionAccess, order: PaymentRequest) -> PaymentReply:
+        """Return a pending payment whose id is made of ours."""
+        return PaymentReply(
+            f"bank-{order.payment_id}", Event.PENDING, order.amount, "http://bank/pay"
+        )
 
-    async def fetch_payment(self, access: Access, provider_id: str) -> Reply:
-        """Captured, with a card."""
-        return Reply(
+    async def fetch_payment(self, access: ConnectionAccess, provider_id: str) -> PaymentReply:
+        """Return a capture by card of the full amount."""
+        return PaymentReply(
             provider_id,
             Event.CAPTURED,
             DRAFT.amount,
-            method=Method("card", "220000******0004", "mir"),
-            captured_at=clock(),
+            method=PaymentMethod("card", "220000******0004", "mir"),
+            captured_at_us=clock(),
             income=Money(144_750),
         )
 
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What services read of the settings."""
+    """The settings that services read."""
 
     base_url: str = "http://127.0.0.1:8000"
     mail_from: str = "sigma@example.com"
@@ -71,68 +74,68 @@ class BenchSettings:
 
 
 @dataclass
-class Stage:
-    """A shop on a database, with a key for programs."""
+class Harness:
+    """A shop in a database, its owner and an API key."""
 
     ctx: Context
     member: Member
     api_key: str
-    payer: int = 0
+    payer_count: int = 0
 
-    async def invoice(self) -> Invoice:
-        """An open invoice."""
+    async def create_invoice(self) -> Invoice:
+        """Create an open invoice."""
         return await invoices.create(self.ctx, self.member, DRAFT)
 
-    async def pending(self) -> Payment:
-        """A payment whose client is at the bank."""
-        self.payer += 1
+    async def create_pending_payment(self) -> Payment:
+        """Create a pending payment of a new invoice."""
+        self.payer_count += 1
         form = PayForm(
-            given={"email": ["client@example.net"], "phone": ["8 916 765-43-21"]},
-            consent=True,
+            values={"email": ["client@example.net"], "phone": ["8 916 765-43-21"]},
+            has_consented=True,
             nonce="n",
-            payer=str(self.payer),
+            payer=str(self.payer_count),
             locale="ru",
             ip="203.0.113.7",
             user_agent="bench",
             page_url="http://127.0.0.1/",
         )
-        return await checkout.start(self.ctx, (await self.invoice()).token, form)
+        return await checkout.start(self.ctx, (await self.create_invoice()).token, form)
 
 
 @asynccontextmanager
-async def stage(url: str, *, pool_size: int = 8) -> AsyncIterator[Stage]:
-    """Opens a migrated database, with a shop made at the first opening."""
+async def open_harness(url: str, *, pool_size: int = 8) -> AsyncIterator[Harness]:
+    """Open a migrated database; create the shop if there is none."""
     db: Database = await open_database(url, pool_size=pool_size)
     no_mail: Any = lambda _: None  # noqa: E731
-    instant = Instant(_no_client)
-    ids = Ids(clock)
+    instant = InstantAcquirer(_no_client)
+    ids = IdGenerator(clock)
     ctx = Context(
-        db, BenchSettings(), Sealer([SECRET]), ids, {"yookassa": instant}, no_mail, Clients()
+        db, BenchSettings(), Cipher([SECRET]), ids, {"yookassa": instant}, no_mail, VkClients()
     )
     try:
-        member = await _known(ctx) or await _shop(ctx)
+        member = await _existing_owner(ctx) or await _create_shop(ctx)
         _, secret = await api_keys.create(ctx, member, "bench")
-        yield Stage(ctx, member, secret)
+        yield Harness(ctx, member, secret)
     finally:
         await db.close()
 
 
 def _no_client(_: str | None) -> Any:
-    raise AssertionError("nothing here goes to a network")
+    raise AssertionError("the benchmark must not use the network")
 
 
-async def _known(ctx: Context) -> Member | None:
+async def _existing_owner(ctx: Context) -> Member | None:
     async with ctx.db.read() as tx:
-        shop = await shop_rows.first(tx)
-        owner = await user_rows.owner(tx, shop.id) if shop else None
+        shop = await shop_rows.oldest(tx)
+        owner = await members.find_owner(tx, shop.id) if shop else None
     return Member(owner.id, shop.id, Role.OWNER) if shop and owner else None
 
 
-async def _shop(ctx: Context) -> Member:
-    signed = await users.first_owner(
+async def _create_shop(ctx: Context) -> Member:
+    session = await users.create_first_owner(
         ctx, login="owner@example.org", password=SECRET, name="", shop_name="Студия"
     )
-    member = Member(signed.user.id, signed.shop.id, Role.OWNER)
+    member = Member(session.user.id, session.shop.id, Role.OWNER)
     seller = Seller(
         kind=SellerKind.IP,
         full_name="ИП Проверкин Пётр Петрович",

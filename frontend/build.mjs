@@ -1,5 +1,5 @@
-// Bundles and minifies what the pages load, names each file by its content,
-// and writes manifest.json: {"app.css": "app-3F2A….css", …}, which the templates read.
+// Bundle and minify the style sheet and the scripts into src/sigma/web/static, with a content hash in
+// each file name, and write manifest.json: {"app.css": "app-3F2A….css", …}, which the server reads.
 import { build } from "esbuild";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -14,7 +14,7 @@ const { metafile } = await build({
   bundle: true,
   minify: true,
   metafile: true,
-  // Phones of the last few years.
+  // Browsers of phones from 2023 on.
   target: ["chrome111", "firefox113", "safari16.4"],
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
@@ -28,10 +28,10 @@ for (const [output, { entryPoint }] of Object.entries(metafile.outputs)) {
   if (entryPoint) manifest[path.basename(entryPoint)] = path.basename(output);
 }
 
-const fresh = new Set(Object.keys(metafile.outputs).map((output) => path.basename(output)));
+const built = new Set(Object.keys(metafile.outputs).map((output) => path.basename(output)));
 for (const name of await readdir(TARGET)) {
-  if (!fresh.has(name)) await rm(path.join(TARGET, name), { recursive: true });
+  if (!built.has(name)) await rm(path.join(TARGET, name), { recursive: true });
 }
-// Last and in one move: whoever sees the manifest sees every file it names.
+// The manifest is replaced last and atomically, so it never names a missing file.
 await writeFile(path.join(TARGET, "manifest.tmp"), JSON.stringify(manifest, null, 2) + "\n");
 await rename(path.join(TARGET, "manifest.tmp"), path.join(TARGET, "manifest.json"));

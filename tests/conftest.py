@@ -1,4 +1,4 @@
-"""What all tests share: a fresh database of either kind, the sandbox, and the browser."""
+"""Fixtures for all tests: a fresh database of either kind, the sandbox, the browser."""
 
 import itertools
 import shutil
@@ -13,12 +13,12 @@ from sigma_sandbox.app import Sandbox, start_sandbox
 from tests import vk_schema
 from tests.postgres import postgres_server, run_sql, with_database
 
-# The machine is shared: how long one example takes says nothing about Sigma.
+# No deadline: on a shared machine the duration of one example says nothing about Sigma.
 hypothesis.settings.register_profile("sigma", deadline=None)
 hypothesis.settings.load_profile("sigma")
 
 CHROMIUM_FLAGS = [
-    "--no-sandbox",  # as root Chromium has no other way
+    "--no-sandbox",  # Chromium does not start as root with its sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -30,14 +30,14 @@ CHROMIUM_FLAGS = [
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server for the whole run (each worker has its own)."""
+    """URL of a PostgreSQL server for the whole run; each pytest-xdist worker has its own."""
     with postgres_server() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> str:
-    """The name of a database with all migrations applied, to be copied."""
+    """Name of a migrated PostgreSQL database that tests copy."""
     from sigma.store.schema.migrate import upgrade
 
     run_sql(postgres_url, "CREATE DATABASE template_sigma")
@@ -47,7 +47,7 @@ def postgres_template(postgres_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all migrations applied, to be copied."""
+    """Path of a migrated SQLite file that tests copy."""
     from sigma.store.schema.migrate import upgrade
 
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
@@ -57,14 +57,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def database_names() -> Iterator[str]:
+    """Unique names of test databases on this PostgreSQL server."""
     return (f"test_{number}" for number in itertools.count(1))
 
 
 @pytest.fixture
 def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The address of a fresh SQLite database with all migrations applied."""
+    """URL of a fresh, migrated SQLite database."""
     path = tmp_path / "sigma.db"
-    for part in sqlite_template.parent.glob("template.db*"):  # the log belongs to the file
+    for part in sqlite_template.parent.glob("template.db*"):  # also copies the -wal and -shm files
         shutil.copy(part, path.with_name(part.name.replace("template", "sigma")))
     return f"sqlite:///{path}"
 
@@ -73,30 +74,42 @@ def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
 def postgres_database_url(
     postgres_url: str, postgres_template: str, database_names: Iterator[str]
 ) -> Iterator[str]:
-    """The address of a fresh PostgreSQL database with all migrations applied."""
+    """URL of a fresh, migrated PostgreSQL database, dropped after the test."""
     name = next(database_names)
     run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
     yield with_database(postgres_url, name)
     run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests marked `both_databases` on SQLite and PostgreSQL, the others on SQLite.
+
+    Marked are the tests whose subject differs between the databases: locks and races, jobs,
+    lists, search, crashes.
+    """
+    if "database_url" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_databases") is not None
+        kinds = ["sqlite", "postgresql"] if both else ["sqlite"]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated database; the test runs once on each kind."""
+    """URL of a fresh, migrated database of the kind chosen by `pytest_generate_tests`."""
     kind = {"sqlite": "sqlite_database_url", "postgresql": "postgres_database_url"}
     return str(request.getfixturevalue(kind[request.param]))
 
 
 @pytest.fixture(scope="session")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """The sandbox bank and mailbox for the whole run, on free ports with nothing kept."""
+    """The sandbox (bank, VK, mailbox) for the whole run, on free ports, without persistence."""
     async with start_sandbox() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """Where Chromium is; a browser test is never skipped, so without it the run fails."""
+    """Path of Chromium. Browser tests are never skipped: without Chromium they fail."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -105,7 +118,7 @@ def chromium_path() -> str:
 
 @pytest.fixture(scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    """One Chromium for the whole run; a test opens `await browser.new_context(...)` of its own."""
+    """One Chromium for the whole run; each test opens its own `browser.new_context(...)`."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
             executable_path=chromium_path, headless=True, args=CHROMIUM_FLAGS
@@ -115,10 +128,10 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says by what VK was checked: the official schema is not part of the repository."""
+    """Report which VK checks ran: the official schema is not part of the repository."""
     checks = "vkbottle-types"
-    if vk_schema.PRESENT:
+    if vk_schema.HAS_SCHEMA:
         checks += " and the official schema"
     else:
-        checks += f" alone; no official schema in {vk_schema.FOLDER}"
-    terminalreporter.write_line(f"VK requests and answers are checked by {checks}")
+        checks += f" only; no official schema in {vk_schema.SCHEMA_DIR}"
+    terminalreporter.write_line(f"VK requests and responses are checked by {checks}")

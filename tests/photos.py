@@ -1,4 +1,4 @@
-"""Photos for tests: drawn here, so that what is in them is known."""
+"""Photos for tests, drawn here so that their pixels are known."""
 
 import io
 from typing import Any
@@ -6,18 +6,20 @@ from typing import Any
 from PIL import Image
 
 
-def photo(width: int = 1400, height: int = 1300, kind: str = "JPEG", **more: Any) -> bytes:
-    """A red picture with a white left upper quarter."""
+def make_photo(
+    width_px: int = 1400, height_px: int = 1300, image_format: str = "JPEG", **more: Any
+) -> bytes:
+    """Return an encoded red picture whose upper left quarter is white. Sizes are in pixels."""
     mode = more.pop("mode", "RGB")
-    image = Image.new(mode, (width, height), (200, 30, 60, 255)[: len(mode)])
-    image.paste((255, 255, 255, 255)[: len(mode)], (0, 0, width // 2, height // 2))
+    image = Image.new(mode, (width_px, height_px), (200, 30, 60, 255)[: len(mode)])
+    image.paste((255, 255, 255, 255)[: len(mode)], (0, 0, width_px // 2, height_px // 2))
     out = io.BytesIO()
-    image.save(out, kind, **more)
+    image.save(out, image_format, **more)
     return out.getvalue()
 
 
-def opened(data: bytes) -> Image.Image:
-    """A picture, decoded."""
+def decode_image(data: bytes) -> Image.Image:
+    """Decode a picture completely."""
     image = Image.open(io.BytesIO(data))
     image.load()
     return image

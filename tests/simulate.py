@@ -1,10 +1,10 @@
-"""A seeded bad day for payments and refunds, and whether the bank's books and ours agree after it.
+"""Simulate payments and refunds with seeded faults, then reconcile Sigma with the sandbox bank.
 
     python -m tests.simulate --seed 17 --database sqlite
-    python -m tests.simulate --seed 1 --days 500 --database postgresql
+    python -m tests.simulate --seed 1 --count 500 --database postgresql
 
-`day` writes the script of a seed; this plays it, one act after another, and at most the acts that
-mean it put many calls at once. A failing seed prints its script and can be played again.
+`simulation_script` makes the script of a seed. This module runs its actions one after another; an
+action may make several calls at once. A failing seed prints its script and can be run again.
 """
 
 import argparse
@@ -22,89 +22,97 @@ from dataclasses import dataclass
 import httpx
 import structlog
 
-from sigma.channels.email import MailRefused, Outgoing
-from sigma.channels.vk.client import Clients
+from sigma.channels.email import MailRejectedError, OutgoingMail
+from sigma.channels.vk.client import VkClients
 from sigma.domain.accounts.member import Member, Role, User
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.change import Change
 from sigma.providers.base import Provider
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.billing import connections
-from sigma.services.context import Context, Ids
+from sigma.services.context import Context
+from sigma.services.ids import IdGenerator
 from sigma.store import changes
-from sigma.store.accounts import users
+from sigma.store.accounts import members, users
 from sigma.store.database import open_database
-from sigma.store.encryption import Sealer
+from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Database
 from sigma.store.schema.migrate import upgrade
 from sigma_sandbox.app import Sandbox, start_sandbox
-from tests.day import write_day
-from tests.players import Players
 from tests.postgres import postgres_server
-from tests.world import ACCOUNTS, SELLER, Clock, TestSettings, World
+from tests.simulation_actors import Actors
+from tests.simulation_script import write_script
+from tests.world import SELLER, Clock, TestSettings, World, account_numbers
 
 
-class Inbox:
-    """A mail server of few words; every seventh letter must be sent again."""
+class FlakyMailer:
+    """A mailer that refuses every seventh attempt with a temporary error.
+
+    `sent_message_ids` holds the Message-IDs it accepted.
+    """
 
     def __init__(self) -> None:
-        self.tries = 0
-        self.taken: list[str] = []
+        self.attempt_count = 0
+        self.sent_message_ids: list[str] = []
 
-    async def send(self, message: Outgoing) -> str:
-        self.tries += 1
-        if self.tries % 7 == 0:
-            raise MailRefused(final=False, answer="451 busy")
-        self.taken.append(message.message_id)
+    async def send(self, message: OutgoingMail) -> str:
+        self.attempt_count += 1
+        if self.attempt_count % 7 == 0:
+            raise MailRejectedError(is_permanent=False, reply="451 busy")
+        self.sent_message_ids.append(message.message_id)
         return "250 ok"
 
 
 @dataclass
-class House:
-    """What all days share: a database, the sandbox, open connections."""
+class SharedResources:
+    """What all runs share: a database, the sandbox and open connections."""
 
     db: Database
     sandbox: Sandbox
     http: httpx.AsyncClient
     providers: dict[str, Provider]
-    sealer: Sealer
+    cipher: Cipher
 
 
 @asynccontextmanager
-async def open_house(database_url: str, sandbox: Sandbox) -> AsyncIterator[House]:
-    """A house on a migrated database."""
+async def open_shared_resources(
+    database_url: str, sandbox: Sandbox
+) -> AsyncIterator[SharedResources]:
+    """Open the shared resources on a migrated database."""
     db = await open_database(database_url)
     providers = open_providers(lambda _: httpx.AsyncClient(verify=False))
-    sealer = Sealer([secrets.token_hex(16)])
+    cipher = Cipher([secrets.token_hex(16)])
     async with httpx.AsyncClient(timeout=10, verify=False) as http:
-        yield House(db, sandbox, http, providers, sealer)
+        yield SharedResources(db, sandbox, http, providers, cipher)
     await close_providers(providers)
     await db.close()
 
 
-async def open_shop(house: House, seed: int, *, two_stage: bool) -> tuple[World, Inbox]:
-    """A shop of its own for one day; its ids and tokens come from the seed and the clock."""
-    clock, inbox = Clock(), Inbox()
-    ids = Ids(clock, random.Random(f"{seed} {clock()}"))
+async def open_shop(
+    shared: SharedResources, seed: int, *, two_stage: bool
+) -> tuple[World, FlakyMailer]:
+    """Create a shop for one run. Its ids and tokens come from the seed and the clock."""
+    clock, mailer = Clock(), FlakyMailer()
+    ids = IdGenerator(clock, random.Random(f"{seed} {clock()}"))
     ctx = Context(
-        db=house.db,
+        db=shared.db,
         settings=TestSettings(),
-        sealer=house.sealer,
+        cipher=shared.cipher,
         ids=ids,
-        providers=house.providers,
-        mailers=lambda _: inbox,
-        vk=Clients(),
-        now=clock,
+        providers=shared.providers,
+        mailer_factory=lambda _: mailer,
+        vk=VkClients(),
+        now_us=clock,
     )
-    now, shop_id = clock(), ids.new("shp")
-    shop = Shop(id=shop_id, name=f"День {seed}", created_at=now, seller=SELLER)
-    user = User(ids.new("usr", shop_id), f"{shop_id}@example.org", "", "Пётр", "ru", now)
-    async with house.db.write() as tx:
-        await changes.write(tx, Change((shop,)), now)
+    now_us, shop_id = clock(), ids.new("shp")
+    shop = Shop(id=shop_id, name=f"Прогон {seed}", created_at_us=now_us, seller=SELLER)
+    user = User(ids.new("usr", shop_id), f"{shop_id}@example.org", "", "Пётр", "ru", now_us)
+    async with shared.db.write() as tx:
+        await changes.write(tx, Change((shop,)), now_us)
         await users.save(tx, user)
-        await users.add_member(tx, shop_id, user.id, Role.OWNER, now)
-    member, account = Member(user.id, shop_id, Role.OWNER), str(next(ACCOUNTS))
-    base_url = f"{house.sandbox.base_url}/bank/v3"
+        await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
+    member, account = Member(user.id, shop_id, Role.OWNER), str(next(account_numbers))
+    base_url = f"{shared.sandbox.base_url}/bank/v3"
     connection = await connections.save(
         ctx,
         member,
@@ -115,36 +123,36 @@ async def open_shop(house: House, seed: int, *, two_stage: bool) -> tuple[World,
         secret="test_secret",
         settings={"base_url": base_url, "timeout_s": 5, "two_stage": two_stage},
     )
-    world = World(ctx, house.sandbox, house.http, account, clock, member, shop, connection)
-    return world, inbox
+    world = World(ctx, shared.sandbox, shared.http, account, clock, member, shop, connection)
+    return world, mailer
 
 
-async def live_through(house: House, seed: int) -> Players:
-    """Plays the day of a seed. Raises AssertionError with seed and log."""
-    day = write_day(seed)
-    world, inbox = await open_shop(house, seed, two_stage=day.two_stage)
-    players = Players(world, day)
+async def run_seed(shared: SharedResources, seed: int) -> Actors:
+    """Run the script of a seed. Raises AssertionError with the seed and the log on a mismatch."""
+    script = write_script(seed)
+    world, mailer = await open_shop(shared, seed, two_stage=script.two_stage)
+    actors = Actors(world, script)
     try:
-        await players.play()
-        await players.evening()
-        wrong = await players.accounts(inbox.taken)
+        await actors.run()
+        await actors.recover()
+        mismatches = await actors.find_mismatches(mailer.sent_message_ids)
     except Exception as error:
-        error.add_note(_story(seed, players.log, [f"{type(error).__name__}: {error}"]))
+        error.add_note(_failure_report(seed, actors.log, [f"{type(error).__name__}: {error}"]))
         raise
     finally:
-        house.sandbox.control.reset(world.account)
-    assert not wrong, _story(seed, players.log, wrong)
-    return players
+        shared.sandbox.faults.reset(world.account)
+    assert not mismatches, _failure_report(seed, actors.log, mismatches)
+    return actors
 
 
-def _story(seed: int, log: list[str], wrong: list[str]) -> str:
-    again = f"python -m tests.simulate --seed {seed}"
-    return "\n".join([f"seed {seed} ({again})", *log, "", *wrong])
+def _failure_report(seed: int, log: list[str], errors: list[str]) -> str:
+    command = f"python -m tests.simulate --seed {seed}"
+    return "\n".join([f"seed {seed} ({command})", *log, "", *errors])
 
 
 @contextmanager
 def fresh_database(kind: str) -> Iterator[str]:
-    """The address of an empty, migrated database."""
+    """Yield the URL of an empty, migrated database; `kind` is "sqlite" or "postgresql"."""
     if kind == "postgresql":
         with postgres_server() as url:
             upgrade(url)
@@ -157,40 +165,40 @@ def fresh_database(kind: str) -> Iterator[str]:
 
 
 async def simulate(database_url: str, seeds: range) -> int:
-    """Lives through the days of the seeds; returns how many went wrong."""
-    failed, happened = 0, Counter[str]()
-    async with start_sandbox() as sandbox, open_house(database_url, sandbox) as house:
+    """Run all seeds and return how many failed."""
+    failed, event_counts = 0, Counter[str]()
+    async with start_sandbox() as sandbox, open_shared_resources(database_url, sandbox) as shared:
         for seed in seeds:
             try:
-                players = await live_through(house, seed)
-            except Exception as error:  # noqa: BLE001 - the next day is another day
+                actors = await run_seed(shared, seed)
+            except Exception as error:  # noqa: BLE001 - one failed seed must not stop the others
                 failed += 1
                 print(error, *getattr(error, "__notes__", ()), sep="\n")
                 continue
-            happened += players.seen_happen
+            event_counts += actors.event_counts
             if len(seeds) == 1:
-                print("\n".join(players.log))
-    print(*(f"{number:6} {kind}" for kind, number in sorted(happened.items())), sep="\n")
-    print(f"{len(seeds)} days, {failed} went wrong")
+                print("\n".join(actors.log))
+    print(*(f"{number:6} {kind}" for kind, number in sorted(event_counts.items())), sep="\n")
+    print(f"{len(seeds)} seeds, {failed} failed")
     return failed
 
 
 def main() -> None:
-    """The command line."""
+    """Parse the command line and run the simulation; exit code 1 when a seed failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulate", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="the first day")
-    parser.add_argument("--days", type=int, default=1, help="how many days")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--count", type=int, default=1, help="number of seeds")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    structlog.configure(processors=[_silence])
+    structlog.configure(processors=[_drop_event])
     with fresh_database(options.database) as url:
-        seeds = range(options.seed, options.seed + options.days)
+        seeds = range(options.seed, options.seed + options.count)
         failed = asyncio.run(simulate(url, seeds))
     sys.exit(bool(failed))
 
 
-def _silence(*_: object) -> dict[str, object]:
+def _drop_event(*_: object) -> dict[str, object]:
     raise structlog.DropEvent
 
 

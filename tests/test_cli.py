@@ -1,4 +1,4 @@
-"""The command line: trouble is one line and exit code 2; records are made and shown."""
+"""The command line: errors are one line with exit code 2; data is created and shown."""
 
 import os
 import re
@@ -19,17 +19,19 @@ from sigma.cli import main
 from sigma.store.schema.migrate import upgrade
 
 KEY = "0123456789abcdef0123456789abcdef"
-NOBODY = "postgresql://sigma:hunter2@127.0.0.1:1/sigma"  # nothing listens on port 1
+UNREACHABLE = "postgresql://sigma:hunter2@127.0.0.1:1/sigma"  # nothing listens on port 1
 
 
-def sigma(*words: str, given: str = "", **environ: str) -> Result:
-    """Runs a command in this process; English unless LANG says otherwise."""
-    usual = {"LANG": "C", "LC_ALL": "", "SIGMA_SECRET_KEY": KEY}
-    return CliRunner().invoke(main, words, input=given, env=usual | environ, catch_exceptions=False)
+def sigma(*args: str, stdin: str = "", **environ: str) -> Result:
+    """Run a command in this process, in English unless `LANG` is given."""
+    defaults = {"LANG": "C", "LC_ALL": "", "SIGMA_SECRET_KEY": KEY}
+    return CliRunner().invoke(
+        main, args, input=stdin, env=defaults | environ, catch_exceptions=False
+    )
 
 
-def one_line(result: Result) -> str:
-    """The clear line of a command that could not do it."""
+def error_line(result: Result) -> str:
+    """Return the error line of a failed command; fail if it printed anything else."""
     assert result.exit_code == 2
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -38,125 +40,127 @@ def one_line(result: Result) -> str:
 
 @pytest.fixture
 def shop(sqlite_database_url: str) -> dict[str, str]:
-    """The environment of a database with a shop in it."""
+    """Environment variables of a database with one shop."""
     environ = {"SIGMA_DATABASE_URL": sqlite_database_url}
-    made = sigma(
+    result = sigma(
         *("user", "create", "--login", "owner@example.org", "--shop-name", "Студия"),
-        given="a long password\na long password\n",
+        stdin="a long password\na long password\n",
         **environ,
     )
-    assert made.exit_code == 0, made.output
+    assert result.exit_code == 0, result.output
     return environ
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate", "invoice show x", "key create"])
-def test_an_unreachable_database_is_one_line(command: str) -> None:
-    line = one_line(sigma(*command.split(), SIGMA_DATABASE_URL=NOBODY))
+def test_unreachable_database_gives_one_error_line_without_the_password(command: str) -> None:
+    line = error_line(sigma(*command.split(), SIGMA_DATABASE_URL=UNREACHABLE))
     assert "connect" in line
     assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate", "doctor", "key create"])
-def test_a_bad_setting_is_one_line(command: str) -> None:
-    line = one_line(sigma(*command.split(), SIGMA_PORT="http"))
-    assert line == "sigma: SIGMA_PORT: give a whole number from 1 to 65535."
+def test_bad_setting_gives_one_error_line(command: str) -> None:
+    line = error_line(sigma(*command.split(), SIGMA_PORT="http"))
+    assert line == "sigma: SIGMA_PORT: enter a whole number from 1 to 65535."
 
 
-def test_the_line_is_russian_where_the_terminal_is() -> None:
-    line = one_line(sigma("serve", SIGMA_PORT="http", LANG="ru_RU.UTF-8"))
+def test_error_line_is_russian_in_a_russian_locale() -> None:
+    line = error_line(sigma("serve", SIGMA_PORT="http", LANG="ru_RU.UTF-8"))
     assert line.startswith("sigma: SIGMA_PORT: ")
     assert re.search("[а-я]", line)
 
 
-def test_an_unmigrated_database_is_one_line(tmp_path: Path) -> None:
+def test_unmigrated_database_error_names_the_migrate_command(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/sigma.db"
     for command in ("worker", "key create"):
-        assert "sigma migrate" in one_line(sigma(*command.split(), SIGMA_DATABASE_URL=url))
+        assert "sigma migrate" in error_line(sigma(*command.split(), SIGMA_DATABASE_URL=url))
 
 
-def test_without_a_secret_key_serve_says_how_to_make_one(sqlite_database_url: str) -> None:
-    line = one_line(sigma("serve", SIGMA_SECRET_KEY="", SIGMA_DATABASE_URL=sqlite_database_url))
+def test_serve_without_secret_key_explains_how_to_make_one(sqlite_database_url: str) -> None:
+    line = error_line(sigma("serve", SIGMA_SECRET_KEY="", SIGMA_DATABASE_URL=sqlite_database_url))
     assert "SIGMA_SECRET_KEY" in line
     assert "secrets.token_urlsafe" in line
 
 
 @pytest.mark.parametrize("command", ["serve", "demo --data {tmp}/demo"])
-def test_a_taken_port_is_one_line(command: str, tmp_path: Path, sqlite_database_url: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(min(taken.getsockname()[1], 65510))
-        words = command.format(tmp=tmp_path).split()
-        ended = run(*words, "--port", port, SIGMA_DATABASE_URL=sqlite_database_url)
-    assert ended.returncode == 2
-    assert ended.stderr.count("\n") == 1
-    assert port in ended.stderr
+def test_port_in_use_gives_one_error_line(
+    command: str, tmp_path: Path, sqlite_database_url: str
+) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(min(listener.getsockname()[1], 65510))
+        args = command.format(tmp=tmp_path).split()
+        result = run(*args, "--port", port, SIGMA_DATABASE_URL=sqlite_database_url)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert port in result.stderr
 
 
-def test_migrate_says_where_the_database_is_now(tmp_path: Path) -> None:
+def test_migrate_prints_whether_it_changed_the_schema(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/deep/sigma.db"
-    first, again = (sigma("migrate", SIGMA_DATABASE_URL=url) for _ in range(2))
-    assert (first.exit_code, again.exit_code) == (0, 0)
-    assert "now" in first.stdout
-    assert "already" in again.stdout
+    first, second = (sigma("migrate", SIGMA_DATABASE_URL=url) for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "now at version" in first.stdout
+    assert "already" in second.stdout
 
 
-def test_there_is_one_first_owner(shop: dict[str, str]) -> None:
-    again = sigma(
+def test_user_create_refuses_a_second_first_owner(shop: dict[str, str]) -> None:
+    result = sigma(
         *("user", "create", "--login", "b@example.org", "--shop-name", "B"),
-        given="a long password\na long password\n",
+        stdin="a long password\na long password\n",
         **shop,
     )
-    assert again.exit_code == 2
+    assert result.exit_code == 2
 
 
-def test_an_invoice_is_issued_and_shown(shop: dict[str, str]) -> None:
-    made = sigma(
+def test_invoice_is_created_and_shown(shop: dict[str, str]) -> None:
+    created = sigma(
         *("invoice", "create", "--title", "Маникюр", "--amount", "1 500,50", "--ask", "email!"),
         **shop,
     )
-    assert made.exit_code == 0, made.stderr
-    assert "http://127.0.0.1:8000/i/" in made.stdout
-    invoice_id = re.findall(r"inv_\w+", made.stdout)[0]
-    shown = sigma("invoice", "show", invoice_id, **shop)
-    assert "Маникюр" in shown.stdout
-    assert re.search(r"status +open", shown.stdout)
+    assert created.exit_code == 0, created.stderr
+    assert "http://127.0.0.1:8000/i/" in created.stdout
+    invoice_id = re.findall(r"inv_\w+", created.stdout)[0]
+    details = sigma("invoice", "show", invoice_id, **shop)
+    assert "Маникюр" in details.stdout
+    assert re.search(r"status +open", details.stdout)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("args", "error"),
     [
         (["--title", "x", "--amount", "none"], "--amount"),
         (["--title", " ", "--amount", "1"], "title"),
         (["--title", "x", "--amount", "1", "--ask", "shoe"], "--ask shoe"),
     ],
 )
-def test_an_invoice_that_cannot_be_is_one_line(
-    shop: dict[str, str], words: list[str], told: str
+def test_invalid_invoice_gives_one_error_line(
+    shop: dict[str, str], args: list[str], error: str
 ) -> None:
-    assert told in one_line(sigma("invoice", "create", *words, **shop))
+    assert error in error_line(sigma("invoice", "create", *args, **shop))
 
 
-def test_what_is_not_there_is_one_line(shop: dict[str, str]) -> None:
+def test_unknown_id_gives_one_error_line(shop: dict[str, str]) -> None:
     for kind in ("invoice", "payment"):
-        one_line(sigma(kind, "show", "inv_none", **shop))
+        error_line(sigma(kind, "show", "inv_none", **shop))
 
 
-def test_a_key_is_printed_alone_so_that_a_script_can_take_it(shop: dict[str, str]) -> None:
-    made = sigma("key", "create", "--name", "Касса", **shop)
-    assert re.fullmatch(r"sk_[\w-]{43}\n", made.stdout)
-    assert "Keep" in made.stderr
+def test_key_create_prints_only_the_key_to_stdout(shop: dict[str, str]) -> None:
+    result = sigma("key", "create", "--name", "Касса", **shop)
+    assert re.fullmatch(r"sk_[\w-]{43}\n", result.stdout)
+    assert "Save the key" in result.stderr
 
 
-def test_the_doctor_tells_what_to_do(shop: dict[str, str]) -> None:
-    told = sigma("doctor", **shop)
-    assert told.exit_code == 1
-    assert re.search(r"^ok +database", told.stdout, re.MULTILINE)
-    assert re.search(r"^!! +mail.*SIGMA_SMTP_URL", told.stdout, re.MULTILINE)
-    assert re.search(r"^!! +acquirer", told.stdout, re.MULTILINE)
+def test_doctor_names_what_is_missing(shop: dict[str, str]) -> None:
+    result = sigma("doctor", **shop)
+    assert result.exit_code == 1
+    assert re.search(r"^ok +database", result.stdout, re.MULTILINE)
+    assert re.search(r"^!! +mail.*SIGMA_SMTP_URL", result.stdout, re.MULTILINE)
+    assert re.search(r"^!! +acquirer", result.stdout, re.MULTILINE)
 
 
-def test_the_doctor_sees_a_database_of_another_shape(sqlite_database_url: str) -> None:
+def test_doctor_reports_a_missing_index(sqlite_database_url: str) -> None:
     path = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:
         con.execute(
@@ -166,42 +170,44 @@ def test_the_doctor_sees_a_database_of_another_shape(sqlite_database_url: str) -
             ).fetchone()[0]
         )
     con.close()
-    told = sigma("doctor", SIGMA_DATABASE_URL=sqlite_database_url)
-    assert told.exit_code == 1
-    assert re.search(r"^!! +database.*index", told.stdout, re.MULTILINE)
+    result = sigma("doctor", SIGMA_DATABASE_URL=sqlite_database_url)
+    assert result.exit_code == 1
+    assert re.search(r"^!! +database.*index", result.stdout, re.MULTILINE)
 
 
-def test_every_command_explains_itself() -> None:
-    def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        found = []
-        for name, command in group.commands.items():
-            found.append((*path, name))
-            if isinstance(command, click.Group):
-                found += commands(command, (*path, name))
-        return found
+def command_paths(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return every command of a group as its arguments, e.g. `("invoice", "show")`."""
+    paths = []
+    for name, command in group.commands.items():
+        paths.append((*path, name))
+        if isinstance(command, click.Group):
+            paths += command_paths(command, (*path, name))
+    return paths
 
-    for words in commands(main):
-        assert sigma(*words, "--help").exit_code == 0
+
+def test_every_command_has_help() -> None:
+    for args in command_paths(main):
+        assert sigma(*args, "--help").exit_code == 0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a command in a process of its own."""
+    """Return the environment of a command that runs in its own process."""
     return os.environ | {"LANG": "C", "LC_ALL": "C", "SIGMA_SECRET_KEY": KEY} | more
 
 
-def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command as a person would."""
-    command = [Path(sys.executable).with_name("sigma"), *words]
+def run(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in its own process."""
+    command = [str(Path(sys.executable).with_name("sigma")), *args]
     return subprocess.run(
         command, env=environment(**environ), capture_output=True, text=True, timeout=60, check=False
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serve_answers_and_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_serve_is_ready_and_shuts_down_cleanly(stop_signal: signal.Signals, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     path = tmp_path / "sigma.db"
     upgrade(f"sqlite:///{path}")
     process = subprocess.Popen(
@@ -211,17 +217,21 @@ def test_serve_answers_and_ends_in_order(number: signal.Signals, tmp_path: Path)
         text=True,
     )
     try:
-        assert answer(port, process).json() == {"status": "ok", "database": "ok", "worker": "ok"}
+        assert wait_until_ready(port, process).json() == {
+            "status": "ok",
+            "database": "ok",
+            "worker": "ok",
+        }
     finally:
-        process.send_signal(number)
-        _, told = process.communicate(timeout=20)
-    assert process.returncode == 0, told
-    assert not path.with_name("sigma.db-wal").exists(), "the database was closed"
-    assert "Traceback" not in told
+        process.send_signal(stop_signal)
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0, stderr
+    assert not path.with_name("sigma.db-wal").exists(), "the database must be closed"
+    assert "Traceback" not in stderr
 
 
-def answer(port: int, process: subprocess.Popen[str]) -> httpx.Response:
-    """The server's first answer."""
+def wait_until_ready(port: int, process: subprocess.Popen[str]) -> httpx.Response:
+    """Return the first response of /readyz."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         assert process.poll() is None
@@ -229,4 +239,73 @@ def answer(port: int, process: subprocess.Popen[str]) -> httpx.Response:
             return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5)
         except httpx.TransportError:
             time.sleep(0.1)
-    pytest.fail("the server did not answer")
+    pytest.fail("the server did not respond")
+
+
+# Runs the command line as if the packages of its first argument were not installed.
+WITHOUT_PACKAGES = """
+import sys
+
+missing = sys.argv.pop(1).split(",")
+
+class MissingPackages:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, MissingPackages)
+"""
+
+
+def run_without(
+    packages: str, *args: str, code: str = "from sigma.cli import main\nmain()", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process that cannot import these packages (comma-separated)."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{WITHOUT_PACKAGES}\n{code}", packages, *args],
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "command", "locale", "text"),
+    [
+        ("sigma_sandbox", "demo", "C", "is not installed"),
+        ("sigma_sandbox", "sandbox", "ru_RU.UTF-8", "не установлена"),
+        ("aiosmtpd", "demo", "ru_RU.UTF-8", "не установлена"),
+        ("aiosmtpd", "sandbox", "C", "is not installed"),
+    ],
+)
+def test_command_without_the_sandbox_says_what_to_install(
+    missing: str, command: str, locale: str, text: str, tmp_path: Path
+) -> None:
+    options = ["--data", str(tmp_path / "data")]
+    result = run_without(missing, command, *options, LANG=locale, LC_ALL="")
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert text in line
+    assert line.endswith('pip install "sigma[sandbox]"')
+    assert not (tmp_path / "data").exists()
+
+
+def test_every_other_command_works_without_the_sandbox(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/sigma.db"
+    migrated = run_without("sigma_sandbox,aiosmtpd", "migrate", SIGMA_DATABASE_URL=url)
+    assert migrated.returncode == 0, migrated.stderr
+    check_help = """
+from click.testing import CliRunner
+from sigma.cli import main
+
+for path in sys.argv[1:]:
+    result = CliRunner().invoke(main, [*path.split(), "--help"])
+    assert result.exit_code == 0, result.output
+"""
+    paths = [" ".join(path) for path in command_paths(main)]
+    result = run_without("sigma_sandbox,aiosmtpd", *paths, code=check_help)
+    assert result.returncode == 0, result.stderr

@@ -1,50 +1,59 @@
-"""Settings: read from variables and a `.env` file, checked at once, secrets kept out of sight."""
+"""Settings: read from variables and a `.env` file, validated when loaded, secrets not printed."""
 
 from pathlib import Path
 
 import pytest
 
-from sigma.settings import BadSetting, Settings, known, load, read_dotenv, unknown
+from sigma.settings import (
+    SettingError,
+    Settings,
+    list_settings,
+    load_settings,
+    read_dotenv,
+    unknown_variables,
+)
 
 KEY = "k" * 32
 
 
-def bad(**told: str) -> BadSetting:
-    """What is said of variables that cannot be used."""
-    with pytest.raises(BadSetting) as caught:
-        load({f"SIGMA_{name.upper()}": value for name, value in told.items()}, dotenv=None)
+def load_error(**variables: str) -> SettingError:
+    """Return the error of loading these variables, given without the SIGMA_ prefix."""
+    with pytest.raises(SettingError) as caught:
+        load_settings(
+            {f"SIGMA_{name.upper()}": value for name, value in variables.items()}, dotenv=None
+        )
     return caught.value
 
 
-def test_without_any_setting_there_is_a_file_on_this_machine() -> None:
-    settings = load({}, dotenv=None)
+def test_defaults_use_a_local_sqlite_file() -> None:
+    settings = load_settings({}, dotenv=None)
     assert settings.database_url == "sqlite:///var/sigma.db"
     assert settings.base_url == "http://127.0.0.1:8000"
-    assert settings.runs_worker
+    assert settings.should_run_worker
 
 
-def test_variables_come_before_the_file_and_given_ones_before_both(tmp_path: Path) -> None:
+def test_overrides_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("SIGMA_PORT=1111\nSIGMA_HOST=10.0.0.1\nSIGMA_LOCALE=en\n")
-    settings = load({"SIGMA_PORT": "2222", "SIGMA_LOCALE": ""}, dotenv=file)
+    settings = load_settings({"SIGMA_PORT": "2222", "SIGMA_LOCALE": ""}, dotenv=file)
     assert (settings.port, settings.host, settings.locale) == (2222, "10.0.0.1", "ru")
-    assert load({"SIGMA_PORT": "2222"}, dotenv=file, port=3333).port == 3333
+    assert load_settings({"SIGMA_PORT": "2222"}, dotenv=file, port=3333).port == 3333
 
 
-def test_a_file_may_have_comments_quotes_and_exports(tmp_path: Path) -> None:
+def test_dotenv_supports_comments_quotes_and_export(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
         "# comment\n\nexport A=1\nB = 'two words' \nC=\"#3\"\nD=4 # four\nE=a=b\nF=\n", "utf-8"
     )
-    found = dict(read_dotenv(file))
-    assert found == {"A": "1", "B": "two words", "C": "#3", "D": "4", "E": "a=b", "F": ""}
+    values = dict(read_dotenv(file))
+    assert values == {"A": "1", "B": "two words", "C": "#3", "D": "4", "E": "a=b", "F": ""}
 
 
-def test_no_file_is_no_trouble_and_a_broken_one_is_named_with_its_line(tmp_path: Path) -> None:
+def test_missing_dotenv_is_accepted_and_broken_line_is_reported_by_number(tmp_path: Path) -> None:
     assert list(read_dotenv(tmp_path / ".env")) == []
     file = tmp_path / ".env"
     file.write_text("A=1\nnonsense\n")
-    with pytest.raises(BadSetting) as caught:
+    with pytest.raises(SettingError) as caught:
         list(read_dotenv(file))
     assert caught.value.params == {"line": 2}
 
@@ -73,13 +82,13 @@ def test_no_file_is_no_trouble_and_a_broken_one_is_named_with_its_line(tmp_path:
         ("worker_inside", "maybe", "choice"),
     ],
 )
-def test_what_cannot_be_used_is_named(name: str, value: str, code: str) -> None:
-    error = bad(**{name: value})
+def test_invalid_setting_error_has_name_and_code(name: str, value: str, code: str) -> None:
+    error = load_error(**{name: value})
     assert (error.name, error.code) == (f"SIGMA_{name.upper()}", code)
 
 
-def test_a_good_setting_is_read_as_what_it_is() -> None:
-    settings = load(
+def test_valid_settings_are_parsed() -> None:
+    settings = load_settings(
         {
             "SIGMA_SECRET_KEY": f"{KEY}, {'o' * 40}",
             "SIGMA_BASE_URL": "https://pay.example.org/",
@@ -91,19 +100,19 @@ def test_a_good_setting_is_read_as_what_it_is() -> None:
     )
     assert settings.secret_keys == (KEY, "o" * 40)
     assert settings.base_url == "https://pay.example.org"
-    assert settings.secure
+    assert settings.is_https
     assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
     assert settings.log_level == "debug"
-    assert not settings.runs_worker
+    assert not settings.should_run_worker
 
 
-def test_without_a_secret_key_nothing_can_be_sealed() -> None:
-    with pytest.raises(BadSetting) as caught:
+def test_missing_secret_key_raises_when_it_is_read() -> None:
+    with pytest.raises(SettingError) as caught:
         _ = Settings().secret_keys
     assert caught.value.code == "secret_missing"
 
 
-def test_secrets_are_not_in_what_is_printed() -> None:
+def test_secrets_are_not_in_repr() -> None:
     settings = Settings(
         secret_key=KEY,
         smtp_url="smtp://me:hunter2@mail",
@@ -112,7 +121,7 @@ def test_secrets_are_not_in_what_is_printed() -> None:
     )
     assert "hunter2" not in repr(settings)
     assert KEY not in repr(settings)
-    assert {one.name for one in known() if one.secret} == {
+    assert {setting.name for setting in list_settings() if setting.is_secret} == {
         "SIGMA_DATABASE_URL",
         "SIGMA_SECRET_KEY",
         "SIGMA_SMTP_URL",
@@ -120,5 +129,7 @@ def test_secrets_are_not_in_what_is_printed() -> None:
     }
 
 
-def test_a_misspelt_variable_is_noticed() -> None:
-    assert unknown({"SIGMA_PORT": "1", "SIGMA_BASEURL": "x", "PATH": "y"}) == ["SIGMA_BASEURL"]
+def test_misspelt_variable_is_reported() -> None:
+    assert unknown_variables({"SIGMA_PORT": "1", "SIGMA_BASEURL": "x", "PATH": "y"}) == [
+        "SIGMA_BASEURL"
+    ]

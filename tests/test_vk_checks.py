@@ -1,4 +1,4 @@
-"""The checks of VK's requests and answers bite; where the schema is not, only they say yes."""
+"""The checks of VK requests and responses find errors; without the schema, requests all pass."""
 
 import json
 from typing import Any
@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 from sigma_sandbox.app import Sandbox
-from tests import vk_oracle, vk_schema
-from tests.vk_wire import checked_client
+from tests import vk_models, vk_schema
+from tests.vk_checked_client import checked_client
 
 SEND = {"peer_ids": "5", "random_id": "7", "message": "Счёт"}
 
 
 def keyboard(action: dict[str, str], **more: Any) -> str:
-    """One button as it travels."""
+    """Return the JSON of a keyboard with one button, as it is sent."""
     return json.dumps(
         {"one_time": False, "inline": True, "buttons": [[{"action": action, **more}]]}
     )
@@ -28,7 +28,8 @@ LINK = {"type": "open_link", "label": "Оплатить", "link": "https://pay.e
     [
         ("messages.send", SEND),
         ("messages.send", SEND | {"keyboard": keyboard(LINK)}),
-        ("messages.send", SEND | {"keyboard": keyboard(LINK, color="secondary")}),  # a named gap
+        # A known gap of the schema: it has another name for the usual colour.
+        ("messages.send", SEND | {"keyboard": keyboard(LINK, color="secondary")}),
         ("messages.edit", {"peer_id": "5", "cmid": "2", "keyboard": keyboard(LINK)}),
         ("users.get", {"user_ids": "1,durov", "fields": "photo_100,sex", "v": "5.199"}),
         ("groups.setSettings", {"group_id": "1", "messages": "1"}),
@@ -39,7 +40,7 @@ LINK = {"type": "open_link", "label": "Оплатить", "link": "https://pay.e
         ),
     ],
 )
-def test_a_right_request_passes(method: str, form: dict[str, str]) -> None:
+def test_valid_request_passes(method: str, form: dict[str, str]) -> None:
     vk_schema.check_request(method, form)
 
 
@@ -62,16 +63,16 @@ def test_a_right_request_passes(method: str, form: dict[str, str]) -> None:
         ("market.add", {"owner_id": "-1", "name": "Торт", "price": "450,50"}),
     ],
 )
-def test_a_wrong_request_is_refused_wherever_the_schema_is(
+def test_invalid_request_is_refused_if_the_schema_is_present(
     method: str, form: dict[str, str]
 ) -> None:
     try:
         vk_schema.check_request(method, form)
     except AssertionError:
-        refused = True
+        is_refused = True
     else:
-        refused = False
-    assert refused == vk_schema.PRESENT
+        is_refused = False
+    assert is_refused == vk_schema.HAS_SCHEMA
 
 
 @pytest.mark.parametrize(
@@ -85,21 +86,21 @@ def test_a_wrong_request_is_refused_wherever_the_schema_is(
         ("users.get", {"user_ids": "5"}, [{"id": "five", "first_name": "А", "last_name": "Б"}]),
     ],
 )
-async def test_a_wrong_answer_is_refused_by_the_models(
+async def test_invalid_response_is_refused_by_the_models(
     method: str, form: dict[str, str], response: Any
 ) -> None:
     with pytest.raises(AssertionError, match=method):
-        await vk_oracle.check_answer(method, form, {"response": response})
+        await vk_models.check_response(method, form, {"response": response})
 
 
-def test_a_wrong_event_is_refused_by_the_models() -> None:
+def test_invalid_event_is_refused_by_the_models() -> None:
     event = {"type": "message_deny", "group_id": 1, "event_id": "a", "v": "5.199", "object": {}}
     with pytest.raises(AssertionError, match="message_deny"):
-        vk_oracle.check_event(event)
+        vk_models.check_event(event)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "request_parts",
     [
         {"data": {"v": "5.131"}},
         {"data": {"v": "5.199", "access_token": "vk1.a.x"}},
@@ -108,21 +109,21 @@ def test_a_wrong_event_is_refused_by_the_models() -> None:
         {"json": {"v": "5.199"}},
     ],
 )
-async def test_a_request_of_the_wrong_form_breaks_the_test_that_made_it(
-    sandbox: Sandbox, wrong: dict[str, Any]
+async def test_malformed_request_fails_at_once_and_on_close(
+    sandbox: Sandbox, request_parts: dict[str, Any]
 ) -> None:
     http = checked_client()
-    asked = {"headers": {"Authorization": "Bearer vk1.a.x"}} | wrong
+    arguments = {"headers": {"Authorization": "Bearer vk1.a.x"}} | request_parts
     url = f"{sandbox.base_url}/vk/method/groups.getById"
     with pytest.raises(AssertionError, match=r"groups\.getById"):
-        await http.post(url, **asked)
+        await http.post(url, **arguments)
     with pytest.raises(AssertionError, match=r"groups\.getById"):
         await http.aclose()
 
 
-async def test_an_odd_request_passes_when_it_is_named(sandbox: Sandbox) -> None:
+async def test_malformed_request_of_an_unchecked_method_passes(sandbox: Sandbox) -> None:
     url = f"{sandbox.base_url}/vk/method/groups.getById"
-    async with checked_client(odd={"groups.getById"}) as http:
-        answer = await http.get(url)
-    assert answer.json()["error"]["error_code"] == 8
-    assert isinstance(answer, httpx.Response)
+    async with checked_client(unchecked_methods={"groups.getById"}) as http:
+        response = await http.get(url)
+    assert response.json()["error"]["error_code"] == 8
+    assert isinstance(response, httpx.Response)

@@ -1,8 +1,9 @@
-"""VK's official JSON schema as a check: of what Sigma asks, of what the sandbox VK answers.
+"""Check Sigma's VK requests and the sandbox's responses with VK's official JSON schema.
 
 The schema is not in this repository. It is read from the folder that VK_API_SCHEMA names, else from
-`shared/facts/vk-api-schema` beside the repository; without the folder these checks say yes to
-everything, the run says so at its end, and `tests.vk_oracle` checks alone.
+`shared/facts/vk-api-schema` beside the repository. Without the folder these checks accept
+everything, the summary of the run says so, and only `tests.vk_models` checks.
+Source: https://github.com/VKCOM/vk-api-schema
 """
 
 import functools
@@ -19,14 +20,14 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-BESIDE = Path(__file__).parents[2] / "shared" / "facts" / "vk-api-schema"
-FOLDER = Path(os.environ.get("VK_API_SCHEMA", BESIDE))
-PRESENT = (FOLDER / "messages" / "methods.json").is_file()
+DEFAULT_DIR = Path(__file__).parents[2] / "shared" / "facts" / "vk-api-schema"
+SCHEMA_DIR = Path(os.environ.get("VK_API_SCHEMA", DEFAULT_DIR))
+HAS_SCHEMA = (SCHEMA_DIR / "messages" / "methods.json").is_file()
 
-# Words that are no part of draft-07, or that would refuse what the live API really sends.
+# Keywords that draft-07 does not have, or that refuse what the live API really sends.
 NOT_DRAFT_07 = {"description", "enumNames", "entity", "nullable", "discriminator", "format"}
-DROPPED = NOT_DRAFT_07 | {"additionalProperties"}
-GLOBAL = {"access_token", "v", "lang"}  # parameters of every method; the schema lists them nowhere
+IGNORED_KEYWORDS = NOT_DRAFT_07 | {"additionalProperties"}
+COMMON_PARAMETERS = {"access_token", "v", "lang"}  # parameters of every method; not in the schema
 
 KEYBOARD = {"$ref": "messages/objects.json#/definitions/messages_keyboard"}
 # Parameters whose JSON the schema does not describe where it should.
@@ -37,34 +38,41 @@ JSON_PARAMETERS = {
     ("messages.sendMessageEventAnswer", "event_data"): {"type": "object"},
     ("market.saveProductPhoto", "upload_response"): {},
 }
-# What the live API insists on though the schema does not.
-NEEDED = {"messages.send": {"random_id"}}
+# Parameters that the live API requires although the schema does not.
+REQUIRED_PARAMETERS = {"messages.send": {"random_id"}}
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A place where a description of VK is known to be wrong, and why. Names may have `*`."""
+    """A known error in a description of VK. `subject` and `path` may contain `*`."""
 
-    what: str  # a method, or an event's type after "event:"
-    path: str  # of the value that is refused, or of the one that is missed
-    why: str
-    value: Any = None  # excuses only this value, when given
+    subject: str  # a method, or an event's type after "event:"
+    path: str  # of the refused value or of the missing one
+    reason: str
+    value: Any = None  # if given, only this value is accepted
 
 
 GAPS = [
-    Gap("*", "*keyboard.buttons.*.color", "calls the usual colour 'default'", "secondary"),
-    Gap("*", "error.inner_type", "no live error carries its own kind"),
-    Gap("*", "*.category.inner_type", "no live item carries the kind of its category"),
-    Gap("event:message_event", "payload", "typed as text; JSON of the button comes decoded"),
+    Gap(
+        "*", "*keyboard.buttons.*.color", "the schema names the usual colour 'default'", "secondary"
+    ),
+    Gap("*", "error.inner_type", "live errors do not have it"),
+    Gap("*", "*.category.inner_type", "live items do not have it"),
+    Gap("event:message_event", "payload", "text in the schema; VK sends the button's JSON decoded"),
     Gap("event:message_event", "type", "not in the list of types"),
-    Gap("event:message_typing_state", "state", "lists numbers; the word comes", "typing"),
+    Gap(
+        "event:message_typing_state",
+        "state",
+        "numbers in the schema; VK sends the word",
+        "typing",
+    ),
 ]
 
 
-def excused(gaps: list[Gap], what: str, path: str, value: Any = None) -> bool:
-    """Whether a known gap is why this value was refused."""
+def is_excused(gaps: list[Gap], subject: str, path: str, value: Any = None) -> bool:
+    """Whether this value was refused because of a known gap."""
     return any(
-        fnmatchcase(what, gap.what)
+        fnmatchcase(subject, gap.subject)
         and fnmatchcase(path, gap.path)
         and (gap.value is None or gap.value == value)
         for gap in gaps
@@ -72,46 +80,49 @@ def excused(gaps: list[Gap], what: str, path: str, value: Any = None) -> bool:
 
 
 def check_request(method: str, form: Mapping[str, str]) -> None:
-    """What goes over the wire: `form` as decoded from the body, all values text.
+    """Check a request: `form` is decoded from the body, all values are text.
 
-    Raises AssertionError with every reason. Says yes without the schema.
+    Raises AssertionError with every reason. Accepts everything without the schema.
     """
-    if not PRESENT:
+    if not HAS_SCHEMA:
         return
     rules = _parameters(method)
-    params = {name: text for name, text in form.items() if name not in GLOBAL}
+    params = {name: text for name, text in form.items() if name not in COMMON_PARAMETERS}
     needed = {name for name, rule in rules.items() if rule.get("required") is True}
-    missed = (needed | NEEDED.get(method, set())) - set(params)
-    reasons = [f"{name}: missing" for name in sorted(missed)]
+    missing = (needed | REQUIRED_PARAMETERS.get(method, set())) - set(params)
+    reasons = [f"{name}: missing" for name in sorted(missing)]
     for name, text in params.items():
         if name not in rules:
             reasons.append(f"{name}: no such parameter")
         else:
-            reasons += _wrong_parameter(method, name, rules[name], text)
+            reasons += _parameter_reasons(method, name, rules[name], text)
     assert not reasons, f"{method} breaks VK's schema: " + "; ".join(reasons)
 
 
-def check_answer(method: str, answer: Any) -> None:
-    """The whole answer, with its envelope. Raises AssertionError. Says yes without the schema."""
-    if not PRESENT:
+def check_response(method: str, response: Any) -> None:
+    """Check a whole response with its envelope.
+
+    Raises AssertionError. Accepts everything without the schema.
+    """
+    if not HAS_SCHEMA:
         return
-    if "error" in answer:
-        found = [_unexcused(method, _error_schema(), answer)]
+    if "error" in response:
+        candidates = [_reasons(method, _error_schema(), response)]
     else:
-        found = [_unexcused(method, schema, answer) for schema in _answers(method)]
-    reasons = min(found, key=len)
-    assert not reasons, f"the answer of {method} breaks VK's schema: " + "; ".join(reasons)
+        candidates = [_reasons(method, schema, response) for schema in _response_schemas(method)]
+    reasons = min(candidates, key=len)
+    assert not reasons, f"the response of {method} breaks VK's schema: " + "; ".join(reasons)
 
 
 def check_event(event: Any) -> None:
-    """An event of the Callback API or of Bots Long Poll. Raises AssertionError."""
-    if not PRESENT:
+    """Check an event of the Callback API or of Bots Long Poll. Raises AssertionError."""
+    if not HAS_SCHEMA:
         return
     kind = str(event["type"])
     base = _standalone({"$ref": "callback/objects.json#/definitions/callback_base"})
-    reasons = _unexcused(f"event:{kind}", base, event)
+    reasons = _reasons(f"event:{kind}", base, event)
     if kind != "confirmation":
-        reasons += _unexcused(f"event:{kind}", _event_schema(kind), event["object"])
+        reasons += _reasons(f"event:{kind}", _event_schema(kind), event["object"])
     assert not reasons, f"the event {kind} breaks VK's schema: " + "; ".join(reasons)
 
 
@@ -120,15 +131,15 @@ def has_method(method: str) -> bool:
     return any(one["name"] == method for one in _methods(method))
 
 
-# -- the schema made usable ------------------------------------------------------------------------
+# -- conversion to draft-07 ------------------------------------------------------------------------
 
 
 @functools.cache
 def _load(path: str) -> Any:
-    return json.loads((FOLDER / path).read_text("utf-8"))
+    return json.loads((SCHEMA_DIR / path).read_text("utf-8"))
 
 
-def _pointed(path: str, pointer: str) -> Any:
+def _resolve_pointer(path: str, pointer: str) -> Any:
     node = _load(path)
     for step in pointer.strip("/").split("/"):
         node = node[step]
@@ -136,7 +147,7 @@ def _pointed(path: str, pointer: str) -> Any:
 
 
 def _convert(node: Any, base: str, known: dict[str, Any]) -> Any:
-    """`node` of the file `base` as draft-07; what it refers to is gathered in `known`."""
+    """Return `node` of the file `base` as draft-07; collect referenced definitions in `known`."""
     if isinstance(node, list):
         return [_convert(one, base, known) for one in node]
     if not isinstance(node, dict):
@@ -146,34 +157,39 @@ def _convert(node: Any, base: str, known: dict[str, Any]) -> Any:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(base), file)) if file else base
         name = (path + pointer).replace("/", ".")
         if name not in known:
-            known[name] = {}  # first, because definitions refer to themselves
-            known[name] = _convert(_pointed(path, pointer), path, known)
+            known[name] = {}  # set first, because definitions refer to themselves
+            known[name] = _convert(_resolve_pointer(path, pointer), path, known)
         return {"$ref": f"#/definitions/{name}"}
-    made: dict[str, Any] = {}
-    for word, value in node.items():
-        if word == "properties":
-            made[word] = {name: _convert(rule, base, known) for name, rule in value.items()}
+    converted: dict[str, Any] = {}
+    for keyword, value in node.items():
+        if keyword == "properties":
+            converted[keyword] = {name: _convert(rule, base, known) for name, rule in value.items()}
             needed = [name for name, rule in value.items() if rule.get("required") is True]
-            made |= {"required": needed} if needed else {}
-        elif word == "enum":
-            made[word] = value
-        elif word not in DROPPED and not (word == "required" and isinstance(value, bool)):
-            made[word] = _convert(value, base, known)
-    return made
+            converted |= {"required": needed} if needed else {}
+        elif keyword == "enum":
+            converted[keyword] = value
+        elif keyword not in IGNORED_KEYWORDS and not (
+            keyword == "required" and isinstance(value, bool)
+        ):
+            converted[keyword] = _convert(value, base, known)
+    return converted
 
 
 def _standalone(node: Any, base: str = "") -> dict[str, Any]:
-    """A schema that needs no other file; references of `node` count from the folder of `base`."""
+    """Return a schema without references to other files.
+
+    References in `node` are relative to the folder of `base`.
+    """
     known: dict[str, Any] = {}
-    made: dict[str, Any] = _convert(node, base, known)
-    return {**made, "definitions": known}
+    converted: dict[str, Any] = _convert(node, base, known)
+    return {**converted, "definitions": known}
 
 
 def _methods(method: str) -> Any:
-    return _load(_file(method))["methods"]
+    return _load(_methods_file(method))["methods"]
 
 
-def _file(method: str) -> str:
+def _methods_file(method: str) -> str:
     return f"{method.partition('.')[0]}/methods.json"
 
 
@@ -189,19 +205,21 @@ def _parameters(method: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _answers(method: str) -> list[dict[str, Any]]:
-    """One schema for each shape of the answer: usual, extended …"""
-    return [_standalone(shape, _file(method)) for shape in _spec(method)["responses"].values()]
+def _response_schemas(method: str) -> list[dict[str, Any]]:
+    """Return one schema for each shape of the response: usual, extended …"""
+    return [
+        _standalone(shape, _methods_file(method)) for shape in _spec(method)["responses"].values()
+    ]
 
 
 @functools.cache
 def _error_schema() -> dict[str, Any]:
-    made = _standalone({"$ref": "base/objects.json#/definitions/base_error"})
-    known = made.pop("definitions")
-    return {"properties": {"error": made}, "required": ["error"], "definitions": known}
+    error = _standalone({"$ref": "base/objects.json#/definitions/base_error"})
+    known = error.pop("definitions")
+    return {"properties": {"error": error}, "required": ["error"], "definitions": known}
 
 
-# Types whose object has no definition under callback, though the docs name it.
+# Event types whose object has no definition under "callback", though the documentation has one.
 EVENT_OBJECTS = {
     "message_reply": "callback/objects.json#/definitions/callback_message",
     "message_edit": "callback/objects.json#/definitions/callback_message",
@@ -216,43 +234,45 @@ def _event_schema(kind: str) -> dict[str, Any]:
     return _standalone({"$ref": EVENT_OBJECTS.get(kind, own)})
 
 
-# -- values against it -----------------------------------------------------------------------------
+# -- validation of values --------------------------------------------------------------------------
 
 
-def _wrong_parameter(method: str, name: str, rule: Any, text: str) -> list[str]:
-    inside = _inside(method, name, rule)
-    if inside is None:
-        schema = _standalone({key: rule[key] for key in rule if key != "name"}, _file(method))
-        return _unexcused(method, schema, _typed(schema, schema["definitions"], text), name)
+def _parameter_reasons(method: str, name: str, rule: Any, text: str) -> list[str]:
+    json_schema = _json_schema(method, name, rule)
+    if json_schema is None:
+        schema = _standalone(
+            {key: rule[key] for key in rule if key != "name"}, _methods_file(method)
+        )
+        return _reasons(method, schema, _convert_text(schema, schema["definitions"], text), name)
     try:
         decoded = json.loads(text)
     except ValueError:
         return [f"{name}: not JSON"]
     length = {key: rule[key] for key in ("maxLength", "minLength") if key in rule}
-    return _unexcused(method, length, text, name) + _unexcused(method, inside, decoded, name)
+    return _reasons(method, length, text, name) + _reasons(method, json_schema, decoded, name)
 
 
-def _inside(method: str, name: str, rule: Any) -> dict[str, Any] | None:
-    """The schema of what a text parameter carries as JSON; None for any other parameter."""
+def _json_schema(method: str, name: str, rule: Any) -> dict[str, Any] | None:
+    """Return the schema of the JSON in a text parameter; None for any other parameter."""
     if (method, name) in JSON_PARAMETERS:
         return _standalone(JSON_PARAMETERS[method, name])
     if rule.get("format") == "json":
         return {}
     if rule.get("type") == "string" and "$ref" in rule:
-        schema = _standalone({"$ref": rule["$ref"]}, _file(method))
+        schema = _standalone({"$ref": rule["$ref"]}, _methods_file(method))
         named = schema["definitions"][schema["$ref"].rpartition("/")[2]]
         return schema if named.get("type") == "object" else None
     return None
 
 
-def _typed(rule: Any, known: Mapping[str, Any], text: str) -> Any:
-    """A form's text as the value that the rule speaks of; text that does not fit stays text."""
+def _convert_text(rule: Any, known: Mapping[str, Any], text: str) -> Any:
+    """Convert a form's text to the type of the rule; text that does not fit stays text."""
     while "$ref" in rule:
         rule = known[rule["$ref"].rpartition("/")[2]]
     kind = rule.get("type")
     if kind == "array":
         parts = text.split(",") if text else []
-        return [_typed(rule.get("items", {}), known, part) for part in parts]
+        return [_convert_text(rule.get("items", {}), known, part) for part in parts]
     if kind == "boolean" and text in ("0", "1"):
         return text == "1"
     if kind == "integer" and re.fullmatch(r"-?\d+", text):
@@ -262,14 +282,14 @@ def _typed(rule: Any, known: Mapping[str, Any], text: str) -> Any:
     return text
 
 
-def _unexcused(what: str, schema: Any, value: Any, at: str = "") -> list[str]:
-    """Why the schema refuses the value, without the known gaps."""
+def _reasons(subject: str, schema: Any, value: Any, at: str = "") -> list[str]:
+    """Return why the schema refuses the value, except for the known gaps."""
     errors = Draft7Validator(schema).iter_errors(value)
-    return [f"{path}: {error.message[:300]}" for path, error in _excuse(what, errors, at)]
+    return [f"{path}: {error.message[:300]}" for path, error in _without_gaps(subject, errors, at)]
 
 
-def _excuse(
-    what: str, errors: Iterator[ValidationError], at: str
+def _without_gaps(
+    subject: str, errors: Iterator[ValidationError], at: str
 ) -> Iterator[tuple[str, ValidationError]]:
     for error in errors:
         steps = [at] if at else []
@@ -277,5 +297,5 @@ def _excuse(
         if error.validator == "required":
             steps.append(error.message.split("'")[1])
         path = ".".join(steps)
-        if not excused(GAPS, what, path, error.instance):
+        if not is_excused(GAPS, subject, path, error.instance):
             yield path, error

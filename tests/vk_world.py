@@ -1,5 +1,6 @@
-"""A small world whose shop talks through a community of the sandbox VK: clients write there, and
-what VK tells can be repeated, held back and shuffled.
+"""A world whose shop has a community in the sandbox VK.
+
+Clients write there. Tests can take VK's events and deliver them repeated, late or reordered.
 """
 
 import asyncio
@@ -12,217 +13,243 @@ from typing import Any
 import httpx
 
 from sigma.channels.vk import groups, long_poll
-from sigma.channels.vk.client import Clients
+from sigma.channels.vk.client import VkClients
 from sigma.domain.billing.connection import Connection
 from sigma.domain.change import Change
-from sigma.domain.messaging.community import Community, Delivery
+from sigma.domain.messaging.community import Community, EventDelivery
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import Body, Message
+from sigma.domain.messaging.message import Message, MessageBody
 from sigma.services.communities import event_intake
 from sigma.services.communities import long_poll as community_long_poll
 from sigma.services.conversations import message_codec, outbox
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.messaging import communities, conversations
+from sigma.store.messaging import messages as message_rows
 from sigma_sandbox.app import Sandbox
 from tests.world import World, open_world
 
-SECRET = "s3cr3t-of-the-hook"
+CALLBACK_SECRET = "s3cr3t-of-the-hook"
 
 
 @dataclass
 class VkWorld(World):
-    """A world with one connected community and one client, who has not written yet."""
+    """A world with one connected community and one client who has not written yet.
+
+    `group_id` is VK's id of the community, `client_id` VK's user id of the client,
+    `access_key` the community's access key. A `client_id` argument of 0 means this client.
+    """
 
     group_id: int = 0
-    token: str = ""
-    person: int = 0
+    access_key: str = ""
+    client_id: int = 0
     community_id: str = ""
-    keys: int = field(default=0)
+    key_count: int = field(default=0)
 
-    async def vk_test(self, path: str, **body: Any) -> dict[str, Any]:
-        """A door of the sandbox for programs: /vk/test/…"""
+    async def call_vk_test_api(self, path: str, **body: Any) -> dict[str, Any]:
+        """Call the sandbox's test API, /vk/test/… Returns the decoded response."""
         url = f"{self.sandbox.base_url}/vk/test/{path}"
-        answer = await self.http.post(url, json=body)
-        assert answer.status_code == 200, answer.text
-        said: dict[str, Any] = answer.json()
-        return said
+        response = await self.http.post(url, json=body)
+        assert response.status_code == 200, response.text
+        decoded: dict[str, Any] = response.json()
+        return decoded
 
-    async def vk_control(self, **rules: Any) -> None:
-        """Misbehaviour of VK towards this community."""
+    async def inject_vk_faults(self, **rules: Any) -> None:
+        """Inject faults of VK for this community only. Rules: docs/sandbox.md."""
         url = f"{self.sandbox.base_url}/control"
-        answer = await self.http.post(url, json={"shop": str(self.group_id), **rules})
-        assert answer.status_code == 200, answer.text
+        response = await self.http.post(url, json={"shop": str(self.group_id), **rules})
+        assert response.status_code == 200, response.text
 
-    async def move(self, **spans: float) -> None:
-        """Time passes here and in VK."""
-        self.clock.move(**spans)
-        await self.vk_control(vk_clock_offset_s=self.clock.offset // 1_000_000)
+    async def advance_clocks(self, **spans: float) -> None:
+        """Advance the clocks of Sigma and of VK together."""
+        self.clock.advance(**spans)
+        await self.inject_vk_faults(vk_clock_offset_s=self.clock.offset_us // 1_000_000)
 
-    async def new_person(self) -> int:
-        """One more client."""
-        return int((await self.vk_test("people"))["person_id"])
+    async def create_client(self) -> int:
+        """Create one more VK user; return its id."""
+        return int((await self.call_vk_test_api("people"))["person_id"])
 
-    async def client_writes(self, text: str = "", person: int = 0, **more: Any) -> dict[str, Any]:
-        """A client writes in VK; Sigma has not been told yet. Returns VK's message."""
-        who = {"person_id": person or self.person, "group_id": self.group_id}
-        return await self.vk_test("write", **who, text=text, **more)
+    async def write_as_client(
+        self, text: str = "", client_id: int = 0, **more: Any
+    ) -> dict[str, Any]:
+        """Write in VK as a client; Sigma has no event yet. Returns VK's message."""
+        target = {"person_id": client_id or self.client_id, "group_id": self.group_id}
+        return await self.call_vk_test_api("write", **target, text=text, **more)
 
-    async def owner_replies(self, text: str, person: int = 0) -> dict[str, Any]:
-        """A person answers on VK's own page."""
-        who = {"person_id": person or self.person, "group_id": self.group_id}
-        return await self.vk_test("reply", **who, text=text)
+    async def reply_in_vk(self, text: str, client_id: int = 0) -> dict[str, Any]:
+        """Reply to a client on VK's own page as the community's owner."""
+        target = {"person_id": client_id or self.client_id, "group_id": self.group_id}
+        return await self.call_vk_test_api("reply", **target, text=text)
 
-    async def client_does(self, what: str, person: int = 0, **more: Any) -> dict[str, Any]:
-        """allow, deny, read, press."""
-        who = {"person_id": person or self.person, "group_id": self.group_id}
-        return await self.vk_test(what, **who, **more)
+    async def act_as_client(self, action: str, client_id: int = 0, **more: Any) -> dict[str, Any]:
+        """Act as a client in VK; `action` is allow, deny, read or press."""
+        target = {"person_id": client_id or self.client_id, "group_id": self.group_id}
+        return await self.call_vk_test_api(action, **target, **more)
 
-    async def dialog_at_vk(self, person: int = 0) -> dict[str, Any]:
-        """The dialog as it lies in VK, with "messages", oldest first."""
-        who = person or self.person
-        url = f"{self.sandbox.base_url}/vk/test/dialogs/{self.group_id}/{who}"
-        answer = await self.http.get(url)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+    async def fetch_vk_conversation(self, client_id: int = 0) -> dict[str, Any]:
+        """Return the conversation as VK has it; its "messages" are oldest first."""
+        user_id = client_id or self.client_id
+        url = f"{self.sandbox.base_url}/vk/test/dialogs/{self.group_id}/{user_id}"
+        response = await self.http.get(url)
+        assert response.status_code == 200, response.text
+        decoded: dict[str, Any] = response.json()
+        return decoded
 
-    async def texts_at_vk(self, person: int = 0) -> list[str]:
-        """What was said in the dialog in VK, oldest first."""
-        return [one["text"] for one in (await self.dialog_at_vk(person))["messages"]]
+    async def vk_texts(self, client_id: int = 0) -> list[str]:
+        """Return the texts of the conversation in VK, oldest first."""
+        return [
+            message["text"] for message in (await self.fetch_vk_conversation(client_id))["messages"]
+        ]
 
-    async def hear(self) -> int:
-        """Sigma asks the long poll once and does what follows; returns how many events came."""
-        came = await community_long_poll.once(self.ctx, self.community_id, 1)
-        await self.work()
-        return came
+    async def poll_events(self) -> int:
+        """Poll VK once and run the jobs that follow; return how many events arrived."""
+        event_count = await community_long_poll.poll_once(self.ctx, self.community_id, 1)
+        await self.run_jobs()
+        return event_count
 
-    async def told(self) -> list[dict[str, Any]]:
-        """What VK has to tell, taken away from Sigma: envelopes, to be handed over by `hook`."""
-        line = await community_client.line(self.ctx, self.community_id)
-        server = await groups.longpoll_server(line.vk, self.group_id)
-        batch = await long_poll.check(
-            line.vk, server.server, server.key, line.community.poll_ts, wait=1
+    async def take_events(self) -> list[dict[str, Any]]:
+        """Take the pending events out of VK's long poll, so that Sigma does not get them.
+
+        Deliver them with `deliver_callback`.
+        """
+        client = await community_client.open_client(self.ctx, self.community_id)
+        server = await groups.fetch_long_poll_server(client.api, self.group_id)
+        batch = await long_poll.poll(
+            client.api,
+            server.server,
+            server.key,
+            client.community.long_poll_ts,
+            wait_s=1,
         )
         async with self.ctx.db.write() as tx:
-            await communities.polled(tx, self.community_id, batch.ts, self.ctx.now())
+            await communities.record_poll(tx, self.community_id, batch.ts, self.ctx.now_us())
         return list(batch.updates)
 
-    async def hook(self, event: dict[str, Any], *, secret: str = SECRET, retry: int = 0) -> str:
-        """VK brings an event to Sigma's address."""
+    async def deliver_callback(
+        self, event: dict[str, Any], *, secret: str = CALLBACK_SECRET, retry: int = 0
+    ) -> str:
+        """Deliver one event to Sigma's callback; return the response text ("ok")."""
         body = json.dumps({**event, "secret": secret}).encode()
-        return await event_intake.take(self.ctx, self.community_id, body, retry)
+        return await event_intake.accept_callback(self.ctx, self.community_id, body, retry)
 
-    async def hooks(self, events: Iterable[dict[str, Any]]) -> None:
-        """Several, one after another, and then what follows is done."""
+    async def deliver_callbacks(self, events: Iterable[dict[str, Any]]) -> None:
+        """Deliver events one after another, then run the jobs that follow."""
         for event in events:
-            assert await self.hook(event) == "ok"
-        await self.work()
+            assert await self.deliver_callback(event) == "ok"
+        await self.run_jobs()
 
-    async def conversation(self, person: int = 0) -> Conversation:
-        """The dialog as Sigma has it."""
+    async def conversation(self, client_id: int = 0) -> Conversation:
+        """Return the stored conversation with a client."""
         async with self.ctx.db.read() as tx:
-            found = await conversations.by_peer(tx, self.community_id, person or self.person)
-        assert found is not None, "Sigma knows the dialog"
-        return found
+            stored = await conversations.find_by_peer(
+                tx, self.community_id, client_id or self.client_id
+            )
+        assert stored is not None, "Sigma has the conversation"
+        return stored
 
-    async def messages(self, person: int = 0) -> list[Message]:
-        """The dialog's messages here, the oldest first."""
-        conversation = await self.conversation(person)
+    async def messages(self, client_id: int = 0) -> list[Message]:
+        """Return the stored messages of the conversation, oldest first."""
+        conversation = await self.conversation(client_id)
         async with self.ctx.db.read() as tx:
-            found = await conversations.messages_before(tx, conversation.id, limit=1000)
-        return found[::-1]
+            newest_first = await message_rows.list_for_conversation(tx, conversation.id, limit=1000)
+        return newest_first[::-1]
 
-    def body(self, message: Message) -> Body:
-        """What a message says."""
-        return message_codec.read(self.ctx.sealer, message.body_sealed)
+    def body(self, message: Message) -> MessageBody:
+        """Return the decrypted body of a message."""
+        return message_codec.decrypt_body(self.ctx.cipher, message.body_encrypted)
 
-    async def texts(self, person: int = 0) -> list[str]:
-        """What was said in the dialog as Sigma has it, the oldest first."""
-        return [self.body(one).text for one in await self.messages(person)]
+    async def texts(self, client_id: int = 0) -> list[str]:
+        """Return the texts of the stored messages, oldest first."""
+        return [self.body(message).text for message in await self.messages(client_id)]
 
-    async def write(self, text: str, person: int = 0, **more: Any) -> Message:
-        """The operator writes; it is not sent yet."""
-        self.keys += 1
-        conversation = await self.conversation(person)
-        more.setdefault("key", f"key-{self.keys}")
+    async def post_message(self, text: str, client_id: int = 0, **more: Any) -> Message:
+        """Write as the operator; the message is not sent yet."""
+        self.key_count += 1
+        conversation = await self.conversation(client_id)
+        more.setdefault("idempotency_key", f"key-{self.key_count}")
         return await outbox.post(self.ctx, self.member, conversation.id, text, **more)
 
     async def community(self) -> Community:
-        """The community as it is now."""
+        """Return the stored community."""
         async with self.ctx.db.read() as tx:
-            found = await communities.get(tx, self.community_id)
-        assert found is not None
-        return found
+            stored = await communities.get(tx, self.community_id)
+        assert stored is not None
+        return stored
 
-    async def change_community(self, **fields_: Any) -> None:
-        """Writes other facts of the community."""
+    async def update_community(self, **values: Any) -> None:
+        """Change fields of the stored community directly."""
         async with self.ctx.db.write() as tx:
-            known = await communities.lock(tx, self.community_id)
-            await changes.write(tx, Change((replace(known, **fields_),)), self.ctx.now())
+            stored = await communities.lock(tx, self.community_id)
+            await changes.write(tx, Change((replace(stored, **values),)), self.ctx.now_us())
 
-    async def new_key(self, *rights: str) -> str:
-        """Another access key of the community, made by its owner in VK; all rights unless named."""
-        given = {"rights": list(rights)} if rights else {}
-        made = await self.vk_test(f"communities/{self.group_id}/keys", **given)
-        return str(made["token"])
+    async def create_access_key(self, *scopes: str) -> str:
+        """Create another access key in VK with these scopes (all by default); return it."""
+        body = {"rights": list(scopes)} if scopes else {}
+        created = await self.call_vk_test_api(f"communities/{self.group_id}/keys", **body)
+        return str(created["token"])
 
-    async def set_token(self, token: str) -> None:
-        """The owner gives another key of the community; whoever mends a key then resumes."""
+    async def set_access_key(self, access_key: str) -> None:
+        """Store another access key. Unlike the service, this does not resume stopped jobs."""
         async with self.ctx.db.write() as tx:
-            known = await communities.lock_connection(tx, self.community_id)
-            sealed = self.ctx.sealer.seal(token)
-            await changes.write(tx, Change((replace(known, secret_sealed=sealed),)), 0)
+            stored = await communities.lock_connection(tx, self.community_id)
+            encrypted = self.ctx.cipher.encrypt(access_key)
+            await changes.write(tx, Change((replace(stored, secret_encrypted=encrypted),)), 0)
 
 
-def _long() -> float:
-    """Makes every pause before another try longer than any wait for our own pace."""
+def _long_jitter() -> float:
+    """A jitter far over the usual 0…1: retry pauses get longer than any rate-limit pause."""
     return 20.0
 
 
-async def _soon(seconds: float) -> None:
-    """Keeps the pace of calls, and waits for nothing else."""
+async def _short_sleep(seconds: float) -> None:
+    """Sleep fully in rate-limit pauses (under 2 s); shorten retry pauses to 0.01 s."""
     await asyncio.sleep(seconds if seconds < 2 else 0.01)
 
 
 @asynccontextmanager
 async def open_vk_world(
-    database_url: str, sandbox: Sandbox, *, delivery: Delivery = Delivery.LONGPOLL, **more: Any
+    database_url: str,
+    sandbox: Sandbox,
+    *,
+    event_delivery: EventDelivery = EventDelivery.LONG_POLL,
+    **more: Any,
 ) -> AsyncIterator[VkWorld]:
-    """Opens a world whose shop is connected to a new community of the sandbox, by rows."""
+    """Open a world whose shop has a new community; its rows are written directly."""
     async with open_world(database_url, sandbox, **more) as plain:
-        vk = Clients(lambda _: httpx.AsyncClient(verify=False), sleep=_soon, jitter=_long)
-        known = {one.name: getattr(plain, one.name) for one in fields(World)}
-        world = VkWorld(**known | {"ctx": replace(plain.ctx, vk=vk)})
-        made = await world.vk_test("communities", name="Студия «Лак»")
-        world.group_id, world.token = made["group_id"], made["token"]
-        world.person = await world.new_person()
-        await connect(world, delivery)
+        vk = VkClients(
+            lambda _: httpx.AsyncClient(verify=False), sleep=_short_sleep, jitter=_long_jitter
+        )
+        values = {item.name: getattr(plain, item.name) for item in fields(World)}
+        world = VkWorld(**values | {"ctx": replace(plain.ctx, vk=vk)})
+        created = await world.call_vk_test_api("communities", name="Студия «Лак»")
+        world.group_id, world.access_key = created["group_id"], created["token"]
+        world.client_id = await world.create_client()
+        await insert_community(world, event_delivery)
         yield world
-        await world.vk_control(vk_clock_offset_s=None)
+        await world.inject_vk_faults(vk_clock_offset_s=None)
         await vk.close()
 
 
-async def connect(world: VkWorld, delivery: Delivery) -> None:
-    """The rows of a connected community, at the moment where the long poll stands now."""
-    ctx, now = world.ctx, world.ctx.now()
+async def insert_community(world: VkWorld, event_delivery: EventDelivery) -> None:
+    """Write the rows of a connected community that starts at VK's current long poll position."""
+    ctx, now_us = world.ctx, world.ctx.now_us()
     connection = Connection(
         id=ctx.new_id("con", world.shop.id),
         shop_id=world.shop.id,
         provider="vk",
         title="Студия «Лак»",
         account=str(world.group_id),
-        secret_sealed=ctx.sealer.seal(world.token),
-        created_at=now,
+        secret_encrypted=ctx.cipher.encrypt(world.access_key),
+        created_at_us=now_us,
         settings={
             "api_url": f"{world.sandbox.base_url}/vk",
             "site_url": f"{world.sandbox.base_url}/vk",
             "timeout_s": 2,
         },
     )
-    vk = community_client.open_line(ctx, connection)
-    await groups.set_longpoll(vk, world.group_id, True)
-    server = await groups.longpoll_server(vk, world.group_id)
+    vk = community_client.open_api(ctx, connection)
+    await groups.set_long_poll_events(vk, world.group_id, True)
+    server = await groups.fetch_long_poll_server(vk, world.group_id)
     community = Community(
         id=connection.id,
         shop_id=world.shop.id,
@@ -230,14 +257,14 @@ async def connect(world: VkWorld, delivery: Delivery) -> None:
         name="Студия «Лак»",
         screen_name=f"club{world.group_id}",
         photo_url="",
-        created_at=now,
-        rights=("manage", "messages", "photos"),
-        delivery=delivery,
-        hook_secret_sealed=ctx.sealer.seal(SECRET),
-        confirmation="c0de42",
-        poll_ts=server.ts,
-        heard_at=now,
-        caught_up_at=now,
+        created_at_us=now_us,
+        key_scopes=("manage", "messages", "photos"),
+        event_delivery=event_delivery,
+        callback_secret_encrypted=ctx.cipher.encrypt(CALLBACK_SECRET),
+        confirmation_code="c0de42",
+        long_poll_ts=server.ts,
+        last_contact_at_us=now_us,
+        caught_up_until_us=now_us,
     )
-    await changes.commit(ctx.db, Change((connection, community)), now)
+    await changes.commit(ctx.db, Change((connection, community)), now_us)
     world.community_id = community.id

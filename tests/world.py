@@ -1,6 +1,4 @@
-"""A whole small world for service tests: a shop, its acquirer at the sandbox bank, a clock that
-can be moved.
-"""
+"""The environment of service tests: a shop, its acquirer at the sandbox bank, a movable clock."""
 
 import itertools
 import secrets
@@ -13,13 +11,13 @@ import httpx
 
 from sigma import worker
 from sigma.channels.email import SmtpMailer
-from sigma.channels.vk.client import Clients
+from sigma.channels.vk.client import VkClients
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.question import Kind, Question
+from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
 from sigma.providers.base import Provider
 from sigma.providers.registry import close_providers, open_providers
@@ -27,14 +25,16 @@ from sigma.services.accounts import shops, users
 from sigma.services.billing import connections, invoices, payments
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
-from sigma.services.context import Context, Ids, clock
+from sigma.services.context import Context
+from sigma.services.ids import IdGenerator
+from sigma.services.time_units import clock
 from sigma.store.database import open_database
-from sigma.store.encryption import Sealer
+from sigma.store.encryption import Cipher
 from sigma_sandbox.app import Sandbox
-from tests.vk_wire import checked_client
+from tests.vk_checked_client import checked_client
 
-ACCOUNTS = itertools.count(700_001)
-MIR = "2202474301322987"  # paid without 3-D Secure
+account_numbers = itertools.count(700_001)
+MIR_CARD = "2202474301322987"  # the sandbox pays with it without 3-D Secure
 
 SELLER = Seller(
     kind=SellerKind.IP,
@@ -48,32 +48,32 @@ SELLER = Seller(
     policy_url="https://example.com/policy",
     refund_terms="Вернём деньги в течение 10 дней.",
 )
-ASK = (
-    Question("email", Kind.EMAIL, required=True),
-    Question("phone", Kind.PHONE),
-    Question("wish", Kind.TEXT, "Пожелания"),
+QUESTIONS = (
+    Question("email", QuestionKind.EMAIL, required=True),
+    Question("phone", QuestionKind.PHONE),
+    Question("wish", QuestionKind.TEXT, "Пожелания"),
 )
 
 
 @dataclass
 class Clock:
-    """Real time, moved by `offset` microseconds."""
+    """The current time in UTC microseconds, shifted by `offset_us`."""
 
-    offset: int = 0
+    offset_us: int = 0
 
     def __call__(self) -> int:
-        return clock() + self.offset
+        return clock() + self.offset_us
 
-    def move(self, **spans: float) -> None:
-        """clock.move(hours=2)"""
+    def advance(self, **spans: float) -> None:
+        """Advance by a timedelta given as its arguments: `clock.advance(hours=2)`."""
         from datetime import timedelta
 
-        self.offset += int(timedelta(**spans).total_seconds() * 1_000_000)
+        self.offset_us += int(timedelta(**spans).total_seconds() * 1_000_000)
 
 
 @dataclass(frozen=True)
 class TestSettings:
-    """What services read of the settings."""
+    """The settings that services read."""
 
     __test__ = False
     base_url: str = "http://127.0.0.1:8000"
@@ -85,7 +85,10 @@ class TestSettings:
 
 @dataclass
 class World:
-    """One shop and everything around it; `control` misbehaves only for this shop."""
+    """One shop with everything that its services need.
+
+    `account` is the shop's number at the sandbox bank, `member` its owner.
+    """
 
     ctx: Context
     sandbox: Sandbox
@@ -96,21 +99,25 @@ class World:
     shop: Shop
     connection: Connection
     password: str = "correct horse battery"
-    made: int = field(default=0)
+    form_count: int = field(default=0)
 
-    async def invoice(self, minor: int = 150_000, **more: Any) -> Invoice:
-        """An open invoice; what matters is named, the rest is usual."""
-        given: dict[str, Any] = {"title": "Маникюр", "amount": Money(minor), "questions": ASK}
-        return await invoices.create(self.ctx, self.member, Draft(**(given | more)))
+    async def create_invoice(self, amount_minor: int = 150_000, **more: Any) -> Invoice:
+        """Create an open invoice with default values for all that is not given."""
+        values: dict[str, Any] = {
+            "title": "Маникюр",
+            "amount": Money(amount_minor),
+            "questions": QUESTIONS,
+        }
+        return await invoices.create(self.ctx, self.member, Draft(**(values | more)))
 
-    def form(self, payer: str = "browser-1", **given: str) -> PayForm:
-        """A filled payment page of one browser."""
-        self.made += 1
+    def pay_form(self, payer: str = "browser-1", **answer_overrides: str) -> PayForm:
+        """Return a filled payment form of one browser; `answer_overrides`: by question key."""
+        self.form_count += 1
         answers = {"email": "client@example.net", "phone": "8 916 765-43-21", "wish": "без лака"}
         return PayForm(
-            given={k: [v] for k, v in (answers | given).items()},
-            consent=True,
-            nonce=f"nonce-{self.made}",
+            values={k: [v] for k, v in (answers | answer_overrides).items()},
+            has_consented=True,
+            nonce=f"nonce-{self.form_count}",
             payer=payer,
             locale="ru",
             ip="203.0.113.7",
@@ -118,66 +125,68 @@ class World:
             page_url="http://127.0.0.1:8000/i/x",
         )
 
-    async def started(self, invoice: Invoice | None = None, **form: Any) -> Payment:
-        """A payment whose client has just been sent to the bank."""
-        invoice = invoice or await self.invoice()
-        return await checkout.start(self.ctx, invoice.token, self.form(**form))
+    async def start_payment(self, invoice: Invoice | None = None, **form: Any) -> Payment:
+        """Start a payment: the bank knows it and the client is to be sent there."""
+        invoice = invoice or await self.create_invoice()
+        return await checkout.start(self.ctx, invoice.token, self.pay_form(**form))
 
-    async def pay(self, payment: Payment, card: str = MIR, **more: Any) -> None:
-        """The client pays at the bank. Sigma is not told here."""
+    async def pay(self, payment: Payment, card: str = MIR_CARD, **more: Any) -> None:
+        """Pay at the bank as the client. Sigma does not learn of it here."""
         assert payment.provider_id, "the bank knows the payment"
-        await self.pay_at_bank(payment.provider_id, card, **more)
+        await self.pay_by_provider_id(payment.provider_id, card, **more)
 
-    async def pay_at_bank(self, provider_id: str, card: str = MIR, **more: Any) -> None:
-        """The same by the bank's own id."""
+    async def pay_by_provider_id(self, provider_id: str, card: str = MIR_CARD, **more: Any) -> None:
+        """Pay a payment at the bank by the bank's id."""
         url = f"{self.sandbox.base_url}/bank/test/payments/{provider_id}/pay"
-        answer = await self.http.post(url, json={"card": card, **more})
-        assert answer.status_code == 200, answer.text
+        response = await self.http.post(url, json={"card": card, **more})
+        assert response.status_code == 200, response.text
 
-    async def paid(self, invoice: Invoice | None = None, **form: Any) -> Payment:
-        """A payment that is captured, here and at the bank."""
-        payment = await self.started(invoice, **form)
+    async def complete_payment(self, invoice: Invoice | None = None, **form: Any) -> Payment:
+        """Start a payment, pay it at the bank and return it captured."""
+        payment = await self.start_payment(invoice, **form)
         await self.pay(payment)
         return await payments.advance(self.ctx, payment.id)
 
-    async def control(self, **rules: Any) -> None:
-        """Misbehaviour of the bank towards this shop: docs/sandbox.md."""
+    async def inject_faults(self, **rules: Any) -> None:
+        """Inject faults of the bank for this shop only. Rules: docs/sandbox.md."""
         url = f"{self.sandbox.base_url}/control"
-        answer = await self.http.post(url, json={"shop": self.account, **rules})
-        assert answer.status_code == 200, answer.text
+        response = await self.http.post(url, json={"shop": self.account, **rules})
+        assert response.status_code == 200, response.text
 
-    async def set_key(self, secret: str) -> None:
-        """The owner types another key of the acquirer."""
-        known = await connections.get(self.ctx, self.member, self.connection.id)
+    async def set_acquirer_secret(self, secret: str) -> None:
+        """Save another secret of the acquirer connection, as the owner does in the cabinet."""
+        saved = await connections.get(self.ctx, self.member, self.connection.id)
         await connections.save(
             self.ctx,
             self.member,
-            known.id,
-            provider=known.provider,
-            title=known.title,
-            account=known.account,
+            saved.id,
+            provider=saved.provider,
+            title=saved.title,
+            account=saved.account,
             secret=secret,
-            settings=known.settings,
+            settings=saved.settings,
         )
 
-    async def bank_list(self, what: str = "payments", **query: Any) -> list[dict[str, Any]]:
-        """The bank's own books of this shop, all pages."""
-        url = f"{self.sandbox.base_url}/bank/v3/{what}"
+    async def list_at_bank(
+        self, object_type: str = "payments", **query: Any
+    ) -> list[dict[str, Any]]:
+        """Return all objects of this shop at the bank; `object_type` is "payments" or "refunds"."""
+        url = f"{self.sandbox.base_url}/bank/v3/{object_type}"
         auth = (self.account, "test_secret")
         items: list[dict[str, Any]] = []
         page: dict[str, Any] = {"next_cursor": None}
         while "next_cursor" in page:
-            asked = {"limit": 100, "cursor": page["next_cursor"], **query}
-            sent = {name: value for name, value in asked.items() if value is not None}
-            answer = await self.http.get(url, params=sent, auth=auth)
-            assert answer.status_code == 200, answer.text
-            page = answer.json()
+            params = {"limit": 100, "cursor": page["next_cursor"], **query}
+            params = {name: value for name, value in params.items() if value is not None}
+            response = await self.http.get(url, params=params, auth=auth)
+            assert response.status_code == 200, response.text
+            page = response.json()
             items += page["items"]
         return items
 
-    async def work(self) -> int:
-        """Does every job that is due by the world's clock."""
-        return await worker.drain(self.ctx)
+    async def run_jobs(self) -> int:
+        """Run every job that is due by the world's clock; return how many ran."""
+        return await worker.run_due_jobs(self.ctx)
 
 
 @asynccontextmanager
@@ -189,25 +198,28 @@ async def open_world(
     providers: dict[str, Provider] | None = None,
     connection: dict[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """Opens a world on a migrated, empty database."""
-    moved = Clock()
+    """Open a world on a migrated, empty database.
+
+    `connection`: settings of the acquirer connection that differ from the defaults.
+    """
+    test_clock = Clock()
     database = await open_database(database_url)
-    vk = Clients(lambda _: checked_client())  # what Sigma asks passes VK's schema
+    vk = VkClients(lambda _: checked_client())  # checks every request with VK's schema
     acquirers = providers or open_providers(lambda _: httpx.AsyncClient(verify=False))
     ctx = Context(
         db=database,
         settings=settings
         or TestSettings(vk_api_url=f"{sandbox.base_url}/vk", vk_site_url=f"{sandbox.base_url}/vk"),
-        sealer=Sealer([secrets.token_hex(16)]),
-        ids=Ids(moved),
+        cipher=Cipher([secrets.token_hex(16)]),
+        ids=IdGenerator(test_clock),
         providers=acquirers,
-        mailers=lambda url: SmtpMailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
+        mailer_factory=lambda url: SmtpMailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
         vk=vk,
-        now=moved,
+        now_us=test_clock,
     )
-    account = str(next(ACCOUNTS))
+    account = str(next(account_numbers))
     async with httpx.AsyncClient(timeout=10, verify=False) as http:
-        signed = await users.first_owner(
+        signed = await users.create_first_owner(
             ctx,
             login="owner@example.org",
             password=World.password,
@@ -225,7 +237,7 @@ async def open_world(
             return_url="https://vk.me/studio",
             consent_text="",
         )
-        usual = {"base_url": f"{sandbox.base_url}/bank/v3", "timeout_s": 2}
+        defaults = {"base_url": f"{sandbox.base_url}/bank/v3", "timeout_s": 2}
         connected = await connections.save(
             ctx,
             member,
@@ -234,9 +246,9 @@ async def open_world(
             title="",
             account=account,
             secret="test_secret",
-            settings=usual | (connection or {}),
+            settings=defaults | (connection or {}),
         )
-        yield World(ctx, sandbox, http, account, moved, member, shop, connected)
+        yield World(ctx, sandbox, http, account, test_clock, member, shop, connected)
         await vk.close()
         await close_providers(acquirers)
         await database.close()

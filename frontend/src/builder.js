@@ -1,37 +1,38 @@
-// The form builder of an invoice or a service: the preview follows the typing. Without it «Посмотреть» shows it.
-const PAUSE = 250; // ms without typing before the preview is asked for
+// The form builder of an invoice or a service: updates the preview while typing. Without it the
+// button «Предпросмотр» opens the preview.
+const DEBOUNCE_MS = 250;
 
-let asked = 0;
+let lastRequest = 0;
 
 async function refresh(form, frame) {
-  const turn = ++asked;
+  const request = ++lastRequest;
   const body = new URLSearchParams(new FormData(form));
-  const answer = await fetch(form.dataset.preview, { method: "POST", body }).catch(() => null);
-  if (!answer?.ok || turn !== asked) return; // typed on meanwhile, or no network: the old one stays
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const response = await fetch(form.dataset.preview, { method: "POST", body }).catch(() => null);
+  if (!response?.ok || request !== lastRequest) return; // failed or outdated: the current preview stays
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const page = frame.contentDocument;
-  const top = page.scrollingElement?.scrollTop ?? 0;
-  // Only the body is swapped: the style sheet stays, and no step is added to the browser's history.
+  const scrollTop = page.scrollingElement?.scrollTop ?? 0;
+  // Only the body is replaced: the style sheet stays loaded and the browser history does not grow.
   page.body.replaceWith(page.adoptNode(fresh.body));
-  if (page.scrollingElement) page.scrollingElement.scrollTop = top;
+  if (page.scrollingElement) page.scrollingElement.scrollTop = scrollTop;
 }
 
-function build() {
+function start() {
   const frame = document.querySelector(".preview-frame");
   if (!frame) return;
   let timer = 0;
-  const soon = () => {
+  const scheduleRefresh = () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
       const form = document.querySelector("form[data-preview]");
       if (form) refresh(form, frame);
-    }, PAUSE);
+    }, DEBOUNCE_MS);
   };
-  // The form itself is replaced when its rows change, so the page listens.
-  document.addEventListener("input", (event) => event.target.closest("form[data-preview]") && soon());
-  document.addEventListener("htmx:afterSettle", soon);
+  // htmx replaces the form when its rows change, so the listeners are on the document.
+  document.addEventListener("input", (event) => event.target.closest("form[data-preview]") && scheduleRefresh());
+  document.addEventListener("htmx:afterSettle", scheduleRefresh);
   const fold = document.querySelector("details[data-fold]");
   if (fold && !matchMedia("(width >= 1180px)").matches) fold.open = false;
 }
 
-document.addEventListener("DOMContentLoaded", build);
+document.addEventListener("DOMContentLoaded", start);

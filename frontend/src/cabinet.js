@@ -1,4 +1,4 @@
-// What the cabinet's pages load. Every page works without it; it saves reloads and typing.
+// Entry script of the cabinet. Every page works without it; it saves reloads and typing.
 import "htmx.org";
 import "./board.js";
 import "./builder.js";
@@ -7,90 +7,90 @@ import "./services.js";
 
 document.documentElement.classList.add("has-script");
 
-function copying() {
+function showCopyButtons() {
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 }
 
 async function copy(button) {
   const field = document.getElementById(button.dataset.copy);
-  const words = button.querySelector("span");
-  const before = words.textContent;
+  const label = button.querySelector("span");
+  const text = label.textContent;
   try {
     await navigator.clipboard.writeText(field.value);
   } catch {
-    field.select(); // no permission or no https: the person copies what is selected
+    field.select(); // without permission or https the user copies the selection
     if (!document.execCommand("copy")) return;
   }
-  words.textContent = button.dataset.done;
-  setTimeout(() => (words.textContent = before), 2000);
+  label.textContent = button.dataset.done;
+  setTimeout(() => (label.textContent = text), 2000);
 }
 
-function reveal(button) {
+function togglePassword(button) {
   const field = document.getElementById(button.dataset.reveal);
-  const shown = field.type === "password";
-  field.type = shown ? "text" : "password";
-  button.setAttribute("aria-pressed", String(shown));
+  const wasHidden = field.type === "password";
+  field.type = wasHidden ? "text" : "password";
+  button.setAttribute("aria-pressed", String(wasHidden));
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy], [data-reveal]");
   if (button?.dataset.copy) copy(button);
-  if (button?.dataset.reveal) reveal(button);
+  if (button?.dataset.reveal) togglePassword(button);
 });
 
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[data-select]")) event.target.select();
 });
 
-// A second press of a button that is already sending does nothing.
+// Block a second submit while the first one is being sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.dataset.sent) event.preventDefault();
-  form.dataset.sent = "1";
-  setTimeout(() => delete form.dataset.sent, 3000);
+  if (form.dataset.isSubmitted) event.preventDefault();
+  form.dataset.isSubmitted = "1";
+  setTimeout(() => delete form.dataset.isSubmitted, 3000);
 });
 window.addEventListener("pageshow", () => {
-  for (const form of document.forms) delete form.dataset.sent;
+  for (const form of document.forms) delete form.dataset.isSubmitted;
 });
 
-// The server makes a colour readable (web/checkout/colour.py); its own answer is what is shown here.
-async function readable(colour) {
-  const answer = await fetch(`/accent/${colour.slice(1)}.css`);
-  if (!answer.ok) return null;
-  const css = await answer.text();
+// The server adjusts the contrast of a colour (web/checkout/colour.py); the preview uses its result.
+async function fetchAdjusted(colour) {
+  const response = await fetch(`/accent/${colour.slice(1)}.css`);
+  if (!response.ok) return null;
+  const css = await response.text();
   const [, fill] = css.match(/--accent:([^;]+)/);
   const [, ink] = css.match(/--on-accent:([^;]+)/);
   return { fill, ink };
 }
 
 function previewAccent(box) {
-  const [typed, pick, sample, said] = ["#accent", "[data-accent-pick]", "[data-accent-sample]", "[data-accent-said]"].map(
+  const [input, picker, sample, note] = ["#accent", "[data-accent-pick]", "[data-accent-sample]", "[data-accent-note]"].map(
     (selector) => box.querySelector(selector),
   );
-  const show = async () => {
-    const wanted = typed.value.trim().toLowerCase();
-    const good = /^#[0-9a-f]{6}$/.test(wanted);
-    if (good) pick.value = wanted;
-    const colours = good ? await readable(wanted) : null;
-    if (wanted !== typed.value.trim().toLowerCase()) return; // typed on meanwhile
-    sample.style.setProperty("--sample", colours?.fill ?? "");
-    sample.style.setProperty("--on-sample", colours?.ink ?? "");
-    said.textContent = colours && !colours.fill.includes(`(${wanted},`) ? said.dataset.changed : "";
+  const update = async () => {
+    const colour = input.value.trim().toLowerCase();
+    const isValid = /^#[0-9a-f]{6}$/.test(colour);
+    if (isValid) picker.value = colour;
+    const adjusted = isValid ? await fetchAdjusted(colour) : null;
+    if (colour !== input.value.trim().toLowerCase()) return; // the input has changed meanwhile
+    sample.style.setProperty("--sample", adjusted?.fill ?? "");
+    sample.style.setProperty("--on-sample", adjusted?.ink ?? "");
+    note.textContent = adjusted && !adjusted.fill.includes(`(${colour},`) ? note.dataset.changed : "";
   };
-  pick.addEventListener("input", () => {
-    typed.value = pick.value;
-    show();
+  picker.addEventListener("input", () => {
+    input.value = picker.value;
+    update();
   });
-  typed.addEventListener("input", show);
-  show();
+  input.addEventListener("input", update);
+  update();
 }
 
 function start() {
-  copying();
+  showCopyButtons();
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   for (const box of document.querySelectorAll("[data-accent]")) previewAccent(box);
   document.getElementById("form-errors")?.focus();
 }
 
 document.addEventListener("DOMContentLoaded", start);
-document.addEventListener("htmx:load", copying);
+document.addEventListener("htmx:load", showCopyButtons);

@@ -1,37 +1,36 @@
-// What the payment page loads; every page works without it. Nothing is remembered in the browser.
+// Entry script of the payer's pages. Every page works without it. It stores nothing in the browser.
 document.documentElement.classList.add("has-script");
 
-// One submit: a second click before the bank's page opens does nothing.
-const form = document.querySelector("form[data-once]");
+// Block a second submit while the acquirer's page is loading.
+const form = document.querySelector("form[data-submit-once]");
 form?.addEventListener("submit", (event) => {
   const button = form.querySelector("button[type=submit]");
-  if (form.dataset.sent) {
+  if (form.dataset.isSubmitted) {
     event.preventDefault();
     return;
   }
-  form.dataset.sent = "yes";
+  form.dataset.isSubmitted = "yes";
   button.setAttribute("aria-disabled", "true");
-  button.dataset.words = button.textContent;
-  button.firstElementChild.textContent = button.dataset.sending;
+  button.firstElementChild.textContent = button.dataset.submitting;
 });
 
-// The link from a dialog says that it was opened, and leaves the address: who copies it on is
-// another payer. A chat that only looks for a preview runs no script.
-if (form?.dataset.seen) {
+// A payment link from a conversation: report that the page was opened (link previews run no scripts),
+// then remove the signature from the URL, because a copied URL belongs to another payer.
+if (form?.dataset.pageViewUrl) {
   const body = new URLSearchParams({ _d: form.elements._d.value });
-  fetch(form.dataset.seen, { method: "POST", body, keepalive: true }).catch(() => {});
-  const address = new URL(location.href);
-  address.searchParams.delete("d");
-  history.replaceState(history.state, "", address);
+  fetch(form.dataset.pageViewUrl, { method: "POST", body, keepalive: true }).catch(() => {});
+  const url = new URL(location.href);
+  url.searchParams.delete("d");
+  history.replaceState(history.state, "", url);
 }
 
-// The back button brings the page as it was: make it live again.
+// The back button may restore the page with its form blocked.
 window.addEventListener("pageshow", (event) => {
-  if (!event.persisted || !form?.dataset.sent) return;
-  location.reload(); // a fresh form, with the answers that were saved
+  if (!event.persisted || !form?.dataset.isSubmitted) return;
+  location.reload(); // a new form with the stored answers
 });
 
-// Russian numbers are grouped once the field is left; a half-typed number is never touched.
+// Format a complete Russian phone number when the field loses focus; leave anything else unchanged.
 for (const field of document.querySelectorAll("input[type=tel]")) {
   field.addEventListener("blur", () => {
     const digits = field.value.replace(/\D/g, "");
@@ -45,24 +44,24 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// Waiting: ask every two seconds, then less often; a hidden page asks when it is seen again.
-const waiting = document.querySelector("[data-wait]");
-if (waiting) {
-  let pause = 2000;
-  const look = async () => {
+// Waiting page: poll every two seconds at first, then less often, and only while the tab is visible.
+const waitBox = document.querySelector("[data-state-url]");
+if (waitBox) {
+  let delayMs = 2000;
+  const poll = async () => {
     if (document.visibilityState === "visible") {
       try {
-        const answer = await fetch(waiting.dataset.wait, { cache: "no-store" });
-        const { state, go } = await answer.json();
+        const response = await fetch(waitBox.dataset.stateUrl, { cache: "no-store" });
+        const { state, go } = await response.json();
         if (go) return location.replace(go);
-        if (state !== waiting.dataset.state) return location.reload();
+        if (state !== waitBox.dataset.state) return location.reload();
       } catch {
-        // The line is down: the next look may have more luck.
+        // Offline: try again after the delay.
       }
-      pause = Math.min(pause * 1.1, 15000);
+      delayMs = Math.min(delayMs * 1.1, 15000);
     }
-    setTimeout(look, pause);
+    setTimeout(poll, delayMs);
   };
-  setTimeout(look, pause);
-  document.addEventListener("visibilitychange", () => (pause = 2000));
+  setTimeout(poll, delayMs);
+  document.addEventListener("visibilitychange", () => (delayMs = 2000));
 }

@@ -1,48 +1,48 @@
-// Where an answer is written: kept while it is typed, sent in its turn, sent again with the same key
-// until the server has it.
-import { offline, post, show } from "./inbox.js";
+// The message form of a conversation: stores the draft while typing, sends messages one after another
+// and repeats a failed request with the same idempotency key until the server has the message.
+import { applyPage, postToConversation, setOffline } from "./inbox_view.js";
 
-const SIGN = 20_000; // ms between two signs of "is answering"
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
+const TYPING_INTERVAL_MS = 20_000; // between two "is replying" signals
+const FIRST_RETRY_MS = 1000;
+const MAX_RETRY_MS = 30_000;
 
 const form = () => document.getElementById("composer");
 const field = () => document.getElementById("text");
 const photo = () => form().elements.photo;
-const kept = (what) => `inbox:${what}:${form().dataset.owner}:${form().dataset.dialog}`;
+const storageKey = (name) => `inbox:${name}:${form().dataset.owner}:${form().dataset.conversation}`;
 
-const waiting = []; // {key, text, file}; what has a file lives as long as the page does
-let running = false;
-let wait = FIRST_WAIT;
-let timer = 0;
-let signed = 0;
+const queue = []; // {key, text, file, bubble}; a message with a file is lost when the page is closed
+let isSending = false;
+let retryMs = FIRST_RETRY_MS;
+let retryTimer = 0;
+let lastTypingAt = 0;
 
-function keep() {
-  const texts = waiting.filter((one) => !one.file).map(({ key, text }) => ({ key, text }));
-  sessionStorage.setItem(kept("sending"), JSON.stringify(texts));
-  sessionStorage.setItem(kept("draft"), field().value);
+function saveDraft() {
+  const texts = queue.filter((message) => !message.file).map(({ key, text }) => ({ key, text }));
+  sessionStorage.setItem(storageKey("sending"), JSON.stringify(texts));
+  sessionStorage.setItem(storageKey("draft"), field().value);
 }
 
-function grow() {
+function fitHeight() {
   if (CSS.supports("field-sizing", "content")) return;
   field().style.height = "auto";
   field().style.height = `${field().scrollHeight + 2}px`;
 }
 
-function wrong(said) {
-  const line = document.getElementById("composer-error");
-  line.hidden = !said;
-  line.querySelector("span").textContent = said;
-  if (said) field().setAttribute("aria-invalid", "true");
+function showError(text) {
+  const box = document.getElementById("composer-error");
+  box.hidden = !text;
+  box.querySelector("span").textContent = text;
+  if (text) field().setAttribute("aria-invalid", "true");
   else field().removeAttribute("aria-invalid");
 }
 
-function freshKey() {
+function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, "");
 }
 
-function looks() {
+function previewPhoto() {
   const box = document.getElementById("composer-photo");
   const [file] = photo().files;
   box.hidden = !file;
@@ -52,128 +52,130 @@ function looks() {
   reader.readAsDataURL(file);
 }
 
-// The answer is in the dialog at once, and says that it is still on its way.
-function drawn(one) {
+// Show the message in the conversation at once, as being sent.
+function addBubble(message) {
   const bubble = document.getElementById("sending").content.cloneNode(true).firstElementChild;
-  bubble.dataset.sending = `post:${one.key}`;
-  bubble.dataset.place = Number.MAX_SAFE_INTEGER;
-  bubble.querySelector(".bubble-text").textContent = one.text || one.file?.name || "";
+  bubble.dataset.sending = `operator:${message.key}`;
+  bubble.dataset.position = Number.MAX_SAFE_INTEGER;
+  bubble.querySelector(".bubble-text").textContent = message.text || message.file?.name || "";
   document.getElementById("messages").append(bubble);
-  document.getElementById("said").scrollTop = 0;
-  one.bubble = bubble;
-  stated(one, "now");
+  document.getElementById("message-scroll").scrollTop = 0;
+  message.bubble = bubble;
+  setState(message, "now");
 }
 
-function stated(one, state) {
-  const line = one.bubble.querySelector("[data-now]");
-  line.textContent = line.dataset[state];
+// `state`: "now" (being sent) or "wait" (will be sent again).
+function setState(message, state) {
+  const label = message.bubble.querySelector("[data-now]");
+  label.textContent = label.dataset[state];
 }
 
-function take() {
+function enqueue() {
   const [file] = photo().files;
-  const one = { key: form().elements.key.value, text: field().value, file };
-  if (!one.text.trim() && !file) return field().focus();
-  wrong("");
-  waiting.push(one);
-  drawn(one);
+  const message = { key: form().elements.key.value, text: field().value, file };
+  if (!message.text.trim() && !file) return field().focus();
+  showError("");
+  queue.push(message);
+  addBubble(message);
   form().reset();
   field().value = "";
-  form().elements.key.value = freshKey();
-  looks();
-  grow();
-  keep();
+  form().elements.key.value = newKey();
+  previewPhoto();
+  fitHeight();
+  saveDraft();
   field().focus();
-  run();
+  sendQueue();
 }
 
-// Back into the field, before whatever was typed meanwhile.
-function given(one, said) {
-  one.bubble.remove();
-  field().value = [one.text, field().value].filter(Boolean).join("\n");
-  wrong(said);
-  grow();
+// Put a refused message back into the field, before any text typed since.
+function returnToField(message, error) {
+  message.bubble.remove();
+  field().value = [message.text, field().value].filter(Boolean).join("\n");
+  showError(error);
+  fitHeight();
 }
 
-async function run() {
-  clearTimeout(timer);
-  if (running) return;
-  running = true;
-  while (waiting.length) {
-    const [one] = waiting;
-    if (!(await sent(one))) {
-      stated(one, "wait");
-      offline(true);
-      timer = setTimeout(run, wait * (0.7 + 0.6 * Math.random()));
-      wait = Math.min(wait * 2, LONGEST_WAIT);
+async function sendQueue() {
+  clearTimeout(retryTimer);
+  if (isSending) return;
+  isSending = true;
+  while (queue.length) {
+    const [message] = queue;
+    if (!(await send(message))) {
+      setState(message, "wait");
+      setOffline(true);
+      retryTimer = setTimeout(sendQueue, retryMs * (0.7 + 0.6 * Math.random()));
+      retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
       break;
     }
-    wait = FIRST_WAIT;
-    waiting.shift();
-    keep();
+    retryMs = FIRST_RETRY_MS;
+    queue.shift();
+    saveDraft();
   }
-  running = false;
+  isSending = false;
 }
 
-// True when the server has decided; false when it must be asked again with the same key.
-async function sent(one) {
-  // The answer was lost, but the dialog shows that the server has it.
-  if (document.querySelector(`#messages [data-key="post:${one.key}"]`)) return true;
-  stated(one, "now");
+// Returns true when the server accepted or refused the message, false when the request must be
+// repeated with the same key.
+async function send(message) {
+  // An earlier response was lost, but the conversation shows that the server has the message.
+  if (document.querySelector(`#messages [data-key="operator:${message.key}"]`)) return true;
+  setState(message, "now");
   const body = new FormData();
   body.append("csrf", form().elements.csrf.value);
-  body.append("key", one.key);
-  body.append("text", one.text);
-  if (one.file) body.append("photo", one.file);
+  body.append("key", message.key);
+  body.append("text", message.text);
+  if (message.file) body.append("photo", message.file);
   const headers = { "HX-Request": "true", "X-CSRF": form().elements.csrf.value };
   try {
-    const answer = await fetch(form().action, { method: "POST", body, headers });
-    offline(false);
-    const door = answer.headers.get("hx-redirect");
-    if (door) {
-      given(one, "");
-      keep();
-      location.assign(door);
+    const response = await fetch(form().action, { method: "POST", body, headers });
+    setOffline(false);
+    const signInUrl = response.headers.get("hx-redirect");
+    if (signInUrl) {
+      returnToField(message, "");
+      saveDraft();
+      location.assign(signInUrl);
       return true;
     }
-    if (answer.ok) {
-      show(await answer.text());
-      one.bubble.remove();
+    if (response.ok) {
+      applyPage(await response.text());
+      message.bubble.remove();
       return true;
     }
-    if (answer.headers.get("content-type")?.includes("json")) {
-      given(one, (await answer.json()).error);
+    if (response.headers.get("content-type")?.includes("json")) {
+      returnToField(message, (await response.json()).error);
       return true;
     }
-    if (answer.status === 413) given(one, form().dataset.tooLarge);
-    return answer.status === 413;
+    if (response.status === 413) returnToField(message, form().dataset.tooLarge);
+    return response.status === 413;
   } catch {
     return false;
   }
 }
 
-// The others see who is answering: quietly while the field is looked into, surely while it is typed.
-function sign(typing) {
+// Tell the other operators who is replying. Focus alone does not count as typing.
+function signalTyping(isTyping) {
   const now = Date.now();
-  if (now - signed < SIGN) return;
-  signed = now;
-  post("answering", typing ? { typing: "yes" } : {});
+  if (now - lastTypingAt < TYPING_INTERVAL_MS) return;
+  lastTypingAt = now;
+  postToConversation("answering", isTyping ? { typing: "yes" } : {});
 }
 
 function restore() {
-  const draft = sessionStorage.getItem(kept("draft"));
+  const draft = sessionStorage.getItem(storageKey("draft"));
   if (draft && !field().value.trim()) field().value = draft;
-  for (const one of JSON.parse(sessionStorage.getItem(kept("sending")) ?? "[]")) {
-    waiting.push(one);
-    drawn(one);
+  for (const message of JSON.parse(sessionStorage.getItem(storageKey("sending")) ?? "[]")) {
+    queue.push(message);
+    addBubble(message);
   }
-  grow();
-  run();
+  fitHeight();
+  sendQueue();
 }
 
-export function composing() {
+export function startComposer() {
   form().addEventListener("submit", (event) => {
     event.preventDefault();
-    take();
+    enqueue();
   });
   field().addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -181,20 +183,20 @@ export function composing() {
     form().requestSubmit();
   });
   field().addEventListener("input", () => {
-    grow();
-    keep();
-    sign(true);
+    fitHeight();
+    saveDraft();
+    signalTyping(true);
   });
-  field().addEventListener("focus", () => sign(false));
-  photo().addEventListener("change", looks);
+  field().addEventListener("focus", () => signalTyping(false));
+  photo().addEventListener("change", previewPhoto);
   document.querySelector("[data-photo-off]").addEventListener("click", () => {
     photo().value = "";
-    looks();
+    previewPhoto();
     field().focus();
   });
-  document.addEventListener("inbox:line", run);
+  document.addEventListener("inbox:online", sendQueue);
   addEventListener("beforeunload", (event) => {
-    if (waiting.some((one) => one.file)) event.preventDefault();
+    if (queue.some((message) => message.file)) event.preventDefault();
   });
   restore();
 }

@@ -1,18 +1,18 @@
-// A chosen photo is shown before it is sent; where it cannot be read, the server will say so.
-function show(input) {
+// Shows a chosen photo before the upload. A file that is not an image is refused by the server.
+function preview(input) {
   const [file] = input.files;
-  const shown = document.querySelector("[data-photo-shown]");
-  const none = document.querySelector("[data-photo-none]");
-  if (!file || !shown) return;
+  const image = document.querySelector("[data-photo-preview]");
+  const placeholder = document.querySelector("[data-photo-placeholder]");
+  if (!file || !image) return;
   const reader = new FileReader();
   reader.addEventListener("load", () => {
-    shown.src = reader.result;
-    shown.hidden = false;
-    if (none) none.hidden = true;
+    image.src = reader.result;
+    image.hidden = false;
+    if (placeholder) placeholder.hidden = true;
   });
   reader.readAsDataURL(file);
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-photo]")) show(event.target);
+  if (event.target.matches("[data-photo]")) preview(event.target);
 });

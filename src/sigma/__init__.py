@@ -1,1 +1,1 @@
-"""Sigma: get paid in a chat."""
+"""Sigma: a self-hosted service for invoices and payments by link."""

@@ -1,4 +1,4 @@
-"""The log: structured lines without personal data; a last safety net masks what slips through."""
+"""Structured logging without personal data. A final filter masks cards and e-mail addresses."""
 
 import logging
 import re
@@ -10,10 +10,10 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 
-Event = MutableMapping[str, Any]
+LogEvent = MutableMapping[str, Any]
 
-# They tell addresses (httpx logs whole URLs), recipients or every request.
-QUIET: tuple[str, ...] = (
+# Loggers of libraries that write URLs with secrets (httpx), recipients or every request.
+QUIET_LOGGERS: tuple[str, ...] = (
     "aiosmtpd",
     "aiosmtplib",
     "alembic",
@@ -28,27 +28,27 @@ QUIET: tuple[str, ...] = (
     "uvicorn.error",
 )
 
-_CARD = re.compile(r"(?<![\dA-Za-z])\d(?:[ \-]?\d){12,18}(?![\dA-Za-z])", re.ASCII)
+_CARD_NUMBER = re.compile(r"(?<![\dA-Za-z])\d(?:[ \-]?\d){12,18}(?![\dA-Za-z])", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>\"'(),:;=\[\]{}]+@[^\s@<>\"'(),:;=\[\]{}]+\.[^\s@<>\"'(),:;=\[\]{}]+")
 
 
-def configure(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
-    """Sends our lines and those of libraries to one place in one form.
+def configure(level: str = "info", log_format: str = "auto", stream: TextIO | None = None) -> None:
+    """Write the log of Sigma and of libraries to one stream (stderr by default) in one format.
 
-    `level` and `form` as in the settings: "auto" is console on a terminal, else JSON.
+    `level` and `log_format` as in the settings: "auto" is console on a terminal, else JSON.
     """
     out = stream or sys.stderr
     number = getattr(logging, level.upper())
-    console = form == "console" or (form == "auto" and out.isatty())
-    renderer: Any = structlog.processors.JSONRenderer(serializer=_json)
+    console = log_format == "console" or (log_format == "auto" and out.isatty())
+    renderer: Any = structlog.processors.JSONRenderer(serializer=_encode_json)
     if console:
         renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
-        tell_place,
-        mask,
+        replace_traceback,
+        mask_personal_data,
     ]
     structlog.configure(
         processors=[*shared, renderer],
@@ -65,17 +65,17 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(number)
-    for name in QUIET:
+    for name in QUIET_LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(max(number, logging.WARNING))
         logger.handlers.clear()
         logger.propagate = True
 
 
-def tell_place(_: Any, __: str, event: Event) -> Event:
-    """Instead of a traceback: the kind of error and where it was.
+def replace_traceback(_: Any, __: str, event: LogEvent) -> LogEvent:
+    """Replace a traceback by the type of the error and its last frames.
 
-    An error's own words may hold somebody's data, so they are left out.
+    The message of an error is left out: it may hold personal data.
     """
     error = event.pop("exc_info", None)
     if error is True:
@@ -84,45 +84,45 @@ def tell_place(_: Any, __: str, event: Event) -> Event:
         error = error[1]
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
-        event["at"] = places(error)
+        event["at"] = stack_summary(error)
     event.pop("exc_text", None)
     event.pop("stack_info", None)
     return event
 
 
-def places(error: BaseException, limit: int = 8) -> list[str]:
-    """The last steps to an error, outermost first: "module.py:12 function"."""
-    steps = traceback.extract_tb(error.__traceback__)[-limit:]
-    return [f"{'/'.join(s.filename.split('/')[-2:])}:{s.lineno} {s.name}" for s in steps]
+def stack_summary(error: BaseException, limit: int = 8) -> list[str]:
+    """Return the last frames of an error, outermost first: "folder/module.py:12 function"."""
+    frames = traceback.extract_tb(error.__traceback__)[-limit:]
+    return [f"{'/'.join(s.filename.split('/')[-2:])}:{s.lineno} {s.name}" for s in frames]
 
 
-def mask(_: Any, __: str, event: Event) -> Event:
-    """Hides what looks like a card number or an e-mail address, wherever it is."""
+def mask_personal_data(_: Any, __: str, event: LogEvent) -> LogEvent:
+    """Mask card numbers (by Luhn) and e-mail addresses in every value of an event."""
     for name, value in event.items():
-        event[name] = _masked(value)
+        event[name] = _mask_value(value)
     return event
 
 
-def _masked(value: Any) -> Any:
+def _mask_value(value: Any) -> Any:
     if isinstance(value, str):
         if "@" in value:
             value = _EMAIL.sub("[e-mail]", value)
-        return _CARD.sub(_mask_card, value) if len(value) > 12 else value
+        return _CARD_NUMBER.sub(_mask_card, value) if len(value) > 12 else value
     if isinstance(value, dict):
-        return {_masked(k): _masked(v) for k, v in value.items()}
+        return {_mask_value(k): _mask_value(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(v) for v in value]
+        return [_mask_value(v) for v in value]
     if isinstance(value, int | float | None):
         return value
-    return _masked(str(value))
+    return _mask_value(str(value))
 
 
-def _mask_card(found: re.Match[str]) -> str:
-    digits = [int(c) for c in found[0] if c.isdigit()]
+def _mask_card(match: re.Match[str]) -> str:
+    digits = [int(c) for c in match[0] if c.isdigit()]
     odd, even = digits[-1::-2], digits[-2::-2]
     luhn = sum(odd) + sum(d * 2 - 9 * (d > 4) for d in even)
-    return "[card]" if luhn % 10 == 0 else found[0]
+    return "[card]" if luhn % 10 == 0 else match[0]
 
 
-def _json(event: Event, **_: Any) -> str:
+def _encode_json(event: LogEvent, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()

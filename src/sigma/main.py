@@ -1,24 +1,25 @@
-"""Puts Sigma together: settings become a database, seals, acquirers, mail, a web app."""
+"""Composition root: build the context and the web application from the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sigma.channels.email import Mailer, SmtpMailer
-from sigma.channels.vk.client import Clients
+from sigma.channels.vk.client import VkClients
 from sigma.providers.registry import close_providers, open_providers
-from sigma.services.context import Context, Ids, Mailers, clock
+from sigma.services.context import Context, MailerFactory
+from sigma.services.ids import IdGenerator
+from sigma.services.time_units import clock
 from sigma.settings import Settings
 from sigma.store.database import open_database
-from sigma.store.encryption import Sealer
+from sigma.store.encryption import Cipher
 from sigma.store.engine.sqlite import sqlite_path
 from sigma.store.schema import migrate
-from sigma.web.app import create_app
-from sigma.web.config import Doors
-from sigma.web.proxy_headers import Proxies
+from sigma.web.app import WebApp, create_app
+from sigma.web.config import WebConfig
 
 
-class NotMigrated(Exception):  # noqa: N818 - a word of ours
-    """The database has not the tables of this version. `current` None: it is empty."""
+class NotMigratedError(Exception):
+    """The database schema is not at this version's revision. `current` None: no tables at all."""
 
     def __init__(self, current: str | None, head: str | None) -> None:
         super().__init__(f"the database is at {current}, this version needs {head}")
@@ -26,38 +27,41 @@ class NotMigrated(Exception):  # noqa: N818 - a word of ours
         self.head = head
 
 
-def make_place(settings: Settings) -> None:
-    """Makes the folder of a SQLite file. Raises OSError."""
-    if settings.sqlite:
+def create_database_dir(settings: Settings) -> None:
+    """Create the folder of a SQLite file; does nothing for PostgreSQL. Raises OSError."""
+    if settings.is_sqlite:
         sqlite_path(settings.database_url).parent.mkdir(parents=True, exist_ok=True)
 
 
 def check_migrated(settings: Settings) -> None:
-    """Raises NotMigrated or Unreachable. Blocks: call it before the loop runs."""
-    make_place(settings)
-    current, head = migrate.current(settings.database_url), migrate.head()
+    """Require the current schema revision. Raises NotMigratedError, UnreachableError.
+
+    Blocks: call it before the event loop runs.
+    """
+    create_database_dir(settings)
+    current, head = migrate.current_revision(settings.database_url), migrate.head_revision()
     if current != head:
-        raise NotMigrated(current, head)
+        raise NotMigratedError(current, head)
 
 
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
-    """Everything a service needs, closed when the block ends.
+    """Open the context that services need; close its connections when the block ends.
 
-    Raises BadSetting without a secret key, Unreachable without a database.
+    Raises SettingError without a secret key, UnreachableError without a database.
     """
-    sealer = Sealer(settings.secret_keys)
+    cipher = Cipher(settings.secret_keys)
     database = await open_database(settings.database_url, pool_size=settings.pool_size)
     providers = open_providers()
-    vk = Clients()
+    vk = VkClients()
     try:
         yield Context(
             db=database,
             settings=settings,
-            sealer=sealer,
-            ids=Ids(clock),
+            cipher=cipher,
+            ids=IdGenerator(clock),
             providers=providers,
-            mailers=_mailers(settings),
+            mailer_factory=_mailers(settings),
             vk=vk,
         )
     finally:
@@ -66,8 +70,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
         await database.close()
 
 
-def _mailers(settings: Settings) -> Mailers:
-    """The shop's own mail server where it has one, else the server's."""
+def _mailers(settings: Settings) -> MailerFactory:
+    """Return a function that opens the shop's own mail server, else the server of the settings."""
 
     def mailer(smtp_url: str) -> Mailer | None:
         url = smtp_url or settings.smtp_url
@@ -76,13 +80,13 @@ def _mailers(settings: Settings) -> Mailers:
     return mailer
 
 
-def build_app(ctx: Context, settings: Settings) -> Proxies:
-    """The web application with what the settings say about its doors."""
+def build_app(ctx: Context, settings: Settings) -> WebApp:
+    """Create the web application with its part of the settings."""
     return create_app(
         ctx,
-        Doors(
+        WebConfig(
             trusted_proxies=settings.trusted_proxies,
             metrics_token=settings.metrics_token,
-            secure=settings.secure,
+            secure=settings.is_https,
         ),
     )

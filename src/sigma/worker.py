@@ -1,142 +1,134 @@
-"""The worker: every kind of job in one table, and the loop that does them."""
+"""The worker: the table of job handlers and the loop that runs due jobs."""
 
 import asyncio
 from collections.abc import Mapping
 
 import structlog
 
-from sigma.domain.billing.payment import Attention
-from sigma.domain.billing.refund import Status as RefundStatus
+from sigma.domain.billing import payment_actions
+from sigma.domain.billing import refund as refund_domain
+from sigma.domain.change import ClaimedJob
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
-from sigma.services.context import HOUR, MINUTE, SECOND, Context
-from sigma.services.conversations import history_sync, inbox, outbox, profiles
+from sigma.services.context import Context
+from sigma.services.conversations import delivery, history_sync, inbox, profiles
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.platform import housekeeping, jobs
 from sigma.services.platform.jobs import Handler
+from sigma.services.time_units import HOUR_US
 
 log = structlog.get_logger()
 
-SLOTS = 8  # jobs at a time; they mostly wait for somebody else's server
-POLL_S = 5.0  # wakes are told; polling only backs them up
-STOP_S = 10.0  # what is running when the worker is stopped may take so long to finish
+MAX_CONCURRENT_JOBS = 8  # concurrent jobs; they mostly wait for other servers
+POLL_INTERVAL_S = 5.0  # new jobs are signalled; polling is the fallback
+SHUTDOWN_TIMEOUT_S = 10.0  # time for running jobs to finish after a stop
 
 
-async def _payment(ctx: Context, payment_id: str) -> int | None:
-    """Follows a payment until it is over. A contradiction is a person's, not the clock's."""
+async def _advance_payment(ctx: Context, payment_id: str) -> int | None:
+    """Advance a payment and reschedule it until it is final or needs a person."""
     payment = await payments.advance(ctx, payment_id)
-    if payment.final or payment.attention in (Attention.MISMATCH, Attention.CONTRADICTION):
-        return None
-    return ctx.now() + _pause(ctx.now() - payment.created_at)
+    return payment_actions.next_poll_at_us(payment, ctx.now_us())
 
 
-async def _refund(ctx: Context, refund_id: str) -> int | None:
-    """Follows a refund until it is over: acquirers do not tell of failed ones."""
+async def _advance_refund(ctx: Context, refund_id: str) -> int | None:
+    """Advance a refund until it is final: acquirers send no notice about failed ones."""
     refund = await refunds.advance(ctx, refund_id)
-    if refund.status is not RefundStatus.PENDING:
-        return None
-    return ctx.now() + _pause(ctx.now() - refund.created_at)
+    return refund_domain.next_poll_at_us(refund, ctx.now_us())
 
 
-def _pause(age: int) -> int:
-    """How long to leave something of this age alone (microseconds): it grows with the age."""
-    return min(max(age // 2, 10 * SECOND), 10 * MINUTE)
-
-
-async def _notice(ctx: Context, notice_id: str) -> int | None:
-    await acquirer_notices.handle(ctx, notice_id)
+async def _process_notice(ctx: Context, notice_id: str) -> int | None:
+    await acquirer_notices.process(ctx, notice_id)
     return None
 
 
-async def _expire(ctx: Context, invoice_id: str) -> int | None:
+async def _expire_invoice(ctx: Context, invoice_id: str) -> int | None:
     await invoices.expire(ctx, invoice_id)
     return None
 
 
 HANDLERS: Mapping[str, Handler] = {
-    "payment.advance": _payment,
-    "refund.advance": _refund,
-    "notice.handle": _notice,
-    "invoice.expire": _expire,
+    "payment.advance": _advance_payment,
+    "refund.advance": _advance_refund,
+    "acquirer_notice.process": _process_notice,
+    "invoice.expire": _expire_invoice,
     "mail.send": mails.send,
-    "message.send": outbox.send,
-    "dialog.take": event_intake.handle,
-    "dialog.catch_up": history_sync.fill,
-    "community.catch_up": history_sync.catch_up,
-    "person.read": profiles.read,
+    "message.send": delivery.send,
+    "vk_event.process": event_intake.process_conversation,
+    "conversation.catch_up": history_sync.fill_gap,
+    "community.catch_up": history_sync.catch_up_community,
+    "profile.fetch": profiles.fetch_profile,
     "card.refresh": cards.refresh,
-    "dialog.read": inbox.tell_read,
-    "auto.answer": auto_reply.answer,
-    "community.watch": event_subscription.watch,
-    "orders.read": vk_orders.read,
+    "conversation.mark_read": inbox.mark_read_in_vk,
+    "auto_reply.send": auto_reply.send,
+    "community.check_events": event_subscription.check_events,
+    "vk_orders.fetch": vk_orders.fetch,
 }
-# Money is asked about, and what was told in dialogs acted upon, however long they are silent.
-FOR_EVER = (
+# These jobs are retried without limit: the state of money must become known, and stored VK events
+# must be processed, however long the other side does not respond.
+RETRIED_FOREVER = (
     "payment.advance",
     "refund.advance",
-    "notice.handle",
+    "acquirer_notice.process",
     "card.refresh",
-    "community.watch",
-    "orders.read",
-    "dialog.take",
-    "dialog.catch_up",
+    "community.check_events",
+    "vk_orders.fetch",
+    "vk_event.process",
+    "conversation.catch_up",
     "community.catch_up",
-    "person.read",
+    "profile.fetch",
 )
 
 
 async def run(ctx: Context, stop: asyncio.Event) -> None:
-    """Works until `stop` is set, then lets what is running finish."""
+    """Run due jobs and the long poll until `stop` is set, then wait for running jobs to finish."""
     running: set[asyncio.Task[None]] = set()
     stopping = asyncio.create_task(stop.wait())
     listening = asyncio.create_task(long_poll.run(ctx, stop))
-    tidied = 0
+    cleaned_at_us = 0
     while not stop.is_set():
         try:
-            if ctx.now() - tidied > HOUR:
-                await housekeeping.tidy(ctx)
-                tidied = ctx.now()
-            free = SLOTS - len(running)
+            if ctx.now_us() - cleaned_at_us > HOUR_US:
+                await housekeeping.clean_up(ctx)
+                cleaned_at_us = ctx.now_us()
+            free = MAX_CONCURRENT_JOBS - len(running)
             claimed = await jobs.claim(ctx, free) if free else []
-            running |= {asyncio.create_task(_attempt(ctx, job)) for job in claimed}
+            running |= {asyncio.create_task(_run_job(ctx, job)) for job in claimed}
             if not claimed:
-                await _wait(ctx, stopping, running, full=not free)
+                await _wait_for_work(ctx, stopping, running, is_full=not free)
         except Exception as error:  # noqa: BLE001
-            # The database is away, most likely; the worker must be there when it is back.
-            log.warning("worker.trouble", error=type(error).__name__)
+            # Most likely the database is unreachable; the worker must survive until it is back.
+            log.warning("worker.error", error=type(error).__name__)
             await asyncio.wait({stopping}, timeout=1)
         running = {task for task in running if not task.done()}
     stopping.cancel()
-    await asyncio.wait({listening, *running}, timeout=STOP_S)
+    await asyncio.wait({listening, *running}, timeout=SHUTDOWN_TIMEOUT_S)
 
 
-async def _wait(
-    ctx: Context, stopping: asyncio.Task[bool], running: set[asyncio.Task[None]], *, full: bool
+async def _wait_for_work(
+    ctx: Context, stopping: asyncio.Task[bool], running: set[asyncio.Task[None]], *, is_full: bool
 ) -> None:
-    """Until there may be something to do: a job is promised or due, a slot is free, or it is time
-    to stop.
-    """
-    if full:
+    """Wait until a job is enqueued or due, a slot becomes free, or the worker must stop."""
+    if is_full:
         await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
         return
-    resting = asyncio.create_task(jobs.rest(ctx, POLL_S))
-    await asyncio.wait({stopping, resting}, return_when=asyncio.FIRST_COMPLETED)
-    if not resting.done():
-        resting.cancel()
-    await asyncio.gather(resting, return_exceptions=True)
+    wake_up = asyncio.create_task(jobs.wait_for_work(ctx, POLL_INTERVAL_S))
+    await asyncio.wait({stopping, wake_up}, return_when=asyncio.FIRST_COMPLETED)
+    if not wake_up.done():
+        wake_up.cancel()
+    await asyncio.gather(wake_up, return_exceptions=True)
 
 
-async def _attempt(ctx: Context, job: jobs.Claimed) -> None:
+async def _run_job(ctx: Context, job: ClaimedJob) -> None:
     try:
-        await jobs.attempt(ctx, job, HANDLERS, FOR_EVER)
-    except Exception as error:  # noqa: BLE001 - the lease ends by itself and another try comes
-        log.warning("worker.trouble", kind=job.kind, error=type(error).__name__)
+        await jobs.run_job(ctx, job, HANDLERS, RETRIED_FOREVER)
+    except Exception as error:  # noqa: BLE001 - the lease expires and the job is retried
+        log.warning("worker.error", kind=job.kind, error=type(error).__name__)
 
 
-async def drain(ctx: Context, limit: int = 1000) -> int:
-    """Does every job that is due now, one after another; returns how many. Raises StoreError."""
+async def run_due_jobs(ctx: Context, limit: int = 1000) -> int:
+    """Run every due job, one after another; return how many. Raises StoreError."""
     count = 0
     while count < limit and (claimed := await jobs.claim(ctx, 1)):
-        await jobs.attempt(ctx, claimed[0], HANDLERS, FOR_EVER)
+        await jobs.run_job(ctx, claimed[0], HANDLERS, RETRIED_FOREVER)
         count += 1
     return count

@@ -1,1 +1,4 @@
-"""The outside world in a box: a bank, a mailbox, their misbehaviour. Imports nothing of Sigma."""
+"""Local stand-ins for a bank (YooKassa), a mail server and VK, with fault injection.
+
+The package imports nothing of `sigma`.
+"""

@@ -1,4 +1,4 @@
-"""The door of `/control`: JSON for programs, a page for people."""
+"""HTTP handlers of `/control`, the fault injection rules: JSON for programs, an HTML page."""
 
 from typing import Any
 
@@ -6,93 +6,102 @@ import msgspec
 from litestar import Response, delete, get, post
 
 from sigma_sandbox.bank import payments
-from sigma_sandbox.bank.store import Bank
-from sigma_sandbox.faults import MEANINGS, BadRule, Control, Effect
-from sigma_sandbox.responses import Asked, away, json_response, page
+from sigma_sandbox.bank.http import get_bank
+from sigma_sandbox.faults import EFFECTS, Effect, FaultRules, InvalidRuleError
+from sigma_sandbox.responses import AnyRequest, json_response, redirect, render_page
 
 
-def _control(request: Asked) -> Control:
-    control = request.app.state["control"]
-    assert isinstance(control, Control)
-    return control
+def _fault_rules(request: AnyRequest) -> FaultRules:
+    faults = request.app.state["faults"]
+    assert isinstance(faults, FaultRules)
+    return faults
 
 
-def _state(control: Control) -> dict[str, Any]:
-    return {"rules": msgspec.to_builtins(control.rules)}
+def _rules_json(faults: FaultRules) -> dict[str, Any]:
+    return {"rules": msgspec.to_builtins(faults.rules)}
 
 
-def apply(request: Asked, body: dict[str, Any]) -> None:
-    """Merge settings; a moved clock is felt at once. Raises BadRule."""
-    _control(request).set(body)
-    bank: Bank = request.app.state["bank"]
-    with bank.together():
+def apply_rules(request: AnyRequest, body: dict[str, Any]) -> None:
+    """Merge posted rules, then expire payments that a moved clock made due.
+
+    Raises InvalidRuleError.
+    """
+    _fault_rules(request).update(body)
+    bank = get_bank(request)
+    with bank.transaction():
         for shop_id in list(bank.shops):
             payments.expire_due(bank, shop_id)
 
 
 @get("/control")
-async def show(request: Asked) -> Response[bytes]:
-    """The rules in force."""
-    control = _control(request)
+async def show_rules(request: AnyRequest) -> Response[bytes]:
+    """Return the active rules: JSON, or the page if the client accepts HTML."""
+    faults = _fault_rules(request)
     if "text/html" not in request.headers.get("accept", ""):
-        return json_response(_state(control))
-    return page(request, "control.html", rules=control.rules, meanings=MEANINGS, error=None)
+        return json_response(_rules_json(faults))
+    return render_page(request, "control.html", rules=faults.rules, effects=EFFECTS, error=None)
 
 
 @post("/control", status_code=200)
-async def change(request: Asked) -> Response[bytes]:
-    """Merge JSON (see `sigma_sandbox.faults`), or the page's form."""
+async def update_rules(request: AnyRequest) -> Response[bytes]:
+    """Merge rules from JSON (format: `sigma_sandbox.faults`) or from the page's form.
+
+    An invalid rule is answered with 400 and changes nothing.
+    """
     if "json" not in request.headers.get("content-type", "json"):
-        return await _change_by_form(request)
+        return await _update_by_form(request)
     try:
         body = msgspec.json.decode(await request.body(), type=dict[str, Any])
-        apply(request, body)
-    except (BadRule, msgspec.MsgspecError) as error:
+        apply_rules(request, body)
+    except (InvalidRuleError, msgspec.MsgspecError) as error:
         return json_response({"type": "error", "code": "bad_rule", "description": str(error)}, 400)
-    return json_response(_state(_control(request)))
+    return json_response(_rules_json(_fault_rules(request)))
 
 
 @delete("/control", status_code=200)
-async def reset(request: Asked) -> Response[bytes]:
-    """Forget all rules, or with `?shop=` those of one shop."""
-    _control(request).reset(request.query_params.get("shop"))
-    return json_response(_state(_control(request)))
+async def reset_rules(request: AnyRequest) -> Response[bytes]:
+    """Delete all rules, or with `?shop=` the rules of one shop."""
+    _fault_rules(request).reset(request.query_params.get("shop"))
+    return json_response(_rules_json(_fault_rules(request)))
 
 
-async def _change_by_form(request: Asked) -> Response[bytes]:
+async def _update_by_form(request: AnyRequest) -> Response[bytes]:
     form = {name: str(value).strip() for name, value in (await request.form()).items()}
-    control = _control(request)
+    faults = _fault_rules(request)
     if form.get("reset"):
-        control.reset()
-        return away("/control")
+        faults.reset()
+        return redirect("/control")
     try:
-        apply(request, read_form(form))
-    except (BadRule, ValueError) as error:
-        values = {"rules": control.rules, "meanings": MEANINGS, "error": str(error)}
-        return page(request, "control.html", 400, **values)
-    return away("/control")
+        apply_rules(request, parse_form(form))
+    except (InvalidRuleError, ValueError) as error:
+        values = {"rules": faults.rules, "effects": EFFECTS, "error": str(error)}
+        return render_page(request, "control.html", 400, **values)
+    return redirect("/control")
 
 
-def read_form(form: dict[str, str]) -> dict[str, Any]:
-    """The page's form as the JSON it stands for. Raises ValueError or BadRule."""
+def parse_form(form: dict[str, str]) -> dict[str, Any]:
+    """Convert the page's form to the JSON body of `POST /control`.
+
+    Raises InvalidRuleError for an unknown effect, ValueError when a number is malformed.
+    """
     name = form.get("effect", "")
-    if name not in MEANINGS:
-        raise BadRule("effect: выберите из списка")
+    if name not in EFFECTS:
+        raise InvalidRuleError("effect: выберите из списка")
     if form.get("remove"):
         body: dict[str, Any] = {name: None}
     else:
         rule: dict[str, Any] = {}
-        kind = MEANINGS[Effect(name)].kind
+        kind = EFFECTS[Effect(name)].value_type
         if form.get("value") and kind is not bool:
             rule["value"] = int(form["value"]) if kind is int else form["value"]
         if form.get("times"):
             rule["times"] = int(form["times"])
         if form.get("on"):
-            rule["on"] = [one.strip() for one in form["on"].split(",")]
+            rule["on"] = [name.strip() for name in form["on"].split(",")]
         body = {name: rule}
     if form.get("shop"):
         body["shop"] = form["shop"]
     return body
 
 
-HANDLERS = [show, change, reset]
+HANDLERS = [show_rules, update_rules, reset_rules]

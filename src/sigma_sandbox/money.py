@@ -1,29 +1,32 @@
-"""Sums on the wire and on the pages. Inside: whole minor units."""
+"""Amounts as API strings and as page text. Inside the sandbox: int minor units (kopecks)."""
 
 import re
 
-WIRE_AMOUNT = re.compile(r"\d{1,12}\.\d{2}")
-SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "BYN": "Br", "KZT": "₸"}
+WIRE_AMOUNT_PATTERN = re.compile(r"\d{1,12}\.\d{2}")
+CURRENCY_SYMBOLS = {"RUB": "₽", "USD": "$", "EUR": "€", "BYN": "Br", "KZT": "₸"}
 NBSP = "\u00a0"
 
 
-def to_wire(minor: int) -> str:
-    """Minor units to the decimal string of the API: 150000 -> "1500.00"."""
-    return f"{minor // 100}.{minor % 100:02d}"
+def to_wire(amount_minor: int) -> str:
+    """Return the decimal string of the API: 150000 minor units -> "1500.00"."""
+    return f"{amount_minor // 100}.{amount_minor % 100:02d}"
 
 
 def from_wire(text: str) -> int | None:
-    """The API's decimal string to minor units; None when it is not exactly two digits."""
-    if not WIRE_AMOUNT.fullmatch(text):
+    """Parse a decimal string of the API to minor units; None unless it has exactly two decimals."""
+    if not WIRE_AMOUNT_PATTERN.fullmatch(text):
         return None
     whole, cents = text.split(".")
     return int(whole) * 100 + int(cents)
 
 
-def to_person(minor: int, currency: str, lang: str = "ru") -> str:
-    """A sum for a page, never wrapping: "1 500,00 ₽" in Russian, "RUB 1,500.00" in English."""
-    grouped = f"{minor // 100:,}"
+def format_amount(amount_minor: int, currency: str, lang: str = "ru") -> str:
+    """Format minor units for a page: "1 500,00 ₽" in Russian, "RUB 1,500.00" in English.
+
+    Spaces are non-breaking.
+    """
+    grouped = f"{amount_minor // 100:,}"
     if lang == "en":
-        return f"{currency}{NBSP}{grouped}.{minor % 100:02d}"
-    sign = SIGNS.get(currency, currency)
-    return f"{grouped.replace(',', NBSP)},{minor % 100:02d}{NBSP}{sign}"
+        return f"{currency}{NBSP}{grouped}.{amount_minor % 100:02d}"
+    sign = CURRENCY_SYMBOLS.get(currency, currency)
+    return f"{grouped.replace(',', NBSP)},{amount_minor % 100:02d}{NBSP}{sign}"

@@ -1,7 +1,7 @@
-"""What survives a restart: every object of the sandbox as JSON in one SQLite file, or nowhere.
+"""Storage of sandbox objects: JSON in one SQLite file, or nothing when there is no data directory.
 
-Objects live in memory; each change is written through at once, so a killed demo loses nothing it
-answered for (WAL with synchronous=NORMAL outlives the process, though not the machine's power).
+Objects live in memory and every change is written through at once. WAL with synchronous=NORMAL:
+a committed change survives a killed process, but not a power failure.
 """
 
 import sqlite3
@@ -12,12 +12,15 @@ from typing import TypeVar
 
 import msgspec
 
-Thing = TypeVar("Thing", bound=msgspec.Struct)
-FILE = "sandbox.sqlite3"
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+FILE_NAME = "sandbox.sqlite3"
 
 
-class Vault:
-    """A small store of structs by kind and key. `data_dir=None` keeps nothing."""
+class ObjectStore:
+    """A key-value store of msgspec structs; the class name is the kind.
+
+    With `data_dir=None` writes do nothing and `list_all` returns an empty list.
+    """
 
     def __init__(self, data_dir: Path | None) -> None:
         self._db: sqlite3.Connection | None = None
@@ -25,26 +28,33 @@ class Vault:
         if data_dir is None:
             return
         data_dir.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(data_dir / FILE, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            data_dir / FILE_NAME, isolation_level=None, check_same_thread=False
+        )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS things (kind TEXT, key TEXT, json BLOB, UNIQUE (kind, key))"
+            "CREATE TABLE IF NOT EXISTS objects "
+            "(kind TEXT, key TEXT, json BLOB, UNIQUE (kind, key))"
         )
 
-    def put(self, key: str, thing: msgspec.Struct) -> None:
-        """Write a new object or the new state of a known one."""
+    def put(self, key: str, value: msgspec.Struct) -> None:
+        """Insert an object or replace the one stored under this key."""
         if self._db is None:
             return
         self._db.execute(
-            "INSERT INTO things VALUES (?, ?, ?) "
+            "INSERT INTO objects VALUES (?, ?, ?) "
             "ON CONFLICT (kind, key) DO UPDATE SET json = excluded.json",
-            (type(thing).__name__, key, msgspec.json.encode(thing)),
+            (type(value).__name__, key, msgspec.json.encode(value)),
         )
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """All writes inside are kept, or none of them. May be nested; nothing is awaited inside."""
+    def transaction(self) -> Iterator[None]:
+        """Commit all writes of the block at once, also when it raises.
+
+        If the process dies inside, none of them is stored. Blocks may nest. Do not await inside:
+        the connection is shared, so writes of other tasks would join the transaction.
+        """
         if self._db is None:
             yield
             return
@@ -58,26 +68,26 @@ class Vault:
             if self._depth == 0:
                 self._db.execute("COMMIT")
 
-    def load(self, kind: type[Thing]) -> list[Thing]:
-        """Every object of a kind, oldest first."""
+    def list_all(self, kind: type[StructT]) -> list[StructT]:
+        """Return every object of a kind in insertion order."""
         if self._db is None:
             return []
         rows = self._db.execute(
-            "SELECT json FROM things WHERE kind = ? ORDER BY rowid", (kind.__name__,)
+            "SELECT json FROM objects WHERE kind = ? ORDER BY rowid", (kind.__name__,)
         )
         return [msgspec.json.decode(row[0], type=kind) for row in rows]
 
-    def forget(self, kind: type[msgspec.Struct], key: str | None = None) -> None:
-        """Drop one object, or all of a kind."""
+    def delete(self, kind: type[msgspec.Struct], key: str | None = None) -> None:
+        """Delete one object, or all objects of a kind when `key` is None."""
         if self._db is None:
             return
         if key is None:
-            self._db.execute("DELETE FROM things WHERE kind = ?", (kind.__name__,))
+            self._db.execute("DELETE FROM objects WHERE kind = ?", (kind.__name__,))
         else:
-            self._db.execute("DELETE FROM things WHERE kind = ? AND key = ?", (kind.__name__, key))
+            self._db.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind.__name__, key))
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Close the file; may be called twice."""
         if self._db is not None:
             self._db.close()
             self._db = None

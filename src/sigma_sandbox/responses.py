@@ -1,4 +1,4 @@
-"""What the sandbox answers with: pages from one set of templates under one policy, and JSON."""
+"""HTTP responses: pages from templates with security headers, JSON, redirects."""
 
 from pathlib import Path
 from typing import Any
@@ -8,56 +8,62 @@ import msgspec
 from litestar import Request, Response
 
 from sigma_sandbox import money, time_util
-from sigma_sandbox.bank import cards
 
-Asked = Request[Any, Any, Any]
-HERE = Path(__file__).parent
-POLICY = (
+AnyRequest = Request[Any, Any, Any]
+PACKAGE_DIR = Path(__file__).parent
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
+PAGE_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    loader=jinja2.FileSystemLoader(PACKAGE_DIR / "templates"),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
 _TEMPLATES.globals |= {
-    "money": money.to_person,
-    "moment": time_util.to_person,
-    "brand": cards.brand_name,
+    "money": money.format_amount,
+    "moment": time_util.format_moscow,
 }
 
 
 def json_response(body: Any, status: int = 200) -> Response[bytes]:
-    """JSON with its status."""
+    """Encode `body` (anything msgspec can encode) as a JSON response."""
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
 
 
-def page(request: Asked, template: str, status: int = 200, **values: Any) -> Response[bytes]:
-    """Render a template. `lang` in the values chooses the language of the page."""
+def render_page(
+    request: AnyRequest, template: str, status: int = 200, **values: Any
+) -> Response[bytes]:
+    """Render a template as an HTML response. `lang` ("ru" by default) sets the page language.
+
+    Undefined template variables raise jinja2.UndefinedError.
+    """
     values.setdefault("lang", "ru")
     html = _TEMPLATES.get_template(template).render(path=request.url.path, **values)
     return Response(
-        html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS
+        html.encode(),
+        status_code=status,
+        media_type="text/html; charset=utf-8",
+        headers=PAGE_HEADERS,
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """A part of a page, for scripts that put it in place."""
+def render_fragment(template: str, **values: Any) -> str:
+    """Render a template to an HTML string: a fragment that a script inserts into a page."""
     return _TEMPLATES.get_template(template).render(**values)
 
 
-def missing(request: Asked) -> Response[bytes]:
-    """404 in words."""
-    return page(
+def not_found_page(request: AnyRequest) -> Response[bytes]:
+    """Return the 404 page."""
+    return render_page(
         request,
         "message.html",
         404,
@@ -67,6 +73,6 @@ def missing(request: Asked) -> Response[bytes]:
     )
 
 
-def away(url: str) -> Response[bytes]:
-    """303 to another page."""
+def redirect(url: str) -> Response[bytes]:
+    """Return a 303 redirect."""
     return Response(b"", status_code=303, headers={"Location": url, "Cache-Control": "no-store"})

@@ -1,7 +1,7 @@
-"""The HTTP server of the sandbox: uvicorn that can really cut a connection, on a socket of our own.
+"""The HTTP server of the sandbox: uvicorn that can drop a connection without a response.
 
-An ASGI application cannot close a connection without an answer: when it raises, the server answers
-500. So the protocol class puts its transport into the request's scope, and `cut` closes that.
+An ASGI application cannot close a connection by itself: when it raises, the server answers 500. So
+the protocol class puts its transport into the request's scope for `abort_connection`.
 """
 
 import asyncio
@@ -14,58 +14,65 @@ import uvicorn
 from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-EXTENSION = "sandbox.transport"
+TRANSPORT_EXTENSION = "sandbox.transport"
 
 
-class CuttableProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with its transport in `scope["extensions"]`."""
+class AbortableProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol that exposes its transport in `scope["extensions"]`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False  # e-mail addresses in queries stay out of logs
 
     def on_message_begin(self) -> None:
-        """A request starts: give its scope the transport."""
+        """Put the transport into the scope of the new request."""
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: cast("dict[object, object]", self.transport)}
+        self.scope["extensions"] = {
+            TRANSPORT_EXTENSION: cast("dict[object, object]", self.transport)
+        }
 
 
-async def cut(scope: Any) -> None:
-    """Close the request's connection at once; what is answered afterwards goes nowhere.
+async def abort_connection(scope: Any) -> None:
+    """Abort the request's connection; the response that follows is discarded.
 
-    Without our server below (an in-process client) nothing can be cut: the caller's 500 stands.
+    Does nothing under an in-process test client, which has no transport: the client then gets the
+    response of the handler.
     """
-    transport = (scope.get("extensions") or {}).get(EXTENSION)
+    transport = (scope.get("extensions") or {}).get(TRANSPORT_EXTENSION)
     if transport is None:
         return
     transport.abort()
-    await asyncio.sleep(0.005)  # let the protocol see that its connection is lost
+    # Let the protocol process connection_lost before the handler writes its response.
+    await asyncio.sleep(0.005)
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside somebody else's loop: signals are not its business, `ready` says it is up."""
+    """uvicorn in an existing event loop, without signal handlers.
+
+    `startup_done` is set when startup ends, also when it failed; check `started` then.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready = asyncio.Event()
+        self.startup_done = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell whoever waits, also when it did not work."""
+        """Start, then set `startup_done` even if startup raised."""
         try:
             await super().startup(sockets)
         finally:
-            self.ready.set()
+            self.startup_done.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever runs the process."""
+        """Install no signal handlers: the caller handles signals."""
         yield
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError when the port is taken."""
+    """Return a listening TCP socket; port 0 takes a free port. Raises OSError if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle off only then: 44 ms a request without it.
+    # asyncio sets TCP_NODELAY only if the protocol is given: without it a request takes 44 ms.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,10 +85,10 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def make_server(app: Litestar) -> Server:
-    """A quiet server for the application: no access log, no signals."""
+    """Configure a server without access log and signal handlers."""
     config = uvicorn.Config(
         cast("Any", app),
-        http=CuttableProtocol,
+        http=AbortableProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

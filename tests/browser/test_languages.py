@@ -1,4 +1,4 @@
-"""Russian pages are Russian, English pages are English, and both can be read in the dark."""
+"""Every page is in one language, Russian or English, in the light and the dark colour scheme."""
 
 import re
 from collections.abc import Iterable
@@ -9,22 +9,22 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser import steps
 from tests.browser.demo import Demo
-from tests.browser.windows import DESK, PHONE, Window, window
+from tests.browser.windows import DESKTOP, PHONE, Window, open_window
 
-# Everything a page says, to eyes and to screen readers; not what is marked as another language.
-SAID = """() => {
-  const own = document.documentElement.lang;
-  const said = [document.title];
+# Returns all texts of a page, visible and for screen readers, except parts in another language.
+PAGE_TEXTS_JS = """() => {
+  const lang = document.documentElement.lang;
+  const texts = [document.title];
   for (const e of document.querySelectorAll("body, body *")) {
-    if (e.closest(`[lang]:not([lang=${own}]), script, style, template`)) continue;
-    for (const node of e.childNodes) if (node.nodeType === Node.TEXT_NODE) said.push(node.data);
+    if (e.closest(`[lang]:not([lang=${lang}]), script, style, template`)) continue;
+    for (const node of e.childNodes) if (node.nodeType === Node.TEXT_NODE) texts.push(node.data);
     for (const name of ["aria-label", "title", "placeholder", "alt"])
-      said.push(e.getAttribute(name));
+      texts.push(e.getAttribute(name));
   }
-  return said.filter((text) => text?.trim());
+  return texts.filter((text) => text?.trim());
 }"""
 ASK = [
-    *steps.ASK[:2],
+    *steps.QUESTIONS[:2],
     {"key": "name"},
     {"key": "address"},
     {"key": "day", "kind": "date", "label": "¤day"},
@@ -35,9 +35,9 @@ ITEMS = [
     {"name": f"¤{n}", "quantity": "2", "price": {"value": "100.00", "currency": "RUB"}}
     for n in range(5)
 ]
-OWN = re.compile(r"¤\w+")  # the seller's own words in these tests
+SELLER_TEXT = re.compile(r"¤\w+")  # marks texts written by the seller, in any language
 
-EVERYWHERE = {
+NEUTRAL_WORDS = {
     *("mail", "PDF", "QR", "API", "Sigma", "Kassa", "CVC", "RUB", "SMTP", "Visa", "Mastercard"),
     *(
         "UTC",
@@ -53,57 +53,64 @@ EVERYWHERE = {
         "PEM",
     ),
 }
-ADDRESSES = re.compile(
+NOT_WORDS = re.compile(
     r"\{\w+\}|\S+@\S+|https?://\S+|\b[\w-]+(?:\.[\w-]+)+\b|\b[a-z]{2,3}_[\w-]+|\b\w*\d\w*\b"
 )
 
 
-async def foreign(page: Page, names: Iterable[str]) -> list[str]:
-    """Words of the other language; `names` are the seller's own texts."""
+async def find_foreign_words(page: Page, seller_texts: Iterable[str]) -> list[str]:
+    """Return words in the other language, except those in `seller_texts`."""
     found = []
-    russian = await page.evaluate("document.documentElement.lang") == "ru"
-    for text in await page.evaluate(SAID):
-        rest = OWN.sub("", text)
-        for name in names:
-            rest = rest.replace(name, "")
-        rest = ADDRESSES.sub("", rest)
-        words = re.findall(r"[A-Za-z]{2,}" if russian else r"[А-Яа-яЁё]+", rest)
-        found += [f"{word} in «{text.strip()}»" for word in words if word not in EVERYWHERE]
+    is_russian = await page.evaluate("document.documentElement.lang") == "ru"
+    for text in await page.evaluate(PAGE_TEXTS_JS):
+        rest = SELLER_TEXT.sub("", text)
+        for seller_text in seller_texts:
+            rest = rest.replace(seller_text, "")
+        rest = NOT_WORDS.sub("", rest)
+        words = re.findall(r"[A-Za-z]{2,}" if is_russian else r"[А-Яа-яЁё]+", rest)
+        found += [f"{word} in «{text.strip()}»" for word in words if word not in NEUTRAL_WORDS]
     return found
 
 
 @pytest.fixture(scope="session")
-async def names(
+async def seller_texts(
     demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
-    """What the seller wrote about himself, longest first."""
-    async with window(browser, tmp_path_factory.mktemp("names"), "names") as seller:
+    """Texts that the seller entered in the settings, longest first."""
+    async with open_window(
+        browser, tmp_path_factory.mktemp("seller-texts"), "seller-texts"
+    ) as seller:
         page = seller.page
         await steps.sign_in(page, demo)
-        await page.goto(f"{demo.app}/settings/shop")
+        await page.goto(f"{demo.app_url}/settings/shop")
         fields = page.locator("input[type=text], input[type=email], textarea")
         typed = [await field.input_value() for field in await fields.all()]
-        who = [t for t in await page.locator(".places-user").all_inner_texts() if t]
-        shop = await page.locator("[name=name]").input_value()
-        await page.goto(f"{demo.app}/settings/connections")
-        who += await page.locator("a[href^='/settings/connections/con_'] b").all_inner_texts()
-    initials = "".join(word[0] for word in re.findall(r"\w+", shop)[:2]).upper()
+        user_names = [t for t in await page.locator(".menu-user").all_inner_texts() if t]
+        shop_name = await page.locator("[name=name]").input_value()
+        await page.goto(f"{demo.app_url}/settings/connections")
+        account_names = await page.locator(
+            "a[href^='/settings/connections/con_'] b"
+        ).all_inner_texts()
+    initials = "".join(word[0] for word in re.findall(r"\w+", shop_name)[:2]).upper()
     lines = [
-        line for text in [*typed, *who, initials, "demo"] for line in text.splitlines() if line
+        line
+        for text in [*typed, *user_names, *account_names, initials, "demo"]
+        for line in text.splitlines()
+        if line
     ]
     return sorted(lines, key=len, reverse=True)
 
 
-async def _walk(client: Window, demo: Demo, names: list[str]) -> None:
-    """Through every page that a client can meet; each speaks one language."""
+async def _check_client_pages(client: Window, demo: Demo, seller_texts: list[str]) -> None:
+    """Open every page of a client and check that it is in one language."""
     page = client.page
 
-    async def reads(name: str) -> None:
-        await client.look(name)
-        assert await foreign(page, names) == [], name
+    async def check(name: str) -> None:
+        await client.check_page(name)
+        assert await find_foreign_words(page, seller_texts) == [], name
 
     amount = {"value": "1000.00", "currency": "RUB"}
-    made = await demo.invoice(
+    invoice = await demo.create_invoice(
         title="¤title",
         description="¤text",
         amount=amount,
@@ -112,84 +119,92 @@ async def _walk(client: Window, demo: Demo, names: list[str]) -> None:
         return_url="https://shop.example/",
         expires_at="2099-12-31T20:59:59Z",
     )
-    await page.goto(made["url"])
-    await reads("pay")
+    await page.goto(invoice["url"])
+    await check("pay")
     await page.locator("form button[type=submit]").click()
-    await reads("pay-wrong")
-    await steps.answer(page, {"email": "lang@example.ru", "phone": "89167654321"})
-    await steps.agree(page)
-    bank_page = await steps.to_bank(page)
-    await page.goto(made["url"])
-    await reads("pay-started")
+    await expect(page.locator("[aria-invalid=true]").first).to_be_visible()
+    await check("pay-wrong")
+    await steps.fill_answers(page, {"email": "lang@example.ru", "phone": "89167654321"})
+    await steps.accept_consent(page)
+    bank_page = await steps.go_to_bank(page)
+    await page.goto(invoice["url"])
+    await check("pay-started")
     await page.locator("a[href*='/wait/']").click()
     await page.wait_for_url("**/wait/*")
-    await reads("waiting")
+    await check("waiting")
     await demo.pay_at_bank(bank_page, steps.NO_MONEY)
     await page.wait_for_url("**?payment=*")
-    await reads("declined")
-    await steps.agree(page)
-    await demo.pay_at_bank(await steps.to_bank(page), steps.MIR)
-    (paid, _) = await demo.payments(made)
+    await check("declined")
+    await steps.accept_consent(page)
+    await demo.pay_at_bank(await steps.go_to_bank(page), steps.MIR)
+    (paid, _) = await demo.list_payments(invoice)
     part = {"amount": {"value": "10.00", "currency": "RUB"}, "reason": "¤reason"}
-    await page.goto(f"{made['url']}")
+    await page.goto(invoice["url"])
     await page.locator("a[href*='/wait/'], a[href*='/r/']").first.click()
     await page.wait_for_url("**/r/*")
-    await demo.api("POST", f"/payments/{paid['id']}/refunds", part)
+    await demo.call_api("POST", f"/payments/{paid['id']}/refunds", part)
     await page.reload()
-    await reads("receipt")
-    await page.goto(made["url"])
-    await reads("closed")
-    other = await demo.invoice(title="¤void")
-    await demo.api("POST", f"/invoices/{other['id']}/void")
-    await page.goto(other["url"])
-    await reads("void")
+    await check("receipt")
+    await page.goto(invoice["url"])
+    await check("closed")
+    voided = await demo.create_invoice(title="¤void")
+    await demo.call_api("POST", f"/invoices/{voided['id']}/void")
+    await page.goto(voided["url"])
+    await check("void")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["ru-RU", "en-US"])
-async def test_every_page_of_a_client_speaks_one_language_by_day_and_by_night(
-    browser: Browser, demo: Demo, pictures: Path, names: list[str], locale: str, scheme: str
+async def test_client_pages_are_in_one_language_and_follow_color_scheme(
+    browser: Browser,
+    demo: Demo,
+    screenshots_dir: Path,
+    seller_texts: list[str],
+    locale: str,
+    scheme: str,
 ) -> None:
-    size = PHONE if (scheme == "dark") == (locale == "ru-RU") else DESK
+    size = PHONE if (scheme == "dark") == (locale == "ru-RU") else DESKTOP
     name = f"{locale[:2]}-{scheme}"
-    options = {"locale": locale, "color_scheme": scheme}
-    async with window(browser, pictures, name, size, **options) as client:
-        await _walk(client, demo, names)
+    async with open_window(
+        browser, screenshots_dir, name, size, locale=locale, color_scheme=scheme
+    ) as client:
+        await _check_client_pages(client, demo, seller_texts)
         assert await client.page.evaluate("document.documentElement.lang") == locale[:2]
         assert await _is_dark(client.page) == (scheme == "dark")
 
 
 async def _is_dark(page: Page) -> bool:
-    ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-    return sum(float(n) for n in re.findall(r"[\d.]+", ground)[:3]) < 3 * 64
+    background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(float(n) for n in re.findall(r"[\d.]+", background)[:3]) < 3 * 64
 
 
-async def test_a_client_chooses_english_and_keeps_it(
-    browser: Browser, demo: Demo, pictures: Path, names: list[str]
+async def test_language_chosen_by_client_is_kept_until_mail(
+    browser: Browser, demo: Demo, screenshots_dir: Path, seller_texts: list[str]
 ) -> None:
-    made = await demo.invoice(title="¤title", ask=ASK[:2])
-    async with window(browser, pictures, "chooses") as client:
+    invoice = await demo.create_invoice(title="¤title", ask=ASK[:2])
+    async with open_window(browser, screenshots_dir, "choose-language") as client:
         page = client.page
-        await page.goto(made["url"])
+        await page.goto(invoice["url"])
         await page.get_by_role("link", name="Read in English").click()
         await expect(page.get_by_role("button", name="Pay")).to_be_visible()
         await page.get_by_role("button", name="Pay").click()
-        assert await foreign(page, names) == []
-        await steps.answer(page, {"email": "en@example.ru", "phone": "+7 916 765 43 21"})
-        await steps.agree(page)
-        await steps.to_bank(page)
+        await expect(page.locator("[aria-invalid=true]").first).to_be_visible()
+        assert await find_foreign_words(page, seller_texts) == []
+        await steps.fill_answers(page, {"email": "en@example.ru", "phone": "+7 916 765 43 21"})
+        await steps.accept_consent(page)
+        await steps.go_to_bank(page)
         await steps.pay_by_card(page)
         await page.wait_for_url("**/r/*")
-        assert await foreign(page, names) == []
-    assert "₽" in (await demo.letter("en@example.ru", 1))["text"]
-    letter = await demo.letter("en@example.ru", 1)
-    rest = letter["text"].replace("¤title", "")
-    for name in names:
-        rest = rest.replace(name, "")
+        assert await find_foreign_words(page, seller_texts) == []
+    mail = await demo.wait_for_mail("en@example.ru", 1)
+    assert "₽" in mail["text"]
+    rest = mail["text"].replace("¤title", "")
+    for seller_text in seller_texts:
+        rest = rest.replace(seller_text, "")
     assert re.findall(r"[А-Яа-яЁё]+", rest) == []
 
 
-CABINET = [
+CABINET_PATHS = [
     *("/", "/invoices", "/invoices/new", "/payments", "/settings", "/settings/shop"),
     *("/settings/connections", "/settings/mail", "/settings/keys", "/settings/jobs"),
     *("/settings/access",),
@@ -198,29 +213,34 @@ CABINET = [
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["ru", "en"])
-async def test_every_page_of_the_cabinet_speaks_one_language_by_day_and_by_night(
-    browser: Browser, demo: Demo, pictures: Path, names: list[str], locale: str, scheme: str
+async def test_cabinet_pages_are_in_one_language_and_follow_color_scheme(
+    browser: Browser,
+    demo: Demo,
+    screenshots_dir: Path,
+    seller_texts: list[str],
+    locale: str,
+    scheme: str,
 ) -> None:
-    size = PHONE if (scheme == "light") == (locale == "ru") else DESK
-    made = await demo.invoice(title="¤title", ask=ASK)
-    titles = [i["title"] for i in (await demo.api("GET", "/invoices?limit=100"))["data"]]
+    size = PHONE if (scheme == "light") == (locale == "ru") else DESKTOP
+    invoice = await demo.create_invoice(title="¤title", ask=ASK)
+    titles = [i["title"] for i in (await demo.call_api("GET", "/invoices?limit=100"))["data"]]
     name = f"cabinet-{locale}-{scheme}"
-    async with window(browser, pictures, name, size, color_scheme=scheme) as seller:
+    async with open_window(browser, screenshots_dir, name, size, color_scheme=scheme) as seller:
         page = seller.page
         await steps.sign_in(page, demo)
-        await _choose(page, demo, locale)
+        await _set_language(page, demo, locale)
         try:
-            for path in [*CABINET, f"/invoices/{made['id']}"]:
-                await page.goto(f"{demo.app}{path}")
-                await seller.look(path.strip("/").replace("/", "-") or "home")
-                assert await foreign(page, [*titles, *names]) == [], path
+            for path in [*CABINET_PATHS, f"/invoices/{invoice['id']}"]:
+                await page.goto(f"{demo.app_url}{path}")
+                await seller.check_page(path.strip("/").replace("/", "-") or "home")
+                assert await find_foreign_words(page, [*titles, *seller_texts]) == [], path
             assert await _is_dark(page) == (scheme == "dark")
         finally:
-            await _choose(page, demo, "ru")
+            await _set_language(page, demo, "ru")
 
 
-async def _choose(page: Page, demo: Demo, locale: str) -> None:
-    """Takes a language for the cabinet."""
-    await page.goto(f"{demo.app}/settings")
+async def _set_language(page: Page, demo: Demo, locale: str) -> None:
+    """Set the language of the cabinet."""
+    await page.goto(f"{demo.app_url}/settings")
     await page.locator(f"button[name=locale][value={locale}]").click()
     await expect(page.locator("html")).to_have_attribute("lang", locale)

@@ -1,4 +1,4 @@
-"""The public page of services at a phone: leafing, buying, with and without scripts."""
+"""The public page of services: browse and pay on a phone, with and without JavaScript."""
 
 from pathlib import Path
 
@@ -6,111 +6,124 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser import steps
 from tests.browser.demo import Demo
-from tests.browser.windows import DESK, Window, window
-from tests.photos import photo
+from tests.browser.windows import DESKTOP, Window, open_window
+from tests.photos import make_photo
 
-UNBROKEN = "Ы" * 100
-SENTENCE = "Очень подробное описание услуги, которое никто не дочитает до конца. " * 20
+LONG_WORD = "Ы" * 100
+LONG_TEXT = "Очень подробное описание услуги, которое никто не дочитает до конца. " * 20
 SLUG = "studio-test"
 
 
-async def add(page: Page, demo: Demo, title: str, price: str, amount: str, text: str = "") -> str:
-    """Adds a service with a photo; gives its id."""
-    await page.goto(f"{demo.app}/services/new")
+async def add_service(
+    page: Page, demo: Demo, title: str, price_kind: str, amount: str, description: str = ""
+) -> str:
+    """Add a service with a photo; return its id. `price_kind` is the label of a radio button."""
+    await page.goto(f"{demo.app_url}/services/new")
     await page.get_by_label("Название", exact=True).fill(title)
-    await page.get_by_label(price, exact=True).check()
+    await page.get_by_label(price_kind, exact=True).check()
     if amount:
         await page.get_by_label("Сумма", exact=True).fill(amount)
-    await page.get_by_label("Описание").fill(text)
-    picture = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(900, 1200)}
-    await page.get_by_label("Выбрать фото").set_input_files(picture)  # type: ignore[arg-type]
+    await page.get_by_label("Описание").fill(description)
+    file = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": make_photo(900, 1200)}
+    await page.get_by_label("Выбрать фото").set_input_files(file)  # type: ignore[arg-type]
     await page.get_by_role("button", name="Добавить услугу").click()
     await page.wait_for_url("**/services/svc_*")
     return page.url.rsplit("/", 1)[-1]
 
 
-async def open_page(seller: Window, demo: Demo) -> None:
-    """Switches the public page on under its name."""
+async def publish_services(seller: Window, demo: Demo) -> None:
+    """Turn the public page of services on, with the address SLUG."""
     page = seller.page
-    await page.goto(f"{demo.app}/services/page")
+    await page.goto(f"{demo.app_url}/services/page")
     if not await page.locator("#on").is_checked():
         await page.get_by_text("Показывать страницу услуг").click()
-    await page.get_by_label("Имя в адресе").fill(SLUG)
+    await page.get_by_label("Адрес страницы").fill(SLUG)
     await page.get_by_role("button", name="Сохранить").click()
     await expect(page.get_by_text("Страница услуг открыта.")).to_be_visible()
-    await seller.look("page")
+    await seller.check_page("page")
 
 
-async def test_a_client_leafs_services_and_pays_one(
-    browser: Browser, demo: Demo, pictures: Path
+async def test_client_chooses_service_and_pays_for_it(
+    browser: Browser, demo: Demo, screenshots_dir: Path
 ) -> None:
-    async with window(browser, pictures, "storefront-seller", DESK) as seller:
+    async with open_window(browser, screenshots_dir, "storefront-seller", DESKTOP) as seller:
         page = seller.page
         await steps.sign_in(page, demo)
-        service = await add(page, demo, "Стрижка", "Точная", "1800", "Час работы мастера")
-        await seller.look("service")
-        await add(page, demo, UNBROKEN, "От суммы", "9999999,99", SENTENCE + UNBROKEN * 3)
-        await seller.look("long-service")
-        await page.goto(f"{demo.app}/services")
-        await seller.look("services")
-        await open_page(seller, demo)
-    async with window(browser, pictures, "storefront") as client:
+        service_id = await add_service(
+            page, demo, "Стрижка", "Точная", "1800", "Час работы мастера"
+        )
+        await seller.check_page("service")
+        await add_service(
+            page, demo, LONG_WORD, "От суммы", "9999999,99", LONG_TEXT + LONG_WORD * 3
+        )
+        await seller.check_page("long-service")
+        await page.goto(f"{demo.app_url}/services")
+        await seller.check_page("services")
+        await publish_services(seller, demo)
+    async with open_window(browser, screenshots_dir, "storefront") as client:
         page = client.page
-        await page.goto(f"{demo.app}/s/{SLUG}")
-        await client.look("list")
-        await page.get_by_role("link", name=UNBROKEN).click()
+        await page.goto(f"{demo.app_url}/s/{SLUG}")
+        await client.check_page("list")
+        await page.get_by_role("link", name=LONG_WORD).click()
         await page.wait_for_url("**/svc_*")
-        await client.look("long")
+        await client.check_page("long")
         await expect(page.get_by_role("link", name="Написать")).to_be_visible()
         await page.get_by_role("link", name="Все услуги").click()
+        await page.wait_for_url(f"**/s/{SLUG}")
         await page.get_by_role("link", name="Стрижка").click()
-        await client.look("service")
+        await page.wait_for_url("**/svc_*")
+        await client.check_page("service")
         await page.get_by_role("button", name="Оплатить").click()
         await page.wait_for_url("**/i/*")
-        await client.look("invoice")
-        first = page.url
-        await page.goto(f"{demo.app}/s/{SLUG}/{service}")
+        await client.check_page("invoice")
+        invoice_url = page.url
+        await page.goto(f"{demo.app_url}/s/{SLUG}/{service_id}")
         await page.get_by_role("button", name="Оплатить").click()
         await page.wait_for_url("**/i/*")
-        assert page.url == first
-        await steps.answer(page, {"email": "buyer@example.ru"})
-        await steps.agree(page)
-        await steps.to_bank(page)
+        assert page.url == invoice_url
+        await steps.fill_answers(page, {"email": "buyer@example.ru"})
+        await steps.accept_consent(page)
+        await steps.go_to_bank(page)
         await steps.pay_by_card(page)
         await page.wait_for_url("**/r/*")
         await expect(page.get_by_text("Стрижка").first).to_be_visible()
 
 
-async def test_the_page_works_in_the_dark_without_scripts(
-    browser: Browser, demo: Demo, pictures: Path
+async def test_storefront_works_in_dark_scheme_without_javascript(
+    browser: Browser, demo: Demo, screenshots_dir: Path
 ) -> None:
-    async with window(browser, pictures, "storefront-dark-seller", DESK) as seller:
+    async with open_window(browser, screenshots_dir, "storefront-dark-seller", DESKTOP) as seller:
         await steps.sign_in(seller.page, demo)
-        await open_page(seller, demo)
-    options = {"java_script_enabled": False, "color_scheme": "dark"}
-    async with window(browser, pictures, "storefront-dark", **options) as client:
+        await publish_services(seller, demo)
+    async with open_window(
+        browser,
+        screenshots_dir,
+        "storefront-dark",
+        java_script_enabled=False,
+        color_scheme="dark",
+    ) as client:
         page = client.page
-        await page.goto(f"{demo.app}/s/{SLUG}")
+        await page.goto(f"{demo.app_url}/s/{SLUG}")
         await page.get_by_role("link", name="Маникюр с покрытием").click()
         await page.wait_for_url("**/svc_*")
-        await page.screenshot(path=pictures / "storefront-dark-service.png", full_page=True)
+        await page.screenshot(path=screenshots_dir / "storefront-dark-service.png", full_page=True)
         await page.get_by_role("button", name="Оплатить").click()
         await page.wait_for_url("**/i/*")
         await expect(page.get_by_role("heading", name="Маникюр с покрытием")).to_be_visible()
 
 
-async def test_the_cabinets_services_fit_a_phone(
-    browser: Browser, demo: Demo, pictures: Path
+async def test_service_pages_of_cabinet_fit_phone(
+    browser: Browser, demo: Demo, screenshots_dir: Path
 ) -> None:
-    async with window(browser, pictures, "services-phone") as seller:
+    async with open_window(browser, screenshots_dir, "services-phone") as seller:
         page = seller.page
         await steps.sign_in(page, demo)
         for path in ("services", "services/new", "services/page", "services/exchange"):
-            await page.goto(f"{demo.app}/{path}")
-            await seller.look(path.replace("/", "-"))
-        await page.goto(f"{demo.app}/services")
+            await page.goto(f"{demo.app_url}/{path}")
+            await seller.check_page(path.replace("/", "-"))
+        await page.goto(f"{demo.app_url}/services")
         await page.locator(".service-link").first.click()
-        await seller.look("one")
-        await page.goto(f"{demo.app}/settings")
+        await seller.check_page("one")
+        await page.goto(f"{demo.app_url}/settings")
         await page.get_by_role("link", name="Услуги").click()
         await page.wait_for_url("**/services")

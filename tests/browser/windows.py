@@ -1,8 +1,8 @@
-"""Browser windows that complain: what no page may ever do is noticed in every page that is open."""
+"""Browser windows that check every open page: foreign hosts, failed requests, console errors."""
 
 import io
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,131 +12,140 @@ from urllib.parse import urlsplit
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
-LOOK = (Path(__file__).parent / "look.js").read_text()
-OURS = {"127.0.0.1"}
-MAX_SHOT = 150 * 1024  # bytes that a page of documentation can bear
-PATIENCE_MS = 30_000  # the machine may be busy with other tests
+from tests.browser.waiting import TIMEOUT_MS
+
+PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
+OWN_HOSTS = {"127.0.0.1"}
+MAX_SCREENSHOT_BYTES = 150 * 1024  # the largest image allowed in the documentation
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 780},
     "is_mobile": True,
     "has_touch": True,
 }
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 
-SHOP_PAGE = "<!doctype html><html lang='ru'><title>Студия</title><h1>Студия</h1></html>"
+STUB_PAGE = "<!doctype html><html lang='ru'><title>Студия</title><h1>Студия</h1></html>"
 
 
-async def picture(page: Page, path: Path) -> None:
-    """Writes what is seen of a page, no larger than a page of documentation can bear."""
+async def save_screenshot(page: Page, path: Path) -> None:
+    """Write a screenshot of the visible part; fails if it is too large for the documentation."""
     _write(path, await page.screenshot(animations="disabled", scale="css"))
 
 
 def _write(path: Path, shot: bytes) -> None:
-    with Image.open(io.BytesIO(shot)) as image:  # 256 colours are a third of the bytes
+    # A palette of 256 colours needs a third of the bytes.
+    with Image.open(io.BytesIO(shot)) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
-    assert size <= MAX_SHOT, f"{path.name} has {size} bytes"
+    assert size <= MAX_SCREENSHOT_BYTES, f"{path.name} has {size} bytes"
 
 
 @dataclass
 class Window:
-    """A browser of one person. `complaints` is all that was wrong with what it showed.
+    """A browser of one user. `problems` collects all problems of the pages it opened.
 
-    `shots` is where pictures for the documentation go, when they are wanted.
+    `screenshots_dir` is the folder of test screenshots; `docs_images_dir` the folder of
+    documentation images, or None when none are made.
     """
 
     page: Page
-    pictures: Path
+    screenshots_dir: Path
     name: str
-    complaints: list[str] = field(default_factory=list)
-    shots: Path | None = None
+    problems: list[str] = field(default_factory=list)
+    docs_images_dir: Path | None = None
 
-    def at(self, page: Page) -> "Window":
-        """The same person's other page, such as one that a link has opened."""
+    def for_page(self, page: Page) -> "Window":
+        """Return a window on another page of the same user, such as one that a link opened."""
         return replace(self, page=page)
 
-    async def look(self, name: str) -> None:
-        """Looks the page over as it is now, and takes its picture."""
+    async def check_page(self, name: str) -> None:
+        """Check the page as it is now (layout, accessibility) and take a screenshot of it."""
         await self.page.wait_for_load_state("load")
-        found = await self.page.evaluate(LOOK)
-        self.complaints += [f"{name}: {what}" for what in found]
+        problems = await self.page.evaluate(PAGE_CHECKS_JS)
+        self.problems += [f"{name}: {problem}" for problem in problems]
         await self.page.evaluate("scrollTo(0, 0)")
         await self.page.screenshot(
-            path=self.pictures / f"{self.name}-{name}.png",
+            path=self.screenshots_dir / f"{self.name}-{name}.png",
             full_page=True,
             animations="disabled",
-            caret="initial",  # hiding it would leave styles behind in the page
+            caret="initial",  # hiding the caret leaves styles in the page
             scale="css",
         )
 
-    async def shoot(self, name: str, at: str = "") -> None:
-        """Takes a picture of what is seen now for the documentation; `at` is scrolled to first."""
-        if self.shots is None:
+    async def save_docs_image(self, name: str, selector: str = "") -> None:
+        """Take an image for the documentation, if wanted; scroll to `selector` first."""
+        if self.docs_images_dir is None:
             return
         await self.page.wait_for_load_state("load")
         await self.page.evaluate("document.activeElement.blur()")
-        place = f"document.querySelector({at!r}).scrollIntoView()" if at else "scrollTo(0, 0)"
-        await self.page.evaluate(place)
-        await picture(self.page, self.shots / f"{name}.png")
+        scroll = (
+            f"document.querySelector({selector!r}).scrollIntoView()"
+            if selector
+            else "scrollTo(0, 0)"
+        )
+        await self.page.evaluate(scroll)
+        await save_screenshot(self.page, self.docs_images_dir / f"{name}.png")
 
 
 @asynccontextmanager
-async def window(
+async def open_window(
     browser: Browser,
-    pictures: Path,
+    screenshots_dir: Path,
     name: str,
-    size: dict[str, Any] = PHONE,
+    size: Mapping[str, Any] = PHONE,
     *,
     shops: Iterable[str] = (),
-    shots: Path | None = None,
+    docs_images_dir: Path | None = None,
     **options: Any,
 ) -> AsyncIterator[Window]:
-    """A fresh browser of a person in Moscow; leaving it fails when a page misbehaved.
+    """Open a fresh browser of a user in Moscow; fail at the end if a page had a problem.
 
-    `shops` are hosts of sellers where links may lead; a page of ours stands there for them.
+    `shops` are hosts of sellers that links may lead to; a stub page is served for them.
     """
     options = {"locale": "ru-RU", "timezone_id": "Europe/Moscow", **size, **options}
     context = await browser.new_context(**options)
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     try:
-        opened = Window(await context.new_page(), pictures, name, shots=shots)
-        _listen(context, opened.complaints, OURS | set(shops))
+        opened = Window(
+            await context.new_page(), screenshots_dir, name, docs_images_dir=docs_images_dir
+        )
+        _watch(context, opened.problems, OWN_HOSTS | set(shops))
         for host in shops:
-            await context.route(re.compile(rf"^https?://{re.escape(host)}/"), _shop)
+            await context.route(re.compile(rf"^https?://{re.escape(host)}/"), _serve_stub)
         yield opened
     finally:
         await context.close()
-    assert not opened.complaints, "\n".join(opened.complaints)
+    assert not opened.problems, "\n".join(opened.problems)
 
 
-async def _shop(route: Any) -> None:
-    await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=SHOP_PAGE)
+async def _serve_stub(route: Any) -> None:
+    await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=STUB_PAGE)
 
 
-def _listen(context: BrowserContext, complaints: list[str], hosts: set[str]) -> None:
-    def asked(request: Request) -> None:
-        address = urlsplit(request.url)
-        if address.scheme in ("http", "https") and address.hostname not in hosts:
-            complaints.append(f"asks another host: {request.url}")
+def _watch(context: BrowserContext, problems: list[str], hosts: set[str]) -> None:
+    def check_host(request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme in ("http", "https") and url.hostname not in hosts:
+            problems.append(f"request to another host: {request.url}")
 
-    def failed(request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # a page that is left drops what it loads
-            complaints.append(f"failed: {request.method} {request.url}: {request.failure}")
+    def check_failure(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # leaving a page aborts its requests
+            problems.append(f"failed: {request.method} {request.url}: {request.failure}")
 
-    def answered(response: Response) -> None:
-        form_again = response.status == 422 and response.request.is_navigation_request()
-        if response.status >= 400 and not form_again:
-            complaints.append(f"{response.status}: {response.request.method} {response.url}")
+    def check_status(response: Response) -> None:
+        is_form_error = response.status == 422 and response.request.is_navigation_request()
+        if response.status >= 400 and not is_form_error:
+            problems.append(f"{response.status}: {response.request.method} {response.url}")
 
-    def said(message: Any) -> None:
-        # What was answered with an error is told above, by its address.
+    def check_console(message: Any) -> None:
+        # Responses with an error status are reported above, with their URL.
         if message.type in ("error", "warning") and "Failed to load" not in message.text:
-            at = f"{message.location['url']}:{message.location['lineNumber']}"
-            complaints.append(f"console: {message.text[:200]} (at {at})")
+            where = f"{message.location['url']}:{message.location['lineNumber']}"
+            problems.append(f"console: {message.text[:200]} (at {where})")
 
-    context.on("request", asked)
-    context.on("requestfailed", failed)
-    context.on("response", answered)
-    context.on("console", said)
-    context.on("weberror", lambda error: complaints.append(f"script: {error.error}"))
+    context.on("request", check_host)
+    context.on("requestfailed", check_failure)
+    context.on("response", check_status)
+    context.on("console", check_console)
+    context.on("weberror", lambda error: problems.append(f"script: {error.error}"))

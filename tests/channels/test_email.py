@@ -1,4 +1,4 @@
-"""Mail over real SMTP: what goes out, what comes back, and who is told the address."""
+"""Mail over real SMTP: message content, server replies, TLS rules, masked addresses."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,16 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope
 
-from sigma.channels.email import MailRefused, Outgoing, SmtpMailer, compose, read_smtp_url
+from sigma.channels.email import (
+    MailRejectedError,
+    OutgoingMail,
+    SmtpMailer,
+    compose,
+    parse_smtp_url,
+)
 from sigma.domain.billing.mail import Attachment
 
-LETTER = Outgoing(
+MAIL = OutgoingMail(
     to="client@example.net",
     from_address="sigma@example.com",
     from_name="Студия «Лак»",
@@ -29,16 +35,16 @@ LETTER = Outgoing(
 )
 
 
-def changed(**more: Any) -> Outgoing:
-    return replace(LETTER, **more)
+def mail_with(**more: Any) -> OutgoingMail:
+    return replace(MAIL, **more)
 
 
-class Post:
-    """A mail server's manners: it answers `rcpt` to an address and `data` to a letter."""
+class SmtpHandler:
+    """SMTP handler that replies `rcpt` to a recipient (when set) and `data` to a message."""
 
     def __init__(self, rcpt: str = "", data: str = "250 Taken as 42") -> None:
         self.rcpt, self.data = rcpt, data
-        self.letters: list[EmailMessage] = []
+        self.messages: list[EmailMessage] = []
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Any, envelope: Envelope, address: str, options: list[str]
@@ -50,109 +56,109 @@ class Post:
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(envelope.content, bytes)
-        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
         return self.data
 
 
 @contextlib.asynccontextmanager
-async def serving(post: Post, **more: Any) -> AsyncIterator[SmtpMailer]:
+async def serving(handler: SmtpHandler, **more: Any) -> AsyncIterator[SmtpMailer]:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(post, hostname="127.0.0.1", loop=loop, **more), "127.0.0.1", 0
+        lambda: SMTP(handler, hostname="127.0.0.1", loop=loop, **more), "127.0.0.1", 0
     )
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield SmtpMailer(f"smtp://127.0.0.1:{port}", timeout_s=3)
 
 
-async def test_a_letter_arrives_whole() -> None:
-    post = Post()
-    async with serving(post) as mailer:
-        assert await mailer.send(LETTER) == "Taken as 42"
-    (got,) = post.letters
-    assert got["subject"] == "Чек на 1 500,00 ₽"
-    assert got["from"].addresses[0].display_name == "Студия «Лак»"
-    assert got["message-id"] == "<mail_1@pay.example.ru>"
-    assert got["reply-to"] == "shop@example.com"
-    assert got["date"]
-    assert got.get_body(("plain",)).get_content().strip() == "Оплата прошла"  # type: ignore[union-attr]
-    assert "<p>" in got.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    (file,) = got.iter_attachments()
-    assert (file.get_filename(), file.get_content()) == ("chek-42.pdf", b"%PDF-1.7")
+async def test_mail_is_delivered_with_headers_bodies_and_attachment() -> None:
+    handler = SmtpHandler()
+    async with serving(handler) as mailer:
+        assert await mailer.send(MAIL) == "Taken as 42"
+    (received,) = handler.messages
+    assert received["subject"] == "Чек на 1 500,00 ₽"
+    assert received["from"].addresses[0].display_name == "Студия «Лак»"
+    assert received["message-id"] == "<mail_1@pay.example.ru>"
+    assert received["reply-to"] == "shop@example.com"
+    assert received["date"]
+    assert received.get_body(("plain",)).get_content().strip() == "Оплата прошла"  # type: ignore[union-attr]
+    assert "<p>" in received.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    (attachment,) = received.iter_attachments()
+    assert (attachment.get_filename(), attachment.get_content()) == ("chek-42.pdf", b"%PDF-1.7")
 
 
 @pytest.mark.parametrize(
     ("answer", "final"), [("550 No such user {}", True), ("451 Try {} later", False)]
 )
-async def test_a_plain_no_is_final_and_a_later_is_not(answer: str, final: bool) -> None:
-    async with serving(Post(rcpt=answer)) as mailer:
-        with pytest.raises(MailRefused) as no:
-            await mailer.send(LETTER)
-    assert no.value.final is final
-    assert no.value.answer.startswith(answer[:3])
+async def test_5xx_reply_is_permanent_and_4xx_is_not(answer: str, final: bool) -> None:
+    async with serving(SmtpHandler(rcpt=answer)) as mailer:
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(MAIL)
+    assert caught.value.is_permanent is final
+    assert caught.value.reply.startswith(answer[:3])
 
 
-async def test_the_servers_words_are_kept_without_the_clients_address() -> None:
-    async with serving(Post(rcpt="550 <CLIENT@example.net> is unknown, {}")) as mailer:
-        with pytest.raises(MailRefused) as no:
-            await mailer.send(LETTER)
-    assert "client" not in no.value.answer.lower()
-    assert "c***@example.net" in no.value.answer
+async def test_server_reply_is_stored_with_masked_client_address() -> None:
+    async with serving(SmtpHandler(rcpt="550 <CLIENT@example.net> is unknown, {}")) as mailer:
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(MAIL)
+    assert "client" not in caught.value.reply.lower()
+    assert "c***@example.net" in caught.value.reply
 
 
-async def test_a_letter_refused_for_what_it_says_is_refused_for_good() -> None:
-    async with serving(Post(data="554 Looks like spam")) as mailer:
-        with pytest.raises(MailRefused) as no:
-            await mailer.send(LETTER)
-    assert no.value.final
+async def test_rejection_of_content_is_permanent() -> None:
+    async with serving(SmtpHandler(data="554 Looks like spam")) as mailer:
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(MAIL)
+    assert caught.value.is_permanent
 
 
-async def test_a_server_that_is_not_there_is_worth_another_try() -> None:
-    with pytest.raises(MailRefused) as no:
-        await SmtpMailer("smtp://127.0.0.1:9", timeout_s=2).send(LETTER)
-    assert not no.value.final
-    assert no.value.answer
+async def test_unreachable_server_is_not_a_permanent_failure() -> None:
+    with pytest.raises(MailRejectedError) as caught:
+        await SmtpMailer("smtp://127.0.0.1:9", timeout_s=2).send(MAIL)
+    assert not caught.value.is_permanent
+    assert caught.value.reply
 
 
-async def test_a_cyrillic_address_goes_where_it_can_and_fails_for_good_where_it_cannot() -> None:
-    post = Post()
-    async with serving(post, enable_SMTPUTF8=True) as mailer:
-        await mailer.send(changed(to="маша@почта.рф"))
-    assert len(post.letters) == 1
-    async with serving(Post(), enable_SMTPUTF8=False) as mailer:
-        with pytest.raises(MailRefused) as no:
-            await mailer.send(changed(to="маша@почта.рф"))
-    assert no.value.final
+async def test_cyrillic_address_needs_smtputf8_and_is_refused_without_it() -> None:
+    handler = SmtpHandler()
+    async with serving(handler, enable_SMTPUTF8=True) as mailer:
+        await mailer.send(mail_with(to="маша@почта.рф"))
+    assert len(handler.messages) == 1
+    async with serving(SmtpHandler(), enable_SMTPUTF8=False) as mailer:
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(mail_with(to="маша@почта.рф"))
+    assert caught.value.is_permanent
 
 
-async def test_a_cyrillic_host_needs_nothing_special() -> None:
-    post = Post()
-    async with serving(post) as mailer:
-        await mailer.send(changed(to="masha@почта.рф"))
-    assert post.letters[0]["to"] == "masha@xn--80a1acny.xn--p1ai"
+async def test_cyrillic_domain_is_sent_as_punycode() -> None:
+    handler = SmtpHandler()
+    async with serving(handler) as mailer:
+        await mailer.send(mail_with(to="masha@почта.рф"))
+    assert handler.messages[0]["to"] == "masha@xn--80a1acny.xn--p1ai"
 
 
-def test_a_long_subject_and_name_keep_every_space() -> None:
-    long = "Чек на 1\u00a0500,00\u00a0₽: Маникюр с покрытием для Анны в студии «Лак» at home"
-    words = long.split(" ")
+def test_long_subject_and_name_keep_all_spaces() -> None:
+    long_text = "Чек на 1\u00a0500,00\u00a0₽: Маникюр с покрытием для Анны в студии «Лак» at home"
+    words = long_text.split(" ")
     for count in range(1, len(words) + 1):
         for start in range(len(words)):
             text = " ".join((words * 2)[start : start + count])
-            raw = compose(changed(subject=text, from_name=text)).as_bytes()
-            # The older parser: the newer one adds spaces to names when it reads them.
+            raw = compose(mail_with(subject=text, from_name=text)).as_bytes()
+            # The legacy parser: the modern policy adds spaces to names when it parses them.
             headers = message_from_bytes(raw)
             assert str(make_header(decode_header(headers["Subject"]))) == text
-            shown, address = parseaddr(headers["From"])
-            assert address == LETTER.from_address
-            assert str(make_header(decode_header(shown))) == text
+            display_name, address = parseaddr(headers["From"])
+            assert address == MAIL.from_address
+            assert str(make_header(decode_header(display_name))) == text
             assert max(map(len, raw.splitlines())) < 998
 
 
 @pytest.mark.parametrize("field", ["subject", "from_name", "message_id"])
-def test_no_text_can_begin_another_header(field: str) -> None:
-    letter = compose(changed(**{field: "a\r\nBcc: victim@example.org\n\u2028b"}))
-    assert letter["bcc"] is None
-    head = letter.as_bytes().partition(b"\r\n\r\n")[0]
+def test_line_breaks_in_fields_cannot_inject_headers(field: str) -> None:
+    mail = compose(mail_with(**{field: "a\r\nBcc: victim@example.org\n\u2028b"}))
+    assert mail["bcc"] is None
+    head = mail.as_bytes().partition(b"\r\n\r\n")[0]
     assert b"\r\nBcc" not in head
 
 
@@ -160,10 +166,10 @@ def test_no_text_can_begin_another_header(field: str) -> None:
     "address",
     ["", "client", "a@b\r\nBcc: c@d", "a b@c.ru", "a@b,c@d", "<a@b.ru>", "a@", "@b.ru", "a@b\n"],
 )
-def test_what_is_no_address_is_refused_for_good(address: str) -> None:
-    with pytest.raises(MailRefused) as no:
-        compose(changed(to=address))
-    assert no.value.final
+def test_invalid_address_is_refused_permanently(address: str) -> None:
+    with pytest.raises(MailRejectedError) as caught:
+        compose(mail_with(to=address))
+    assert caught.value.is_permanent
 
 
 @pytest.mark.parametrize(
@@ -177,20 +183,20 @@ def test_what_is_no_address_is_refused_for_good(address: str) -> None:
         ("smtp://localhost:25", 25, False, False),
     ],
 )
-def test_only_a_near_server_is_spoken_to_in_the_clear(
+def test_only_local_or_opted_out_server_is_used_without_tls(
     url: str, port: int, tls: bool, start_tls: bool
 ) -> None:
-    server = read_smtp_url(url)
-    assert (server.port, server.tls, server.start_tls) == (port, tls, start_tls)
+    server = parse_smtp_url(url)
+    assert (server.port, server.use_tls, server.start_tls) == (port, tls, start_tls)
 
 
-def test_a_password_may_hold_any_sign() -> None:
-    server = read_smtp_url("smtp://me%40shop.ru:p%40ss%3Aw%2Ford@mail.ru")
+def test_credentials_in_url_are_percent_decoded() -> None:
+    server = parse_smtp_url("smtp://me%40shop.ru:p%40ss%3Aw%2Ford@mail.ru")
     assert (server.username, server.password) == ("me@shop.ru", "p@ss:w/ord")
 
 
 @pytest.mark.parametrize("url", ["", "mail.ru", "http://mail.ru", "smtp://", "smtp://a\r\nb"])
-def test_what_is_no_mail_server_is_refused_at_once(url: str) -> None:
+def test_invalid_smtp_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         SmtpMailer(url)
 

@@ -1,4 +1,4 @@
-"""Goods and orders of a community: prices both ways, who may read them, what is sent."""
+"""VK market: prices in both directions, items, access, photos, orders."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.channels.vk import market
-from sigma.channels.vk.client import Vk
-from sigma.channels.vk.errors import Later, NeedsPerson
+from sigma.channels.vk.client import VkClient
+from sigma.channels.vk.errors import NeedsOwnerError, RetryLaterError
+from sigma.domain.catalogue.market_item import MarketItemDraft
 from sigma.domain.catalogue.service import PriceKind
 from sigma.domain.money import Money
-from tests.channels.vk_line import Line, said, talking
-from tests.providers.lines import http
+from tests.channels.vk_server import VkServer, json_response, open_vk
+from tests.providers.scripted_server import http_response
 
 JPEG = b"\xff\xd8\xff\xe0picture"
-DRAFT = market.Draft("Портрет", "Час съёмки, двадцать снимков", Money(4500_00), photo_id=7)
+DRAFT = MarketItemDraft("Портрет", "Час съёмки, двадцать снимков", Money(4500_00), photo_id=7)
 ITEM: dict[str, Any] = {
     "id": 9876,
     "owner_id": -123456,
@@ -38,8 +39,8 @@ ITEM: dict[str, Any] = {
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[tuple[Vk, Line]]:
-    async with talking() as pair:
+async def vk_and_server() -> AsyncIterator[tuple[VkClient, VkServer]]:
+    async with open_vk() as pair:
         yield pair
 
 
@@ -50,27 +51,29 @@ def priced(**price: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("minor", "sent"), [(4500_00, "4500"), (4500_50, "4500.50"), (1, "0.01"), (10_00, "10")]
 )
-async def test_a_price_goes_in_as_roubles(wire: tuple[Vk, Line], minor: int, sent: str) -> None:
-    vk, line = wire
-    line.say({"market_item_id": 5})
-    await market.add(vk, 123456, replace(DRAFT, amount=Money(minor)))
-    assert line.heard[0].form["price"] == sent
+async def test_price_is_sent_in_roubles(
+    vk_and_server: tuple[VkClient, VkServer], minor: int, sent: str
+) -> None:
+    vk, vk_server = vk_and_server
+    vk_server.queue_responses({"market_item_id": 5})
+    await market.add_item(vk, 123456, replace(DRAFT, amount=Money(minor)))
+    assert vk_server.requests[0].form["price"] == sent
 
 
 @pytest.mark.parametrize(
     ("amount", "minor"), [("450000", 4500_00), ("1", 1), (450_050, 4500_50), ("0", 0)]
 )
-def test_a_price_comes_out_as_kopecks(amount: object, minor: int) -> None:
+def test_price_is_parsed_from_kopecks(amount: object, minor: int) -> None:
     price = {"amount": amount, "currency": {"name": "RUB"}}
-    assert market.price_out(price) == Money(minor)
+    assert market.parse_price(price) == Money(minor)
 
 
 @given(st.integers(0, 10**12))
-def test_a_price_survives_the_way_there_and_back(minor: int) -> None:
-    roubles = market.price_in(Money(minor))
+def test_price_survives_round_trip(minor: int) -> None:
+    roubles = market.encode_price(Money(minor))
     whole, _, part = roubles.partition(".")
-    told = str(int(whole) * 100 + int(part or "0"))  # as VK tells it
-    assert market.price_out({"amount": told}) == Money(minor)
+    kopecks = str(int(whole) * 100 + int(part or "0"))  # the format of VK responses
+    assert market.parse_price({"amount": kopecks}) == Money(minor)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +90,8 @@ def test_a_price_survives_the_way_there_and_back(minor: int) -> None:
         {"amount": "١٢"},
     ],
 )
-def test_a_strange_price_is_no_price(price: dict[str, Any]) -> None:
-    assert market.price_out(price) is None
+def test_unreadable_price_is_none(price: dict[str, Any]) -> None:
+    assert market.parse_price(price) is None
 
 
 @pytest.mark.parametrize(
@@ -101,19 +104,19 @@ def test_a_strange_price_is_no_price(price: dict[str, Any]) -> None:
         ({"currency": {"name": "XXX"}}, PriceKind.AGREEMENT, None),
     ],
 )
-def test_how_a_price_is_meant_is_read(
-    price: dict[str, Any], kind: PriceKind, amount: Money | None
-) -> None:
-    item = market.read_item(priced(**price))
+def test_price_kind_is_parsed(price: dict[str, Any], kind: PriceKind, amount: Money | None) -> None:
+    item = market.parse_item(priced(**price))
     assert (item.price_kind, item.amount) == (kind, amount)
 
 
-async def test_items_are_read_whole_and_hidden_ones_too(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
+async def test_items_are_listed_with_hidden_and_rejected_ones(
+    vk_and_server: tuple[VkClient, VkServer],
+) -> None:
+    vk, vk_server = vk_and_server
     rejected = {**ITEM, "id": 2, "availability": 2, "reject_info": {"title": "Отклонено"}}
-    line.say({"count": 2, "items": [ITEM, rejected]})
-    first, second = [one async for one in market.every_item(vk, 123456)]
-    assert line.asked == [
+    vk_server.queue_responses({"count": 2, "items": [ITEM, rejected]})
+    first, second = [item async for item in market.iterate_items(vk, 123456)]
+    assert vk_server.calls == [
         (
             "market.get",
             {
@@ -125,40 +128,43 @@ async def test_items_are_read_whole_and_hidden_ones_too(wire: tuple[Vk, Line]) -
             },
         )
     ]
-    assert (first.id, first.title, first.available) == (9876, "Portrait session", True)
+    assert (first.id, first.title, first.is_available) == (9876, "Portrait session", True)
     assert (first.photo_id, first.category_id) == (11, 3)
     assert first.photo_url == "https://sun1.example/1.jpg"
-    assert (second.available, second.rejected) == (False, "Отклонено")
+    assert (second.is_available, second.rejection_reason) == (False, "Отклонено")
 
 
-async def test_every_item_is_read_page_by_page(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
-    line.say({"count": 201, "items": [{**ITEM, "id": n + 1} for n in range(200)]})
-    line.say({"count": 201, "items": [{**ITEM, "id": 201}]})
-    assert [one.id async for one in market.every_item(vk, 123456)] == list(range(1, 202))
-    assert [form["offset"] for _, form in line.asked] == ["0", "200"]
+async def test_items_are_listed_page_by_page(vk_and_server: tuple[VkClient, VkServer]) -> None:
+    vk, vk_server = vk_and_server
+    vk_server.queue_responses({"count": 201, "items": [{**ITEM, "id": n + 1} for n in range(200)]})
+    vk_server.queue_responses({"count": 201, "items": [{**ITEM, "id": 201}]})
+    assert [item.id async for item in market.iterate_items(vk, 123456)] == list(range(1, 202))
+    assert [form["offset"] for _, form in vk_server.calls] == ["0", "200"]
 
 
-async def test_whether_goods_may_be_read_is_tried(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
-    line.say({"count": 0, "items": []})
-    line.refuse(27)
-    line.refuse(15)
-    assert [await market.probe(vk, 123456) for _ in range(3)] == ["ok", "27", "15"]
-    line.refuse(5)
-    with pytest.raises(NeedsPerson):
-        await market.probe(vk, 123456)
+async def test_market_access_is_probed(vk_and_server: tuple[VkClient, VkServer]) -> None:
+    vk, vk_server = vk_and_server
+    vk_server.queue_responses({"count": 0, "items": []})
+    vk_server.queue_errors(27)
+    vk_server.queue_errors(15)
+    assert [await market.probe_access(vk, 123456) for _ in range(3)] == ["ok", "27", "15"]
+    vk_server.queue_errors(5)
+    with pytest.raises(NeedsOwnerError):
+        await market.probe_access(vk, 123456)
 
 
-async def test_a_new_item_is_sent_with_all_its_fields(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
-    line.say({"market_item_id": 9876}, 9877, 1)
-    assert await market.add(vk, 123456, DRAFT) == 9876
-    assert await market.add(vk, 123456, replace(DRAFT, amount=None, available=False)) == 9877
-    await market.edit(vk, 123456, 9876, DRAFT)
+async def test_item_is_added_and_edited_with_all_fields(
+    vk_and_server: tuple[VkClient, VkServer],
+) -> None:
+    vk, vk_server = vk_and_server
+    vk_server.queue_responses({"market_item_id": 9876}, 9877, 1)
+    assert await market.add_item(vk, 123456, DRAFT) == 9876
+    unavailable = replace(DRAFT, amount=None, is_available=False)
+    assert await market.add_item(vk, 123456, unavailable) == 9877
+    await market.edit_item(vk, 123456, 9876, DRAFT)
     common = {"owner_id": "-123456", "name": "Портрет", "category_id": "1", "main_photo_id": "7"}
     common["description"] = DRAFT.description
-    assert line.asked == [
+    assert vk_server.calls == [
         ("market.add", {**common, "deleted": "0", "price": "4500"}),
         ("market.add", {**common, "deleted": "1"}),
         ("market.edit", {**common, "deleted": "0", "price": "4500", "item_id": "9876"}),
@@ -166,7 +172,7 @@ async def test_a_new_item_is_sent_with_all_its_fields(wire: tuple[Vk, Line]) -> 
 
 
 @pytest.mark.parametrize(
-    ("draft", "why"),
+    ("draft", "field"),
     [
         (replace(DRAFT, title="Арт"), "title"),
         (replace(DRAFT, title="Ж" * 101), "title"),
@@ -175,35 +181,37 @@ async def test_a_new_item_is_sent_with_all_its_fields(wire: tuple[Vk, Line]) -> 
         (replace(DRAFT, photo_id=0), "photo"),
     ],
 )
-async def test_what_vk_would_refuse_is_not_sent(
-    wire: tuple[Vk, Line], draft: market.Draft, why: str
+async def test_invalid_item_draft_is_not_sent(
+    vk_and_server: tuple[VkClient, VkServer], draft: MarketItemDraft, field: str
 ) -> None:
-    vk, line = wire
-    with pytest.raises(ValueError, match=why):
-        await market.add(vk, 123456, draft)
-    assert line.heard == []
+    vk, vk_server = vk_and_server
+    with pytest.raises(ValueError, match=field):
+        await market.add_item(vk, 123456, draft)
+    assert vk_server.requests == []
 
 
-async def test_a_picture_of_an_item_goes_over_the_upload_server(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
-    line.say({"upload_url": f"{line.url}/upload?act=goods&hash=x"})
-    line.answers.append(http(200, b'{"sha":"1","secret":"2"}'))
-    line.say({"photo_id": 7})
-    assert await market.photo(vk, 123456, JPEG, "a.jpg") == 7
-    upload = line.heard[1]
-    assert (upload.verb, upload.target) == ("POST", "/upload?act=goods&hash=x")
+async def test_item_photo_is_uploaded_and_saved(vk_and_server: tuple[VkClient, VkServer]) -> None:
+    vk, vk_server = vk_and_server
+    vk_server.queue_responses({"upload_url": f"{vk_server.url}/upload?act=goods&hash=x"})
+    vk_server.responses.append(http_response(200, b'{"sha":"1","secret":"2"}'))
+    vk_server.queue_responses({"photo_id": 7})
+    assert await market.upload_photo(vk, 123456, JPEG, "a.jpg") == 7
+    upload = vk_server.requests[1]
+    assert (upload.http_method, upload.target) == ("POST", "/upload?act=goods&hash=x")
     assert "authorization" not in upload.headers
     assert b'name="file"; filename="a.jpg"' in upload.body
     assert JPEG in upload.body
-    assert line.heard[2].form == {"upload_response": '{"sha":"1","secret":"2"}'}
+    assert vk_server.requests[2].form == {"upload_response": '{"sha":"1","secret":"2"}'}
 
 
-async def test_payment_and_receipt_are_written_to_an_order(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
+async def test_order_payment_status_and_receipt_link_are_sent(
+    vk_and_server: tuple[VkClient, VkServer],
+) -> None:
+    vk, vk_server = vk_and_server
     await market.edit_order(
         vk, 777, 31, payment_status="paid", receipt_link="https://shop.example/r/1"
     )
-    assert line.asked == [
+    assert vk_server.calls == [
         (
             "market.editOrder",
             {
@@ -216,9 +224,9 @@ async def test_payment_and_receipt_are_written_to_an_order(wire: tuple[Vk, Line]
     ]
 
 
-async def test_an_order_is_read(wire: tuple[Vk, Line]) -> None:
-    vk, line = wire
-    told = {
+async def test_order_is_parsed(vk_and_server: tuple[VkClient, VkServer]) -> None:
+    vk, vk_server = vk_and_server
+    raw_order = {
         "id": 31,
         "group_id": 123456,
         "user_id": 777,
@@ -230,19 +238,19 @@ async def test_an_order_is_read(wire: tuple[Vk, Line]) -> None:
         "comment": "Позвоните",
         "preview_order_items": [{"owner_id": -123456, "item_id": 9876, "quantity": 1}],
     }
-    line.say({"count": 2, "items": [told, {"id": 0}]})
-    (order,) = await market.orders(vk, 123456)
+    vk_server.queue_responses({"count": 2, "items": [raw_order, {"id": 0}]})
+    (order,) = await market.list_orders(vk, 123456)
     assert (order.id, order.user_id, order.display_id, order.status) == (31, 777, "777-31", 0)
     assert (order.total, order.items) == (Money(4500_00), ((9876, 1),))
     assert "Позвоните" not in repr(order)
 
 
 @pytest.mark.parametrize("answer", [{"response": {}}, {"response": {"market_item_id": "5"}}])
-async def test_an_item_without_a_number_may_have_been_added(
-    wire: tuple[Vk, Line], answer: dict[str, Any]
+async def test_add_response_without_id_means_item_may_have_been_added(
+    vk_and_server: tuple[VkClient, VkServer], answer: dict[str, Any]
 ) -> None:
-    vk, line = wire
-    line.answers.append(said(answer))
-    with pytest.raises(Later) as lost:
-        await market.add(vk, 123456, DRAFT)
-    assert lost.value.lost
+    vk, vk_server = vk_and_server
+    vk_server.responses.append(json_response(answer))
+    with pytest.raises(RetryLaterError) as caught:
+        await market.add_item(vk, 123456, DRAFT)
+    assert caught.value.is_outcome_unknown

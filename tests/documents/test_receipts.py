@@ -1,4 +1,4 @@
-"""The receipt as a file and as letters: the same facts everywhere, whatever a seller writes."""
+"""Receipts as PDF and mail: the same facts in each, and seller texts are never markup."""
 
 import io
 from dataclasses import replace
@@ -6,22 +6,22 @@ from dataclasses import replace
 import pypdf
 import pytest
 
-from sigma.documents import attention_mail, receipt_mail, receipt_pdf, refund_mail
-from sigma.documents import test_mail as trial_mail
+from sigma.documents.mails import attention_mail, receipt_mail, refund_mail, trial_mail
+from sigma.documents.pdf import receipt_pdf
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import refund as refunds
-from sigma.domain.billing.invoice import Invoice, Item
+from sigma.domain.billing.invoice import Invoice, InvoiceItem
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Attention, Payment, Status
 from sigma.domain.billing.receipt import Receipt, build_receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.money import Money
-from sigma.texts import Words
-from sigma.texts.receipt_view import slip
+from sigma.texts import Translator
+from sigma.texts.receipt_view import build_receipt_view
 
-MOMENT = 1_795_518_300_000_000  # 24 November 2026, 14:05 in Moscow
+AT_US = 1_795_518_300_000_000  # 24 November 2026, 14:05 in Moscow
 LINK = "https://pay.example.ru/r/AbCdEf0123456789AbCdEf"
-RU, EN = Words("ru"), Words("en")
+RU, EN = Translator("ru"), Translator("en")
 SELLER = Seller(
     SellerKind.IP,
     "ИП Проверкин Пётр Петрович",
@@ -30,10 +30,8 @@ SELLER = Seller(
     phone="+79161234567",
     email="shop@example.com",
 )
-SHOP = Shop("shp_1", "Студия", MOMENT, SELLER)
-INVOICE = Invoice(
-    "inv_1", "shp_1", 42, "tok", InvoiceStatus.PAID, "Маникюр", Money(150_000), MOMENT
-)
+SHOP = Shop("shp_1", "Студия", AT_US, SELLER)
+INVOICE = Invoice("inv_1", "shp_1", 42, "tok", InvoiceStatus.PAID, "Маникюр", Money(150_000), AT_US)
 
 
 def receipt(
@@ -46,14 +44,14 @@ def receipt(
         amount=invoice.amount,
         mask=mask,
         brand="mir",
-        paid_at=MOMENT,
+        paid_at_us=AT_US,
         invoice=invoice,
         shop=shop,
-        now=MOMENT,
+        now_us=AT_US,
     )
 
 
-def back(minor: int, status: refunds.Status = refunds.Status.SUCCEEDED) -> Refund:
+def refund(minor: int, status: refunds.Status = refunds.Status.SUCCEEDED) -> Refund:
     return Refund(
         f"ref_{minor}",
         "shp_1",
@@ -63,21 +61,21 @@ def back(minor: int, status: refunds.Status = refunds.Status.SUCCEEDED) -> Refun
         "op",
         Money(minor),
         status,
-        MOMENT,
+        AT_US,
         "usr_1",
-        finished_at=MOMENT if status is refunds.Status.SUCCEEDED else None,
+        finished_at_us=AT_US if status is refunds.Status.SUCCEEDED else None,
     )
 
 
-def read(pdf: bytes) -> str:
+def pdf_text(pdf: bytes) -> str:
     pages = pypdf.PdfReader(io.BytesIO(pdf)).pages
     assert len(pages) == 1
     return pages[0].extract_text().replace("\u00a0", " ")
 
 
-def test_the_pdf_names_seller_sum_card_and_time() -> None:
-    text = read(receipt_pdf(receipt(), (), RU, LINK))
-    for words in (
+def test_pdf_contains_seller_amount_card_and_time() -> None:
+    text = pdf_text(receipt_pdf(receipt(), (), RU, LINK))
+    for fact in (
         "1 500,00 ₽",
         "Одна тысяча пятьсот рублей 00 копеек",
         "24 ноября 2026, 14:05 (МСК)",
@@ -86,90 +84,95 @@ def test_the_pdf_names_seller_sum_card_and_time() -> None:
         "500100732259",
         "не кассовый чек",
     ):
-        assert words in text, words
+        assert fact in text, fact
 
 
-def test_the_same_receipt_is_the_same_bytes() -> None:
+def test_pdf_of_same_receipt_has_same_bytes() -> None:
     assert receipt_pdf(receipt(), (), RU, LINK) == receipt_pdf(receipt(), (), RU, LINK)
 
 
 @pytest.mark.parametrize(
-    "sly",
+    "markup",
     ["#panic()", '#read("/etc/passwd")', "$x$ *b* _i_ `c` \\ // --", "] } ) \" '", "@a <b> = c"],
 )
-def test_what_a_seller_writes_is_text_and_never_a_programme(sly: str) -> None:
-    text = read(receipt_pdf(receipt(replace(INVOICE, title=sly)), (), RU, LINK))
-    assert sly.replace(" ", "") in text.replace(" ", "").replace("\n", "")
+def test_typst_markup_in_seller_text_is_not_executed(markup: str) -> None:
+    text = pdf_text(receipt_pdf(receipt(replace(INVOICE, title=markup)), (), RU, LINK))
+    assert markup.replace(" ", "") in text.replace(" ", "").replace("\n", "")
 
 
-def test_a_hundred_items_stay_on_one_page() -> None:
-    many = tuple(Item(f"Услуга {n}", "1.5", Money(10_000)) for n in range(100))
-    text = read(receipt_pdf(receipt(replace(INVOICE, items=many)), (), EN, LINK))
+def test_receipt_with_hundred_items_has_one_page() -> None:
+    items = tuple(InvoiceItem(f"Услуга {n}", "1.5", Money(10_000)) for n in range(100))
+    text = pdf_text(receipt_pdf(receipt(replace(INVOICE, items=items)), (), EN, LINK))
     assert "Услуга 99" in text
     assert "1.5 × ₽100.00" in text
 
 
-def test_refunds_are_taken_from_the_total_and_failed_ones_are_not_told() -> None:
-    told = (
-        back(50_000),
-        back(10_000, refunds.Status.PENDING),
-        back(7_700, refunds.Status.FAILED),
+def test_refunds_reduce_net_amount_and_failed_ones_are_hidden() -> None:
+    refunds_made = (
+        refund(50_000),
+        refund(10_000, refunds.Status.PENDING),
+        refund(7_700, refunds.Status.FAILED),
     )
-    shown = slip(receipt(), told, RU)
-    assert shown.net == "1\u00a0000,00\u00a0₽"
-    assert [value for _, value in shown.refunds] == ["−500,00\u00a0₽", "−100,00\u00a0₽"]
-    assert not shown.fully_refunded
-    assert slip(receipt(), (back(150_000),), RU).fully_refunded
-    assert slip(receipt(), (), RU).net == ""
+    view = build_receipt_view(receipt(), refunds_made, RU)
+    assert view.net_amount == "1\u00a0000,00\u00a0₽"
+    assert [value for _, value in view.refund_rows] == ["−500,00\u00a0₽", "−100,00\u00a0₽"]
+    assert not view.is_fully_refunded
+    assert build_receipt_view(receipt(), (refund(150_000),), RU).is_fully_refunded
+    assert build_receipt_view(receipt(), (), RU).net_amount == ""
 
 
-def test_a_payment_without_a_card_has_no_card_line() -> None:
-    assert all("Карта" not in label for label, _ in slip(receipt(mask=""), (), RU).rows)
+def test_payment_without_card_has_no_card_row() -> None:
+    assert all(
+        "Карта" not in label
+        for label, _ in build_receipt_view(receipt(mask=""), (), RU).detail_rows
+    )
 
 
-def test_the_letter_says_what_the_slip_says_in_text_and_in_html() -> None:
-    letter = receipt_mail(receipt(), (), RU, LINK)
-    assert letter.subject == "Чек на 1\u00a0500,00\u00a0₽: Маникюр"
-    shown = slip(receipt(), (), RU)
-    facts = [shown.sum, shown.in_words, shown.seller, LINK]
-    facts += [value for _, value in (*shown.rows, *shown.seller_rows)]
+def test_receipt_mail_contains_all_receipt_facts_in_text_and_html() -> None:
+    mail = receipt_mail(receipt(), (), RU, LINK)
+    assert mail.subject == "Квитанция на 1\u00a0500,00\u00a0₽: Маникюр"
+    view = build_receipt_view(receipt(), (), RU)
+    facts = [view.amount, view.amount_in_words, view.seller_name, LINK]
+    facts += [value for _, value in (*view.detail_rows, *view.seller_rows)]
     for fact in facts:
-        assert fact in letter.text, fact
-        assert fact in letter.html, fact
-    (file,) = letter.attachments
-    assert (file.name, file.media_type) == ("chek-42.pdf", "application/pdf")
-    assert file.data == receipt_pdf(receipt(), (), RU, LINK)
+        assert fact in mail.text, fact
+        assert fact in mail.html, fact
+    (attachment,) = mail.attachments
+    assert (attachment.name, attachment.media_type) == ("kvitanciya-42.pdf", "application/pdf")
+    assert attachment.data == receipt_pdf(receipt(), (), RU, LINK)
 
 
-def test_a_letter_loads_nothing_and_runs_nothing() -> None:
+def test_receipt_mail_has_no_scripts_or_remote_resources() -> None:
     html = receipt_mail(receipt(replace(INVOICE, title="<script>x</script>")), (), RU, LINK).html
     assert "&lt;script&gt;" in html
-    for wrong in ("<script", "<img", "<link", "url("):
-        assert wrong not in html
+    for forbidden in ("<script", "<img", "<link", "url("):
+        assert forbidden not in html
 
 
-def test_news_of_a_refund_is_about_the_sum_given_back() -> None:
-    letter = refund_mail(receipt(), back(50_000), (back(50_000),), EN, LINK)
-    assert letter.subject == "Refund of ₽500.00: Маникюр"
-    assert "₽1,000.00" in letter.text
-    assert letter.text.startswith("The seller returned money to you: ₽500.00\n")
+def test_refund_mail_names_refunded_amount() -> None:
+    mail = refund_mail(receipt(), refund(50_000), (refund(50_000),), EN, LINK)
+    assert mail.subject == "Refund of ₽500.00: Маникюр"
+    assert "₽1,000.00" in mail.text
+    assert mail.text.startswith("The seller made a refund: ₽500.00\n")
 
 
-def test_the_owner_is_told_of_every_kind_of_trouble_with_a_link() -> None:
+def test_owner_is_mailed_about_every_attention_kind_with_link() -> None:
     payment = Payment(
         "pay_1", "shp_1", "inv_1", "con_1", "yookassa", "op", "t", Money(150_000),
-        Status.CAPTURED, MOMENT,
+        Status.CAPTURED, AT_US,
     )  # fmt: skip
-    letters = {
-        attention_mail(payment, str(why), "https://x.ru/payments/pay_1", SHOP, words).text
-        for why in Attention
-        for words in (RU, EN)
+    mail_texts = {
+        attention_mail(
+            payment, str(attention), "https://x.ru/payments/pay_1", SHOP, translator
+        ).text
+        for attention in Attention
+        for translator in (RU, EN)
     }
-    assert len(letters) == 2 * len(Attention)
-    assert all("https://x.ru/payments/pay_1" in text and "500" in text for text in letters)
+    assert len(mail_texts) == 2 * len(Attention)
+    assert all("https://x.ru/payments/pay_1" in text and "500" in text for text in mail_texts)
 
 
-def test_a_test_letter_names_the_shop() -> None:
-    letter = trial_mail(SHOP, RU)
-    assert "Студия" in letter.subject
-    assert letter.attachments == ()
+def test_trial_mail_names_the_shop() -> None:
+    mail = trial_mail(SHOP, RU)
+    assert "Студия" in mail.subject
+    assert mail.attachments == ()

@@ -1,4 +1,4 @@
-"""What a card says follows from the facts alone."""
+"""Invoice cards: their content depends only on the invoice, its payments and refunds."""
 
 from dataclasses import replace
 
@@ -7,59 +7,83 @@ import pytest
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Status
-from sigma.domain.messaging.card import Face, Taken, look_of
+from sigma.domain.messaging.card import CapturedPayment, CardState, card_content
 from sigma.domain.money import Money
-from tests.domain.objects import NOW
-from tests.domain.objects import invoice as make_invoice
-from tests.domain.objects import payment as make_payment
+from tests.domain.factories import NOW_US
+from tests.domain.factories import invoice as make_invoice
+from tests.domain.factories import payment as make_payment
 
-OPEN, OVER = make_invoice(), make_invoice(expires_at=NOW - 1)
+OPEN, EXPIRED = make_invoice(), make_invoice(expires_at_us=NOW_US - 1)
 PAID = make_payment(status=Status.CAPTURED)
-ALL = PAID.amount.minor
+PAID_MINOR = PAID.amount.minor
 VOID = replace(OPEN, status=invoices.Status.VOID)
 FULL = make_invoice(max_payments=2, paid_count=2, status=invoices.Status.PAID)
 
 
 @pytest.mark.parametrize(
-    ("invoice", "backs", "opened", "face"),
+    ("invoice", "refunds_minor", "opened_at_us", "expected"),
     [
-        (OPEN, [], None, Face.ISSUED),
-        (OPEN, [], NOW, Face.OPENED),
-        (OPEN, [0], None, Face.PAID),  # by somebody who had the link from elsewhere
-        (OPEN, [0], NOW, Face.PAID),
-        (OPEN, [1], NOW, Face.PART_REFUNDED),
-        (OPEN, [ALL], NOW, Face.REFUNDED),
-        (OPEN, [ALL, 0], NOW, Face.PAID),  # one too many was given back: the other one counts
-        (OPEN, [ALL, ALL], NOW, Face.REFUNDED),
-        (VOID, [], NOW, Face.VOID),
-        (VOID, [0], NOW, Face.PAID),  # money came all the same: the client must see it
-        (OVER, [], NOW, Face.EXPIRED),
-        (OVER, [0], NOW, Face.PAID),
-        (FULL, [], NOW, Face.FULL),
-        (FULL, [0], NOW, Face.PAID),
+        (OPEN, [], None, CardState.ISSUED),
+        (OPEN, [], NOW_US, CardState.OPENED),
+        (OPEN, [0], None, CardState.PAID),  # paid by another person who has the link
+        (OPEN, [0], NOW_US, CardState.PAID),
+        (OPEN, [1], NOW_US, CardState.PART_REFUNDED),
+        (OPEN, [PAID_MINOR], NOW_US, CardState.REFUNDED),
+        (OPEN, [PAID_MINOR, 0], NOW_US, CardState.PAID),  # the payment that is not refunded counts
+        (OPEN, [PAID_MINOR, PAID_MINOR], NOW_US, CardState.REFUNDED),
+        (VOID, [], NOW_US, CardState.VOID),
+        (
+            VOID,
+            [0],
+            NOW_US,
+            CardState.PAID,
+        ),  # money arrived although it is void: the client must see it
+        (EXPIRED, [], NOW_US, CardState.EXPIRED),
+        (EXPIRED, [0], NOW_US, CardState.PAID),
+        (FULL, [], NOW_US, CardState.FULL),
+        (FULL, [0], NOW_US, CardState.PAID),
     ],
 )
-def test_a_card_says_what_the_facts_say(
-    invoice: Invoice, backs: list[int], opened: int | None, face: Face
+def test_card_state_follows_invoice_payments_and_refunds(
+    invoice: Invoice, refunds_minor: list[int], opened_at_us: int | None, expected: CardState
 ) -> None:
     assert PAID.amount > Money(1)
-    assert look_of(invoice, [Taken(PAID, back) for back in backs], opened, NOW).face is face
+    assert (
+        card_content(
+            invoice,
+            [CapturedPayment(PAID, refunded_minor) for refunded_minor in refunds_minor],
+            opened_at_us,
+            NOW_US,
+        ).state
+        is expected
+    )
 
 
-def test_a_second_refund_in_part_is_another_look() -> None:
-    looks = [look_of(OPEN, [Taken(PAID, back)], NOW, NOW) for back in (100, 250)]
-    assert [look.back for look in looks] == [Money(100), Money(250)]
-    assert looks[0].face is looks[1].face
-    assert looks[0].mark != looks[1].mark
+def test_second_partial_refund_changes_card_content() -> None:
+    contents = [
+        card_content(OPEN, [CapturedPayment(PAID, refunded_minor)], NOW_US, NOW_US)
+        for refunded_minor in (100, 250)
+    ]
+    assert [content.refunded for content in contents] == [Money(100), Money(250)]
+    assert contents[0].state is contents[1].state
+    assert contents[0].fingerprint != contents[1].fingerprint
 
 
-def test_the_receipt_of_a_card_is_of_the_payment_that_is_still_paid() -> None:
+def test_card_shows_receipt_of_payment_that_is_not_refunded() -> None:
     other = replace(PAID, id="pay_2")
-    assert look_of(OPEN, [Taken(PAID), Taken(other, ALL)], NOW, NOW).paid == PAID
-    assert look_of(OPEN, [Taken(PAID), Taken(other)], NOW, NOW).paid == other
+    assert (
+        card_content(
+            OPEN, [CapturedPayment(PAID), CapturedPayment(other, PAID_MINOR)], NOW_US, NOW_US
+        ).payment
+        == PAID
+    )
+    assert (
+        card_content(OPEN, [CapturedPayment(PAID), CapturedPayment(other)], NOW_US, NOW_US).payment
+        == other
+    )
 
 
-def test_a_dialog_is_promised_news_only_where_there_is_one() -> None:
-    assert not invoices.shown_anew(OPEN)
-    (job,) = invoices.shown_anew(replace(OPEN, conversation_id="dlg_1")).jobs
-    assert (job.kind, job.subject) == ("card.refresh", OPEN.id)
+def test_card_refresh_is_enqueued_only_for_invoice_with_conversation() -> None:
+    assert not invoices.card_refresh(OPEN)
+    (job,) = invoices.card_refresh(replace(OPEN, conversation_id="cnv_1")).jobs
+    assert (job.kind, job.subject_id) == ("card.refresh", OPEN.id)

@@ -1,4 +1,4 @@
-"""Invoices: what may be asked for, how they move, and when they can be paid."""
+"""Invoices: validation of drafts, status transitions, and when an invoice can be paid."""
 
 from itertools import product
 from typing import Any
@@ -8,27 +8,29 @@ import pytest
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing.invoice import (
     FLOW,
-    LATEST,
+    MAX_EXPIRES_AT_US,
     Event,
-    Item,
+    InvoiceItem,
     Status,
     check_draft,
-    check_payable,
+    require_payable,
 )
-from sigma.domain.billing.question import Kind, Question
-from sigma.domain.errors import Refused
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.change import Change
+from sigma.domain.errors import RefusedError
 from sigma.domain.money import MAX_MINOR, Money
-from tests.domain.objects import HOUR, NOW, NewIds, draft, invoice
+from tests.domain.factories import HOUR_US, NOW_US, SequentialIds, draft, invoice
 
-ITEM = Item("Маникюр", "1", Money(150_000))
+ITEM = InvoiceItem("Маникюр", "1", Money(150_000))
 
 
-def item(**more: Any) -> Item:
-    return Item(**({"name": "Маникюр", "quantity": "1", "price": Money(150_000)} | more))
+def item(**more: Any) -> InvoiceItem:
+    usual: dict[str, Any] = {"name": "Маникюр", "quantity": "1", "price": Money(150_000)}
+    return InvoiceItem(**(usual | more))
 
 
 @pytest.mark.parametrize(
-    ("given", "fault"),
+    ("changes", "expected"),
     [
         ({"title": ""}, ("title", "required")),
         ({"title": " \u00a0"}, ("title", "required")),
@@ -43,9 +45,9 @@ def item(**more: Any) -> Item:
         ({"max_payments": 0}, ("max_payments", "range")),
         ({"max_payments": -1}, ("max_payments", "range")),
         ({"max_payments": 100_001}, ("max_payments", "range")),
-        ({"expires_at": NOW}, ("expires_at", "in_the_past")),
-        ({"expires_at": NOW - 1}, ("expires_at", "in_the_past")),
-        ({"expires_at": LATEST}, ("expires_at", "too_far")),
+        ({"expires_at_us": NOW_US}, ("expires_at", "in_the_past")),
+        ({"expires_at_us": NOW_US - 1}, ("expires_at", "in_the_past")),
+        ({"expires_at_us": MAX_EXPIRES_AT_US}, ("expires_at", "too_far")),
         ({"return_url": "javascript:alert(1)"}, ("return_url", "url")),
         ({"return_url": "vk.me/studio"}, ("return_url", "url")),
         ({"metadata": {str(n): "" for n in range(21)}}, ("metadata", "metadata")),
@@ -66,32 +68,32 @@ def item(**more: Any) -> Item:
             {"items": (item(quantity="99999", price=Money(MAX_MINOR)),)},
             ("items.0.price", "money_too_large"),
         ),
-        ({"questions": (Question("a b", Kind.TEXT, "x"),)}, ("ask.0.key", "key_format")),
+        ({"questions": (Question("a b", QuestionKind.TEXT, "x"),)}, ("ask.0.key", "key_format")),
     ],
 )
-def test_a_draft_that_is_wrong_is_told_where_and_why(
-    given: dict[str, Any], fault: tuple[str, str | None]
+def test_invalid_draft_is_reported_with_field_and_code(
+    changes: dict[str, Any], expected: tuple[str, str | None]
 ) -> None:
-    found = {(p.field, p.code) for p in check_draft(draft(**given), NOW)}
-    if fault[1] is None:  # 0.333 of 1 500 ₽ is whole kopecks: only the sum is wrong
-        assert found == {("items", "items_sum")}
+    problems = {(p.field, p.code) for p in check_draft(draft(**changes), NOW_US)}
+    if expected[1] is None:  # 0.333 of 1 500 ₽ is whole kopecks: only the sum is wrong
+        assert problems == {("items", "items_sum")}
         return
-    assert found == {fault}
+    assert problems == {expected}
 
 
 @pytest.mark.parametrize(
     "quantity",
     ["", "0", "0.000", "-1", "+1", "1,5", "1.0005", "100000", "1e3", "1_0", "١", " 1", "NaN", "x"],
 )
-def test_a_quantity_is_a_plain_positive_decimal(quantity: str) -> None:
-    problems = check_draft(draft(items=(item(quantity=quantity),)), NOW)
+def test_quantity_must_be_plain_positive_decimal(quantity: str) -> None:
+    problems = check_draft(draft(items=(item(quantity=quantity),)), NOW_US)
     assert [(p.field, p.code) for p in problems] == [("items.0.quantity", "quantity")]
 
 
-def test_everything_wrong_is_told_at_once() -> None:
-    wrong = draft(title="", amount=Money(0), max_payments=0, return_url="x", expires_at=1)
-    with pytest.raises(Refused) as caught:
-        _create(wrong)
+def test_all_problems_of_draft_are_reported_together() -> None:
+    invalid = draft(title="", amount=Money(0), max_payments=0, return_url="x", expires_at_us=1)
+    with pytest.raises(RefusedError) as caught:
+        _create(invalid)
     assert caught.value.code == "validation"
     assert {p.field for p in caught.value.problems} == {
         "title",
@@ -102,110 +104,111 @@ def test_everything_wrong_is_told_at_once() -> None:
     }
 
 
-def _create(given: invoices.Draft, **more: Any) -> tuple[invoices.Invoice, Any]:
+def _create(invoice_draft: invoices.Draft, **more: Any) -> tuple[invoices.Invoice, Change]:
     return invoices.create(
-        given,
+        invoice_draft,
         shop_id="shp_1",
         number=1,
         token="t",
-        now=NOW,
-        new_id=NewIds(),
+        now_us=NOW_US,
+        new_id=SequentialIds(),
         actor="usr_1",
         **more,
     )
 
 
-def test_the_fullest_draft_becomes_an_open_invoice_that_will_expire() -> None:
-    full = draft(
+def test_full_draft_becomes_open_invoice_with_expiry_job() -> None:
+    full_draft = draft(
         title=" Маникюр ",
         description="строка\nещё строка",
         items=(item(quantity="2.5", price=Money(40_000)), item(price=Money(50_000))),
-        questions=(Question("email", Kind.EMAIL, required=True),),
+        questions=(Question("email", QuestionKind.EMAIL, required=True),),
         max_payments=None,
-        expires_at=NOW + HOUR,
+        expires_at_us=NOW_US + HOUR_US,
         return_url="https://vk.me/studio?order={invoice}",
         metadata={"order": "42"},
     )
-    made, change = _create(full)
-    assert (made.status, made.title, made.version) == (Status.OPEN, "Маникюр", 0)
-    assert change.saved[0] == made
-    assert [(j.kind, j.subject, j.due_at) for j in change.jobs] == [
-        ("invoice.expire", made.id, NOW + HOUR)
+    created, change = _create(full_draft)
+    assert (created.status, created.title, created.version) == (Status.OPEN, "Маникюр", 0)
+    assert change.rows[0] == created
+    assert [(j.kind, j.subject_id, j.due_at_us) for j in change.jobs] == [
+        ("invoice.expire", created.id, NOW_US + HOUR_US)
     ]
 
 
-def test_a_draft_waits_to_be_issued_and_promises_nothing() -> None:
-    made, change = _create(draft(expires_at=NOW + HOUR), issued=False)
-    assert (made.status, change.jobs) == (Status.DRAFT, ())
-    opened = invoices.issue(made, NOW, NewIds(), "usr_1")
-    assert opened.saved[0].status is Status.OPEN  # type: ignore[attr-defined]
-    assert opened.jobs[0].kind == "invoice.expire"
-    with pytest.raises(Refused, match="invoice_expired"):
-        invoices.issue(made, NOW + HOUR, NewIds(), "usr_1")
+def test_draft_has_no_jobs_until_it_is_issued() -> None:
+    created, change = _create(draft(expires_at_us=NOW_US + HOUR_US), is_issued=False)
+    assert (created.status, change.jobs) == (Status.DRAFT, ())
+    issued = invoices.issue(created, NOW_US, SequentialIds(), "usr_1")
+    assert issued.rows[0].status is Status.OPEN  # type: ignore[attr-defined]
+    assert issued.jobs[0].kind == "invoice.expire"
+    with pytest.raises(RefusedError, match="invoice_expired"):
+        invoices.issue(created, NOW_US + HOUR_US, SequentialIds(), "usr_1")
 
 
 EXPECTED = {
     (Status.DRAFT, Event.ISSUED): Status.OPEN,
     (Status.DRAFT, Event.VOIDED): Status.VOID,
-    (Status.OPEN, Event.FILLED): Status.PAID,
+    (Status.OPEN, Event.FULLY_PAID): Status.PAID,
     (Status.OPEN, Event.VOIDED): Status.VOID,
-    (Status.OPEN, Event.LAPSED): Status.EXPIRED,
+    (Status.OPEN, Event.EXPIRED): Status.EXPIRED,
     (Status.VOID, Event.VOIDED): Status.VOID,
-    (Status.EXPIRED, Event.FILLED): Status.PAID,
+    (Status.EXPIRED, Event.FULLY_PAID): Status.PAID,
     (Status.EXPIRED, Event.VOIDED): Status.VOID,
-    (Status.EXPIRED, Event.LAPSED): Status.EXPIRED,
+    (Status.EXPIRED, Event.EXPIRED): Status.EXPIRED,
 }
 
 
 @pytest.mark.parametrize(("status", "event"), list(product(Status, Event)))
-def test_every_pair_is_in_the_table_or_refused(status: Status, event: Event) -> None:
+def test_transition_follows_table_or_is_refused(status: Status, event: Event) -> None:
     assert set(FLOW) == set(Status)
     before = invoice(status=status)
     if (status, event) in EXPECTED:
-        assert invoices.move(before, event).status is EXPECTED[status, event]
+        assert invoices.apply_event(before, event).status is EXPECTED[status, event]
         return
-    with pytest.raises(Refused) as caught:
-        invoices.move(before, event)
-    paid = status is Status.PAID
-    assert caught.value.code == ("invoice_already_paid" if paid else "invoice_not_open")
+    with pytest.raises(RefusedError) as caught:
+        invoices.apply_event(before, event)
+    is_paid = status is Status.PAID
+    assert caught.value.code == ("invoice_already_paid" if is_paid else "invoice_not_open")
 
 
-def test_voiding_twice_changes_nothing() -> None:
-    once = invoices.void(invoice(), NOW, NewIds(), "usr_1")
-    assert once.saved[0].status is Status.VOID  # type: ignore[attr-defined]
-    assert not invoices.void(invoice(status=Status.VOID), NOW, NewIds(), "usr_1")
+def test_second_void_changes_nothing() -> None:
+    change = invoices.void(invoice(), NOW_US, SequentialIds(), "usr_1")
+    assert change.rows[0].status is Status.VOID  # type: ignore[attr-defined]
+    assert not invoices.void(invoice(status=Status.VOID), NOW_US, SequentialIds(), "usr_1")
 
 
 @pytest.mark.parametrize(
-    ("status", "now", "lapses"),
+    ("status", "now_us", "expires"),
     [
-        (Status.OPEN, NOW + HOUR - 1, False),
-        (Status.OPEN, NOW + HOUR, True),
-        (Status.OPEN, NOW + HOUR + 1, True),
-        (Status.DRAFT, NOW + HOUR, False),
-        (Status.PAID, NOW + HOUR, False),
-        (Status.VOID, NOW + HOUR, False),
-        (Status.EXPIRED, NOW + HOUR, False),
+        (Status.OPEN, NOW_US + HOUR_US - 1, False),
+        (Status.OPEN, NOW_US + HOUR_US, True),
+        (Status.OPEN, NOW_US + HOUR_US + 1, True),
+        (Status.DRAFT, NOW_US + HOUR_US, False),
+        (Status.PAID, NOW_US + HOUR_US, False),
+        (Status.VOID, NOW_US + HOUR_US, False),
+        (Status.EXPIRED, NOW_US + HOUR_US, False),
     ],
 )
-def test_time_is_over_at_the_very_microsecond_and_only_for_open_ones(
-    status: Status, now: int, lapses: bool
+def test_only_open_invoice_expires_and_exactly_at_its_deadline(
+    status: Status, now_us: int, expires: bool
 ) -> None:
-    before = invoice(status=status, expires_at=NOW + HOUR)
-    assert bool(invoices.lapse(before, now, NewIds())) is lapses
-    assert not invoices.lapse(invoice(status=status), now, NewIds())  # no deadline
+    before = invoice(status=status, expires_at_us=NOW_US + HOUR_US)
+    assert bool(invoices.expire(before, now_us, SequentialIds())) is expires
+    assert before.status_at(now_us) is (Status.EXPIRED if expires else status)
+    assert not invoices.expire(invoice(status=status), now_us, SequentialIds())  # no deadline
 
 
 @pytest.mark.parametrize(
-    ("given", "holds", "code"),
+    ("changes", "authorized_count", "code"),
     [
         ({}, 0, None),
-        ({"expires_at": NOW + 1}, 0, None),
-        ({"expires_at": NOW}, 0, "invoice_expired"),
+        ({"expires_at_us": NOW_US + 1}, 0, None),
+        ({"expires_at_us": NOW_US}, 0, "invoice_expired"),
         ({"status": Status.EXPIRED}, 0, "invoice_expired"),
         ({"status": Status.DRAFT}, 0, "invoice_not_open"),
         ({"status": Status.VOID}, 0, "invoice_void"),
-        ({"status": Status.VOID, "expires_at": NOW}, 0, "invoice_void"),
+        ({"status": Status.VOID, "expires_at_us": NOW_US}, 0, "invoice_void"),
         ({"status": Status.PAID, "paid_count": 1}, 0, "invoice_already_paid"),
         ({"status": Status.PAID, "paid_count": 3, "max_payments": 3}, 0, "invoice_limit_reached"),
         ({"paid_count": 2, "max_payments": 3}, 0, None),
@@ -214,11 +217,11 @@ def test_time_is_over_at_the_very_microsecond_and_only_for_open_ones(
         ({}, 1, "invoice_has_live_payment"),
     ],
 )
-def test_an_invoice_says_why_it_cannot_be_paid(
-    given: dict[str, Any], holds: int, code: str | None
+def test_unpayable_invoice_is_refused_with_reason(
+    changes: dict[str, Any], authorized_count: int, code: str | None
 ) -> None:
     if code is None:
-        check_payable(invoice(**given), NOW, holds)
+        require_payable(invoice(**changes), NOW_US, authorized_count)
         return
-    with pytest.raises(Refused, match=code):
-        check_payable(invoice(**given), NOW, holds)
+    with pytest.raises(RefusedError, match=code):
+        require_payable(invoice(**changes), NOW_US, authorized_count)

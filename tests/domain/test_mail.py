@@ -1,32 +1,38 @@
-"""A mail: one row, with the server's own answer."""
+"""Mails: the status after each delivery attempt; and the two-stage setting of a connection."""
 
 from sigma.domain.billing.connection import Connection
-from sigma.domain.billing.mail import Mail, Status, refused, sent
-from tests.domain.objects import NOW
+from sigma.domain.billing.mail import Mail, Status, mark_rejected, mark_sent
+from tests.domain.factories import NOW_US
 
-QUEUED = Mail("mail_1", "shp_1", "receipt", "pay_1", "pay_1", NOW)
+QUEUED = Mail("mail_1", "shp_1", "receipt", "pay_1", "pay_1", NOW_US)
 
 
-def test_a_mail_that_was_taken_is_sent_with_the_servers_words() -> None:
-    done = sent(QUEUED, "i***@mail.ru", "250 OK", NOW + 1)
-    assert (done.status, done.answer, done.sent_at, done.attempts) == (
+def test_accepted_mail_is_sent_and_keeps_server_reply() -> None:
+    delivered = mark_sent(QUEUED, "i***@mail.ru", "250 OK", NOW_US + 1)
+    assert (delivered.status, delivered.server_reply, delivered.sent_at_us, delivered.attempts) == (
         Status.SENT,
         "250 OK",
-        NOW + 1,
+        NOW_US + 1,
         1,
     )
-    assert done.to_masked == "i***@mail.ru"
+    assert delivered.recipient_masked == "i***@mail.ru"
 
 
-def test_a_mail_that_was_not_taken_stays_queued_until_the_no_is_final() -> None:
-    once = refused(QUEUED, "i***@mail.ru", "451 later", final=False)
-    assert (once.status, once.attempts, once.sent_at) == (Status.QUEUED, 1, None)
-    twice = refused(once, "i***@mail.ru", "550 no such user", final=True)
-    assert (twice.status, twice.attempts, twice.answer) == (Status.FAILED, 2, "550 no such user")
+def test_rejected_mail_stays_queued_until_rejection_is_permanent() -> None:
+    first = mark_rejected(QUEUED, "i***@mail.ru", "451 later", is_permanent=False)
+    assert (first.status, first.attempts, first.sent_at_us) == (Status.QUEUED, 1, None)
+    second = mark_rejected(first, "i***@mail.ru", "550 no such user", is_permanent=True)
+    assert (second.status, second.attempts, second.server_reply) == (
+        Status.FAILED,
+        2,
+        "550 no such user",
+    )
 
 
-def test_a_connection_takes_money_at_once_unless_told_otherwise() -> None:
-    made = Connection("con_1", "shp_1", "yookassa", "", "1", "sealed", NOW)
-    assert not made.two_stage
-    held = Connection("con_1", "shp_1", "yookassa", "", "1", "s", NOW, settings={"two_stage": True})
-    assert held.two_stage
+def test_connection_captures_at_once_unless_two_stage_is_set() -> None:
+    default = Connection("con_1", "shp_1", "yookassa", "", "1", "ciphertext", NOW_US)
+    assert not default.two_stage
+    two_stage = Connection(
+        "con_1", "shp_1", "yookassa", "", "1", "s", NOW_US, settings={"two_stage": True}
+    )
+    assert two_stage.two_stage

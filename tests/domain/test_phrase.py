@@ -1,16 +1,16 @@
-"""The grammar of an invoice in one phrase, line by line."""
+"""Invoice phrases: the grammar, one example per line."""
 
 from datetime import date
 
 import pytest
 
-from sigma.domain.catalogue.phrase import BadPhrase, Phrase, read_phrase
+from sigma.domain.catalogue.phrase import Phrase, PhraseError, parse_phrase
 
 TODAY = date(2026, 11, 24)  # a Tuesday
 
 
 @pytest.mark.parametrize(
-    ("typed", "amount", "title", "until"),
+    ("typed", "amount", "title", "last_day"),
     [
         ("2500 маникюр", "2500", "Маникюр", None),
         ("2500 маникюр завтра", "2500", "Маникюр", date(2026, 11, 25)),
@@ -25,49 +25,49 @@ TODAY = date(2026, 11, 24)  # a Tuesday
         ("700 стрижка до 3 марта", "700", "Стрижка", date(2027, 3, 3)),
         ("700 стрижка до 03.03.2028", "700", "Стрижка", date(2028, 3, 3)),
         ("7 500 000 ремонт", "7500000", "Ремонт", None),
-        ("150 рельсы", "150", "Рельсы", None),  # «р» begins a word, not a currency
-        ("10 катушек", "10", "Катушек", None),  # nor does «к»
+        ("150 рельсы", "150", "Рельсы", None),  # «р» at the start of a word is no currency
+        ("10 катушек", "10", "Катушек", None),  # and «к» is no thousand
         ("5 сеансов 10000 ₽", "10000", "5 сеансов", None),
         ("1000 ₽ 2 сеанса", "1000", "2 сеанса", None),
         ("2500 manicure tomorrow", "2500", "Manicure", date(2026, 11, 25)),
         ("  2500   маникюр   завтра  ", "2500", "Маникюр", date(2026, 11, 25)),
     ],
 )
-def test_a_phrase_is_an_amount_a_title_and_perhaps_a_day(
-    typed: str, amount: str, title: str, until: date | None
+def test_phrase_is_parsed_into_amount_title_and_optional_day(
+    typed: str, amount: str, title: str, last_day: date | None
 ) -> None:
-    assert read_phrase(typed, TODAY) == Phrase(amount, title, until)
+    assert parse_phrase(typed, TODAY) == Phrase(amount, title, last_day)
 
 
 @pytest.mark.parametrize(
     ("typed", "code"),
     [
-        ("", "no_sum"),
-        ("маникюр завтра", "no_sum"),
+        ("", "no_amount"),
+        ("маникюр завтра", "no_amount"),
         ("2500", "no_title"),
         ("2500 ₽", "no_title"),
         ("2500 завтра", "no_title"),
         ("2500 ...", "no_title"),
-        ("5 сеансов 10000", "two_sums"),
-        ("5 ₽ сеансов 10000 ₽", "two_sums"),
+        ("5 сеансов 10000", "two_amounts"),
+        ("5 ₽ сеансов 10000 ₽", "two_amounts"),
         ("2500 маникюр до 31.02", "bad_day"),
         ("2500 маникюр до 32 ноября", "bad_day"),
         ("2500 маникюр до 1.13", "bad_day"),
     ],
 )
-def test_what_is_not_the_grammar_is_said_and_not_guessed(typed: str, code: str) -> None:
-    with pytest.raises(BadPhrase) as caught:
-        read_phrase(typed, TODAY)
+def test_phrase_outside_grammar_is_refused_with_code(typed: str, code: str) -> None:
+    with pytest.raises(PhraseError) as caught:
+        parse_phrase(typed, TODAY)
     assert caught.value.code == code
 
 
-def test_a_day_in_the_middle_belongs_to_the_title() -> None:
-    phrase = read_phrase("2500 завтрак завтра утром", TODAY)
-    assert (phrase.title, phrase.until) == ("Завтрак завтра утром", None)
+def test_day_word_inside_title_stays_in_title() -> None:
+    phrase = parse_phrase("2500 завтрак завтра утром", TODAY)
+    assert (phrase.title, phrase.last_day) == ("Завтрак завтра утром", None)
 
 
-def test_a_hostile_phrase_costs_no_time() -> None:
-    with pytest.raises(BadPhrase):
-        read_phrase("1 " * 100_000, TODAY)
-    with pytest.raises(BadPhrase):
-        read_phrase("до " * 100_000, TODAY)
+def test_very_long_phrase_is_refused_quickly() -> None:
+    with pytest.raises(PhraseError):
+        parse_phrase("1 " * 100_000, TODAY)
+    with pytest.raises(PhraseError):
+        parse_phrase("до " * 100_000, TODAY)

@@ -1,4 +1,4 @@
-"""Questions: how every kind of answer is read, and which questions cannot be asked."""
+"""Questions: how each kind of answer is parsed, and which questions are invalid."""
 
 from typing import Any
 
@@ -7,37 +7,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.domain.billing.question import (
-    BUILT_IN,
-    LIMITS,
-    RESERVED,
-    Kind,
+    BUILT_IN_KINDS,
+    MAX_LENGTHS,
+    RESERVED_KEYS,
+    AnswerValue,
     Question,
-    Value,
+    QuestionKind,
     check_questions,
-    read_answers,
-    read_phone,
+    parse_answers,
+    parse_phone,
 )
 from sigma.domain.errors import Problem
 
 OPTIONS = ("S", "M", "Размер L")
 ONE_OF_EACH = tuple(
     Question(
-        kind.value if kind in BUILT_IN else f"own_{kind}",
+        kind.value if kind in BUILT_IN_KINDS else f"own_{kind}",
         kind,
-        label="" if kind in BUILT_IN else f"Поле {kind}",
-        options=OPTIONS if kind in (Kind.SELECT, Kind.MULTISELECT) else (),
+        label="" if kind in BUILT_IN_KINDS else f"Поле {kind}",
+        options=OPTIONS if kind in (QuestionKind.SELECT, QuestionKind.MULTISELECT) else (),
     )
-    for kind in Kind
+    for kind in QuestionKind
 )
 
 
-def own(kind: Kind, **more: Any) -> Question:
+def custom(kind: QuestionKind, **more: Any) -> Question:
     return Question("x", kind, label="Поле", **more)
 
 
-def read(question: Question, *typed: str) -> Value | str | None:
-    """The answer, or the problem's code in angle quotes, or None for no answer."""
-    answers, problems = read_answers((question,), {question.key: list(typed)})
+def answer_or_code(question: Question, *typed: str) -> AnswerValue | str | None:
+    """Return the answer, the problem's code in angle quotes, or None when there is no answer."""
+    answers, problems = parse_answers((question,), {question.key: list(typed)})
     assert len(problems) + len(answers) <= 1
     if problems:
         assert problems[0].field == question.key
@@ -66,13 +66,13 @@ def read(question: Question, *typed: str) -> Value | str | None:
         "  +7 916 123-45-67  ",
         "+7\u00a0916\u00a0123\u201145\u201167",  # no-break spaces and hyphens
         "+7.916.123.45.67",
-        "+8 916 123-45-67",  # a country that does not exist: the eight is meant
+        "+8 916 123-45-67",  # no country has the code 8: the trunk prefix is meant
         "8-916-123-45-67 доб. 12",
         "тел. 8 916 123-45-67",
     ],
 )
-def test_a_mobile_phone_in_any_usual_russian_spelling_is_one_number(typed: str) -> None:
-    assert read_phone(typed) == "+79161234567"
+def test_russian_mobile_phone_in_any_common_spelling_is_normalized(typed: str) -> None:
+    assert parse_phone(typed) == "+79161234567"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_a_mobile_phone_in_any_usual_russian_spelling_is_one_number(typed: str) 
         ("+1 202 555 0123", "+12025550123"),
     ],
 )
-def test_other_phones_are_read_too(typed: str, stored: str) -> None:
-    assert read_phone(typed) == stored
+def test_landline_and_foreign_phones_are_parsed(typed: str, stored: str) -> None:
+    assert parse_phone(typed) == stored
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_other_phones_are_read_too(typed: str, stored: str) -> None:
         ("9" * 300, "phone"),
     ],
 )
-def test_a_wrong_phone_is_refused_with_what_is_wrong(typed: str, code: str) -> None:
-    problem = read_phone(typed)
+def test_invalid_phone_is_refused_with_reason(typed: str, code: str) -> None:
+    problem = parse_phone(typed)
     assert isinstance(problem, Problem)
     assert problem.code == code
 
@@ -121,8 +121,8 @@ def test_a_wrong_phone_is_refused_with_what_is_wrong(typed: str, code: str) -> N
         ("почта@пример.рф", "почта@пример.рф"),
     ],
 )
-def test_an_email_is_kept_in_its_normal_form(typed: str, stored: str) -> None:
-    assert read(Question("email", Kind.EMAIL), typed) == stored
+def test_email_is_stored_in_normal_form(typed: str, stored: str) -> None:
+    assert answer_or_code(Question("email", QuestionKind.EMAIL), typed) == stored
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_an_email_is_kept_in_its_normal_form(typed: str, stored: str) -> None:
         "ivan@" + "a" * 250 + ".ru",
     ],
 )
-def test_what_is_no_email_is_refused(typed: str) -> None:
-    assert read(Question("email", Kind.EMAIL), typed) == "‹email›"
+def test_invalid_email_is_refused(typed: str) -> None:
+    assert answer_or_code(Question("email", QuestionKind.EMAIL), typed) == "‹email›"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_is_no_email_is_refused(typed: str) -> None:
     ],
 )
 def test_a_date_is_read_as_russians_and_browsers_write_it(typed: str, stored: str) -> None:
-    assert read(own(Kind.DATE), typed) == stored
+    assert answer_or_code(custom(QuestionKind.DATE), typed) == stored
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_date_is_read_as_russians_and_browsers_write_it(typed: str, stored: st
         ("1\u00a0234", "1234"),
         ("1,234.5", "‹number›"),
         ("1e5", "‹number›"),
-        ("1e-999999999", "‹number›"),  # would fill a gigabyte with zeros
+        ("1e-999999999", "‹number›"),  # would expand to a gigabyte of zeros
         ("NaN", "‹number›"),
         ("-Infinity", "‹number›"),
         ("1_000", "‹number›"),
@@ -189,72 +189,73 @@ def test_a_date_is_read_as_russians_and_browsers_write_it(typed: str, stored: st
         ("1" * 31, "‹too_long›"),
     ],
 )
-def test_a_number_is_read_as_russians_write_it(typed: str, stored: str) -> None:
-    assert read(own(Kind.NUMBER), typed) == stored
+def test_number_in_russian_notation_is_parsed(typed: str, stored: str) -> None:
+    assert answer_or_code(custom(QuestionKind.NUMBER), typed) == stored
 
 
-def test_a_choice_is_one_of_those_offered() -> None:
-    select = own(Kind.SELECT, options=OPTIONS)
-    assert read(select, "M") == "M"
-    assert read(select, "Размер L ") == "Размер L"
+def test_selected_value_must_be_one_of_the_options() -> None:
+    select = custom(QuestionKind.SELECT, options=OPTIONS)
+    assert answer_or_code(select, "M") == "M"
+    assert answer_or_code(select, "Размер L ") == "Размер L"
     for tampered in ("XL", "m", "S,M", "<b>", "Размер"):
-        assert read(select, tampered) == "‹choose›"
+        assert answer_or_code(select, tampered) == "‹choose›"
 
 
-def test_several_choices_are_kept_once_and_in_the_sellers_order() -> None:
-    question = own(Kind.MULTISELECT, options=OPTIONS)
-    assert read(question, "M", "S") == ["S", "M"]
-    assert read(question, "M", "M") == ["M"]
-    assert read(question) is None
-    assert read(question, "M", "XL") == "‹choose›"
+def test_multiple_choices_are_stored_once_in_option_order() -> None:
+    question = custom(QuestionKind.MULTISELECT, options=OPTIONS)
+    assert answer_or_code(question, "M", "S") == ["S", "M"]
+    assert answer_or_code(question, "M", "M") == ["M"]
+    assert answer_or_code(question) is None
+    assert answer_or_code(question, "M", "XL") == "‹choose›"
 
 
-def test_an_option_written_with_stray_spaces_can_be_chosen() -> None:
-    assert read(own(Kind.SELECT, options=(" S ", "M")), " S ") == " S "
-    assert read(own(Kind.MULTISELECT, options=(" S ", "M")), "S") == [" S "]
+def test_option_with_extra_spaces_can_be_chosen() -> None:
+    assert answer_or_code(custom(QuestionKind.SELECT, options=(" S ", "M")), " S ") == " S "
+    assert answer_or_code(custom(QuestionKind.MULTISELECT, options=(" S ", "M")), "S") == [" S "]
 
 
-def test_a_box_is_ticked_or_not() -> None:
-    box = own(Kind.CHECKBOX)
-    assert read(box, "on") is True
-    assert read(box) is False
-    assert read(own(Kind.CHECKBOX, required=True)) == "‹must_tick›"
+def test_checkbox_is_true_when_ticked_and_absent_otherwise() -> None:
+    checkbox = custom(QuestionKind.CHECKBOX)
+    assert answer_or_code(checkbox, "on") is True
+    assert answer_or_code(checkbox) is False
+    assert answer_or_code(custom(QuestionKind.CHECKBOX, required=True)) == "‹must_tick›"
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_required_answer_cannot_be_empty_or_blank(kind: Kind) -> None:
-    key = kind.value if kind in BUILT_IN else "x"
-    options = OPTIONS if kind in (Kind.SELECT, Kind.MULTISELECT) else ()
+@pytest.mark.parametrize("kind", list(QuestionKind))
+def test_required_answer_cannot_be_empty_or_blank(kind: QuestionKind) -> None:
+    key = kind.value if kind in BUILT_IN_KINDS else "x"
+    options = OPTIONS if kind in (QuestionKind.SELECT, QuestionKind.MULTISELECT) else ()
     question = Question(key, kind, label="Поле", required=True, options=options)
-    code = "‹must_tick›" if kind is Kind.CHECKBOX else "‹required›"
+    code = "‹must_tick›" if kind is QuestionKind.CHECKBOX else "‹required›"
     for typed in ((), ("",), ("   ",), ("\u00a0", "\n")):
-        assert read(question, *typed) == code
+        assert answer_or_code(question, *typed) == code
 
 
-@pytest.mark.parametrize("kind", list(LIMITS))
-def test_an_answer_that_is_too_long_is_refused_and_the_longest_is_not(kind: Kind) -> None:
-    if kind is Kind.NUMBER:
+@pytest.mark.parametrize("kind", list(MAX_LENGTHS))
+def test_answer_over_max_length_is_refused(kind: QuestionKind) -> None:
+    if kind is QuestionKind.NUMBER:
         return
-    question = Question(kind.value if kind in BUILT_IN else "x", kind, label="Поле")
-    longest = "ж" * LIMITS[kind]
-    assert read(question, longest) == longest
-    assert read(question, longest + "ж") == "‹too_long›"
+    question = Question(kind.value if kind in BUILT_IN_KINDS else "x", kind, label="Поле")
+    longest = "ж" * MAX_LENGTHS[kind]
+    assert answer_or_code(question, longest) == longest
+    assert answer_or_code(question, longest + "ж") == "‹too_long›"
 
 
-def test_what_was_not_asked_is_not_kept() -> None:
-    answers, problems = read_answers(
-        (Question("name", Kind.NAME),), {"name": ["Аня"], "role": ["owner"], "consent": ["on"]}
+def test_fields_without_question_are_ignored() -> None:
+    answers, problems = parse_answers(
+        (Question("name", QuestionKind.NAME),),
+        {"name": ["Аня"], "role": ["owner"], "consent": ["on"]},
     )
     assert (answers, problems) == ({"name": "Аня"}, [])
 
 
-def test_every_problem_is_told_and_right_answers_are_kept() -> None:
+def test_all_problems_are_reported_and_valid_answers_are_returned() -> None:
     questions = (
-        Question("email", Kind.EMAIL, required=True),
-        Question("phone", Kind.PHONE),
-        Question("name", Kind.NAME),
+        Question("email", QuestionKind.EMAIL, required=True),
+        Question("phone", QuestionKind.PHONE),
+        Question("name", QuestionKind.NAME),
     )
-    answers, problems = read_answers(
+    answers, problems = parse_answers(
         questions, {"email": ["x"], "phone": ["8916123456"], "name": ["Аня"]}
     )
     assert answers == {"name": "Аня"}
@@ -265,77 +266,89 @@ typed_texts = st.text(max_size=60) | st.from_regex(r"[-+0-9eE.,:() ]{1,30}", ful
 
 
 @given(st.dictionaries(st.sampled_from([q.key for q in ONE_OF_EACH]), st.lists(typed_texts)))
-def test_whatever_is_posted_becomes_answers_or_problems(given: dict[str, list[str]]) -> None:
-    answers, problems = read_answers(ONE_OF_EACH, given)
+def test_any_posted_form_becomes_answers_or_problems(form: dict[str, list[str]]) -> None:
+    answers, problems = parse_answers(ONE_OF_EACH, form)
     assert set(answers) | {p.field for p in problems} <= {q.key for q in ONE_OF_EACH}
     assert not set(answers) & {p.field for p in problems}
     for value in answers.values():
         assert len(str(value)) < 4000
 
 
-def faults(*questions: Question) -> set[tuple[str, str]]:
+def problems_of(*questions: Question) -> set[tuple[str, str]]:
     return {(p.field, p.code) for p in check_questions(questions)}
 
 
-def test_one_question_of_each_kind_can_be_asked() -> None:
-    assert faults(*ONE_OF_EACH) == set()
+def test_question_of_each_kind_is_valid() -> None:
+    assert problems_of(*ONE_OF_EACH) == set()
 
 
 @pytest.mark.parametrize(
-    ("question", "fault"),
+    ("question", "expected"),
     [
-        (Question("email", Kind.TEXT, label="Почта"), ("ask.0.kind", "key_kind")),
-        (Question("mail", Kind.EMAIL), ("ask.0.kind", "key_kind")),
-        (Question("email", Kind.PHONE), ("ask.0.kind", "key_kind")),
-        (Question("", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("Wish", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("1st", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("a b", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("цвет", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("a" * 41, Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("wish\n", Kind.TEXT, label="x"), ("ask.0.key", "key_format")),
-        (Question("wish", Kind.TEXT, label="  "), ("ask.0.label", "required")),
-        (Question("wish", Kind.TEXT, label="x" * 121), ("ask.0.label", "too_long")),
-        (Question("wish", Kind.TEXT, label="a\x00b"), ("ask.0.label", "characters")),
-        (Question("wish", Kind.TEXT, "x", hint="x" * 201), ("ask.0.hint", "too_long")),
-        (Question("wish", Kind.TEXT, "x", hint="a\x1bb"), ("ask.0.hint", "characters")),
-        (Question("size", Kind.SELECT, "x"), ("ask.0.options", "options")),
-        (Question("size", Kind.SELECT, "x", options=("S", "S")), ("ask.0.options", "options")),
-        (Question("size", Kind.SELECT, "x", options=("S", " S")), ("ask.0.options", "options")),
-        (Question("size", Kind.SELECT, "x", options=("S", "")), ("ask.0.options", "options_long")),
+        (Question("email", QuestionKind.TEXT, label="Почта"), ("ask.0.kind", "key_kind")),
+        (Question("mail", QuestionKind.EMAIL), ("ask.0.kind", "key_kind")),
+        (Question("email", QuestionKind.PHONE), ("ask.0.kind", "key_kind")),
+        (Question("", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("Wish", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("1st", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("a b", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("цвет", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("a" * 41, QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("wish\n", QuestionKind.TEXT, label="x"), ("ask.0.key", "key_format")),
+        (Question("wish", QuestionKind.TEXT, label="  "), ("ask.0.label", "required")),
+        (Question("wish", QuestionKind.TEXT, label="x" * 121), ("ask.0.label", "too_long")),
+        (Question("wish", QuestionKind.TEXT, label="a\x00b"), ("ask.0.label", "characters")),
+        (Question("wish", QuestionKind.TEXT, "x", hint="x" * 201), ("ask.0.hint", "too_long")),
+        (Question("wish", QuestionKind.TEXT, "x", hint="a\x1bb"), ("ask.0.hint", "characters")),
+        (Question("size", QuestionKind.SELECT, "x"), ("ask.0.options", "options")),
         (
-            Question("size", Kind.SELECT, "x", options=("x" * 101,)),
+            Question("size", QuestionKind.SELECT, "x", options=("S", "S")),
+            ("ask.0.options", "options"),
+        ),
+        (
+            Question("size", QuestionKind.SELECT, "x", options=("S", " S")),
+            ("ask.0.options", "options"),
+        ),
+        (
+            Question("size", QuestionKind.SELECT, "x", options=("S", "")),
             ("ask.0.options", "options_long"),
         ),
         (
-            Question("size", Kind.SELECT, "x", options=tuple(map(str, range(51)))),
+            Question("size", QuestionKind.SELECT, "x", options=("x" * 101,)),
             ("ask.0.options", "options_long"),
         ),
         (
-            Question("size", Kind.SELECT, "x", options=("a\x00b",)),
+            Question("size", QuestionKind.SELECT, "x", options=tuple(map(str, range(51)))),
+            ("ask.0.options", "options_long"),
+        ),
+        (
+            Question("size", QuestionKind.SELECT, "x", options=("a\x00b",)),
             ("ask.0.options", "characters"),
         ),
-        (Question("wish", Kind.TEXT, "x", options=("S",)), ("ask.0.options", "options_unexpected")),
+        (
+            Question("wish", QuestionKind.TEXT, "x", options=("S",)),
+            ("ask.0.options", "options_unexpected"),
+        ),
     ],
 )
-def test_a_question_that_cannot_be_asked_is_refused(
-    question: Question, fault: tuple[str, str]
+def test_invalid_question_is_refused_with_field_and_code(
+    question: Question, expected: tuple[str, str]
 ) -> None:
-    assert fault in faults(question)
+    assert expected in problems_of(question)
 
 
-@pytest.mark.parametrize("key", sorted(RESERVED))
-def test_the_pages_own_fields_cannot_be_asked(key: str) -> None:
-    assert ("ask.0.key", "key_format") in faults(Question(key, Kind.TEXT, label="x"))
+@pytest.mark.parametrize("key", sorted(RESERVED_KEYS))
+def test_reserved_key_is_refused(key: str) -> None:
+    assert ("ask.0.key", "key_format") in problems_of(Question(key, QuestionKind.TEXT, label="x"))
 
 
-def test_two_questions_cannot_share_a_key_and_there_is_a_limit() -> None:
-    wish = Question("wish", Kind.TEXT, label="x")
-    assert faults(wish, wish) == {("ask.1.key", "key_twice")}
-    many = tuple(Question(f"q{n}", Kind.TEXT, label="x") for n in range(31))
-    assert faults(*many) == {("ask", "too_many")}
-    assert faults(*many[:30]) == set()
+def test_duplicate_key_and_more_than_30_questions_are_refused() -> None:
+    question = Question("wish", QuestionKind.TEXT, label="x")
+    assert problems_of(question, question) == {("ask.1.key", "key_twice")}
+    many = tuple(Question(f"q{n}", QuestionKind.TEXT, label="x") for n in range(31))
+    assert problems_of(*many) == {("ask", "too_many")}
+    assert problems_of(*many[:30]) == set()
 
 
-def test_only_contact_fields_need_a_consent() -> None:
-    assert {q.kind for q in ONE_OF_EACH if q.personal} == set(BUILT_IN)
+def test_only_contact_questions_are_personal() -> None:
+    assert {q.kind for q in ONE_OF_EACH if q.is_personal} == set(BUILT_IN_KINDS)

@@ -1,4 +1,4 @@
-"""Requisites: the checksums of the tax service, and what is shown as complete."""
+"""Seller requisites: INN and OGRN checksums, completeness, URLs."""
 
 from dataclasses import replace
 
@@ -6,14 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.accounts.shop import Seller, SellerKind, check_seller, inn_ok, ogrn_ok, url_ok
-from tests.domain.objects import SHOP
+from sigma.domain.accounts.shop import (
+    Seller,
+    SellerKind,
+    check_seller,
+    is_valid_inn,
+    is_valid_ogrn,
+    is_web_url,
+)
+from tests.domain.factories import SHOP
 
 COMPANY, IP, NPD = SellerKind.COMPANY, SellerKind.IP, SellerKind.NPD
 
 
 @pytest.mark.parametrize(
-    ("inn", "kind", "good"),
+    ("inn", "kind", "expected"),
     [
         ("7707083893", COMPANY, True),
         ("7707083894", COMPANY, False),
@@ -23,7 +30,7 @@ COMPANY, IP, NPD = SellerKind.COMPANY, SellerKind.IP, SellerKind.NPD
         ("771234567859", NPD, True),
         ("771234567858", NPD, False),
         ("771234567869", NPD, False),  # the eleventh digit
-        ("7707083893", IP, False),  # a company's number for a person
+        ("7707083893", IP, False),  # a company's INN for a sole proprietor
         ("500100732259", COMPANY, False),
         ("0000000000", COMPANY, False),
         ("000000000000", IP, False),
@@ -37,20 +44,22 @@ COMPANY, IP, NPD = SellerKind.COMPANY, SellerKind.IP, SellerKind.NPD
         ("", COMPANY, False),
     ],
 )
-def test_an_inn_is_right_or_wrong(inn: str, kind: SellerKind, good: bool) -> None:
-    assert inn_ok(inn, kind) is good
+def test_inn_is_validated_by_length_and_checksum(
+    inn: str, kind: SellerKind, expected: bool
+) -> None:
+    assert is_valid_inn(inn, kind) is expected
 
 
 @pytest.mark.parametrize(
-    ("ogrn", "kind", "good"),
+    ("ogrn", "kind", "expected"),
     [
         ("1027700132195", COMPANY, True),
         ("1027700132194", COMPANY, False),
-        ("2027700132194", COMPANY, False),  # no company's number begins so
+        ("2027700132194", COMPANY, False),  # a company's OGRN begins with 1 or 5
         ("325774600000039", IP, True),  # remainder 9
-        ("325774600000040", IP, True),  # 10: its last digit is 0
-        ("325774600000051", IP, True),  # 11
-        ("325774600000062", IP, True),  # 12
+        ("325774600000040", IP, True),  # remainder 10: the check digit is 0
+        ("325774600000051", IP, True),  # remainder 11
+        ("325774600000062", IP, True),  # remainder 12
         ("325774600000038", IP, False),
         ("325774600000041", IP, False),
         ("325774600000039", COMPANY, False),
@@ -63,44 +72,46 @@ def test_an_inn_is_right_or_wrong(inn: str, kind: SellerKind, good: bool) -> Non
         ("", IP, False),
     ],
 )
-def test_an_ogrn_is_right_or_wrong(ogrn: str, kind: SellerKind, good: bool) -> None:
-    assert ogrn_ok(ogrn, kind) is good
+def test_ogrn_is_validated_by_length_and_checksum(
+    ogrn: str, kind: SellerKind, expected: bool
+) -> None:
+    assert is_valid_ogrn(ogrn, kind) is expected
 
 
 @given(st.integers(0, 9), st.integers(0, 9))
-def test_one_wrong_digit_of_an_inn_is_noticed(place: int, digit: int) -> None:
+def test_one_wrong_digit_of_inn_is_detected(index: int, digit: int) -> None:
     inn = "7707083893"
-    typed = inn[:place] + str(digit) + inn[place + 1 :]
-    assert inn_ok(typed, COMPANY) is (typed == inn)
+    typed = inn[:index] + str(digit) + inn[index + 1 :]
+    assert is_valid_inn(typed, COMPANY) is (typed == inn)
 
 
-def faults(**fields: str) -> set[tuple[str, str]]:
+def problems_with(**fields: str) -> set[tuple[str, str]]:
     seller = replace(SHOP.seller, **fields)  # type: ignore[arg-type]
     return {(problem.field, problem.code) for problem in check_seller(seller)}
 
 
-def test_what_is_wrong_with_requisites_is_told_by_field() -> None:
-    assert faults() == set()
-    assert faults(inn="") == set()  # not filled is incomplete, not wrong
-    assert faults(inn="7707083893") == {("inn", "inn_length")}
-    assert faults(inn="500100732250") == {("inn", "inn_checksum")}
-    assert faults(ogrn="1") == {("ogrn", "ogrnip")}
-    assert faults(kind=COMPANY, inn="7707083893") == {("ogrn", "ogrn")}
-    assert faults(kind=NPD) == {("ogrn", "ogrn_npd")}
-    assert faults(offer_url="example.com/offer") == {("offer_url", "url")}
-    assert faults(policy_url="javascript:alert(1)") == {("policy_url", "url")}
+def test_invalid_requisites_are_reported_by_field() -> None:
+    assert problems_with() == set()
+    assert problems_with(inn="") == set()  # an empty field is incomplete, not invalid
+    assert problems_with(inn="7707083893") == {("inn", "inn_length")}
+    assert problems_with(inn="500100732250") == {("inn", "inn_checksum")}
+    assert problems_with(ogrn="1") == {("ogrn", "ogrnip")}
+    assert problems_with(kind=COMPANY, inn="7707083893") == {("ogrn", "ogrn")}
+    assert problems_with(kind=NPD) == {("ogrn", "ogrn_npd")}
+    assert problems_with(offer_url="example.com/offer") == {("offer_url", "url")}
+    assert problems_with(policy_url="javascript:alert(1)") == {("policy_url", "url")}
 
 
-def test_the_tick_needs_what_a_client_must_be_able_to_read() -> None:
+def test_requisites_are_complete_only_with_legally_required_fields() -> None:
     seller = SHOP.seller
-    assert seller.complete
-    assert not Seller().complete
+    assert seller.is_complete
+    assert not Seller().is_complete
     for field in ("full_name", "inn", "ogrn", "refund_terms"):
-        assert not replace(seller, **{field: ""}).complete  # type: ignore[arg-type]
-    assert replace(seller, phone="").complete
-    assert not replace(seller, phone="", email="").complete
-    assert not replace(seller, inn="500100732250").complete
-    assert replace(seller, kind=NPD, ogrn="").complete
+        assert not replace(seller, **{field: ""}).is_complete  # type: ignore[arg-type]
+    assert replace(seller, phone="").is_complete
+    assert not replace(seller, phone="", email="").is_complete
+    assert not replace(seller, inn="500100732250").is_complete
+    assert replace(seller, kind=NPD, ogrn="").is_complete
 
 
 @pytest.mark.parametrize(
@@ -116,8 +127,8 @@ def test_the_tick_needs_what_a_client_must_be_able_to_read() -> None:
         "https://example.com/@studio",
     ],
 )
-def test_an_address_that_a_browser_can_open_is_taken(url: str) -> None:
-    assert url_ok(url)
+def test_http_url_is_accepted(url: str) -> None:
+    assert is_web_url(url)
 
 
 @pytest.mark.parametrize(
@@ -146,5 +157,5 @@ def test_an_address_that_a_browser_can_open_is_taken(url: str) -> None:
         "https://example.com/" + "a" * 2000,
     ],
 )
-def test_an_address_that_may_deceive_or_break_is_refused(url: str) -> None:
-    assert not url_ok(url)
+def test_deceptive_or_malformed_url_is_refused(url: str) -> None:
+    assert not is_web_url(url)

@@ -1,35 +1,37 @@
-"""The stages on which every adapter plays the same contract."""
+"""Fixtures of the provider contract tests: every adapter runs the same tests in its harness."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from sigma.providers.base import Access
+from sigma.providers.base import ConnectionAccess
 from sigma.providers.registry import close_providers, open_providers
 from sigma_sandbox.app import Sandbox
-from tests.providers.stage import Stage
-from tests.providers.yookassa_stage import YooKassaStage
+from tests.providers.harness import ProviderHarness
+from tests.providers.yookassa_harness import YooKassaHarness
 
 
 @pytest.fixture(scope="session")
-async def stages(sandbox: Sandbox) -> AsyncIterator[dict[str, Stage]]:
-    """A stage for each adapter. A new adapter gets its line here."""
+async def harnesses(sandbox: Sandbox) -> AsyncIterator[dict[str, ProviderHarness]]:
+    """One harness for each adapter. Add new adapters here."""
     providers = open_providers()
     async with httpx.AsyncClient(timeout=5) as http:
         yield {
-            "yookassa": YooKassaStage(providers["yookassa"], sandbox.base_url, http),
+            "yookassa": YooKassaHarness(providers["yookassa"], sandbox.base_url, http),
         }
     await close_providers(providers)
 
 
 @pytest.fixture(params=sorted(open_providers()))
-def stage(request: pytest.FixtureRequest, stages: dict[str, Stage]) -> Stage:
-    """Every adapter in the registry has a stage, or this fails."""
-    return stages[request.param]
+def harness(
+    request: pytest.FixtureRequest, harnesses: dict[str, ProviderHarness]
+) -> ProviderHarness:
+    """The harness of each adapter in the registry; fails for an adapter without one."""
+    return harnesses[request.param]
 
 
 @pytest.fixture
-def access(stage: Stage) -> Access:
-    """A fresh account."""
-    return stage.access()
+def access(harness: ProviderHarness) -> ConnectionAccess:
+    """Access to a fresh account."""
+    return harness.access()

@@ -1,4 +1,4 @@
-"""The contract of every acquirer adapter, over real HTTP: payments and held money."""
+"""Contract of every acquirer adapter, over real HTTP: payments and two-stage capture."""
 
 import time
 from dataclasses import replace
@@ -7,144 +7,182 @@ import pytest
 
 from sigma.domain.billing.payment import Event
 from sigma.domain.money import Money
-from sigma.providers.base import Access, Rejected
-from tests.providers.orders import HOUR_US, SUM, back, paid, start
-from tests.providers.stage import Call, Stage
+from sigma.providers.base import ConnectionAccess, RejectedError
+from tests.providers.contract_requests import (
+    AMOUNT,
+    HOUR_US,
+    complete_payment,
+    refund_request,
+    start_payment,
+)
+from tests.providers.harness import Operation, ProviderHarness
 
 
-async def test_a_new_payment_waits_and_says_where_to_pay(stage: Stage, access: Access) -> None:
-    made = await start(stage, access)
-    assert made.event is Event.PENDING
-    assert made.confirmation_url.startswith(("http://", "https://"))
-    assert (made.amount, made.our_id) == (SUM, "pay_1")
-    seen = await stage.provider.fetch_payment(access, made.provider_id)
-    assert (seen.provider_id, seen.event) == (made.provider_id, Event.PENDING)
-
-
-async def test_the_same_key_gives_the_same_payment_as_it_is_now(
-    stage: Stage, access: Access
+async def test_new_payment_is_pending_with_confirmation_url(
+    harness: ProviderHarness, access: ConnectionAccess
 ) -> None:
-    made = await start(stage, access)
-    assert await start(stage, access) == made
-    await stage.pay(access, made.provider_id)
-    again = await start(stage, access)
-    assert (again.provider_id, again.event) == (made.provider_id, Event.CAPTURED)
-    assert await stage.created(access) == 1
+    created = await start_payment(harness, access)
+    assert created.event is Event.PENDING
+    assert created.confirmation_url.startswith(("http://", "https://"))
+    assert (created.amount, created.payment_id) == (AMOUNT, "pay_1")
+    fetched = await harness.provider.fetch_payment(access, created.provider_id)
+    assert (fetched.provider_id, fetched.event) == (created.provider_id, Event.PENDING)
 
 
-async def test_a_paid_payment_names_sum_card_and_moment(stage: Stage, access: Access) -> None:
+async def test_same_operation_key_returns_same_payment_in_current_state(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    created = await start_payment(harness, access)
+    assert await start_payment(harness, access) == created
+    await harness.pay(access, created.provider_id)
+    again = await start_payment(harness, access)
+    assert (again.provider_id, again.event) == (created.provider_id, Event.CAPTURED)
+    assert await harness.count_payments(access) == 1
+
+
+async def test_captured_payment_has_amount_card_and_time(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
     before = time.time_ns() // 1000
-    seen = await paid(stage, access)
-    assert (seen.event, seen.amount, seen.our_id) == (Event.CAPTURED, SUM, "pay_1")
-    assert seen.method is not None
-    assert (seen.method.kind, seen.method.mask, seen.method.brand) == (
-        "card",
-        stage.mask,
-        stage.brand,
+    captured = await complete_payment(harness, access)
+    assert (captured.event, captured.amount, captured.payment_id) == (
+        Event.CAPTURED,
+        AMOUNT,
+        "pay_1",
     )
-    assert seen.captured_at is not None
-    assert abs(seen.captured_at - before) < HOUR_US
-    assert seen.income is None or Money(0) < seen.income <= SUM
+    assert captured.method is not None
+    assert (captured.method.kind, captured.method.mask, captured.method.brand) == (
+        "card",
+        harness.mask,
+        harness.brand,
+    )
+    assert captured.captured_at_us is not None
+    assert abs(captured.captured_at_us - before) < HOUR_US
+    assert captured.income is None or Money(0) < captured.income <= AMOUNT
 
 
-async def test_a_decline_is_a_failure_with_its_reason(stage: Stage, access: Access) -> None:
-    made = await start(stage, access)
-    await stage.decline(access, made.provider_id)
-    seen = await stage.provider.fetch_payment(access, made.provider_id)
-    assert (seen.event, seen.failure) == (Event.FAILED, stage.decline_reason)
-
-
-async def test_an_unpaid_payment_is_canceled_by_time(stage: Stage, access: Access) -> None:
-    made = await start(stage, access)
-    await stage.expire(access)
-    seen = await stage.provider.fetch_payment(access, made.provider_id)
-    assert (seen.event, bool(seen.failure)) == (Event.CANCELED, True)
-
-
-async def test_held_money_is_taken_by_decision(stage: Stage, access: Access) -> None:
-    held = await paid(stage, access, two_stage=True)
-    assert (held.event, held.amount, held.captured_at) == (Event.AUTHORIZED, SUM, None)
-    taken = await stage.provider.capture(access, held.provider_id, SUM, "capture-1")
-    assert (taken.event, taken.amount) == (Event.CAPTURED, SUM)
-
-
-async def test_held_money_is_let_go_by_decision(stage: Stage, access: Access) -> None:
-    held = await paid(stage, access, two_stage=True)
-    gone = await stage.provider.cancel(access, held.provider_id, "cancel-1")
-    assert gone.event is Event.CANCELED
-    seen = await stage.provider.fetch_payment(access, held.provider_id)
-    assert seen.event is Event.CANCELED
-
-
-async def test_a_decision_on_what_is_already_decided_gives_what_is(
-    stage: Stage, access: Access
+async def test_declined_card_fails_payment_with_reason(
+    harness: ProviderHarness, access: ConnectionAccess
 ) -> None:
-    taken, gone = [await paid(stage, access, n, two_stage=True) for n in (1, 2)]
-    await stage.provider.capture(access, taken.provider_id, SUM, "capture-1")
-    await stage.provider.cancel(access, gone.provider_id, "cancel-1")
-    for decided, event in ((taken, Event.CAPTURED), (gone, Event.CANCELED)):
-        again = await stage.provider.capture(access, decided.provider_id, SUM, "capture-2")
+    created = await start_payment(harness, access)
+    await harness.pay_with_declined_card(access, created.provider_id)
+    fetched = await harness.provider.fetch_payment(access, created.provider_id)
+    assert (fetched.event, fetched.failure) == (Event.FAILED, harness.decline_reason)
+
+
+async def test_unpaid_payment_is_canceled_after_timeout(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    created = await start_payment(harness, access)
+    await harness.expire_payments(access)
+    fetched = await harness.provider.fetch_payment(access, created.provider_id)
+    assert (fetched.event, bool(fetched.failure)) == (Event.CANCELED, True)
+
+
+async def test_authorized_payment_can_be_captured(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    authorized = await complete_payment(harness, access, two_stage=True)
+    assert (authorized.event, authorized.amount, authorized.captured_at_us) == (
+        Event.AUTHORIZED,
+        AMOUNT,
+        None,
+    )
+    captured = await harness.provider.capture(access, authorized.provider_id, AMOUNT, "capture-1")
+    assert (captured.event, captured.amount) == (Event.CAPTURED, AMOUNT)
+
+
+async def test_authorized_payment_can_be_canceled(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    authorized = await complete_payment(harness, access, two_stage=True)
+    canceled = await harness.provider.cancel(access, authorized.provider_id, "cancel-1")
+    assert canceled.event is Event.CANCELED
+    fetched = await harness.provider.fetch_payment(access, authorized.provider_id)
+    assert fetched.event is Event.CANCELED
+
+
+async def test_capture_or_cancel_of_final_payment_returns_its_status(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    captured, canceled = [
+        await complete_payment(harness, access, n, two_stage=True) for n in (1, 2)
+    ]
+    await harness.provider.capture(access, captured.provider_id, AMOUNT, "capture-1")
+    await harness.provider.cancel(access, canceled.provider_id, "cancel-1")
+    for final, event in ((captured, Event.CAPTURED), (canceled, Event.CANCELED)):
+        again = await harness.provider.capture(access, final.provider_id, AMOUNT, "capture-2")
         assert again.event is event
-        again = await stage.provider.cancel(access, decided.provider_id, "cancel-2")
+        again = await harness.provider.cancel(access, final.provider_id, "cancel-2")
         assert again.event is event
 
 
-async def test_what_is_not_held_cannot_be_decided(stage: Stage, access: Access) -> None:
-    made = await start(stage, access)
-    with pytest.raises(Rejected, match="bad_request"):
-        await stage.provider.capture(access, made.provider_id, SUM, "capture-1")
-    with pytest.raises(Rejected, match="bad_request"):
-        await stage.provider.cancel(access, made.provider_id, "cancel-1")
-    await stage.pay(access, made.provider_id)
+async def test_pending_payment_cannot_be_captured_or_canceled(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    created = await start_payment(harness, access)
+    with pytest.raises(RejectedError, match="bad_request"):
+        await harness.provider.capture(access, created.provider_id, AMOUNT, "capture-1")
+    with pytest.raises(RejectedError, match="bad_request"):
+        await harness.provider.cancel(access, created.provider_id, "cancel-1")
+    await harness.pay(access, created.provider_id)
 
 
-async def test_more_than_is_held_cannot_be_taken(stage: Stage, access: Access) -> None:
-    held = await paid(stage, access, two_stage=True)
-    with pytest.raises(Rejected, match="bad_request"):
-        await stage.provider.capture(access, held.provider_id, Money(1_500_01), "capture-1")
+async def test_capture_over_authorized_amount_is_rejected(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    authorized = await complete_payment(harness, access, two_stage=True)
+    with pytest.raises(RejectedError, match="bad_request"):
+        await harness.provider.capture(access, authorized.provider_id, Money(1_500_01), "capture-1")
 
 
-async def test_a_long_list_is_read_page_by_page(stage: Stage, access: Access) -> None:
-    if not stage.provider.capabilities.list_by_date:
-        return
+async def test_long_payment_list_is_paged(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
     for number in range(103):
-        await start(stage, access, number)
-    now = time.time_ns() // 1000
-    seen: list[str] = []
+        await start_payment(harness, access, number)
+    now_us = time.time_ns() // 1000
+    payment_ids: list[str] = []
     cursor = None
     for _ in range(5):
-        page = await stage.provider.list_payments(access, now - HOUR_US, now + HOUR_US, cursor)
-        seen += [reply.our_id for reply in page.replies]
+        page = await harness.provider.list_payments(
+            access, now_us - HOUR_US, now_us + HOUR_US, cursor
+        )
+        payment_ids += [reply.payment_id for reply in page.replies]
         cursor = page.next_cursor
         if cursor is None:
             break
-    assert sorted(seen) == sorted(f"pay_{number}" for number in range(103))
+    assert sorted(payment_ids) == sorted(f"pay_{number}" for number in range(103))
 
 
-@pytest.mark.parametrize("call", [Call.GET, Call.CREATE])
-async def test_another_sum_is_carried_as_it_was_told(
-    stage: Stage, access: Access, call: Call
+@pytest.mark.parametrize("call", [Operation.GET, Operation.CREATE])
+async def test_different_amount_or_currency_is_reported_unchanged(
+    harness: ProviderHarness, access: ConnectionAccess, call: Operation
 ) -> None:
-    seen = await paid(stage, access)
-    for named, expected in (
+    captured = await complete_payment(harness, access)
+    for wrong_fields, expected in (
         ({"value": "15.00"}, Money(15_00)),
         ({"currency": "USD"}, Money(1_500_00, "USD")),
-        ({"currency": "INR"}, None),  # no Money of ours, so it can never be equal to ours
+        ({"currency": "INR"}, None),  # an unsupported currency: never equal to our amount
     ):
-        await stage.misname(access, call, **named)
-        told = (
-            await stage.provider.fetch_payment(access, seen.provider_id)
-            if call is Call.GET
-            else await start(stage, access)
+        await harness.misreport_amount(access, call, **wrong_fields)
+        reply = (
+            await harness.provider.fetch_payment(access, captured.provider_id)
+            if call is Operation.GET
+            else await start_payment(harness, access)
         )
-        assert (told.event, told.amount) == (Event.CAPTURED, expected)
+        assert (reply.event, reply.amount) == (Event.CAPTURED, expected)
 
 
-async def test_long_words_are_cut_to_what_the_acquirer_takes(stage: Stage, access: Access) -> None:
-    made = await start(stage, access, description="Ж" * 5000, metadata={"note": "ю" * 5000})
-    assert made.our_id == "pay_1"
-    await stage.pay(access, made.provider_id)
-    wordy = replace(back(made), description="Ё" * 5000)
-    await stage.provider.start_refund(access, wordy)
-    (found,) = await stage.provider.list_refunds(access, made.provider_id)
-    assert found.our_id == "ref_1"
+async def test_long_texts_are_truncated_to_acquirer_limits(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    created = await start_payment(
+        harness, access, description="Ж" * 5000, metadata={"note": "ю" * 5000}
+    )
+    assert created.payment_id == "pay_1"
+    await harness.pay(access, created.provider_id)
+    long_refund = replace(refund_request(created), description="Ё" * 5000)
+    await harness.provider.start_refund(access, long_refund)
+    (listed,) = await harness.provider.list_refunds(access, created.provider_id)
+    assert listed.refund_id == "ref_1"

@@ -1,4 +1,4 @@
-"""YooKassa's words and ours: what is believed, what is left out, and what is not readable."""
+"""YooKassa wire format: request bodies, parsing of responses and notices."""
 
 import contextlib
 import json
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma.domain.billing import refund as refunds
-from sigma.domain.billing.payment import Event, Method
-from sigma.domain.money import EXPONENTS, MAX_MINOR, Money
-from sigma.providers.base import ReceiptLine, RefundOrder, Rejected, Unknown
+from sigma.domain.billing.payment import Event, PaymentMethod
+from sigma.domain.money import CURRENCY_EXPONENTS, MAX_MINOR, Money
+from sigma.providers.base import FiscalItem, RefundRequest, RejectedError, UnknownOutcomeError
 from sigma.providers.yookassa import wire
-from tests.providers.orders import order
-from tests.providers.samples import (
+from tests.providers.contract_requests import payment_request
+from tests.providers.yookassa_samples import (
     PAYMENT_ID,
     REFUND_ID,
     canceled,
@@ -27,7 +27,7 @@ from tests.providers.samples import (
     succeeded,
 )
 
-amounts = st.builds(Money, st.integers(1, MAX_MINOR), st.sampled_from(sorted(EXPONENTS)))
+amounts = st.builds(Money, st.integers(1, MAX_MINOR), st.sampled_from(sorted(CURRENCY_EXPONENTS)))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -35,8 +35,8 @@ json_values = st.recursive(
 )
 
 
-def test_a_payment_is_asked_for_with_every_word() -> None:
-    assert wire.payment_body(order()) == {
+def test_payment_request_body_has_all_fields() -> None:
+    assert wire.payment_body(payment_request()) == {
         "amount": {"value": "1500.00", "currency": "RUB"},
         "capture": True,
         "confirmation": {
@@ -47,20 +47,23 @@ def test_a_payment_is_asked_for_with_every_word() -> None:
         "description": "Счёт 42: маникюр",
         "metadata": {"invoice": "inv_1", "payment": "pay_1"},
     }
-    other = wire.payment_body(order(two_stage=True, locale="en", description=" "))
-    assert other["capture"] is False
-    assert other["confirmation"]["locale"] == "en_US"
-    assert "description" not in other
+    two_stage_body = wire.payment_body(
+        payment_request(two_stage=True, locale="en", description=" ")
+    )
+    assert two_stage_body["capture"] is False
+    assert two_stage_body["confirmation"]["locale"] == "en_US"
+    assert "description" not in two_stage_body
 
 
-def test_personal_data_is_sent_only_with_a_fiscal_receipt() -> None:
-    person: dict[str, Any] = {
+def test_personal_data_is_sent_only_with_fiscal_receipt() -> None:
+    contacts: dict[str, Any] = {
         "customer_email": "anna@example.com",
         "customer_phone": "+79161234567",
     }
-    assert "receipt" not in wire.payment_body(order(**person))
-    line = ReceiptLine("Маникюр", "1", Money(1_500_00), vat_code=1)
-    assert wire.payment_body(order(**person, receipt=(line,)))["receipt"] == {
+    assert "receipt" not in wire.payment_body(payment_request(**contacts))
+    fiscal_item = FiscalItem("Маникюр", "1", Money(1_500_00), vat_code=1)
+    body = wire.payment_body(payment_request(**contacts, fiscal_items=(fiscal_item,)))
+    assert body["receipt"] == {
         "customer": {"email": "anna@example.com", "phone": "79161234567"},
         "items": [
             {
@@ -73,30 +76,30 @@ def test_personal_data_is_sent_only_with_a_fiscal_receipt() -> None:
             }
         ],
     }
-    assert "anna" not in repr(order(**person))
+    assert "anna" not in repr(payment_request(**contacts))
 
 
 @given(st.text(max_size=300), st.integers(1, 10**9))
-def test_a_refund_carries_our_id_whatever_the_reason(reason: str, number: int) -> None:
-    ours = f"ref_{number}"
-    body = wire.refund_body(RefundOrder(ours, "key", PAYMENT_ID, Money(1), reason))
+def test_refund_description_carries_our_id_with_any_reason(reason: str, number: int) -> None:
+    claimed_id = f"ref_{number}"
+    body = wire.refund_body(RefundRequest(claimed_id, "key", PAYMENT_ID, Money(1), reason))
     assert len(body["description"]) <= 128
-    assert wire.refund_reply(refund(description=body["description"])).our_id == ours
+    assert wire.refund_reply(refund(description=body["description"])).refund_id == claimed_id
 
 
 @given(amounts)
-def test_an_amount_comes_back_as_it_went(amount: Money) -> None:
+def test_amount_survives_round_trip(amount: Money) -> None:
     reply = wire.payment_reply(succeeded(amount=wire.amount_body(amount)))
     assert reply.amount == amount
 
 
 @given(st.text(max_size=20), st.text(max_size=5) | st.sampled_from(["RUB", "USD", "INR", "rub"]))
-def test_a_strange_amount_is_never_ours(value: str, currency: str) -> None:
+def test_unusual_amount_is_never_read_as_a_different_amount(value: str, currency: str) -> None:
     try:
-        told = wire.payment_reply(succeeded(amount={"value": value, "currency": currency})).amount
-    except Unknown:
+        amount = wire.payment_reply(succeeded(amount={"value": value, "currency": currency})).amount
+    except UnknownOutcomeError:
         return
-    assert told is None or Decimal(value) == Decimal(told.decimal())
+    assert amount is None or Decimal(value) == Decimal(amount.to_decimal_text())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_strange_amount_is_never_ours(value: str, currency: str) -> None:
         (rub("999999999999.00"), None),
     ],
 )
-def test_a_named_amount_that_is_not_ours_is_told_to_the_domain(
+def test_different_amount_is_passed_to_the_domain(
     amount: dict[str, str], expected: Money | None
 ) -> None:
     for status, event in (("succeeded", Event.CAPTURED), ("waiting_for_capture", Event.AUTHORIZED)):
@@ -124,28 +127,32 @@ def test_a_named_amount_that_is_not_ours_is_told_to_the_domain(
     + [rub(text) for text in ("-1500.00", "1e3", "", "1 500,00", "NaN", "١٥٠٠")],
 )
 @pytest.mark.parametrize("status", ["succeeded", "waiting_for_capture"])
-def test_paid_without_a_readable_amount_is_not_known(status: str, amount: object) -> None:
-    with pytest.raises(Unknown):
+def test_success_without_readable_amount_is_unknown_outcome(status: str, amount: object) -> None:
+    with pytest.raises(UnknownOutcomeError):
         wire.payment_reply(succeeded(status=status, amount=amount))
     if status == "succeeded":
-        with pytest.raises(Unknown):
+        with pytest.raises(UnknownOutcomeError):
             wire.refund_reply(refund(amount=amount))
     assert wire.payment_reply(pending(amount=amount)).event is Event.PENDING
 
 
-def test_a_paid_payment_is_read_whole() -> None:
+def test_succeeded_payment_is_parsed_completely() -> None:
     reply = wire.payment_reply(succeeded())
-    assert (reply.provider_id, reply.event, reply.our_id) == (PAYMENT_ID, Event.CAPTURED, "pay_1")
-    assert reply.method == Method("card", "220000******0004", "mir")
-    assert reply.captured_at == 1_795_517_700_123_000
+    assert (reply.provider_id, reply.event, reply.payment_id) == (
+        PAYMENT_ID,
+        Event.CAPTURED,
+        "pay_1",
+    )
+    assert reply.method == PaymentMethod("card", "220000******0004", "mir")
+    assert reply.captured_at_us == 1_795_517_700_123_000
     assert (reply.income, reply.refunded) == (Money(1_447_50), Money(0))
 
 
-@given(st.text().filter(lambda word: word not in ("succeeded", "canceled")))
-def test_an_unknown_status_is_pending_and_never_a_failure(word: str) -> None:
-    assert wire.refund_reply(refund(status=word)).reply.event is refunds.Event.PENDING
-    if word != "waiting_for_capture":
-        assert wire.payment_reply(succeeded(status=word)).event is Event.PENDING
+@given(st.text().filter(lambda status: status not in ("succeeded", "canceled")))
+def test_unknown_status_is_pending_and_never_a_failure(status: str) -> None:
+    assert wire.refund_reply(refund(status=status)).reply.event is refunds.Event.PENDING
+    if status != "waiting_for_capture":
+        assert wire.payment_reply(succeeded(status=status)).event is Event.PENDING
 
 
 @pytest.mark.parametrize(
@@ -162,14 +169,16 @@ def test_an_unknown_status_is_pending_and_never_a_failure(word: str) -> None:
         ("somebody", "some_new_word", Event.FAILED),
     ],
 )
-def test_letting_go_is_told_from_a_refusal(party: str, reason: str, event: Event) -> None:
+def test_cancellation_details_distinguish_cancel_from_failure(
+    party: str, reason: str, event: Event
+) -> None:
     reply = wire.payment_reply(canceled(party, reason))
     assert (reply.event, reply.failure) == (event, reason)
 
 
-def test_a_cancel_without_a_readable_reason_is_a_failure_with_a_word() -> None:
-    unreadable: list[Any] = [None, [], {"reason": "Иванов Иван, карта 1234"}, {"reason": 5}]
-    for details in unreadable:
+def test_cancellation_without_readable_reason_is_failure_unknown() -> None:
+    unreadable_values: list[Any] = [None, [], {"reason": "Иванов Иван, карта 1234"}, {"reason": 5}]
+    for details in unreadable_values:
         reply = wire.payment_reply(pending(status="canceled", cancellation_details=details))
         assert (reply.event, reply.failure) == (Event.FAILED, "unknown")
 
@@ -188,17 +197,19 @@ def test_a_cancel_without_a_readable_reason_is_a_failure_with_a_word() -> None:
         ({"type": "bank_card"}, " "),
     ],
 )
-def test_no_more_than_ten_digits_of_a_card_are_kept(method: Any, expected: str) -> None:
-    read = wire.payment_reply(succeeded(payment_method=method)).method
-    assert read is not None
-    assert (read.kind, f"{read.mask} {read.brand}") == ("card", expected)
+def test_at_most_ten_card_digits_are_stored(method: Any, expected: str) -> None:
+    parsed = wire.payment_reply(succeeded(payment_method=method)).method
+    assert parsed is not None
+    assert (parsed.kind, f"{parsed.mask} {parsed.brand}") == ("card", expected)
 
 
-def test_other_methods_keep_their_word() -> None:
-    assert wire.payment_reply(succeeded(payment_method={"type": "sbp"})).method == Method("sbp")
-    unreadable: list[Any] = [None, {}, {"type": 5}, {"type": "<b>"}, []]
-    for strange in unreadable:
-        assert wire.payment_reply(succeeded(payment_method=strange)).method is None
+def test_other_payment_methods_keep_their_kind() -> None:
+    assert wire.payment_reply(succeeded(payment_method={"type": "sbp"})).method == PaymentMethod(
+        "sbp"
+    )
+    unreadable_values: list[Any] = [None, {}, {"type": 5}, {"type": "<b>"}, []]
+    for payment_method in unreadable_values:
+        assert wire.payment_reply(succeeded(payment_method=payment_method)).method is None
 
 
 @pytest.mark.parametrize(
@@ -218,7 +229,7 @@ def test_other_methods_keep_their_word() -> None:
         "https://a/" + "x" * 3000,
     ],
 )
-def test_a_browser_is_sent_to_web_addresses_only(url: object) -> None:
+def test_confirmation_url_must_be_http_url(url: object) -> None:
     confirmation = {"type": "redirect", "confirmation_url": url}
     assert wire.payment_reply(pending(confirmation=confirmation)).confirmation_url == ""
 
@@ -236,83 +247,90 @@ def test_a_browser_is_sent_to_web_addresses_only(url: object) -> None:
         ("0001-01-01T00:00:00+23:59", -62_135_683_140_000_000),
     ],
 )
-def test_moments_are_utc_microseconds(text: object, expected: int | None) -> None:
-    assert wire.moment_in(text) == expected
+def test_timestamps_are_parsed_to_utc_microseconds(text: object, expected: int | None) -> None:
+    assert wire.parse_time(text) == expected
 
 
 @given(st.integers(0, 4_000_000_000_000_000))
-def test_a_range_of_moments_never_shrinks_on_the_wire(at: int) -> None:
-    down, up = (wire.moment_in(wire.moment_out(at, up=up)) for up in (False, True))
+def test_time_range_is_rounded_outwards_to_milliseconds(at_us: int) -> None:
+    down, up = (wire.parse_time(wire.format_time(at_us, round_up=up)) for up in (False, True))
     assert down is not None
     assert up is not None
-    assert at - 1000 < down <= at <= up < at + 1000
+    assert at_us - 1000 < down <= at_us <= up < at_us + 1000
 
 
-def test_strange_decorations_do_not_spoil_an_answer() -> None:
-    odd = succeeded(
+def test_unreadable_optional_fields_are_ignored() -> None:
+    unusual = succeeded(
         income_amount={"value": "1.00", "currency": "USD"},
         refunded_amount="all",
         captured_at=5,
         metadata=[],
         confirmation="x",
     )
-    reply = wire.payment_reply(odd)
+    reply = wire.payment_reply(unusual)
     assert reply == replace(
-        wire.payment_reply(succeeded()), income=None, refunded=None, captured_at=None, our_id=""
+        wire.payment_reply(succeeded()),
+        income=None,
+        refunded=None,
+        captured_at_us=None,
+        payment_id="",
     )
 
 
-def test_a_refund_is_read_whole() -> None:
-    found = wire.refund_reply(refund())
-    assert (found.our_id, found.reply.provider_id) == ("ref_1", REFUND_ID)
-    assert (found.reply.event, found.reply.amount) == (refunds.Event.SUCCEEDED, Money(500_00))
+def test_refund_is_parsed_completely() -> None:
+    refund_record = wire.refund_reply(refund())
+    assert (refund_record.refund_id, refund_record.reply.provider_id) == ("ref_1", REFUND_ID)
+    assert (refund_record.reply.event, refund_record.reply.amount) == (
+        refunds.Event.SUCCEEDED,
+        Money(500_00),
+    )
     details = {"party": "refund_network", "reason": "rejected_by_payee"}
-    refused = wire.refund_reply(refund(status="canceled", cancellation_details=details))
-    assert (refused.reply.event, refused.reply.failure) == (
+    canceled_refund = wire.refund_reply(refund(status="canceled", cancellation_details=details))
+    assert (canceled_refund.reply.event, canceled_refund.reply.failure) == (
         refunds.Event.FAILED,
         "rejected_by_payee",
     )
-    for words in (None, 5, "", "Return [x] of item", "[ref 1]", "[" + "x" * 65 + "]"):
-        assert wire.refund_reply(refund(description=words)).our_id == ""
+    for description in (None, 5, "", "Return [x] of item", "[ref 1]", "[" + "x" * 65 + "]"):
+        assert wire.refund_reply(refund(description=description)).refund_id == ""
 
 
 @given(st.dictionaries(st.sampled_from(sorted(succeeded())), json_values))
-def test_any_answer_is_read_or_not_known(changes: dict[str, Any]) -> None:
-    for read in (wire.payment_reply, wire.refund_reply):
-        with contextlib.suppress(Unknown):
-            read({**succeeded(), **changes})
+def test_any_response_is_parsed_or_unknown_outcome(changes: dict[str, Any]) -> None:
+    for parse in (wire.payment_reply, wire.refund_reply):
+        with contextlib.suppress(UnknownOutcomeError):
+            parse({**succeeded(), **changes})
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b"{", b"\xff", b"<h1>502</h1>", b"[" * 90_000]
 )
-def test_an_answer_that_is_no_object_is_not_known(body: bytes) -> None:
-    with pytest.raises(Unknown):
-        wire.read_json(body)
+def test_response_that_is_no_json_object_is_unknown_outcome(body: bytes) -> None:
+    with pytest.raises(UnknownOutcomeError):
+        wire.parse_object(body)
 
 
-@pytest.mark.parametrize("said", [{}, {"items": {}}, {"items": [5]}, {"items": [{}]}])
-def test_a_list_that_cannot_be_read_whole_is_not_known(said: dict[str, Any]) -> None:
-    with pytest.raises(Unknown):
-        wire.listed(said)
+@pytest.mark.parametrize("body", [{}, {"items": {}}, {"items": [5]}, {"items": [{}]}])
+def test_partly_unreadable_list_is_unknown_outcome(body: dict[str, Any]) -> None:
+    with pytest.raises(UnknownOutcomeError):
+        wire.payment_page(body)
 
 
-def test_an_account_that_is_off_is_a_no() -> None:
-    assert wire.account_fact({"account_id": "100500", "test": True}) == "100500, test"
-    assert wire.account_fact({"account_id": "100500", "status": "enabled"}) == "100500"
-    with pytest.raises(Rejected):
-        wire.account_fact({"account_id": "100500", "status": "disabled"})
-    with pytest.raises(Unknown):
-        wire.account_fact({"status": "enabled"})
+def test_disabled_account_is_rejected() -> None:
+    assert wire.account_label({"account_id": "100500", "test": True}) == "100500, test"
+    assert wire.account_label({"account_id": "100500", "status": "enabled"}) == "100500"
+    with pytest.raises(RejectedError):
+        wire.account_label({"account_id": "100500", "status": "disabled"})
+    with pytest.raises(UnknownOutcomeError):
+        wire.account_label({"status": "enabled"})
 
 
-def test_when_to_ask_again_has_bounds() -> None:
+def test_retry_delay_is_bounded() -> None:
     assert wire.retry_after_s({"retry_after": 1800}) == 1.8
     assert wire.retry_after_s(None, "7") == 7
     assert wire.retry_after_s({"retry_after": 10**12}) == 3600
     assert wire.retry_after_s(None, "9" * 400) == 3600
-    for said, header in (({"retry_after": -1}, ""), ({"retry_after": True}, "soon"), ([], "²")):
-        assert wire.retry_after_s(said, header) is None
+    for body, header in (({"retry_after": -1}, ""), ({"retry_after": True}, "soon"), ([], "²")):
+        assert wire.retry_after_s(body, header) is None
 
 
 def notice(**more: Any) -> bytes:
@@ -320,21 +338,21 @@ def notice(**more: Any) -> bytes:
     return json.dumps(body | more).encode()
 
 
-def test_a_notice_of_a_refund_names_its_payment() -> None:
-    read = wire.read_notice(notice(event="refund.succeeded", object=refund()))
-    assert (read.object_kind, read.object_id) == ("refund", REFUND_ID)
-    assert (read.payment_provider_id, read.our_id) == (PAYMENT_ID, "ref_1")
+def test_refund_notice_names_its_payment() -> None:
+    parsed = wire.parse_notice(notice(event="refund.succeeded", object=refund()))
+    assert (parsed.object_kind, parsed.object_id) == ("refund", REFUND_ID)
+    assert (parsed.payment_provider_id, parsed.claimed_id) == (PAYMENT_ID, "ref_1")
 
 
-def test_a_notice_has_a_largest_size() -> None:
-    assert wire.read_notice(notice(padding="x" * 200_000)).object_id == PAYMENT_ID
+def test_too_large_notice_is_refused() -> None:
+    assert wire.parse_notice(notice(padding="x" * 200_000)).object_id == PAYMENT_ID
     with pytest.raises(ValueError, match="too large"):
-        wire.read_notice(notice(padding="x" * 300_000))
+        wire.parse_notice(notice(padding="x" * 300_000))
 
 
-def test_a_notice_of_something_else_is_known_as_such() -> None:
+def test_notice_of_other_object_is_parsed_as_other() -> None:
     for event in ("payment_method.active", "deal.closed", "payout.succeeded", "invoice.new"):
-        assert wire.read_notice(notice(event=event)).object_kind == "other"
+        assert wire.parse_notice(notice(event=event)).object_kind == "other"
 
 
 @pytest.mark.parametrize(
@@ -353,19 +371,19 @@ def test_a_notice_of_something_else_is_known_as_such() -> None:
         {"event": "refund.succeeded", "object": {"id": REFUND_ID, "payment_id": "a/b"}},
     ],
 )
-def test_a_notice_that_points_nowhere_is_refused(changes: dict[str, Any]) -> None:
+def test_notice_without_valid_event_or_object_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="notice"):
-        wire.read_notice(notice(**changes))
+        wire.parse_notice(notice(**changes))
 
 
 @given(json_values)
-def test_a_notice_of_any_shape_is_read_or_refused(thing: Any) -> None:
-    for body in (json.dumps(thing).encode(), notice(object=thing)):
+def test_notice_of_any_shape_is_parsed_or_refused(raw: Any) -> None:
+    for body in (json.dumps(raw).encode(), notice(object=raw)):
         with pytest.raises(ValueError, match=r"."):
-            wire.read_notice(body)
+            wire.parse_notice(body)
 
 
-def test_an_untrue_id_of_ours_in_a_notice_is_left_out() -> None:
-    for ours in (5, "", "a b", "x" * 65, {"a": 1}):
-        thing = succeeded(metadata={"payment": ours})
-        assert wire.read_notice(notice(object=thing)).our_id == ""
+def test_malformed_id_in_notice_metadata_is_ignored() -> None:
+    for claimed_id in (5, "", "a b", "x" * 65, {"a": 1}):
+        raw = succeeded(metadata={"payment": claimed_id})
+        assert wire.parse_notice(notice(object=raw)).claimed_id == ""

@@ -1,4 +1,4 @@
-"""A shop of its own at the sandbox bank for each test."""
+"""Fixtures for sandbox tests: each test has its own shop and its own community."""
 
 import asyncio
 import json
@@ -8,61 +8,61 @@ import httpx
 import pytest
 
 from sigma_sandbox.app import Sandbox
-from tests.sandbox.communities import Ear, Owner, ear
-from tests.sandbox.merchants import Hook, Merchant
-from tests.sandbox.watched import Watched
+from tests.sandbox.checked_owner import CheckedOwner
+from tests.sandbox.community_owner import CallbackReceiver, CommunityOwner, run_callback_receiver
+from tests.sandbox.merchants import Merchant, NoticeReceiver
 
 
 @pytest.fixture
 async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
-    """A shop nobody else uses."""
+    """A shop that no other test uses."""
     async with httpx.AsyncClient(timeout=5, verify=False) as http:
         yield Merchant(sandbox, http)
 
 
 @pytest.fixture
-async def hook(merchant: Merchant) -> AsyncIterator[Hook]:
-    """A small HTTP server that the merchant named as its notification URL."""
-    listening: Hook
+async def notice_receiver(merchant: Merchant) -> AsyncIterator[NoticeReceiver]:
+    """A server that is set as the merchant's notification URL."""
+    receiver: NoticeReceiver
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        listening.heard.append(json.loads(await reader.readexactly(length)))
-        status = listening.statuses.pop(0) if listening.statuses else 200
+        receiver.notices.append(json.loads(await reader.readexactly(length)))
+        status = receiver.statuses.pop(0) if receiver.statuses else 200
         writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    listening = Hook(f"http://127.0.0.1:{port}/hooks/yookassa/1")
+    receiver = NoticeReceiver(f"http://127.0.0.1:{port}/hooks/yookassa/1")
     url = f"{merchant.sandbox.base_url}/bank/test/shops/{merchant.id}"
-    await merchant.http.post(url, json={"notification_url": listening.url})
+    await merchant.http.post(url, json={"notification_url": receiver.url})
     async with server:
-        yield listening
+        yield receiver
 
 
 @pytest.fixture
-async def owner(sandbox: Sandbox) -> AsyncIterator[Owner]:
-    """A community nobody else uses, with its keys and one client."""
+async def community_owner(sandbox: Sandbox) -> AsyncIterator[CommunityOwner]:
+    """A community that no other test uses, with its keys and one client."""
     async with httpx.AsyncClient(timeout=5, verify=False) as http:
-        owner = Owner(sandbox, http)
-        await owner.meet()
+        owner = CommunityOwner(sandbox, http)
+        await owner.create_community()
         yield owner
 
 
 @pytest.fixture
-async def listening() -> AsyncIterator[Ear]:
-    """A server that waits for events."""
-    async with ear() as server:
+async def callback_receiver() -> AsyncIterator[CallbackReceiver]:
+    """A server that receives VK's callback events."""
+    async with run_callback_receiver() as server:
         yield server
 
 
 @pytest.fixture
-async def club(sandbox: Sandbox) -> AsyncIterator[Watched]:
-    """The same with an advanced shop, and every word both ways is checked."""
+async def checked_owner(sandbox: Sandbox) -> AsyncIterator[CheckedOwner]:
+    """A community with an advanced market; every request and response is checked."""
     async with httpx.AsyncClient(timeout=5, verify=False) as http:
-        club = Watched(sandbox, http)
-        await club.meet(market="advanced")
-        yield club
+        owner = CheckedOwner(sandbox, http)
+        await owner.create_community(market="advanced")
+        yield owner

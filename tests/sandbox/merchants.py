@@ -1,4 +1,4 @@
-"""The other side of the bank: a merchant's program and its ear for notices."""
+"""A merchant's program that uses the sandbox bank, and its receiver of notices."""
 
 import asyncio
 import itertools
@@ -10,16 +10,16 @@ import httpx
 
 from sigma_sandbox.app import Sandbox
 
-SHOPS = itertools.count(100_500)
+_accounts = itertools.count(100_500)
 
 
 @dataclass
 class Merchant:
-    """A shop's own program: a client of the API with the shop's key."""
+    """A client of the bank's API with the key of one shop; `id` is the shop's account."""
 
     sandbox: Sandbox
     http: httpx.AsyncClient
-    id: str = field(default_factory=lambda: str(next(SHOPS)))
+    id: str = field(default_factory=lambda: str(next(_accounts)))
 
     @property
     def auth(self) -> tuple[str, str]:
@@ -34,30 +34,33 @@ class Merchant:
         url = f"{self.sandbox.base_url}/bank/v3{path}"
         return await self.http.get(url, params=query, auth=self.auth)
 
-    async def payment(self, value: str = "1500.00", **more: Any) -> dict[str, Any]:
-        answer = await self.post("/payments", wish(value, **more))
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
+    async def create_payment(self, value: str = "1500.00", **more: Any) -> dict[str, Any]:
+        """Create a payment; `value` is in roubles. Returns the decoded response."""
+        response = await self.post("/payments", payment_body(value, **more))
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
         return body
 
     async def pay(self, payment_id: str, card: str, **more: Any) -> httpx.Response:
         url = f"{self.sandbox.base_url}/bank/test/payments/{payment_id}/pay"
         return await self.http.post(url, json={"card": card, **more})
 
-    async def paid(self, value: str = "1500.00", **more: Any) -> dict[str, Any]:
-        made = await self.payment(value, **more)
-        answer = await self.pay(made["id"], "2202474301322987")
-        body: dict[str, Any] = answer.json()
+    async def complete_payment(self, value: str = "1500.00", **more: Any) -> dict[str, Any]:
+        """Create a payment and pay it as the client."""
+        created = await self.create_payment(value, **more)
+        response = await self.pay(created["id"], "2202474301322987")
+        body: dict[str, Any] = response.json()
         return body
 
-    async def control(self, **rules: Any) -> None:
+    async def inject_faults(self, **rules: Any) -> None:
+        """Inject faults for this shop only. Rules: docs/sandbox.md."""
         url = f"{self.sandbox.base_url}/control"
-        answer = await self.http.post(url, json={"shop": self.id, **rules})
-        assert answer.status_code == 200, answer.text
+        response = await self.http.post(url, json={"shop": self.id, **rules})
+        assert response.status_code == 200, response.text
 
 
-def wish(value: str = "1500.00", **more: Any) -> dict[str, Any]:
-    """The body of POST /payments."""
+def payment_body(value: str = "1500.00", **more: Any) -> dict[str, Any]:
+    """Return the body of POST /payments; keyword arguments replace fields."""
     body = {
         "amount": {"value": value, "currency": "RUB"},
         "capture": True,
@@ -68,17 +71,17 @@ def wish(value: str = "1500.00", **more: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Hook:
-    """The merchant's side of notices: answers with `statuses` in turn, then 200."""
+class NoticeReceiver:
+    """The merchant's notice URL: sends `statuses` in order, then 200. Records the notices."""
 
     url: str
     statuses: list[int] = field(default_factory=list)
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
 
-    async def wait(self, count: int) -> list[dict[str, Any]]:
-        """Until so many notices came; three seconds at most."""
+    async def wait_for_notices(self, count: int) -> list[dict[str, Any]]:
+        """Wait until `count` notices have arrived; fail after three seconds."""
         for _ in range(300):
-            if len(self.heard) >= count:
-                return self.heard
+            if len(self.notices) >= count:
+                return self.notices
             await asyncio.sleep(0.01)
-        raise AssertionError(f"{len(self.heard)} notices of {count}: {self.heard}")
+        raise AssertionError(f"{len(self.notices)} of {count} notices: {self.notices}")

@@ -1,4 +1,4 @@
-"""The mailbox: real SMTP in, pages and JSON out."""
+"""The sandbox mailbox: mail received over SMTP, read as pages and JSON."""
 
 from email.message import EmailMessage
 
@@ -9,7 +9,8 @@ import pytest
 from tests.sandbox.merchants import Merchant
 
 
-def letter(to: str, subject: str = "Чек по счёту 42") -> EmailMessage:
+def make_mail(to: str, subject: str = "Чек по счёту 42") -> EmailMessage:
+    """Build a mail with text, HTML, an inline image and a PDF."""
     message = EmailMessage()
     message["From"] = "Студия <shop@example.com>"
     message["To"] = to
@@ -26,40 +27,53 @@ def letter(to: str, subject: str = "Чек по счёту 42") -> EmailMessage:
     return message
 
 
-async def send(merchant: Merchant, message: EmailMessage, **login: str) -> None:
+async def send(
+    merchant: Merchant,
+    message: EmailMessage,
+    username: str | None = None,
+    password: str | None = None,
+) -> None:
     await aiosmtplib.send(
-        message, hostname="127.0.0.1", port=merchant.sandbox.smtp_port, start_tls=False, **login
+        message,
+        hostname="127.0.0.1",
+        port=merchant.sandbox.smtp_port,
+        start_tls=False,
+        username=username,
+        password=password,
     )
 
 
-async def inbox(merchant: Merchant, to: str) -> list[dict[str, object]]:
+async def list_mails(merchant: Merchant, to: str) -> list[dict[str, object]]:
+    """Return the mails of a recipient as JSON, newest first."""
     url = f"{merchant.sandbox.base_url}/mail/api/messages"
-    listed: list[dict[str, object]] = (await merchant.http.get(url, params={"to": to})).json()
-    return listed
+    mails: list[dict[str, object]] = (await merchant.http.get(url, params={"to": to})).json()
+    return mails
 
 
-async def test_a_letter_comes_out_as_it_went_in(merchant: Merchant) -> None:
+async def test_received_mail_is_listed_with_text_headers_and_attachments(
+    merchant: Merchant,
+) -> None:
     to = f"{merchant.id}@mail.ru"
-    await send(merchant, letter(to), username="anyone", password="anything")
-    await send(merchant, letter(to, "Второе"))
-    newest, first = await inbox(merchant, to.upper())
+    await send(merchant, make_mail(to), username="anyone", password="anything")
+    await send(merchant, make_mail(to, "Второе"))
+    newest, first = await list_mails(merchant, to.upper())
     assert (newest["subject"], first["subject"]) == ("Второе", "Чек по счёту 42")
     assert (first["from"], first["to"]) == ("shop@example.com", [to])
     assert first["text"] == "Оплачено 1 500,00 ₽\n"
     assert "<b>1 500,00 ₽</b>" in str(first["html"])
     assert first["headers"]["Message-ID"] == "<1@example.com>"  # type: ignore[index]
-    files = {one["name"]: one for one in first["attachments"]}  # type: ignore[attr-defined]
+    files = {file["name"]: file for file in first["attachments"]}  # type: ignore[attr-defined]
     assert files["Чек 42.pdf"]["content_type"] == "application/pdf"
     assert files["Чек 42.pdf"]["size"] == 8
     assert (await merchant.http.get(files["Чек 42.pdf"]["url"])).content == b"%PDF-1.7"
-    one = await merchant.http.get(f"{merchant.sandbox.base_url}/mail/api/messages/{first['id']}")
-    assert one.json() == first
+    single = await merchant.http.get(f"{merchant.sandbox.base_url}/mail/api/messages/{first['id']}")
+    assert single.json() == first
 
 
-async def test_a_letter_is_shown_without_its_scripts(merchant: Merchant) -> None:
+async def test_mail_is_displayed_without_scripts(merchant: Merchant) -> None:
     to = f"{merchant.id}@mail.ru"
-    await send(merchant, letter(to, "<b>Чек</b>"))
-    (only,) = await inbox(merchant, to)
+    await send(merchant, make_mail(to, "<b>Чек</b>"))
+    (only,) = await list_mails(merchant, to)
     base = f"{merchant.sandbox.base_url}/mail/{only['id']}"
     listed = (await merchant.http.get(f"{merchant.sandbox.base_url}/mail/")).text
     assert "&lt;b&gt;Чек&lt;/b&gt;" in listed
@@ -72,22 +86,22 @@ async def test_a_letter_is_shown_without_its_scripts(merchant: Merchant) -> None
     assert "allow-scripts" not in policy
 
 
-async def test_mail_can_be_refused_or_put_off(merchant: Merchant) -> None:
-    no, busy = f"no{merchant.id}@mail.ru", f"busy{merchant.id}@mail.ru"
+async def test_mail_is_refused_by_fault_rules(merchant: Merchant) -> None:
+    refused, busy = f"no{merchant.id}@mail.ru", f"busy{merchant.id}@mail.ru"
     url = f"{merchant.sandbox.base_url}/control"
-    rules = {"mail_refuse": {"on": no}, "mail_busy": {"on": busy, "times": 1}}
+    rules = {"mail_refuse": {"on": refused}, "mail_busy": {"on": busy, "times": 1}}
     await merchant.http.post(url, json=rules)
-    for to, code in ((no, 550), (busy, 451)):
-        with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as refused:
-            await send(merchant, letter(to))
-        assert refused.value.recipients[0].code == code
-    await send(merchant, letter(busy))
-    assert len(await inbox(merchant, busy)) == 1
+    for to, code in ((refused, 550), (busy, 451)):
+        with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as error:
+            await send(merchant, make_mail(to))
+        assert error.value.recipients[0].code == code
+    await send(merchant, make_mail(busy))
+    assert len(await list_mails(merchant, busy)) == 1
     await merchant.http.post(url, json={"mail_refuse": None, "mail_busy": None})
 
 
-async def test_letters_can_be_thrown_away(merchant: Merchant) -> None:
-    await send(merchant, letter("x@mail.ru"))
+async def test_mails_are_deleted(merchant: Merchant) -> None:
+    await send(merchant, make_mail("x@mail.ru"))
     url = f"{merchant.sandbox.base_url}/mail/api/messages"
     assert (await merchant.http.delete(url)).status_code == 204
     assert (await merchant.http.get(url)).json() == []

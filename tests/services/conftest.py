@@ -1,4 +1,4 @@
-"""What tests of the services share: a small world on each database."""
+"""Fixtures for service tests: a world on each database."""
 
 from collections.abc import AsyncIterator
 
@@ -17,14 +17,14 @@ async def world(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def two_stage(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
-    """The same with money that is held first and taken when the shop says so."""
+async def two_stage_world(database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
+    """A shop with two-stage payments: the bank holds the money until the shop captures it."""
     async with open_world(database_url, sandbox, connection={"two_stage": True}) as opened:
         yield opened
 
 
 @pytest.fixture
 async def vk_world(database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
-    """A shop that talks through a community of VK."""
+    """A shop with a connected VK community; the test runs once on each database."""
     async with open_vk_world(database_url, sandbox) as opened:
         yield opened

@@ -1,61 +1,57 @@
-"""The checklist of a community: nothing is ticked that VK did not say, do or a person confirmed."""
-
-from typing import Any
+"""The community checklist: an item is done only if VK, Sigma or the owner confirms it."""
 
 import pytest
-from msgspec.structs import replace as filled
+from msgspec.structs import replace as struct_replace
 
 from sigma.domain.accounts.member import Member, Role
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.checklist import ChecklistItem, ItemState, count_done
 from sigma.domain.messaging.community import Community
 from sigma.services.communities import checklist, communities, event_intake
-from sigma.services.communities.checklist import Item, State
 from sigma.services.vk import links
 from sigma_sandbox.vk.world.models import Contact
-from tests.clubs import Club, connected, open_club
+from tests.sandbox_communities import SandboxCommunity, connect_community, create_community
 from tests.world import World
 
-COUNTED = 9
+COUNTED_ITEMS = 9
 
 
-async def points(world: World, community: Community) -> dict[str, Item]:
-    """The points as they are shown now."""
-    kept = await communities.get(world.ctx, world.member, community.id)
-    return {item.name: item for item in checklist.items(kept.community, kept.connection)}
+async def list_items(world: World, community_with_facts: Community) -> dict[str, ChecklistItem]:
+    """Return the checklist items by name, built from the stored row."""
+    stored = await communities.get(world.ctx, world.member, community_with_facts.id)
+    return {item.name: item for item in checklist.build_items(stored.community, stored.connection)}
 
 
-async def spoil(world: World, club: Club, code: int, on: str) -> None:
-    """VK answers a method with an error, for this community."""
+async def set_vk_error(world: World, club: SandboxCommunity, code: int, on: str) -> None:
+    """Make VK answer method `on` with an error code, for this community only."""
     rule = {"vk_error": {"value": code, "on": on}, "shop": str(club.group_id)}
     answer = await world.http.post(f"{world.sandbox.base_url}/control", json=rule)
     assert answer.status_code == 200, answer.text
 
 
-async def test_an_empty_community_shows_what_is_missing_and_what_cannot_be_known(
-    world: World,
-) -> None:
-    made = await connected(world, open_club(world))
-    found = await points(world, made)
-    assert {name: item.state for name, item in found.items()} == {
-        "exists": State.DONE,
-        "avatar": State.MISSING,
-        "description": State.MISSING,
-        "contact": State.MISSING,
-        "services": State.UNKNOWN,
-        "messages": State.UNKNOWN,
-        "bots": State.UNKNOWN,
-        "delivery": State.DONE,
-        "rights": State.DONE,
-        "goods": State.MISSING,
+async def test_new_community_has_missing_and_unknown_items(world: World) -> None:
+    community = await connect_community(world, create_community(world))
+    items = await list_items(world, community)
+    assert {name: item.state for name, item in items.items()} == {
+        "exists": ItemState.DONE,
+        "avatar": ItemState.MISSING,
+        "description": ItemState.MISSING,
+        "contact": ItemState.MISSING,
+        "services": ItemState.UNKNOWN,
+        "messages": ItemState.UNKNOWN,
+        "bots": ItemState.UNKNOWN,
+        "delivery": ItemState.DONE,
+        "rights": ItemState.DONE,
+        "market": ItemState.MISSING,
     }
-    assert checklist.ready(list(found.values())) == (3, COUNTED)
-    page = f"{world.sandbox.base_url}/vk/club{made.group_id}"
-    assert found["avatar"].url == f"{page}/manage#about"
-    assert found["rights"].url == f"{page}/tokens"
+    assert count_done(list(items.values())) == (3, COUNTED_ITEMS)
+    page = f"{world.sandbox.base_url}/vk/club{community.group_id}"
+    assert items["avatar"].url == f"{page}/manage#about"
+    assert items["rights"].url == f"{page}/tokens"
 
 
-async def test_a_filled_community_is_ready(world: World) -> None:
-    club = open_club(
+async def test_complete_community_has_every_item_done(world: World) -> None:
+    club = create_community(
         world,
         description="Маникюр",
         has_photo=True,
@@ -64,154 +60,146 @@ async def test_a_filled_community_is_ready(world: World) -> None:
         messages=True,
         bots_capabilities=True,
     )
-    made = await connected(world, club)
-    assert (await points(world, made))["bots"].state is State.UNKNOWN, "VK tells it to nobody"
-    assert await checklist.switch_on(world.ctx, world.member, made.id)
-    found = await points(world, made)
-    assert checklist.ready(list(found.values())) == (COUNTED, COUNTED)
+    community = await connect_community(world, club)
+    assert (await list_items(world, community))["bots"].state is ItemState.UNKNOWN, (
+        "VK has no method that returns it"
+    )
+    assert await checklist.enable_messages(world.ctx, world.member, community.id)
+    items = await list_items(world, community)
+    assert count_done(list(items.values())) == (COUNTED_ITEMS, COUNTED_ITEMS)
 
 
-async def test_one_button_switches_on_messages_and_bot_features_and_reads_back(
-    world: World,
-) -> None:
-    club = open_club(world)
-    made = await connected(world, club)
-    assert await checklist.switch_on(world.ctx, world.member, made.id)
-    now = club.vk.community(club.group_id)
-    assert (now.messages, now.bots_capabilities) == (True, True)
-    found = await points(world, made)
-    assert (found["messages"].state, found["bots"].state) == (State.DONE, State.DONE)
+async def test_messages_and_bots_are_enabled_and_read_back(world: World) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    assert await checklist.enable_messages(world.ctx, world.member, community.id)
+    at_vk = club.vk.get_community(club.group_id)
+    assert (at_vk.messages, at_vk.bots_capabilities) == (True, True)
+    items = await list_items(world, community)
+    assert (items["messages"].state, items["bots"].state) == (ItemState.DONE, ItemState.DONE)
 
-    club.vk.put_community(filled(now, messages=False))
-    await checklist.refresh(world.ctx, world.member, made.id)
-    assert (await points(world, made))["messages"].state is State.MISSING
+    club.vk.put_community(struct_replace(at_vk, messages=False))
+    await checklist.refresh(world.ctx, world.member, community.id)
+    assert (await list_items(world, community))["messages"].state is ItemState.MISSING
 
 
 @pytest.mark.parametrize("code", [7, 15, 27])
-async def test_what_vk_does_not_let_us_switch_is_left_to_the_owner(world: World, code: int) -> None:
-    club = open_club(world)
-    made = await connected(world, club)
-    await spoil(world, club, code, "groups.setSettings")
-    assert not await checklist.switch_on(world.ctx, world.member, made.id)
-    messages = (await points(world, made))["messages"]
-    assert (messages.state, messages.does) == (State.UNKNOWN, "")
-    await communities.mend(world.ctx, world.member, made.id, club.new_key())
-    assert (await points(world, made))["messages"].does == "switch", "another key may do it"
+async def test_switch_that_vk_refuses_is_left_to_the_owner(world: World, code: int) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    await set_vk_error(world, club, code, "groups.setSettings")
+    assert not await checklist.enable_messages(world.ctx, world.member, community.id)
+    messages = (await list_items(world, community))["messages"]
+    assert (messages.state, messages.action) == (ItemState.UNKNOWN, "")
+    await communities.replace_key(world.ctx, world.member, community.id, club.create_access_key())
+    assert (await list_items(world, community))["messages"].action == "switch", (
+        "a new key may be allowed to do it"
+    )
 
 
-async def test_the_description_is_written_and_read_back(world: World) -> None:
-    club = open_club(world)
-    made = await connected(world, club)
-    assert await checklist.describe(world.ctx, world.member, made.id, " Маникюр и педикюр ")
-    assert club.vk.community(club.group_id).description == "Маникюр и педикюр"
-    assert (await points(world, made))["description"].state is State.DONE
+async def test_description_is_set_and_read_back(world: World) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    assert await checklist.set_description(
+        world.ctx, world.member, community.id, " Маникюр и педикюр "
+    )
+    assert club.vk.get_community(club.group_id).description == "Маникюр и педикюр"
+    assert (await list_items(world, community))["description"].state is ItemState.DONE
 
 
 @pytest.mark.parametrize("code", [3, 7, 15, 23, 27])
-async def test_a_withdrawn_method_becomes_an_instruction(world: World, code: int) -> None:
-    club = open_club(world)
-    made = await connected(world, club)
-    await spoil(world, club, code, "groups.edit")
-    assert not await checklist.describe(world.ctx, world.member, made.id, "Маникюр")
-    assert not await checklist.goods_on(world.ctx, world.member, made.id)
-    found = await points(world, made)
-    for name in ("description", "goods"):
-        assert (found[name].state, found[name].does) == (State.MISSING, "")
-        assert found[name].why == "refused"
+async def test_unavailable_vk_method_turns_an_action_into_an_instruction(
+    world: World, code: int
+) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    await set_vk_error(world, club, code, "groups.edit")
+    assert not await checklist.set_description(world.ctx, world.member, community.id, "Маникюр")
+    assert not await checklist.enable_market(world.ctx, world.member, community.id)
+    items = await list_items(world, community)
+    for name in ("description", "market"):
+        assert (items[name].state, items[name].action) == (ItemState.MISSING, "")
+        assert items[name].reason == "refused"
 
 
-async def test_goods_are_switched_on_where_vk_lets_us(world: World) -> None:
-    made = await connected(world, open_club(world))
-    assert await checklist.goods_on(world.ctx, world.member, made.id)
-    assert (await points(world, made))["goods"].state is State.DONE
+async def test_market_is_enabled_where_vk_allows_it(world: World) -> None:
+    community = await connect_community(world, create_community(world))
+    assert await checklist.enable_market(world.ctx, world.member, community.id)
+    assert (await list_items(world, community))["market"].state is ItemState.DONE
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * 4001])
-async def test_a_description_that_is_none_is_refused_here(world: World, text: str) -> None:
-    made = await connected(world, open_club(world))
-    with pytest.raises(Refused) as caught:
-        await checklist.describe(world.ctx, world.member, made.id, text)
+async def test_empty_or_too_long_description_is_refused(world: World, text: str) -> None:
+    community = await connect_community(world, create_community(world))
+    with pytest.raises(RefusedError) as caught:
+        await checklist.set_description(world.ctx, world.member, community.id, text)
     assert caught.value.problems[0].field == "description"
 
 
-async def test_services_are_on_when_a_person_says_so_and_not_when_it_is_taken_back(
-    world: World,
-) -> None:
-    made = await connected(world, open_club(world))
-    await checklist.say(world.ctx, world.member, made.id, True)
-    said = (await points(world, made))["services"]
-    assert (said.state, said.why) == (State.DONE, "said")
-    await checklist.refresh(world.ctx, world.member, made.id)
-    assert (await points(world, made))["services"].state is State.DONE, "VK's answer keeps it"
-    await checklist.say(world.ctx, world.member, made.id, False)
-    assert (await points(world, made))["services"].state is State.UNKNOWN
+async def test_services_item_follows_the_owners_confirmation(world: World) -> None:
+    community = await connect_community(world, create_community(world))
+    await checklist.confirm_services(world.ctx, world.member, community.id, True)
+    item = (await list_items(world, community))["services"]
+    assert (item.state, item.reason) == (ItemState.DONE, "confirmed")
+    await checklist.refresh(world.ctx, world.member, community.id)
+    assert (await list_items(world, community))["services"].state is ItemState.DONE, (
+        "a refresh from VK keeps the confirmation"
+    )
+    await checklist.confirm_services(world.ctx, world.member, community.id, False)
+    assert (await list_items(world, community))["services"].state is ItemState.UNKNOWN
 
 
-async def test_a_key_without_photos_is_told_by_name(world: World) -> None:
-    made = await connected(world, open_club(world, "", "manage", "messages"))
-    rights = (await points(world, made))["rights"]
-    assert (rights.state, rights.names) == (State.MISSING, ("photos",))
+async def test_missing_access_key_right_is_named(world: World) -> None:
+    community = await connect_community(world, create_community(world, "", "manage", "messages"))
+    rights = (await list_items(world, community))["rights"]
+    assert (rights.state, rights.missing_rights) == (ItemState.MISSING, ("photos",))
 
 
-async def test_a_silent_vk_changes_nothing_that_was_known(world: World) -> None:
-    club = open_club(world, has_photo=True)
-    made = await connected(world, club)
-    before = await points(world, made)
+async def test_unreachable_vk_keeps_the_known_items(world: World) -> None:
+    club = create_community(world, has_photo=True)
+    community = await connect_community(world, club)
+    before = await list_items(world, community)
     rule = {"vk_http_500": True, "shop": str(club.group_id)}
     await world.http.post(f"{world.sandbox.base_url}/control", json=rule)
-    for act in (checklist.refresh, checklist.switch_on, checklist.goods_on):
-        with pytest.raises(Refused) as caught:
-            await act(world.ctx, world.member, made.id)
+    for call in (checklist.refresh, checklist.enable_messages, checklist.enable_market):
+        with pytest.raises(RefusedError) as caught:
+            await call(world.ctx, world.member, community.id)
         assert caught.value.code == "vk_silent"
-    assert await points(world, made) == before
+    assert await list_items(world, community) == before
 
 
-async def test_a_revoked_key_is_noticed_by_the_checklist_too(world: World) -> None:
-    club = open_club(world)
-    made = await connected(world, club)
-    club.revoke()
-    with pytest.raises(Refused) as caught:
-        await checklist.switch_on(world.ctx, world.member, made.id)
+async def test_checklist_action_detects_a_revoked_key(world: World) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    club.revoke_access_key()
+    with pytest.raises(RefusedError) as caught:
+        await checklist.enable_messages(world.ctx, world.member, community.id)
     assert caught.value.code == "vk_refused"
-    (broken,) = await communities.troubles(world.ctx, world.member)
-    assert broken.trouble == "5"
-    assert (await points(world, made))["delivery"].state is State.MISSING
+    (broken,) = await communities.list_with_problem(world.ctx, world.member)
+    assert broken.error_code == "5"
+    assert (await list_items(world, community))["delivery"].state is ItemState.MISSING
 
 
-async def test_only_who_may_set_up_the_shop_touches_the_checklist(world: World) -> None:
-    made = await connected(world, open_club(world))
+async def test_operator_and_stranger_cannot_use_the_checklist(world: World) -> None:
+    community = await connect_community(world, create_community(world))
     operator = Member("usr_x", world.shop.id, Role.OPERATOR)
     stranger = Member("usr_x", "shp_other", Role.OWNER)
     for member, code in ((operator, "forbidden"), (stranger, "no_community")):
-        with pytest.raises(Refused) as caught:
-            await checklist.switch_on(world.ctx, member, made.id)
+        with pytest.raises(RefusedError) as caught:
+            await checklist.enable_messages(world.ctx, member, community.id)
         assert caught.value.code == code
 
 
-async def test_nobodys_phone_is_kept_of_vks_answer(world: World) -> None:
+async def test_contact_phone_and_email_are_not_stored(world: World) -> None:
     contact = Contact(1001, "Мастер", "+7 900 123-45-67", "anna@lak.example")
-    made = await connected(world, open_club(world, contacts=[contact]))
-    kept = (await communities.get(world.ctx, world.member, made.id)).community
-    assert "900" not in str(kept.facts)
-    assert "anna" not in str(kept.facts)
-
-
-def community(**facts: Any) -> Community:
-    """A row with these facts and nothing else."""
-    return Community("con_1", "shp_1", 1, "Студия", "studio", "", 0, facts=facts)
-
-
-def test_what_vk_tells_of_its_settings_is_taken_over() -> None:
-    off = checklist.settings_changed(community(messages={"on": True}), {"messages": 0})
-    assert off.facts["messages"] == {"on": False, "off": True}
-    on = checklist.settings_changed(off, {"messages": 1, "title": "Студия"})
-    assert on.facts["messages"]["on"]
-    same = community()
-    assert checklist.settings_changed(same, {"title": "x"}) is same
+    community = await connect_community(world, create_community(world, contacts=[contact]))
+    stored = (await communities.get(world.ctx, world.member, community.id)).community
+    assert "900" not in str(stored.facts)
+    assert "anna" not in str(stored.facts)
 
 
 @pytest.mark.parametrize(
-    ("typed", "leads"),
+    ("typed", "expected_url"),
     [
         ("https://vk.com/studio", "https://vk.com/studio?act=tokens"),
         ("vk.com/club123", "https://vk.com/club123?act=tokens"),
@@ -224,20 +212,20 @@ def test_what_vk_tells_of_its_settings_is_taken_over() -> None:
         ("javascript:alert(1)", ""),
     ],
 )
-def test_a_typed_address_leads_to_the_page_of_keys_or_nowhere(typed: str, leads: str) -> None:
-    assert links.typed_tokens_url("https://vk.com", typed) == leads
+def test_typed_community_address_gives_the_access_keys_page(typed: str, expected_url: str) -> None:
+    assert links.typed_access_keys_url("https://vk.com", typed) == expected_url
 
 
-async def test_messages_switched_off_in_vk_are_missing_here_by_its_own_word(world: World) -> None:
-    club = open_club(world, messages=True)
-    made = await connected(world, club)
-    assert (await points(world, made))["messages"].state is State.DONE
-    now = club.vk.community(club.group_id)
-    club.vk.put_community(filled(now, messages=False))
-    told = {"user_id": 1001, "changes": {"messages": {"old_value": 1, "new_value": 0}}}
+async def test_settings_event_marks_messages_as_missing(world: World) -> None:
+    club = create_community(world, messages=True)
+    community = await connect_community(world, club)
+    assert (await list_items(world, community))["messages"].state is ItemState.DONE
+    at_vk = club.vk.get_community(club.group_id)
+    club.vk.put_community(struct_replace(at_vk, messages=False))
+    changed_settings = {"user_id": 1001, "changes": {"messages": {"old_value": 1, "new_value": 0}}}
     update = {"type": "group_change_settings", "group_id": club.group_id, "event_id": "e1"}
-    await event_intake.take_updates(
-        world.ctx, made.id, [update | {"object": told, "v": "5.199"}], "2"
+    await event_intake.accept_long_poll(
+        world.ctx, community.id, [update | {"object": changed_settings, "v": "5.199"}], "2"
     )
-    await world.work()
-    assert (await points(world, made))["messages"].state is State.MISSING
+    await world.run_jobs()
+    assert (await list_items(world, community))["messages"].state is ItemState.MISSING

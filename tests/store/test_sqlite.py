@@ -1,4 +1,4 @@
-"""What only SQLite has: one writer, shared COMMITs, reads at once or in a thread."""
+"""SQLite engine: one writer, shared COMMITs, reads inline or in a thread."""
 
 import asyncio
 import shutil
@@ -9,31 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from sigma.store.database import Busy, Conflict, Op, Stale, Unreachable, text_statement
+from sigma.store.engine.interface import BusyError, ConflictError, Op, StaleError, UnreachableError
 from sigma.store.engine.sqlite import SqliteDatabase
-from sigma.store.engine.sqlite_queue import Turns
-from tests.store.engine import (
-    ADD_SHOP,
-    CHANGE,
+from sigma.store.engine.sqlite_queue import WriteQueue
+from sigma.store.engine.statements import text_statement
+from tests.store.engine_tables import (
+    ADD_TO_BALANCE,
+    COMPARE_AND_SET_BALANCE,
     COUNT_SHOPS,
+    INCREMENT_BALANCE,
+    INSERT_SHOP,
     LOCK_SHOP,
-    NEXT,
-    RAISE,
-    balance,
-    count,
-    make_sqlite,
-    opened,
+    count_shops,
+    create_sqlite_tables,
+    get_balance,
+    open_engine,
 )
 
 
 @pytest.fixture
-async def db(sqlite_url: str) -> AsyncIterator[SqliteDatabase]:
-    async with opened(sqlite_url) as db:
+async def db(sqlite_engine_url: str) -> AsyncIterator[SqliteDatabase]:
+    async with open_engine(sqlite_engine_url) as db:
         assert isinstance(db, SqliteDatabase)
         yield db
 
 
-def seen_by_another_process(url: str) -> int:
+def count_in_new_connection(url: str) -> int:
     con = sqlite3.connect(url.removeprefix("sqlite:///"))
     try:
         return int(con.execute("SELECT count(*) FROM shops").fetchone()[0])
@@ -41,96 +42,102 @@ def seen_by_another_process(url: str) -> int:
         con.close()
 
 
-async def test_two_hundred_writers_share_commits_and_all_are_on_disk(
-    db: SqliteDatabase, sqlite_url: str
+async def test_concurrent_writers_share_commits_and_all_rows_are_on_disk(
+    db: SqliteDatabase, sqlite_engine_url: str
 ) -> None:
     async def write(number: int) -> None:
         async with db.write() as tx:
-            await tx.execute(ADD_SHOP, id=f"a{number}", balance=0)
-            await tx.execute(RAISE, id_=f"a{number}", by=number)
+            await tx.execute(INSERT_SHOP, id=f"a{number}", balance=0)
+            await tx.execute(ADD_TO_BALANCE, id_=f"a{number}", by=number)
 
     await asyncio.gather(*(write(number) for number in range(200)))
-    assert seen_by_another_process(sqlite_url) == 200
-    assert 0 < db.commits < 20
+    assert count_in_new_connection(sqlite_engine_url) == 200
+    assert 0 < db.commit_count < 20
 
-    before = db.commits
-    whole = (db.commit([Op(ADD_SHOP, {"id": f"b{number}", "balance": 0})]) for number in range(200))
-    await asyncio.gather(*whole)
-    assert seen_by_another_process(sqlite_url) == 400
-    assert 0 < db.commits - before < 20
+    before = db.commit_count
+    commits = (
+        db.commit([Op(INSERT_SHOP, {"id": f"b{number}", "balance": 0})]) for number in range(200)
+    )
+    await asyncio.gather(*commits)
+    assert count_in_new_connection(sqlite_engine_url) == 400
+    assert 0 < db.commit_count - before < 20
 
 
-async def test_one_that_fails_leaves_the_others_of_its_commit(db: SqliteDatabase) -> None:
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
-    before = db.commits
+async def test_failed_transaction_does_not_affect_others_in_the_shared_commit(
+    db: SqliteDatabase,
+) -> None:
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
+    before = db.commit_count
 
     async def write(number: int) -> None:
         async with db.write() as tx:
-            await tx.execute(ADD_SHOP, id=f"w{number}", balance=0)
+            await tx.execute(INSERT_SHOP, id=f"w{number}", balance=0)
             if number % 5 == 1:
-                await tx.execute(ADD_SHOP, id="a", balance=0)
+                await tx.execute(INSERT_SHOP, id="a", balance=0)
             if number % 5 == 2:
                 raise ZeroDivisionError
             if number % 5 == 3:
-                await tx.write_all([Op(CHANGE, {"id_": "a", "was": 9, "will": 9})])
+                await tx.write_all([Op(COMPARE_AND_SET_BALANCE, {"id_": "a", "was": 9, "will": 9})])
 
     async def commit(number: int) -> None:
         name = "a" if number % 2 else f"c{number}"
-        await db.commit([Op(ADD_SHOP, {"id": name, "balance": 0})])
+        await db.commit([Op(INSERT_SHOP, {"id": name, "balance": 0})])
 
-    ended = await asyncio.gather(
+    results = await asyncio.gather(
         *(write(number) for number in range(50)),
         *(commit(number) for number in range(50)),
         return_exceptions=True,
     )
-    kinds = [type(one) for one in ended]
-    assert kinds.count(Conflict) == 10 + 25
-    assert kinds.count(ZeroDivisionError) == 10
-    assert kinds.count(Stale) == 10
-    assert kinds.count(type(None)) == 20 + 25
-    assert await count(db) == 1 + 20 + 25
-    assert db.commits - before < 20
+    result_types = [type(result) for result in results]
+    assert result_types.count(ConflictError) == 10 + 25
+    assert result_types.count(ZeroDivisionError) == 10
+    assert result_types.count(StaleError) == 10
+    assert result_types.count(type(None)) == 20 + 25
+    assert await count_shops(db) == 1 + 20 + 25
+    assert db.commit_count - before < 20
 
 
-async def test_nothing_is_acknowledged_before_it_can_be_seen(db: SqliteDatabase) -> None:
+async def test_write_is_readable_as_soon_as_it_is_acknowledged(db: SqliteDatabase) -> None:
     async def write(number: int) -> None:
         async with db.write() as tx:
-            await tx.execute(ADD_SHOP, id=f"w{number}", balance=number)
-        assert await balance(db, f"w{number}") == number
+            await tx.execute(INSERT_SHOP, id=f"w{number}", balance=number)
+        assert await get_balance(db, f"w{number}") == number
 
     await asyncio.gather(*(write(number) for number in range(100)))
 
 
-async def test_a_transaction_that_does_nothing_loses_its_turn(db: SqliteDatabase) -> None:
-    db.turns = Turns(db.turns.writer, idle_limit_s=0.1)
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
-    inside = asyncio.Event()
+async def test_idle_transaction_loses_its_write_slot(db: SqliteDatabase) -> None:
+    db.write_queue = WriteQueue(db.write_queue.writer, idle_limit_s=0.1)
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
+    has_begun = asyncio.Event()
 
-    async def forget() -> None:
+    async def idle_writer() -> None:
         async with db.write() as tx:
-            await tx.execute(RAISE, id_="a", by=1)
-            inside.set()
+            await tx.execute(ADD_TO_BALANCE, id_="a", by=1)
+            has_begun.set()
             await asyncio.sleep(1)
 
-    forgotten = asyncio.create_task(forget())
-    await inside.wait()
-    await asyncio.wait_for(db.commit([Op(RAISE, {"id_": "a", "by": 10})]), 0.5)
-    with pytest.raises(Busy, match="did nothing"):
-        await forgotten
-    assert await balance(db, "a") == 10
+    idle_task = asyncio.create_task(idle_writer())
+    await has_begun.wait()
+    await asyncio.wait_for(db.commit([Op(ADD_TO_BALANCE, {"id_": "a", "by": 10})]), 0.5)
+    with pytest.raises(BusyError, match="did nothing"):
+        await idle_task
+    assert await get_balance(db, "a") == 10
 
 
-async def test_a_counter_does_not_wait_for_the_disk_but_keeps_its_order(db: SqliteDatabase) -> None:
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
-    before = db.commits
+async def test_unsynced_write_does_not_wait_for_disk_and_keeps_its_order(
+    db: SqliteDatabase,
+) -> None:
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
+    before = db.commit_count
     for _ in range(20):
-        await db.relaxed(NEXT, id_="a")
-    assert db.commits - before < 20
-    await db.commit([Op(ADD_SHOP, {"id": "b", "balance": 0})])
-    assert await balance(db, "a") == 20
+        await db.execute_unsynced(INCREMENT_BALANCE, id_="a")
+    assert db.commit_count - before < 20
+    await db.commit([Op(INSERT_SHOP, {"id": "b", "balance": 0})])
+    assert await get_balance(db, "a") == 20
 
 
-async def test_a_long_read_moves_to_a_thread_and_the_loop_goes_on(db: SqliteDatabase) -> None:
+async def test_slow_read_runs_in_thread_and_does_not_block_event_loop(db: SqliteDatabase) -> None:
     count_up = text_statement(
         "WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < :top)"
         " SELECT count(*) AS n FROM up",
@@ -157,67 +164,69 @@ async def test_a_long_read_moves_to_a_thread_and_the_loop_goes_on(db: SqliteData
     await asyncio.sleep(0)
     ticking.cancel()
     await asyncio.gather(ticking, return_exceptions=True)
-    assert ticks > 100  # a loop that stood still for the reads would have turned a few times
+    assert ticks > 100  # a blocked event loop would tick only a few times
 
 
-async def test_a_full_disk_fails_every_one_who_shared_the_commit_and_then_heals(
+async def test_full_disk_fails_all_transactions_of_the_shared_commit_and_recovers(
     db: SqliteDatabase,
 ) -> None:
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
     await asyncio.sleep(0.05)
-    db._writer._con.execute("PRAGMA max_page_count = 1")  # the size it has already is the limit
+    db._writer._con.execute("PRAGMA max_page_count = 1")  # no page can be added
 
     async def write(number: int) -> None:
         size = 100_000 if number % 10 == 5 else 1
         async with db.write() as tx:
-            await tx.execute(ADD_SHOP, id=f"{number} " * size, balance=0)
+            await tx.execute(INSERT_SHOP, id=f"{number} " * size, balance=0)
 
-    ended = await asyncio.gather(*(write(number) for number in range(30)), return_exceptions=True)
-    failed = [one for one in ended if one is not None]
-    assert len(failed) > 3  # also small ones that were done and waited for the COMMIT
-    assert all(isinstance(one, Unreachable) for one in failed)
-    assert await count(db) == 1 + len(ended) - len(failed)
+    results = await asyncio.gather(*(write(number) for number in range(30)), return_exceptions=True)
+    failed = [result for result in results if result is not None]
+    assert len(failed) > 3  # includes small ones that only waited for the COMMIT
+    assert all(isinstance(result, UnreachableError) for result in failed)
+    assert await count_shops(db) == 1 + len(results) - len(failed)
     db._writer._con.execute("PRAGMA max_page_count = 1000000")
-    await db.commit([Op(ADD_SHOP, {"id": "b", "balance": 0})])
-    assert await balance(db, "b") == 0
+    await db.commit([Op(INSERT_SHOP, {"id": "b", "balance": 0})])
+    assert await get_balance(db, "b") == 0
 
 
-async def test_another_process_that_writes_is_waited_for(
-    db: SqliteDatabase, sqlite_url: str
+async def test_write_waits_for_lock_of_another_process_and_reads_do_not(
+    db: SqliteDatabase, sqlite_engine_url: str
 ) -> None:
-    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other = sqlite3.connect(sqlite_engine_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO shops VALUES ('other', 0)")
-    mine = asyncio.create_task(db.commit([Op(ADD_SHOP, {"id": "mine", "balance": 0})]))
+    own_commit = asyncio.create_task(db.commit([Op(INSERT_SHOP, {"id": "mine", "balance": 0})]))
     await asyncio.sleep(0.1)
-    assert not mine.done()
-    assert await count(db) == 0  # and reading does not wait
+    assert not own_commit.done()
+    assert await count_shops(db) == 0  # a read does not wait
     other.execute("COMMIT")
     other.close()
-    await asyncio.wait_for(mine, 5)
-    assert await count(db) == 2
+    await asyncio.wait_for(own_commit, 5)
+    assert await count_shops(db) == 2
 
 
-async def test_one_cancelled_at_the_moment_its_turn_comes_passes_it_on(db: SqliteDatabase) -> None:
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
+async def test_transaction_cancelled_when_granted_its_slot_passes_the_slot_on(
+    db: SqliteDatabase,
+) -> None:
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
 
     async def write() -> None:
         async with db.write() as tx:
-            await tx.execute(RAISE, id_="a", by=10)
+            await tx.execute(ADD_TO_BALANCE, id_="a", by=10)
 
     async with asyncio.timeout(2), db.write() as tx:
-        await tx.execute(RAISE, id_="a", by=1)
-        unlucky = asyncio.create_task(write())
+        await tx.execute(ADD_TO_BALANCE, id_="a", by=1)
+        cancelled = asyncio.create_task(write())
         await asyncio.sleep(0.01)
-        asyncio.get_running_loop().call_soon(unlucky.cancel)
+        asyncio.get_running_loop().call_soon(cancelled.cancel)
     with pytest.raises(asyncio.CancelledError):
-        await unlucky
+        await cancelled
     await asyncio.wait_for(write(), 1)
-    assert await balance(db, "a") == 11
+    assert await get_balance(db, "a") == 11
 
 
-async def test_waiting_for_a_turn_is_first_come_first_served(db: SqliteDatabase) -> None:
-    await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
+async def test_write_slots_are_granted_in_request_order(db: SqliteDatabase) -> None:
+    await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
     order: list[int] = []
 
     async def write(number: int) -> None:
@@ -230,31 +239,31 @@ async def test_waiting_for_a_turn_is_first_come_first_served(db: SqliteDatabase)
     assert order == list(range(20))
 
 
-async def test_what_was_acknowledged_is_there_after_the_process_dies(tmp_path: Path) -> None:
-    """The file is copied as it is at the moment of the answer, without closing anything."""
-    url = make_sqlite(tmp_path / "live.db")
-    async with opened(url) as db:
-        await db.commit([Op(ADD_SHOP, {"id": "a", "balance": 0})])
+async def test_acknowledged_write_survives_process_crash(tmp_path: Path) -> None:
+    """Copy the files as they are when `commit` returns, without closing the database."""
+    url = create_sqlite_tables(tmp_path / "live.db")
+    async with open_engine(url) as db:
+        await db.commit([Op(INSERT_SHOP, {"id": "a", "balance": 0})])
         for end in ("", "-wal"):
             shutil.copy(tmp_path / f"live.db{end}", tmp_path / f"dead.db{end}")
-    assert seen_by_another_process(f"sqlite:///{tmp_path}/dead.db") == 1
+    assert count_in_new_connection(f"sqlite:///{tmp_path}/dead.db") == 1
 
 
-async def test_what_stood_in_the_way_can_be_read_when_one_hears_of_it(db: SqliteDatabase) -> None:
-    async def whole(name: str) -> None:
+async def test_conflicting_row_is_readable_when_conflict_is_raised(db: SqliteDatabase) -> None:
+    async def commit_once(name: str) -> None:
         try:
-            await db.commit([Op(ADD_SHOP, {"id": name, "balance": 0})])
-        except Conflict:
-            assert await balance(db, name) == 0
+            await db.commit([Op(INSERT_SHOP, {"id": name, "balance": 0})])
+        except ConflictError:
+            assert await get_balance(db, name) == 0
 
-    async def locked(name: str) -> None:
+    async def insert_once(name: str) -> None:
         with suppress(LookupError):
             async with db.write() as tx:
                 if await tx.fetch_one(LOCK_SHOP, id=name):
                     raise LookupError
-                await tx.execute(ADD_SHOP, id=name, balance=0)
-        assert await balance(db, name) == 0
+                await tx.execute(INSERT_SHOP, id=name, balance=0)
+        assert await get_balance(db, name) == 0
 
     for number in range(20):
-        await asyncio.gather(*(whole(f"whole-{number}") for _ in range(8)))
-        await asyncio.gather(*(locked(f"locked-{number}") for _ in range(8)))
+        await asyncio.gather(*(commit_once(f"whole-{number}") for _ in range(8)))
+        await asyncio.gather(*(insert_once(f"locked-{number}") for _ in range(8)))

@@ -1,13 +1,13 @@
-"""Invoices at the API: issued, read, listed, called off; faults told by field, all at once."""
+"""Invoices of the API: issue, read, list, void; all problems of a request are reported by field."""
 
 from typing import Any
 
 import pytest
 
-from tests.web.api_stage import ASKED, RUB_1500, Program
+from tests.web.api_harness import INVOICE_REQUEST, RUB_1500, ApiClient
 from tests.world import World
 
-WHOLE: dict[str, Any] = {
+FULL_REQUEST: dict[str, Any] = {
     "title": " Маникюр ",
     "amount": RUB_1500,
     "description": "С покрытием",
@@ -28,23 +28,23 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def codes(answer: Any) -> set[tuple[str, str]]:
-    """Field and code of every fault of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    return {(fault["field"], fault["code"]) for fault in answer.json()["errors"]}
+def error_codes(response: Any) -> set[tuple[str, str]]:
+    """Return field and code of every error of a problem document."""
+    assert response.headers["content-type"] == "application/problem+json"
+    return {(error["field"], error["code"]) for error in response.json()["errors"]}
 
 
-async def test_an_invoice_is_issued_with_everything_that_was_asked(program: Program) -> None:
-    answer = await program.post("/invoices", WHOLE)
-    made = answer.json()
-    assert answer.status_code == 201
-    assert made["id"].startswith("inv_")
-    assert made["number"] == "1"
-    assert made["status"] == "open"
-    assert made["url"].startswith("http://127.0.0.1:8000/i/")
-    assert (made["title"], made["amount"]) == ("Маникюр", RUB_1500)
-    assert made["items"][1]["price"] == {"value": "250.00", "currency": "RUB"}
-    assert made["ask"][0] == {
+async def test_invoice_is_issued_with_every_requested_field(api_client: ApiClient) -> None:
+    response = await api_client.post("/invoices", FULL_REQUEST)
+    invoice = response.json()
+    assert response.status_code == 201
+    assert invoice["id"].startswith("inv_")
+    assert invoice["number"] == "1"
+    assert invoice["status"] == "open"
+    assert invoice["url"].startswith("http://127.0.0.1:8000/i/")
+    assert (invoice["title"], invoice["amount"]) == ("Маникюр", RUB_1500)
+    assert invoice["items"][1]["price"] == {"value": "250.00", "currency": "RUB"}
+    assert invoice["ask"][0] == {
         "key": "email",
         "kind": "email",
         "label": "",
@@ -52,69 +52,68 @@ async def test_an_invoice_is_issued_with_everything_that_was_asked(program: Prog
         "options": [],
         "hint": "",
     }
-    assert made["ask"][3]["options"] == ["S", "M"]
-    assert made["expires_at"] == "2036-12-31T20:59:59Z"
-    assert (made["max_payments"], made["paid_count"]) == (None, 0)
-    assert made["metadata"] == {"order": "42"}
-    assert made["created_at"].endswith("Z")
-    assert (await program.get(f"/invoices/{made['id']}")).json() == made
+    assert invoice["ask"][3]["options"] == ["S", "M"]
+    assert invoice["expires_at"] == "2036-12-31T20:59:59Z"
+    assert (invoice["max_payments"], invoice["paid_count"]) == (None, 0)
+    assert invoice["metadata"] == {"order": "42"}
+    assert invoice["created_at"].endswith("Z")
+    assert (await api_client.get(f"/invoices/{invoice['id']}")).json() == invoice
 
 
-async def test_the_link_opens_the_payment_page(program: Program) -> None:
-    made = await program.issued()
-    page = await program.http.get(made["url"])
+async def test_invoice_url_opens_the_payment_page(api_client: ApiClient) -> None:
+    invoice = await api_client.create_invoice()
+    page = await api_client.http.get(invoice["url"])
     assert page.status_code == 200
     assert "Маникюр" in page.text
 
 
-async def test_the_latest_expiry_there_is_can_be_shown_everywhere(program: Program) -> None:
-    made = await program.issued(expires_at="2200-01-01T23:59:59Z")
-    assert made["expires_at"] == "2200-01-01T23:59:59Z"
-    assert (await program.http.get(made["url"])).status_code == 200
+async def test_latest_allowed_expiry_is_rendered(api_client: ApiClient) -> None:
+    invoice = await api_client.create_invoice(expires_at="2200-01-01T23:59:59Z")
+    assert invoice["expires_at"] == "2200-01-01T23:59:59Z"
+    assert (await api_client.http.get(invoice["url"])).status_code == 200
 
 
-async def test_invoices_are_listed_newest_first_in_parts(program: Program) -> None:
-    made = [(await program.issued(title=f"Счёт {n}"))["id"] for n in range(5)]
-    first = (await program.get("/invoices?limit=2")).json()
-    second = (await program.get(f"/invoices?limit=2&cursor={first['next_cursor']}")).json()
-    third = (await program.get(f"/invoices?limit=2&cursor={second['next_cursor']}")).json()
-    seen = [one["id"] for part in (first, second, third) for one in part["data"]]
-    assert seen == made[::-1]
+async def test_invoices_are_listed_newest_first_page_by_page(api_client: ApiClient) -> None:
+    issued = [(await api_client.create_invoice(title=f"Счёт {n}"))["id"] for n in range(5)]
+    first = (await api_client.get("/invoices?limit=2")).json()
+    second = (await api_client.get(f"/invoices?limit=2&cursor={first['next_cursor']}")).json()
+    third = (await api_client.get(f"/invoices?limit=2&cursor={second['next_cursor']}")).json()
+    listed = [invoice["id"] for part in (first, second, third) for invoice in part["data"]]
+    assert listed == issued[::-1]
     assert third["next_cursor"] is None
 
 
-async def test_a_list_is_narrowed_by_state_and_words(program: Program) -> None:
-    kept, gone = await program.issued(title="Массаж"), await program.issued(title="Стрижка")
-    await program.post(f"/invoices/{gone['id']}/void")
-    opened = (await program.get("/invoices?status=open")).json()["data"]
-    found = (await program.get("/invoices?query=стриж")).json()["data"]
-    assert [one["id"] for one in opened] == [kept["id"]]
-    assert [one["id"] for one in found] == [gone["id"]]
+async def test_invoices_are_filtered_by_status_and_query(api_client: ApiClient) -> None:
+    open_invoice = await api_client.create_invoice(title="Массаж")
+    void_invoice = await api_client.create_invoice(title="Стрижка")
+    await api_client.post(f"/invoices/{void_invoice['id']}/void")
+    by_status = (await api_client.get("/invoices?status=open")).json()["data"]
+    by_query = (await api_client.get("/invoices?query=стриж")).json()["data"]
+    assert [invoice["id"] for invoice in by_status] == [open_invoice["id"]]
+    assert [invoice["id"] for invoice in by_query] == [void_invoice["id"]]
 
 
-async def test_an_invoice_is_called_off_and_again_without_harm(program: Program) -> None:
-    made = await program.issued()
+async def test_voiding_a_void_invoice_changes_nothing(api_client: ApiClient) -> None:
+    invoice = await api_client.create_invoice()
     for _ in range(2):
-        answer = await program.post(f"/invoices/{made['id']}/void")
-        assert (answer.status_code, answer.json()["status"]) == (200, "void")
+        response = await api_client.post(f"/invoices/{invoice['id']}/void")
+        assert (response.status_code, response.json()["status"]) == (200, "void")
 
 
-async def test_a_paid_invoice_cannot_be_called_off(program: Program, world: World) -> None:
-    payment = await world.paid()
-    answer = await program.post(f"/invoices/{payment.invoice_id}/void")
-    assert (answer.status_code, answer.json()["code"]) == (409, "invoice_already_paid")
+async def test_paid_invoice_cannot_be_voided(api_client: ApiClient, world: World) -> None:
+    payment = await world.complete_payment()
+    response = await api_client.post(f"/invoices/{payment.invoice_id}/void")
+    assert (response.status_code, response.json()["code"]) == (409, "invoice_already_paid")
 
 
-async def test_an_open_invoice_whose_time_is_over_reads_as_expired(
-    program: Program, world: World
-) -> None:
-    made = await program.issued(expires_at="2036-01-01T00:00:00Z")
-    world.clock.move(days=365 * 12)
-    assert (await program.get(f"/invoices/{made['id']}")).json()["status"] == "expired"
+async def test_open_invoice_past_its_expiry_is_expired(api_client: ApiClient, world: World) -> None:
+    invoice = await api_client.create_invoice(expires_at="2036-01-01T00:00:00Z")
+    world.clock.advance(days=365 * 12)
+    assert (await api_client.get(f"/invoices/{invoice['id']}")).json()["status"] == "expired"
 
 
 @pytest.mark.parametrize(
-    ("body", "faults"),
+    ("body", "errors"),
     [
         (b"{}", {("title", "required"), ("amount", "required")}),
         (b"[]", {("", "shape")}),
@@ -138,16 +137,16 @@ async def test_an_open_invoice_whose_time_is_over_reads_as_expired(
         ),
     ],
 )
-async def test_every_fault_of_the_shape_is_told_at_once(
-    program: Program, body: bytes, faults: set[tuple[str, str]]
+async def test_all_schema_errors_are_reported_together(
+    api_client: ApiClient, body: bytes, errors: set[tuple[str, str]]
 ) -> None:
-    answer = await program.post("/invoices", body)
-    assert answer.status_code == 422
-    assert codes(answer) == faults
+    response = await api_client.post("/invoices", body)
+    assert response.status_code == 422
+    assert error_codes(response) == errors
 
 
-async def test_every_fault_of_the_meaning_is_told_at_once(program: Program) -> None:
-    answer = await program.post(
+async def test_all_validation_errors_are_reported_together(api_client: ApiClient) -> None:
+    response = await api_client.post(
         "/invoices",
         {
             "title": " ",
@@ -159,7 +158,7 @@ async def test_every_fault_of_the_meaning_is_told_at_once(program: Program) -> N
             "max_payments": 0,
         },
     )
-    assert codes(answer) == {
+    assert error_codes(response) == {
         ("title", "required"),
         ("amount.value", "money_format"),
         ("items.0.name", "required"),
@@ -174,7 +173,7 @@ async def test_every_fault_of_the_meaning_is_told_at_once(program: Program) -> N
 
 
 @pytest.mark.parametrize(
-    ("more", "fault"),
+    ("changes", "error"),
     [
         ({"amount": {"value": "0", "currency": "RUB"}}, ("amount", "money_positive")),
         ({"amount": {"value": "-1", "currency": "RUB"}}, ("amount.value", "money_format")),
@@ -192,16 +191,16 @@ async def test_every_fault_of_the_meaning_is_told_at_once(program: Program) -> N
         ({"ask": [{"key": "email"}, {"key": "email"}]}, ("ask.1.key", "key_twice")),
     ],
 )
-async def test_one_fault_is_told_by_its_field(
-    program: Program, more: dict[str, Any], fault: tuple[str, str]
+async def test_invalid_value_is_reported_with_its_field(
+    api_client: ApiClient, changes: dict[str, Any], error: tuple[str, str]
 ) -> None:
-    answer = await program.post("/invoices", ASKED | more)
-    assert answer.status_code == 422, answer.text
-    assert fault in codes(answer)
+    response = await api_client.post("/invoices", INVOICE_REQUEST | changes)
+    assert response.status_code == 422, response.text
+    assert error in error_codes(response)
 
 
 @pytest.mark.parametrize(
-    ("query", "fault"),
+    ("query", "error"),
     [
         ("limit=0", ("limit", "range")),
         ("limit=101", ("limit", "range")),
@@ -211,9 +210,9 @@ async def test_one_fault_is_told_by_its_field(
         ("state=open", ("state", "unknown_field")),
     ],
 )
-async def test_a_list_asked_wrongly_says_what_is_wrong(
-    program: Program, query: str, fault: tuple[str, str]
+async def test_invalid_list_parameter_is_reported(
+    api_client: ApiClient, query: str, error: tuple[str, str]
 ) -> None:
-    answer = await program.get(f"/invoices?{query}")
-    assert answer.status_code == 422
-    assert codes(answer) == {fault}
+    response = await api_client.get(f"/invoices?{query}")
+    assert response.status_code == 422
+    assert error_codes(response) == {error}

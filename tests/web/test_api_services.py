@@ -1,52 +1,59 @@
-"""The catalogue at the API: everything of a service, in the shop's order, for its own key alone."""
+"""Services of the API: all fields, in the order of the catalogue, links once they exist."""
 
-from sigma.domain.billing.question import Kind, Question
-from sigma.domain.catalogue.service import PriceKind, Template
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind, ServiceFields
 from sigma.domain.money import Money
 from sigma.services.catalogue import services
-from sigma.services.catalogue.services import Offer
 from sigma.services.checkout import storefront
-from tests.clubs import connected, open_club
-from tests.photos import photo
-from tests.web.api_stage import Program
+from tests.photos import make_photo
+from tests.sandbox_communities import connect_community, create_community
+from tests.web.api_harness import ApiClient
 from tests.world import World
 
-ASK = (Question("email", Kind.EMAIL, required=True),)
+QUESTIONS = (Question("email", QuestionKind.EMAIL, required=True),)
 
 
-async def test_the_catalogue_is_read_whole_and_in_its_order(world: World, program: Program) -> None:
-    assert (await program.get("/services")).json() == {"data": [], "next_cursor": None}
-    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
-    offers = [
-        Offer(
+async def test_services_are_listed_in_catalogue_order_with_all_fields(
+    world: World, api_client: ApiClient
+) -> None:
+    assert (await api_client.get("/services")).json() == {"data": [], "next_cursor": None}
+    stored_photo = await services.add_photo(world.ctx, world.member, make_photo(50, 50))
+    all_fields = [
+        ServiceFields(
             "Маникюр",
-            price=PriceKind.FIXED,
+            price_kind=PriceKind.FIXED,
             amount=Money(150_050),
-            photo_id=kept.id,
-            template=Template(ASK, 3, "https://vk.me/studio"),
+            photo_id=stored_photo.id,
+            invoice_template=InvoiceTemplate(QUESTIONS, 3, "https://vk.me/studio"),
         ),
-        Offer("Образ", visible=False, template=Template(expires_days=None)),
+        ServiceFields(
+            "Образ", is_visible=False, invoice_template=InvoiceTemplate(expires_days=None)
+        ),
     ]
-    for offer in offers:
-        await services.save(world.ctx, world.member, None, offer)
-    nails, look = (await program.get("/services")).json()["data"]
-    assert (nails["title"], nails["price"], nails["visible"]) == ("Маникюр", "fixed", True)
-    assert nails["amount"] == {"value": "1500.50", "currency": "RUB"}
-    assert nails["photo_url"].endswith(f"/photos/{kept.id}")
-    assert [q["key"] for q in nails["ask"]] == ["email"]
-    assert (nails["expires_days"], nails["return_url"]) == (3, "https://vk.me/studio")
-    assert (nails["page_url"], nails["dialog_url"]) == (None, None)
-    assert (look["price"], look["amount"], look["visible"]) == ("agreement", None, False)
-    assert look["expires_days"] is None
+    for fields in all_fields:
+        await services.save(world.ctx, world.member, None, fields)
+    manicure, styling = (await api_client.get("/services")).json()["data"]
+    assert (manicure["title"], manicure["price"], manicure["visible"]) == ("Маникюр", "fixed", True)
+    assert manicure["amount"] == {"value": "1500.50", "currency": "RUB"}
+    assert manicure["photo_url"].endswith(f"/photos/{stored_photo.id}")
+    assert [q["key"] for q in manicure["ask"]] == ["email"]
+    assert (manicure["expires_days"], manicure["return_url"]) == (3, "https://vk.me/studio")
+    assert (manicure["page_url"], manicure["dialog_url"]) == (None, None)
+    assert (styling["price"], styling["amount"], styling["visible"]) == ("agreement", None, False)
+    assert styling["expires_days"] is None
 
 
-async def test_links_are_told_once_there_are_any(world: World, program: Program) -> None:
-    service = await services.save(world.ctx, world.member, None, Offer("Маникюр"))
-    hidden = await services.save(world.ctx, world.member, None, Offer("Тайна", visible=False))
+async def test_service_has_links_once_page_and_community_exist(
+    world: World, api_client: ApiClient
+) -> None:
+    service = await services.save(world.ctx, world.member, None, ServiceFields("Маникюр"))
+    hidden = await services.save(
+        world.ctx, world.member, None, ServiceFields("Тайна", is_visible=False)
+    )
     await storefront.save_slug(world.ctx, world.member, "lak")
-    await connected(world, open_club(world, screen_name="lak"))
-    shown, secret = (await program.get("/services")).json()["data"]
-    assert shown["page_url"].endswith(f"/s/lak/{service.id}")
-    assert shown["dialog_url"].endswith(f"/me/lak?ref={service.id}&ref_source=sigma")
-    assert secret["page_url"] is None
-    assert hidden.id in secret["dialog_url"]
+    await connect_community(world, create_community(world, screen_name="lak"))
+    visible_item, hidden_item = (await api_client.get("/services")).json()["data"]
+    assert visible_item["page_url"].endswith(f"/s/lak/{service.id}")
+    assert visible_item["dialog_url"].endswith(f"/me/lak?ref={service.id}&ref_source=sigma")
+    assert hidden_item["page_url"] is None
+    assert hidden.id in hidden_item["dialog_url"]

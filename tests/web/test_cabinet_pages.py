@@ -1,4 +1,4 @@
-"""What every page of the cabinet keeps to, and the pages that tell: home and failed jobs."""
+"""Rules of every page of the cabinet; the home page; the failed-jobs page."""
 
 import re
 import sqlite3
@@ -9,9 +9,9 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change, Job
 from sigma.domain.money import Money
 from sigma.services.billing import payments, refunds
-from sigma.services.context import DAY
+from sigma.services.time_units import DAY_US
 from sigma.store import changes, jobs
-from tests.web.cabinet_stage import Browser, field, open_browser, words
+from tests.web.cabinet_harness import CabinetBrowser, field_value, open_browser, visible_text
 from tests.world import World
 
 PAGES = (
@@ -29,107 +29,113 @@ CYRILLIC = re.compile(r"[А-Яа-яЁё]+")
 
 
 @pytest.mark.parametrize("locale", ["ru", "en"])
-async def test_pages_hold_no_script_and_no_style_of_their_own(
-    world: World, owner: Browser, locale: str
+async def test_pages_contain_no_inline_script_or_style(
+    world: World, owner_browser: CabinetBrowser, locale: str
 ) -> None:
-    await owner.send("/locale", locale=locale, next="/")
+    await owner_browser.submit("/locale", locale=locale, next="/")
     for path in (*PAGES, f"/settings/connections/{world.connection.id}"):
-        page = (await owner.open(path)).text
+        page = (await owner_browser.open(path)).text
         assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)", page), path
         forms = page.count('method="post"')
         assert page.count('name="csrf"') == forms, f"every form of {path} carries its token"
         assert page.count("<h1>") == 1, path
 
 
-async def test_english_pages_hold_no_russian(world: World, owner: Browser) -> None:
-    await owner.send("/locale", locale="en", next="/")
-    await owner.send("/settings/mail", from_name="", reply_to="", smtp_url="")
-    own = {"Студия", "Пётр", "Ю"}  # the shop, its owner, ЮKassa
-    for path in PAGES:
-        page = (await owner.open(path)).text
-        page = re.sub(r"«[^»]*»|<(textarea|input|option|button)[^>]*>[^<]*", "", page)
-        assert set(CYRILLIC.findall(words(page))) <= own, path
-
-
-async def test_a_viewer_sees_home_and_his_own_password_only(
-    world: World, owner: Browser, sqlite_database_url: str
+async def test_english_pages_contain_no_russian(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    _become(sqlite_database_url, Role.VIEWER)
-    assert (await owner.open("/")).status_code == 200
-    assert (await owner.open("/settings/access")).status_code == 200
-    index = words((await owner.open("/settings")).text)
-    assert "Доступ" in index
-    assert "Ключи API" not in index
+    await owner_browser.submit("/locale", locale="en", next="/")
+    await owner_browser.submit("/settings/mail", from_name="", reply_to="", smtp_url="")
+    allowed = {"Студия", "Пётр", "Ю"}  # the shop, its owner, ЮKassa
+    for path in PAGES:
+        page = (await owner_browser.open(path)).text
+        page = re.sub(r"«[^»]*»|<(textarea|input|option|button)[^>]*>[^<]*", "", page)
+        assert set(CYRILLIC.findall(visible_text(page))) <= allowed, path
+
+
+async def test_viewer_opens_only_home_and_own_password_page(
+    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
+) -> None:
+    _set_role(sqlite_database_url, Role.VIEWER)
+    assert (await owner_browser.open("/")).status_code == 200
+    assert (await owner_browser.open("/settings/access")).status_code == 200
+    settings_text = visible_text((await owner_browser.open("/settings")).text)
+    assert "Доступ" in settings_text
+    assert "Ключи API" not in settings_text
     for path in ("connections", "keys", "jobs", f"connections/{world.connection.id}"):
-        assert (await owner.open(f"/settings/{path}")).status_code == 403
-    await owner.open("/settings/access")
-    sent = await owner.send("/settings/shop", name="Чужая", tz="UTC", kind="npd")
-    assert sent.status_code == 403
+        assert (await owner_browser.open(f"/settings/{path}")).status_code == 403
+    await owner_browser.open("/settings/access")
+    response = await owner_browser.submit("/settings/shop", name="Чужая", tz="UTC", kind="npd")
+    assert response.status_code == 403
 
 
-def _become(database_url: str, role: Role) -> None:
-    """Nobody gives roles away yet, so the row is written by hand."""
+def _set_role(database_url: str, role: Role) -> None:
+    """Change the role in the database: the cabinet has no page for it yet."""
     with sqlite3.connect(database_url.removeprefix("sqlite:///")) as database:
         changed = database.execute("UPDATE members SET role = ?", (str(role),)).rowcount
     database.close()
     assert changed == 1
 
 
-async def _bury(world: World, job: Job) -> None:
-    """A job that was tried too often."""
-    now = world.ctx.now()
-    await changes.commit(world.ctx.db, Change(jobs=(job,)), now)
-    for claimed in await jobs.claim(world.ctx.db, now=now, until=now + DAY, limit=10):
-        await jobs.later(world.ctx.db, claimed, now, "Boom <b>", dead=True)
+async def _create_dead_job(world: World, job: Job) -> None:
+    """Create a job and mark it dead, as after too many attempts."""
+    now_us = world.ctx.now_us()
+    await changes.commit(world.ctx.db, Change(jobs=(job,)), now_us)
+    for claimed in await jobs.claim(
+        world.ctx.db, now_us=now_us, lease_until_us=now_us + DAY_US, limit=10
+    ):
+        await jobs.reschedule(world.ctx.db, claimed, now_us, "Boom <b>", is_dead=True)
 
 
-async def test_home_counts_todays_money_and_names_what_needs_a_person(
-    world: World, owner: Browser
+async def test_home_shows_todays_totals_and_payments_that_need_attention(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    invoice = await world.invoice(150_000)
-    one, two = [await world.started(invoice, payer=who) for who in ("a", "b")]
-    for payment in (one, two):
+    invoice = await world.create_invoice(150_000)
+    paid, extra = [await world.start_payment(invoice, payer=payer) for payer in ("a", "b")]
+    for payment in (paid, extra):
         await world.pay(payment)
         await payments.advance(world.ctx, payment.id)
-    await refunds.request(world.ctx, world.member, one.id, Money(50_000), "подарок")
-    await world.work()
-    page = await owner.open("/")
-    said = words(page.text).replace("\xa0", " ")
-    assert "Требует внимания 1 500,00 ₽" in said
-    assert "Счёт уже был оплачен, это лишняя оплата" in said
-    assert f'href="/payments/{two.id}#refund"' in page.text
-    assert "До первой оплаты" not in said, "everything is set up"
-    assert "Возвращён частично" in said
+    await refunds.request(world.ctx, world.member, paid.id, Money(50_000), "подарок")
+    await world.run_jobs()
+    page = await owner_browser.open("/")
+    text = visible_text(page.text).replace("\xa0", " ")
+    assert "Требует внимания 1 500,00 ₽" in text
+    assert "Счёт оплатили второй раз" in text
+    assert f'href="/payments/{extra.id}#refund"' in page.text
+    assert "До первой оплаты" not in text, "everything is set up"
+    assert "Возвращён частично" in text
 
 
-async def test_a_failed_job_is_shown_repeated_and_put_away(world: World, owner: Browser) -> None:
+async def test_failed_job_is_listed_retried_and_dismissed(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
     job = Job("mail.send", "mail_nobody", world.shop.id)
-    await _bury(world, job)
-    assert "1 задание не выполнено" in words((await owner.open("/")).text)
-    page = await owner.open("/settings/jobs")
+    await _create_dead_job(world, job)
+    assert "1 фоновая задача не выполнена" in visible_text((await owner_browser.open("/")).text)
+    page = await owner_browser.open("/settings/jobs")
     assert "Отправить письмо" in page.text
     assert "Boom &lt;b&gt;" in page.text
-    assert field(page.text, "job") == "mail.send:mail_nobody"
-    await owner.send("/settings/jobs/retry", job="mail.send:mail_nobody")
-    assert "Задание запущено снова" in (await owner.open("/settings/jobs")).text
-    await _bury(world, job)
-    await owner.send("/settings/jobs/dismiss", job="mail.send:mail_nobody")
-    page = await owner.open("/settings/jobs")
-    assert "Всё выполнено" in page.text
-    gone = await owner.send("/settings/jobs/retry", job="mail.send:mail_nobody")
-    assert gone.status_code == 404
+    assert field_value(page.text, "job") == "mail.send:mail_nobody"
+    await owner_browser.submit("/settings/jobs/retry", job="mail.send:mail_nobody")
+    assert "Задача запущена снова" in (await owner_browser.open("/settings/jobs")).text
+    await _create_dead_job(world, job)
+    await owner_browser.submit("/settings/jobs/dismiss", job="mail.send:mail_nobody")
+    page = await owner_browser.open("/settings/jobs")
+    assert "Ошибок нет" in page.text
+    response = await owner_browser.submit("/settings/jobs/retry", job="mail.send:mail_nobody")
+    assert response.status_code == 404
 
 
-async def test_a_flash_made_by_hand_says_nothing(world: World, owner: Browser) -> None:
+async def test_forged_flash_cookie_is_ignored(world: World, owner_browser: CabinetBrowser) -> None:
     for cookie in ("x", "W10", "WyJnb29kIiwiY2FiaW5ldC5zaWduX2luIix7fV0", "A" * 3000):
-        owner.http.cookies.set("sigma_flash", cookie)
-        page = await owner.open("/settings")
+        owner_browser.http.cookies.set("sigma_flash", cookie)
+        page = await owner_browser.open("/settings")
         assert page.status_code == 200
         assert "flash" not in page.text
 
 
-async def test_a_page_that_is_not_there_says_so_to_a_stranger_too(world: World) -> None:
+async def test_error_page_without_a_session_links_to_sign_in(world: World) -> None:
     async with open_browser(world.ctx) as browser:
-        page = await browser.send("/sign-in", headers={"origin": "https://evil.example"})
+        page = await browser.submit("/sign-in", {"origin": "https://evil.example"})
         assert page.status_code == 403
         assert 'href="/sign-in"' in page.text

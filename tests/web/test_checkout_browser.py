@@ -1,73 +1,53 @@
-"""The client's way in a real browser, on a phone, with scripts and without."""
+"""Payment in a real browser on a phone-sized screen, with and without JavaScript."""
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from sigma.services.billing import payments
-from sigma_sandbox.app import Sandbox, start_sandbox
-from tests.web.checkout_door import checkout_app
+from sigma_sandbox.app import Sandbox
+from tests.web.checkout_harness import serve_checkout
 from tests.world import TestSettings, World, open_world
 
 MIR_WITH_CODE = "2200 0000 0000 0004"
-NO_MONEY = "2200 0000 0000 0053"
-
-
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with start_sandbox() as running:
-        yield running
-
-
-@contextlib.asynccontextmanager
-async def serving(world: World, taken: socket.socket) -> AsyncIterator[None]:
-    config = uvicorn.Config(checkout_app(world.ctx), log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve(sockets=[taken]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield
-    server.should_exit = True
-    await running
+INSUFFICIENT_FUNDS = "2200 0000 0000 0053"
 
 
 @pytest.fixture
 async def world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        settings = TestSettings(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        settings = TestSettings(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}")
         async with (
             open_world(sqlite_database_url, sandbox, settings=settings) as opened,
-            serving(opened, taken),
+            serve_checkout(opened, sock),
         ):
             yield opened
 
 
 @dataclass
-class Client:
-    """A phone with its browser; `complaints` are what the browser's console said."""
+class PhonePage:
+    """A page in a phone-sized browser; `console_errors` collects console and page errors."""
 
     page: Page
-    complaints: list[str]
+    console_errors: list[str]
 
-    async def fill(self, path: str) -> None:
+    async def open_and_fill(self, path: str) -> None:
         await self.page.goto(path)
         await self.page.get_by_label("E-mail").fill("client@example.net")
         await self.page.get_by_label("Телефон").fill("89167654321")
         await self.page.get_by_label("Пожелания").fill("без лака")
         await self.page.get_by_label("Даю согласие").check()
 
-    async def send(self) -> None:
+    async def submit(self) -> None:
         await self.page.get_by_role("button", name="Оплатить").click()
         await self.page.wait_for_url("**/bank/**")
 
-    async def card(self, number: str, code: str = "") -> None:
+    async def pay_with_card(self, number: str, code: str = "") -> None:
         await self.page.locator("#number").fill(number)
         await self.page.locator("#expiry").fill("12/30")
         await self.page.locator("#csc").fill("123")
@@ -78,7 +58,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def phone(browser: Browser, world: World, *, scripts: bool = True) -> AsyncIterator[Client]:
+async def open_phone(
+    browser: Browser, world: World, *, scripts: bool = True
+) -> AsyncIterator[PhonePage]:
     context: BrowserContext = await browser.new_context(
         viewport={"width": 360, "height": 740},
         locale="ru-RU",
@@ -86,84 +68,84 @@ async def phone(browser: Browser, world: World, *, scripts: bool = True) -> Asyn
         java_script_enabled=scripts,
     )
     page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield Client(page, complaints)
+    console_errors: list[str] = []
+    page.on("console", lambda m: console_errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: console_errors.append(str(error)))
+    yield PhonePage(page, console_errors)
     await context.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
-async def test_a_client_pays_on_a_phone(browser: Browser, world: World, scripts: bool) -> None:
-    made = await world.invoice()
-    async with phone(browser, world, scripts=scripts) as client:
-        await client.fill(f"/i/{made.token}")
-        await client.send()
-        await client.card(MIR_WITH_CODE, "1234")
+async def test_client_pays_on_a_phone(browser: Browser, world: World, scripts: bool) -> None:
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world, scripts=scripts) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
+        await client.submit()
+        await client.pay_with_card(MIR_WITH_CODE, "1234")
         await client.page.wait_for_url("**/r/*")
         await expect(client.page.get_by_role("heading", name="Оплачено")).to_be_visible()
-        shop = client.page.get_by_role("link", name="Вернуться в магазин")
-        await expect(shop).to_have_attribute("href", "https://vk.me/studio")
-        printing = client.page.get_by_text("Распечатать")
-        await expect(printing).to_be_visible(visible=scripts)
-        assert client.complaints == []
+        shop_link = client.page.get_by_role("link", name="Вернуться к продавцу")
+        await expect(shop_link).to_have_attribute("href", "https://vk.me/studio")
+        print_button = client.page.get_by_text("Распечатать")
+        await expect(print_button).to_be_visible(visible=scripts)
+        assert client.console_errors == []
 
 
-async def test_a_declined_client_tries_another_card_with_the_same_answers(
+async def test_client_retries_a_declined_payment_with_saved_answers(
     browser: Browser, world: World
 ) -> None:
-    made = await world.invoice()
-    async with phone(browser, world) as client:
-        await client.fill(f"/i/{made.token}")
-        await client.send()
-        await client.card(NO_MONEY)
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
+        await client.submit()
+        await client.pay_with_card(INSUFFICIENT_FUNDS)
         await client.page.get_by_role("link", name="Вернуться к продавцу").click()
         await expect(client.page.get_by_text("На карте не хватает денег")).to_be_visible()
         await expect(client.page.get_by_label("E-mail")).to_have_value("client@example.net")
         await expect(client.page.get_by_label("Телефон")).to_have_value("+7 916 765-43-21")
         await client.page.get_by_label("Даю согласие").check()
-        await client.send()
-        await client.card(MIR_WITH_CODE, "1234")
+        await client.submit()
+        await client.pay_with_card(MIR_WITH_CODE, "1234")
         await client.page.wait_for_url("**/r/*")
-        assert client.complaints == []
+        assert client.console_errors == []
 
 
-async def test_the_waiting_page_goes_on_by_itself(browser: Browser, world: World) -> None:
-    made = await world.invoice()
-    async with phone(browser, world) as client:
-        await client.fill(f"/i/{made.token}")
-        await client.send()
+async def test_waiting_page_redirects_to_the_receipt_when_paid(
+    browser: Browser, world: World
+) -> None:
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
+        await client.submit()
         bank = client.page.url
-        await client.page.goto(f"/i/{made.token}")
+        await client.page.goto(f"/i/{invoice.token}")
         await client.page.get_by_role("link", name="Проверить результат").click()
         await expect(client.page.get_by_text("Ждём подтверждения банка")).to_be_visible()
         await client.page.reload()
         await expect(client.page.get_by_text("Ждём подтверждения банка")).to_be_visible()
-        await world.pay_at_bank(bank.split("?")[0].rpartition("/")[2])
+        await world.pay_by_provider_id(bank.split("?")[0].rpartition("/")[2])
         await client.page.wait_for_url("**/r/*", timeout=10_000)
-        assert client.complaints == []
+        assert client.console_errors == []
 
 
-async def test_a_double_tap_and_the_back_button_leave_one_unfinished_payment(
-    browser: Browser, world: World
-) -> None:
-    made = await world.invoice()
-    async with phone(browser, world) as client:
-        await client.fill(f"/i/{made.token}")
+async def test_double_tap_and_back_button_start_one_payment(browser: Browser, world: World) -> None:
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
         await client.page.get_by_role("button", name="Оплатить").dblclick(no_wait_after=True)
         await client.page.wait_for_url("**/bank/**")
         await client.page.go_back()
         await expect(client.page.get_by_label("E-mail")).to_have_value("client@example.net")
         await client.page.get_by_label("Даю согласие").check()
-        await client.send()
-        found = await payments.listing(world.ctx, world.member, invoice_id=made.id)
-        assert len(found.data) == 1
+        await client.submit()
+        listed = await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)
+        assert len(listed.data) == 1
 
 
-async def test_a_wrong_field_is_in_sight_and_has_the_focus(browser: Browser, world: World) -> None:
-    made = await world.invoice()
-    async with phone(browser, world) as client:
-        await client.fill(f"/i/{made.token}")
+async def test_first_invalid_field_gets_the_focus(browser: Browser, world: World) -> None:
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
         await client.page.get_by_label("Телефон").fill("8916123456")
         await client.page.get_by_role("button", name="Оплатить").click()
         wrong = client.page.get_by_label("Телефон")

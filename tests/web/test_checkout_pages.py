@@ -1,4 +1,4 @@
-"""The client's way through the pages: open, fill, pay at the bank, wait, read the receipt."""
+"""The checkout pages: open the invoice, fill the form, pay, wait for the bank, read the receipt."""
 
 import io
 import re
@@ -14,71 +14,34 @@ from sigma.domain.money import Money
 from sigma.services.accounts import shops
 from sigma.services.billing import connections, invoices, payments, refunds
 from sigma.services.checkout import checkout
-from sigma_sandbox.app import Sandbox, start_sandbox
-from tests.web.checkout_door import checkout_app
-from tests.world import World, open_world
+from tests.web.checkout_harness import ANSWERS, form_nonce, open_client, submit_form
+from tests.world import World
 
-DECLINED = "2200000000000053"  # not enough money
-FILLED = {"email": "client@example.net", "phone": "8 916 765-43-21", "wish": "без лака"}
-
-
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with start_sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[World]:
-    async with open_world(sqlite_database_url, sandbox) as opened:
-        yield opened
-
-
-def browser(world: World, language: str = "ru") -> httpx.AsyncClient:
-    """A browser with cookies of its own that follows nothing by itself."""
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=checkout_app(world.ctx)),
-        base_url="http://127.0.0.1:8000",
-        headers={"accept-language": language},
-    )
+DECLINED_CARD = "2200000000000053"  # insufficient funds
 
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(world) as opened:
+    async with open_client(world) as opened:
         yield opened
 
 
-def nonce(page: str) -> str:
-    found = re.search(r'name="nonce" value="([^"]+)"', page)
-    assert found, "an open page has a form"
-    return found[1]
-
-
-async def fill(client: httpx.AsyncClient, path: str, **more: str) -> httpx.Response:
-    """Opens the page and sends it filled."""
-    page = await client.get(path)
-    return await client.post(
-        path, data={**FILLED, "consent": "yes", "nonce": nonce(page.text)} | more
-    )
-
-
-async def paid(world: World, client: httpx.AsyncClient, path: str, **more: str) -> str:
-    """Fills, pays at the bank, comes back; returns the receipt's path."""
-    sent = await fill(client, path, **more)
+async def pay(world: World, client: httpx.AsyncClient, path: str, **changes: str) -> str:
+    """Fill the form, pay at the bank, return from it; return the path of the receipt."""
+    submitted = await submit_form(client, path, **changes)
     token = client.cookies["sigma_started"]
-    await world.pay_at_bank(sent.headers["location"].rpartition("/")[2].partition("?")[0])
-    back = await client.get(f"{path}/wait/{token}")
-    assert back.headers["location"] == f"/r/{token}"
+    await world.pay_by_provider_id(
+        submitted.headers["location"].rpartition("/")[2].partition("?")[0]
+    )
+    returned = await client.get(f"{path}/wait/{token}")
+    assert returned.headers["location"] == f"/r/{token}"
     return f"/r/{token}"
 
 
-async def test_the_page_says_who_sells_what_and_for_how_much(
-    world: World, client: httpx.AsyncClient
-) -> None:
-    made = await world.invoice(description="<b>Суббота</b>")
-    page = await client.get(f"/i/{made.token}")
-    for words in (
+async def test_page_shows_seller_title_and_amount(world: World, client: httpx.AsyncClient) -> None:
+    invoice = await world.create_invoice(description="<b>Суббота</b>")
+    page = await client.get(f"/i/{invoice.token}")
+    for text in (
         "Студия",
         "ИП Проверкин Пётр Петрович",
         "500100732259",
@@ -90,7 +53,7 @@ async def test_the_page_says_who_sells_what_and_for_how_much(
         "Вернём деньги в течение 10 дней.",
         "https://example.com/offer",
     ):
-        assert words in page.text, words
+        assert text in page.text, text
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert 'type="checkbox" id="consent"' in page.text
@@ -99,50 +62,48 @@ async def test_the_page_says_who_sells_what_and_for_how_much(
     assert "style=" not in page.text
 
 
-async def test_the_page_loads_nothing_from_other_hosts(
-    world: World, client: httpx.AsyncClient
-) -> None:
-    page = await client.get(f"/i/{(await world.invoice()).token}")
+async def test_page_loads_nothing_from_other_hosts(world: World, client: httpx.AsyncClient) -> None:
+    page = await client.get(f"/i/{(await world.create_invoice()).token}")
     loaded = re.findall(r'<(?:link|script|img|iframe)[^>]+(?:href|src)="([^"]+)"', page.text)
     assert loaded
     assert [url for url in loaded if not url.startswith(("/static/", "data:,"))] == []
 
 
-async def test_exactly_the_questions_asked_are_on_the_page(
+async def test_page_has_exactly_the_fields_of_the_invoice(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    page = await client.get(f"/i/{(await world.invoice()).token}")
+    page = await client.get(f"/i/{(await world.create_invoice()).token}")
     names = re.findall(r'<(?:input|textarea|select)[^>]+name="([^"]+)"', page.text)
     assert names == ["email", "phone", "wish", "consent", "nonce"]
-    bare = await client.get(f"/i/{(await world.invoice(questions=())).token}")
+    bare = await client.get(f"/i/{(await world.create_invoice(questions=())).token}")
     assert re.findall(r'<(?:input|textarea|select)[^>]+name="([^"]+)"', bare.text) == ["nonce"]
 
 
-async def test_a_client_pays_and_reads_the_receipt(world: World, client: httpx.AsyncClient) -> None:
-    made = await world.invoice()
-    path = await paid(world, client, f"/i/{made.token}")
-    await world.work()
+async def test_client_pays_and_sees_the_receipt(world: World, client: httpx.AsyncClient) -> None:
+    invoice = await world.create_invoice()
+    path = await pay(world, client, f"/i/{invoice.token}")
+    await world.run_jobs()
     page = (await client.get(path)).text
-    for words in (
+    for text in (
         "Оплачено",
         "1\u00a0500,00\u00a0₽",
         "Одна тысяча пятьсот рублей 00 копеек",
-        "Чек отправлен на c***@example.net",
+        "Квитанция отправлена на c***@example.net",
         "****\u00a02987",
         "(МСК)",
         "https://vk.me/studio",
     ):
-        assert words in page, words
-    again = await client.get(f"/i/{made.token}")
+        assert text in page, text
+    again = await client.get(f"/i/{invoice.token}")
     assert "Счёт оплачен" in again.text
-    assert path in again.text, "this browser finds its receipt again"
-    stranger = await browser(world).get(f"/i/{made.token}")
-    assert "Счёт оплачен" in stranger.text
-    assert path not in stranger.text
+    assert path in again.text, "the paying browser gets the link to its receipt"
+    other_browser = await open_client(world).get(f"/i/{invoice.token}")
+    assert "Счёт оплачен" in other_browser.text
+    assert path not in other_browser.text
 
 
-async def test_the_receipt_is_a_pdf_too(world: World, client: httpx.AsyncClient) -> None:
-    path = await paid(world, client, f"/i/{(await world.invoice()).token}")
+async def test_receipt_is_available_as_pdf(world: World, client: httpx.AsyncClient) -> None:
+    path = await pay(world, client, f"/i/{(await world.create_invoice()).token}")
     file = await client.get(f"{path}.pdf")
     assert file.headers["content-type"] == "application/pdf"
     pages = pypdf.PdfReader(io.BytesIO(file.content)).pages
@@ -152,18 +113,20 @@ async def test_the_receipt_is_a_pdf_too(world: World, client: httpx.AsyncClient)
     assert "500,00" in text
 
 
-async def test_a_refund_shows_on_the_receipt(world: World, client: httpx.AsyncClient) -> None:
-    path = await paid(world, client, f"/i/{(await world.invoice()).token}")
-    seen = await checkout.seen(world.ctx, path.removeprefix("/r/"))
-    await refunds.request(world.ctx, world.member, seen.payment.id, Money(50_000), "не подошло")
-    await world.work()
+async def test_receipt_shows_a_refund(world: World, client: httpx.AsyncClient) -> None:
+    path = await pay(world, client, f"/i/{(await world.create_invoice()).token}")
+    view = await checkout.get_public(world.ctx, path.removeprefix("/r/"))
+    await refunds.request(world.ctx, world.member, view.payment.id, Money(50_000), "не подошло")
+    await world.run_jobs()
     page = (await client.get(path)).text
-    for words in ("Возвращено 500,00\u00a0₽", "−500,00\u00a0₽", "1\u00a0000,00\u00a0₽"):
-        assert words in page, words
+    for text in ("Возвращено 500,00\u00a0₽", "−500,00\u00a0₽", "1\u00a0000,00\u00a0₽"):
+        assert text in page, text
 
 
-async def test_a_receipt_keeps_the_name_of_its_day(world: World, client: httpx.AsyncClient) -> None:
-    path = await paid(world, client, f"/i/{(await world.invoice()).token}")
+async def test_receipt_keeps_the_seller_of_the_payment_date(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    path = await pay(world, client, f"/i/{(await world.create_invoice()).token}")
     await shops.save_seller(
         world.ctx,
         world.member,
@@ -174,17 +137,17 @@ async def test_a_receipt_keeps_the_name_of_its_day(world: World, client: httpx.A
         return_url="",
         consent_text="",
     )
-    slip = (await client.get(path)).text.partition("<article")[2].partition("</article>")[0]
-    assert "ИП Проверкин Пётр Петрович" in slip
-    assert "ИП Другой" not in slip
+    receipt_html = (await client.get(path)).text.partition("<article")[2].partition("</article>")[0]
+    assert "ИП Проверкин Пётр Петрович" in receipt_html
+    assert "ИП Другой" not in receipt_html
 
 
-async def test_wrong_answers_come_back_with_words_beside_each_field(
+async def test_invalid_answers_show_an_error_beside_each_field(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
-    first = nonce((await client.get(path)).text)
-    wrong = {"email": "client@", "phone": "8916123456", "wish": "<i>", "nonce": first}
+    path = f"/i/{(await world.create_invoice()).token}"
+    nonce_value = form_nonce((await client.get(path)).text)
+    wrong = {"email": "client@", "phone": "8916123456", "wish": "<i>", "nonce": nonce_value}
     page = await client.post(path, data=wrong)
     assert page.status_code == 422
     assert "11 цифр" in page.text
@@ -195,171 +158,176 @@ async def test_wrong_answers_come_back_with_words_beside_each_field(
     )
     assert page.text.count("autofocus") == 1
     assert "Без согласия" in page.text
-    assert nonce(page.text) == first
+    assert form_nonce(page.text) == nonce_value
 
 
-async def test_a_decline_says_why_and_the_answers_are_kept(
+async def test_declined_payment_shows_the_reason_and_keeps_the_answers(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
-    sent = await fill(client, path)
-    started = client.cookies["sigma_started"]
-    await world.pay_at_bank(urlsplit(sent.headers["location"]).path.rpartition("/")[2], DECLINED)
-    back = await client.get(f"{path}/wait/{started}")
-    assert back.status_code == 303
-    page = (await client.get(back.headers["location"])).text
+    path = f"/i/{(await world.create_invoice()).token}"
+    submitted = await submit_form(client, path)
+    payment_token = client.cookies["sigma_started"]
+    await world.pay_by_provider_id(
+        urlsplit(submitted.headers["location"]).path.rpartition("/")[2], DECLINED_CARD
+    )
+    returned = await client.get(f"{path}/wait/{payment_token}")
+    assert returned.status_code == 303
+    page = (await client.get(returned.headers["location"])).text
     assert "На карте не хватает денег" in page
     assert 'value="client@example.net"' in page
     assert 'value="+7 916 765-43-21"' in page
     assert "без лака" in page
-    await paid(world, client, path)
+    await pay(world, client, path)
 
 
-async def test_a_double_click_is_one_payment(world: World, client: httpx.AsyncClient) -> None:
-    made = await world.invoice()
-    page = await client.get(f"/i/{made.token}")
-    form = {**FILLED, "consent": "yes", "nonce": nonce(page.text)}
-    one = await client.post(f"/i/{made.token}", data=form)
-    two = await client.post(f"/i/{made.token}", data=form)
-    assert one.headers["location"] == two.headers["location"]
-    found = await payments.listing(world.ctx, world.member, invoice_id=made.id)
-    assert len(found.data) == 1
+async def test_double_submit_starts_one_payment(world: World, client: httpx.AsyncClient) -> None:
+    invoice = await world.create_invoice()
+    page = await client.get(f"/i/{invoice.token}")
+    form = {**ANSWERS, "consent": "yes", "nonce": form_nonce(page.text)}
+    first = await client.post(f"/i/{invoice.token}", data=form)
+    second = await client.post(f"/i/{invoice.token}", data=form)
+    assert first.headers["location"] == second.headers["location"]
+    listed = await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)
+    assert len(listed.data) == 1
 
 
-async def test_a_browser_without_cookies_pays_once_too(world: World) -> None:
-    made = await world.invoice()
-    page = await browser(world).get(f"/i/{made.token}")
-    form = {**FILLED, "consent": "yes", "nonce": nonce(page.text)}
+async def test_double_submit_without_cookies_starts_one_payment(world: World) -> None:
+    invoice = await world.create_invoice()
+    page = await open_client(world).get(f"/i/{invoice.token}")
+    form = {**ANSWERS, "consent": "yes", "nonce": form_nonce(page.text)}
     for _ in range(2):
-        await browser(world).post(f"/i/{made.token}", data=form)
-    found = await payments.listing(world.ctx, world.member, invoice_id=made.id)
-    assert len(found.data) == 1
+        await open_client(world).post(f"/i/{invoice.token}", data=form)
+    listed = await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)
+    assert len(listed.data) == 1
 
 
-async def test_the_payers_secret_is_kept_from_scripts_and_from_other_pages(
+async def test_payer_cookie_is_http_only_and_limited_to_the_invoice(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
+    path = f"/i/{(await world.create_invoice()).token}"
     cookie = (await client.get(path)).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert f"path={path.lower()}" in cookie
 
 
-async def test_another_browser_sees_nobodys_answers(
+async def test_saved_answers_are_hidden_from_another_browser(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
-    await fill(client, path)
+    path = f"/i/{(await world.create_invoice()).token}"
+    await submit_form(client, path)
     assert "client@example.net" in (await client.get(path)).text
-    assert "client@example.net" not in (await browser(world).get(path)).text
+    assert "client@example.net" not in (await open_client(world).get(path)).text
 
 
-async def test_a_lost_answer_leads_to_waiting_and_then_to_the_bank(
+async def test_lost_acquirer_response_leads_to_the_waiting_page_then_the_bank(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
-    await world.control(cut_answer={"on": "create", "times": 1})
-    sent = await fill(client, path)
-    assert sent.status_code == 303
-    waiting = sent.headers["location"]
-    assert waiting.startswith(f"{path}/wait/")
-    await world.control(cut_answer={"on": "create", "times": 99})
-    world.clock.move(seconds=5)
-    page = (await client.get(waiting)).text
+    path = f"/i/{(await world.create_invoice()).token}"
+    await world.inject_faults(cut_answer={"on": "create", "times": 1})
+    submitted = await submit_form(client, path)
+    assert submitted.status_code == 303
+    wait_url = submitted.headers["location"]
+    assert wait_url.startswith(f"{path}/wait/")
+    await world.inject_faults(cut_answer={"on": "create", "times": 99})
+    world.clock.advance(seconds=5)
+    page = (await client.get(wait_url)).text
     assert "Уточняем у банка" in page
     assert '<meta http-equiv="refresh"' in page
-    assert (await client.get(f"{waiting}/state")).json() == {"state": "unknown", "go": None}
-    await world.control(cut_answer=None)
-    world.clock.move(seconds=5)
-    assert (await client.get(f"{waiting}/state")).json() == {"state": "pending", "go": None}
-    assert "Вернуться на страницу банка" in (await client.get(waiting)).text
+    assert (await client.get(f"{wait_url}/state")).json() == {"state": "unknown", "go": None}
+    await world.inject_faults(cut_answer=None)
+    world.clock.advance(seconds=5)
+    assert (await client.get(f"{wait_url}/state")).json() == {"state": "pending", "go": None}
+    assert "Вернуться на страницу оплаты" in (await client.get(wait_url)).text
 
 
-async def test_the_waiting_page_of_one_invoice_is_not_that_of_another(
+async def test_waiting_page_of_another_invoice_is_not_found(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    await fill(client, f"/i/{(await world.invoice()).token}")
-    started = client.cookies["sigma_started"]
-    other = await world.invoice()
-    assert (await client.get(f"/i/{other.token}/wait/{started}")).status_code == 404
-    page = (await client.get(f"/i/{other.token}?payment={started}")).text
+    await submit_form(client, f"/i/{(await world.create_invoice()).token}")
+    payment_token = client.cookies["sigma_started"]
+    other = await world.create_invoice()
+    assert (await client.get(f"/i/{other.token}/wait/{payment_token}")).status_code == 404
+    page = (await client.get(f"/i/{other.token}?payment={payment_token}")).text
     assert "Проверить результат" not in page
 
 
-async def test_coming_back_early_is_not_paid(world: World, client: httpx.AsyncClient) -> None:
-    path = f"/i/{(await world.invoice()).token}"
-    await fill(client, path)
-    started = client.cookies["sigma_started"]
-    page = await client.get(f"{path}/wait/{started}")
-    assert "Ждём подтверждения банка" in page.text
-    assert (await client.get(f"/r/{started}")).headers["location"] == f"{path}/wait/{started}"
-
-
-async def test_each_closed_state_has_its_own_words_and_a_way_out(
+async def test_early_return_from_the_bank_shows_the_waiting_page(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    void = await world.invoice()
-    await invoices.void(world.ctx, world.member, void.id)
-    expired = await world.invoice(expires_at=world.ctx.now() + 60_000_000)
-    many = await world.invoice(max_payments=2, questions=())
+    path = f"/i/{(await world.create_invoice()).token}"
+    await submit_form(client, path)
+    payment_token = client.cookies["sigma_started"]
+    page = await client.get(f"{path}/wait/{payment_token}")
+    assert "Ждём подтверждения банка" in page.text
+    receipt = await client.get(f"/r/{payment_token}")
+    assert receipt.headers["location"] == f"{path}/wait/{payment_token}"
+
+
+async def test_closed_invoice_shows_its_reason_and_contacts(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    void_invoice = await world.create_invoice()
+    await invoices.void(world.ctx, world.member, void_invoice.id)
+    expired_invoice = await world.create_invoice(expires_at_us=world.ctx.now_us() + 60_000_000)
+    full_invoice = await world.create_invoice(max_payments=2, questions=())
     for _ in range(2):
-        async with browser(world) as another:
-            await paid(world, another, f"/i/{many.token}")
-    world.clock.move(minutes=2)
-    said = (
-        (void, "Продавец отменил счёт"),
-        (expired, "Срок оплаты прошёл"),
-        (many, "Все оплаты приняты"),
+        async with open_client(world) as payer_client:
+            await pay(world, payer_client, f"/i/{full_invoice.token}")
+    world.clock.advance(minutes=2)
+    cases = (
+        (void_invoice, "Продавец отменил счёт"),
+        (expired_invoice, "Срок оплаты истёк"),
+        (full_invoice, "Все оплаты приняты"),
     )
-    for made, words in said:
-        page = (await client.get(f"/i/{made.token}")).text
-        assert words in page
+    for invoice, text in cases:
+        page = (await client.get(f"/i/{invoice.token}")).text
+        assert text in page
         assert "https://vk.me/studio" in page
         assert "mailto:shop@example.com" in page
         assert "<form" not in page
         late = await client.post(
-            f"/i/{made.token}", data={**FILLED, "consent": "yes", "nonce": "n"}
+            f"/i/{invoice.token}", data={**ANSWERS, "consent": "yes", "nonce": "n"}
         )
         assert late.status_code == 409
-        assert words in late.text
+        assert text in late.text
 
 
-async def test_a_shop_without_an_acquirer_says_so(world: World, client: httpx.AsyncClient) -> None:
-    made = await world.invoice()
-    await connections.switch(world.ctx, world.member, world.connection.id, False)
-    page = (await client.get(f"/i/{made.token}")).text
+async def test_page_without_an_active_connection_shows_a_notice(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    invoice = await world.create_invoice()
+    await connections.set_active(world.ctx, world.member, world.connection.id, False)
+    page = (await client.get(f"/i/{invoice.token}")).text
     assert "Оплата пока не работает" in page
 
 
-async def test_nothing_behind_a_link_is_a_kind_page(client: httpx.AsyncClient) -> None:
+async def test_unknown_link_shows_a_not_found_page(client: httpx.AsyncClient) -> None:
     for path in ("/i/nothing", "/r/nothing", "/r/nothing.pdf", "/i/nothing/wait/nothing"):
         page = await client.get(path)
         assert page.status_code == 404
-        assert "Такого счёта нет" in page.text
+        assert "Счёт не найден" in page.text
 
 
-async def test_english_is_chosen_once_and_remembered(
-    world: World, client: httpx.AsyncClient
-) -> None:
-    path = f"/i/{(await world.invoice()).token}"
+async def test_chosen_english_is_remembered(world: World, client: httpx.AsyncClient) -> None:
+    path = f"/i/{(await world.create_invoice()).token}"
     assert "Pay ₽1,500.00" in (await client.get(f"{path}?lang=en")).text
     page = (await client.get(path)).text
     assert 'lang="en"' in page
     assert "Pay ₽1,500.00" in page
 
 
-async def test_a_shops_colour_is_a_style_sheet_of_its_own(client: httpx.AsyncClient) -> None:
+async def test_accent_colour_is_served_as_a_style_sheet(client: httpx.AsyncClient) -> None:
     sheet = await client.get("/accent/ff0000.css")
     assert sheet.headers["content-type"].startswith("text/css")
     assert "--accent:light-dark(#" in sheet.text
     assert (await client.get("/accent/ff0000;}.css")).status_code == 404
 
 
-async def test_wrong_credentials_at_the_acquirer_are_told_kindly(
+async def test_rejected_acquirer_credentials_show_a_clear_message(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    path = f"/i/{(await world.invoice()).token}"
+    path = f"/i/{(await world.create_invoice()).token}"
     await connections.save(
         world.ctx,
         world.member,
@@ -370,22 +338,23 @@ async def test_wrong_credentials_at_the_acquirer_are_told_kindly(
         secret="live_wrong",
         settings=world.connection.settings,
     )
-    sent = await fill(client, path)
-    page = sent if sent.status_code != 303 else await client.get(sent.headers["location"])
+    page = await submit_form(client, path)
+    if page.status_code == 303:
+        page = await client.get(page.headers["location"])
     assert "деньги не списаны" in page.text.lower() or "Уточняем у банка" in page.text
 
 
-async def test_the_language_of_the_page_is_the_language_of_the_consent(
+async def test_consent_is_stored_in_the_language_of_the_page(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    made = await world.invoice()
-    page = (await client.get(f"/i/{made.token}?lang=en")).text
-    client.cookies.clear()  # a browser that keeps none
+    invoice = await world.create_invoice()
+    page = (await client.get(f"/i/{invoice.token}?lang=en")).text
+    client.cookies.clear()  # a browser that stores no cookies
     action = page.partition('<form class="pay-form card" method="post" action="')[2].partition('"')[
         0
     ]
-    form = {**FILLED, "consent": "yes", "nonce": nonce(page)}
+    form = {**ANSWERS, "consent": "yes", "nonce": form_nonce(page)}
     await client.post(action, data=form)
-    (row,) = (await payments.listing(world.ctx, world.member, invoice_id=made.id)).data
-    details = await payments.details(world.ctx, world.member, row.payment.id)
+    (row,) = (await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)).data
+    details = await payments.get_details(world.ctx, world.member, row.payment.id)
     assert details.consents[0].text in page.replace("&#39;", "'")

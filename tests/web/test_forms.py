@@ -1,4 +1,4 @@
-"""Typed text becomes money, dates, counts and ids, or a problem that can be shown."""
+"""Form text is parsed into money, times, counts and ids, or into a problem for the form."""
 
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.errors import Problem, RefusedError
 from sigma.domain.money import MAX_MINOR, Money
 from sigma.web import forms
 
@@ -40,8 +40,8 @@ NBSP, THIN, NARROW = "\u00a0", "\u2009", "\u202f"
         ("１５００", 150_000),
     ],
 )
-def test_a_sum_is_read_as_people_type_it(typed: str, minor: int) -> None:
-    assert forms.read_money(typed, "amount") == Money(minor)
+def test_money_is_parsed_from_common_spellings(typed: str, minor: int) -> None:
+    assert forms.parse_money(typed, "amount") == Money(minor)
 
 
 @pytest.mark.parametrize(
@@ -72,95 +72,95 @@ def test_a_sum_is_read_as_people_type_it(typed: str, minor: int) -> None:
         ("1500; DROP TABLE", "money_format"),
     ],
 )
-def test_what_is_no_sum_is_told_by_a_code(typed: str, code: str) -> None:
-    assert forms.read_money(typed, "amount") == Problem("amount", code)
+def test_invalid_money_returns_a_problem_code(typed: str, code: str) -> None:
+    assert forms.parse_money(typed, "amount") == Problem("amount", code)
 
 
 @given(st.integers(0, MAX_MINOR))
-def test_every_sum_survives_its_own_spellings(minor: int) -> None:
+def test_formatted_money_is_parsed_back(minor: int) -> None:
     money = Money(minor)
-    rubles, kopecks = money.decimal().split(".")
+    rubles, kopecks = money.to_decimal_text().split(".")
     for text in (
-        money.decimal(),
+        money.to_decimal_text(),
         f"{rubles},{kopecks}",
         f"{int(rubles):,}".replace(",", NBSP) + f",{kopecks}{NBSP}₽",
         f"{int(rubles):_}".replace("_", " ") + f".{kopecks} руб.",
     ):
-        assert forms.read_money(text, "amount") == money
+        assert forms.parse_money(text, "amount") == money
 
 
 @given(st.text())
-def test_no_text_breaks_a_reader(text: str) -> None:
-    assert isinstance(forms.read_money(text, "amount"), Money | Problem)
-    assert isinstance(forms.read_count(text, "n", least=1, most=9), int | Problem)
-    assert isinstance(forms.read_moment(text, "at", "Europe/Moscow"), int | Problem)
-    assert 1 <= forms.read_limit(text) <= forms.MAX_LIMIT
-    forms.read_quantity(text)
-    forms.read_cursor(text)
-    forms.read_filter({"status": [text], "q": [text], "cursor": [text]}, {"open"})
+def test_parsers_never_raise_on_any_text(text: str) -> None:
+    assert isinstance(forms.parse_money(text, "amount"), Money | Problem)
+    assert isinstance(forms.parse_count(text, "n", minimum=1, maximum=9), int | Problem)
+    assert isinstance(forms.parse_date_time(text, "at", "Europe/Moscow"), int | Problem)
+    assert 1 <= forms.parse_limit(text) <= forms.MAX_LIMIT
+    forms.parse_quantity(text)
+    forms.parse_cursor(text)
+    forms.parse_filter({"status": [text], "q": [text], "cursor": [text]}, {"open"})
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_a_cleaned_text_can_be_stored(text: str) -> None:
-    cleaned = forms.clean(text, lines=True)
+def test_cleaned_text_is_storable(text: str) -> None:
+    cleaned = forms.clean(text, multiline=True)
     cleaned.encode()
     assert "\0" not in cleaned
     assert "\r" not in cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
-    assert forms.clean(cleaned, lines=True) == cleaned
+    assert forms.clean(cleaned, multiline=True) == cleaned
 
 
-def test_lines_are_kept_where_they_mean_something_only() -> None:
-    assert forms.clean("а\r\nб\tв", lines=True) == "а\nб в"
+def test_line_breaks_are_kept_only_in_multiline_fields() -> None:
+    assert forms.clean("а\r\nб\tв", multiline=True) == "а\nб в"
     assert forms.clean("а\r\nб") == "а б"
 
 
-def utc(*parts: int) -> int:
+def utc_us(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1_000_000  # type: ignore[misc,arg-type]
 
 
 @pytest.mark.parametrize(
-    ("typed", "at"),
+    ("typed", "expected_us"),
     [
-        ("2026-12-31", utc(2026, 12, 31, 20, 59, 59)),
-        ("31.12.2026", utc(2026, 12, 31, 20, 59, 59)),
-        ("2026-12-31T18:30", utc(2026, 12, 31, 15, 30)),
-        ("31.12.2026 18:30", utc(2026, 12, 31, 15, 30)),
-        ("31.12.2026, 9:05", utc(2026, 12, 31, 6, 5)),
-        ("2026-12-31T18:30:15", utc(2026, 12, 31, 15, 30, 15)),
+        ("2026-12-31", utc_us(2026, 12, 31, 20, 59, 59)),
+        ("31.12.2026", utc_us(2026, 12, 31, 20, 59, 59)),
+        ("2026-12-31T18:30", utc_us(2026, 12, 31, 15, 30)),
+        ("31.12.2026 18:30", utc_us(2026, 12, 31, 15, 30)),
+        ("31.12.2026, 9:05", utc_us(2026, 12, 31, 6, 5)),
+        ("2026-12-31T18:30:15", utc_us(2026, 12, 31, 15, 30, 15)),
     ],
 )
-def test_a_moment_is_read_in_the_shops_zone(typed: str, at: int) -> None:
-    assert forms.read_moment(typed, "at", "Europe/Moscow") == at
+def test_time_is_parsed_in_the_shop_time_zone(typed: str, expected_us: int) -> None:
+    assert forms.parse_date_time(typed, "at", "Europe/Moscow") == expected_us
 
 
 @pytest.mark.parametrize(
     "typed", ["2026-02-30", "31.12", "завтра", "2026-12-31 25:00", "9999-12-31"]
 )
-def test_what_is_no_moment_is_a_problem(typed: str) -> None:
-    assert forms.read_moment(typed, "at", "Europe/Moscow") == Problem("at", "date")
+def test_invalid_time_is_a_problem(typed: str) -> None:
+    assert forms.parse_date_time(typed, "at", "Europe/Moscow") == Problem("at", "date")
 
 
-def test_an_hour_that_comes_twice_means_the_later_one() -> None:
-    read = forms.read_moment("2026-10-25 02:30", "at", "Europe/Berlin")
-    assert read == utc(2026, 10, 25, 1, 30)
+def test_ambiguous_local_time_means_the_later_one() -> None:
+    parsed = forms.parse_date_time("2026-10-25 02:30", "at", "Europe/Berlin")
+    assert parsed == utc_us(2026, 10, 25, 1, 30)
 
 
 @given(
     st.dates(date(1971, 1, 2), date(2199, 12, 30)),
     st.sampled_from(["Europe/Moscow", "Asia/Kamchatka", "America/Sao_Paulo", "Europe/Berlin"]),
 )
-def test_a_bare_date_is_its_last_second(day: date, tz: str) -> None:
-    read = forms.read_moment(day.isoformat(), "at", tz)
-    assert isinstance(read, int)
-    local = datetime.fromtimestamp(read / 1_000_000, ZoneInfo(tz))
+def test_date_without_time_means_its_last_second(day: date, tz: str) -> None:
+    parsed = forms.parse_date_time(day.isoformat(), "at", tz)
+    assert isinstance(parsed, int)
+    local = datetime.fromtimestamp(parsed / 1_000_000, ZoneInfo(tz))
     assert local.date() == day
     assert (local + timedelta(seconds=1)).date() > day
-    assert forms.moment_text(read, tz) == (day.isoformat(), "23:59")
+    assert forms.date_time_texts(parsed, tz) == (day.isoformat(), "23:59")
 
 
 @pytest.mark.parametrize(
-    ("typed", "read"),
+    ("typed", "expected"),
     [
         ("3", 3),
         (f"1{NBSP}000", 1000),
@@ -172,23 +172,23 @@ def test_a_bare_date_is_its_last_second(day: date, tz: str) -> None:
         ("два", Problem("n", "count")),
     ],
 )
-def test_a_count_is_whole_and_within_bounds(typed: str, read: int | Problem) -> None:
-    assert forms.read_count(typed, "n", least=1, most=1000) == read
+def test_count_is_a_whole_number_within_bounds(typed: str, expected: int | Problem) -> None:
+    assert forms.parse_count(typed, "n", minimum=1, maximum=1000) == expected
 
 
-def test_an_id_that_cannot_be_one_is_not_found() -> None:
-    assert forms.read_id("inv_0abcXYZ-_", "inv") == "inv_0abcXYZ-_"
+def test_malformed_id_is_not_found() -> None:
+    assert forms.parse_id("inv_0abcXYZ-_", "inv") == "inv_0abcXYZ-_"
     for text in ("pay_1", "inv_", "inv_a b", "inv_\0", "inv_" + "a" * 61, "inv_1\n", "inv_ж"):
-        with pytest.raises(Refused) as refused:
-            forms.read_id(text, "inv")
-        assert refused.value.code == "not_found"
+        with pytest.raises(RefusedError) as error:
+            forms.parse_id(text, "inv")
+        assert error.value.code == "not_found"
 
 
-def test_a_filter_keeps_only_what_a_list_knows() -> None:
-    asked = {"status": ["paid"], "q": [" Маникюр\0 "], "cursor": ["inv_1"], "limit": ["1000"]}
-    assert forms.read_filter(asked, {"paid"}) == forms.Filter(
+def test_filter_drops_unknown_values() -> None:
+    query = {"status": ["paid"], "q": [" Маникюр\0 "], "cursor": ["inv_1"], "limit": ["1000"]}
+    assert forms.parse_filter(query, {"paid"}) == forms.ListFilter(
         status="paid", query="Маникюр", cursor="inv_1", limit=forms.MAX_LIMIT
     )
-    nothing = forms.read_filter({"status": ["' or 1=1"], "cursor": ["а б"]}, {"paid"})
-    assert nothing == forms.Filter()
-    assert not nothing.narrowed
+    empty = forms.parse_filter({"status": ["' or 1=1"], "cursor": ["а б"]}, {"paid"})
+    assert empty == forms.ListFilter()
+    assert not empty.is_active

@@ -1,4 +1,4 @@
-"""The invoice form keeps what was typed, means a draft, and changes by its own buttons."""
+"""The invoice form: input is kept, becomes a draft or problems, and is edited by its buttons."""
 
 from dataclasses import replace
 
@@ -6,35 +6,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma.domain.billing.invoice import Draft, Invoice, Item, Status
-from sigma.domain.billing.question import BUILT_IN, KEY, Kind, Question
+from sigma.domain.billing.invoice import Draft, Invoice, InvoiceItem, Status
+from sigma.domain.billing.question import BUILT_IN_KINDS, KEY_PATTERN, Question, QuestionKind
 from sigma.domain.money import Money
 from sigma.web.cabinet.invoices.form import (
-    AskRow,
-    Expiry,
+    ExpiryChoice,
     InvoiceForm,
     ItemRow,
-    Times,
+    PaymentLimit,
+    QuestionRow,
     make_key,
-    read_draft,
-    read_form,
+    parse_draft,
+    parse_invoice_form,
 )
-from sigma.web.cabinet.invoices.form_edit import edited, edits, focus_after, form_of, sum_of_items
+from sigma.web.cabinet.invoices.form_edit import (
+    apply_button,
+    focus_after_edit,
+    form_from_invoice,
+    is_edit_button,
+    items_total,
+)
 
 NOW = 1_795_000_000_000_000  # 18 November 2026, 14:06:40 in Moscow
 TZ = "Europe/Moscow"
-ROW = {"ask.0.kind": ["email"], "ask.0.on": ["1"], "ask.0.required": ["1"]}
-FILLED = {"title": ["Маникюр"], "amount": ["1 500,50 ₽"], **ROW}
+EMAIL_ROW = {"ask.0.kind": ["email"], "ask.0.on": ["1"], "ask.0.required": ["1"]}
+FILLED_FORM = {"title": ["Маникюр"], "amount": ["1 500,50 ₽"], **EMAIL_ROW}
 
 
-def draft_and_faults(given: dict[str, list[str]]) -> tuple[Draft, dict[str, str]]:
-    draft, problems = read_draft(read_form(given), tz=TZ, now=NOW)
+def read_draft_and_errors(form_data: dict[str, list[str]]) -> tuple[Draft, dict[str, str]]:
+    draft, problems = parse_draft(parse_invoice_form(form_data), tz=TZ, now_us=NOW)
     return draft, {p.field: p.code for p in problems}
 
 
-def test_a_filled_form_means_a_draft() -> None:
-    draft, faults = draft_and_faults(
-        FILLED
+def test_filled_form_becomes_a_draft() -> None:
+    draft, errors = read_draft_and_errors(
+        FILLED_FORM
         | {
             "ask.1.kind": ["select"],
             "ask.1.label": ["Размер"],
@@ -50,17 +56,17 @@ def test_a_filled_form_means_a_draft() -> None:
             "max_payments": ["3"],
         }
     )
-    assert faults == {}
+    assert errors == {}
     assert draft == Draft(
         title="Маникюр",
         amount=Money(150_050),
         items=(
-            Item("Снятие", "1", Money(50_050)),
-            Item("Покрытие", "2", Money(50_000)),
+            InvoiceItem("Снятие", "1", Money(50_050)),
+            InvoiceItem("Покрытие", "2", Money(50_000)),
         ),
         questions=(
-            Question("email", Kind.EMAIL, required=True),
-            Question("razmer", Kind.SELECT, "Размер", options=("S", "M")),
+            Question("email", QuestionKind.EMAIL, required=True),
+            Question("razmer", QuestionKind.SELECT, "Размер", options=("S", "M")),
         ),
         max_payments=3,
     )
@@ -89,25 +95,25 @@ def test_a_filled_form_means_a_draft() -> None:
         ({"ask.4.kind": ["select"], "ask.4.label": ["Размер"]}, "ask.1.options", "options"),
     ],
 )
-def test_what_is_wrong_is_told_once_beside_its_field(
+def test_invalid_value_is_reported_once_with_its_field(
     typed: dict[str, list[str]], field: str, code: str
 ) -> None:
-    _, faults = draft_and_faults(FILLED | typed)
-    assert faults == {field: code}
+    _, errors = read_draft_and_errors(FILLED_FORM | typed)
+    assert errors == {field: code}
 
 
-def test_numbers_in_problems_are_the_rows_of_the_form() -> None:
+def test_problem_fields_contain_the_row_numbers_of_the_form() -> None:
     form = InvoiceForm(
         title="А",
         amount="5",
         items=(ItemRow(), ItemRow("", "1", "сто"), ItemRow("", "1", "5")),
-        ask=(
-            AskRow("email", "email", on=False),
-            AskRow("text", ""),
-            AskRow("select", "s", label="С"),
+        questions=(
+            QuestionRow("email", "email", enabled=False),
+            QuestionRow("text", ""),
+            QuestionRow("select", "s", label="С"),
         ),
     )
-    _, problems = read_draft(form, tz=TZ, now=NOW)
+    _, problems = parse_draft(form, tz=TZ, now_us=NOW)
     assert {p.field for p in problems} == {
         "items.1.price",
         "items.2.name",
@@ -117,26 +123,31 @@ def test_numbers_in_problems_are_the_rows_of_the_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expiry", "days"), [(Expiry.DAY, 1), (Expiry.THREE_DAYS, 3), (Expiry.WEEK, 7)]
+    ("expiry", "days"),
+    [(ExpiryChoice.DAY, 1), (ExpiryChoice.THREE_DAYS, 3), (ExpiryChoice.WEEK, 7)],
 )
-def test_a_quick_expiry_is_the_end_of_that_day_in_the_shop(expiry: Expiry, days: int) -> None:
+def test_preset_expiry_is_the_end_of_day_in_the_shop_time_zone(
+    expiry: ExpiryChoice, days: int
+) -> None:
     form = InvoiceForm(title="А", amount="5", expiry=expiry)
-    draft, problems = read_draft(form, tz=TZ, now=NOW)
+    draft, problems = parse_draft(form, tz=TZ, now_us=NOW)
     assert problems == []
     midnight = NOW // 86_400_000_000 * 86_400_000_000 - 3 * 3_600_000_000
-    assert draft.expires_at == midnight + (days + 1) * 86_400_000_000 - 1_000_000
+    assert draft.expires_at_us == midnight + (days + 1) * 86_400_000_000 - 1_000_000
 
 
-def test_contact_fields_are_always_there_once() -> None:
-    form = read_form({"ask.3.kind": ["phone"], "ask.5.kind": ["phone"], "ask.9.kind": ["text"]})
-    kinds = [row.kind for row in form.ask]
+def test_every_contact_field_is_present_once() -> None:
+    form = parse_invoice_form(
+        {"ask.3.kind": ["phone"], "ask.5.kind": ["phone"], "ask.9.kind": ["text"]}
+    )
+    kinds = [row.kind for row in form.questions]
     assert kinds == ["phone", "text", "email", "name", "address"]
-    assert not any(row.on for row in form.ask if row.built_in)
+    assert not any(row.enabled for row in form.questions if row.is_contact)
 
 
-def test_a_fresh_form_asks_for_an_email() -> None:
-    asked = [row for row in InvoiceForm().ask if row.asked]
-    assert asked == [AskRow("email", "email", required=True)]
+def test_new_form_asks_for_an_email() -> None:
+    rows = [row for row in InvoiceForm().questions if row.is_included]
+    assert rows == [QuestionRow("email", "email", required=True)]
 
 
 @pytest.mark.parametrize(
@@ -156,80 +167,85 @@ def test_a_fresh_form_asks_for_an_email() -> None:
         ),
     ],
 )
-def test_a_key_is_made_from_the_label(label: str, key: str) -> None:
-    made = make_key(label)
-    assert made.startswith(key)
-    assert KEY.fullmatch(made)
+def test_question_key_is_derived_from_the_label(label: str, key: str) -> None:
+    derived = make_key(label)
+    assert derived.startswith(key)
+    assert KEY_PATTERN.fullmatch(derived)
 
 
 @given(st.lists(st.text(min_size=1), max_size=8))
-def test_keys_of_any_labels_are_right_and_different(labels: list[str]) -> None:
+def test_question_keys_of_any_labels_are_valid_and_unique(labels: list[str]) -> None:
     taken: set[str] = set()
     for label in labels:
         key = make_key(label, taken)
-        assert KEY.fullmatch(key)
-        assert key not in taken | set(BUILT_IN)
+        assert KEY_PATTERN.fullmatch(key)
+        assert key not in taken | set(BUILT_IN_KINDS)
         taken.add(key)
 
 
-def test_a_key_stays_when_the_label_changes() -> None:
-    form = read_form({"ask.0.kind": ["text"], "ask.0.label": ["Размер"]})
-    again = read_form(
-        {"ask.0.kind": ["text"], "ask.0.label": ["Рост"], "ask.0.key": [form.ask[0].key]}
+def test_question_key_stays_when_the_label_changes() -> None:
+    form = parse_invoice_form({"ask.0.kind": ["text"], "ask.0.label": ["Размер"]})
+    again = parse_invoice_form(
+        {"ask.0.kind": ["text"], "ask.0.label": ["Рост"], "ask.0.key": [form.questions[0].key]}
     )
-    assert again.ask[0].key == "razmer"
+    assert again.questions[0].key == "razmer"
 
 
-def test_rows_are_added_moved_and_removed_by_buttons() -> None:
-    form = edited(InvoiceForm(), "ask-add")
-    assert form.ask[-1] == AskRow("text")
-    assert focus_after(InvoiceForm(), "ask-add") == "ask.4.label"
-    moved = edited(form, "ask-up-4")
-    assert [row.kind for row in moved.ask] == ["email", "phone", "name", "text", "address"]
-    assert edited(moved, "ask-down-3") == form
-    assert edited(form, "ask-remove-4") == InvoiceForm()
-    assert edited(form, "ask-up-0") == form
-    assert edited(form, "ask-remove-99") == form
-    item = edited(form, "items-add")
-    assert item.items == (ItemRow(),)
-    assert edited(item, "items-remove-0").items == ()
+def test_buttons_add_move_and_remove_rows() -> None:
+    form = apply_button(InvoiceForm(), "ask-add")
+    assert form.questions[-1] == QuestionRow("text")
+    assert focus_after_edit(InvoiceForm(), "ask-add") == "ask.4.label"
+    moved = apply_button(form, "ask-up-4")
+    assert [row.kind for row in moved.questions] == ["email", "phone", "name", "text", "address"]
+    assert apply_button(moved, "ask-down-3") == form
+    assert apply_button(form, "ask-remove-4") == InvoiceForm()
+    assert apply_button(form, "ask-up-0") == form
+    assert apply_button(form, "ask-remove-99") == form
+    with_item = apply_button(form, "items-add")
+    assert with_item.items == (ItemRow(),)
+    assert apply_button(with_item, "items-remove-0").items == ()
 
 
 @pytest.mark.parametrize(
-    "button", ["issue", "draft", "look", "", "ask-burn-1", "sum-1", "ask-up-1\n"]
+    "button", ["issue", "draft", "preview", "", "ask-burn-1", "sum-1", "ask-up-1\n"]
 )
-def test_other_buttons_change_nothing(button: str) -> None:
-    assert not edits(button)
-    assert edited(InvoiceForm(title="А"), button) == InvoiceForm(title="А")
+def test_unknown_buttons_change_nothing(button: str) -> None:
+    assert not is_edit_button(button)
+    assert apply_button(InvoiceForm(title="А"), button) == InvoiceForm(title="А")
 
 
-def test_a_form_does_not_grow_without_end() -> None:
+def test_number_of_rows_is_limited() -> None:
     form = InvoiceForm()
     for _ in range(200):
-        form = edited(edited(form, "ask-add"), "items-add")
-    assert len(form.ask) == 30
+        form = apply_button(apply_button(form, "ask-add"), "items-add")
+    assert len(form.questions) == 30
     assert len(form.items) == 100
 
 
-def test_the_sum_of_items_is_offered() -> None:
+def test_amount_is_filled_with_the_sum_of_items() -> None:
     form = InvoiceForm(items=(ItemRow("А", "1,5", "100"), ItemRow(), ItemRow("Б", "", "0,50")))
-    assert sum_of_items(form) == Money(15_050)
-    assert edited(form, "sum").amount == "150,50"
-    unread = replace(form, items=(ItemRow("А", "x", "100"),))
-    assert sum_of_items(unread) is None
-    assert edited(unread, "sum") == unread
-    assert sum_of_items(InvoiceForm()) is None
+    assert items_total(form) == Money(15_050)
+    assert apply_button(form, "sum").amount == "150,50"
+    invalid = replace(form, items=(ItemRow("А", "x", "100"),))
+    assert items_total(invalid) is None
+    assert apply_button(invalid, "sum") == invalid
+    assert items_total(InvoiceForm()) is None
 
 
-def test_an_invoice_repeated_means_the_same_draft() -> None:
+def test_form_of_a_repeated_invoice_becomes_the_same_draft() -> None:
     draft = Draft(
         title="Маникюр",
         amount=Money(150_050, "USD"),
         description="Две\nстроки",
-        items=(Item("А", "1.5", Money(100_000, "USD")), Item("Б", "1", Money(50, "USD"))),
+        items=(
+            InvoiceItem("А", "1.5", Money(100_000, "USD")),
+            InvoiceItem("Б", "1", Money(50, "USD")),
+        ),
         questions=(
-            Question("wish", Kind.MULTISELECT, "Пожелания", options=("а", "б"), hint="любые"),
-            Question("phone", Kind.PHONE),
+            Question(
+                "wish", QuestionKind.MULTISELECT, "Пожелания", options=("а", "б"), hint="любые"
+            ),
+            Question("phone", QuestionKind.PHONE),
         ),
         max_payments=5,
         return_url="https://vk.me/studio",
@@ -248,24 +264,33 @@ def test_an_invoice_repeated_means_the_same_draft() -> None:
         questions=draft.questions,
         max_payments=5,
         return_url=draft.return_url,
-        expires_at=NOW + 1,
+        expires_at_us=NOW + 1,
     )
-    assert read_draft(form_of(invoice), tz=TZ, now=NOW) == (draft, [])
-    any_number = form_of(replace(invoice, max_payments=None))
-    assert any_number.times is Times.ANY
+    assert parse_draft(form_from_invoice(invoice), tz=TZ, now_us=NOW) == (draft, [])
+    any_number = form_from_invoice(replace(invoice, max_payments=None))
+    assert any_number.payment_limit is PaymentLimit.ANY
 
 
-NAMES = ("title", "amount", "do", "expiry", "times", "max_payments", "items.0.price", "ask.1.kind")
+FIELD_NAMES = (
+    "title",
+    "amount",
+    "do",
+    "expiry",
+    "times",
+    "max_payments",
+    "items.0.price",
+    "ask.1.kind",
+)
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(NAMES) | st.text(max_size=12),
+        st.sampled_from(FIELD_NAMES) | st.text(max_size=12),
         st.lists(st.text(st.characters(exclude_categories=())), max_size=2),
     )
 )
-def test_no_post_breaks_the_form(posted: dict[str, list[str]]) -> None:
-    form = read_form(posted)
-    draft, problems = read_draft(form, tz=TZ, now=NOW)
+def test_any_posted_data_is_parsed(posted: dict[str, list[str]]) -> None:
+    form = parse_invoice_form(posted)
+    draft, problems = parse_draft(form, tz=TZ, now_us=NOW)
     assert problems or draft.title
-    assert read_form(posted) == form
+    assert parse_invoice_form(posted) == form

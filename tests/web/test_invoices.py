@@ -1,4 +1,4 @@
-"""Счета in the cabinet: issuing with the form builder, the list, one invoice and its link."""
+"""Invoices in the cabinet: the form builder, the list, the invoice page and its link."""
 
 import asyncio
 import io
@@ -10,19 +10,19 @@ import httpx
 import pytest
 
 from sigma.domain.accounts.member import Role
-from sigma.domain.billing.invoice import Invoice, Item, Status
-from sigma.domain.billing.question import Kind, Question
+from sigma.domain.billing.invoice import Invoice, InvoiceItem, Status
+from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
-from tests.web.cabinet_stage import Browser, fault, field, words
+from tests.web.cabinet_harness import CabinetBrowser, field_error, field_value, visible_text
 from tests.world import World
 
 LINK = re.compile(r"/invoices/(inv_\w+)")
 
 
-def form(nonce: str, **typed: str) -> dict[str, str]:
-    """The builder as a browser posts it: an e-mail asked, one own field."""
-    usual = {
+def builder_form(nonce: str, **changes: str) -> dict[str, str]:
+    """Return the builder form as a browser posts it: required e-mail, one custom question."""
+    fields = {
         "nonce": nonce,
         "do": "issue",
         "title": "Маникюр",
@@ -36,40 +36,44 @@ def form(nonce: str, **typed: str) -> dict[str, str]:
         "ask.4.kind": "text",
         "ask.4.label": "Пожелания",
     }
-    return usual | typed
+    return fields | changes
 
 
-async def nonce(owner: Browser) -> str:
-    return field((await owner.open("/invoices/new")).text, "nonce")
+async def new_nonce(owner: CabinetBrowser) -> str:
+    return field_value((await owner.open("/invoices/new")).text, "nonce")
 
 
-async def made(world: World) -> list[Invoice]:
-    return (await invoices.listing(world.ctx, world.member, limit=100)).data
+async def list_invoices(world: World) -> list[Invoice]:
+    return (await invoices.list_page(world.ctx, world.member, limit=100)).data
 
 
-async def test_an_invoice_is_issued_from_the_form(world: World, owner: Browser) -> None:
-    answer = await owner.send("/invoices/new", **form(await nonce(owner), expiry="three_days"))
-    assert answer.status_code == 303, fault(answer.text, "title")
-    page = (await owner.open(answer.headers["location"])).text
-    (invoice,) = await made(world)
+async def test_invoice_is_issued_from_the_form(world: World, owner_browser: CabinetBrowser) -> None:
+    response = await owner_browser.submit(
+        "/invoices/new", **builder_form(await new_nonce(owner_browser), expiry="three_days")
+    )
+    assert response.status_code == 303, field_error(response.text, "title")
+    page = (await owner_browser.open(response.headers["location"])).text
+    (invoice,) = await list_invoices(world)
     assert invoice.status is Status.OPEN
     assert invoice.amount == Money(150_050)
-    assert invoice.expires_at is not None
+    assert invoice.expires_at_us is not None
     assert [(q.key, q.required) for q in invoice.questions] == [
         ("email", True),
         ("pozhelaniya", False),
     ]
     link = invoices.payment_url(world.ctx, invoice)
     assert link in page
-    said = words(page)
-    assert "Счёт № 1 выставлен. Отправьте ссылку клиенту." in said
-    assert "Ждёт оплаты" in said
-    assert "Маникюр, 1 500,50 ₽. Оплатить картой до" in said.replace("\u00a0", " ")
+    text = visible_text(page)
+    assert "Счёт № 1 выставлен. Отправьте ссылку клиенту." in text
+    assert "Ждёт оплаты" in text
+    assert "Маникюр, 1 500,50 ₽. Оплатить до" in text.replace("\u00a0", " ")
 
 
-async def test_a_wrong_form_keeps_everything_typed(world: World, owner: Browser) -> None:
-    typed = form(
-        await nonce(owner),
+async def test_invalid_form_shows_errors_and_keeps_the_input(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    typed = builder_form(
+        await new_nonce(owner_browser),
         amount="1.500",
         return_url="vk.me",
         expiry="date",
@@ -78,79 +82,95 @@ async def test_a_wrong_form_keeps_everything_typed(world: World, owner: Browser)
         max_payments="ноль",
         **{"items.0.name": "<b>Снятие</b>", "items.0.price": "сто"},
     )
-    answer = await owner.send("/invoices/new", **typed)
-    assert answer.status_code == 422
-    page = answer.text
-    for name, said in (
+    response = await owner_browser.submit("/invoices/new", **typed)
+    assert response.status_code == 422
+    page = response.text
+    for name, error in (
         ("amount", "Непонятно, где здесь копейки. Введите сумму так: 1500,50."),
         ("return_url", "Укажите полный адрес, который начинается с https:// или http://."),
         ("expires_on", "Введите дату, например 24.11.2026."),
         ("max_payments", "Введите целое число, например 10."),
         ("items.0.price", "Введите сумму цифрами, например 1500 или 1500,50."),
     ):
-        assert fault(page, name) == said
-        assert field(page, name) == typed[name]
-    assert field(page, "items.0.name") == "<b>Снятие</b>"
+        assert field_error(page, name) == error
+        assert field_value(page, name) == typed[name]
+    assert field_value(page, "items.0.name") == "<b>Снятие</b>"
     assert "<b>Снятие" not in page
-    assert field(page, "nonce") == typed["nonce"]
-    assert await made(world) == []
+    assert field_value(page, "nonce") == typed["nonce"]
+    assert await list_invoices(world) == []
 
 
-async def test_a_form_sent_twice_at_once_makes_one_invoice(world: World, owner: Browser) -> None:
-    typed = form(await nonce(owner))
-    answers = await asyncio.gather(*(owner.send("/invoices/new", **typed) for _ in range(6)))
-    assert {a.status_code for a in answers} == {303}
-    assert len({a.headers["location"] for a in answers}) == 1
-    assert len(await made(world)) == 1
-    again = await owner.send("/invoices/new", **typed)
-    assert again.headers["location"] == answers[0].headers["location"]
-
-
-async def test_a_form_changed_after_sending_asks_before_a_second_invoice(
-    world: World, owner: Browser
+async def test_concurrent_submits_of_one_form_issue_one_invoice(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    first = form(await nonce(owner))
-    await owner.send("/invoices/new", **first)
-    answer = await owner.send("/invoices/new", **(first | {"title": "Педикюр"}))
-    assert answer.status_code == 422
-    assert "счёт уже выставлен" in words(answer.text)
-    assert field(answer.text, "title") == "Педикюр"
-    fresh = field(answer.text, "nonce")
+    typed = builder_form(await new_nonce(owner_browser))
+    responses = await asyncio.gather(
+        *(owner_browser.submit("/invoices/new", **typed) for _ in range(6))
+    )
+    assert {r.status_code for r in responses} == {303}
+    assert len({r.headers["location"] for r in responses}) == 1
+    assert len(await list_invoices(world)) == 1
+    again = await owner_browser.submit("/invoices/new", **typed)
+    assert again.headers["location"] == responses[0].headers["location"]
+
+
+async def test_form_changed_after_submit_needs_confirmation_for_a_second_invoice(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    first = builder_form(await new_nonce(owner_browser))
+    await owner_browser.submit("/invoices/new", **first)
+    response = await owner_browser.submit("/invoices/new", **(first | {"title": "Педикюр"}))
+    assert response.status_code == 422
+    assert "счёт уже выставлен" in visible_text(response.text)
+    assert field_value(response.text, "title") == "Педикюр"
+    fresh = field_value(response.text, "nonce")
     assert fresh != first["nonce"]
-    await owner.send("/invoices/new", **(first | {"title": "Педикюр", "nonce": fresh}))
-    assert [i.title for i in await made(world)] == ["Педикюр", "Маникюр"]
+    await owner_browser.submit("/invoices/new", **(first | {"title": "Педикюр", "nonce": fresh}))
+    assert [i.title for i in await list_invoices(world)] == ["Педикюр", "Маникюр"]
 
 
-async def test_a_draft_is_seen_here_only_until_it_is_issued(world: World, owner: Browser) -> None:
-    answer = await owner.send("/invoices/new", **form(await nonce(owner), do="draft"))
-    here = answer.headers["location"]
-    page = words((await owner.open(here)).text)
+async def test_draft_is_issued_once_from_its_page(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    response = await owner_browser.submit(
+        "/invoices/new", **builder_form(await new_nonce(owner_browser), do="draft")
+    )
+    url = response.headers["location"]
+    page = visible_text((await owner_browser.open(url)).text)
     assert "Черновик № 1 сохранён" in page
     assert "Ссылка заработает, когда вы выставите счёт" in page
-    assert (await owner.send(f"{here}/issue")).status_code == 303
-    assert (await made(world))[0].status is Status.OPEN
-    again = await owner.send(f"{here}/issue")
+    assert (await owner_browser.submit(f"{url}/issue")).status_code == 303
+    assert (await list_invoices(world))[0].status is Status.OPEN
+    again = await owner_browser.submit(f"{url}/issue")
     assert again.status_code == 409
-    assert "уже не черновик" in words(again.text)
+    assert "уже не черновик" in visible_text(again.text)
 
 
-async def test_rows_change_without_scripts(owner: Browser) -> None:
-    typed = form(await nonce(owner), do="ask-up-4")
-    page = (await owner.send("/invoices/new", **typed)).text
+async def test_form_rows_change_without_javascript(owner_browser: CabinetBrowser) -> None:
+    typed = builder_form(await new_nonce(owner_browser), do="ask-up-4")
+    page = (await owner_browser.submit("/invoices/new", **typed)).text
     order = re.findall(r'name="(ask\.\d\.)(?:kind|key)" value="(\w*)"', page)
     assert [key for _, key in order] == ["email", "phone", "name", "pozhelaniya", "address"]
-    page = (await owner.send("/invoices/new", **form(typed["nonce"], do="items-add"))).text
-    assert field(page, "items.0.quantity") == "1"
-    both = {"items.0.name": "А", "items.0.price": "700", "items.0.quantity": "2"}
-    page = (await owner.send("/invoices/new", **form(typed["nonce"], do="sum", **both))).text
-    assert field(page, "amount") == "1400"
+    page = (
+        await owner_browser.submit("/invoices/new", **builder_form(typed["nonce"], do="items-add"))
+    ).text
+    assert field_value(page, "items.0.quantity") == "1"
+    item_fields = {"items.0.name": "А", "items.0.price": "700", "items.0.quantity": "2"}
+    page = (
+        await owner_browser.submit(
+            "/invoices/new", **builder_form(typed["nonce"], do="sum", **item_fields)
+        )
+    ).text
+    assert field_value(page, "amount") == "1400"
 
 
-async def test_the_preview_is_the_clients_own_page(world: World, owner: Browser) -> None:
-    typed = form(await nonce(owner), **{"ask.1.on": "1", "title": "Стрижка <i>"})
-    answer = await owner.send("/invoices/preview", **typed)
-    assert answer.status_code == 200
-    page = answer.text
+async def test_preview_shows_the_checkout_page(world: World, owner_browser: CabinetBrowser) -> None:
+    typed = builder_form(
+        await new_nonce(owner_browser), **{"ask.1.on": "1", "title": "Стрижка <i>"}
+    )
+    response = await owner_browser.submit("/invoices/preview", **typed)
+    assert response.status_code == 200
+    page = response.text
     assert "Стрижка &lt;i&gt;" in page
     assert "Оплатить 1\u00a0500,50\u00a0₽" in page
     assert [n for n in ("email", "phone", "name", "pozhelaniya") if f'name="{n}"' in page] == [
@@ -160,55 +180,57 @@ async def test_the_preview_is_the_clients_own_page(world: World, owner: Browser)
     ]
     assert " inert>" in page
     assert "<script" not in page
-    looked = await owner.send("/invoices/new", **(typed | {"do": "look"}))
-    assert "Стрижка &lt;i&gt;" in unescape(looked.text)
-    assert await made(world) == []
+    with_preview = await owner_browser.submit("/invoices/new", **(typed | {"do": "preview"}))
+    assert "Стрижка &lt;i&gt;" in unescape(with_preview.text)
+    assert await list_invoices(world) == []
 
 
-async def test_the_preview_of_an_empty_form_is_a_page(owner: Browser) -> None:
-    assert "Название счёта" in (await owner.send("/invoices/preview")).text
+async def test_preview_of_an_empty_form_is_rendered(owner_browser: CabinetBrowser) -> None:
+    assert "Название счёта" in (await owner_browser.submit("/invoices/preview")).text
 
 
-async def test_the_list_is_narrowed_searched_and_goes_on(world: World, owner: Browser) -> None:
+async def test_invoices_are_filtered_searched_and_paged(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
     for n in range(30):
-        await world.invoice(title=f"Букет {n}")
-    gone = await world.invoice(title="Ёлка")
-    await invoices.void(world.ctx, world.member, gone.id)
-    page = (await owner.open("/invoices")).text
+        await world.create_invoice(title=f"Букет {n}")
+    void_invoice = await world.create_invoice(title="Ёлка")
+    await invoices.void(world.ctx, world.member, void_invoice.id)
+    page = (await owner_browser.open("/invoices")).text
     assert len(set(LINK.findall(page))) == 25
-    more = re.search(r'href="(/invoices\?cursor=[^"]+)"', page)
-    assert more
-    rest = (await owner.open(unescape(more[1]))).text
-    assert len(set(LINK.findall(rest))) == 6
-    assert "Показать ещё" not in words(rest)
-    void = (await owner.open("/invoices?status=void")).text
-    assert set(LINK.findall(void)) == {gone.id}
-    found = (await owner.open("/invoices?q=елка")).text
-    assert set(LINK.findall(found)) == {gone.id}
-    nothing = words((await owner.open("/invoices?q=50%25_")).text)
-    assert "Ничего не нашлось" in nothing
-    strange = await owner.open("/invoices?status=x&cursor=%00&limit=-1&q=%00%F0")
-    assert strange.status_code == 200
+    next_link = re.search(r'href="(/invoices\?cursor=[^"]+)"', page)
+    assert next_link
+    next_page = (await owner_browser.open(unescape(next_link[1]))).text
+    assert len(set(LINK.findall(next_page))) == 6
+    assert "Показать ещё" not in visible_text(next_page)
+    void_page = (await owner_browser.open("/invoices?status=void")).text
+    assert set(LINK.findall(void_page)) == {void_invoice.id}
+    search_page = (await owner_browser.open("/invoices?q=елка")).text
+    assert set(LINK.findall(search_page)) == {void_invoice.id}
+    empty_text = visible_text((await owner_browser.open("/invoices?q=50%25_")).text)
+    assert "Ничего не найдено" in empty_text
+    odd_query = await owner_browser.open("/invoices?status=x&cursor=%00&limit=-1&q=%00%F0")
+    assert odd_query.status_code == 200
 
 
-async def test_an_empty_list_says_what_to_do_next(owner: Browser) -> None:
-    page = (await owner.open("/invoices")).text
-    assert "Счетов пока нет" in words(page)
+async def test_empty_list_links_to_a_new_invoice(owner_browser: CabinetBrowser) -> None:
+    page = (await owner_browser.open("/invoices")).text
+    assert "Счетов пока нет" in visible_text(page)
     assert page.count('href="/invoices/new"') == 1
 
 
-async def test_details_show_everything_of_an_invoice(world: World, owner: Browser) -> None:
-    invoice = await world.invoice(
+async def test_invoice_page_shows_all_details(world: World, owner_browser: CabinetBrowser) -> None:
+    invoice = await world.create_invoice(
         description="Строка\n<script>alert(1)</script>",
-        items=(Item("Снятие", "1.5", Money(100_000)),),
+        items=(InvoiceItem("Снятие", "1.5", Money(100_000)),),
         metadata={"order": "<42>"},
         max_payments=None,
         return_url="https://vk.me/studio",
     )
-    await world.paid(invoice)
-    page = (await owner.open(f"/invoices/{invoice.id}")).text
+    await world.complete_payment(invoice)
+    page = (await owner_browser.open(f"/invoices/{invoice.id}")).text
     assert "<script>alert" not in page
-    said = words(page).replace("\u00a0", " ")
+    text = visible_text(page).replace("\u00a0", " ")
     for part in (
         "№ 1",
         "1 500,00 ₽",
@@ -222,71 +244,75 @@ async def test_details_show_everything_of_an_invoice(world: World, owner: Browse
         "Счёт выставлен (вы)",
         "Оплачен",
     ):
-        assert part in said, part
+        assert part in text, part
 
 
-async def test_an_invoice_is_called_off_after_a_question(world: World, owner: Browser) -> None:
-    invoice = await world.invoice()
-    here = f"/invoices/{invoice.id}"
-    assert "Отменить счёт № 1?" in words((await owner.open(here)).text)
-    assert (await owner.send(f"{here}/void")).status_code == 303
-    page = words((await owner.open(here)).text)
+async def test_unpaid_invoice_is_voided_after_confirmation(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    invoice = await world.create_invoice()
+    url = f"/invoices/{invoice.id}"
+    assert "Отменить счёт № 1?" in visible_text((await owner_browser.open(url)).text)
+    assert (await owner_browser.submit(f"{url}/void")).status_code == 303
+    page = visible_text((await owner_browser.open(url)).text)
     assert "Счёт № 1 отменён." in page
     assert "Отменить счёт №" not in page
-    paid = await world.invoice()
-    await world.paid(paid)
-    answer = await owner.send(f"/invoices/{paid.id}/void")
-    assert answer.status_code == 409
-    assert "Верните деньги на странице оплаты" in words(answer.text)
+    paid = await world.create_invoice()
+    await world.complete_payment(paid)
+    response = await owner_browser.submit(f"/invoices/{paid.id}/void")
+    assert response.status_code == 409
+    assert "Сделайте возврат на странице платежа" in visible_text(response.text)
 
 
-async def test_an_invoice_is_repeated(world: World, owner: Browser) -> None:
-    ask = (Question("size", Kind.SELECT, "Размер", options=("S", "M")),)
-    invoice = await world.invoice(questions=ask, description="Как в прошлый раз")
-    page = (await owner.open(f"/invoices/new?like={invoice.id}")).text
-    assert field(page, "title") == "Маникюр"
-    assert field(page, "amount") == "1500"
-    assert field(page, "ask.0.label") == "Размер"
-    assert field(page, "ask.0.key") == "size"
+async def test_repeated_invoice_fills_the_form(world: World, owner_browser: CabinetBrowser) -> None:
+    questions = (Question("size", QuestionKind.SELECT, "Размер", options=("S", "M")),)
+    invoice = await world.create_invoice(questions=questions, description="Как в прошлый раз")
+    page = (await owner_browser.open(f"/invoices/new?like={invoice.id}")).text
+    assert field_value(page, "title") == "Маникюр"
+    assert field_value(page, "amount") == "1500"
+    assert field_value(page, "ask.0.label") == "Размер"
+    assert field_value(page, "ask.0.key") == "size"
     assert "Как в прошлый раз" in page
 
 
-async def test_the_qr_code_leads_to_the_payment_page(world: World, owner: Browser) -> None:
-    invoice = await world.invoice()
-    svg = await owner.open(f"/invoices/{invoice.id}/qr.svg")
+async def test_qr_code_is_served_as_svg_and_png(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    invoice = await world.create_invoice()
+    svg = await owner_browser.open(f"/invoices/{invoice.id}/qr.svg")
     assert svg.headers["content-type"].startswith("image/svg+xml")
     assert svg.text.startswith("<svg")
-    png = await owner.open(f"/invoices/{invoice.id}/qr.png")
+    png = await owner_browser.open(f"/invoices/{invoice.id}/qr.png")
     assert png.headers["content-disposition"] == 'attachment; filename="invoice-1.png"'
     assert io.BytesIO(png.content).read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def become(database_url: str, role: Role) -> None:
-    """Gives everybody another role."""
+def set_role(database_url: str, role: Role) -> None:
+    """Change the role of every member."""
     path = database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:
         con.execute("UPDATE members SET role = ?", (str(role),))
 
 
-async def test_a_viewer_looks_and_changes_nothing(
-    world: World, owner: Browser, sqlite_database_url: str
+async def test_viewer_can_only_read_invoices(
+    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
-    invoice = await world.invoice()
-    become(sqlite_database_url, Role.VIEWER)
-    page = (await owner.open(f"/invoices/{invoice.id}")).text
-    assert "Отменить счёт" not in words(page)
+    invoice = await world.create_invoice()
+    set_role(sqlite_database_url, Role.VIEWER)
+    page = (await owner_browser.open(f"/invoices/{invoice.id}")).text
+    assert "Отменить счёт" not in visible_text(page)
     assert "/invoices/new" not in page
 
-    async def refused(answer: httpx.Response) -> None:
-        assert answer.status_code == 403
+    async def assert_forbidden(response: httpx.Response) -> None:
+        assert response.status_code == 403
 
-    await refused(await owner.open("/invoices/new"))
-    await refused(await owner.send("/invoices/new", **form("n" * 20)))
-    await refused(await owner.send("/invoices/preview"))
-    await refused(await owner.send(f"/invoices/{invoice.id}/void"))
+    await assert_forbidden(await owner_browser.open("/invoices/new"))
+    await assert_forbidden(await owner_browser.submit("/invoices/new", **builder_form("n" * 20)))
+    await assert_forbidden(await owner_browser.submit("/invoices/preview"))
+    await assert_forbidden(await owner_browser.submit(f"/invoices/{invoice.id}/void"))
 
 
 @pytest.mark.parametrize("path", ["/invoices/inv_nobody", "/invoices/x", "/invoices/inv_%00"])
-async def test_an_invoice_that_is_not_here_is_not_found(owner: Browser, path: str) -> None:
-    assert (await owner.open(path)).status_code == 404
-    assert (await owner.send(f"{path}/void")).status_code == 404
+async def test_unknown_invoice_is_not_found(owner_browser: CabinetBrowser, path: str) -> None:
+    assert (await owner_browser.open(path)).status_code == 404
+    assert (await owner_browser.submit(f"{path}/void")).status_code == 404

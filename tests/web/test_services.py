@@ -1,4 +1,4 @@
-"""Услуги in the cabinet: the form with its photo and questions, the list, links, the exchange."""
+"""Services in the cabinet: the form with photo and questions, the list, links, price lists."""
 
 import base64
 import re
@@ -8,23 +8,29 @@ import httpx
 import pytest
 
 from sigma.domain.accounts.member import Role
-from sigma.domain.catalogue.service import DAY, PriceKind, Template
+from sigma.domain.catalogue.service import DAY_US, InvoiceTemplate, PriceKind
 from sigma.domain.money import Money
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
-from sigma.web.forms import moment_text
-from tests.clubs import connected, open_club
-from tests.offers import listing, made
-from tests.photos import photo
-from tests.web.cabinet_stage import BASE, Browser, fault, field, words
+from sigma.web.forms import date_time_texts
+from tests.photos import make_photo
+from tests.sandbox_communities import connect_community, create_community
+from tests.service_factories import create_service, list_services
+from tests.web.cabinet_harness import (
+    BASE_URL,
+    CabinetBrowser,
+    field_error,
+    field_value,
+    visible_text,
+)
 from tests.world import World
 
 HOSTILE = '"><script>alert(1)</script>{{7*7}}'
 
 
-def form(**typed: str) -> dict[str, str]:
-    """The form as a browser posts it: an e-mail asked, one own field."""
-    usual = {
+def service_form(**changes: str) -> dict[str, str]:
+    """Return the service form as a browser posts it: required e-mail, one custom question."""
+    fields = {
         "do": "save",
         "title": "Маникюр",
         "price": "fixed",
@@ -38,51 +44,53 @@ def form(**typed: str) -> dict[str, str]:
         "ask.1.kind": "text",
         "ask.1.label": "Пожелания",
     }
-    return usual | typed
+    return fields | changes
 
 
-def become(database_url: str, role: Role) -> None:
-    """Gives everybody another role."""
+def set_role(database_url: str, role: Role) -> None:
+    """Change the role of every member."""
     path = database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:
         con.execute("UPDATE members SET role = ?", (str(role),))
 
 
-async def post(
-    owner: Browser, path: str, typed: dict[str, str], sent: bytes | None = None
+async def post_form(
+    owner: CabinetBrowser, path: str, typed: dict[str, str], photo_bytes: bytes | None = None
 ) -> httpx.Response:
-    """The form with its file, as multipart."""
-    files = {"photo": ("a.jpg", sent if sent is not None else b"", "image/jpeg")}
-    own = {"origin": BASE, "sec-fetch-site": "same-origin"}
+    """Post the form with its photo as multipart data."""
+    files = {"photo": ("a.jpg", photo_bytes if photo_bytes is not None else b"", "image/jpeg")}
+    same_origin = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
     data = {"csrf": owner.csrf} | typed
-    return await owner.http.post(path, data=data, files=files, headers=own)
+    return await owner.http.post(path, data=data, files=files, headers=same_origin)
 
 
-async def test_a_service_is_added_from_the_form_with_its_photo(
-    world: World, owner: Browser
-) -> None:
-    nonce = field((await owner.open("/services/new")).text, "nonce")
-    answer = await post(owner, "/services/new", form(nonce=nonce), photo(1300, 1400))
-    assert answer.status_code == 303, words(answer.text)
-    (service,) = await listing(world)
-    assert answer.headers["location"] == f"/services/{service.id}"
-    assert (service.title, service.amount, service.visible) == ("Маникюр", Money(150_050), True)
+async def test_service_is_added_with_its_photo(world: World, owner_browser: CabinetBrowser) -> None:
+    nonce = field_value((await owner_browser.open("/services/new")).text, "nonce")
+    response = await post_form(
+        owner_browser, "/services/new", service_form(nonce=nonce), make_photo(1300, 1400)
+    )
+    assert response.status_code == 303, visible_text(response.text)
+    (service,) = await list_services(world)
+    assert response.headers["location"] == f"/services/{service.id}"
+    assert (service.title, service.amount, service.is_visible) == ("Маникюр", Money(150_050), True)
     assert service.photo_id is not None
-    assert service.template.expires_days == 3
-    asked = [(q.key, q.required) for q in service.template.questions]
-    assert asked == [("email", True), ("pozhelaniya", False)]
-    page = (await owner.open(answer.headers["location"])).text
-    assert "Услуга добавлена." in words(page)
-    assert field(page, "amount") == "1500,50"
-    await post(owner, "/services/new", form(nonce=nonce), photo(1300, 1400))
-    assert len(await listing(world)) == 1, "a form works once"
+    assert service.invoice_template.expires_days == 3
+    questions = [(q.key, q.required) for q in service.invoice_template.questions]
+    assert questions == [("email", True), ("pozhelaniya", False)]
+    page = (await owner_browser.open(response.headers["location"])).text
+    assert "Услуга добавлена." in visible_text(page)
+    assert field_value(page, "amount") == "1500,50"
+    await post_form(
+        owner_browser, "/services/new", service_form(nonce=nonce), make_photo(1300, 1400)
+    )
+    assert len(await list_services(world)) == 1, "a nonce works once"
 
 
-async def test_a_wrong_form_keeps_everything_typed_and_the_photo(
-    world: World, owner: Browser
+async def test_invalid_form_keeps_the_input_and_the_photo(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    nonce = field((await owner.open("/services/new")).text, "nonce")
-    typed = form(
+    nonce = field_value((await owner_browser.open("/services/new")).text, "nonce")
+    typed = service_form(
         nonce=nonce,
         title="",
         amount="1.500",
@@ -91,218 +99,245 @@ async def test_a_wrong_form_keeps_everything_typed_and_the_photo(
         description=HOSTILE,
         **{"ask.1.label": ""},
     )
-    answer = await post(owner, "/services/new", typed, photo(100, 100))
-    assert answer.status_code == 422
-    page = answer.text
-    assert "Заполните" in fault(page, "title")
-    assert "копейки" in fault(page, "amount")
-    assert "целое число" in fault(page, "expires_days")
-    assert "https://" in fault(page, "return_url")
-    assert "Заполните" in fault(page, "ask.1.label")
-    assert field(page, "amount") == "1.500"
+    response = await post_form(owner_browser, "/services/new", typed, make_photo(100, 100))
+    assert response.status_code == 422
+    page = response.text
+    assert "Заполните" in field_error(page, "title")
+    assert "копейки" in field_error(page, "amount")
+    assert "целое число" in field_error(page, "expires_days")
+    assert "https://" in field_error(page, "return_url")
+    assert "Заполните" in field_error(page, "ask.1.label")
+    assert field_value(page, "amount") == "1.500"
     assert "<script>alert" not in page
-    kept = field(page, "photo_id")
-    assert kept.startswith("pho_")
-    await post(owner, "/services/new", form(nonce=nonce, photo_id=kept))
-    (service,) = await listing(world)
-    assert service.photo_id == kept
+    photo_id = field_value(page, "photo_id")
+    assert photo_id.startswith("pho_")
+    await post_form(owner_browser, "/services/new", service_form(nonce=nonce, photo_id=photo_id))
+    (service,) = await list_services(world)
+    assert service.photo_id == photo_id
 
 
 @pytest.mark.parametrize(
-    "sent", [b"<svg onload=alert(1)>", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, photo()[:900]]
+    "file_bytes", [b"<svg onload=alert(1)>", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, make_photo()[:900]]
 )
-async def test_what_is_no_photo_is_told_beside_the_field(
-    world: World, owner: Browser, sent: bytes
+async def test_invalid_photo_shows_an_error(
+    world: World, owner_browser: CabinetBrowser, file_bytes: bytes
 ) -> None:
-    await owner.open("/services/new")
-    answer = await post(owner, "/services/new", form(), sent)
-    assert answer.status_code == 422
-    assert "JPEG, PNG и WebP" in fault(answer.text, "photo")
-    assert await listing(world) == []
+    await owner_browser.open("/services/new")
+    response = await post_form(owner_browser, "/services/new", service_form(), file_bytes)
+    assert response.status_code == 422
+    assert "JPEG, PNG и WebP" in field_error(response.text, "photo")
+    assert await list_services(world) == []
 
 
-async def test_a_file_without_end_is_not_read(owner: Browser) -> None:
-    await owner.open("/services/new")
-    answer = await post(owner, "/services/new", form(), b"\xff\xd8\xff" + b"\0" * 9_500_000)
-    assert answer.status_code == 413
+async def test_oversized_file_is_refused(owner_browser: CabinetBrowser) -> None:
+    await owner_browser.open("/services/new")
+    response = await post_form(
+        owner_browser, "/services/new", service_form(), b"\xff\xd8\xff" + b"\0" * 9_500_000
+    )
+    assert response.status_code == 413
 
 
-async def test_questions_move_and_the_price_by_agreement_needs_no_sum(
-    world: World, owner: Browser
+async def test_questions_move_and_price_by_agreement_needs_no_amount(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    await owner.open("/services/new")
-    answer = await post(owner, "/services/new", form(do="ask-up-1"))
-    assert field(answer.text, "ask.0.label") == "Пожелания"
-    assert await listing(world) == []
-    answer = await post(owner, "/services/new", form(price="agreement", amount="сто"))
-    assert answer.status_code == 303, words(answer.text)
-    (service,) = await listing(world)
-    assert (service.price, service.amount) == (PriceKind.AGREEMENT, None)
+    await owner_browser.open("/services/new")
+    response = await post_form(owner_browser, "/services/new", service_form(do="ask-up-1"))
+    assert field_value(response.text, "ask.0.label") == "Пожелания"
+    assert await list_services(world) == []
+    response = await post_form(
+        owner_browser, "/services/new", service_form(price="agreement", amount="сто")
+    )
+    assert response.status_code == 303, visible_text(response.text)
+    (service,) = await list_services(world)
+    assert (service.price_kind, service.amount) == (PriceKind.AGREEMENT, None)
 
 
-async def test_a_service_is_changed_and_its_photo_removed(world: World, owner: Browser) -> None:
-    kept = await services.add_photo(world.ctx, world.member, photo(50, 50))
-    service = await made(world, photo_id=kept.id)
-    page = (await owner.open(f"/services/{service.id}")).text
-    typed = form(photo_id=field(page, "photo_id"), title="Педикюр", do="photo-remove")
-    answer = await post(owner, f"/services/{service.id}", typed)
-    assert field(answer.text, "photo_id") == ""
-    assert (await listing(world))[0].photo_id == kept.id, "nothing is saved yet"
-    answer = await post(owner, f"/services/{service.id}", typed | {"photo_id": "", "do": "save"})
-    assert answer.status_code == 303
-    (after,) = await listing(world)
-    assert (after.title, after.photo_id) == ("Педикюр", None)
+async def test_service_is_changed_and_its_photo_removed(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    stored_photo = await services.add_photo(world.ctx, world.member, make_photo(50, 50))
+    service = await create_service(world, photo_id=stored_photo.id)
+    page = (await owner_browser.open(f"/services/{service.id}")).text
+    typed = service_form(photo_id=field_value(page, "photo_id"), title="Педикюр", do="photo-remove")
+    response = await post_form(owner_browser, f"/services/{service.id}", typed)
+    assert field_value(response.text, "photo_id") == ""
+    assert (await list_services(world))[0].photo_id == stored_photo.id, "nothing is saved yet"
+    response = await post_form(
+        owner_browser, f"/services/{service.id}", typed | {"photo_id": "", "do": "save"}
+    )
+    assert response.status_code == 303
+    (changed,) = await list_services(world)
+    assert (changed.title, changed.photo_id) == ("Педикюр", None)
 
 
-async def test_the_list_moves_hides_and_deletes(world: World, owner: Browser) -> None:
-    first, second = await made(world, HOSTILE), await made(world, "Педикюр")
-    page = (await owner.open("/services")).text
+async def test_services_are_moved_hidden_and_deleted(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    first, second = await create_service(world, HOSTILE), await create_service(world, "Педикюр")
+    page = (await owner_browser.open("/services")).text
     assert "<script>alert" not in page
-    assert "1 500 ₽" in words(page).replace("\u00a0", " ")
-    await owner.send(f"/services/{second.id}/move", way="up")
-    assert [s.id for s in await listing(world)] == [second.id, first.id]
-    await owner.send(f"/services/{second.id}/show", visible="0")
-    assert not (await services.get(world.ctx, world.member, second.id)).visible
-    answer = await owner.send(f"/services/{second.id}/delete")
-    assert answer.headers["location"] == "/services"
-    assert [s.id for s in await listing(world)] == [first.id]
-    assert "удалена" in words((await owner.open("/services")).text)
-    assert (await owner.open(f"/services/{second.id}")).status_code == 404
+    assert "1 500 ₽" in visible_text(page).replace("\u00a0", " ")
+    await owner_browser.submit(f"/services/{second.id}/move", way="up")
+    assert [s.id for s in await list_services(world)] == [second.id, first.id]
+    await owner_browser.submit(f"/services/{second.id}/show", visible="0")
+    assert not (await services.get(world.ctx, world.member, second.id)).is_visible
+    response = await owner_browser.submit(f"/services/{second.id}/delete")
+    assert response.headers["location"] == "/services"
+    assert [s.id for s in await list_services(world)] == [first.id]
+    assert "удалена" in visible_text((await owner_browser.open("/services")).text)
+    assert (await owner_browser.open(f"/services/{second.id}")).status_code == 404
 
 
-async def test_an_operator_looks_and_invoices_but_changes_nothing(
-    world: World, owner: Browser, sqlite_database_url: str
+async def test_operator_can_invoice_but_not_change_services(
+    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
-    service = await made(world)
-    become(sqlite_database_url, Role.OPERATOR)
-    page = (await owner.open("/services")).text
+    service = await create_service(world)
+    set_role(sqlite_database_url, Role.OPERATOR)
+    page = (await owner_browser.open("/services")).text
     assert f"/invoices/new?service={service.id}" in page
     assert "/services/new" not in page
-    page = (await owner.open(f"/services/{service.id}")).text
+    page = (await owner_browser.open(f"/services/{service.id}")).text
     assert 'name="title"' not in page
     for path in ("new", "page", "exchange"):
-        assert (await owner.open(f"/services/{path}")).status_code == 403
-    await owner.open("/settings")
+        assert (await owner_browser.open(f"/services/{path}")).status_code == 403
+    await owner_browser.open("/settings")
     for path in (f"{service.id}/delete", f"{service.id}/move", f"{service.id}", "page"):
-        answer = await owner.send(f"/services/{path}", **form())
-        assert answer.status_code == 403, path
-    assert await listing(world) == [service]
+        response = await owner_browser.submit(f"/services/{path}", **service_form())
+        assert response.status_code == 403, path
+    assert await list_services(world) == [service]
 
 
-async def test_forms_without_the_token_change_nothing(world: World, owner: Browser) -> None:
-    service = await made(world)
-    owner.csrf = "forged"
-    assert (await owner.send(f"/services/{service.id}/delete")).status_code == 403
-    assert (await post(owner, "/services/new", form(), photo(50, 50))).status_code == 403
-    assert len(await listing(world)) == 1
-
-
-async def test_the_public_page_is_opened_named_and_closed(world: World, owner: Browser) -> None:
-    page = (await owner.open("/services/page")).text
-    assert field(page, "slug") == "studiya"
-    answer = await owner.send("/services/page", on="1", slug="Студия")
-    assert answer.status_code == 422
-    assert "Латинские буквы" in fault(answer.text, "slug")
-    answer = await owner.send("/services/page", on="1", slug="Admin")
-    assert "занято" in fault(answer.text, "slug")
-    await owner.send("/services/page", on="1", slug="Studio-Lak")
-    page = (await owner.open("/services/page")).text
-    assert f"{world.ctx.settings.base_url}/s/studio-lak" in page
-    svg = await owner.open("/services/page/qr/page.svg")
-    assert svg.headers["content-type"].startswith("image/svg+xml")
-    await owner.send("/services/page", slug="studio-lak")
-    assert (await owner.open("/services/page/qr/page.svg")).status_code == 404
-
-
-async def test_links_lead_to_the_dialog_about_this_very_service(
-    world: World, owner: Browser
+async def test_forms_without_a_valid_csrf_token_change_nothing(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    service = await made(world)
-    page = (await owner.open(f"/services/{service.id}")).text
-    assert "link-dialog" not in page, "no community, no dialog"
-    await connected(world, open_club(world, screen_name="lak"))
+    service = await create_service(world)
+    owner_browser.csrf = "forged"
+    assert (await owner_browser.submit(f"/services/{service.id}/delete")).status_code == 403
+    response = await post_form(owner_browser, "/services/new", service_form(), make_photo(50, 50))
+    assert response.status_code == 403
+    assert len(await list_services(world)) == 1
+
+
+async def test_public_page_is_opened_named_and_closed(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    page = (await owner_browser.open("/services/page")).text
+    assert field_value(page, "slug") == "studiya"
+    response = await owner_browser.submit("/services/page", on="1", slug="Студия")
+    assert response.status_code == 422
+    assert "Латинские буквы" in field_error(response.text, "slug")
+    response = await owner_browser.submit("/services/page", on="1", slug="Admin")
+    assert "Этот адрес занят" in field_error(response.text, "slug")
+    await owner_browser.submit("/services/page", on="1", slug="Studio-Lak")
+    page = (await owner_browser.open("/services/page")).text
+    assert f"{world.ctx.settings.base_url}/s/studio-lak" in page
+    svg = await owner_browser.open("/services/page/qr/page.svg")
+    assert svg.headers["content-type"].startswith("image/svg+xml")
+    await owner_browser.submit("/services/page", slug="studio-lak")
+    assert (await owner_browser.open("/services/page/qr/page.svg")).status_code == 404
+
+
+async def test_service_page_links_to_a_conversation_about_this_service(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    service = await create_service(world)
+    page = (await owner_browser.open(f"/services/{service.id}")).text
+    assert "link-conversation" not in page, "there is no conversation link without a community"
+    await connect_community(world, create_community(world, screen_name="lak"))
     await storefront.save_slug(world.ctx, world.member, "studio")
-    page = (await owner.open(f"/services/{service.id}")).text
+    page = (await owner_browser.open(f"/services/{service.id}")).text
     assert f"/me/lak?ref={service.id}&amp;ref_source=sigma" in page
     assert f"/s/studio/{service.id}" in page
-    for kind in ("dialog.svg", "page.png"):
-        answer = await owner.open(f"/services/{service.id}/qr/{kind}")
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("image/")
-    for kind in ("dialog.exe", "secret.svg", "svg"):
-        assert (await owner.open(f"/services/{service.id}/qr/{kind}")).status_code == 404
+    for kind in ("conversation.svg", "page.png"):
+        response = await owner_browser.open(f"/services/{service.id}/qr/{kind}")
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("image/")
+    for kind in ("conversation.exe", "secret.svg", "svg"):
+        assert (await owner_browser.open(f"/services/{service.id}/qr/{kind}")).status_code == 404
 
 
-async def test_an_invoice_begins_with_the_service(world: World, owner: Browser) -> None:
-    service = await made(world, description="Полтора часа", template=Template(expires_days=30))
-    page = (await owner.open(f"/invoices/new?service={service.id}")).text
-    assert field(page, "title") == "Маникюр"
-    assert field(page, "amount") == "1500"
+async def test_invoice_form_is_filled_from_the_service(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    service = await create_service(
+        world, description="Полтора часа", invoice_template=InvoiceTemplate(expires_days=30)
+    )
+    page = (await owner_browser.open(f"/invoices/new?service={service.id}")).text
+    assert field_value(page, "title") == "Маникюр"
+    assert field_value(page, "amount") == "1500"
     assert "Полтора часа" in page
-    day, _ = moment_text(world.ctx.now() + 30 * DAY, world.shop.tz)
-    assert field(page, "expires_on") == day
-    assert field(page, "service") == service.id
+    day, _ = date_time_texts(world.ctx.now_us() + 30 * DAY_US, world.shop.tz)
+    assert field_value(page, "expires_on") == day
+    assert field_value(page, "service") == service.id
 
 
-async def upload(owner: Browser, data: bytes) -> httpx.Response:
-    own = {"origin": BASE, "sec-fetch-site": "same-origin"}
+async def upload_price_list(owner: CabinetBrowser, data: bytes) -> httpx.Response:
+    same_origin = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
     files = {"file": ("list.csv", data, "text/csv")}
     path = "/services/exchange/csv"
-    return await owner.http.post(path, data={"csrf": owner.csrf}, files=files, headers=own)
+    return await owner.http.post(path, data={"csrf": owner.csrf}, files=files, headers=same_origin)
 
 
-async def test_a_price_list_is_shown_before_it_is_written(world: World, owner: Browser) -> None:
-    await owner.open("/services/exchange")
+async def test_price_list_is_previewed_before_import(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    await owner_browser.open("/services/exchange")
     hostile = HOSTILE.replace('"', '""')
     csv = f'Название;Цена\nМаникюр;1500\n"{hostile}";сто\n'.encode("cp1251")
-    shown = await upload(owner, csv)
-    assert shown.status_code == 200
-    assert "<script>alert" not in shown.text
-    assert "Добавится: 1. Изменится: 0. Без изменений: 0. С ошибками: 1." in words(shown.text)
-    assert "Цена: Введите сумму цифрами" in words(shown.text)
-    assert await listing(world) == []
-    body = re.search(r'name="body" value="([^"]+)"', shown.text)
+    previewed = await upload_price_list(owner_browser, csv)
+    assert previewed.status_code == 200
+    assert "<script>alert" not in previewed.text
+    assert "Добавится: 1. Изменится: 0. Без изменений: 0. С ошибками: 1." in visible_text(
+        previewed.text
+    )
+    assert "Цена: Введите сумму цифрами" in visible_text(previewed.text)
+    assert await list_services(world) == []
+    body = re.search(r'name="body" value="([^"]+)"', previewed.text)
     assert body is not None
     for _ in range(2):
-        answer = await owner.send("/services/exchange/csv/apply", body=body[1])
-        assert answer.headers["location"] == "/services"
-    assert [s.title for s in await listing(world)] == ["Маникюр"]
-    out = await owner.open("/services/export.csv")
-    assert out.headers["content-type"].startswith("text/csv")
-    assert "Маникюр" in out.content.decode("utf-8-sig")
+        response = await owner_browser.submit("/services/exchange/csv/apply", body=body[1])
+        assert response.headers["location"] == "/services"
+    assert [s.title for s in await list_services(world)] == ["Маникюр"]
+    exported = await owner_browser.open("/services/export.csv")
+    assert exported.headers["content-type"].startswith("text/csv")
+    assert "Маникюр" in exported.content.decode("utf-8-sig")
 
 
-async def test_a_file_that_is_no_price_list_is_told_so(owner: Browser) -> None:
-    await owner.open("/services/exchange")
-    for data, said in ((b"", "Заполните"), (b"a;b\n1;2", "название"), (b"\0\0", "CSV")):
-        answer = await upload(owner, data)
-        assert answer.status_code == 422
-        assert said in fault(answer.text, "file")
+async def test_invalid_price_list_shows_an_error(owner_browser: CabinetBrowser) -> None:
+    await owner_browser.open("/services/exchange")
+    for data, error in ((b"", "Заполните"), (b"a;b\n1;2", "название"), (b"\0\0", "CSV")):
+        response = await upload_price_list(owner_browser, data)
+        assert response.status_code == 422
+        assert error in field_error(response.text, "file")
     for body in ("не base64", base64.b64encode(b"\0").decode()):
-        answer = await owner.send("/services/exchange/csv/apply", body=body)
-        assert answer.status_code in (400, 422)
+        response = await owner_browser.submit("/services/exchange/csv/apply", body=body)
+        assert response.status_code in (400, 422)
 
 
-async def test_a_closed_market_is_explained_and_an_open_one_compared(
-    world: World, owner: Browser
+async def test_closed_market_is_explained_and_open_market_is_compared(
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
-    club = open_club(world, market="basic")
-    community = await connected(world, club)
+    club = create_community(world, market="basic")
+    community = await connect_community(world, club)
     path = f"/services/exchange/vk/{community.id}"
-    said = words((await owner.open(path)).text)
-    assert "не показывает товары и услуги сообщества по ключу доступа" in said
-    assert "Загрузить из файла" in said
+    text = visible_text((await owner_browser.open(path)).text)
+    assert "не показывает товары и услуги по ключу сообщества" in text
+    assert "Загрузить из файла" in text
     rule = {"vk_market_open": True, "shop": str(club.group_id)}
     await world.http.post(f"{world.sandbox.base_url}/control", json=rule)
-    item = club.vk.add_item(club.group_id, HOSTILE, "Полтора часа работы", price=150_000)
-    page = (await owner.open(path)).text
+    item = club.vk.add_item(club.group_id, HOSTILE, "Полтора часа работы", price_minor=150_000)
+    page = (await owner_browser.open(path)).text
     assert "<script>alert" not in page
-    assert "Только во ВКонтакте" in words(page)
-    mark = field(page, f"mark.item-{item.id}")
-    done = await owner.send(path, **{f"do.item-{item.id}": "take", f"mark.item-{item.id}": mark})
-    assert "Взято сюда: 1." in words(done.text)
-    assert (await listing(world))[0].amount == Money(150_000)
-    again = await owner.send(path, **{f"do.item-{item.id}": "take", f"mark.item-{item.id}": mark})
-    assert "Взято сюда: 0." in words(again.text)
-    assert len(await listing(world)) == 1
-    assert (await owner.open("/services/exchange/vk/con_nosuch")).status_code == 404
+    assert "Только во ВКонтакте" in visible_text(page)
+    fingerprint = field_value(page, f"fingerprint.item-{item.id}")
+    applied = await owner_browser.submit(
+        path, **{f"do.item-{item.id}": "pull", f"fingerprint.item-{item.id}": fingerprint}
+    )
+    assert "Загружено в Sigma: 1." in visible_text(applied.text)
+    assert (await list_services(world))[0].amount == Money(150_000)
+    again = await owner_browser.submit(
+        path, **{f"do.item-{item.id}": "pull", f"fingerprint.item-{item.id}": fingerprint}
+    )
+    assert "Загружено в Sigma: 0." in visible_text(again.text)
+    assert len(await list_services(world)) == 1
+    assert (await owner_browser.open("/services/exchange/vk/con_nosuch")).status_code == 404

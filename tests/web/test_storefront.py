@@ -1,4 +1,4 @@
-"""The public page of services: what anybody sees, buying, limits, and what strangers may not do."""
+"""The public page of services: content, buying, rate limits, requests from other sites."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,172 +7,180 @@ from typing import Any
 import httpx
 import pytest
 
-from sigma.domain.billing.question import Kind, Question
-from sigma.domain.catalogue.service import PriceKind, Service, Template
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.catalogue.service import (
+    InvoiceTemplate,
+    PriceKind,
+    Service,
+    fields_of,
+    thumbnail_id,
+)
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
-from sigma.services.catalogue.services import offer_of, small_of
 from sigma.services.checkout import storefront
 from sigma.web.app import create_app
-from tests import offers
-from tests.clubs import connected, open_club
-from tests.photos import photo
-from tests.web.cabinet_stage import BASE, field, words
+from tests import service_factories
+from tests.photos import make_photo
+from tests.sandbox_communities import connect_community, create_community
+from tests.web.cabinet_harness import BASE_URL, field_value, visible_text
 from tests.world import World
 
-ASK = (Question("email", Kind.EMAIL, required=True),)
+QUESTIONS = (Question("email", QuestionKind.EMAIL, required=True),)
 HOSTILE = '"><script>alert(1)</script>{{7*7}}'
-OURS = {"origin": BASE, "sec-fetch-site": "same-origin"}
+SAME_ORIGIN = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser of somebody at the shop's open page."""
+    """An HTTP client at the public page of the shop."""
     await storefront.save_slug(world.ctx, world.member, "lak")
     transport = httpx.ASGITransport(create_app(world.ctx))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
         yield http
 
 
-async def made(world: World, title: str = "Маникюр", **more: Any) -> Service:
-    return await offers.made(world, title, **({"template": Template(ASK, 3)} | more))
+async def create_service(world: World, title: str = "Маникюр", **fields: Any) -> Service:
+    return await service_factories.create_service(
+        world, title, **({"invoice_template": InvoiceTemplate(QUESTIONS, 3)} | fields)
+    )
 
 
-async def bought(world: World) -> int:
-    return len((await invoices.listing(world.ctx, world.member, limit=100)).data)
+async def invoice_count(world: World) -> int:
+    return len((await invoices.list_page(world.ctx, world.member, limit=100)).data)
 
 
-async def test_the_page_shows_what_is_offered_with_its_price(
+async def test_page_shows_visible_services_with_prices(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    kept = await services.add_photo(world.ctx, world.member, photo(1000, 800))
-    fixed = await made(world, photo_id=kept.id)
-    await made(world, "Наращивание", price=PriceKind.FROM, amount=Money(250_050))
-    await made(world, "Образ", price=PriceKind.AGREEMENT)
-    await made(world, "Тайная", visible=False)
-    answer = await client.get("/s/lak")
-    said = words(answer.text).replace("\u00a0", " ")
-    assert "1 500 ₽" in said
-    assert "от 2 500,50 ₽" in said
-    assert "по договорённости" in said
-    assert "Тайная" not in said
-    assert "ИП Проверкин Пётр Петрович" in said
-    assert f"/s/lak/{fixed.id}" in answer.text
-    assert f"/photos/{small_of(kept.id)} 320w" in answer.text
-    assert 'width="1000" height="800"' in answer.text
-    english = words((await client.get("/s/lak?lang=en")).text)
+    stored_photo = await services.add_photo(world.ctx, world.member, make_photo(1000, 800))
+    fixed = await create_service(world, photo_id=stored_photo.id)
+    await create_service(world, "Наращивание", price_kind=PriceKind.FROM, amount=Money(250_050))
+    await create_service(world, "Образ", price_kind=PriceKind.AGREEMENT)
+    await create_service(world, "Тайная", is_visible=False)
+    response = await client.get("/s/lak")
+    text = visible_text(response.text).replace("\u00a0", " ")
+    assert "1 500 ₽" in text
+    assert "от 2 500,50 ₽" in text
+    assert "по договорённости" in text
+    assert "Тайная" not in text
+    assert "ИП Проверкин Пётр Петрович" in text
+    assert f"/s/lak/{fixed.id}" in response.text
+    assert f"/photos/{thumbnail_id(stored_photo.id)} 320w" in response.text
+    assert 'width="1000" height="800"' in response.text
+    english = visible_text((await client.get("/s/lak?lang=en")).text)
     assert "from ₽2,500.50" in english
     assert "price on request" in english
 
 
-async def test_headers_let_nothing_foreign_in(world: World, client: httpx.AsyncClient) -> None:
-    service = await made(world)
+async def test_headers_forbid_other_hosts(world: World, client: httpx.AsyncClient) -> None:
+    service = await create_service(world)
     for path in ("/s/lak", f"/s/lak/{service.id}", "/s/nope"):
-        answer = await client.get(path)
-        policy = answer.headers["content-security-policy"]
+        response = await client.get(path)
+        policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "http:" not in policy.replace("form-action 'self' https: http:", "")
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "http://" not in answer.text.replace(BASE, "").replace("http://www.w3", "")
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "http://" not in response.text.replace(BASE_URL, "").replace("http://www.w3", "")
 
 
-async def test_buying_leads_to_an_invoice_and_twice_to_the_same(
-    world: World, client: httpx.AsyncClient
-) -> None:
-    service = await made(world)
+async def test_buying_twice_leads_to_one_invoice(world: World, client: httpx.AsyncClient) -> None:
+    service = await create_service(world)
     path = f"/s/lak/{service.id}"
     page = await client.get(path)
-    assert "Оплатить 1 500 ₽" in words(page.text).replace("\u00a0", " ")
+    assert "Оплатить 1 500 ₽" in visible_text(page.text).replace("\u00a0", " ")
     cookie = page.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "Path=/s/lak" in cookie
-    sent = {"nonce": field(page.text, "nonce")}
-    first = await client.post(path, data=sent, headers=OURS)
+    form = {"nonce": field_value(page.text, "nonce")}
+    first = await client.post(path, data=form, headers=SAME_ORIGIN)
     assert first.status_code == 303
     assert first.headers["location"].startswith("/i/")
-    second = await client.post(path, data={"nonce": "another"}, headers=OURS)
+    second = await client.post(path, data={"nonce": "another"}, headers=SAME_ORIGIN)
     assert second.headers["location"] == first.headers["location"]
-    assert await bought(world) == 1
+    assert await invoice_count(world) == 1
     pay = await client.get(first.headers["location"])
-    assert "Маникюр" in words(pay.text)
+    assert "Маникюр" in visible_text(pay.text)
     assert 'name="email"' in pay.text
 
 
-async def test_a_browser_without_cookies_buys_once_with_one_form(
+async def test_browser_without_cookies_buys_once_with_one_form(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    service = await made(world)
+    service = await create_service(world)
     path = f"/s/lak/{service.id}"
-    sent = {"nonce": field((await client.get(path)).text, "nonce")}
+    form = {"nonce": field_value((await client.get(path)).text, "nonce")}
     client.cookies.clear()
-    places = set()
+    locations = set()
     for _ in range(2):
-        answer = await client.post(path, data=sent, headers=OURS)
-        places.add(answer.headers["location"])
+        response = await client.post(path, data=form, headers=SAME_ORIGIN)
+        locations.add(response.headers["location"])
         client.cookies.clear()
-    assert len(places) == 1
+    assert len(locations) == 1
 
 
 @pytest.mark.parametrize(
     "headers",
     [
         {"origin": "https://evil.example"},
-        {"origin": BASE, "sec-fetch-site": "cross-site"},
-        {"origin": BASE, "sec-fetch-site": "same-site"},
+        {"origin": BASE_URL, "sec-fetch-site": "cross-site"},
+        {"origin": BASE_URL, "sec-fetch-site": "same-site"},
         {"origin": "null"},
     ],
 )
-async def test_another_site_cannot_buy_for_its_visitors(
+async def test_purchase_from_another_site_is_refused(
     world: World, client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    service = await made(world)
-    answer = await client.post(f"/s/lak/{service.id}", headers=headers)
-    assert answer.status_code == 403
-    assert await bought(world) == 0
+    service = await create_service(world)
+    response = await client.post(f"/s/lak/{service.id}", headers=headers)
+    assert response.status_code == 403
+    assert await invoice_count(world) == 0
 
 
-async def test_a_crowd_from_one_address_is_asked_to_wait(
+async def test_purchases_from_one_address_are_rate_limited(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    service = await made(world)
+    service = await create_service(world)
     path = f"/s/lak/{service.id}"
-    for n in range(storefront.PER_ADDRESS):
+    for n in range(storefront.MAX_PER_ADDRESS):
         client.cookies.clear()
-        assert (await client.post(path, data={"nonce": str(n)}, headers=OURS)).status_code == 303
+        response = await client.post(path, data={"nonce": str(n)}, headers=SAME_ORIGIN)
+        assert response.status_code == 303
     client.cookies.clear()
-    answer = await client.post(path, data={"nonce": "one more"}, headers=OURS)
-    assert answer.status_code == 429
-    assert "слишком много счетов" in words(answer.text)
-    assert "Маникюр" in words(answer.text), "the page stays"
-    assert await bought(world) == storefront.PER_ADDRESS
+    response = await client.post(path, data={"nonce": "one more"}, headers=SAME_ORIGIN)
+    assert response.status_code == 429
+    assert "Слишком много запросов" in visible_text(response.text)
+    assert "Маникюр" in visible_text(response.text), "the service is still shown"
+    assert await invoice_count(world) == storefront.MAX_PER_ADDRESS
 
 
-async def test_what_cannot_be_bought_says_so(world: World, client: httpx.AsyncClient) -> None:
-    service = await made(world)
+async def test_changed_or_hidden_service_cannot_be_bought(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    service = await create_service(world)
     path = f"/s/lak/{service.id}"
     await client.get(path)
-    changed = replace(offer_of(service), price=PriceKind.FROM)
+    changed = replace(fields_of(service), price_kind=PriceKind.FROM)
     await services.save(world.ctx, world.member, service.id, changed)
-    answer = await client.post(path, headers=OURS)
-    assert answer.status_code == 409
-    assert "Цена этой услуги изменилась" in words(answer.text)
-    assert 'method="post"' not in answer.text
-    await services.show(world.ctx, world.member, service.id, False)
-    assert (await client.post(path, headers=OURS)).status_code == 404
-    assert await bought(world) == 0
+    response = await client.post(path, headers=SAME_ORIGIN)
+    assert response.status_code == 409
+    assert "Цена этой услуги изменилась" in visible_text(response.text)
+    assert 'method="post"' not in response.text
+    await services.set_visible(world.ctx, world.member, service.id, False)
+    assert (await client.post(path, headers=SAME_ORIGIN)).status_code == 404
+    assert await invoice_count(world) == 0
 
 
-async def test_writing_leads_to_the_dialog_about_this_service(
+async def test_page_links_to_a_conversation_about_this_service(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    service = await made(world, price=PriceKind.AGREEMENT)
+    service = await create_service(world, price_kind=PriceKind.AGREEMENT)
     page = await client.get(f"/s/lak/{service.id}")
-    assert "Чтобы заказать, свяжитесь с продавцом" in words(page.text)
-    await connected(world, open_club(world, screen_name="lak"))
+    assert "Чтобы заказать, свяжитесь с продавцом" in visible_text(page.text)
+    await connect_community(world, create_community(world, screen_name="lak"))
     page = await client.get(f"/s/lak/{service.id}")
     assert f"/me/lak?ref={service.id}&amp;ref_source=sigma" in page.text
-    assert "Написать" in words(page.text)
+    assert "Написать" in visible_text(page.text)
 
 
 @pytest.mark.parametrize(
@@ -187,25 +195,23 @@ async def test_writing_leads_to_the_dialog_about_this_service(
         "/s/lak/inv_1",
     ],
 )
-async def test_what_is_not_there_is_kindly_not_there(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
-    assert answer.status_code == 404
-    assert "<script>" not in answer.text
-    assert "Такой страницы нет" in words(answer.text)
+async def test_unknown_page_or_service_is_not_found(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert "<script>" not in response.text
+    assert "Страница не найдена" in visible_text(response.text)
 
 
-async def test_another_shops_service_is_not_on_this_page(
-    world: World, client: httpx.AsyncClient
-) -> None:
-    service = await made(world)
+async def test_old_page_address_is_not_found(world: World, client: httpx.AsyncClient) -> None:
+    service = await create_service(world)
     await storefront.save_slug(world.ctx, world.member, "other")
     assert (await client.get(f"/s/lak/{service.id}")).status_code == 404
-    assert (await client.post(f"/s/lak/{service.id}", headers=OURS)).status_code == 404
+    assert (await client.post(f"/s/lak/{service.id}", headers=SAME_ORIGIN)).status_code == 404
     assert (await client.get(f"/s/other/{service.id}")).status_code == 200
 
 
-async def test_hostile_texts_stay_texts(world: World, client: httpx.AsyncClient) -> None:
-    service = await made(world, HOSTILE, description=HOSTILE * 20)
+async def test_service_texts_are_escaped(world: World, client: httpx.AsyncClient) -> None:
+    service = await create_service(world, HOSTILE, description=HOSTILE * 20)
     for path in ("/s/lak", f"/s/lak/{service.id}"):
         page = (await client.get(path)).text
         assert "<script>alert" not in page
@@ -213,17 +219,17 @@ async def test_hostile_texts_stay_texts(world: World, client: httpx.AsyncClient)
         assert "&lt;script&gt;alert" in page
 
 
-async def test_a_photo_is_served_to_who_knows_its_name_and_kept(
+async def test_photo_is_served_by_its_id_and_cached(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    kept = await services.add_photo(world.ctx, world.member, photo(800, 600))
-    for name in (kept.id, small_of(kept.id)):
-        answer = await client.get(f"/photos/{name}")
-        assert answer.headers["content-type"] == "image/jpeg"
-        assert "immutable" in answer.headers["cache-control"]
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "sandbox" in answer.headers["content-security-policy"]
-        assert "set-cookie" not in answer.headers
-    for name in ("pho_nosuch", "%2e%2e%2f", "%00", kept.id[:-1], "a" * 3000):
-        answer = await client.get(f"/photos/{name}")
-        assert answer.status_code in (400, 404), name
+    stored_photo = await services.add_photo(world.ctx, world.member, make_photo(800, 600))
+    for name in (stored_photo.id, thumbnail_id(stored_photo.id)):
+        response = await client.get(f"/photos/{name}")
+        assert response.headers["content-type"] == "image/jpeg"
+        assert "immutable" in response.headers["cache-control"]
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in response.headers["content-security-policy"]
+        assert "set-cookie" not in response.headers
+    for name in ("pho_nosuch", "%2e%2e%2f", "%00", stored_photo.id[:-1], "a" * 3000):
+        response = await client.get(f"/photos/{name}")
+        assert response.status_code in (400, 404), name

@@ -1,4 +1,4 @@
-"""Two shops of one database with one of everything each, and people of any role in them."""
+"""Two shops in one database, objects of every kind, and signed-in members of any role."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -9,129 +9,135 @@ from typing import Any
 import httpx
 
 from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Draft
-from sigma.domain.catalogue.service import PriceKind
+from sigma.domain.catalogue.service import PriceKind, ServiceFields
 from sigma.domain.change import Change
-from sigma.domain.messaging.card import Order
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import Body, Message, Status
+from sigma.domain.messaging.message import Message, MessageBody, Status
+from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
 from sigma.services.accounts import api_keys
 from sigma.services.billing import invoices, refunds
 from sigma.services.catalogue import services
-from sigma.services.catalogue.services import Offer
 from sigma.services.checkout import storefront
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec
 from sigma.services.invoice_cards import cards
 from sigma.store import changes
-from sigma.store.accounts import users
-from sigma.store.accounts.users import SessionRow
+from sigma.store.accounts import members, sessions, users
 from sigma.store.messaging import cards as card_rows
 from sigma.web.app import create_app
-from sigma.web.cabinet.guards import COOKIE
+from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests import leaks
-from tests.dialog_money import pays
-from tests.photos import photo
+from tests.conversation_invoices import pay_invoice
+from tests.photos import make_photo
 from tests.vk_world import VkWorld
-from tests.web.cabinet_stage import BASE
+from tests.web.cabinet_harness import BASE_URL
 
-SECRETS = ("Секретный маникюр", "Тайная Клиентка", "Шёпот на ухо", "Салон Шепот")
-# What looking around may write: who is signed in, and that a key was used.
-QUIET = {"users", "members", "sessions", "api_keys"}
+PRIVATE_TEXTS = ("Секретный маникюр", "Тайная Клиентка", "Шёпот на ухо", "Салон Шепот")
+# Tables that reading pages may change: sign-ins and the last use of an API key.
+IGNORED_TABLES = {"users", "members", "sessions", "api_keys"}
 
 
 @dataclass
-class Person:
-    """Somebody's browser, or a program with a key, at the whole application."""
+class Actor:
+    """An HTTP client of the whole application: a signed-in browser or a program with an API key."""
 
     http: httpx.AsyncClient
     csrf: str
 
-    async def asks(self, method: str, path: str, **form: str) -> httpx.Response:
-        """A request as our own page sends it."""
+    async def request(self, method: str, path: str, **form: str) -> httpx.Response:
+        """Send a request with the headers and the CSRF token of our own page."""
         if method == "GET":
             return await self.http.get(path)
-        own = {"origin": BASE, "sec-fetch-site": "same-origin"}
-        return await self.http.post(path, data={"csrf": self.csrf} | form, headers=own)
+        headers = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
+        return await self.http.post(path, data={"csrf": self.csrf} | form, headers=headers)
 
 
 @asynccontextmanager
-async def person_of(ctx: Context, shop_id: str, role: Role) -> AsyncIterator[Person]:
-    """Somebody of this role in a shop, signed in."""
-    secret, csrf, now = f"secret-{role}-{shop_id}", f"csrf-{role}", ctx.now()
-    user = User(ctx.new_id("usr", shop_id), f"{role}@{shop_id}.example", "", "Зоя", "ru", now)
-    row = SessionRow(
-        hashlib.sha256(secret.encode()).hexdigest(), user.id, shop_id, csrf, now, now + 10**12
+async def signed_in_actor(ctx: Context, shop_id: str, role: Role) -> AsyncIterator[Actor]:
+    """Create a member with this role in a shop and sign in."""
+    secret, csrf, now_us = f"secret-{role}-{shop_id}", f"csrf-{role}", ctx.now_us()
+    user = User(ctx.new_id("usr", shop_id), f"{role}@{shop_id}.example", "", "Зоя", "ru", now_us)
+    row = StoredSession(
+        hashlib.sha256(secret.encode()).hexdigest(), user.id, shop_id, csrf, now_us, now_us + 10**12
     )
     async with ctx.db.write() as tx:
         await users.save(tx, user)
-        await users.add_member(tx, shop_id, user.id, role, now)
-        await users.add_session(tx, row)
-    async with _at_the_door(ctx, cookies={COOKIE: secret}) as http:
-        yield Person(http, csrf)
+        await members.add(tx, shop_id, user.id, role, now_us)
+        await sessions.add(tx, row)
+    async with _open_http_client(ctx, cookies={SESSION_COOKIE: secret}) as http:
+        yield Actor(http, csrf)
 
 
 @asynccontextmanager
-async def program_of(ctx: Context, shop_id: str) -> AsyncIterator[Person]:
-    """A program with a key of a shop."""
+async def api_actor(ctx: Context, shop_id: str) -> AsyncIterator[Actor]:
+    """Create an API key of a shop and yield a program that uses it."""
     _, secret = await api_keys.create(ctx, Member("usr_x", shop_id, Role.OWNER), "Касса")
-    sent = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
-    async with _at_the_door(ctx, headers=sent | {"idempotency-key": "key-00000001"}) as http:
-        yield Person(http, "")
+    headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+    async with _open_http_client(
+        ctx, headers=headers | {"idempotency-key": "key-00000001"}
+    ) as http:
+        yield Actor(http, "")
 
 
-def _at_the_door(ctx: Context, **more: Any) -> httpx.AsyncClient:
+def _open_http_client(ctx: Context, **more: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(create_app(ctx), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url=BASE, **more)
+    return httpx.AsyncClient(transport=transport, base_url=BASE_URL, **more)
 
 
-async def everything(vk: VkWorld) -> dict[str, str]:
-    """One of each thing in the world's shop: the parameter that names it in addresses → its id."""
-    ctx, member, now = vk.ctx, vk.member, vk.ctx.now()
-    await vk.client_writes(SECRETS[2])
-    await vk.hear()
-    dialog = replace(await vk.conversation(), name=SECRETS[1], unread=1, unanswered=True)
-    failed = _message(ctx, dialog, SECRETS[2])
-    order = Order(
+async def create_all_objects(vk: VkWorld) -> dict[str, str]:
+    """Create one object of each kind in the world's shop; return path parameter → id."""
+    ctx, member, now_us = vk.ctx, vk.member, vk.ctx.now_us()
+    await vk.write_as_client(PRIVATE_TEXTS[2])
+    await vk.poll_events()
+    conversation = replace(
+        await vk.conversation(), name=PRIVATE_TEXTS[1], unread_count=1, is_unanswered=True
+    )
+    failed = _message(ctx, conversation, PRIVATE_TEXTS[2])
+    order = VkOrder(
         id=ctx.new_id("ord", vk.shop.id),
         shop_id=vk.shop.id,
         connection_id=vk.community_id,
-        conversation_id=dialog.id,
+        conversation_id=conversation.id,
         vk_order_id=31,
-        vk_user_id=vk.person,
+        vk_user_id=vk.client_id,
         display_id="777-31",
         amount=Money(450_000),
-        body_sealed=ctx.sealer.seal({"items": [], "comment": ""}),
-        created_at=now,
+        body_encrypted=ctx.cipher.encrypt({"items": [], "comment": ""}),
+        created_at_us=now_us,
     )
-    await changes.commit(ctx.db, Change((dialog, failed, order)), now)
-    picture = await services.add_photo(ctx, member, photo(600, 600))
-    offer = Offer(
-        SECRETS[0], price=PriceKind.FIXED, amount=Money(150_000), photo_id=picture.id, visible=True
+    await changes.commit(ctx.db, Change((conversation, failed, order)), now_us)
+    photo_row = await services.add_photo(ctx, member, make_photo(600, 600))
+    fields = ServiceFields(
+        PRIVATE_TEXTS[0],
+        price_kind=PriceKind.FIXED,
+        amount=Money(150_000),
+        photo_id=photo_row.id,
+        is_visible=True,
     )
-    service = await services.save(ctx, member, None, offer)
+    service = await services.save(ctx, member, None, fields)
     await storefront.save_slug(ctx, member, "salon-shepot")
-    draft = Draft(title=SECRETS[0], amount=Money(150_000), conversation_id=dialog.id)
+    draft = Draft(title=PRIVATE_TEXTS[0], amount=Money(150_000), conversation_id=conversation.id)
     paid = await cards.issue(ctx, member, draft)
-    payment = await pays(vk, paid)
-    await vk.work()
+    payment = await pay_invoice(vk, paid)
+    await vk.run_jobs()
     refund = await refunds.request(ctx, member, payment.id, Money(100), "")
-    waits = await cards.issue(ctx, member, draft)
-    key, _ = await api_keys.create(ctx, member, SECRETS[3])
+    unpaid = await cards.issue(ctx, member, draft)
+    key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
-        (card,) = await card_rows.of_invoice(tx, waits.id)
+        (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
     return {
-        "conversation_id": dialog.id,
-        "dialog_id": dialog.id,
+        "conversation_id": conversation.id,
         "message_id": failed.id,
         "order_id": order.id,
         "service_id": service.id,
-        "photo_id": picture.id,
-        "invoice_id": waits.id,
+        "photo_id": photo_row.id,
+        "invoice_id": unpaid.id,
         "payment_id": payment.id,
         "refund_id": refund.id,
         "card_id": card.id,
@@ -141,13 +147,13 @@ async def everything(vk: VkWorld) -> dict[str, str]:
     }
 
 
-async def second_shop(vk: VkWorld) -> dict[str, str]:
-    """Another shop of the same database with a dialog, an invoice and a service of its own."""
-    ctx, now = vk.ctx, vk.ctx.now()
-    shop = Shop(id=ctx.new_id("shp"), name="Чужие", created_at=now)
+async def create_second_shop(vk: VkWorld) -> dict[str, str]:
+    """Create another shop with a conversation, an invoice and a service; return name → id."""
+    ctx, now_us = vk.ctx, vk.ctx.now_us()
+    shop = Shop(id=ctx.new_id("shp"), name="Чужие", created_at_us=now_us)
     community = replace(
-        Community(ctx.new_id("con", shop.id), shop.id, 987_654, "Чужие", "chuzhie", "", now),
-        rights=("messages",),
+        Community(ctx.new_id("con", shop.id), shop.id, 987_654, "Чужие", "chuzhie", "", now_us),
+        key_scopes=("messages",),
     )
     connection = Connection(
         id=community.id,
@@ -155,44 +161,50 @@ async def second_shop(vk: VkWorld) -> dict[str, str]:
         provider="vk",
         title="Чужие",
         account="987654",
-        secret_sealed=ctx.sealer.seal("vk1.a.other-key-of-the-other-shop"),
-        created_at=now,
+        secret_encrypted=ctx.cipher.encrypt("vk1.a.other-key-of-the-other-shop"),
+        created_at_us=now_us,
         settings={"api_url": f"{vk.sandbox.base_url}/vk", "site_url": "https://vk.com"},
     )
-    dialog = Conversation(ctx.new_id("dlg", shop.id), shop.id, community.id, 4242, now)
-    dialog = replace(dialog, preview_sealed=message_codec.seal_preview(ctx.sealer, Body("Привет")))
-    await changes.commit(ctx.db, Change((shop,)), now)
-    await changes.commit(ctx.db, Change((connection, community, dialog)), now)
+    conversation = Conversation(ctx.new_id("cnv", shop.id), shop.id, community.id, 4242, now_us)
+    conversation = replace(
+        conversation,
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, MessageBody("Привет")),
+    )
+    await changes.commit(ctx.db, Change((shop,)), now_us)
+    await changes.commit(ctx.db, Change((connection, community, conversation)), now_us)
     member = Member("usr_y", shop.id, Role.OWNER)
     invoice = await invoices.create(ctx, member, Draft(title="Чужой", amount=Money(100)))
-    service = await services.save(ctx, member, None, Offer("Чужая услуга"))
+    service = await services.save(ctx, member, None, ServiceFields("Чужая услуга"))
     return {
         "shop_id": shop.id,
-        "conversation_id": dialog.id,
-        "dialog_id": dialog.id,
+        "conversation_id": conversation.id,
         "invoice_id": invoice.id,
         "service_id": service.id,
         "community_id": community.id,
     }
 
 
-def _message(ctx: Context, dialog: Conversation, text: str) -> Message:
+def _message(ctx: Context, conversation: Conversation, text: str) -> Message:
     return Message(
-        id=ctx.new_id("msg", dialog.shop_id),
-        shop_id=dialog.shop_id,
-        conversation_id=dialog.id,
-        out=True,
+        id=ctx.new_id("msg", conversation.shop_id),
+        shop_id=conversation.shop_id,
+        conversation_id=conversation.id,
+        is_outgoing=True,
         author="usr_z",
-        body_sealed=message_codec.seal(ctx.sealer, Body(text)),
-        at=ctx.now(),
-        place=dialog.last_place + 1,
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, MessageBody(text)),
+        written_at_us=ctx.now_us(),
+        position=conversation.last_position + 1,
         status=Status.FAILED,
-        key="post:failed",
+        idempotency_key="operator:failed",
         random_id=77,
         failure="901",
     )
 
 
-async def kept(ctx: Context) -> dict[str, str]:
-    """Everything that nobody but the shop itself may change."""
-    return {name: text for name, text in (await leaks.dump(ctx.db)).items() if name not in QUIET}
+async def dump_protected_rows(ctx: Context) -> dict[str, str]:
+    """Return the rows, by table as text, that only the shop's own members may change."""
+    return {
+        name: text
+        for name, text in (await leaks.dump_tables(ctx.db)).items()
+        if name not in IGNORED_TABLES
+    }

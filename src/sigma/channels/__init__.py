@@ -1,1 +1,1 @@
-"""The world we write to."""
+"""Outgoing connections: mail over SMTP and the VKontakte API."""

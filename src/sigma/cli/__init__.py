@@ -1,30 +1,27 @@
-"""The command `sigma`: a thin door for a person at a terminal.
-
-Trouble is one clear line and exit code 2.
-"""
+"""The command `sigma`. An expected error is one line on stderr and exit code 2."""
 
 import click
 
 from sigma.cli import data, demo, doctor, servers
-from sigma.cli.output import Trouble, t
+from sigma.cli.output import CliError, t
 
 
-class Sigma(click.Group):
-    """Turns what went wrong on the way into one line."""
+class SigmaGroup(click.Group):
+    """The command group that prints a CliError as one line."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Runs a command."""
+        """Run a command; exit with code 2 on CliError."""
         try:
             return super().invoke(ctx)
-        except Trouble as trouble:
-            click.echo(f"sigma: {trouble}", err=True)
+        except CliError as error:
+            click.echo(f"sigma: {error}", err=True)
             ctx.exit(2)
 
 
-@click.group(cls=Sigma, help=t("cli.help"))
+@click.group(cls=SigmaGroup, help=t("cli.help"))
 @click.version_option(package_name="sigma")
 def main() -> None:
-    """The commands below this one do the work."""
+    """The root command; it does nothing itself."""
 
 
 for command in (

@@ -1,4 +1,4 @@
-"""Commands about records: invoices, payments, keys, people, the shop; the pages' own services."""
+"""Commands for invoices, payments, API keys, users and shops, on top of the web's services."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from sigma.cli.output import Trouble, plainly, settings, t, words
+from sigma.cli.output import CliError, errors_as_messages, read_settings, t, terminal_translator
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.invoice import Draft, Invoice
-from sigma.domain.billing.question import BUILT_IN, Kind, Question
+from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.errors import Problem
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
@@ -21,35 +21,35 @@ from sigma.web import forms
 T = TypeVar("T")
 
 
-def run(act: Callable[[Context], Awaitable[T]]) -> T:
-    """Opens Sigma for one wish."""
-    with plainly():
-        loaded = settings()
+def run_with_context(action: Callable[[Context], Awaitable[T]]) -> T:
+    """Open a context and run one async action in it. Raises CliError."""
+    with errors_as_messages():
+        loaded = read_settings()
         check_migrated(loaded)
 
         async def inside() -> T:
             async with open_context(loaded) as ctx:
-                return await act(ctx)
+                return await action(ctx)
 
         return asyncio.run(inside())
 
 
-async def member_of(ctx: Context, shop_id: str | None) -> Member:
-    """Acts for a shop (the first one, if none is named) with an owner's rights. Raises Trouble."""
+async def owner_of_shop(ctx: Context, shop_id: str | None) -> Member:
+    """Return an owner of the shop with this id, or of the first shop. Raises CliError."""
     async with ctx.db.read() as tx:
-        shop = await (shop_rows.get(tx, shop_id) if shop_id else shop_rows.first(tx))
+        shop = await (shop_rows.get(tx, shop_id) if shop_id else shop_rows.oldest(tx))
     if shop is None:
-        raise Trouble(t("cli.no_shop"))
+        raise CliError(t("cli.no_shop"))
     return Member("cli", shop.id, Role.OWNER)
 
 
-def _show(**facts: object) -> None:
-    width = max(map(len, facts))
-    for name, value in facts.items():
+def _print_fields(**fields: object) -> None:
+    width = max(map(len, fields))
+    for name, value in fields.items():
         click.echo(f"{name:<{width}}  {value}")
 
 
-SHOP = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
+SHOP_OPTION = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
 
 
 @click.group(help=t("cli.invoice"))
@@ -65,7 +65,7 @@ def invoice() -> None:
 @click.option("--ask", multiple=True, help=t("cli.ask"))
 @click.option("--return-url", default="", help=t("cli.return_url"))
 @click.option("--max-payments", type=int, default=1, help=t("cli.max_payments"))
-@SHOP
+@SHOP_OPTION
 def invoice_create(
     title: str,
     amount: str,
@@ -76,60 +76,67 @@ def invoice_create(
     max_payments: int,
     shop_id: str | None,
 ) -> None:
-    """Issues an invoice and prints its link."""
-    read = forms.read_money(amount, "amount", currency)
-    if isinstance(read, Problem):
-        raise Trouble(f"--amount: {words().problem(read)}")
+    """Issue an invoice and print its link."""
+    money = forms.parse_money(amount, "amount", currency)
+    if isinstance(money, Problem):
+        raise CliError(f"--amount: {terminal_translator().problem_text(money)}")
     draft = Draft(
         title=title,
-        amount=read,
+        amount=money,
         description=description,
-        questions=tuple(_question(text) for text in ask),
+        questions=tuple(_parse_question(text) for text in ask),
         max_payments=max_payments or None,
         return_url=return_url,
     )
 
-    async def act(ctx: Context) -> tuple[Invoice, str]:
-        made = await invoices.create(ctx, await member_of(ctx, shop_id), draft)
-        return made, invoices.payment_url(ctx, made)
+    async def create(ctx: Context) -> tuple[Invoice, str]:
+        created = await invoices.create(ctx, await owner_of_shop(ctx, shop_id), draft)
+        return created, invoices.payment_url(ctx, created)
 
-    made, url = run(act)
-    _show(id=made.id, number=made.number, amount=words().money(made.amount), url=url)
+    created, url = run_with_context(create)
+    _print_fields(
+        id=created.id,
+        number=created.number,
+        amount=terminal_translator().money(created.amount),
+        url=url,
+    )
 
 
-def _question(text: str) -> Question:
-    """ "email" or "email!" (required). Raises Trouble for anything else."""
+def _parse_question(text: str) -> Question:
+    """Parse "email" or "email!" (required). Raises CliError for an unknown question key."""
     key, required = text.rstrip("!"), text.endswith("!")
-    if key not in BUILT_IN:
-        raise Trouble(t("cli.ask_unknown", asked=key, keys=", ".join(BUILT_IN)))
-    return Question(key, Kind(key), required=required)
+    if key not in BUILT_IN_KINDS:
+        raise CliError(t("cli.ask_unknown", question=key, keys=", ".join(BUILT_IN_KINDS)))
+    return Question(key, QuestionKind(key), required=required)
 
 
 @invoice.command("show", help=t("cli.invoice_show"))
 @click.argument("invoice_id")
-@SHOP
+@SHOP_OPTION
 def invoice_show(invoice_id: str, shop_id: str | None) -> None:
-    """Prints one invoice."""
+    """Print one invoice and its payments."""
 
-    async def act(ctx: Context) -> tuple[Invoice, str, list[Any]]:
-        member = await member_of(ctx, shop_id)
-        found = await invoices.get(ctx, member, invoice_id)
-        paid = await payments.listing(ctx, member, invoice_id=invoice_id, limit=100)
-        return found, invoices.payment_url(ctx, found), paid.data
+    async def query(ctx: Context) -> tuple[Invoice, str, list[Any]]:
+        member = await owner_of_shop(ctx, shop_id)
+        issued = await invoices.get(ctx, member, invoice_id)
+        payment_rows = await payments.list_page(ctx, member, invoice_id=invoice_id, limit=100)
+        return issued, invoices.payment_url(ctx, issued), payment_rows.data
 
-    found, url, paid = run(act)
-    say = words()
-    _show(
-        id=found.id,
-        number=found.number,
-        status=found.status,
-        title=found.title,
-        amount=say.money(found.amount),
-        created=say.datetime(found.created_at),
+    issued, url, payment_rows = run_with_context(query)
+    translator = terminal_translator()
+    _print_fields(
+        id=issued.id,
+        number=issued.number,
+        status=issued.status,
+        title=issued.title,
+        amount=translator.money(issued.amount),
+        created=translator.datetime(issued.created_at_us),
         url=url,
     )
-    for row in paid:
-        click.echo(f"{row.payment.id}  {row.payment.status}  {say.money(row.payment.amount)}")
+    for row in payment_rows:
+        click.echo(
+            f"{row.payment.id}  {row.payment.status}  {translator.money(row.payment.amount)}"
+        )
 
 
 @click.group(help=t("cli.payment"))
@@ -139,50 +146,50 @@ def payment() -> None:
 
 @payment.command("show", help=t("cli.payment_show"))
 @click.argument("payment_id")
-@SHOP
+@SHOP_OPTION
 def payment_show(payment_id: str, shop_id: str | None) -> None:
-    """Prints one payment; answers stay where they are."""
+    """Print one payment, without the client's answers."""
 
-    async def act(ctx: Context) -> payments.Details:
-        return await payments.details(ctx, await member_of(ctx, shop_id), payment_id)
+    async def query(ctx: Context) -> payments.PaymentDetails:
+        return await payments.get_details(ctx, await owner_of_shop(ctx, shop_id), payment_id)
 
-    found, say = run(act), words()
-    one = found.payment
-    _show(
-        id=one.id,
-        invoice=found.invoice.number,
-        status=f"{one.status}{' (unknown)' if one.unknown else ''}",
-        amount=say.money(one.amount),
-        refunded=say.money(found.refunded),
-        card=one.method.mask if one.method else "",
-        attention=one.attention or "",
-        created=say.datetime(one.created_at),
+    details, translator = run_with_context(query), terminal_translator()
+    paid = details.payment
+    _print_fields(
+        id=paid.id,
+        invoice=details.invoice.number,
+        status=f"{paid.status}{' (unknown)' if paid.is_outcome_unknown else ''}",
+        amount=translator.money(paid.amount),
+        refunded=translator.money(details.refunded),
+        card=paid.method.mask if paid.method else "",
+        attention=paid.attention or "",
+        created=translator.datetime(paid.created_at_us),
     )
-    for line in found.timeline:
-        click.echo(f"{say.datetime(line.at)}  {line.kind}")
+    for event in details.timeline:
+        click.echo(f"{translator.datetime(event.occurred_at_us)}  {event.kind}")
 
 
 @click.group(help=t("cli.key"))
 def key() -> None:
-    """Keys for programs."""
+    """API keys."""
 
 
 @key.command("create", help=t("cli.key_create"))
 @click.option("--name", default="cli", help=t("cli.key_name"))
-@SHOP
+@SHOP_OPTION
 def key_create(name: str, shop_id: str | None) -> None:
-    """Prints a new key, once."""
+    """Create a key and print it. It is shown only once."""
 
-    async def act(ctx: Context) -> str:
-        return (await api_keys.create(ctx, await member_of(ctx, shop_id), name))[1]
+    async def create(ctx: Context) -> str:
+        return (await api_keys.create(ctx, await owner_of_shop(ctx, shop_id), name))[1]
 
-    click.echo(run(act))
+    click.echo(run_with_context(create))
     click.echo(t("cli.key_once"), err=True)
 
 
 @click.group(help=t("cli.user"))
 def user() -> None:
-    """People."""
+    """Users."""
 
 
 @user.command("create", help=t("cli.user_create"))
@@ -191,15 +198,15 @@ def user() -> None:
 @click.option("--shop-name", required=True, help=t("cli.shop_name"))
 @click.password_option(help=t("cli.password"))
 def user_create(login: str, name: str, shop_name: str, password: str) -> None:
-    """Makes the first owner and the shop, as the first page in the browser would."""
+    """Create the first owner and the shop, as the set-up page does."""
 
-    async def act(ctx: Context) -> users.Signed:
-        return await users.first_owner(
+    async def create(ctx: Context) -> users.NewSession:
+        return await users.create_first_owner(
             ctx, login=login, password=password, name=name, shop_name=shop_name
         )
 
-    signed = run(act)
-    _show(user=signed.user.id, shop=signed.shop.id)
+    signed = run_with_context(create)
+    _print_fields(user=signed.user.id, shop=signed.shop.id)
 
 
 @click.group(help=t("cli.shop"))
@@ -208,15 +215,17 @@ def shop() -> None:
 
 
 @shop.command("show", help=t("cli.shop_show"))
-@SHOP
+@SHOP_OPTION
 def shop_show(shop_id: str | None) -> None:
-    """Prints what clients see of the shop."""
+    """Print the public details of the shop."""
 
-    async def act(ctx: Context) -> Any:
-        member = await member_of(ctx, shop_id)
+    async def query(ctx: Context) -> Any:
+        member = await owner_of_shop(ctx, shop_id)
         async with ctx.db.read() as tx:
             return await shop_rows.get(tx, member.shop_id)
 
-    found = run(act)
-    seller = found.seller
-    _show(id=found.id, name=found.name, seller=seller.full_name, inn=seller.inn, tz=found.tz)
+    stored = run_with_context(query)
+    seller = stored.seller
+    _print_fields(
+        id=stored.id, name=stored.name, seller=seller.full_name, inn=seller.inn, tz=stored.tz
+    )

@@ -1,84 +1,85 @@
-"""The demo's VKontakte: the sandbox's full community connected, its services in the catalogue, and
-a client who has just asked about one of them.
-"""
+"""VKontakte in the demo: a connected community, its services, and a client's first message."""
 
 from dataclasses import replace
 
 from sigma.domain.accounts.member import Member
 from sigma.domain.billing.connection import Connection
-from sigma.domain.billing.question import Kind, Question
-from sigma.domain.catalogue.service import PriceKind, Service, Template
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind, Service, ServiceFields
 from sigma.domain.change import Change
 from sigma.domain.money import Money
 from sigma.services.catalogue import services as catalogue_services
-from sigma.services.catalogue.services import Offer
 from sigma.services.checkout import storefront
 from sigma.services.communities import communities
 from sigma.services.context import Context
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma_sandbox.vk.actions.client_actions import Vk
-from sigma_sandbox.vk.actions.seed import CLIENTS, STUDIO
-from sigma_sandbox.vk.world.models import Attachment, Item
+from sigma_sandbox.vk.actions.seed import CLIENTS, STUDIO_ID
+from sigma_sandbox.vk.world.models import Attachment, MarketItem
 
-RIGHTS = ["manage", "messages", "photos"]
+KEY_PERMISSIONS = ["manage", "messages", "photos"]
 SLUG = "lak"
-ASKED = Template(
+INVOICE_TEMPLATE = InvoiceTemplate(
     (
-        Question("email", Kind.EMAIL, required=True),
-        Question("phone", Kind.PHONE, required=True),
-        Question("wish", Kind.TEXT, "Пожелания", hint="Цвет, длина, аллергия"),
+        Question("email", QuestionKind.EMAIL, required=True),
+        Question("phone", QuestionKind.PHONE, required=True),
+        Question("wish", QuestionKind.TEXT, "Пожелания", hint="Цвет, длина, аллергия"),
     ),
     expires_days=3,
 )
-_KINDS = {0: PriceKind.FIXED, 2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
+_PRICE_KINDS = {0: PriceKind.FIXED, 2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
 
 
 async def seed(ctx: Context, member: Member, vk: Vk, addresses: dict[str, str]) -> None:
-    """Makes all of it at the first start; later the connections follow VK to another port.
+    """Create everything at the first start; later update the addresses of the connections.
 
     `addresses` are the settings api_url and site_url of a connection.
     """
-    if there := await community_client.lines_of(ctx, member):
-        for line in there:
-            await _follow(ctx, line.connection, addresses)
+    if clients := await community_client.list_clients(ctx, member):
+        for client in clients:
+            await _update_addresses(ctx, client.connection, addresses)
         return
-    key = vk.create_key(STUDIO, RIGHTS)
-    community = await communities.connect(ctx, member, key, wanted="longpoll")
-    items = [item for item in vk.items.values() if item.group_id == STUDIO]
-    services = [await _service(ctx, member, vk, item, community.id) for item in items]
+    access_key = vk.create_community_key(STUDIO_ID, KEY_PERMISSIONS)
+    community = await communities.connect(ctx, member, access_key, delivery_choice="long_poll")
+    items = [item for item in vk.items.values() if item.group_id == STUDIO_ID]
+    services = [await _create_service(ctx, member, vk, item, community.id) for item in items]
     await storefront.save_slug(ctx, member, SLUG)
-    asked = Attachment(type="market", owner_id=-STUDIO, id=items[0].id)
-    vk.write(
+    attachment = Attachment(type="market", owner_id=-STUDIO_ID, id=items[0].id)
+    vk.write_message(
         CLIENTS[0].id,
-        STUDIO,
+        STUDIO_ID,
         "Здравствуйте! Можно записаться на субботу?",
-        attachments=[asked],
+        attachments=[attachment],
         ref=services[0].id,
     )
 
 
-async def _follow(ctx: Context, connection: Connection, addresses: dict[str, str]) -> None:
+async def _update_addresses(
+    ctx: Context, connection: Connection, addresses: dict[str, str]
+) -> None:
     if connection.settings | addresses != connection.settings:
-        moved = replace(connection, settings=connection.settings | addresses)
-        await changes.commit(ctx.db, Change((moved,)), ctx.now())
+        updated = replace(connection, settings=connection.settings | addresses)
+        await changes.commit(ctx.db, Change((updated,)), ctx.now_us())
 
 
-async def _service(ctx: Context, member: Member, vk: Vk, item: Item, community_id: str) -> Service:
+async def _create_service(
+    ctx: Context, member: Member, vk: Vk, item: MarketItem, community_id: str
+) -> Service:
     photo_id = None
     if item.photo_ids:
-        picture = vk.pictures[item.photo_ids[0]]
+        picture = vk.photos[item.photo_ids[0]]
         photo_id = (await catalogue_services.add_photo(ctx, member, picture.content)).id
-    price = _KINDS[item.price_type]
-    offer = Offer(
+    price_kind = _PRICE_KINDS[item.price_type]
+    fields = ServiceFields(
         title=item.title,
         description=item.description,
-        price=price,
-        amount=None if price is PriceKind.AGREEMENT else Money(item.price),
+        price_kind=price_kind,
+        amount=None if price_kind is PriceKind.AGREEMENT else Money(item.price_minor),
         photo_id=photo_id,
-        template=ASKED,
+        invoice_template=INVOICE_TEMPLATE,
     )
-    service = await catalogue_services.save(ctx, member, None, offer)
-    tied = replace(service, vk_connection_id=community_id, vk_item_id=item.id)
-    await changes.commit(ctx.db, Change((tied,)), ctx.now())
-    return tied
+    service = await catalogue_services.save(ctx, member, None, fields)
+    linked = replace(service, vk_connection_id=community_id, vk_item_id=item.id)
+    await changes.commit(ctx.db, Change((linked,)), ctx.now_us())
+    return linked

@@ -1,4 +1,4 @@
-"""`sigma doctor`: looks at everything that is known to go wrong, and says what to do about it."""
+"""`sigma doctor`: check the installation and print how to repair each problem."""
 
 import asyncio
 import contextlib
@@ -7,46 +7,47 @@ from urllib.parse import urlsplit
 import click
 
 from sigma.channels.vk import groups
-from sigma.channels.vk.errors import Later, VkError
-from sigma.cli.output import plainly, settings, t, words
-from sigma.domain.errors import Refused
+from sigma.channels.vk.errors import RetryLaterError, VkError
+from sigma.cli.output import errors_as_messages, read_settings, t, terminal_translator
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.community import DELIVERY_OK
 from sigma.main import open_context
-from sigma.providers.base import Rejected, Unknown, access_to
+from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.communities import event_subscription
 from sigma.services.context import Context
 from sigma.services.platform import health
 from sigma.services.vk import community_client
-from sigma.services.vk.community_client import Line
-from sigma.settings import BadSetting, Settings
+from sigma.services.vk.community_client import CommunityClient
+from sigma.settings import SettingError, Settings
 from sigma.store.accounts import shops as shop_rows
 from sigma.store.billing import connections
-from sigma.store.encryption import Unsealable
-from sigma.store.engine.interface import Unreachable
+from sigma.store.encryption import DecryptionError
+from sigma.store.engine.interface import UnreachableError
 from sigma.store.messaging import communities
 from sigma.store.schema import migrate as migrations
 
-Finding = tuple[str, bool, str]  # what was looked at, whether it is well, what was found
+CheckResult = tuple[str, bool, str]  # name of the check, whether it passed, result text
 
 
 @click.command(help=t("cli.doctor"))
 def doctor() -> None:
-    """Prints a table; exit code 1 when something is wrong."""
-    with plainly():
-        loaded = settings()
-    found = [*_settings(loaded), *_database(loaded)]
-    if all(well for _, well, _ in found):
-        found += asyncio.run(_living(loaded))
-    for name, well, what in found:
-        click.echo(f"{'ok ' if well else '!! '} {name:<14} {what}")
-    if not all(well for _, well, _ in found):
+    """Print a table of checks. Exit code 1 when a check failed."""
+    with errors_as_messages():
+        loaded = read_settings()
+    results = [*_check_settings(loaded), *_check_database(loaded)]
+    if all(passed for _, passed, _ in results):
+        results += asyncio.run(_check_services(loaded))
+    for name, passed, text in results:
+        click.echo(f"{'ok ' if passed else '!! '} {name:<14} {text}")
+    if not all(passed for _, passed, _ in results):
         raise SystemExit(1)
 
 
-def _settings(loaded: Settings) -> list[Finding]:
+def _check_settings(loaded: Settings) -> list[CheckResult]:
     try:
         count = len(loaded.secret_keys)
-        secret: Finding = ("secret key", True, t("cli.doctor_secrets", n=count))
-    except BadSetting:
+        secret: CheckResult = ("secret key", True, t("cli.doctor_secrets", n=count))
+    except SettingError:
         secret = ("secret key", False, t("cli.setting_secret_missing"))
     parts = urlsplit(loaded.base_url)
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
@@ -55,35 +56,35 @@ def _settings(loaded: Settings) -> list[Finding]:
     return [secret, ("base url", public, t(key, url=loaded.base_url))]
 
 
-def _database(loaded: Settings) -> list[Finding]:
+def _check_database(loaded: Settings) -> list[CheckResult]:
     try:
-        current = migrations.current(loaded.database_url)
-        if current != migrations.head():
+        current = migrations.current_revision(loaded.database_url)
+        if current != migrations.head_revision():
             return [("database", False, t("cli.not_migrated" if current else "cli.no_tables"))]
         drift = migrations.drift(loaded.database_url)
-    except Unreachable as error:
+    except UnreachableError as error:
         return [("database", False, str(error))]
-    told = "; ".join(drift) or t("cli.doctor_tables", version=current)
-    return [("database", not drift, told)]
+    text = "; ".join(drift) or t("cli.doctor_tables", version=current)
+    return [("database", not drift, text)]
 
 
-async def _living(loaded: Settings) -> list[Finding]:
+async def _check_services(loaded: Settings) -> list[CheckResult]:
     async with open_context(loaded) as ctx:
-        state = await health.ready(ctx)
-        late = state["worker"] != "ok"
-        found: list[Finding] = [
-            ("worker", not late, t("cli.doctor_late" if late else "cli.doctor_worker")),
-            await _mail(loaded),
+        state = await health.check_readiness(ctx)
+        is_late = state["worker"] != "ok"
+        results: list[CheckResult] = [
+            ("worker", not is_late, t("cli.doctor_late" if is_late else "cli.doctor_worker")),
+            await _check_mail(loaded),
         ]
-        return [*found, *await _acquirers(ctx), *await _communities(ctx)]
+        return [*results, *await _check_acquirers(ctx), *await _check_communities(ctx)]
 
 
-async def _mail(loaded: Settings) -> Finding:
+async def _check_mail(loaded: Settings) -> CheckResult:
     if not loaded.smtp_url:
         return ("mail", False, t("cli.doctor_no_smtp"))
     parts = urlsplit(loaded.smtp_url)
     port = parts.port or (465 if parts.scheme == "smtps" else 587)
-    place = f"{parts.hostname}:{port}"
+    address = f"{parts.hostname}:{port}"
     try:
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(parts.hostname, port)
@@ -91,57 +92,59 @@ async def _mail(loaded: Settings) -> Finding:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
     except (OSError, TimeoutError):
-        return ("mail", False, t("cli.doctor_smtp_away", place=place))
-    return ("mail", True, place)
+        return ("mail", False, t("cli.doctor_smtp_away", address=address))
+    return ("mail", True, address)
 
 
-async def _acquirers(ctx: Context) -> list[Finding]:
-    """Every connection of the first shop is asked who we are to it."""
+async def _check_acquirers(ctx: Context) -> list[CheckResult]:
+    """Check the credentials of every connection of the first shop at its acquirer."""
     async with ctx.db.read() as tx:
-        shop = await shop_rows.first(tx)
-        there = await connections.of_shop(tx, shop.id) if shop else []
-    found: list[Finding] = []
-    for one in there:
-        provider = ctx.providers[one.provider]
+        shop = await shop_rows.oldest(tx)
+        rows = await connections.list_for_shop(tx, shop.id) if shop else []
+    results: list[CheckResult] = []
+    for connection in rows:
+        provider = ctx.providers[connection.provider]
         try:
-            secret = ctx.sealer.open(one.secret_sealed)
-            told = await provider.check(access_to(provider, one, secret))
-            found.append((one.provider, True, told))
-        except (Rejected, Unknown, Refused, Unsealable) as error:
-            found.append((one.provider, False, t("cli.doctor_acquirer", what=str(error))))
-    return found or [("acquirer", False, t("cli.doctor_no_acquirer"))]
+            secret = ctx.cipher.decrypt(connection.secret_encrypted)
+            account = await provider.describe_account(
+                connection_access(provider, connection, secret)
+            )
+            results.append((connection.provider, True, account))
+        except (RejectedError, UnknownOutcomeError, RefusedError, DecryptionError) as error:
+            results.append((connection.provider, False, t("cli.doctor_acquirer", what=str(error))))
+    return results or [("acquirer", False, t("cli.doctor_no_acquirer"))]
 
 
-async def _communities(ctx: Context) -> list[Finding]:
-    """Every connected community of the first shop: does VK know its key, do its events come."""
+async def _check_communities(ctx: Context) -> list[CheckResult]:
+    """Check the access key and the event delivery of every community of the first shop."""
     async with ctx.db.read() as tx:
-        shop = await shop_rows.first(tx)
-        there = await communities.of_shop(tx, shop.id) if shop else []
-    return [await _community(ctx, one.id) for one in there]
+        shop = await shop_rows.oldest(tx)
+        rows = await communities.list_for_shop(tx, shop.id) if shop else []
+    return [await _check_community(ctx, one.id) for one in rows]
 
 
-async def _community(ctx: Context, community_id: str) -> Finding:
-    line = await _opened(ctx, community_id)
-    if line is None:
+async def _check_community(ctx: Context, community_id: str) -> CheckResult:
+    client = await _open_client(ctx, community_id)
+    if client is None:
         return ("vk", False, t("cli.doctor_vk_sealed"))
-    name, trouble = line.community.name, line.community.trouble
+    name, error_code = client.community.name, client.community.error_code
     try:
-        await groups.permissions(line.vk)
-        state = await event_subscription.state(ctx, line)
-    except Later:
+        await groups.fetch_permissions(client.api)
+        state = await event_subscription.fetch_state(ctx, client)
+    except RetryLaterError:
         return ("vk", False, t("cli.doctor_vk_silent", name=name))
-    except VkError as no:
-        trouble, state = str(no.code), ""
-    if trouble:
-        key = f"vk.trouble_{trouble}"
-        what = t(key) if words().has(key) else t("vk.trouble_other", code=trouble)
-        return ("vk", False, t("cli.doctor_vk_trouble", name=name, what=what))
-    well = state == event_subscription.OK
-    return ("vk", well, t("cli.doctor_vk" if well else "cli.doctor_vk_deaf", name=name))
+    except VkError as error:
+        error_code, state = str(error.code), ""
+    if error_code:
+        key = f"vk.error_{error_code}"
+        problem = t(key) if terminal_translator().has(key) else t("vk.error_other", code=error_code)
+        return ("vk", False, t("cli.doctor_vk_trouble", name=name, what=problem))
+    is_ok = state == DELIVERY_OK
+    return ("vk", is_ok, t("cli.doctor_vk" if is_ok else "cli.doctor_vk_deaf", name=name))
 
 
-async def _opened(ctx: Context, community_id: str) -> Line | None:
+async def _open_client(ctx: Context, community_id: str) -> CommunityClient | None:
     try:
-        return await community_client.line(ctx, community_id)
-    except Unsealable:
+        return await community_client.open_client(ctx, community_id)
+    except DecryptionError:
         return None

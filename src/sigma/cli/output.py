@@ -1,4 +1,4 @@
-"""What the command line says, in the language of the terminal, and how trouble becomes one line."""
+"""Output of the command line in the language of the terminal, and its error messages."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,60 +7,76 @@ from typing import Any
 
 import click
 
-from sigma.domain.errors import Refused
-from sigma.main import NotMigrated
-from sigma.settings import BadSetting, Settings, load, unknown
-from sigma.store.engine.interface import Unreachable
-from sigma.texts import Words
+from sigma.domain.errors import RefusedError
+from sigma.main import NotMigratedError
+from sigma.settings import SettingError, Settings, load_settings, unknown_variables
+from sigma.store.engine.interface import UnreachableError
+from sigma.texts import Translator
 
 
-class Trouble(Exception):  # noqa: N818 - a word of ours
-    """What stopped a command, as the line that a person reads."""
+class CliError(Exception):
+    """An expected error of a command. Its text is the line shown to the user."""
 
 
-def locale(environ: Mapping[str, str] = os.environ) -> str:
-    """ "ru" where the terminal is Russian, else "en"."""
-    told = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
-    return "ru" if told.lower().startswith("ru") else "en"
+def terminal_locale(environ: Mapping[str, str] = os.environ) -> str:
+    """Return "ru" for a Russian terminal (LC_ALL, LC_MESSAGES, LANG), else "en"."""
+    name = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return "ru" if name.lower().startswith("ru") else "en"
 
 
-def words() -> Words:
-    """The language of the terminal; times are told in Moscow's."""
-    return Words(locale())
+def terminal_translator() -> Translator:
+    """Return a translator in the terminal's language, with Moscow time."""
+    return Translator(terminal_locale())
 
 
-def t(key: str, **params: Any) -> str:
-    """A sentence of the command line."""
-    return words().t(key, **params)
+def t(key: str, /, **params: Any) -> str:
+    """Return the text for a key in the terminal's language."""
+    return terminal_translator().t(key, **params)
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Turns the expected kinds of trouble into Trouble."""
+def errors_as_messages() -> Iterator[None]:
+    """Convert expected exceptions to CliError with a text for the user."""
     try:
         yield
-    except BadSetting as bad:
-        line = t(f"cli.setting_{bad.code}", **bad.params)
-        raise Trouble(t("cli.setting", name=bad.name, what=line)) from bad
-    except Unreachable as error:
-        raise Trouble(str(error)) from error
-    except NotMigrated as error:
+    except SettingError as error:
+        problem = t(f"cli.setting_{error.code}", **error.params)
+        raise CliError(t("cli.setting", name=error.name, what=problem)) from error
+    except UnreachableError as error:
+        raise CliError(str(error)) from error
+    except NotMigratedError as error:
         key = "cli.not_migrated" if error.current else "cli.no_tables"
-        raise Trouble(t(key)) from error
-    except Refused as refused:
-        told = "; ".join(f"{p.field}: {words().problem(p)}" for p in refused.problems)
-        raise Trouble(told or words().refusal(refused)) from refused
+        raise CliError(t(key)) from error
+    except RefusedError as error:
+        problems = "; ".join(
+            f"{p.field}: {terminal_translator().problem_text(p)}" for p in error.problems
+        )
+        raise CliError(problems or terminal_translator().refusal_text(error)) from error
     except OSError as error:
-        raise Trouble(_os_error(error)) from error
+        raise CliError(_os_error_text(error)) from error
 
 
-def _os_error(error: OSError) -> str:
-    place = error.filename or ""
-    return f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
+@contextmanager
+def sandbox_required() -> Iterator[None]:
+    """Import the optional sandbox in this block.
+
+    Raises CliError that says what to install, if the sandbox or a package it needs is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("sigma.", "sigma_sandbox.")):
+            raise  # a wrong import in our own code
+        raise CliError(t("cli.no_sandbox")) from error
 
 
-def settings(**given: Any) -> Settings:
-    """The settings, with a word about variables that are none. Raises BadSetting."""
-    for name in unknown(os.environ):
+def _os_error_text(error: OSError) -> str:
+    path = error.filename or ""
+    return f"{path}: {error.strerror or error}" if path else str(error.strerror or error)
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Load the settings; warn on stderr about unknown variables. Raises SettingError."""
+    for name in unknown_variables(os.environ):
         click.echo(t("cli.unknown_setting", name=name), err=True)
-    return load(**given)
+    return load_settings(**overrides)

@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: serve, worker, sandbox; and migrate before them."""
+"""Commands that run until they are stopped (serve, worker, sandbox), and migrate."""
 
 import asyncio
 import contextlib
@@ -14,24 +14,24 @@ import uvicorn
 import uvloop
 
 from sigma import worker as workers
-from sigma.cli.output import Trouble, plainly, settings, t
+from sigma.cli.output import CliError, errors_as_messages, read_settings, sandbox_required, t
 from sigma.logs import configure
-from sigma.main import build_app, check_migrated, make_place, open_context
+from sigma.main import build_app, check_migrated, create_database_dir, open_context
 from sigma.services.context import Context
 from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
-from sigma.web.proxy_headers import Proxies
-from sigma_sandbox.app import SandboxConfig, run_sandbox
+from sigma.web.app import WebApp
 
 BACKLOG = 2048
-STOPS = (signal.SIGINT, signal.SIGTERM)
-GRACE_S = 5  # requests under way when the server is stopped
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SHUTDOWN_GRACE_S = 5  # time for open requests to finish after a stop
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening place. Raises Trouble when it is taken.
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Bind a TCP socket. Raises CliError when the port is in use.
 
-    The protocol is named, or asyncio would leave Nagle's algorithm on and answers would wait.
+    IPPROTO_TCP is passed explicitly: without it asyncio does not set TCP_NODELAY, and Nagle's
+    algorithm delays responses.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -40,38 +40,39 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        what = error.strerror or str(error)
-        raise Trouble(t("cli.port", host=host, port=port, what=what)) from error
+        reason = error.strerror or str(error)
+        raise CliError(t("cli.port", host=host, port=port, what=reason)) from error
     return sock
 
 
-class Server(uvicorn.Server):
-    """Ends when it is told to, and lets the rest of the process end in order after it.
+class GracefulServer(uvicorn.Server):
+    """A server that stops on a signal and lets the rest of the process shut down in order.
 
-    uvicorn's own way is to raise the signal again, which cuts the worker and leaves files behind.
+    uvicorn raises the signal again after stopping, which would interrupt the worker and leave
+    temporary files behind.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Tells the application first: it has answers that never end by themselves."""
-        app: Proxies = self.config.app  # type: ignore[assignment]
+        """Close the application first: its event streams never end by themselves."""
+        app: WebApp = self.config.app  # type: ignore[assignment]
         app.close()
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Takes Ctrl-C and SIGTERM while the server runs."""
+        """Handle SIGINT and SIGTERM while the server runs."""
         loop = asyncio.get_running_loop()
-        for number in STOPS:
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for number in STOPS:
+            for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
 
 
-async def listen(app: Proxies, sock: socket.socket) -> None:
-    """Serves `app` until the process is told to stop."""
+async def serve_app(app: WebApp, sock: socket.socket) -> None:
+    """Serve `app` until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -81,18 +82,18 @@ async def listen(app: Proxies, sock: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
     )
-    # What was loaded stays for ever: looking it through for garbage would hold a request 0.1 s.
+    # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
     gc.collect()
     gc.freeze()
-    await Server(config).serve(sockets=[sock])
+    await GracefulServer(config).serve(sockets=[sock])
 
 
 @contextlib.asynccontextmanager
-async def working(ctx: Context, wanted: bool = True) -> AsyncIterator[None]:
-    """The worker beside the server, in the same process."""
-    if not wanted:
+async def running_worker(ctx: Context, enabled: bool = True) -> AsyncIterator[None]:
+    """Run the worker in this process while the block runs, if `enabled`."""
+    if not enabled:
         yield
         return
     stop = asyncio.Event()
@@ -108,45 +109,48 @@ async def working(ctx: Context, wanted: bool = True) -> AsyncIterator[None]:
 @click.option("--host", default=None, help=t("cli.host"))
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help=t("cli.port_option"))
 def serve(host: str | None, port: int | None) -> None:
-    """Runs the web application, with the worker inside on SQLite."""
-    with plainly():
-        loaded = settings(host=host, port=port)
+    """Run the web application, on SQLite together with the worker."""
+    with errors_as_messages():
+        loaded = read_settings(host=host, port=port)
         configure(loaded.log_level, loaded.log_format)
         _ = loaded.secret_keys
-        check_migrated_or_empty(loaded)
-        with bind(loaded.host, loaded.port) as sock:
+        ensure_migrated(loaded)
+        with bind_socket(loaded.host, loaded.port) as sock:
             click.echo(t("cli.serving", url=loaded.base_url), err=True)
-            with contextlib.suppress(KeyboardInterrupt):  # a wished end is no trouble
+            with contextlib.suppress(KeyboardInterrupt):  # the normal way to stop
                 uvloop.run(_serve(loaded, sock))
 
 
-def check_migrated_or_empty(loaded: Settings) -> None:
-    """A new SQLite file gets its tables at once; anything else must be migrated on purpose."""
-    make_place(loaded)
-    if loaded.sqlite and migrations.current(loaded.database_url) is None:
+def ensure_migrated(loaded: Settings) -> None:
+    """Create the tables in a new SQLite file; otherwise require the current schema revision.
+
+    Raises NotMigratedError.
+    """
+    create_database_dir(loaded)
+    if loaded.is_sqlite and migrations.current_revision(loaded.database_url) is None:
         migrations.upgrade(loaded.database_url)
     check_migrated(loaded)
 
 
 async def _serve(loaded: Settings, sock: socket.socket) -> None:
-    async with open_context(loaded) as ctx, working(ctx, loaded.runs_worker):
-        await listen(build_app(ctx, loaded), sock)
+    async with open_context(loaded) as ctx, running_worker(ctx, loaded.should_run_worker):
+        await serve_app(build_app(ctx, loaded), sock)
 
 
 @click.command(help=t("cli.worker"))
 def worker() -> None:
-    """Does jobs until it is stopped."""
-    with plainly():
-        loaded = settings()
+    """Run jobs until SIGINT or SIGTERM."""
+    with errors_as_messages():
+        loaded = read_settings()
         configure(loaded.log_level, loaded.log_format)
         check_migrated(loaded)
-        uvloop.run(_work(loaded))
+        uvloop.run(_run_worker(loaded))
 
 
-async def _work(loaded: Settings) -> None:
+async def _run_worker(loaded: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in STOPS:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     async with open_context(loaded) as ctx:
         click.echo(t("cli.working"), err=True)
@@ -159,8 +163,10 @@ async def _work(loaded: Settings) -> None:
 @click.option("--smtp-port", type=click.IntRange(1, 65535), default=8025, help=t("cli.smtp_port"))
 @click.option("--data", type=click.Path(path_type=Path), default=None, help=t("cli.sandbox_data"))
 def sandbox(host: str, port: int, smtp_port: int, data: Path | None) -> None:
-    """Runs the bank and the mailbox for tests."""
-    with plainly():
+    """Run the sandbox bank, VKontakte and mailbox."""
+    with errors_as_messages():
+        with sandbox_required():
+            from sigma_sandbox.app import SandboxConfig, run_sandbox
         configure("info", "auto")
         url = f"http://{host}:{port}"
         config = SandboxConfig(base_url=url, data_dir=data, smtp_port=smtp_port, smtp_host=host)
@@ -171,12 +177,12 @@ def sandbox(host: str, port: int, smtp_port: int, data: Path | None) -> None:
 
 @click.command(help=t("cli.migrate"))
 def migrate() -> None:
-    """Brings the database to the tables of this version."""
-    with plainly():
-        loaded = settings()
-        make_place(loaded)
-        before = migrations.current(loaded.database_url)
+    """Migrate the database to this version's schema revision."""
+    with errors_as_messages():
+        loaded = read_settings()
+        create_database_dir(loaded)
+        before = migrations.current_revision(loaded.database_url)
         migrations.upgrade(loaded.database_url)
-        after = migrations.current(loaded.database_url)
+        after = migrations.current_revision(loaded.database_url)
         key = "cli.migrated" if before != after else "cli.already_migrated"
         click.echo(t(key, version=after))

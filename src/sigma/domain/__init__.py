@@ -1,1 +1,4 @@
-"""What is true: money, invoices, payments, refunds and the books. Pure; imports only itself."""
+"""Business rules: money, invoices, payments, refunds, messaging and the ledger.
+
+Pure functions and immutable values: no I/O, no clock, no random numbers. Imports only itself.
+"""

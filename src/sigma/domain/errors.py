@@ -1,5 +1,5 @@
-"""Wishes that cannot be granted: every refusal has a stable code, shown kindly on pages and as a
-problem at the API.
+"""Refusals of the domain. Each has a stable code: pages show its text, the API returns it as a
+problem document (RFC 9457).
 """
 
 import dataclasses
@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# code → HTTP status. The words live in texts/{ru,en}/errors.toml; docs/api.md lists every code.
-CODES: dict[str, int] = {
+# Code → HTTP status. The texts are in texts/{ru,en}/errors.toml; docs/api.md lists every code.
+STATUS_BY_CODE: dict[str, int] = {
     "bad_request": 400,
     "validation": 422,
     "unauthorized": 401,
@@ -45,8 +45,10 @@ CODES: dict[str, int] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with one input: `field` is its path («items.0.price»), `code` names the
-    sentence, `params` fill it.
+    """One mistake in one input field.
+
+    `field` is its path ("items.0.price"), `code` the key of the text in errors.toml, `params` the
+    values that the text needs.
     """
 
     field: str
@@ -54,35 +56,39 @@ class Problem:
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class Refused(Exception):  # noqa: N818 - a word of ours
-    """A wish that cannot be granted.
+class RefusedError(Exception):
+    """The request cannot be carried out.
 
-    `code` is one of CODES; `problems` name the fields, when fields are to blame.
+    `code` is one of STATUS_BY_CODE. `problems` lists the wrong fields when the input is at fault.
+    `params` are the values that the text of the code needs.
     """
 
     def __init__(self, code: str, *, problems: tuple[Problem, ...] = (), **params: Any) -> None:
-        assert code in CODES, f"unknown refusal {code}"
+        assert code in STATUS_BY_CODE, f"unknown refusal code {code}"
         super().__init__(code)
         self.code = code
         self.problems = problems
         self.params = params
 
     @property
-    def status(self) -> int:
-        """The HTTP status that goes with the code."""
-        return CODES[self.code]
+    def http_status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUS_BY_CODE[self.code]
 
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def has_controls(text: str, *, lines: bool = False) -> bool:
-    """Whether a text holds characters that are no text: they break headers, PostgreSQL and PDFs.
-    With `lines` it may have line breaks and tabs.
+def has_control_characters(text: str, *, allow_line_breaks: bool = False) -> bool:
+    """Return whether a text has control characters or lone surrogates.
+
+    They break mail headers, PostgreSQL and PDFs. `allow_line_breaks` permits line breaks and tabs.
     """
-    return bool(_CONTROLS.search(re.sub(r"[\t\n\r]", "", text) if lines else text))
+    return bool(
+        _CONTROL_CHARACTERS.search(re.sub(r"[\t\n\r]", "", text) if allow_line_breaks else text)
+    )
 
 
-def invalid(*problems: Problem) -> Refused:
-    """A refusal of input: which fields, and what is wrong with each."""
-    return Refused("validation", problems=problems)
+def validation_error(*problems: Problem) -> RefusedError:
+    """Return (not raise) the "validation" refusal with these problems."""
+    return RefusedError("validation", problems=problems)

@@ -1,4 +1,4 @@
-"""The books: double entries in minor units. An entry that does not balance cannot be built."""
+"""Double-entry bookkeeping in minor units. An entry that does not balance cannot be constructed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,17 +7,17 @@ from sigma.domain.money import Money
 
 
 class Account(StrEnum):
-    """Whose money it is. Debit is plus, credit is minus."""
+    """Accounts of the ledger. A debit is positive, a credit negative."""
 
     ACQUIRER = "acquirer"  # what the acquirer owes the shop
-    FEES = "fees"  # what the acquirer kept
+    FEES = "fees"  # the acquirer's commission
     SALES = "sales"  # what the shop has earned
-    OWED = "owed"  # what the shop must give back: extra and late payments
+    REFUNDS_DUE = "refunds_due"  # what the shop must refund: extra, late and voided payments
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One side of an entry; `amount` is signed."""
+class Posting:
+    """The amount posted to one account; positive is debit, negative is credit."""
 
     account: Account
     amount: Money
@@ -25,28 +25,32 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Lines that sum to zero.
+    """Two or more postings of one currency that sum to zero. Raises ValueError otherwise.
 
-    `(kind, subject)` is unique in the books, so nothing is booked twice.
+    `(kind, subject_id)` is unique in the ledger, so the same event cannot be booked twice.
     """
 
     kind: str  # "capture" or "refund"
-    subject: str  # the payment's or refund's id
+    subject_id: str  # id of the payment or refund
     shop_id: str
-    at: int  # UTC microseconds
-    lines: tuple[Line, ...]
+    booked_at_us: int  # UTC microseconds
+    postings: tuple[Posting, ...]
 
     def __post_init__(self) -> None:
-        if len({line.amount.currency for line in self.lines}) != 1 or len(self.lines) < 2:
-            raise ValueError("an entry needs two lines or more, in one currency")
-        if any(line.amount.minor == 0 for line in self.lines):
-            raise ValueError("a line of an entry cannot be zero")
-        if sum(line.amount.minor for line in self.lines) != 0:
+        currencies = {posting.amount.currency for posting in self.postings}
+        if len(currencies) != 1 or len(self.postings) < 2:
+            raise ValueError("an entry needs two or more postings in one currency")
+        if any(posting.amount.minor == 0 for posting in self.postings):
+            raise ValueError("a posting cannot be zero")
+        if sum(posting.amount.minor for posting in self.postings) != 0:
             raise ValueError("an entry must balance")
 
 
-def plausible(income: Money | None, amount: Money) -> Money | None:
-    """What the acquirer says is left of an amount, if it can be believed; else None."""
+def plausible_income(income: Money | None, amount: Money) -> Money | None:
+    """Return the acquirer's net income of a payment if it is plausible, else None.
+
+    Plausible: same currency, more than zero, not more than `amount`.
+    """
     if income is None or income.currency != amount.currency:
         return None
     return income if 0 < income.minor <= amount.minor else None
@@ -56,31 +60,36 @@ def capture_entry(
     *,
     payment_id: str,
     shop_id: str,
-    at: int,
+    booked_at_us: int,
     amount: Money,
     income: Money | None,
-    owed: bool,
+    is_refund_due: bool,
 ) -> Entry:
-    """Money taken from a client.
+    """Return the entry of a captured payment. `booked_at_us`: UTC microseconds.
 
-    `income` is the amount less the acquirer's commission, where it told; `owed` when it must go
-    back.
+    `income` is the amount less the acquirer's commission, or None when the acquirer did not report
+    it. `is_refund_due`: the money must go back to the client (extra, late or voided payment).
     """
-    income = plausible(income, amount) or amount
-    lines = [Line(Account.ACQUIRER, income)]
+    income = plausible_income(income, amount) or amount
+    postings = [Posting(Account.ACQUIRER, income)]
     if fee := amount - income:
-        lines.append(Line(Account.FEES, fee))
-    lines.append(Line(Account.OWED if owed else Account.SALES, -amount))
-    return Entry("capture", payment_id, shop_id, at, tuple(lines))
+        postings.append(Posting(Account.FEES, fee))
+    postings.append(Posting(Account.REFUNDS_DUE if is_refund_due else Account.SALES, -amount))
+    return Entry("capture", payment_id, shop_id, booked_at_us, tuple(postings))
 
 
-def refund_entry(*, refund_id: str, shop_id: str, at: int, amount: Money, owed: bool) -> Entry:
-    """Money given back. The acquirer's commission does not come back."""
-    source = Account.OWED if owed else Account.SALES
+def refund_entry(
+    *, refund_id: str, shop_id: str, booked_at_us: int, amount: Money, is_refund_due: bool
+) -> Entry:
+    """Return the entry of a refund. The acquirer does not return its commission.
+
+    `is_refund_due` must have the value with which the payment's capture was booked.
+    """
+    source = Account.REFUNDS_DUE if is_refund_due else Account.SALES
     return Entry(
         "refund",
         refund_id,
         shop_id,
-        at,
-        (Line(source, amount), Line(Account.ACQUIRER, -amount)),
+        booked_at_us,
+        (Posting(source, amount), Posting(Account.ACQUIRER, -amount)),
     )

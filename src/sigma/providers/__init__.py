@@ -1,1 +1,1 @@
-"""The acquirers: one folder each. Imports the domain only; nothing here remembers anything."""
+"""Adapters to acquirers, one package each. Stateless; they import only the domain."""

@@ -1,6 +1,6 @@
-"""What every acquirer adapter promises: the words that go in and out, and the two ways to say no.
+"""The interface of acquirer adapters: Provider, its request and result types, and its two errors.
 
-How to add an adapter: docs/write-a-provider.md. One contract test runs over all of them.
+How to add an adapter: docs/write-a-provider.md. One contract test runs over all adapters.
 """
 
 from collections.abc import Mapping
@@ -11,32 +11,32 @@ from sigma.domain.billing import payment, refund
 from sigma.domain.billing.connection import Connection
 from sigma.domain.money import Money
 
-DEFAULT_TIMEOUT_S = 35.0  # YooKassa answers within 30 s or with 500; others are not slower
+DEFAULT_TIMEOUT_S = 35.0  # YooKassa answers within 30 s or with 500
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 0.1, 120.0
 
 
-class Unknown(Exception):  # noqa: N818, not knowing is no error
-    """The outcome is not known: it may have been done. Ask again, with the same key.
+class UnknownOutcomeError(Exception):
+    """The outcome of a call is unknown: it may have been carried out. Retry with the same key.
 
-    `retry_after_s` is the acquirer's wish, if it named one. The text holds no personal data, no
-    secrets and no address, so it may be logged and kept with a job.
+    `retry_after_s` is the delay that the acquirer requested, if any. The message holds no personal
+    data, secrets or URL, so it may be logged and stored with a job.
     """
 
-    def __init__(self, why: str, retry_after_s: float | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
         self.retry_after_s = retry_after_s
 
 
-class KeyTaken(Unknown):
-    """The key was used before with another question, so the first one was heard: look it up."""
+class IdempotencyKeyConflictError(UnknownOutcomeError):
+    """The idempotency key was used with other parameters: the first call arrived, look it up."""
 
 
-class Rejected(Exception):  # noqa: N818, it is an answer, not a fault
-    """A plain "no": *this* call did nothing. Of an earlier, lost call it says nothing.
+class RejectedError(Exception):
+    """The acquirer rejected this call, which had no effect. An earlier, lost call may have had one.
 
-    `code` is our stable word: bad_request, credentials, forbidden, not_found, gone. `detail` is in
-    the acquirer's own words, for the owner only; it is not part of str(), so not of logs.
-    `parameter` names what it did not like, or is empty.
+    `code` is one of Sigma's stable codes: bad_request, credentials, forbidden, not_found, gone.
+    `detail` is the acquirer's text for the owner only; it is not part of str() and so never logged.
+    `parameter` is the rejected request field, or empty.
     """
 
     def __init__(self, code: str, detail: str = "", parameter: str = "") -> None:
@@ -47,35 +47,23 @@ class Rejected(Exception):  # noqa: N818, it is an answer, not a fault
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The smallest and the largest single payment, minor units, by the acquirer's widest method."""
-
-    min_minor: int
-    max_minor: int
-
-
-@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an acquirer can do. A currency that is not in `limits` is not taken at all.
+    """What an acquirer supports.
 
-    `key_lifetime_us`: how long a repeated operation key gives the first result; afterwards a lost
-    operation must be looked up (list_payments, list_refunds) and never repeated.
-    `refund_events`: whether every end of a refund is told; where not, open refunds are polled.
+    `two_stage`: money can be authorized first and captured later. `key_lifetime_us`: how long a
+    repeated operation key returns the first result; afterwards a lost operation must be looked up
+    (list_payments, list_refunds) and never repeated.
     """
 
     two_stage: bool
-    partial_refund: bool
-    list_by_date: bool
     key_lifetime_us: int
-    refund_events: bool
-    limits: Mapping[str, Limits]
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """One connection's credentials, unsealed for one call. Never stored, never logged.
+class ConnectionAccess:
+    """URL and decrypted credentials of one connection, for one call. Never stored or logged.
 
-    `ca_bundle` is the path of a PEM file whose authorities are then the only ones trusted.
+    `ca_bundle` is the path of a PEM file; only its certificate authorities are trusted then.
     """
 
     account: str
@@ -86,23 +74,26 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptLine:
-    """A fiscal line (54-FZ) in the acquirer's numbering; `quantity` is decimal text."""
+class FiscalItem:
+    """An item of a fiscal receipt (54-ФЗ). `quantity` is decimal text, `price` is for one.
+
+    `vat_code`, `payment_subject` and `payment_mode` are the acquirer's codes.
+    """
 
     name: str
     quantity: str
     price: Money
     vat_code: int
-    subject: str = "service"
-    mode: str = "full_payment"
+    payment_subject: str = "service"
+    payment_mode: str = "full_payment"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A payment to be started. Everything but the credentials is the same in every repeat of a key.
+class PaymentRequest:
+    """A payment to start. Must be identical in every retry with the same `operation_key`.
 
-    `metadata` is sent along as it is, with our payment's id added by the adapter. The client's
-    e-mail and phone (E.164) and the fiscal lines are sent only when `receipt` is given.
+    The adapter sends `metadata` unchanged and adds our payment id. The client's e-mail, phone
+    (E.164) and the fiscal items are sent only when `fiscal_items` is not empty.
     """
 
     payment_id: str
@@ -115,12 +106,12 @@ class Order:
     metadata: Mapping[str, str] = field(default_factory=dict)
     customer_email: str = field(default="", repr=False)
     customer_phone: str = field(default="", repr=False)
-    receipt: tuple[ReceiptLine, ...] = ()
+    fiscal_items: tuple[FiscalItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class RefundOrder:
-    """Money to be given back. The same in every repeat of a key. `description` may be empty."""
+class RefundRequest:
+    """A refund to start. Must be identical in every retry with the same `operation_key`."""
 
     refund_id: str
     operation_key: str
@@ -130,106 +121,124 @@ class RefundOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeRead:
-    """What a notice claims: a hint of whom to ask about, never a fact.
+class ParsedNotice:
+    """The content of a notice. It is unverified and only names the object to fetch.
 
-    `object_kind` "other" is a well-formed notice about something Sigma does not follow: answer it
-    and forget it. `payment_provider_id` is the payment's id also for a refund. `our_id` is our
-    payment's (or refund's) id if the notice carries it, else empty.
+    `object_kind` "other" is a well-formed notice about something that Sigma does not track:
+    acknowledge and drop it. `payment_provider_id` is the acquirer's payment id, also for a refund.
+    `claimed_id` is the id of our payment (or refund) if the notice has it, else empty.
     """
 
     event: str
     object_id: str
     object_kind: Literal["payment", "refund", "other"]
     payment_provider_id: str = ""
-    our_id: str = ""
+    claimed_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One page of payments. `next_cursor` goes back into the next call; None: that was all."""
+class PaymentPage:
+    """One page of payments. Pass `next_cursor` to the next call; None: this is the last page."""
 
-    replies: tuple[payment.Reply, ...]
+    replies: tuple[payment.PaymentReply, ...]
     next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FoundRefund:
-    """A refund found at the acquirer. `our_id` is our refund's id, empty when it is not ours."""
+class AcquirerRefund:
+    """A refund as the acquirer reports it. `refund_id` is our id; empty for other refunds."""
 
-    reply: refund.Reply
-    our_id: str = ""
+    reply: refund.RefundReply
+    refund_id: str = ""
 
 
 class Provider(Protocol):
-    """An acquirer. Stateless but for its open HTTP clients; credentials come with every call.
+    """An acquirer. Stateless except for open HTTP clients; credentials come with every call.
 
-    Every async call raises Unknown or Rejected and nothing else. A reply that says that money is
-    held, taken or given back came with an amount; `amount` None there means an amount that is not
-    Money of ours (another currency), which the domain takes for a mismatch.
+    Every async method raises UnknownOutcomeError or RejectedError and nothing else. An answer that
+    money was authorized, captured or refunded must contain an amount, else UnknownOutcomeError;
+    `amount` None in such a reply means a currency that Money does not support, which the domain
+    treats as a mismatch.
     """
 
     @property
     def name(self) -> str:
-        """The word that is stored and stands in addresses: "yookassa"."""
+        """The identifier in the database and in URLs: "yookassa"."""
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """The name shown to people, by locale ("ru", "en")."""
+        """The display name by locale ("ru", "en")."""
 
     @property
     def base_url(self) -> str:
-        """The live API, where a connection does not name another."""
+        """The URL of the live API; a connection's settings can override it."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this acquirer can do."""
+        """What this acquirer supports."""
 
-    async def start_payment(self, access: Access, order: Order) -> payment.Reply:
-        """Open a payment; told again with the same key, gives the same one in its present state."""
+    async def start_payment(
+        self, access: ConnectionAccess, request: PaymentRequest
+    ) -> payment.PaymentReply:
+        """Start a payment. A retry with the same key returns the same payment in its present state.
 
-    async def fetch_payment(self, access: Access, provider_id: str) -> payment.Reply:
-        """What is known of a payment now."""
+        Raises IdempotencyKeyConflictError when the key was used with other parameters.
+        """
+
+    async def fetch_payment(
+        self, access: ConnectionAccess, provider_id: str
+    ) -> payment.PaymentReply:
+        """Fetch the present state of a payment by the acquirer's id."""
 
     async def capture(
-        self, access: Access, provider_id: str, amount: Money, key: str
-    ) -> payment.Reply:
-        """Take held money. If it is no longer held, gives what is: captured, canceled or failed."""
+        self, access: ConnectionAccess, provider_id: str, amount: Money, operation_key: str
+    ) -> payment.PaymentReply:
+        """Capture an authorized payment. If it is already final, return that state instead."""
 
-    async def cancel(self, access: Access, provider_id: str, key: str) -> payment.Reply:
-        """Let held money go. If it is no longer held, gives what is, as `capture` does."""
+    async def cancel(
+        self, access: ConnectionAccess, provider_id: str, operation_key: str
+    ) -> payment.PaymentReply:
+        """Cancel an authorized payment. If it is already final, return that state instead."""
 
-    async def start_refund(self, access: Access, order: RefundOrder) -> refund.Reply:
-        """Give money back; told again with the same key, gives the same refund."""
+    async def start_refund(
+        self, access: ConnectionAccess, request: RefundRequest
+    ) -> refund.RefundReply:
+        """Start a refund. A retry with the same key returns the same refund.
 
-    async def fetch_refund(self, access: Access, provider_id: str) -> refund.Reply:
-        """What is known of a refund now."""
+        Raises IdempotencyKeyConflictError when the key was used with other parameters.
+        """
+
+    async def fetch_refund(self, access: ConnectionAccess, provider_id: str) -> refund.RefundReply:
+        """Fetch the present state of a refund by the acquirer's id."""
 
     async def list_refunds(
-        self, access: Access, provider_payment_id: str
-    ) -> tuple[FoundRefund, ...]:
-        """All refunds of a payment: how a lost one is found when its key is too old to repeat."""
+        self, access: ConnectionAccess, provider_payment_id: str
+    ) -> tuple[AcquirerRefund, ...]:
+        """List all refunds of a payment, to find a lost one whose key has expired."""
 
     async def list_payments(
-        self, access: Access, since_us: int, until_us: int, cursor: str | None = None
-    ) -> Listed:
-        """Payments created in [since, until), UTC microseconds. Only where `list_by_date`."""
+        self, access: ConnectionAccess, since_us: int, until_us: int, cursor: str | None = None
+    ) -> PaymentPage:
+        """List payments created in [since_us, until_us), to find a lost one whose key expired."""
 
-    async def check(self, access: Access) -> str:
-        """A short fact about the account, in no particular language: "100500, test"."""
+    async def describe_account(self, access: ConnectionAccess) -> str:
+        """Check the credentials. Returns a short language-neutral label: "100500, test"."""
 
-    def read_notice(self, body: bytes) -> NoticeRead:
-        """Reads what came to our door from anybody. Raises ValueError for rubbish."""
+    def parse_notice(self, body: bytes) -> ParsedNotice:
+        """Parse the body of a notice; the sender is not authenticated. Raises ValueError."""
 
     async def aclose(self) -> None:
         """Close the HTTP clients."""
 
 
-def access_to(provider: Provider, connection: Connection, secret: str) -> Access:
-    """The access of a connection whose secret was just unsealed; gaps come from the provider."""
+def connection_access(provider: Provider, connection: Connection, secret: str) -> ConnectionAccess:
+    """Build the access of a connection from its settings, the provider's defaults and the secret.
+
+    `secret` is decrypted.
+    """
     settings = connection.settings
     timeout_s = float(settings.get("timeout_s") or DEFAULT_TIMEOUT_S)
-    return Access(
+    return ConnectionAccess(
         account=connection.account,
         secret=secret,
         base_url=str(settings.get("base_url") or provider.base_url).rstrip("/"),

@@ -1,3 +1,4 @@
-"""What can be done: one function per wish. Reads, asks outside, writes; never talks to the network
-inside a transaction.
+"""Use cases: each public function checks permissions, reads, calls the domain and writes.
+
+No function makes a network call while a database transaction is open.
 """

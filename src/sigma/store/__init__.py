@@ -1,1 +1,1 @@
-"""What is remembered: tables, statements, and the two databases they run on."""
+"""Persistence: repository modules (one per noun) over SQLite and PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The only way to write a decision: its rows, its entries and its jobs, all of them or none."""
+"""Write a `Change` atomically: rows, ledger entries, jobs, response. Money is written only here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,99 +6,120 @@ from typing import Any
 from sqlalchemy import insert
 
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.domain.billing.answers import Answers, Consent
-from sigma.domain.billing.connection import Connection, Notice
+from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
-from sigma.domain.change import Change, Happening
+from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.ledger import Entry
-from sigma.domain.messaging.card import Card, Order
+from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message
+from sigma.domain.messaging.vk_event import VkEvent
+from sigma.domain.messaging.vk_order import VkOrder
 from sigma.store import idempotency, jobs
 from sigma.store.accounts import shops
-from sigma.store.billing import connections, invoices, mails, payments, refunds
-from sigma.store.catalogue import services
-from sigma.store.catalogue.services import Photo
+from sigma.store.billing import (
+    acquirer_notices,
+    answers,
+    connections,
+    invoices,
+    mails,
+    payments,
+    receipts,
+    refunds,
+    timeline,
+)
+from sigma.store.catalogue import photos, services
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
-from sigma.store.idempotency import Answered
-from sigma.store.messaging import cards, communities, conversations
+from sigma.store.messaging import (
+    cards,
+    communities,
+    conversations,
+    messages,
+    vk_events,
+    vk_orders,
+)
 from sigma.store.schema.tables import ledger
 
-_SAVE: dict[type, Callable[[Any], Op]] = {
+_SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     Shop: shops.CODEC.save,
     Connection: connections.CODEC.save,
     Invoice: invoices.CODEC.save,
     Payment: payments.CODEC.save,
-    Answers: payments.ANSWERS.save,
-    Consent: payments.CONSENT.save,
-    Receipt: payments.RECEIPT.save,
+    Answers: answers.CODEC.save,
+    Consent: answers.CONSENT_CODEC.save,
+    Receipt: receipts.CODEC.save,
     Refund: refunds.CODEC.save,
     Mail: mails.CODEC.save,
-    Happening: mails.HAPPENING.save,
-    Notice: connections.NOTICE.save,
+    TimelineEvent: timeline.CODEC.save,
+    AcquirerNotice: acquirer_notices.CODEC.save,
     Community: communities.CODEC.save,
     Conversation: conversations.CODEC.save,
-    Message: conversations.MESSAGE.save,
+    Message: messages.CODEC.save,
     Service: services.CODEC.save,
-    Photo: services.PHOTO.save,
+    Photo: photos.CODEC.save,
     Card: cards.CODEC.save,
-    Order: cards.ORDER.save,
+    VkEvent: vk_events.CODEC.save,
+    VkOrder: vk_orders.CODEC.save,
 }
 
-_line = statement(insert(ledger))
+_insert_posting = statement(insert(ledger))
 
 
-def _book(entry: Entry) -> list[Op]:
+def _ledger_ops(entry: Entry) -> list[Op]:
     return [
         Op(
-            _line,
+            _insert_posting,
             {
                 "shop_id": entry.shop_id,
                 "kind": entry.kind,
-                "subject": entry.subject,
-                "line": n,
-                "account": line.account,
-                "amount_minor": line.amount.minor,
-                "currency": line.amount.currency,
-                "at": entry.at,
+                "subject_id": entry.subject_id,
+                "line_number": n,
+                "account": posting.account,
+                "amount_minor": posting.amount.minor,
+                "currency": posting.amount.currency,
+                "booked_at_us": entry.booked_at_us,
             },
         )
-        for n, line in enumerate(entry.lines)
+        for n, posting in enumerate(entry.postings)
     ]
 
 
-def operations(change: Change, now: int, answered: Answered | None) -> tuple[list[Op], str | None]:
-    """The writes of a change, and the channel to wake when its work is due now."""
-    ops = [_SAVE[type(thing)](thing) for thing in change.saved]
+def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
+    """Return the writes of a change, and the channel to notify if one of its jobs is due now."""
+    ops = [_SAVE_OPS[type(row)](row) for row in change.rows]
     for entry in change.entries:
-        ops += _book(entry)
-    promised = {(job.kind, job.subject): job for job in change.jobs}
-    ops += [jobs.promise(job, now) for job in promised.values()]
-    if answered is not None:
-        ops.append(idempotency.remember(answered))
-    soon = any(job.due_at <= now for job in promised.values())
-    return ops, jobs.CHANNEL if soon else None
+        ops += _ledger_ops(entry)
+    # PostgreSQL cannot write a row twice in one batch: of equal jobs the last one is enqueued.
+    unique_jobs = {(job.kind, job.subject_id): job for job in change.jobs}
+    ops += [jobs.enqueue(job, now_us) for job in unique_jobs.values()]
+    if change.response is not None:
+        ops.append(idempotency.store_response(change.response))
+    is_due = any(job.due_at_us <= now_us for job in unique_jobs.values())
+    return ops, jobs.CHANNEL if is_due else None
 
 
-async def write(tx: Tx, change: Change, now: int, answered: Answered | None = None) -> None:
-    """Writes a whole change inside a transaction.
+async def write(tx: Tx, change: Change, now_us: int) -> None:
+    """Write a change inside a transaction.
 
-    Raises Stale when a row was changed since it was read, Conflict when a unique key was there
-    first.
+    Raises StaleError when a row was changed since it was read, ConflictError when a unique key
+    exists; both may be raised at the end of the transaction.
     """
-    ops, wake = operations(change, now, answered)
+    ops, wake = write_ops(change, now_us)
     if ops:
         await tx.write_all(ops, wake)
 
 
-async def commit(db: Database, change: Change, now: int, answered: Answered | None = None) -> None:
-    """Writes a whole change as one transaction of its own, in one round trip."""
-    ops, wake = operations(change, now, answered)
+async def commit(db: Database, change: Change, now_us: int) -> None:
+    """Write a change as one transaction in one round trip. Raises like `write`."""
+    ops, wake = write_ops(change, now_us)
     await db.commit(ops, wake)

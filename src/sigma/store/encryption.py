@@ -1,5 +1,6 @@
-"""Sealing: answers, credentials and raw exchanges are ciphertext at rest, under keys derived from
-SIGMA_SECRET_KEY.
+"""Encryption at rest of answers, credentials and message bodies.
+
+Fernet (https://github.com/fernet/spec) under keys derived from SIGMA_SECRET_KEY with HKDF-SHA256.
 """
 
 import base64
@@ -14,38 +15,40 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
-class Unsealable(Exception):  # noqa: N818 - a word of ours
-    """The ciphertext belongs to a key that is not among the settings, or was tampered with."""
+class DecryptionError(Exception):
+    """No configured key decrypts the ciphertext: the key is missing or the text is damaged."""
 
 
-class Sealer:
-    """Seals with the first secret and opens with any, so that a secret can be changed without
-    losing data.
+class Cipher:
+    """Encrypts with the first secret and decrypts with any of them, for key rotation.
+
+    Keyed hashes use the last secret, so that they stay equal when a new secret is put first.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        assert secrets, "at least one secret"
-        keys = [_derive(secret, b"sigma seal 1") for secret in secrets]
+        assert secrets, "at least one secret is required"
+        keys = [_derive_key(secret, b"sigma seal 1") for secret in secrets]
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
-        self._mac = _derive(secrets[-1], b"sigma mac 1")
+        self._hash_key = _derive_key(secrets[-1], b"sigma mac 1")
 
-    def seal(self, value: Any) -> str:
-        """Ciphertext of any JSON-able value."""
+    def encrypt(self, value: Any) -> str:
+        """Return the ciphertext (URL-safe base64) of any JSON-serializable value."""
         return self._fernet.encrypt(msgspec.json.encode(value)).decode()
 
-    def open(self, sealed: str) -> Any:
-        """The value that was sealed. Raises Unsealable."""
+    def decrypt(self, ciphertext: str) -> Any:
+        """Return the decrypted value. Raises DecryptionError."""
         try:
-            return msgspec.json.decode(self._fernet.decrypt(sealed.encode()))
+            return msgspec.json.decode(self._fernet.decrypt(ciphertext.encode()))
         except (InvalidToken, ValueError) as error:
-            raise Unsealable("sealed with another SIGMA_SECRET_KEY, or damaged") from error
+            raise DecryptionError("encrypted with another SIGMA_SECRET_KEY, or damaged") from error
 
-    def mark(self, text: str) -> str:
-        """A keyed hash: the same text gives the same mark, and nobody without the key can guess
-        back.
+    def keyed_hash(self, text: str) -> str:
+        """Return HMAC-SHA256 of `text`, the first 160 bits as 40 hex digits.
+
+        Equal texts give equal hashes; without the key a hash cannot be matched to a text.
         """
-        return hmac.new(self._mac, text.encode(), hashlib.sha256).hexdigest()[:40]
+        return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()[:40]
 
 
-def _derive(secret: str, purpose: bytes) -> bytes:
+def _derive_key(secret: str, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())

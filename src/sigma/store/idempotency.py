@@ -1,54 +1,43 @@
-"""Answers already given under an idempotency key, kept so that the same question gets the same
-answer.
-"""
-
-from dataclasses import dataclass
+"""Stored responses by idempotency key: a repeated request gets the response of the first one."""
 
 from sqlalchemy import bindparam, delete, insert, select
 
+from sigma.domain.idempotency import StoredResponse
 from sigma.store.engine.interface import Op, Tx
-from sigma.store.engine.row_codec import columns, plain
+from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import requests
+from sigma.store.schema.tables import idempotency_records
 
-KEY = "pk_requests"  # the unique key that tells a repeat
+UNIQUE_KEY = "pk_idempotency_records"  # violated when a request is repeated
 
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The first answer to a request. `fingerprint` is a hash of what was asked."""
-
-    shop_id: str
-    key: str
-    fingerprint: str
-    status: int
-    body: str
-    created_at: int
-
-
-_insert = statement(insert(requests))
+_insert = statement(insert(idempotency_records))
 _get = statement(
-    select(requests)
-    .where(requests.c.shop_id == bindparam("shop_id"), requests.c.key == bindparam("key"))
+    select(idempotency_records)
+    .where(
+        idempotency_records.c.shop_id == bindparam("shop_id"),
+        idempotency_records.c.key == bindparam("key"),
+    )
     .with_for_update()
 )
-_forget = statement(delete(requests).where(requests.c.created_at < bindparam("before")))
+_delete_older = statement(
+    delete(idempotency_records).where(idempotency_records.c.created_at_us < bindparam("before_us"))
+)
 
 
-def remember(answered: Answered) -> Op:
-    """The write that keeps an answer, in the transaction of what it answers for."""
-    return Op(_insert, plain(answered))
+def store_response(response: StoredResponse) -> Op:
+    """Return the write of a response. Execute it in the transaction of the request's work."""
+    return Op(_insert, field_values(response))
 
 
-async def get(tx: Tx, shop_id: str, key: str) -> Answered | None:
-    """The answer given before under this key, or None.
+async def get(tx: Tx, shop_id: str, key: str) -> StoredResponse | None:
+    """Return the response stored under this key, or None.
 
-    In a `write` block it waits for whoever is giving the answer now.
+    In a `write` block it waits for a concurrent transaction that is storing the response.
     """
     row = await tx.fetch_one(_get, shop_id=shop_id, key=key)
-    return Answered(**columns(requests, row)) if row else None
+    return StoredResponse(**column_values(idempotency_records, row)) if row else None
 
 
-async def forget(tx: Tx, before: int) -> int:
-    """Forgets answers given before a moment; returns how many."""
-    return await tx.execute(_forget, before=before)
+async def delete_older(tx: Tx, before_us: int) -> int:
+    """Delete responses stored before `before_us`; return how many."""
+    return await tx.execute(_delete_older, before_us=before_us)

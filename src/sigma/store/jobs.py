@@ -1,50 +1,26 @@
-"""Jobs as rows: promised inside a transaction, claimed by a lease, deleted when done, kept when
-they die.
-"""
+"""The job queue: enqueued inside a transaction, claimed by a lease, deleted when complete.
 
-from dataclasses import dataclass
+A job that failed for good stays in state "dead" until a person retries or dismisses it.
+"""
 
 from sqlalchemy import bindparam, case, delete, func, select, tuple_, update
 
-from sigma.domain.change import Job
+from sigma.domain.change import ClaimedJob, Job
 from sigma.store.engine.interface import Database, Op, Row, Tx
 from sigma.store.engine.statements import insert_on_conflict, statement
 from sigma.store.schema.tables import jobs
 
 CHANNEL = "jobs"
 
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A job as its worker holds it.
-
-    The lease is worker's own until `lease_until` (UTC microseconds).
-    """
-
-    kind: str
-    subject: str
-    shop_id: str
-    attempts: int
-    generation: int
-    lease_until: int
-    created_at: int
-    state: str
-    last_error: str
-
-    @property
-    def id(self) -> str:
-        """The name it goes by on pages: kind and subject."""
-        return f"{self.kind}:{self.subject}"
-
-
-_new = insert_on_conflict(jobs)
-_promise = statement(
-    _new.on_conflict_do_update(
-        index_elements=["kind", "subject"],
+_insert = insert_on_conflict(jobs)
+_enqueue = statement(
+    _insert.on_conflict_do_update(
+        index_elements=["kind", "subject_id"],
         set_={
-            # Asked again while it waits: the earlier time wins. While it runs: it runs once more.
-            "due_at": case(
-                (jobs.c.due_at > _new.excluded.due_at, _new.excluded.due_at), else_=jobs.c.due_at
+            # Enqueued again while queued: the earlier due time wins; while running: it runs again.
+            "due_at_us": case(
+                (jobs.c.due_at_us > _insert.excluded.due_at_us, _insert.excluded.due_at_us),
+                else_=jobs.c.due_at_us,
             ),
             "generation": jobs.c.generation + 1,
             "attempts": 0,
@@ -54,37 +30,39 @@ _promise = statement(
 )
 
 _due = (
-    select(jobs.c.kind, jobs.c.subject)
+    select(jobs.c.kind, jobs.c.subject_id)
     .where(
         jobs.c.state == "queued",
-        jobs.c.due_at <= bindparam("now"),
-        jobs.c.lease_until <= bindparam("now"),
+        jobs.c.due_at_us <= bindparam("now_us"),
+        jobs.c.lease_until_us <= bindparam("now_us"),
     )
-    .order_by(jobs.c.due_at)
+    .order_by(jobs.c.due_at_us)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
-    # A plain subquery may be run again for each row of a join, and then it takes more than `limit`.
+    # A CTE runs once. PostgreSQL may run a subquery per joined row and so claim more than `limit`.
     .cte("due")
 )
 _claim = statement(
     update(jobs)
-    .where(tuple_(jobs.c.kind, jobs.c.subject).in_(select(_due.c.kind, _due.c.subject)))
-    .values(lease_until=bindparam("until"), attempts=jobs.c.attempts + 1)
+    .where(tuple_(jobs.c.kind, jobs.c.subject_id).in_(select(_due.c.kind, _due.c.subject_id)))
+    .values(lease_until_us=bindparam("lease_until_us"), attempts=jobs.c.attempts + 1)
     .returning(jobs)
 )
-_mine = (
+_lease_conditions = (
     jobs.c.kind == bindparam("key_kind"),
-    jobs.c.subject == bindparam("key_subject"),
-    jobs.c.lease_until == bindparam("key_lease"),
+    jobs.c.subject_id == bindparam("key_subject_id"),
+    jobs.c.lease_until_us == bindparam("key_lease_until_us"),
 )
-_done = statement(delete(jobs).where(*_mine, jobs.c.generation == bindparam("key_generation")))
-_free = statement(update(jobs).where(*_mine).values(lease_until=0, attempts=0))
-_later = statement(
+_complete = statement(
+    delete(jobs).where(*_lease_conditions, jobs.c.generation == bindparam("key_generation"))
+)
+_release = statement(update(jobs).where(*_lease_conditions).values(lease_until_us=0, attempts=0))
+_reschedule = statement(
     update(jobs)
-    .where(*_mine, jobs.c.generation == bindparam("key_generation"))
+    .where(*_lease_conditions, jobs.c.generation == bindparam("key_generation"))
     .values(
-        lease_until=0,
-        due_at=bindparam("due_at"),
+        lease_until_us=0,
+        due_at_us=bindparam("due_at_us"),
         state=bindparam("state"),
         last_error=bindparam("last_error"),
     )
@@ -92,128 +70,153 @@ _later = statement(
 _next_due = statement(
     select(
         func.min(
-            case((jobs.c.lease_until > jobs.c.due_at, jobs.c.lease_until), else_=jobs.c.due_at)
-        ).label("at")
+            case(
+                (jobs.c.lease_until_us > jobs.c.due_at_us, jobs.c.lease_until_us),
+                else_=jobs.c.due_at_us,
+            )
+        ).label("at_us")
     ).where(jobs.c.state == "queued")
 )
-_dead = statement(
+_list_dead = statement(
     select(jobs)
     .where(jobs.c.shop_id == bindparam("shop_id"), jobs.c.state == "dead")
-    .order_by(jobs.c.due_at.desc())
+    .order_by(jobs.c.due_at_us.desc())
     .limit(100)
 )
 _retry = statement(
     update(jobs)
     .where(
-        jobs.c.shop_id == bindparam("key_shop"),
+        jobs.c.shop_id == bindparam("key_shop_id"),
         jobs.c.kind == bindparam("key_kind"),
-        jobs.c.subject == bindparam("key_subject"),
+        jobs.c.subject_id == bindparam("key_subject_id"),
         jobs.c.state == "dead",
     )
-    .values(state="queued", attempts=0, due_at=bindparam("due_at"), lease_until=0)
+    .values(state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0)
 )
 _dismiss = statement(
     delete(jobs).where(
-        jobs.c.shop_id == bindparam("key_shop"),
+        jobs.c.shop_id == bindparam("key_shop_id"),
         jobs.c.kind == bindparam("key_kind"),
-        jobs.c.subject == bindparam("key_subject"),
+        jobs.c.subject_id == bindparam("key_subject_id"),
         jobs.c.state == "dead",
     )
 )
-_revive = statement(
+_requeue_dead = statement(
     update(jobs)
     .where(
-        jobs.c.shop_id == bindparam("key_shop"),
+        jobs.c.shop_id == bindparam("key_shop_id"),
         jobs.c.state == "dead",
         jobs.c.last_error == bindparam("key_error"),
     )
-    .values(state="queued", attempts=0, due_at=bindparam("due_at"), lease_until=0)
+    .values(state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0)
 )
-_counts = statement(select(jobs.c.state, func.count().label("n")).group_by(jobs.c.state))
+_count_by_state = statement(select(jobs.c.state, func.count().label("n")).group_by(jobs.c.state))
 
 
-def promise(job: Job, now: int) -> Op:
-    """The write that promises a job. Promised twice, it is one row."""
+def enqueue(job: Job, now_us: int) -> Op:
+    """Return the write that enqueues a job, due at `job.due_at_us` or else at `now_us`.
+
+    A job with the same kind and subject is one row; enqueueing it again resets its attempts.
+    """
     return Op(
-        _promise,
+        _enqueue,
         {
             "kind": job.kind,
-            "subject": job.subject,
+            "subject_id": job.subject_id,
             "shop_id": job.shop_id,
-            "due_at": job.due_at or now,
-            "lease_until": 0,
+            "due_at_us": job.due_at_us or now_us,
+            "lease_until_us": 0,
             "attempts": 0,
             "generation": 1,
             "state": "queued",
             "last_error": "",
-            "created_at": now,
+            "created_at_us": now_us,
         },
     )
 
 
-async def claim(db: Database, *, now: int, until: int, limit: int) -> list[Claimed]:
-    """Takes up to `limit` due jobs, leased until `until`. No two workers get the same one."""
+async def claim(db: Database, *, now_us: int, lease_until_us: int, limit: int) -> list[ClaimedJob]:
+    """Lease up to `limit` jobs due at `now_us` until `lease_until_us`.
+
+    No two workers get the same job.
+    """
     async with db.write() as tx:
-        rows = await tx.fetch_all(_claim, now=now, until=until, limit=limit)
-    return [_claimed(row) for row in rows]
+        rows = await tx.fetch_all(_claim, now_us=now_us, lease_until_us=lease_until_us, limit=limit)
+    return [_from_row(row) for row in rows]
 
 
-def _claimed(row: Row) -> Claimed:
-    return Claimed(*(row[name] for name in Claimed.__slots__))
+def _from_row(row: Row) -> ClaimedJob:
+    return ClaimedJob(*(row[name] for name in ClaimedJob.__slots__))
 
 
-async def done(db: Database, job: Claimed) -> None:
-    """Deletes a finished job, or frees it for another run when it was promised again meanwhile."""
+def _lease_key(job: ClaimedJob) -> dict[str, object]:
+    return {
+        "key_kind": job.kind,
+        "key_subject_id": job.subject_id,
+        "key_lease_until_us": job.lease_until_us,
+    }
+
+
+async def complete(db: Database, job: ClaimedJob) -> None:
+    """Delete a finished job, or release it for another run when it was enqueued again meanwhile."""
     async with db.write() as tx:
-        key = {"key_kind": job.kind, "key_subject": job.subject, "key_lease": job.lease_until}
-        if not await tx.execute(_done, **key, key_generation=job.generation):
-            await tx.execute(_free, **key)
+        key = _lease_key(job)
+        if not await tx.execute(_complete, **key, key_generation=job.generation):
+            await tx.execute(_release, **key)
 
 
-async def later(db: Database, job: Claimed, due_at: int, error: str, *, dead: bool) -> None:
-    """Puts a job off to `due_at`, or lays it among the dead for a person."""
+async def reschedule(
+    db: Database, job: ClaimedJob, due_at_us: int, error: str, *, is_dead: bool
+) -> None:
+    """Reschedule a failed job to `due_at_us`. `is_dead`: stop retrying it.
+
+    A job that was enqueued again meanwhile is only released, and so runs at once.
+    """
     async with db.write() as tx:
-        key = {"key_kind": job.kind, "key_subject": job.subject, "key_lease": job.lease_until}
-        put_off = await tx.execute(
-            _later,
+        key = _lease_key(job)
+        rescheduled = await tx.execute(
+            _reschedule,
             **key,
             key_generation=job.generation,
-            due_at=due_at,
-            state="dead" if dead else "queued",
+            due_at_us=due_at_us,
+            state="dead" if is_dead else "queued",
             last_error=error,
         )
-        if not put_off:
-            await tx.execute(_free, **key)
+        if not rescheduled:
+            await tx.execute(_release, **key)
 
 
-async def next_due(tx: Tx) -> int | None:
-    """When the next job wants a worker (UTC microseconds), None when nothing waits."""
+async def next_due_at_us(tx: Tx) -> int | None:
+    """Return when the next job can be claimed (UTC microseconds), None when the queue is empty."""
     row = await tx.fetch_one(_next_due)
-    return row["at"] if row else None
+    return row["at_us"] if row else None
 
 
-async def dead(tx: Tx, shop_id: str) -> list[Claimed]:
-    """A shop's dead jobs, the latest first, 100 at most."""
-    return [_claimed(row) for row in await tx.fetch_all(_dead, shop_id=shop_id)]
+async def list_dead(tx: Tx, shop_id: str) -> list[ClaimedJob]:
+    """Return a shop's dead jobs, the latest first, at most 100."""
+    return [_from_row(row) for row in await tx.fetch_all(_list_dead, shop_id=shop_id)]
 
 
-async def retry(tx: Tx, shop_id: str, kind: str, subject: str, now: int) -> bool:
-    """Brings a dead job back to life. False when there is no such dead job."""
-    key = {"key_shop": shop_id, "key_kind": kind, "key_subject": subject}
-    return await tx.execute(_retry, **key, due_at=now) == 1
+async def retry(tx: Tx, shop_id: str, kind: str, subject_id: str, now_us: int) -> bool:
+    """Queue a dead job again, due at `now_us`. Return False when there is no such dead job."""
+    key = {"key_shop_id": shop_id, "key_kind": kind, "key_subject_id": subject_id}
+    return await tx.execute(_retry, **key, due_at_us=now_us) == 1
 
 
-async def revive(tx: Tx, shop_id: str, error: str, now: int) -> int:
-    """Brings back all that died of one trouble, which is over; returns how many."""
-    return await tx.execute(_revive, key_shop=shop_id, key_error=error, due_at=now)
+async def requeue_dead(tx: Tx, shop_id: str, error: str, now_us: int) -> int:
+    """Queue all dead jobs with this last error again; return how many.
+
+    Call it when the cause of the error is gone, e.g. a broken access key was replaced.
+    """
+    return await tx.execute(_requeue_dead, key_shop_id=shop_id, key_error=error, due_at_us=now_us)
 
 
-async def dismiss(tx: Tx, shop_id: str, kind: str, subject: str) -> bool:
-    """Removes a dead job. False when there is no such dead job."""
-    key = {"key_shop": shop_id, "key_kind": kind, "key_subject": subject}
+async def dismiss(tx: Tx, shop_id: str, kind: str, subject_id: str) -> bool:
+    """Delete a dead job. Return False when there is no such dead job."""
+    key = {"key_shop_id": shop_id, "key_kind": kind, "key_subject_id": subject_id}
     return await tx.execute(_dismiss, **key) == 1
 
 
-async def counts(tx: Tx) -> dict[str, int]:
-    """How many jobs are in each state."""
-    return {row["state"]: int(row["n"]) for row in await tx.fetch_all(_counts)}
+async def count_by_state(tx: Tx) -> dict[str, int]:
+    """Return the number of jobs by state."""
+    return {row["state"]: int(row["n"]) for row in await tx.fetch_all(_count_by_state)}

@@ -1,7 +1,7 @@
-"""Everything Sigma says to people, in Russian and English: sentences, figures, dates, consents."""
+"""All texts for people, in Russian and English: messages, numbers, dates, consents."""
 
 from sigma.texts.consent import consent_text
 from sigma.texts.messages import LOCALES
-from sigma.texts.translator import Words
+from sigma.texts.translator import Translator
 
-__all__ = ["LOCALES", "Words", "consent_text"]
+__all__ = ["LOCALES", "Translator", "consent_text"]

@@ -1,52 +1,56 @@
-"""The consent to process personal data: one wording for the page that asks and for the record
-that proves it.
-"""
+"""The consent to process personal data: the same text for the payment page and for the record."""
 
 from collections.abc import Sequence
 
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.question import BUILT_IN, Question
-from sigma.texts.translator import Words
+from sigma.domain.billing.question import BUILT_IN_KINDS, Question
+from sigma.texts.translator import Translator
 
-# Grows when the product's own wording changes; the very text and its hash are stored as well.
-EDITION = 1
+# Increase when Sigma's own wording changes. The full text and its hash are stored as well.
+TEXT_EDITION = 1
 
 
-def consent_text(shop: Shop, questions: Sequence[Question], words: Words) -> tuple[str, str]:
-    """The text to be agreed to and its version.
+def consent_text(
+    shop: Shop, questions: Sequence[Question], translator: Translator
+) -> tuple[str, str]:
+    """Return the consent text and its version: "sigma-1.2-ru", or "shop-2-ru" for own wording.
 
-    The shop's own wording may hold {seller}, {inn}, {data} and {contact}.
+    A shop's own wording may use the placeholders {seller}, {inn}, {data} and {contact}.
     """
     seller = shop.seller
-    fills = {
+    values = {
         "{seller}": seller.full_name or shop.name,
         "{inn}": seller.inn,
-        "{data}": _data(questions, words),
-        "{contact}": seller.email or words.phone(seller.phone) or shop.name,
+        "{data}": _data_names(questions, translator),
+        "{contact}": seller.email or translator.phone(seller.phone) or shop.name,
     }
     if shop.consent_text:
         template, version = shop.consent_text, f"shop-{shop.consent_version}"
     else:
         key = "checkout.consent.text" if seller.inn else "checkout.consent.text_without_inn"
-        template, version = words.raw(key), f"sigma-{EDITION}.{shop.consent_version}"
-    return _fill(template, fills), f"{version}-{words.locale}"
+        template, version = translator.raw(key), f"sigma-{TEXT_EDITION}.{shop.consent_version}"
+    return _fill_placeholders(template, values), f"{version}-{translator.locale}"
 
 
-def _fill(template: str, fills: dict[str, str]) -> str:
-    """Puts the values in, in one pass: a value is never read as a placeholder."""
+def _fill_placeholders(template: str, values: dict[str, str]) -> str:
+    """Replace the placeholders in one pass, so that a value is never taken for a placeholder."""
     filled, rest = "", template
     while rest:
-        at = {mark: rest.find(mark) for mark in fills if mark in rest}
-        if not at:
+        positions = {name: rest.find(name) for name in values if name in rest}
+        if not positions:
             return filled + rest
-        mark = min(at, key=lambda name: at[name])
-        filled += rest[: at[mark]] + fills[mark]
-        rest = rest[at[mark] + len(mark) :]
+        placeholder = min(positions, key=lambda name: positions[name])
+        filled += rest[: positions[placeholder]] + values[placeholder]
+        rest = rest[positions[placeholder] + len(placeholder) :]
     return filled
 
 
-def _data(questions: Sequence[Question], words: Words) -> str:
-    names = [words.t(f"checkout.consent.data_{q.kind}") for q in questions if q.kind in BUILT_IN]
-    if any(q.kind not in BUILT_IN for q in questions):
-        names.append(words.t("checkout.consent.data_own"))
-    return words.listing(names)
+def _data_names(questions: Sequence[Question], translator: Translator) -> str:
+    names = [
+        translator.t(f"checkout.consent.data_{q.kind}")
+        for q in questions
+        if q.kind in BUILT_IN_KINDS
+    ]
+    if any(q.kind not in BUILT_IN_KINDS for q in questions):
+        names.append(translator.t("checkout.consent.data_own"))
+    return translator.join_names(names)

@@ -1,6 +1,6 @@
-"""Numbers, money, moments and phones as Russians and as English readers write them.
+"""Format numbers, money, times and phones for Russian and English readers.
 
-The only space in figures is U+00A0.
+Spaces inside a formatted number are U+00A0. Times are UTC microseconds.
 """
 
 import functools
@@ -13,19 +13,22 @@ from babel import Locale
 from babel.dates import format_timedelta
 from num2words import num2words  # type: ignore[import-untyped]
 
-from sigma.domain.money import EXPONENTS, Money
+from sigma.domain.money import CURRENCY_EXPONENTS, Money
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
-_SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "AMD": "֏", "CNY": "¥"}
-_IN_WORDS = {
+_CURRENCY_SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "AMD": "֏", "CNY": "¥"}
+_CURRENCIES_IN_WORDS = {
     "ru": frozenset({"RUB", "USD", "EUR", "KZT", "BYN", "UZS"}),
     "en": frozenset({"RUB", "USD", "EUR", "BYN", "UZS"}),
 }
 
 
 def number(text: str, locale: str) -> str:
-    """A decimal text with the language's own marks: "12345.5" is «12 345,5» or "12,345.5"."""
+    """Format a decimal text: "12345.5" becomes «12 345,5» or "12,345.5".
+
+    A text that is not a decimal number is returned unchanged.
+    """
     whole, dot, fraction = text.partition(".")
     sign = MINUS if whole.startswith("-") else ""
     digits = whole.removeprefix("-")
@@ -39,12 +42,12 @@ def number(text: str, locale: str) -> str:
 
 
 def money(amount: Money, locale: str, *, short: bool = False) -> str:
-    """«1 500,00 ₽» or "₽1,500.00"; `short` drops the minor part when it is zero."""
-    text = amount.decimal()
-    if short and amount.minor % 10 ** EXPONENTS[amount.currency] == 0:
+    """Return «1 500,00 ₽» or "₽1,500.00"; `short` omits a zero fraction."""
+    text = amount.to_decimal_text()
+    if short and amount.minor % 10 ** CURRENCY_EXPONENTS[amount.currency] == 0:
         text = text.partition(".")[0]
     figures = number(text, locale)
-    sign = _SIGNS.get(amount.currency)
+    sign = _CURRENCY_SIGNS.get(amount.currency)
     if locale == "ru":
         return f"{figures}{NBSP}{sign or amount.currency}"
     unsigned = figures.removeprefix(MINUS)
@@ -52,18 +55,18 @@ def money(amount: Money, locale: str, *, short: bool = False) -> str:
     return f"{minus}{sign}{unsigned}" if sign else f"{minus}{amount.currency}{NBSP}{unsigned}"
 
 
-def sign(currency: str) -> str:
-    """«₽»; the code of a currency that has no sign."""
-    return _SIGNS.get(currency, currency)
+def currency_sign(currency: str) -> str:
+    """Return «₽», or the ISO code of a currency without a sign."""
+    return _CURRENCY_SIGNS.get(currency, currency)
 
 
-def in_words(amount: Money, locale: str) -> str:
-    """The sum in words; empty where the language has no words for the currency."""
-    if amount.currency not in _IN_WORDS[locale]:
+def amount_in_words(amount: Money, locale: str) -> str:
+    """Return the amount in words; "" for a currency the language does not support."""
+    if amount.currency not in _CURRENCIES_IN_WORDS[locale]:
         return ""
-    # An int would be read as kopecks, so Decimal always.
+    # num2words takes an int for minor units, so always pass a Decimal.
     words: str = num2words(
-        Decimal(amount.decimal()),
+        Decimal(amount.to_decimal_text()),
         lang=locale,
         to="currency",
         currency=amount.currency,
@@ -74,18 +77,18 @@ def in_words(amount: Money, locale: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def zone(name: str) -> tzinfo:
-    """The time zone of an IANA name; UTC for a name that this machine does not know."""
+def time_zone(name: str) -> tzinfo:
+    """Return the time zone with an IANA name; UTC for a name unknown to this machine."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
 
 
-def local(moment: int, tz: str) -> datetime:
-    """A moment (UTC microseconds) on the wall clock of a zone."""
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    return (start + timedelta(microseconds=moment)).astimezone(zone(tz))
+def local_time(at_us: int, tz: str) -> datetime:
+    """Return a time (UTC microseconds) in a time zone."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return (epoch + timedelta(microseconds=at_us)).astimezone(time_zone(tz))
 
 
 @functools.cache
@@ -93,27 +96,29 @@ def _months(locale: str) -> dict[int, str]:
     return {n: str(name) for n, name in Locale(locale).months["format"]["wide"].items()}
 
 
-def date(moment: int, locale: str, tz: str) -> str:
-    """«24 ноября 2026», "24 November 2026"."""
-    at = local(moment, tz)
-    return f"{at.day} {_months(locale)[at.month]} {at.year}"
+def date(at_us: int, locale: str, tz: str) -> str:
+    """Return «24 ноября 2026» or "24 November 2026"."""
+    day = local_time(at_us, tz)
+    return f"{day.day} {_months(locale)[day.month]} {day.year}"
 
 
-def date_time(moment: int, locale: str, tz: str) -> str:
-    """«24 ноября 2026, 14:05 (МСК)»."""
-    return f"{date(moment, locale, tz)}, {clock(moment, tz)} ({zone_name(moment, locale, tz)})"
+def date_time(at_us: int, locale: str, tz: str) -> str:
+    """Return «24 ноября 2026, 14:05 (МСК)»."""
+    return (
+        f"{date(at_us, locale, tz)}, {time_of_day(at_us, tz)} ({time_zone_name(at_us, locale, tz)})"
+    )
 
 
-def clock(moment: int, tz: str) -> str:
-    """«14:05»."""
-    return f"{local(moment, tz):%H:%M}"
+def time_of_day(at_us: int, tz: str) -> str:
+    """Return «14:05»."""
+    return f"{local_time(at_us, tz):%H:%M}"
 
 
-def zone_name(moment: int, locale: str, tz: str) -> str:
-    """«МСК» for Moscow, else the distance from UTC at that moment: «UTC+7»."""
+def time_zone_name(at_us: int, locale: str, tz: str) -> str:
+    """Return «МСК» for Moscow, else the offset from UTC at that time: «UTC+7»."""
     if tz == "Europe/Moscow":
         return "МСК" if locale == "ru" else "MSK"
-    offset = local(moment, tz).utcoffset() or timedelta()
+    offset = local_time(at_us, tz).utcoffset() or timedelta()
     minutes = int(offset.total_seconds()) // 60
     if not minutes:
         return "UTC"
@@ -121,23 +126,23 @@ def zone_name(moment: int, locale: str, tz: str) -> str:
     return f"UTC{'+' if minutes > 0 else MINUS}{hours}" + (f":{rest:02}" if rest else "")
 
 
-def iso(moment: int) -> str:
-    """RFC 3339, for the datetime attribute of <time>."""
-    return local(moment, "UTC").replace(microsecond=0, tzinfo=UTC).isoformat()
+def rfc3339(at_us: int) -> str:
+    """Return RFC 3339 in UTC, without fractions, for the datetime attribute of <time>."""
+    return local_time(at_us, "UTC").replace(microsecond=0, tzinfo=UTC).isoformat()
 
 
-def distance(moment: int, now: int, locale: str) -> str:
-    """«5 минут назад», «через 3 дня»."""
-    delta = timedelta(microseconds=moment - now)
+def relative_time(at_us: int, now_us: int, locale: str) -> str:
+    """Return «5 минут назад» or «через 3 дня»."""
+    delta = timedelta(microseconds=at_us - now_us)
     text = format_timedelta(delta, threshold=0.99, add_direction=True, locale=locale)
     return text.replace("\u202f", NBSP)
 
 
 def phone(e164: str) -> str:
-    """«+7 916 123-45-67»; what is not a phone comes back as it is."""
+    """Return «+7 916 123-45-67»; a text that is not a phone is returned unchanged."""
     try:
         parsed = phonenumbers.parse(e164)
     except phonenumbers.NumberParseException:
         return e164
-    shown = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    return str(shown).replace(" ", NBSP)
+    formatted = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return str(formatted).replace(" ", NBSP)

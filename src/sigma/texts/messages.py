@@ -1,7 +1,7 @@
-"""Reads the sentences of both languages from the TOML files beside it, once per process.
+"""Load the texts of both languages from the TOML files in this folder, once per process.
 
-A key is `area.table.name`; the area is the file's name. A table made only of plural classes is
-one sentence.
+A key is `area.table.name`; the area is the file's name. A table whose keys are all plural forms
+is one text.
 """
 
 import functools
@@ -12,30 +12,30 @@ from types import MappingProxyType
 from typing import Any
 
 LOCALES = ("ru", "en")
-PLURALS = frozenset({"one", "few", "many", "other"})
+PLURAL_FORMS = frozenset({"one", "few", "many", "other"})
 
-Sentence = str | Mapping[str, str]  # a text, or a text for each plural class
+Text = str | Mapping[str, str]  # a text, or a text for each plural form
 
 
 @functools.cache
-def catalogue(locale: str) -> Mapping[str, Sentence]:
-    """Every sentence of a language by its key. Raises KeyError for another language."""
+def load_texts(locale: str) -> Mapping[str, Text]:
+    """Return all texts of a language by key. Raises KeyError for an unsupported language."""
     if locale not in LOCALES:
         raise KeyError(locale)
-    found: dict[str, Sentence] = {}
+    texts: dict[str, Text] = {}
     for file in sorted(files("sigma.texts").joinpath(locale).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
             area = file.name.removesuffix(".toml")
-            _flatten(area, tomllib.loads(file.read_text(encoding="utf-8")), found)
-    return MappingProxyType(found)
+            _flatten(area, tomllib.loads(file.read_text(encoding="utf-8")), texts)
+    return MappingProxyType(texts)
 
 
-def _flatten(prefix: str, table: dict[str, Any], found: dict[str, Sentence]) -> None:
+def _flatten(prefix: str, table: dict[str, Any], texts: dict[str, Text]) -> None:
     for name, value in table.items():
         key = f"{prefix}.{name}"
-        if isinstance(value, dict) and not set(value) <= PLURALS:
-            _flatten(key, value, found)
+        if isinstance(value, dict) and not set(value) <= PLURAL_FORMS:
+            _flatten(key, value, texts)
         elif isinstance(value, str | dict):
-            found[key] = value
+            texts[key] = value
         else:
-            raise TypeError(f"{key} is neither a sentence nor plural forms")
+            raise TypeError(f"{key} is neither a text nor plural forms")

@@ -1,76 +1,82 @@
-"""A receipt put into words once, so that the page, the PDF and the mail say the same."""
+"""View model of a receipt, shared by the page, the PDF and the mail so that they agree."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from sigma.domain.billing.receipt import Receipt
-from sigma.domain.billing.refund import Refund, Status, refunded
+from sigma.domain.billing.refund import Refund, Status, refunded_amount
 from sigma.domain.money import Money
-from sigma.texts.translator import Words
+from sigma.texts.translator import Translator
 
-Pair = tuple[str, str]
+LabelValue = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An item: its name, «2 × 750,00 ₽» (empty for a single one) and its sum."""
+class ItemView:
+    """An item: its name, «2 × 750,00 ₽» (empty for a quantity of one) and its amount."""
 
     name: str
     quantity: str
-    sum: str
+    amount: str
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
-    """Everything on a receipt, as texts. `returned` and `net` are empty while nothing came back."""
+class ReceiptView:
+    """A receipt as formatted texts.
 
-    sum: str
-    in_words: str
-    seller: str
-    seller_rows: tuple[Pair, ...]
+    `refunded` and `net_amount` are empty while nothing is refunded. `detail_rows`, `seller_rows`
+    and `refund_rows` hold pairs of label and value.
+    """
+
+    amount: str
+    amount_in_words: str
+    seller_name: str
+    seller_rows: tuple[LabelValue, ...]
     title: str
     description: str
-    items: tuple[Line, ...]
-    rows: tuple[Pair, ...]
-    refunds: tuple[Pair, ...]
-    returned: str
-    net: str
-    fully_refunded: bool
-    number: int
+    items: tuple[ItemView, ...]
+    detail_rows: tuple[LabelValue, ...]
+    refund_rows: tuple[LabelValue, ...]
+    refunded: str
+    net_amount: str
+    is_fully_refunded: bool
+    invoice_number: int
     contacts: str
     return_url: str
 
 
-def slip(receipt: Receipt, refunds: tuple[Refund, ...], words: Words) -> Slip:
-    """The receipt as it was frozen, with the refunds so far, on the clock of its own shop."""
+def build_receipt_view(
+    receipt: Receipt, refunds: tuple[Refund, ...], translator: Translator
+) -> ReceiptView:
+    """Build the view of a stored receipt with its refunds so far, in the shop's time zone."""
     body = receipt.body
-    words = Words(words.locale, body["tz"])
+    translator = Translator(translator.locale, body["tz"])
     amount = _money(body["amount"])
-    back = refunded(refunds, amount.currency)
+    refunds_total = refunded_amount(refunds, amount.currency)
     seller = body["seller"]
-    return Slip(
-        sum=words.money(amount),
-        in_words=words.in_words(amount),
-        seller=seller["full_name"] or body["shop"],
-        seller_rows=_seller_rows(seller, words),
+    return ReceiptView(
+        amount=translator.money(amount),
+        amount_in_words=translator.amount_in_words(amount),
+        seller_name=seller["full_name"] or body["shop"],
+        seller_rows=_seller_rows(seller, translator),
         title=body["title"],
         description=body["description"],
-        items=tuple(_line(item, words) for item in body["items"]),
-        rows=_rows(receipt, words),
-        refunds=_refunds(refunds, words),
-        returned=words.money(back) if back else "",
-        net=words.money(amount - back) if back else "",
-        fully_refunded=back == amount,
-        number=body["number"],
-        contacts=", ".join(c for c in (words.phone(seller["phone"]), seller["email"]) if c),
+        items=tuple(_item_view(item, translator) for item in body["items"]),
+        detail_rows=_detail_rows(receipt, translator),
+        refund_rows=_refund_rows(refunds, translator),
+        refunded=translator.money(refunds_total) if refunds_total else "",
+        net_amount=translator.money(amount - refunds_total) if refunds_total else "",
+        is_fully_refunded=refunds_total == amount,
+        invoice_number=body["number"],
+        contacts=", ".join(c for c in (translator.phone(seller["phone"]), seller["email"]) if c),
         return_url=body["return_url"],
     )
 
 
-def card(mask: str, brand: str, words: Words) -> str:
-    """«Мир 2200 00** **** 0004»; empty when it was not a card."""
+def card_label(mask: str, brand: str, translator: Translator) -> str:
+    """Return «Мир 2200 00** **** 0004»; "" when the payment was not by card."""
     key = f"receipt.brand.{brand.lower()}"
-    name = words.t(key) if words.has(key) else brand
+    name = translator.t(key) if translator.has(key) else brand
     grouped = " ".join(mask[n : n + 4] for n in range(0, len(mask), 4))
     return f"{name} {grouped}".strip().replace(" ", "\u00a0") if mask else ""
 
@@ -79,48 +85,50 @@ def _money(raw: dict[str, Any]) -> Money:
     return Money(raw["minor"], raw["currency"])
 
 
-def _seller_rows(seller: dict[str, Any], words: Words) -> tuple[Pair, ...]:
+def _seller_rows(seller: dict[str, Any], translator: Translator) -> tuple[LabelValue, ...]:
     registration = "ogrn" if seller["kind"] == "company" else "ogrnip"
     rows = (
-        (words.t("receipt.row.inn"), seller["inn"]),
-        (words.t(f"receipt.row.{registration}"), seller["ogrn"]),
-        (words.t("receipt.row.address"), seller["address"]),
-        (words.t("receipt.row.phone"), words.phone(seller["phone"])),
-        (words.t("receipt.row.email"), seller["email"]),
+        (translator.t("receipt.row.inn"), seller["inn"]),
+        (translator.t(f"receipt.row.{registration}"), seller["ogrn"]),
+        (translator.t("receipt.row.address"), seller["address"]),
+        (translator.t("receipt.row.phone"), translator.phone(seller["phone"])),
+        (translator.t("receipt.row.email"), seller["email"]),
     )
     return tuple((label, value) for label, value in rows if value)
 
 
-def _line(item: dict[str, Any], words: Words) -> Line:
-    price = words.money(_money(item["price"]))
+def _item_view(item: dict[str, Any], translator: Translator) -> ItemView:
+    price = translator.money(_money(item["price"]))
     single = item["quantity"] == "1"
-    shown = words.t("checkout.quantity", quantity=words.number(item["quantity"]), price=price)
-    return Line(item["name"], "" if single else shown, words.money(_money(item["sum"])))
+    quantity = translator.t(
+        "checkout.quantity", quantity=translator.number(item["quantity"]), price=price
+    )
+    return ItemView(item["name"], "" if single else quantity, translator.money(_money(item["sum"])))
 
 
-def _rows(receipt: Receipt, words: Words) -> tuple[Pair, ...]:
+def _detail_rows(receipt: Receipt, translator: Translator) -> tuple[LabelValue, ...]:
     body = receipt.body
     rows = (
-        (words.t("receipt.row.paid_at"), words.datetime(body["paid_at"])),
-        (words.t("receipt.row.card"), card(body["mask"], body["brand"], words)),
+        (translator.t("receipt.row.paid_at"), translator.datetime(body["paid_at_us"])),
+        (translator.t("receipt.row.card"), card_label(body["mask"], body["brand"], translator)),
         (
-            words.t("receipt.row.invoice"),
-            words.t("receipt.row.invoice_value", number=body["number"]),
+            translator.t("receipt.row.invoice"),
+            translator.t("receipt.row.invoice_value", number=body["number"]),
         ),
-        (words.t("receipt.row.payment"), receipt.payment_id),
+        (translator.t("receipt.row.payment"), receipt.payment_id),
     )
     return tuple((label, value) for label, value in rows if value)
 
 
-def _refunds(refunds: tuple[Refund, ...], words: Words) -> tuple[Pair, ...]:
-    rows: list[Pair] = []
-    for refund in sorted(refunds, key=lambda r: r.finished_at or r.created_at):
+def _refund_rows(refunds: tuple[Refund, ...], translator: Translator) -> tuple[LabelValue, ...]:
+    rows: list[LabelValue] = []
+    for refund in sorted(refunds, key=lambda r: r.finished_at_us or r.created_at_us):
         if refund.status is Status.SUCCEEDED:
-            moment = words.datetime(refund.finished_at or refund.created_at)
-            label = words.t("receipt.row.refund", moment=moment)
+            finished = translator.datetime(refund.finished_at_us or refund.created_at_us)
+            label = translator.t("receipt.row.refund", moment=finished)
         elif refund.status is Status.PENDING:
-            label = words.t("receipt.row.refund_pending")
+            label = translator.t("receipt.row.refund_pending")
         else:
             continue
-        rows.append((label, words.money(-refund.amount)))
+        rows.append((label, translator.money(-refund.amount)))
     return tuple(rows)

@@ -1,1 +1,1 @@
-"""Who asks over HTTP: four doors (cabinet, checkout, API, hooks) to the same services."""
+"""HTTP layer: the cabinet, the checkout, the storefront, the API and the webhooks."""

@@ -1,65 +1,97 @@
-"""Every route of the four doors on one page: the cabinet, the checkout, the API, the hooks."""
+"""The table of all routes and the assembly of the ASGI application."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from sigma.domain.errors import Refused
-from sigma.services.context import Conflicts, Context
-from sigma.services.conversations.change_feed import Live
+from sigma.domain.errors import RefusedError
+from sigma.services.context import CONFLICT_ERRORS, Context
+from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
-from sigma.web.cabinet import home, todo_board
+from sigma.web.cabinet import home
 from sigma.web.cabinet.access import setup, sign_in
-from sigma.web.cabinet.guards import cabinet, entrance
+from sigma.web.cabinet.board import todo_board
+from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoices, new_invoice
+from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, refunds
 from sigma.web.cabinet.services import import_export, public_page, service_edit, services
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
 from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
-from sigma.web.checkout import invoice as pay_page
-from sigma.web.config import Doors
-from sigma.web.errors import on_fault, on_http_error, on_refused, on_store_conflict
+from sigma.web.checkout import invoice as payment_page
+from sigma.web.config import WebConfig
+from sigma.web.errors import (
+    handle_exception,
+    handle_http_error,
+    handle_refusal,
+    handle_store_conflict,
+)
 from sigma.web.hooks import notices, vk
-from sigma.web.metrics import Counts
-from sigma.web.middleware import Envelope
-from sigma.web.proxy_headers import Proxies
+from sigma.web.metrics import RequestMetrics
+from sigma.web.middleware import RequestMiddleware
 from sigma.web.rendering import STATIC
-from sigma.web.security import Policy
-from sigma.web.storefront import pages as shop_page
+from sigma.web.security import SecurityHeaders
+from sigma.web.storefront import pages as storefront_pages
 from sigma.web.storefront import photos
 
 YEAR_S = 31_536_000
-MAX_BODY = 1024 * 1024  # bytes; the doors that need less say so themselves
+MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
 CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
 INBOX = (todo_board, conversations, actions, stream)
-MONEY = (invoices, new_invoice, inbox_invoices, payments, refunds)
+BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, refunds)
 VK = (communities, community)
 SERVICES = (services, service_edit, import_export, public_page)
-CHECKOUT = (pay_page, wait, receipt, accent)
-STOREFRONT = (shop_page, photos)
+CHECKOUT = (payment_page, wait, receipt, accent)
+STOREFRONT = (storefront_pages, photos)
 
 
-def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
-    """The whole web application as ASGI, with what surrounds every request."""
-    doors = doors or Doors()
-    counts = Counts()
+class WebApp(ProxyHeadersMiddleware):
+    """The ASGI application.
+
+    uvicorn's middleware around it sets the client address and the scheme from X-Forwarded-*
+    headers, if the request comes from one of `trusted_proxies` (addresses or CIDR networks).
+    """
+
+    def __init__(self, router: Litestar, app: Any, trusted_proxies: Sequence[str]) -> None:
+        super().__init__(app, list(trusted_proxies))
+        self.router = router
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection. The ASGI types of uvicorn, Litestar and httpx differ."""
+        await super().__call__(scope, receive, send)
+
+    def close(self) -> None:
+        """End the open event streams. Called at shutdown, which would wait for them otherwise."""
+        feed: ChangeFeed = self.router.state.change_feed
+        feed.close()
+
+
+def create_app(ctx: Context, config: WebConfig | None = None) -> WebApp:
+    """Build the ASGI application.
+
+    The order, from the outside: proxy headers, then request id, security headers and log, then
+    the router.
+    """
+    config = config or WebConfig()
+    metrics = RequestMetrics()
     app = Litestar(
         [
-            cabinet(
+            cabinet_router(
                 [
-                    h
-                    for module in (*CABINET, *INBOX, *MONEY, *VK, *SERVICES)
-                    for h in module.HANDLERS
+                    handler
+                    for module in (*CABINET, *INBOX, *BILLING, *VK, *SERVICES)
+                    for handler in module.HANDLERS
                 ]
             ),
-            entrance([*sign_in.ENTRANCE, *setup.HANDLERS]),
+            public_router([*sign_in.PUBLIC_HANDLERS, *setup.HANDLERS]),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,
             Router(
@@ -70,40 +102,43 @@ def create_app(ctx: Context, doors: Doors | None = None) -> Proxies:
                 "/static",
                 [STATIC],
                 cache_control=None,
-                after_request=_keep_for_ever,
+                after_request=_cache_immutable,
                 include_in_schema=False,
             ),
         ],
-        dependencies={"ctx": Provide(_ctx, sync_to_thread=False)},
-        before_request=_storable,
+        dependencies={"ctx": Provide(_provide_context, sync_to_thread=False)},
+        before_request=_reject_nul,
         exception_handlers={
-            Refused: on_refused,
-            HTTPException: on_http_error,
-            **dict.fromkeys(Conflicts, on_store_conflict),
-            Exception: on_fault,
+            RefusedError: handle_refusal,
+            HTTPException: handle_http_error,
+            **dict.fromkeys(CONFLICT_ERRORS, handle_store_conflict),
+            Exception: handle_exception,
         },
         openapi_config=None,
-        request_max_body_size=MAX_BODY,
+        request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    app.state.ctx, app.state.doors, app.state.counts = ctx, doors, counts
-    app.state.live = live = Live(ctx)
-    inside = Envelope(app, Policy(secure=doors.secure), counts)
-    return Proxies(inside, doors.trusted_proxies, live.close)
+    app.state.ctx, app.state.config, app.state.metrics = ctx, config, metrics
+    app.state.change_feed = ChangeFeed(ctx)
+    wrapped = RequestMiddleware(app, SecurityHeaders(secure=config.secure), metrics)
+    return WebApp(app, wrapped, config.trusted_proxies)
 
 
-def _ctx(request: Request[Any, Any, Any]) -> Context:
+def _provide_context(request: Request[Any, Any, Any]) -> Context:
     ctx: Context = request.app.state.ctx
     return ctx
 
 
-async def _storable(request: Request[Any, Any, Any]) -> None:
-    """No database keeps NUL, so no address of ours holds one. Raises Refused("bad_request")."""
+async def _reject_nul(request: Request[Any, Any, Any]) -> None:
+    """Reject NUL in the path and the query: PostgreSQL cannot store it.
+
+    Raises RefusedError("bad_request").
+    """
     if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-        raise Refused("bad_request")
+        raise RefusedError("bad_request")
 
 
-async def _keep_for_ever(response: Any) -> Any:
-    """A file's name changes with its content, so a browser never needs to ask again."""
+async def _cache_immutable(response: Any) -> Any:
+    """Let browsers cache a static file for a year: its name contains a hash of its content."""
     response.headers["cache-control"] = f"public, max-age={YEAR_S}, immutable"
     return response

@@ -1,13 +1,14 @@
-"""How the doors are set: what the web application must know of the settings."""
+"""Settings the web application needs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """`trusted_proxies`: networks whose X-Forwarded-* are believed. `secure`: clients use https.
+class WebConfig:
+    """`trusted_proxies`: CIDR networks whose X-Forwarded-* headers are used.
 
-    Without `metrics_token` /metrics answers to this machine only.
+    `metrics_token`: bearer token for /metrics; if empty, only loopback clients may read it.
+    `secure`: clients use https, so HSTS is sent and only https resources are allowed.
     """
 
     trusted_proxies: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""The only reader of typed text: money, dates, counts, ids and list filters. Pure.
+"""The only parser of form and query text: money, dates, counts, ids and list filters. Pure.
 
-What cannot be read is a Problem for the page to show, never an exception.
+Invalid input is returned as a Problem for the page to show; only invalid ids raise.
 """
 
 import re
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from sigma.domain.errors import Problem, Refused
-from sigma.domain.money import BadMoney, Money
+from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.money import Money, MoneyError
 
-Given = Mapping[str, Sequence[str]]  # a posted form or a query string: name → values, as they came
+FormValues = Mapping[str, Sequence[str]]  # a posted form or a query string: name → raw values
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
-MAX_QUERY = 100
+MAX_QUERY_LENGTH = 100
 END_OF_DAY = time(23, 59, 59)
 
-# What people write after a sum, by currency. Longer words first: «руб.» is not «р» and «уб.».
-_CURRENCY_WORDS = {
+# Currency names accepted before or after an amount. The longer alternative comes first, so that
+# «руб.» is not read as «р» and «уб.».
+_CURRENCY_NAMES = {
     "RUB": r"₽|rub|руб(?:лей|ля|ль)?\.?|р\.?",
     "USD": r"\$|usd",
     "EUR": r"€|eur",
@@ -30,40 +31,41 @@ _CURRENCY_WORDS = {
     "AMD": r"֏|amd",
     "CNY": r"¥|cny",
 }
-_GROUPED = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
+_DIGIT_GROUPS = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9_.~=-]{1,200}")
-_MOMENT = re.compile(
+_DATE_TIME = re.compile(
     r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}))"
     r"(?:[T ,]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?)?",
     re.ASCII,
 )
 
 
-def clean(text: str, *, lines: bool = False) -> str:
-    """The text in NFC without what no database can hold: NUL, lone surrogates, control characters.
+def clean(text: str, *, multiline: bool = False) -> str:
+    """Return the text in NFC without control characters and lone surrogates, stripped.
 
-    Line ends become "\\n" when `lines`, else a space. White space around is cut.
+    PostgreSQL cannot store NUL or lone surrogates. A line break becomes "\\n" with
+    `multiline`, else a space.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    if not lines:
+    if not multiline:
         text = text.replace("\n", " ")
-    kept = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", "".join(kept)).strip()
+    allowed = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", "".join(allowed)).strip()
 
 
-def one(given: Given, name: str, *, lines: bool = False) -> str:
-    """The first value under a name, cleaned; empty when there is none."""
-    values = given.get(name) or ("",)
-    return clean(values[0], lines=lines)
+def first_value(form: FormValues, name: str, *, multiline: bool = False) -> str:
+    """Return the first value of a field, cleaned; "" when the field is absent."""
+    values = form.get(name) or ("",)
+    return clean(values[0], multiline=multiline)
 
 
-def read_money(text: str, field: str, currency: str = "RUB") -> Money | Problem:
-    """A sum as people type it: «1 500,50», "1500.5", «1 500 ₽», "1,234.50".
+def parse_money(text: str, field: str, currency: str = "RUB") -> Money | Problem:
+    """Parse an amount in any common notation: «1 500,50», "1500.5", «1 500 ₽», "1,234.50".
 
-    Zero is a sum; a minus is not. «1.500» is refused as money_ambiguous: it could be one and a
-    half or one and a half thousand.
+    Zero is valid, a negative amount is not. «1.500» is a money_ambiguous problem: it may mean
+    1.5 or 1500.
     """
-    bare = _bare_sum(text, currency)
+    bare = _strip_currency(text, currency)
     if not bare:
         return Problem(field, "required" if not clean(text) else "money_format")
     if bare.startswith("-"):
@@ -71,40 +73,44 @@ def read_money(text: str, field: str, currency: str = "RUB") -> Money | Problem:
     if re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", bare):
         return Problem(field, "money_ambiguous")
     try:
-        return Money.parse(_plain_decimal(bare), currency)
-    except BadMoney as error:
+        return Money.parse(_normalize_decimal(bare), currency)
+    except MoneyError as error:
         return Problem(field, error.code)
 
 
-def _bare_sum(text: str, currency: str) -> str:
-    """The sum without its currency; every kind of space is a plain one, every minus a hyphen."""
+def _strip_currency(text: str, currency: str) -> str:
+    """Remove the currency; turn every Unicode space into " " and every minus sign into "-"."""
     text = unicodedata.normalize("NFKC", clean(text)).translate({0x2212: "-", 0x2013: "-"})
     text = re.sub(r"\s+", " ", text).strip()
-    words = _CURRENCY_WORDS[currency]
-    return re.sub(rf"^(?:{words})\s*|\s*(?:{words})$", "", text, flags=re.IGNORECASE).strip()
+    names = _CURRENCY_NAMES[currency]
+    return re.sub(rf"^(?:{names})\s*|\s*(?:{names})$", "", text, flags=re.IGNORECASE).strip()
 
 
-def _plain_decimal(text: str) -> str:
-    """Digits with at most one dot if the groups make sense; else the text, for Money to refuse."""
-    marks = re.findall(r"[.,]", text)
-    if not marks or len(set(marks)) == 1 < len(marks):  # «1 500» or "1.234.567": no fraction
+def _normalize_decimal(text: str) -> str:
+    """Return digits with at most one dot.
+
+    If the digit groups are inconsistent, the text is returned unchanged and Money.parse refuses it.
+    """
+    separators = re.findall(r"[.,]", text)
+    # «1 500» and "1.234.567" have no fraction.
+    if not separators or len(set(separators)) == 1 < len(separators):
         whole, dot, part = text, "", ""
     else:
-        whole, part = text.rsplit(marks[-1], 1)
+        whole, part = text.rsplit(separators[-1], 1)
         dot = "."
         if not part:
             return text
     if "." in whole or "," in whole:
         if " " in whole:
             return text
-        whole = whole.replace(marks[0], " ")
-    if not _GROUPED.fullmatch(whole):
+        whole = whole.replace(separators[0], " ")
+    if not _DIGIT_GROUPS.fullmatch(whole):
         return text
     return whole.replace(" ", "") + dot + part
 
 
-def read_count(text: str, field: str, *, least: int, most: int) -> int | Problem:
-    """A whole number between two bounds; spaces between groups of digits are fine."""
+def parse_count(text: str, field: str, *, minimum: int, maximum: int) -> int | Problem:
+    """Parse an integer within inclusive bounds; spaces between digit groups are allowed."""
     bare = re.sub(r"\s", "", unicodedata.normalize("NFKC", clean(text)))
     if not bare:
         return Problem(field, "required")
@@ -112,25 +118,27 @@ def read_count(text: str, field: str, *, least: int, most: int) -> int | Problem
         return Problem(field, "count")
     number = int(bare)
     return (
-        number if least <= number <= most else Problem(field, "range", {"min": least, "max": most})
+        number
+        if minimum <= number <= maximum
+        else Problem(field, "range", {"min": minimum, "max": maximum})
     )
 
 
-def read_quantity(text: str) -> str:
-    """A quantity as the domain wants it: a dot, no spaces, "1" when nothing was typed."""
+def parse_quantity(text: str) -> str:
+    """Return a quantity with a decimal dot and no spaces, "1" when empty. Not validated."""
     bare = re.sub(r"\s", "", unicodedata.normalize("NFKC", clean(text))).replace(",", ".")
     return bare or "1"
 
 
-def read_moment(text: str, field: str, tz: str) -> int | Problem:
-    """UTC microseconds of «2026-11-24» or «24.11.2026», maybe with a time, in the zone `tz`.
+def parse_date_time(text: str, field: str, tz: str) -> int | Problem:
+    """Parse «2026-11-24» or «24.11.2026», with an optional time, in the time zone `tz`.
 
-    A bare date means its last second.
+    Returns UTC microseconds. A date without a time means its last second (23:59:59).
     """
-    found = _MOMENT.fullmatch(clean(text))
-    if not found:
+    match = _DATE_TIME.fullmatch(clean(text))
+    if not match:
         return Problem(field, "date" if clean(text) else "required")
-    part = found.groupdict()
+    part = match.groupdict()
     try:
         day = date(*(int(part[k] or part[f"{k}2"]) for k in "ymd"))
         clock = (
@@ -142,26 +150,26 @@ def read_moment(text: str, field: str, tz: str) -> int | Problem:
         return Problem(field, "date")
     if not 1970 < day.year < 2200:
         return Problem(field, "date")
-    # An hour that the clock shows twice means its second time: nobody's link dies too early.
+    # In the hour repeated at the end of summer time, take the later one: an expiry is never early.
     local = datetime.combine(day, clock, ZoneInfo(tz)).replace(fold=1)
     return int(local.timestamp()) * 1_000_000
 
 
-def moment_text(at: int, tz: str) -> tuple[str, str]:
-    """The date («2026-11-24») and time («18:30») of UTC microseconds in a zone, for form fields."""
-    local = datetime.fromtimestamp(at // 1_000_000, ZoneInfo(tz))
+def date_time_texts(at_us: int, tz: str) -> tuple[str, str]:
+    """Return the date («2026-11-24») and the time («18:30») of UTC microseconds in a time zone."""
+    local = datetime.fromtimestamp(at_us // 1_000_000, ZoneInfo(tz))
     return local.date().isoformat(), local.strftime("%H:%M")
 
 
-def read_id(text: str, prefix: str) -> str:
-    """An id from an address. Raises Refused("not_found") when it cannot be one."""
+def parse_id(text: str, prefix: str) -> str:
+    """Return an id from a URL. Raises RefusedError("not_found") unless it looks like `prefix_…`."""
     if not re.fullmatch(rf"{re.escape(prefix)}_[A-Za-z0-9_-]{{1,60}}", text):
-        raise Refused("not_found")
+        raise RefusedError("not_found")
     return text
 
 
-def read_limit(text: str) -> int:
-    """How many rows a list shows: what was asked within 1…100, else 25."""
+def parse_limit(text: str) -> int:
+    """Return the page size: at most 100; 25 when the text is not a positive number."""
     return (
         min(int(text), MAX_LIMIT)
         if re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII)
@@ -169,14 +177,14 @@ def read_limit(text: str) -> int:
     )
 
 
-def read_cursor(text: str) -> str | None:
-    """A place in a list as we gave it out, or None when it cannot be one."""
+def parse_cursor(text: str) -> str | None:
+    """Return a list cursor, or None when the text is not a well-formed one."""
     return text if _CURSOR.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list in the cabinet is narrowed to; lives in the address of the page."""
+class ListFilter:
+    """Filter of a cabinet list, stored in the query string of the page."""
 
     status: str = ""
     query: str = ""
@@ -185,18 +193,18 @@ class Filter:
     limit: int = DEFAULT_LIMIT
 
     @property
-    def narrowed(self) -> bool:
-        """Whether an empty list means "nothing found" and not "nothing yet"."""
+    def is_active(self) -> bool:
+        """Whether any condition is set, so that an empty list means "nothing found"."""
         return bool(self.status or self.query or self.attention)
 
 
-def read_filter(given: Given, statuses: Collection[str]) -> Filter:
-    """The filter of a list's address; words that are no status are left out."""
-    status = one(given, "status")
-    return Filter(
+def parse_filter(query: FormValues, statuses: Collection[str]) -> ListFilter:
+    """Read a list filter from a query string; an unknown status is ignored."""
+    status = first_value(query, "status")
+    return ListFilter(
         status=status if status in statuses else "",
-        query=one(given, "q")[:MAX_QUERY],
-        attention=one(given, "attention") == "yes",
-        cursor=read_cursor(one(given, "cursor")),
-        limit=read_limit(one(given, "limit")),
+        query=first_value(query, "q")[:MAX_QUERY_LENGTH],
+        attention=first_value(query, "attention") == "yes",
+        cursor=parse_cursor(first_value(query, "cursor")),
+        limit=parse_limit(first_value(query, "limit")),
     )

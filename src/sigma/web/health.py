@@ -1,4 +1,4 @@
-"""For machines that watch: is the process alive, can it work, what does it count."""
+"""Monitoring endpoints: liveness, readiness and Prometheus metrics."""
 
 import hmac
 import ipaddress
@@ -8,13 +8,11 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.context import Context
 from sigma.services.platform import health
-from sigma.web.config import Doors
-from sigma.web.metrics import Counts
-
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+from sigma.web.config import WebConfig
+from sigma.web.metrics import MEDIA_TYPE, RequestMetrics
 
 
 def _json(value: Any, status: int) -> Response[bytes]:
@@ -23,35 +21,37 @@ def _json(value: Any, status: int) -> Response[bytes]:
 
 @get("/healthz")
 async def healthz() -> Response[bytes]:
-    """The process answers."""
+    """Liveness: always 200 while the process can respond."""
     return _json({"status": "ok"}, 200)
 
 
 @get("/readyz")
 async def readyz(ctx: NamedDependency[Context]) -> Response[bytes]:
-    """The database is there and the jobs are being done: 200, else 503 with what is wrong."""
-    found = await health.ready(ctx)
-    good = all(state == "ok" for state in found.values())
-    return _json({"status": "ok" if good else "not_ready", **found}, 200 if good else 503)
+    """Readiness: 200 when the database and the jobs are ok, else 503 with the failed check."""
+    checks = await health.check_readiness(ctx)
+    is_ready = all(state == "ok" for state in checks.values())
+    return _json({"status": "ok" if is_ready else "not_ready", **checks}, 200 if is_ready else 503)
 
 
 @get("/metrics")
-async def metrics(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Response[str]:
-    """Counts for Prometheus. Raises Refused("unauthorized") for strangers."""
-    doors: Doors = request.app.state.doors
-    counts: Counts = request.app.state.counts
-    if not _may_read(request, doors):
-        raise Refused("unauthorized")
-    text = counts.text(await health.job_counts(ctx))
-    return Response(text, headers={"content-type": PROMETHEUS})
+async def metrics(
+    request: Request[Any, Any, Any], ctx: NamedDependency[Context]
+) -> Response[bytes]:
+    """Metrics in the Prometheus text format. Raises RefusedError("unauthorized")."""
+    config: WebConfig = request.app.state.config
+    request_metrics: RequestMetrics = request.app.state.metrics
+    if not _can_read_metrics(request, config):
+        raise RefusedError("unauthorized")
+    text = request_metrics.render(await health.count_jobs(ctx))
+    return Response(text, headers={"content-type": MEDIA_TYPE})
 
 
-def _may_read(request: Request[Any, Any, Any], doors: Doors) -> bool:
-    if doors.metrics_token:
-        given = request.headers.get("authorization", "")
-        return hmac.compare_digest(given.encode(), f"Bearer {doors.metrics_token}".encode())
-    if "x-forwarded-for" in request.headers and not doors.trusted_proxies:
-        return False  # somebody's proxy on this machine, asking for somebody else
+def _can_read_metrics(request: Request[Any, Any, Any], config: WebConfig) -> bool:
+    if config.metrics_token:
+        header = request.headers.get("authorization", "")
+        return hmac.compare_digest(header.encode(), f"Bearer {config.metrics_token}".encode())
+    if "x-forwarded-for" in request.headers and not config.trusted_proxies:
+        return False  # a proxy on this machine forwards a remote client
     try:
         return ipaddress.ip_address(request.client.host if request.client else "").is_loopback
     except ValueError:

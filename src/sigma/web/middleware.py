@@ -1,6 +1,6 @@
-"""What surrounds every request: its id, security headers, its line in the log, its count.
+"""ASGI middleware of every request: request id, security headers, log entry, metrics.
 
-It stands outside the router, so that unknown addresses get the same.
+It wraps the router, so that unknown paths get the same treatment.
 """
 
 import random
@@ -9,10 +9,10 @@ from typing import Any
 
 import structlog
 
-from sigma.web.metrics import Counts
-from sigma.web.security import Policy, added
+from sigma.web.metrics import RequestMetrics
+from sigma.web.security import SecurityHeaders, with_defaults
 
-Scope = Any  # of ASGI: Litestar and uvicorn type it differently
+Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
 Send = Any
 
@@ -21,49 +21,54 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 log = structlog.get_logger()
 
 
-class Envelope:
-    """An ASGI application around another one."""
+class RequestMiddleware:
+    """Add a request id and security headers; log and count the finished request."""
 
-    def __init__(self, inner: Any, policy: Policy, counts: Counts) -> None:
-        self._inner = inner
-        self._policy = policy
-        self._counts = counts
+    def __init__(
+        self, app: Any, security_headers: SecurityHeaders, metrics: RequestMetrics
+    ) -> None:
+        self._app = app
+        self._security_headers = security_headers
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on and tells about it afterwards."""
+        """Handle one ASGI connection; only HTTP requests are changed, logged and counted."""
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
-        request_id = f"{random.getrandbits(64):016x}"  # a name, not a secret
+        started = time.perf_counter()
+        request_id = f"{random.getrandbits(64):016x}"  # an identifier, not a secret
         scope.setdefault("state", {})["request_id"] = request_id
-        wanted = (*self._policy.of(scope["path"]), (b"x-request-id", request_id.encode()))
+        headers = (
+            *self._security_headers.for_path(scope["path"]),
+            (b"x-request-id", request_id.encode()),
+        )
         status = 0
 
-        async def told(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = added(message.get("headers", ()), wanted)
+                message["headers"] = with_defaults(message.get("headers", ()), headers)
             await send(message)
 
         try:
-            await self._inner(scope, receive, told)
+            await self._app(scope, receive, send_with_headers)
         finally:
-            self._tell(scope, status, time.perf_counter() - began, request_id)
+            self._record(scope, status, time.perf_counter() - started, request_id)
 
-    def _tell(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        """The log and the counts know the route's template, never the address itself."""
+    def _record(self, scope: Scope, status: int, duration_s: float, request_id: str) -> None:
+        """Log and count a request by its route template: a path may contain secret tokens."""
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = scope.get("path_template") or "unknown"
-        self._counts.add(method, route, status, seconds)
+        self._metrics.record(method, route, status, duration_s)
         quiet = route in ("/healthz", "/readyz", "/metrics") or route.startswith("/static")
-        tell = log.debug if quiet and status < 500 else log.info
-        tell(
+        write = log.debug if quiet and status < 500 else log.info
+        write(
             "request",
             method=method,
             route=route,
             status=status,
-            ms=round(seconds * 1000, 2),
+            ms=round(duration_s * 1000, 2),
             request_id=request_id,
         )

@@ -1,14 +1,14 @@
-"""How the price of a service is said, on every page alike."""
+"""The price of a service as text, shared by all pages."""
 
 from sigma.domain.catalogue.service import PriceKind, Service
-from sigma.texts import Words
+from sigma.texts import Translator
 
 
-def price_text(service: Service, words: Words) -> str:
-    """«1 500 ₽», «от 1 500 ₽», «по договорённости»."""
-    if service.price is PriceKind.AGREEMENT or service.amount is None:
-        return words.t("storefront.price_agreement")
-    money = words.money(service.amount, short=True)
-    if service.price is PriceKind.FROM:
-        return words.t("storefront.price_from", sum=money)
+def price_text(service: Service, translator: Translator) -> str:
+    """Return the price: «1 500 ₽», «от 1 500 ₽» or «по договорённости»."""
+    if service.price_kind is PriceKind.AGREEMENT or service.amount is None:
+        return translator.t("storefront.price_agreement")
+    money = translator.money(service.amount, short=True)
+    if service.price_kind is PriceKind.FROM:
+        return translator.t("storefront.price_from", sum=money)
     return money

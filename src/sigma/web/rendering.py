@@ -1,4 +1,4 @@
-"""Draws pages: one Jinja environment for every door, words of the request, names of built files."""
+"""Page rendering: the Jinja environment, the request language and URLs of built assets."""
 
 import functools
 import json
@@ -12,8 +12,8 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from markupsafe import Markup, escape
 
-from sigma.texts import LOCALES, Words
-from sigma.texts.formats import clock, iso
+from sigma.texts import LOCALES, Translator
+from sigma.texts.formats import rfc3339
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "sigma_lang"
@@ -22,124 +22,120 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class FrontEndMissingError(RuntimeError):
-    """The style sheet and scripts were not built; `make setup` builds them."""
+    """The style sheet and the scripts are not built; run `make setup`."""
 
 
 @functools.lru_cache(maxsize=2)
-def _manifest(built_at: int) -> dict[str, str]:
+def _manifest(mtime_ns: int) -> dict[str, str]:
     names: dict[str, str] = json.loads((STATIC / "manifest.json").read_text(encoding="utf-8"))
     return names
 
 
-def asset(name: str) -> str:
-    """The address of a built file: "app.css" → "/static/app-3F2A….css".
+def asset_url(name: str) -> str:
+    """Return the URL of a built file: "app.css" → "/static/app-3F2A….css".
 
-    Raises FrontEndMissingError.
+    Raises FrontEndMissingError when the front end has not been built.
     """
     try:
-        built_at = (
-            (STATIC / "manifest.json").stat().st_mtime_ns
-        )  # a rebuild shows without a restart
-        return f"/static/{_manifest(built_at)[name]}"
+        # The modification time is the cache key, so a rebuild is served without a restart.
+        mtime_ns = (STATIC / "manifest.json").stat().st_mtime_ns
+        return f"/static/{_manifest(mtime_ns)[name]}"
     except (FileNotFoundError, KeyError) as error:
         raise FrontEndMissingError(f"{name} is not built: run make setup") from error
 
 
 @functools.cache
-def environment() -> Environment:
-    """The one Jinja environment: everything is escaped, an unknown name is an error."""
-    made = Environment(
+def jinja_environment() -> Environment:
+    """Return the shared Jinja environment: autoescape is on, an unknown variable is an error."""
+    jinja = Environment(
         loader=PackageLoader("sigma.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["asset"] = asset
-    made.filters["iso"] = iso
-    made.filters["lines"] = lines
-    made.filters["dial"] = dial
-    made.filters["first_up"] = first_up
-    return made
+    jinja.globals["asset_url"] = asset_url
+    jinja.filters["iso"] = rfc3339
+    jinja.filters["line_breaks"] = line_breaks
+    jinja.filters["tel_number"] = tel_number
+    jinja.filters["capitalize_first"] = capitalize_first
+    return jinja
 
 
-def lines(text: str) -> Markup:
-    """Text that keeps its line breaks; everything in it is escaped."""
+def line_breaks(text: str) -> Markup:
+    """Replace line breaks with <br>; everything else is escaped."""
     return Markup("<br>").join(text.strip().splitlines())
 
 
-def first_up(text: str) -> str:
-    """A sentence that stood after a colon, on its own."""
+def capitalize_first(text: str) -> str:
+    """Return the text with its first letter in upper case; the rest is unchanged."""
     return text[:1].upper() + text[1:]
 
 
-def dial(phone: str) -> str:
-    """A phone as a tel: address wants it."""
+def tel_number(phone: str) -> str:
+    """Return a phone number for a tel: URL: digits and "+" only."""
     return re.sub(r"[^+\d]", "", phone)
 
 
-def speaking(words: Words) -> dict[str, Any]:
-    """What a template can say: `t`, `rich` (params may be markup), `money`, `date`, `phone`…"""
+def text_functions(translator: Translator) -> dict[str, Any]:
+    """Return the text functions of templates: `t`, `rich` (params may be markup), `money`…"""
 
     def rich(key: str, /, **params: Any) -> Markup:
-        shown = {name: words.show(value) for name, value in params.items()}
-        return escape(words.raw(key, params.get("n"))).format(**shown)
+        formatted = {name: translator.format_value(value) for name, value in params.items()}
+        return escape(translator.raw(key, params.get("n"))).format(**formatted)
 
     return {
-        "words": words,
-        "locale": words.locale,
-        "t": words.t,
+        "translator": translator,
+        "locale": translator.locale,
+        "t": translator.t,
         "rich": rich,
-        "plural": words.plural,
-        "money": words.money,
-        "number": words.number,
-        "date": words.date,
-        "datetime": words.datetime,
-        "clock": lambda moment: clock(moment, words.tz),
-        "ago": words.ago,
-        "phone": words.phone,
+        "plural": translator.plural,
+        "money": translator.money,
+        "number": translator.number,
+        "datetime": translator.datetime,
+        "phone": translator.phone,
     }
 
 
-def render(template: str, words: Words, **context: Any) -> str:
-    """The text of a template in the language of `words`."""
-    return environment().get_template(template).render(speaking(words) | context)
+def render(template: str, translator: Translator, **context: Any) -> str:
+    """Render a template to text in the language of the translator."""
+    return jinja_environment().get_template(template).render(text_functions(translator) | context)
 
 
-def page(
+def render_page(
     request: AnyRequest,
     template: str,
-    words: Words,
+    translator: Translator,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Response[str]:
-    """An HTML answer. The template also gets `path`, the address asked for."""
+    """Return an HTML response. The template also gets `path`, the path of the request."""
     return Response(
-        render(template, words, path=request.url.path, **context),
+        render(template, translator, path=request.url.path, **context),
         status_code=status,
         media_type=MediaType.HTML,
-        headers={"content-language": words.locale, **(headers or {})},
+        headers={"content-language": translator.locale, **(headers or {})},
     )
 
 
-def language(request: AnyRequest) -> str:
-    """The reader's language: `?lang=`, the cookie, what the browser clearly prefers, Russian."""
+def request_language(request: AnyRequest) -> str:
+    """Return "ru" or "en": from `?lang=`, then the cookie, then Accept-Language."""
     for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in LOCALES:
             return str(chosen)
-    return preferred(request.headers.get("accept-language", ""))
+    return preferred_language(request.headers.get("accept-language", ""))
 
 
-_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*")
+_LANGUAGE_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*")
 
 
-def preferred(header: str) -> str:
-    """ "en" when an Accept-Language header wants English and never Russian more; "ru" otherwise."""
+def preferred_language(header: str) -> str:
+    """ "en" if an Accept-Language header weighs English above Russian, else "ru"."""
     weights: dict[str, float] = {}
     for part in header.split(","):
-        if match := _RANGE.fullmatch(part):
+        if match := _LANGUAGE_RANGE.fullmatch(part):
             name = match[1].lower()
             weights[name] = max(weights.get(name, 0.0), float(match[2] or 1))
     return "en" if weights.get("en", 0.0) > weights.get("ru", 0.0) else "ru"

@@ -1,1 +1,1 @@
-"""A bank that speaks the wire format of YooKassa API v3, with a hosted card page."""
+"""A test bank with the YooKassa API v3 and a hosted card page."""

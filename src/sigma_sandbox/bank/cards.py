@@ -1,29 +1,29 @@
-"""The test cards and what each of them does. No other number is accepted anywhere in the sandbox.
+"""The test cards and their results. The sandbox accepts no other card number.
 
-Source: yookassa.ru/developers/payment-acceptance/testing-and-going-live/testing.
+Source: https://yookassa.ru/developers/payment-acceptance/testing-and-going-live/testing
 """
 
 import msgspec
 
-OK = "ok"
+SUCCESS = "ok"
 
 
 class ListedCard(msgspec.Struct, frozen=True):
-    """A card of the list. `reason` None: the money is taken; `three_ds`: a code is asked first."""
+    """A test card. `decline_reason` None: it pays. `has_three_ds`: a code is required first."""
 
     number: str
     brand: str
-    reason: str | None
-    three_ds: bool
+    decline_reason: str | None
+    has_three_ds: bool
 
     @property
-    def grouped(self) -> str:
-        """The number by fours, as on a card."""
+    def formatted_number(self) -> str:
+        """The number in groups of four digits, as printed on a card."""
         return " ".join(self.number[i : i + 4] for i in range(0, len(self.number), 4))
 
 
-class Card(msgspec.Struct, frozen=True):
-    """All that the bank remembers of a card. Never the number, never the CVC."""
+class MaskedCard(msgspec.Struct, frozen=True):
+    """The card data that the bank stores: never the full number, never the CVC."""
 
     first6: str
     last4: str
@@ -32,10 +32,10 @@ class Card(msgspec.Struct, frozen=True):
     expiry_year: str
 
 
-# Result, asks for 3-D Secure, then MasterCard, Visa, Mir.
-_TABLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
-    (OK, True, ("5555555555554477", "4793128161644804", "2200000000000004")),
-    (OK, False, ("5555555555554444", "4111111111111111", "2202474301322987")),
+# Result, whether 3-D Secure is required, numbers of MasterCard, Visa, Mir.
+_CARDS_BY_RESULT: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
+    (SUCCESS, True, ("5555555555554477", "4793128161644804", "2200000000000004")),
+    (SUCCESS, False, ("5555555555554444", "4111111111111111", "2202474301322987")),
     ("3d_secure_failed", True, ("5555555555554592", "4839665499603842", "2200000000000012")),
     ("call_issuer", False, ("5555555555554535", "4926946416239025", "2200000000000020")),
     ("card_expired", False, ("5555555555554543", "4141435412630840", "2200000000000038")),
@@ -51,19 +51,19 @@ _TABLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 )
 BRANDS = ("MasterCard", "Visa", "Mir")
 
-# One row per result, a card of each payment system in it.
-GROUPS: tuple[tuple[ListedCard, ...], ...] = tuple(
+# One group per result, with one card of each payment system.
+CARD_GROUPS: tuple[tuple[ListedCard, ...], ...] = tuple(
     tuple(
-        ListedCard(number, brand, None if result == OK else result, three_ds)
+        ListedCard(number, brand, None if result == SUCCESS else result, three_ds)
         for number, brand in zip(numbers, BRANDS, strict=False)
     )
-    for result, three_ds, numbers in _TABLE
+    for result, three_ds, numbers in _CARDS_BY_RESULT
 )
-TEST_CARDS = tuple(card for group in GROUPS for card in group)
-BY_NUMBER = {card.number: card for card in TEST_CARDS}
+TEST_CARDS = tuple(card for group in CARD_GROUPS for card in group)
+CARDS_BY_NUMBER = {card.number: card for card in TEST_CARDS}
 
-# Who refused, by reason; whatever is not here was refused by the payment network.
-_PARTIES = {
+# `cancellation_details.party` by reason; for other reasons it is "payment_network".
+_CANCELLATION_PARTIES = {
     "canceled_by_merchant": "merchant",
     "expired_on_confirmation": "yoo_money",
     "expired_on_capture": "yoo_money",
@@ -72,30 +72,24 @@ _PARTIES = {
     "internal_timeout": "yoo_money",
     "payment_method_restricted": "yoo_money",
 }
-DECLINE_REASONS = frozenset(
-    [
-        *(card.reason for card in TEST_CARDS if card.reason),
-        *("internal_timeout", "identification_required", "permission_revoked"),
-    ]
-)
 
 
-def party(reason: str) -> str:
-    """`cancellation_details.party` for a reason of a canceled payment."""
-    return _PARTIES.get(reason, "payment_network")
+def cancellation_party(reason: str) -> str:
+    """Return `cancellation_details.party` for the cancellation reason of a payment."""
+    return _CANCELLATION_PARTIES.get(reason, "payment_network")
 
 
-def luhn(number: str) -> bool:
-    """The check digit that every card number has."""
+def is_luhn_valid(number: str) -> bool:
+    """Return whether the check digit of a card number is valid (Luhn algorithm)."""
     total = 0
-    for place, char in enumerate(reversed(number)):
-        digit = int(char) * (2 if place % 2 else 1)
+    for index, char in enumerate(reversed(number)):
+        digit = int(char) * (2 if index % 2 else 1)
         total += digit - 9 if digit > 9 else digit
     return total % 10 == 0
 
 
-def brand_of(digits: str) -> str | None:
-    """The payment system by the first digits, or None while it is not clear."""
+def detect_brand(digits: str) -> str | None:
+    """Return the payment system by the first digits, or None if they match none."""
     if digits.startswith(("2200", "2201", "2202", "2203", "2204")):
         return "Mir"
     if digits.startswith("4"):
@@ -106,11 +100,11 @@ def brand_of(digits: str) -> str | None:
 
 
 def brand_name(brand: str, lang: str) -> str:
-    """The payment system's name for people."""
+    """Return the display name of a payment system in "ru" or "en"."""
     names = {"Mir": "Mir" if lang == "en" else "Мир", "MasterCard": "Mastercard"}
     return names.get(brand, brand)
 
 
-def remember(card: ListedCard, month: int, year: int) -> Card:
-    """What may be kept of a card."""
-    return Card(card.number[:6], card.number[-4:], card.brand, f"{month:02d}", str(year))
+def mask_card(card: ListedCard, month: int, year: int) -> MaskedCard:
+    """Return the card data that may be stored."""
+    return MaskedCard(card.number[:6], card.number[-4:], card.brand, f"{month:02d}", str(year))

@@ -1,7 +1,7 @@
-"""What a merchant's program asks for, read and checked. Pure; every refusal names its parameter.
+"""Parsing and validation of API request bodies. No I/O; every error names the faulty parameter.
 
-Limits: yookassa.ru/developers/api (description 128, metadata 16 keys of 32 with values of 512,
-return_url 2048, a card payment up to 350 000 RUB).
+Limits (https://yookassa.ru/developers/api): description 128 characters, metadata 16 keys of 32
+characters with values of 512, return_url 2048, a card payment 350 000 RUB.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -10,20 +10,24 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sigma_sandbox.bank.serializers import Refused, invalid, read_amount
+from sigma_sandbox import money
+from sigma_sandbox.bank.errors import ApiError, invalid_request
 from sigma_sandbox.bank.store import Json
 
-MAX_CARD_RUB = 350_000_00
-MAX_DESCRIPTION = 128
-MAX_RETURN_URL = 2048
+MAX_CARD_AMOUNT_MINOR = 350_000_00
+MAX_DESCRIPTION_LENGTH = 128
+MAX_RETURN_URL_LENGTH = 2048
 MAX_ITEMS = 100
 VAT_CODES = range(1, 13)
+CURRENCIES = frozenset(
+    ["RUB", "USD", "EUR", "BYN", "KZT", "UAH", "UZS", "TRY", "INR", "MDL", "AZN", "AMD"]
+)
 
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as asked, sums in minor units."""
+    """A validated POST /payments body; amounts in minor units."""
 
-    amount: int
+    amount_minor: int
     currency: str
     capture: bool
     return_url: str
@@ -34,124 +38,149 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None
 
 
-def new_payment(body: Json) -> NewPayment:
-    """Read POST /payments. Raises Refused."""
-    amount, currency = read_amount(body.get("amount"))
-    if currency == "RUB" and amount > MAX_CARD_RUB:
-        raise invalid("A card payment is at most 350000.00 RUB", "amount.value")
+def parse_payment(body: Json) -> NewPayment:
+    """Parse a POST /payments body. Raises ApiError."""
+    amount_minor, currency = parse_amount(body.get("amount"))
+    if currency == "RUB" and amount_minor > MAX_CARD_AMOUNT_MINOR:
+        raise invalid_request("A card payment is at most 350000.00 RUB", "amount.value")
     capture = body.get("capture", False)
     if not isinstance(capture, bool):
-        raise invalid("A boolean is expected", "capture")
+        raise invalid_request("A boolean is expected", "capture")
     if body.get("payment_method_id") or body.get("payment_token"):
-        raise invalid("Saved methods and tokens are not served here", "payment_method_id")
+        raise invalid_request("Saved methods and tokens are not supported", "payment_method_id")
     method = body.get("payment_method_data") or {"type": "bank_card"}
     if not isinstance(method, dict) or method.get("type") != "bank_card":
-        raise invalid("Only bank_card works in a test shop", "payment_method_data.type")
+        raise invalid_request(
+            "Only bank_card is supported in a test shop", "payment_method_data.type"
+        )
     if method.get("card"):
-        raise Refused(403, "forbidden", "Card data is entered on the bank's page only")
-    return_url, locale = _confirmation(body.get("confirmation"))
+        raise ApiError(403, "forbidden", "Card data is entered on the bank's page only")
+    return_url, locale = _parse_confirmation(body.get("confirmation"))
     return NewPayment(
-        amount=amount,
+        amount_minor=amount_minor,
         currency=currency,
         capture=capture,
         return_url=return_url,
         locale=locale,
-        description=description(body),
-        metadata=_metadata(body.get("metadata")),
-        receipt=receipt(body.get("receipt"), amount),
-        customer_id=_customer(body.get("merchant_customer_id")),
+        description=parse_description(body),
+        metadata=_parse_metadata(body.get("metadata")),
+        receipt=parse_receipt(body.get("receipt"), amount_minor),
+        customer_id=_parse_customer_id(body.get("merchant_customer_id")),
     )
 
 
-def description(body: Json) -> str | None:
-    """The description of a payment or a refund. Raises Refused."""
+def parse_amount(body: Any, parameter: str = "amount") -> tuple[int, str]:
+    """Parse an amount object to (minor units, currency).
+
+    Raises ApiError when it is missing, malformed, not positive or of an unknown currency.
+    """
+    if not isinstance(body, dict):
+        raise invalid_request("Amount is required", parameter)
+    value, currency = body.get("value"), body.get("currency")
+    minor = money.from_wire(value) if isinstance(value, str) else None
+    if minor is None:
+        raise invalid_request(
+            "A decimal string with two digits after the point is expected", f"{parameter}.value"
+        )
+    if minor <= 0:
+        raise invalid_request("Amount must be greater than zero", f"{parameter}.value")
+    if currency not in CURRENCIES:
+        raise invalid_request("Unknown currency", f"{parameter}.currency")
+    return minor, currency
+
+
+def parse_description(body: Json) -> str | None:
+    """Return the description of a payment or a refund, or None. Raises ApiError if too long."""
     text = body.get("description")
     if text is None:
         return None
-    if not isinstance(text, str) or len(text) > MAX_DESCRIPTION:
-        raise invalid(f"At most {MAX_DESCRIPTION} characters", "description")
+    if not isinstance(text, str) or len(text) > MAX_DESCRIPTION_LENGTH:
+        raise invalid_request(f"At most {MAX_DESCRIPTION_LENGTH} characters", "description")
     return text
 
 
-def _confirmation(said: Any) -> tuple[str, str | None]:
-    if not isinstance(said, dict):
-        raise invalid("Confirmation is required", "confirmation")
-    if said.get("type") != "redirect":
-        raise invalid("Only redirect is served here", "confirmation.type")
-    url = said.get("return_url")
+def _parse_confirmation(raw: Any) -> tuple[str, str | None]:
+    if not isinstance(raw, dict):
+        raise invalid_request("Confirmation is required", "confirmation")
+    if raw.get("type") != "redirect":
+        raise invalid_request("Only redirect is supported", "confirmation.type")
+    url = raw.get("return_url")
     if not isinstance(url, str) or not url:
-        raise invalid("Return URL is required", "confirmation.return_url")
-    if len(url) > MAX_RETURN_URL or not _is_web(url):
-        raise invalid("An http(s) address is expected", "confirmation.return_url")
-    locale = said.get("locale")
+        raise invalid_request("Return URL is required", "confirmation.return_url")
+    if len(url) > MAX_RETURN_URL_LENGTH or not _is_http_url(url):
+        raise invalid_request("An http(s) address is expected", "confirmation.return_url")
+    locale = raw.get("locale")
     if locale is not None and locale not in ("ru_RU", "en_US", "de_DE"):
-        raise invalid("Unknown locale", "confirmation.locale")
+        raise invalid_request("Unknown locale", "confirmation.locale")
     return url, locale
 
 
-def _is_web(url: str) -> bool:
+def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    clean = url.isprintable() and " " not in url
-    return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
+    is_printable = url.isprintable() and " " not in url
+    return is_printable and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _metadata(said: Any) -> dict[str, str]:
-    if said is None:
+def _parse_metadata(raw: Any) -> dict[str, str]:
+    if raw is None:
         return {}
-    if not isinstance(said, dict) or len(said) > 16:
-        raise invalid("At most 16 keys", "metadata")
-    for key, value in said.items():
+    if not isinstance(raw, dict) or len(raw) > 16:
+        raise invalid_request("At most 16 keys", "metadata")
+    for key, value in raw.items():
         if len(key) > 32:
-            raise invalid("A key is at most 32 characters", "metadata")
+            raise invalid_request("A key is at most 32 characters", "metadata")
         if len(str(value)) > 512:
-            raise invalid("A value is at most 512 characters", f"metadata.{key}")
-    return {key: str(value) for key, value in said.items() if value is not None}
+            raise invalid_request("A value is at most 512 characters", f"metadata.{key}")
+    return {key: str(value) for key, value in raw.items() if value is not None}
 
 
-def _customer(said: Any) -> str | None:
-    if said is not None and (not isinstance(said, str) or len(said) > 200):
-        raise invalid("At most 200 characters", "merchant_customer_id")
-    return said
+def _parse_customer_id(raw: Any) -> str | None:
+    if raw is not None and (not isinstance(raw, str) or len(raw) > 200):
+        raise invalid_request("At most 200 characters", "merchant_customer_id")
+    return raw
 
 
-def receipt(said: Any, amount: int | None, parameter: str = "receipt") -> Json | None:
-    """Check 54-FZ data: a customer, items, their sum against `amount` (minor units, if known).
+def parse_receipt(raw: Any, amount_minor: int | None, parameter: str = "receipt") -> Json | None:
+    """Validate receipt data of 54-FZ and return it unchanged, or None if absent.
 
-    Raises Refused.
+    `amount_minor` must equal the sum of the items; None skips this check.
+    Raises ApiError.
     """
-    if said is None:
+    if raw is None:
         return None
-    if not isinstance(said, dict):
-        raise invalid("An object is expected", parameter)
-    customer = said.get("customer") or said
+    if not isinstance(raw, dict):
+        raise invalid_request("An object is expected", parameter)
+    customer = raw.get("customer") or raw
     if not (customer.get("email") or customer.get("phone")):
-        raise invalid("E-mail or phone is required", f"{parameter}.customer")
-    items = said.get("items")
+        raise invalid_request("E-mail or phone is required", f"{parameter}.customer")
+    items = raw.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        raise invalid(f"From 1 to {MAX_ITEMS} items", f"{parameter}.items")
-    total = sum(_item(item, f"{parameter}.items[{n}]") for n, item in enumerate(items))
-    if amount is not None and total != amount:
-        raise invalid("The items do not add up to the amount", f"{parameter}.items")
-    return said
+        raise invalid_request(f"From 1 to {MAX_ITEMS} items", f"{parameter}.items")
+    total = sum(_item_total_minor(item, f"{parameter}.items[{n}]") for n, item in enumerate(items))
+    if amount_minor is not None and total != amount_minor:
+        raise invalid_request("The items do not add up to the amount", f"{parameter}.items")
+    return raw
 
 
-def _item(item: Any, where: str) -> Decimal:
-    """An item's total in minor units: quantity times the price of one."""
+def _item_total_minor(item: Any, parameter: str) -> Decimal:
+    """Return quantity times unit price, in minor units, rounded half to even."""
     if not isinstance(item, dict):
-        raise invalid("An object is expected", where)
+        raise invalid_request("An object is expected", parameter)
     name = item.get("description")
-    if not isinstance(name, str) or not 1 <= len(name) <= MAX_DESCRIPTION:
-        raise invalid(f"From 1 to {MAX_DESCRIPTION} characters", f"{where}.description")
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_DESCRIPTION_LENGTH:
+        raise invalid_request(
+            f"From 1 to {MAX_DESCRIPTION_LENGTH} characters", f"{parameter}.description"
+        )
     if item.get("vat_code") not in VAT_CODES:
-        raise invalid("A number from 1 to 12", f"{where}.vat_code")
+        raise invalid_request("A number from 1 to 12", f"{parameter}.vat_code")
     try:
         quantity = Decimal(str(item.get("quantity")))
     except InvalidOperation:
-        raise invalid("A number is expected", f"{where}.quantity") from None
+        raise invalid_request("A number is expected", f"{parameter}.quantity") from None
     if not quantity.is_finite() or quantity <= 0:
-        raise invalid("A number greater than zero is expected", f"{where}.quantity")
-    price, _ = read_amount(item.get("amount"), f"{where}.amount")
-    return (quantity * price).quantize(Decimal(1))
+        raise invalid_request("A number greater than zero is expected", f"{parameter}.quantity")
+    unit_price_minor, _ = parse_amount(item.get("amount"), f"{parameter}.amount")
+    return (quantity * unit_price_minor).quantize(Decimal(1))

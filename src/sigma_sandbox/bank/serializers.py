@@ -1,71 +1,45 @@
-"""The bank's objects as YooKassa API v3 writes them, and its refusals. Pure.
+"""JSON of the bank's objects in the format of YooKassa API v3. No I/O.
 
-Source: yookassa.ru/developers/api, checked with the official `yookassa` package.
+Source: https://yookassa.ru/developers/api; tests check it with the official `yookassa` package.
 """
-
-from typing import Any
 
 from sigma_sandbox import money, time_util
 from sigma_sandbox.bank.store import Json, Payment, Receipt, Refund
 
 BRAND_COUNTRY = {"Mir": "RU", "Visa": "US", "MasterCard": "US"}
-CURRENCIES = frozenset(
-    ["RUB", "USD", "EUR", "BYN", "KZT", "UAH", "UZS", "TRY", "INR", "MDL", "AZN", "AMD"]
-)
-RECEIPT_TAKES = time_util.SECOND
+RECEIPT_DELAY_US = time_util.SECOND_US
 
 
-class Refused(Exception):  # noqa: N818, it is an answer, not a fault
-    """The API says no: an HTTP status, a code, the parameter and words for a programmer."""
-
-    def __init__(self, status: int, code: str, description: str, parameter: str | None = None):
-        super().__init__(description)
-        self.status = status
-        self.code = code
-        self.description = description
-        self.parameter = parameter
+def amount_json(amount_minor: int, currency: str) -> Json:
+    """Return `{"value": "1500.00", "currency": "RUB"}` for 150000 minor units."""
+    return {"value": money.to_wire(amount_minor), "currency": currency}
 
 
-def invalid(description: str, parameter: str | None = None) -> Refused:
-    """400 invalid_request."""
-    return Refused(400, "invalid_request", description, parameter)
-
-
-def error_json(refused: Refused, error_id: str) -> Json:
-    """The error envelope."""
-    body: Json = {"type": "error", "id": error_id, "code": refused.code}
-    body["description"] = refused.description
-    if refused.parameter:
-        body["parameter"] = refused.parameter
-    return body
-
-
-def amount_json(minor: int, currency: str) -> Json:
-    """{"value": "1500.00", "currency": "RUB"}."""
-    return {"value": money.to_wire(minor), "currency": currency}
-
-
-def income(payment: Payment) -> int:
-    """The sum less the commission of 3.5 %, minor units; half a kopeck of commission rounds up."""
-    return payment.amount - (payment.amount * 35 + 500) // 1000
+def income_minor(payment: Payment) -> int:
+    """Return the amount minus the 3.5 % commission (rounded half up), in minor units."""
+    return payment.amount_minor - (payment.amount_minor * 35 + 500) // 1000
 
 
 def checkout_url(base_url: str, payment: Payment) -> str:
-    """Where the payer enters the card."""
+    """Return the URL of the hosted card page."""
     return f"{base_url}/bank/checkout/{payment.id}"
 
 
-def payment_json(payment: Payment, base_url: str, now: int) -> Json:
-    """A payment object; fields appear as its life goes on."""
+def payment_json(payment: Payment, base_url: str, now_us: int) -> Json:
+    """Return a payment object at the time `now_us` (UTC microseconds), as GET /payments/{id} does.
+
+    Fields that do not apply to the current status are absent.
+    """
     body: Json = {
         "id": payment.id,
         "status": payment.status,
-        "amount": amount_json(payment.amount, payment.currency),
-        "created_at": time_util.to_wire(payment.created_at),
+        "amount": amount_json(payment.amount_minor, payment.currency),
+        "created_at": time_util.to_wire(payment.created_at_us),
         "metadata": payment.metadata,
         "paid": payment.status in ("waiting_for_capture", "succeeded"),
         "recipient": {"account_id": payment.shop_id, "gateway_id": f"{payment.shop_id}1"},
-        "refundable": payment.status == "succeeded" and payment.refunded < payment.amount,
+        "refundable": payment.status == "succeeded"
+        and payment.refunded_minor < payment.amount_minor,
         "test": True,
     }
     if payment.description is not None:
@@ -79,31 +53,33 @@ def payment_json(payment: Payment, base_url: str, now: int) -> Json:
             "confirmation_url": checkout_url(base_url, payment),
         }
     if payment.card is not None:
-        body["payment_method"] = _method_json(payment)
-    if payment.status == "waiting_for_capture" and payment.hold_until is not None:
-        body["expires_at"] = time_util.to_wire(payment.hold_until)
+        body["payment_method"] = _payment_method_json(payment)
+    if payment.status == "waiting_for_capture" and payment.hold_until_us is not None:
+        body["expires_at"] = time_util.to_wire(payment.hold_until_us)
     if payment.rrn is not None:
         body["authorization_details"] = {
             "rrn": payment.rrn,
             "auth_code": payment.auth_code,
-            "three_d_secure": {"applied": payment.three_ds},
+            "three_d_secure": {"applied": payment.is_three_ds_passed},
         }
-    if payment.captured_at is not None:
-        body["captured_at"] = time_util.to_wire(payment.captured_at)
-        body["income_amount"] = amount_json(income(payment), payment.currency)
-        body["refunded_amount"] = amount_json(payment.refunded, payment.currency)
+    if payment.captured_at_us is not None:
+        body["captured_at"] = time_util.to_wire(payment.captured_at_us)
+        body["income_amount"] = amount_json(income_minor(payment), payment.currency)
+        body["refunded_amount"] = amount_json(payment.refunded_minor, payment.currency)
     if payment.cancel_reason is not None:
         body["cancellation_details"] = {
             "party": payment.cancel_party,
             "reason": payment.cancel_reason,
         }
     if payment.receipt is not None:
-        done_at = payment.captured_at and payment.captured_at + RECEIPT_TAKES
-        body["receipt_registration"] = _registration(payment.status, done_at, now)
+        registered_at_us = payment.captured_at_us and payment.captured_at_us + RECEIPT_DELAY_US
+        body["receipt_registration"] = _registration_status(
+            payment.status, registered_at_us, now_us
+        )
     return body
 
 
-def _method_json(payment: Payment) -> Json:
+def _payment_method_json(payment: Payment) -> Json:
     card = payment.card
     assert card is not None
     return {
@@ -123,19 +99,19 @@ def _method_json(payment: Payment) -> Json:
     }
 
 
-def _registration(status: str, done_at: int | None, now: int) -> str:
+def _registration_status(status: str, registered_at_us: int | None, now_us: int) -> str:
     if status == "canceled":
         return "canceled"
-    return "succeeded" if done_at is not None and now >= done_at else "pending"
+    return "succeeded" if registered_at_us is not None and now_us >= registered_at_us else "pending"
 
 
-def refund_json(refund: Refund, now: int) -> Json:
-    """A refund object."""
+def refund_json(refund: Refund, now_us: int) -> Json:
+    """Return a refund object at the time `now_us` (UTC microseconds)."""
     body: Json = {
         "id": refund.id,
         "status": refund.status,
-        "amount": amount_json(refund.amount, refund.currency),
-        "created_at": time_util.to_wire(refund.created_at),
+        "amount": amount_json(refund.amount_minor, refund.currency),
+        "created_at": time_util.to_wire(refund.created_at_us),
         "payment_id": refund.payment_id,
     }
     if refund.description is not None:
@@ -143,18 +119,22 @@ def refund_json(refund: Refund, now: int) -> Json:
     if refund.cancel_reason is not None:
         body["cancellation_details"] = {"party": "refund_network", "reason": refund.cancel_reason}
     if refund.receipt is not None:
-        done_at = refund.created_at + RECEIPT_TAKES if refund.status == "succeeded" else None
-        body["receipt_registration"] = _registration(refund.status, done_at, now)
+        is_done = refund.status == "succeeded"
+        registered_at_us = refund.created_at_us + RECEIPT_DELAY_US if is_done else None
+        body["receipt_registration"] = _registration_status(refund.status, registered_at_us, now_us)
     return body
 
 
-def receipt_json(receipt: Receipt, now: int) -> Json:
-    """A receipt object; the fiscal fields appear once it is registered."""
+def receipt_json(receipt: Receipt, now_us: int) -> Json:
+    """Return a receipt object at the time `now_us` (UTC microseconds).
+
+    The fiscal fields are present once the receipt is registered.
+    """
     body: Json = {
         "id": receipt.id,
         "type": receipt.type,
         "payment_id": receipt.payment_id,
-        "status": "succeeded" if now >= receipt.registers_at else "pending",
+        "status": "succeeded" if now_us >= receipt.registered_at_us else "pending",
         "items": receipt.body.get("items", []),
         "settlements": receipt.body.get("settlements", []),
     }
@@ -167,24 +147,7 @@ def receipt_json(receipt: Receipt, now: int) -> Json:
             "fiscal_document_number": str(1000 + receipt.number),
             "fiscal_storage_number": "9999078900000001",
             "fiscal_attribute": str(2_654_435_761 * receipt.number % 4_294_967_296).zfill(10),
-            "registered_at": time_util.to_wire(receipt.registers_at),
+            "registered_at": time_util.to_wire(receipt.registered_at_us),
             "fiscal_provider_id": f"sandbox-{receipt.number}",
         }
     return body
-
-
-def read_amount(body: Any, parameter: str = "amount") -> tuple[int, str]:
-    """A sum that was sent, as minor units and currency. Raises Refused."""
-    if not isinstance(body, dict):
-        raise invalid("Amount is required", parameter)
-    value, currency = body.get("value"), body.get("currency")
-    minor = money.from_wire(value) if isinstance(value, str) else None
-    if minor is None:
-        raise invalid(
-            "A decimal string with two digits after the point is expected", f"{parameter}.value"
-        )
-    if minor <= 0:
-        raise invalid("Amount must be greater than zero", f"{parameter}.value")
-    if currency not in CURRENCIES:
-        raise invalid("Unknown currency", f"{parameter}.currency")
-    return minor, currency

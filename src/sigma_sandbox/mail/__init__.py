@@ -1,1 +1,1 @@
-"""A mailbox that takes every letter over real SMTP and shows it."""
+"""A mail server that accepts every email over SMTP and shows it on a page."""

@@ -1,4 +1,4 @@
-"""The letters: raw as they came, parsed when they are looked at."""
+"""Received emails: stored raw, parsed when they are read."""
 
 import base64
 import re
@@ -10,24 +10,24 @@ from typing import Any
 import msgspec
 
 from sigma_sandbox import time_util
-from sigma_sandbox.persistence import Vault
+from sigma_sandbox.persistence import ObjectStore
 
 Json = dict[str, Any]
-MAX_LETTERS = 5000
+MAX_EMAILS = 5000
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """One accepted letter with its envelope. `received_at` is UTC microseconds."""
+class Email(msgspec.Struct, frozen=True, kw_only=True):
+    """A received email: SMTP envelope and raw message. `received_at_us` is in UTC microseconds."""
 
     id: str
     sender: str
     recipients: list[str]
-    received_at: int
+    received_at_us: int
     raw: bytes
 
 
-class Part(msgspec.Struct, frozen=True):
-    """An attachment or an inline picture."""
+class MimePart(msgspec.Struct, frozen=True):
+    """An attachment or an inline image. `content_id` has no angle brackets."""
 
     name: str
     content_type: str
@@ -36,59 +36,59 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Mailbox:
-    """All letters, newest last, written through to the vault."""
+    """All emails, oldest first, written through to the object store."""
 
-    def __init__(self, vault: Vault, clock: time_util.Clock) -> None:
-        self._vault = vault
+    def __init__(self, object_store: ObjectStore, clock: time_util.Clock) -> None:
+        self._object_store = object_store
         self._clock = clock
-        self.letters = {letter.id: letter for letter in vault.load(Letter)}
+        self.emails = {email.id: email for email in object_store.list_all(Email)}
 
-    def accept(self, sender: str, recipients: list[str], raw: bytes) -> Letter:
-        """Keep a letter."""
-        letter = Letter(
+    def accept(self, sender: str, recipients: list[str], raw: bytes) -> Email:
+        """Store an email; above MAX_EMAILS the oldest one is deleted."""
+        email = Email(
             id=f"{self._clock():x}{secrets.token_hex(3)}",
             sender=sender,
             recipients=recipients,
-            received_at=self._clock(),
+            received_at_us=self._clock(),
             raw=raw,
         )
-        self.letters[letter.id] = letter
-        self._vault.put(letter.id, letter)
-        if len(self.letters) > MAX_LETTERS:
-            oldest = next(iter(self.letters))
-            del self.letters[oldest]
-            self._vault.forget(Letter, oldest)
-        return letter
+        self.emails[email.id] = email
+        self._object_store.put(email.id, email)
+        if len(self.emails) > MAX_EMAILS:
+            oldest = next(iter(self.emails))
+            del self.emails[oldest]
+            self._object_store.delete(Email, oldest)
+        return email
 
-    def newest(self, to: str | None = None) -> list[Letter]:
-        """Letters, newest first; `to` keeps those sent to this address."""
-        wanted = to.casefold() if to else None
+    def list_newest(self, to: str | None = None) -> list[Email]:
+        """Return emails, newest first; `to` selects one recipient address (case-insensitive)."""
+        address = to.casefold() if to else None
         return [
-            letter
-            for letter in reversed(self.letters.values())
-            if wanted is None or any(wanted == one.casefold() for one in letter.recipients)
+            email
+            for email in reversed(self.emails.values())
+            if address is None or any(address == r.casefold() for r in email.recipients)
         ]
 
     def clear(self) -> None:
-        """Throw everything away."""
-        self.letters.clear()
-        self._vault.forget(Letter)
+        """Delete all emails."""
+        self.emails.clear()
+        self._object_store.delete(Email)
 
 
-def parse(letter: Letter) -> EmailMessage:
-    """The letter as the standard library reads it."""
-    message = message_from_bytes(letter.raw, policy=policy.default)
+def parse(email: Email) -> EmailMessage:
+    """Parse the raw bytes with the standard library."""
+    message = message_from_bytes(email.raw, policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 
 
 def subject(message: EmailMessage) -> str:
-    """The decoded subject, possibly empty."""
+    """Return the decoded subject, possibly empty."""
     return str(message.get("subject", ""))
 
 
 def body(message: EmailMessage, kind: str) -> str | None:
-    """The letter's text ("plain") or HTML ("html"), or None."""
+    """Return the body of subtype "plain" or "html", or None if the email has none."""
     part = message.get_body((kind,))
     if part is None:
         return None
@@ -99,28 +99,28 @@ def body(message: EmailMessage, kind: str) -> str | None:
         return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else None
 
 
-def parts(message: EmailMessage) -> list[Part]:
-    """Attachments and inline pictures: every leaf that is neither the text nor the HTML."""
+def parts(message: EmailMessage) -> list[MimePart]:
+    """Return attachments and inline images: every leaf part except the text and HTML bodies."""
     bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
-    found = []
+    result = []
     for n, part in enumerate(message.walk()):
-        if part.is_multipart() or any(part is one for one in bodies):
+        if part.is_multipart() or any(part is chosen for chosen in bodies):
             continue
         content = part.get_payload(decode=True)
         name = part.get_filename() or f"part-{n}"
         content_id = (part.get("content-id") or "").strip().strip("<>") or None
         if isinstance(content, bytes):
-            found.append(Part(name, part.get_content_type(), content, content_id))
-    return found
+            result.append(MimePart(name, part.get_content_type(), content, content_id))
+    return result
 
 
-def html_with_pictures(message: EmailMessage) -> str:
-    """The HTML body with its own pictures (cid:) put inside: it needs nothing from outside."""
+def html_with_inline_images(message: EmailMessage) -> str:
+    """Return the HTML body with `cid:` images replaced by data URLs, so that it loads nothing."""
     html = body(message, "html") or ""
-    pictures = {p.content_id: p for p in parts(message) if p.content_id}
+    images = {p.content_id: p for p in parts(message) if p.content_id}
 
     def inline(match: re.Match[str]) -> str:
-        part = pictures.get(match.group(1))
+        part = images.get(match.group(1))
         if part is None:
             return match.group(0)
         return f"data:{part.content_type};base64,{base64.b64encode(part.content).decode()}"
@@ -128,15 +128,15 @@ def html_with_pictures(message: EmailMessage) -> str:
     return re.sub(r"cid:([^\"'\s)>]+)", inline, html)
 
 
-def letter_json(letter: Letter, base_url: str) -> Json:
-    """A letter for programs."""
-    message = parse(letter)
+def email_json(email: Email, base_url: str) -> Json:
+    """Return an email as the JSON of `/mail/api/messages`."""
+    message = parse(email)
     return {
-        "id": letter.id,
-        "from": letter.sender,
-        "to": letter.recipients,
+        "id": email.id,
+        "from": email.sender,
+        "to": email.recipients,
         "subject": subject(message),
-        "received_at": time_util.to_wire(letter.received_at),
+        "received_at": time_util.to_wire(email.received_at_us),
         "text": body(message, "plain"),
         "html": body(message, "html"),
         "headers": {name: str(value) for name, value in message.items()},
@@ -145,7 +145,7 @@ def letter_json(letter: Letter, base_url: str) -> Json:
                 "name": part.name,
                 "content_type": part.content_type,
                 "size": len(part.content),
-                "url": f"{base_url}/mail/{letter.id}/parts/{n}",
+                "url": f"{base_url}/mail/{email.id}/parts/{n}",
             }
             for n, part in enumerate(parts(message))
         ],

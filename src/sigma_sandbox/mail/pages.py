@@ -1,4 +1,4 @@
-"""The inbox for people (`/mail/`) and for programs (`/mail/api/messages`)."""
+"""Handlers under `/mail`: HTML pages, and JSON under `/mail/api/messages`."""
 
 from urllib.parse import quote
 
@@ -6,98 +6,99 @@ from litestar import Response, delete, get
 from litestar.params import FromPath
 
 from sigma_sandbox.mail import mailbox as mail
-from sigma_sandbox.mail.mailbox import Letter, Mailbox
-from sigma_sandbox.responses import Asked, json_response, missing, page
+from sigma_sandbox.mail.mailbox import Email, Mailbox
+from sigma_sandbox.responses import AnyRequest, json_response, not_found_page, render_page
 
-# The letter is somebody else's HTML: no scripts, no loads, an origin of its own.
-LETTER_POLICY = (
+# The HTML of an email is untrusted: no scripts, no requests, an opaque origin (CSP sandbox).
+EMAIL_BODY_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "img-src data:; style-src 'unsafe-inline'; font-src data:"
 )
-# Types a browser may show in place without running anything of theirs; the rest is downloaded.
-SHOWN_IN_PLACE = frozenset(
+# Types that a browser displays without running active content; others are downloaded.
+INLINE_CONTENT_TYPES = frozenset(
     ["application/pdf", "image/png", "image/jpeg", "image/gif", "text/plain"]
 )
 
 
-def file_size(size: int) -> str:
-    """Bytes for people: "8 Б", "12,5 КБ"."""
-    if size < 1024:
-        return f"{size}\u00a0Б"
-    return f"{size / 1024:.1f}\u00a0КБ".replace(".", ",")
+def format_size(size_bytes: int) -> str:
+    """Format a number of bytes: "8 Б", "12,5 КБ"."""
+    if size_bytes < 1024:
+        return f"{size_bytes}\u00a0Б"
+    return f"{size_bytes / 1024:.1f}\u00a0КБ".replace(".", ",")
 
 
-def _box(request: Asked) -> Mailbox:
-    box = request.app.state["mail"]
-    assert isinstance(box, Mailbox)
-    return box
+def _mailbox(request: AnyRequest) -> Mailbox:
+    mailbox = request.app.state["mailbox"]
+    assert isinstance(mailbox, Mailbox)
+    return mailbox
 
 
-def _base_url(request: Asked) -> str:
+def _base_url(request: AnyRequest) -> str:
     return str(request.app.state["base_url"])
 
 
 @get("/api/messages")
-async def messages(request: Asked) -> Response[bytes]:
-    """Letters as JSON, newest first; `?to=` keeps one recipient's."""
-    letters = _box(request).newest(request.query_params.get("to"))
-    return json_response([mail.letter_json(one, _base_url(request)) for one in letters])
+async def list_messages(request: AnyRequest) -> Response[bytes]:
+    """Return emails as JSON, newest first; `?to=` selects one recipient."""
+    emails = _mailbox(request).list_newest(request.query_params.get("to"))
+    return json_response([mail.email_json(email, _base_url(request)) for email in emails])
 
 
-@get("/api/messages/{letter_id:str}")
-async def message(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
-    """One letter as JSON."""
-    letter = _box(request).letters.get(letter_id)
-    if letter is None:
+@get("/api/messages/{email_id:str}")
+async def get_message(request: AnyRequest, email_id: FromPath[str]) -> Response[bytes]:
+    """Return one email as JSON."""
+    email = _mailbox(request).emails.get(email_id)
+    if email is None:
         return json_response({"type": "error", "code": "not_found"}, 404)
-    return json_response(mail.letter_json(letter, _base_url(request)))
+    return json_response(mail.email_json(email, _base_url(request)))
 
 
 @delete("/api/messages", status_code=204)
-async def clear(request: Asked) -> None:
-    """Throw all letters away."""
-    _box(request).clear()
+async def delete_messages(request: AnyRequest) -> None:
+    """Delete all emails."""
+    _mailbox(request).clear()
 
 
 @get("/")
-async def inbox(request: Asked) -> Response[bytes]:
-    """The list of letters."""
+async def show_inbox(request: AnyRequest) -> Response[bytes]:
+    """Show the newest 200 emails; `?to=` selects one recipient."""
     to = request.query_params.get("to", "").strip()
-    rows = [(one, mail.parse(one)) for one in _box(request).newest(to or None)[:200]]
-    letters = [
+    newest = _mailbox(request).list_newest(to or None)[:200]
+    parsed_emails = [(email, mail.parse(email)) for email in newest]
+    rows = [
         {
-            "id": letter.id,
-            "to": ", ".join(letter.recipients),
+            "id": email.id,
+            "to": ", ".join(email.recipients),
             "subject": mail.subject(parsed),
-            "at": letter.received_at,
+            "received_at_us": email.received_at_us,
             "files": sum(part.content_id is None for part in mail.parts(parsed)),
         }
-        for letter, parsed in rows
+        for email, parsed in parsed_emails
     ]
-    return page(request, "inbox.html", letters=letters, to=to)
+    return render_page(request, "inbox.html", emails=rows, to=to)
 
 
-@get("/{letter_id:str}")
-async def show(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
-    """One letter: envelope, HTML or text, attachments."""
-    letter = _box(request).letters.get(letter_id)
-    if letter is None:
-        return missing(request)
-    parsed = mail.parse(letter)
+@get("/{email_id:str}")
+async def show_email(request: AnyRequest, email_id: FromPath[str]) -> Response[bytes]:
+    """Show one email; `?view=` is html, text or headers."""
+    email = _mailbox(request).emails.get(email_id)
+    if email is None:
+        return not_found_page(request)
+    parsed = mail.parse(email)
     html = mail.body(parsed, "html")
     text = mail.body(parsed, "plain")
     view = request.query_params.get("view") or ("html" if html is not None else "text")
     files = [
-        {"n": n, "name": part.name, "size": file_size(len(part.content))}
+        {"n": n, "name": part.name, "size": format_size(len(part.content))}
         for n, part in enumerate(mail.parts(parsed))
-        if html is None or part.content_id is None  # pictures are seen in their place
+        if html is None or part.content_id is None  # inline images are shown in the HTML
     ]
-    return page(
+    return render_page(
         request,
-        "letter.html",
-        letter=letter,
+        "email.html",
+        email=email,
         subject=mail.subject(parsed),
-        author=str(parsed.get("from", letter.sender)),
+        author=str(parsed.get("from", email.sender)),
         text=text,
         has_html=html is not None,
         view=view,
@@ -106,35 +107,35 @@ async def show(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
     )
 
 
-@get("/{letter_id:str}/body")
-async def letter_body(request: Asked, letter_id: FromPath[str]) -> Response[bytes]:
-    """The letter's HTML, harmless, for the frame."""
-    letter = _box(request).letters.get(letter_id)
-    if letter is None:
-        return missing(request)
-    html = mail.html_with_pictures(mail.parse(letter))
+@get("/{email_id:str}/body")
+async def email_body(request: AnyRequest, email_id: FromPath[str]) -> Response[bytes]:
+    """Return the HTML body for the iframe, under a policy that blocks scripts and requests."""
+    email = _mailbox(request).emails.get(email_id)
+    if email is None:
+        return not_found_page(request)
+    html = mail.html_with_inline_images(mail.parse(email))
     return Response(
         f'<base target="_blank">{html}'.encode(),
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": LETTER_POLICY, "X-Content-Type-Options": "nosniff"},
+        headers={"Content-Security-Policy": EMAIL_BODY_POLICY, "X-Content-Type-Options": "nosniff"},
     )
 
 
-@get("/{letter_id:str}/parts/{number:int}")
-async def letter_part(
-    request: Asked, letter_id: FromPath[str], number: FromPath[int]
+@get("/{email_id:str}/parts/{number:int}")
+async def email_part(
+    request: AnyRequest, email_id: FromPath[str], number: FromPath[int]
 ) -> Response[bytes]:
-    """An attachment."""
-    letter: Letter | None = _box(request).letters.get(letter_id)
-    parts = mail.parts(mail.parse(letter)) if letter else []
+    """Return an attachment by its index; `?download` always downloads it."""
+    email: Email | None = _mailbox(request).emails.get(email_id)
+    parts = mail.parts(mail.parse(email)) if email else []
     if not 0 <= number < len(parts):
-        return missing(request)
+        return not_found_page(request)
     part = parts[number]
-    shown = part.content_type in SHOWN_IN_PLACE
-    disposition = "inline" if shown and "download" not in request.query_params else "attachment"
+    is_inline = part.content_type in INLINE_CONTENT_TYPES
+    disposition = "inline" if is_inline and "download" not in request.query_params else "attachment"
     return Response(
         part.content,
-        media_type=part.content_type if shown else "application/octet-stream",
+        media_type=part.content_type if is_inline else "application/octet-stream",
         headers={
             "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(part.name)}",
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -143,4 +144,12 @@ async def letter_part(
     )
 
 
-HANDLERS = [messages, message, clear, inbox, show, letter_body, letter_part]
+HANDLERS = [
+    list_messages,
+    get_message,
+    delete_messages,
+    show_inbox,
+    show_email,
+    email_body,
+    email_part,
+]

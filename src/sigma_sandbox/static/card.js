@@ -1,47 +1,47 @@
-// Comfort on the card page: groups of four, the payment system's name, the slash, test cards by a tap.
-// Everything is checked by the server; without this file the page works the same.
+// The card page with JavaScript: groups of four digits, the payment system, the slash, test cards.
+// The server checks everything; without this file the page works the same.
 (() => {
   const number = document.getElementById("number");
   const expiry = document.getElementById("expiry");
   const csc = document.getElementById("csc");
   const brand = document.getElementById("brand");
-  const english = document.documentElement.lang === "en";
+  const isEnglish = document.documentElement.lang === "en";
   const brands = [
-    [/^220[0-4]/, english ? "Mir" : "Мир"],
+    [/^220[0-4]/, isEnglish ? "Mir" : "Мир"],
     [/^4/, "Visa"],
     [/^5[1-5]/, "Mastercard"],
   ];
 
   const digits = (text) => text.replace(/\D/g, "");
 
-  // Rewrites the field and keeps the caret after the same digit.
-  const rewrite = (field, format) => {
-    const before = digits(field.value.slice(0, field.selectionStart)).length;
+  // Reformat a field; the caret stays after the same digit.
+  const reformat = (field, format) => {
+    const digitsBefore = digits(field.value.slice(0, field.selectionStart)).length;
     const text = format(digits(field.value));
     if (text === field.value) return;
     field.value = text;
-    let place = 0;
-    for (let seen = 0; place < text.length && seen < before; place += 1) {
-      if (/\d/.test(text[place])) seen += 1;
+    let caret = 0;
+    for (let count = 0; caret < text.length && count < digitsBefore; caret += 1) {
+      if (/\d/.test(text[caret])) count += 1;
     }
-    if (before === digits(text).length) place = text.length;
-    field.setSelectionRange(place, place);
+    if (digitsBefore === digits(text).length) caret = text.length;
+    field.setSelectionRange(caret, caret);
   };
 
   const showBrand = () => {
-    const found = brands.find(([prefix]) => prefix.test(digits(number.value)));
-    brand.textContent = found ? found[1] : "";
-    brand.hidden = !found;
+    const match = brands.find(([prefix]) => prefix.test(digits(number.value)));
+    brand.textContent = match ? match[1] : "";
+    brand.hidden = !match;
   };
 
   const formatNumber = () => {
-    rewrite(number, (text) => text.slice(0, 19).replace(/(\d{4})(?=\d)/g, "$1 "));
+    reformat(number, (text) => text.slice(0, 19).replace(/(\d{4})(?=\d)/g, "$1 "));
     showBrand();
   };
 
   const formatExpiry = (event) => {
     if (event && event.inputType === "deleteContentBackward") return;
-    rewrite(expiry, (text) => {
+    reformat(expiry, (text) => {
       const padded = /^[2-9]/.test(text) ? `0${text}` : text;
       const year = padded.length === 6 ? padded.slice(4) : padded.slice(2, 4);
       return padded.length < 2 ? padded : `${padded.slice(0, 2)}/${year}`;
@@ -51,7 +51,7 @@
 
   number.addEventListener("input", formatNumber);
   expiry.addEventListener("input", formatExpiry);
-  csc.addEventListener("input", () => rewrite(csc, (text) => text.slice(0, 3)));
+  csc.addEventListener("input", () => reformat(csc, (text) => text.slice(0, 3)));
 
   document.getElementById("test-cards").addEventListener("click", (event) => {
     const button = event.target.closest("button[data-number]");
@@ -65,8 +65,8 @@
   });
 
   formatNumber();
-  const wrong = document.querySelector("[aria-invalid]");
-  if (wrong) wrong.focus();
+  const invalidField = document.querySelector("[aria-invalid]");
+  if (invalidField) invalidField.focus();
 
   document.querySelector("form.card-form").addEventListener("submit", (event) => {
     const button = event.currentTarget.querySelector("button.primary");

@@ -1,5 +1,5 @@
-// Comfort in the client's view: a dialog that refreshes itself, buttons without leaving the page, copying.
-// Without this file everything works by forms and reloading.
+// The client's pages with JavaScript: a conversation that updates itself, buttons without a reload,
+// copying. Without this file everything works by forms and reloading.
 (() => {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", async () => {
@@ -8,11 +8,11 @@
       try {
         await navigator.clipboard.writeText(field.value);
       } catch {
-        document.execCommand("copy"); // an address without TLS has no clipboard of its own
+        document.execCommand("copy"); // the clipboard API exists only on https and localhost
       }
-      const word = button.textContent;
+      const label = button.textContent;
       button.textContent = "Скопировано";
-      setTimeout(() => { button.textContent = word; }, 2000);
+      setTimeout(() => { button.textContent = label; }, 2000);
     });
   }
 
@@ -24,103 +24,104 @@
   const scroll = document.getElementById("scroll");
   const composer = document.getElementById("composer");
   const text = document.getElementById("text");
-  let mark = feed.dataset.mark;
   const side = document.getElementById("side");
   const typing = document.getElementById("typing");
-  let hiding = 0;
-  let quieting = 0;
-  const drawn = new Map([[under, under.innerHTML], [side, side.innerHTML]]);
+  const renderedHtml = new Map([[under, under.innerHTML], [side, side.innerHTML]]);
+  let version = feed.dataset.version;
+  let snackTimer = 0;
+  let typingTimer = 0;
 
-  const say = (words, link) => {
-    const line = document.createElement("p");
+  const showSnack = (message, link) => {
+    const paragraph = document.createElement("p");
     if (link) {
-      const a = Object.assign(document.createElement("a"), { href: link, target: "_blank", rel: "noopener" });
-      a.textContent = "Открыть ссылку";
-      line.append(a);
+      const anchor = Object.assign(document.createElement("a"), { href: link, target: "_blank", rel: "noopener" });
+      anchor.textContent = "Открыть ссылку";
+      paragraph.append(anchor);
     } else {
-      line.textContent = words;
+      paragraph.textContent = message;
     }
-    snack.replaceChildren(line);
-    clearTimeout(hiding);
-    hiding = setTimeout(() => snack.replaceChildren(), link ? 30000 : 8000);
+    snack.replaceChildren(paragraph);
+    clearTimeout(snackTimer);
+    snackTimer = setTimeout(() => snack.replaceChildren(), link ? 30000 : 8000);
   };
 
-  // Only what changed is replaced, so a focused button and a selected text stay where they are.
-  const patch = (list, fresh) => {
-    const known = new Map([...list.children].map((one) => [one.id, one]));
-    let place = null;
-    for (const one of [...fresh.children]) {
-      const old = known.get(one.id);
-      known.delete(one.id);
-      const kept = old && old.outerHTML === one.outerHTML ? old : one;
-      if (old && kept !== old) old.replaceWith(kept);
-      else if (!old) place ? place.after(kept) : list.prepend(kept);
-      place = kept;
+  // Replace only the elements that changed: a focused button and selected text are not lost.
+  const patchList = (list, newList) => {
+    const oldById = new Map([...list.children].map((element) => [element.id, element]));
+    let previous = null;
+    for (const element of [...newList.children]) {
+      const old = oldById.get(element.id);
+      oldById.delete(element.id);
+      const current = old && old.outerHTML === element.outerHTML ? old : element;
+      if (old && current !== old) old.replaceWith(current);
+      else if (!old) previous ? previous.after(current) : list.prepend(current);
+      previous = current;
     }
-    known.forEach((one) => one.remove());
+    oldById.forEach((element) => element.remove());
   };
 
-  // Compared as the browser writes it; what a person folded stays folded.
-  const redraw = (place, html) => {
-    const fresh = document.createElement("template");
-    fresh.innerHTML = html;
-    if (fresh.innerHTML.trim() === drawn.get(place).trim()) return;
-    drawn.set(place, fresh.innerHTML);
-    place.innerHTML = html;
+  // Compare the HTML as the browser serializes it. An unchanged <details> stays open or closed.
+  const replaceHtml = (container, html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    if (template.innerHTML.trim() === renderedHtml.get(container).trim()) return;
+    renderedHtml.set(container, template.innerHTML);
+    container.innerHTML = html;
   };
 
-  const show = (answer) => {
-    mark = answer.mark;
-    const fresh = document.createElement("template");
-    fresh.innerHTML = answer.feed;
-    const atEnd = scroll.scrollTop > -80;
+  const showFragments = (fragments) => {
+    version = fragments.version;
+    const template = document.createElement("template");
+    template.innerHTML = fragments.feed;
+    const isAtEnd = scroll.scrollTop > -80;
     feed.querySelector("#hello")?.remove();
-    const list = fresh.content.querySelector("ol");
-    patch(feed.querySelector("ol"), list);
-    redraw(under, answer.under);
-    redraw(side, answer.side);
-    typing.hidden = !answer.typing;
-    clearTimeout(quieting);
-    quieting = setTimeout(() => { typing.hidden = true; }, 10000);
-    if (atEnd) scroll.scrollTop = 0;
+    patchList(feed.querySelector("ol"), template.content.querySelector("ol"));
+    replaceHtml(under, fragments.under);
+    replaceHtml(side, fragments.side);
+    typing.hidden = !fragments.typing;
+    clearTimeout(typingTimer);
+    typingTimer = setTimeout(() => { typing.hidden = true; }, 10000);
+    if (isAtEnd) scroll.scrollTop = 0;
   };
 
-  const wait = (ms) => new Promise((done) => { setTimeout(done, ms); });
+  const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
-  const follow = async () => {
+  const pollFeed = async () => {
     for (;;) {
       try {
-        const said = await fetch(`${chat.dataset.feed}?mark=${encodeURIComponent(mark)}`);
-        if (said.status === 200) show(await said.json());
-        else if (said.status !== 204) await wait(3000);
+        const response = await fetch(`${chat.dataset.feed}?version=${encodeURIComponent(version)}`);
+        if (response.status === 200) showFragments(await response.json());
+        else if (response.status !== 204) await sleep(3000);
       } catch {
-        await wait(3000);
+        await sleep(3000);
       }
-      // What nobody looks at is not read.
-      while (document.hidden) await wait(300);
+      // A poll marks messages as read: a hidden page must not poll.
+      while (document.hidden) await sleep(300);
     }
   };
 
-  // A pressed button waits for the community's word, as long as VK lets it.
-  const answered = async (answer) => {
-    while (answer.wait) answer = await (await fetch(`${chat.dataset.press}/${answer.wait}`)).json();
-    if (answer.say || answer.link) say(answer.say, answer.link);
+  // Wait for the community's answer to a pressed button, as long as VK accepts one.
+  const showAnswer = async (answer) => {
+    while (answer.pending_id) {
+      answer = await (await fetch(`${chat.dataset.press}/${answer.pending_id}`)).json();
+    }
+    if (answer.text || answer.link) showSnack(answer.text, answer.link);
   };
 
-  const post = async (form, submitter) => {
+  const submitForm = async (form, submitter) => {
     const body = new URLSearchParams(new FormData(form));
     if (submitter?.name) body.set(submitter.name, submitter.value);
-    const said = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-    const answer = await said.json();
-    if (answer.feed !== undefined) show(answer);
-    await answered(answer);
-    return said.ok;
+    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+    const answer = await response.json();
+    if (answer.feed !== undefined) showFragments(answer);
+    await showAnswer(answer);
+    return response.ok;
   };
 
-  // What came with the link or the card goes with the first message only.
-  const forget = () => {
+  // The `ref` of the link and the attached service go with the first message only.
+  const clearReferral = () => {
     for (const name of ["ref", "ref_source"]) {
-      for (const one of document.querySelectorAll(`input[name=${name}]`)) one.remove();
+      for (const input of document.querySelectorAll(`input[name=${name}]`)) input.remove();
     }
     document.getElementById("from-link")?.remove();
     document.getElementById("attached")?.remove();
@@ -139,15 +140,15 @@
     if (button.getAttribute("aria-busy")) return;
     button.setAttribute("aria-busy", "true");
     try {
-      if (await post(form, event.submitter)) {
+      if (await submitForm(form, event.submitter)) {
         if (form === composer) text.value = "";
         if (form.dataset.press !== "callback") {
-          forget();
+          clearReferral();
           scroll.scrollTop = 0;
         }
       }
     } catch {
-      say("Не отправлено. Проверьте, работает ли песочница.");
+      showSnack("Не отправлено. Проверьте, работает ли песочница.");
     } finally {
       button.removeAttribute("aria-busy");
       if (form === composer) text.focus();
@@ -155,13 +156,13 @@
   });
 
   text?.addEventListener("keydown", (event) => {
-    const thumb = matchMedia("(pointer: coarse)").matches;
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || thumb) return;
+    const isTouch = matchMedia("(pointer: coarse)").matches;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || isTouch) return;
     event.preventDefault();
     composer.requestSubmit();
   });
 
-  if (snack.dataset.event) answered({ wait: snack.dataset.event });
-  else if (snack.firstElementChild) hiding = setTimeout(() => snack.replaceChildren(), 8000);
-  addEventListener("load", follow);
+  if (snack.dataset.event) showAnswer({ pending_id: snack.dataset.event });
+  else if (snack.firstElementChild) snackTimer = setTimeout(() => snack.replaceChildren(), 8000);
+  addEventListener("load", pollFeed);
 })();

@@ -1,1 +1,1 @@
-"""VKontakte in a box: people, communities, dialogs, the API, callbacks and long poll."""
+"""The sandbox's VKontakte: people, communities, conversations, the API, event delivery."""

@@ -1,1 +1,1 @@
-"""VKontakte as Sigma speaks to it: one file for each thing one can talk about."""
+"""Client for the VKontakte API 5.199: one module per group of API methods."""

@@ -1,7 +1,7 @@
-"""VK API over HTTP: one key's calls, how fast they go, which are tried again, what answers mean.
+"""VK API over HTTP: calls of one access key with rate limiting, retries and error mapping.
 
-Source: dev.vk.ru/ru/api/api-requests. The key goes in a header and never in an address; errors
-carry a code and nothing of what was asked or answered.
+Source: dev.vk.ru/ru/api/api-requests. The key is sent in a header, never in a URL. The text of an
+error is only its code: requests and responses hold personal data and must not reach a log.
 """
 
 import asyncio
@@ -19,164 +19,192 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from sigma.channels.vk.errors import NO_ANSWER, SOON_S, TOO_FAST, Later, VkError, refusal
-from sigma.channels.vk.fields import encoded, public
-from sigma.channels.vk.rate_limit import GROUP_PER_S, USER_PER_S, Clock, Pace
+from sigma.channels.vk.errors import (
+    NO_RESPONSE,
+    SHORT_DELAY_S,
+    TOO_MANY_REQUESTS,
+    RetryLaterError,
+    VkError,
+    error_for_code,
+)
+from sigma.channels.vk.fields import encode_params, is_public_url
+from sigma.channels.vk.rate_limit import COMMUNITY_CALLS_PER_S, Clock, RateLimiter
 from sigma.domain.billing.connection import Connection
 
 API_URL = "https://api.vk.ru"
-VERSION = "5.199"
+API_VERSION = "5.199"
 USER_AGENT = "Sigma"
 TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
-MAX_ANSWER_BYTES = 8_000_000
+MAX_RESPONSE_BYTES = 8_000_000
 MAX_RETRY_AFTER_S = 3600.0
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
+POOL_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
 
-RETRIES = 3
-FIRST_PAUSE_S = 0.3
-QUICK = frozenset({NO_ANSWER, 1, TOO_FAST, 10})
-MAX_WAIT_S = 20.0  # a row of calls longer than this goes back to whoever keeps them
-MAX_PACES = 1000
-# A second one would be a second thing: these are not tried again when the first may be done.
-ONCE = frozenset({"groups.addCallbackServer", "market.add", "messages.sendMessageEventAnswer"})
+MAX_RETRIES = 3
+FIRST_RETRY_DELAY_S = 0.3
+FAST_RETRY_CODES = frozenset({NO_RESPONSE, 1, TOO_MANY_REQUESTS, 10})
+MAX_QUEUE_WAIT_S = 20.0  # a call that would wait longer raises RetryLaterError instead
+MAX_RATE_LIMITERS = 1000
+# Not idempotent: these are not retried when an earlier attempt may have been performed.
+NOT_IDEMPOTENT = frozenset(
+    {"groups.addCallbackServer", "market.add", "messages.sendMessageEventAnswer"}
+)
 
 _METHOD = re.compile(r"[a-z]{2,20}\.[A-Za-z]{2,60}", re.ASCII)
 
-OpenClient = Callable[[str | None], httpx.AsyncClient]  # CA bundle's path → a client
+OpenClient = Callable[[str | None], httpx.AsyncClient]  # path of a CA bundle → client
 Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _Response:
     status: int
     body: bytes
     retry_after: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Moments:
+class _Timing:
     clock: Clock
     sleep: Sleep
     jitter: Callable[[], float]  # 0…1
 
 
-class Vk:
-    """One key's line to VK. Made by Clients; cheap, so made for each piece of work."""
+class VkClient:
+    """Calls VK with one access key. Created by VkClients; cheap, so created for each use."""
 
     def __init__(
         self,
         http: httpx.AsyncClient,
-        root: str,
-        key: str,
+        base_url: str,
+        access_key: str,
         timeout_s: float,
-        pace: Pace,
-        moments: _Moments,
+        rate_limiter: RateLimiter,
+        timing: _Timing,
     ) -> None:
         self._http = http
-        self.root = root.rstrip("/")
-        self._key = key
+        self.base_url = base_url.rstrip("/")
+        self._access_key = access_key
         self._timeout_s = timeout_s
-        self._pace = pace
-        self._moments = moments
+        self._rate_limiter = rate_limiter
+        self._timing = timing
 
     async def call(self, method: str, **params: Any) -> Any:
-        """Asks and returns VK's `response`. Raises Later, NeedsPerson, Final.
+        """Call a method and return VK's `response`.
 
-        None is left out, a list is joined by commas, a bool is 1 or 0, a dict is JSON. A short
-        trouble is met by up to three more tries with the very same words.
+        Parameters that are None are left out, a list is joined by commas, a bool is 1 or 0, a dict
+        is JSON. A brief failure is retried up to three times with the same parameters. Raises
+        RetryLaterError, NeedsOwnerError, PermanentError.
         """
         assert _METHOD.fullmatch(method), method
-        form = encoded({**params, "v": VERSION})
-        started, failed, lost = self._moments.clock(), 0, False
+        form = encode_params({**params, "v": API_VERSION})
+        started_s, retries, outcome_unknown = self._timing.clock(), 0, False
         while True:
             try:
-                return await self._once(method, form)
+                return await self._call_once(method, form)
             except VkError as error:
-                error.lost = lost = lost or error.lost
-                spent = self._moments.clock() - started
-                if failed == RETRIES or spent >= self._timeout_s or not _quick(method, error):
+                error.is_outcome_unknown = outcome_unknown = (
+                    outcome_unknown or error.is_outcome_unknown
+                )
+                elapsed_s = self._timing.clock() - started_s
+                if (
+                    retries == MAX_RETRIES
+                    or elapsed_s >= self._timeout_s
+                    or not _can_retry_now(method, error)
+                ):
                     raise
-                pause = max(FIRST_PAUSE_S * 2**failed, _asked_pause(error))
-            failed += 1
-            await self._moments.sleep(pause * (1 + self._moments.jitter() / 2))
+                delay_s = max(FIRST_RETRY_DELAY_S * 2**retries, _min_retry_delay_s(error))
+            retries += 1
+            await self._timing.sleep(delay_s * (1 + self._timing.jitter() / 2))
 
     async def upload(self, url: str, field: str, data: bytes, name: str, media_type: str) -> str:
-        """Gives a file to the address that VK named; returns the answer's text. Raises Later."""
-        files = {field: (name, data, media_type)}
-        heard = await self._ask("POST", self._named(url), self._timeout_s, files=files)
-        if heard.status != 200:
-            raise _lost(f"HTTP {heard.status}", heard.retry_after)
-        try:
-            return heard.body.decode()
-        except UnicodeDecodeError:
-            raise _lost("unreadable answer") from None
+        """Upload a file to a URL from a VK response; return the response text.
 
-    async def listen(self, url: str, params: Mapping[str, str], timeout_s: float) -> dict[str, Any]:
-        """Asks a long-poll address, which knows us by its own key. Raises Later."""
-        heard = await self._ask("GET", self._named(url), timeout_s, params=params)
-        if heard.status != 200:
-            raise _lost(f"HTTP {heard.status}", heard.retry_after)
-        return _object(heard.body)
+        Raises RetryLaterError.
+        """
+        files = {field: (name, data, media_type)}
+        response = await self._request("POST", self._check_url(url), self._timeout_s, files=files)
+        if response.status != 200:
+            raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
+        try:
+            return response.body.decode()
+        except UnicodeDecodeError:
+            raise _unknown_outcome("unreadable answer") from None
+
+    async def long_poll(
+        self, url: str, params: Mapping[str, str], timeout_s: float
+    ) -> dict[str, Any]:
+        """Request a long-poll URL, which is authorized by a key in `params`.
+
+        Raises RetryLaterError.
+        """
+        response = await self._request("GET", self._check_url(url), timeout_s, params=params)
+        if response.status != 200:
+            raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
+        return _decode_object(response.body)
 
     async def download(self, url: str) -> bytes:
-        """A file that VK's answer names, such as a photo. Raises Later."""
-        heard = await self._ask("GET", self._named(url), self._timeout_s)
-        if heard.status != 200:
-            raise _lost(f"HTTP {heard.status}", heard.retry_after)
-        return heard.body
+        """Return the file at a URL from a VK response, such as a photo. Raises RetryLaterError."""
+        response = await self._request("GET", self._check_url(url), self._timeout_s)
+        if response.status != 200:
+            raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
+        return response.body
 
-    def _named(self, url: str) -> str:
-        """An address that VK's answer names: VK itself names no house of our own network."""
-        if public(self.root) and not public(url):
-            raise Later(NO_ANSWER, words="bad address")
+    def _check_url(self, url: str) -> str:
+        """SSRF guard: refuse a non-public URL from a VK response when VK itself is public."""
+        if is_public_url(self.base_url) and not is_public_url(url):
+            raise RetryLaterError(NO_RESPONSE, detail="bad address")
         return url
 
-    async def _once(self, method: str, form: Mapping[str, str]) -> Any:
-        if (wait := self._pace.wait_s()) > MAX_WAIT_S:
-            raise Later(TOO_FAST, words="our own row of calls", retry_after_s=wait)
-        if wait := self._pace.take():
-            await self._moments.sleep(wait)
-        heard = await self._ask(
+    async def _call_once(self, method: str, form: Mapping[str, str]) -> Any:
+        if (wait_s := self._rate_limiter.wait_s()) > MAX_QUEUE_WAIT_S:
+            raise RetryLaterError(
+                TOO_MANY_REQUESTS, detail="own rate limit reached", retry_after_s=wait_s
+            )
+        if wait_s := self._rate_limiter.reserve():
+            await self._timing.sleep(wait_s)
+        response = await self._request(
             "POST",
-            f"{self.root}/method/{method}",
+            f"{self.base_url}/method/{method}",
             self._timeout_s,
             data=form,
-            headers={"Authorization": f"Bearer {self._key}"},
+            headers={"Authorization": f"Bearer {self._access_key}"},
         )
         try:
-            return _understood(method, heard)
+            return _read_response(method, response)
         except VkError as error:
-            error.words = error.words.replace(self._key, "…")  # whatever they quote
+            error.detail = error.detail.replace(self._access_key, "…")  # VK may quote the request
             raise
 
-    async def _ask(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Heard:
-        if not _web(url):
-            raise Later(NO_ANSWER, words="bad address")
+    async def _request(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Response:
+        if not _is_http_url(url):
+            raise RetryLaterError(NO_RESPONSE, detail="bad address")
         try:
-            async with asyncio.timeout(timeout_s):  # httpx counts each read alone
-                return await self._exchange(verb, url, timeout_s, **more)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as broken:
-            raise Later(NO_ANSWER, words=f"no answer: {type(broken).__name__}") from None
+            async with asyncio.timeout(timeout_s):  # httpx's timeout applies to each read
+                return await self._send(verb, url, timeout_s, **more)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise RetryLaterError(
+                NO_RESPONSE, detail=f"no answer: {type(error).__name__}"
+            ) from None
         except TimeoutError:
-            raise _lost("no answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as broken:
-            raise _lost(f"no answer: {type(broken).__name__}") from None
+            raise _unknown_outcome("no answer in time") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise _unknown_outcome(f"no answer: {type(error).__name__}") from None
 
-    async def _exchange(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Heard:
+    async def _send(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Response:
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         async with self._http.stream(verb, url, timeout=timeout, **more) as response:
             body = bytearray()
             async for part in response.aiter_bytes():
                 body += part
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise _lost("unreadable answer: too large")
+                if len(body) > MAX_RESPONSE_BYTES:
+                    raise _unknown_outcome("unreadable answer: too large")
             retry_after = response.headers.get("retry-after", "")
-            return _Heard(response.status_code, bytes(body), retry_after)
+            return _Response(response.status_code, bytes(body), retry_after)
 
 
 def open_client(ca_bundle: str | None) -> httpx.AsyncClient:
-    """A client that keeps nothing of one community for another: no cookies, no redirects.
+    """Open a client that shares no state between communities: no cookies, no redirects.
 
     With `ca_bundle` only its authorities are trusted. Raises OSError when it cannot be read.
     """
@@ -184,14 +212,14 @@ def open_client(ca_bundle: str | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=ssl.create_default_context(cafile=ca_bundle) if ca_bundle else True,
         cookies=http.cookiejar.CookieJar(no_cookies),
-        limits=LIMITS,
+        limits=POOL_LIMITS,
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
         follow_redirects=False,
     )
 
 
-class Clients:
-    """What all keys share: the HTTP clients, and each key's pace."""
+class VkClients:
+    """Creates a VkClient for a key. Holds the HTTP clients and the rate limiter of each key."""
 
     def __init__(
         self,
@@ -202,105 +230,117 @@ class Clients:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._open_client = open_client
-        self._moments = _Moments(clock, sleep, jitter)
-        self._https: dict[str | None, httpx.AsyncClient] = {}
-        self._paces: dict[bytes, Pace] = {}
+        self._timing = _Timing(clock, sleep, jitter)
+        self._http_clients: dict[str | None, httpx.AsyncClient] = {}
+        self._rate_limiters: dict[bytes, RateLimiter] = {}
 
-    def of(self, connection: Connection, key: str, *, user: bool = False) -> Vk:
-        """The line of a community's key, or of a person's with `user`, which may ask less often.
+    def for_key(self, connection: Connection, access_key: str) -> VkClient:
+        """Return a client for the access key of a community.
 
-        Settings: api_url, timeout_s, ca_bundle.
+        Connection settings that are used: api_url, timeout_s, ca_bundle.
         """
         settings = connection.settings
         ca_bundle = settings.get("ca_bundle")
-        if ca_bundle not in self._https:
-            self._https[ca_bundle] = self._open_client(ca_bundle)
-        return Vk(
-            self._https[ca_bundle],
+        if ca_bundle not in self._http_clients:
+            self._http_clients[ca_bundle] = self._open_client(ca_bundle)
+        return VkClient(
+            self._http_clients[ca_bundle],
             settings.get("api_url", API_URL),
-            key,
+            access_key,
             float(settings.get("timeout_s", TIMEOUT_S)),
-            self._pace(key, USER_PER_S if user else GROUP_PER_S),
-            self._moments,
+            self._rate_limiter(access_key),
+            self._timing,
         )
 
     async def close(self) -> None:
-        """Close the HTTP clients; the next line would open new ones."""
-        https, self._https = self._https, {}
+        """Close the HTTP clients. A later client would open new ones."""
+        https, self._http_clients = self._http_clients, {}
         for client in https.values():
             await client.aclose()
 
-    def _pace(self, key: str, per_second: int) -> Pace:
-        name = hashlib.sha256(key.encode()).digest()
-        if name not in self._paces:
-            if len(self._paces) >= MAX_PACES:
-                self._paces = {n: p for n, p in self._paces.items() if not p.idle}
-            self._paces[name] = Pace(per_second, self._moments.clock)
-        return self._paces[name]
+    def _rate_limiter(self, access_key: str) -> RateLimiter:
+        key_hash = hashlib.sha256(access_key.encode()).digest()
+        if key_hash not in self._rate_limiters:
+            if len(self._rate_limiters) >= MAX_RATE_LIMITERS:
+                self._rate_limiters = {
+                    h: p for h, p in self._rate_limiters.items() if not p.is_idle
+                }
+            self._rate_limiters[key_hash] = RateLimiter(COMMUNITY_CALLS_PER_S, self._timing.clock)
+        return self._rate_limiters[key_hash]
 
 
-def _quick(method: str, error: VkError) -> bool:
-    """Whether another try at once is sensible, and cannot do the thing twice."""
-    if not isinstance(error, Later) or error.code not in QUICK:
+def _can_retry_now(method: str, error: VkError) -> bool:
+    """Return whether an immediate retry is useful and cannot perform the action twice."""
+    if not isinstance(error, RetryLaterError) or error.code not in FAST_RETRY_CODES:
         return False
-    return not (error.lost and method in ONCE) and error.retry_after_s <= SOON_S
-
-
-def _asked_pause(error: VkError) -> float:
-    """The wait that an error itself asks for: a second after "too many", else none."""
-    return 1.0 if error.code == TOO_FAST else 0.0
-
-
-def _understood(method: str, heard: _Heard) -> Any:
-    """The answer's `response`. Raises VkError. VK's refusals come with 200."""
-    if heard.status >= 500 or heard.status == 429:
-        raise _lost(f"HTTP {heard.status}", heard.retry_after)
-    said = _object(heard.body)
-    if isinstance(error := said.get("error"), dict):
-        raise said_no(method, error)
-    if heard.status != 200 or "response" not in said:
-        raise _lost(f"HTTP {heard.status}, unreadable answer")
-    return said["response"]
-
-
-def said_no(method: str, error: Mapping[str, Any]) -> VkError:
-    """VK's `error` object, or a recipient's own inside an answer, as one of ours."""
-    code = error.get("error_code", error.get("code"))
-    if type(code) is not int:
-        return _lost("unreadable error")
-    subcode = error.get("error_subcode")
-    words = error.get("error_msg", error.get("description"))
-    return refusal(
-        method,
-        code,
-        subcode if type(subcode) is int else None,
-        words if isinstance(words, str) else "",
+    return (
+        not (error.is_outcome_unknown and method in NOT_IDEMPOTENT)
+        and error.retry_after_s <= SHORT_DELAY_S
     )
 
 
-def unreadable(what: str) -> Later:
-    """An answer that has not the shape it must have."""
-    return _lost(f"unreadable answer: {what}")
+def _min_retry_delay_s(error: VkError) -> float:
+    """Return the least delay before a retry, in seconds: 1 after code 6 (too many per second)."""
+    return 1.0 if error.code == TOO_MANY_REQUESTS else 0.0
 
 
-def _lost(words: str, retry_after: str = "") -> Later:
-    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else SOON_S
-    wait = min(max(seconds, SOON_S), MAX_RETRY_AFTER_S)
-    return Later(NO_ANSWER, words=words, lost=True, retry_after_s=wait)
+def _read_response(method: str, response: _Response) -> Any:
+    """Return the `response` of VK's JSON. Raises VkError. VK sends its errors with status 200."""
+    if response.status >= 500 or response.status == 429:
+        raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
+    body = _decode_object(response.body)
+    if isinstance(error := body.get("error"), dict):
+        raise error_from_object(method, error)
+    if response.status != 200 or "response" not in body:
+        raise _unknown_outcome(f"HTTP {response.status}, unreadable answer")
+    return body["response"]
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def error_from_object(method: str, error: Mapping[str, Any]) -> VkError:
+    """Return the exception for VK's `error` object.
+
+    Also takes the error of one recipient inside a response, with fields `code` and `description`.
+    """
+    code = error.get("error_code", error.get("code"))
+    if type(code) is not int:
+        return _unknown_outcome("unreadable error")
+    subcode = error.get("error_subcode")
+    detail = error.get("error_msg", error.get("description"))
+    return error_for_code(
+        method,
+        code,
+        subcode if type(subcode) is int else None,
+        detail if isinstance(detail, str) else "",
+    )
+
+
+def unreadable_response(expected: str) -> RetryLaterError:
+    """Return the error for a response of unexpected shape. `expected`: its shape in words."""
+    return _unknown_outcome(f"unreadable answer: {expected}")
+
+
+def _unknown_outcome(detail: str, retry_after: str = "") -> RetryLaterError:
+    retry_after_s = (
+        float(retry_after) if retry_after.isascii() and retry_after.isdigit() else SHORT_DELAY_S
+    )
+    delay_s = min(max(retry_after_s, SHORT_DELAY_S), MAX_RETRY_AFTER_S)
+    return RetryLaterError(
+        NO_RESPONSE, detail=detail, is_outcome_unknown=True, retry_after_s=delay_s
+    )
+
+
+def _decode_object(body: bytes) -> dict[str, Any]:
     try:
-        said = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        raise unreadable("JSON") from None
-    if not isinstance(said, dict):
-        raise unreadable("an object")
-    return said
+        raise unreadable_response("JSON") from None
+    if not isinstance(decoded, dict):
+        raise unreadable_response("an object")
+    return decoded
 
 
-def _web(url: str) -> bool:
-    """Whether it is an http(s) address; VK names some of them in its answers."""
+def _is_http_url(url: str) -> bool:
+    """Return whether the URL is http(s): some URLs come from VK's responses."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -1,45 +1,45 @@
-"""What VK answers when it does not do a thing: come later, mend the key, or never.
+"""VK API errors in three kinds: retry later, the owner must act, permanent.
 
 Sources: dev.vk.ru/ru/reference/errors, VKCOM/vk-api-schema errors.json.
 """
 
 import re
 
-MAX_WORDS = 300
-SECOND_S, SOON_S, FLOOD_S, QUOTA_S = 1.0, 5.0, 600.0, 3 * 3600.0
+MAX_DETAIL_CHARS = 300
+RATE_DELAY_S, SHORT_DELAY_S, FLOOD_DELAY_S, QUOTA_DELAY_S = 1.0, 5.0, 600.0, 3 * 3600.0
 
-TOO_FAST, FLOOD, QUOTA = 6, 9, 29
-UNKNOWN, INTERNAL, BUSY, SLOW = 1, 10, 32, 36
-GROUP_KEY = 27
+TOO_MANY_REQUESTS, FLOOD_CONTROL, QUOTA_REACHED = 6, 9, 29
+UNKNOWN_ERROR, INTERNAL_ERROR, SERVER_BUSY, SERVER_SLOW = 1, 10, 32, 36
+GROUP_AUTH_FAILED = 27
 BAD_PHOTO = 129
-NO_ANSWER = 0  # our own number: VK's words did not reach us
+NO_RESPONSE = 0  # not a VK code: no readable response arrived
 
-# Code → after how many seconds another try makes sense.
-_LATER = {
-    UNKNOWN: SOON_S,
-    TOO_FAST: SECOND_S,
-    FLOOD: FLOOD_S,
-    INTERNAL: SOON_S,
-    QUOTA: QUOTA_S,
-    BUSY: SOON_S,
-    SLOW: SOON_S,
-    601: FLOOD_S,  # the same flood, weighed by what was done
-    1105: FLOOD_S,  # too many sign-ins
+# VK error code → seconds to wait before the next attempt.
+_RETRY_DELAYS_S = {
+    UNKNOWN_ERROR: SHORT_DELAY_S,
+    TOO_MANY_REQUESTS: RATE_DELAY_S,
+    FLOOD_CONTROL: FLOOD_DELAY_S,
+    INTERNAL_ERROR: SHORT_DELAY_S,
+    QUOTA_REACHED: QUOTA_DELAY_S,
+    SERVER_BUSY: SHORT_DELAY_S,
+    SERVER_SLOW: SHORT_DELAY_S,
+    601: FLOOD_DELAY_S,  # flood control by kind of action
+    1105: FLOOD_DELAY_S,  # too many sign-ins
 }
-# After these the thing may have been done although VK says that it failed.
-_PERHAPS_DONE = {UNKNOWN, INTERNAL, BUSY, SLOW}
-_PERSON = {
-    5,  # the key is wrong or was taken back
-    14,  # captcha
-    17,  # the account must be confirmed
-    24,  # the action must be confirmed
+# After these codes the action may have been performed although VK reported a failure.
+_UNKNOWN_OUTCOME_CODES = {UNKNOWN_ERROR, INTERNAL_ERROR, SERVER_BUSY, SERVER_SLOW}
+_OWNER_CODES = {
+    5,  # the key is wrong or was revoked
+    14,  # captcha required
+    17,  # account validation required
+    24,  # confirmation of the action required
     25,
-    28,  # the app's key is wrong
+    28,  # the application's key is wrong
     41,
     42,  # this server's address is not allowed
-    703,  # the account needs two-factor sign-in
-    1117,  # the key is too old
-    3300,  # captcha of another kind
+    703,  # the account needs two-factor authentication
+    1117,  # the key has expired
+    3300,  # captcha (newer kind)
     3301,
     3302,
     3303,
@@ -47,56 +47,65 @@ _PERSON = {
     3609,  # the key must be exchanged
     11500,
 }
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_CONTROL_CHARS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 
 
 class VkError(Exception):
-    """`words` are VK's own, for the owner's eyes: never for a log, so str() is only the code.
+    """A VK call that failed.
 
-    `lost`: this or an earlier try may have been done although no good answer came.
+    `detail` is VK's own error text, shown to the owner and never logged: str() gives only the
+    code. `is_outcome_unknown`: this attempt or an earlier one may have been performed although no
+    good response came.
     """
-
-    def __init__(
-        self, code: int, subcode: int | None = None, words: str = "", *, lost: bool = False
-    ) -> None:
-        super().__init__(f"vk {code}")
-        self.code = code
-        self.subcode = subcode
-        self.words = _CONTROLS.sub(" ", words).strip()[:MAX_WORDS]
-        self.lost = lost
-
-
-class Later(VkError):  # noqa: N818 - it is what to do
-    """Not now. `retry_after_s`: how long to wait before another try."""
 
     def __init__(
         self,
         code: int,
         subcode: int | None = None,
-        words: str = "",
+        detail: str = "",
         *,
-        lost: bool = False,
-        retry_after_s: float = SOON_S,
+        is_outcome_unknown: bool = False,
     ) -> None:
-        super().__init__(code, subcode, words, lost=lost)
+        super().__init__(f"vk {code}")
+        self.code = code
+        self.subcode = subcode
+        self.detail = _CONTROL_CHARS.sub(" ", detail).strip()[:MAX_DETAIL_CHARS]
+        self.is_outcome_unknown = is_outcome_unknown
+
+
+class RetryLaterError(VkError):
+    """A temporary failure. `retry_after_s`: seconds to wait before the next attempt."""
+
+    def __init__(
+        self,
+        code: int,
+        subcode: int | None = None,
+        detail: str = "",
+        *,
+        is_outcome_unknown: bool = False,
+        retry_after_s: float = SHORT_DELAY_S,
+    ) -> None:
+        super().__init__(code, subcode, detail, is_outcome_unknown=is_outcome_unknown)
         self.retry_after_s = retry_after_s
 
 
-class NeedsPerson(VkError):  # noqa: N818 - it is what to do
-    """The key, the account or this server's address must be mended by its owner."""
+class NeedsOwnerError(VkError):
+    """The owner must repair the access key, the account or the allowed server addresses."""
 
 
-class Final(VkError):  # noqa: N818 - it is what to do
-    """This call will never work as it is."""
+class PermanentError(VkError):
+    """The same call will fail every time."""
 
 
-def refusal(method: str, code: int, subcode: int | None = None, words: str = "") -> VkError:
-    """VK's refusal of a method as one of the three kinds. A code nobody knows is final."""
-    if code in _LATER:
-        lost = code in _PERHAPS_DONE
-        return Later(code, subcode, words, lost=lost, retry_after_s=_LATER[code])
-    if code in _PERSON or (code == GROUP_KEY and method.startswith("messages.")):
-        # A community's key writes messages, so where it may not, it is no community's key. Every
-        # other 27 says that the method is not for communities, whatever key they have.
-        return NeedsPerson(code, subcode, words)
-    return Final(code, subcode, words)
+def error_for_code(method: str, code: int, subcode: int | None = None, detail: str = "") -> VkError:
+    """Return the error of one of the three kinds for VK's code. An unknown code is permanent."""
+    if code in _RETRY_DELAYS_S:
+        lost = code in _UNKNOWN_OUTCOME_CODES
+        return RetryLaterError(
+            code, subcode, detail, is_outcome_unknown=lost, retry_after_s=_RETRY_DELAYS_S[code]
+        )
+    if code in _OWNER_CODES or (code == GROUP_AUTH_FAILED and method.startswith("messages.")):
+        # Code 27 means "not available to community keys". A community key can always send
+        # messages, so from messages.* it means that this key does not belong to a community.
+        return NeedsOwnerError(code, subcode, detail)
+    return PermanentError(code, subcode, detail)

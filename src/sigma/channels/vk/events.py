@@ -1,7 +1,7 @@
-"""What VK tells us: envelopes, messages, pressed buttons. All of it may be forged or strange.
+"""Parse VK events: envelopes, messages, pressed buttons. Any of it may be forged or malformed.
 
-Source: dev.vk.ru/ru/api/community-events/json-schema. What decides must be readable, or ValueError;
-what only decorates is left out when it is strange.
+Source: dev.vk.ru/ru/api/community-events/json-schema. A malformed required field raises
+ValueError; a malformed optional field is left empty.
 """
 
 import hashlib
@@ -11,25 +11,28 @@ from typing import Any
 
 import msgspec
 
-from sigma.channels.vk.attachments import item_named, shown
-from sigma.channels.vk.fields import flag, inner, number, text
-from sigma.domain.messaging.message import Shown
+from sigma.channels.vk.attachments import find_market_item, read_attachments
+from sigma.channels.vk.fields import read_flag, read_int, read_object, read_text
+from sigma.domain.messaging.message import MessageAttachment
 
 MAX_BODY_BYTES = 1_000_000
-MAX_TEXT = 16_000
-MAX_PAYLOAD = 4096
-MAX_REF = 64
+MAX_TEXT_CHARS = 16_000
+MAX_PAYLOAD_BYTES = 4096
+MAX_REF_CHARS = 64
 MAX_ID = 2**53
-MAX_CMID = 2**31  # VK's own limit; places between messages are counted from it
+MAX_CMID = 2**31  # VK's limit; message positions are computed from it
 SECOND_US = 1_000_000
-LATEST_S = 253_402_300_799  # the last second of the year 9999
-_TYPE = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
+MAX_DATE_S = 253_402_300_799  # Unix time of the last second of the year 9999
+_EVENT_TYPE = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An envelope. `event_id` is the same at every repeat; the caller compares `secret`."""
+class ParsedEvent:
+    """An event envelope. `event_id` is the same in every repeat.
+
+    The caller must compare `secret` with the connection's own.
+    """
 
     type: str
     group_id: int
@@ -39,36 +42,37 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A message. `message_id`, `random_id` and `admin_author_id` are 0 where VK tells none.
+class VkMessage:
+    """A message. `message_id`, `random_id` and `admin_author_id` are 0 where VK gives none.
 
-    `payload` is typed by whoever can write: a wish, never a fact. `market_item`: whose, and which.
-    `edited`: it was changed since, at `edited_us`. `client_info`: what the client's app can show,
-    see `buttons`.
+    `cmid` is VK's `conversation_message_id`, the message's number within the conversation.
+    `payload` can be forged by the sender: treat it as a request, never as a fact.
+    `market_item`: (owner id, item id). `is_edited`: edited after sending, at `edited_at_us`
+    (0 if never). `client_info`: abilities of the client's app, see `supported_buttons`.
     """
 
     message_id: int
     cmid: int
     peer_id: int
     from_id: int
-    out: bool
-    at_us: int
+    is_outgoing: bool
+    sent_at_us: int
     text: str = field(repr=False)
-    attachments: tuple[Shown, ...] = field(default=(), repr=False)
+    attachments: tuple[MessageAttachment, ...] = field(default=(), repr=False)
     payload: dict[str, Any] | None = field(default=None, repr=False)
     ref: str = ""
     ref_source: str = ""
     random_id: int = 0
     admin_author_id: int = 0
     market_item: tuple[int, int] | None = None
-    edited: bool = False
-    edited_us: int = 0
+    is_edited: bool = False
+    edited_at_us: int = 0
     client_info: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
-    """A callback button was pressed. `event_id` is good for an answer during a minute."""
+class ButtonPress:
+    """A press of a callback button. `event_id` is valid for a reply during one minute."""
 
     user_id: int
     peer_id: int
@@ -78,123 +82,146 @@ class Pressed:
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """A person allowed or forbade writing; `key` is what was given when we asked."""
+class MessagePermission:
+    """A user allowed or forbade messages. `key`: the text passed when permission was requested."""
 
     user_id: int
     key: str = ""
 
 
-def read(body: bytes) -> Event:
-    """An envelope as VK posts it. Raises ValueError."""
+def parse_body(body: bytes) -> ParsedEvent:
+    """Parse the body of a Callback API request. Raises ValueError."""
     if len(body) > MAX_BODY_BYTES:
         raise ValueError("too large")
     try:
-        said = msgspec.json.decode(body)
+        raw = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
-    return envelope(said)
+    return parse_event(raw)
 
 
-def envelope(said: Any) -> Event:
-    """An envelope as the long poll brings it. Raises ValueError."""
-    kind, group_id = text(said, "type", 65), number(said, "group_id")
-    if not _TYPE.fullmatch(kind) or not 0 < group_id < MAX_ID:
+def parse_event(raw: Any) -> ParsedEvent:
+    """Parse an envelope that is already decoded, as in a long-poll response. Raises ValueError."""
+    kind, group_id = read_text(raw, "type", 65), read_int(raw, "group_id")
+    if not _EVENT_TYPE.fullmatch(kind) or not 0 < group_id < MAX_ID:
         raise ValueError("envelope")
-    thing = said.get("object", {})
-    if not isinstance(thing, dict):
+    event_object = raw.get("object", {})
+    if not isinstance(event_object, dict):
         raise ValueError("object")
-    event_id = said.get("event_id", "")
+    event_id = raw.get("event_id", "")
     if not isinstance(event_id, str) or (event_id and not _EVENT_ID.fullmatch(event_id)):
         raise ValueError("event_id")
     if not event_id and kind != "confirmation":
-        # Old API versions do not number events; the same words are then the same event.
-        bare = {name: part for name, part in said.items() if name != "secret"}
-        words = msgspec.json.encode(bare, order="deterministic")
-        event_id = hashlib.sha256(words).hexdigest()
-    return Event(kind, group_id, event_id, text(said, "secret", 256), thing)
+        # Old API versions send no event_id: a hash of the content identifies the event instead.
+        without_secret = {name: part for name, part in raw.items() if name != "secret"}
+        canonical = msgspec.json.encode(without_secret, order="deterministic")
+        event_id = hashlib.sha256(canonical).hexdigest()
+    return ParsedEvent(kind, group_id, event_id, read_text(raw, "secret", 256), event_object)
 
 
-def message(said: dict[str, Any]) -> Told:
-    """A message of message_new, message_reply, message_edit or the history. Raises ValueError."""
-    told = said["message"] if isinstance(said.get("message"), dict) else said
-    cmid, peer_id = number(told, "conversation_message_id"), number(told, "peer_id")
-    from_id, at = number(told, "from_id"), number(told, "date")
-    if not 0 < cmid < MAX_CMID or not (_who(peer_id) and _who(from_id)) or not 0 < at <= LATEST_S:
+def parse_message(raw: dict[str, Any]) -> VkMessage:
+    """Parse a message from message_new, message_reply, message_edit or the history.
+
+    Raises ValueError.
+    """
+    raw_message = raw["message"] if isinstance(raw.get("message"), dict) else raw
+    cmid, peer_id = (
+        read_int(raw_message, "conversation_message_id"),
+        read_int(raw_message, "peer_id"),
+    )
+    from_id, date_s = read_int(raw_message, "from_id"), read_int(raw_message, "date")
+    if (
+        not 0 < cmid < MAX_CMID
+        or not (_is_peer_id(peer_id) and _is_peer_id(from_id))
+        or not 0 < date_s <= MAX_DATE_S
+    ):
         raise ValueError("message")
-    if not isinstance(told.get("text", ""), str):
+    if not isinstance(raw_message.get("text", ""), str):
         raise ValueError("text")
-    words = text(told, "text", MAX_TEXT)
-    return Told(
-        message_id=number(told, "id"),
+    body = read_text(raw_message, "text", MAX_TEXT_CHARS)
+    return VkMessage(
+        message_id=read_int(raw_message, "id"),
         cmid=cmid,
         peer_id=peer_id,
         from_id=from_id,
-        out=flag(told, "out"),
-        at_us=at * SECOND_US,
-        text=words,
-        attachments=shown(told),
-        payload=payload(told.get("payload")),
-        ref=_one_line(told, "ref"),
-        ref_source=_one_line(told, "ref_source"),
-        random_id=number(told, "random_id"),
-        admin_author_id=number(told, "admin_author_id"),
-        market_item=item_named(told, words),
-        edited=number(told, "update_time") > 0,
-        edited_us=min(max(number(told, "update_time"), 0), LATEST_S) * SECOND_US,
-        client_info=inner(said, "client_info"),
+        is_outgoing=read_flag(raw_message, "out"),
+        sent_at_us=date_s * SECOND_US,
+        text=body,
+        attachments=read_attachments(raw_message),
+        payload=parse_payload(raw_message.get("payload")),
+        ref=_single_row(raw_message, "ref"),
+        ref_source=_single_row(raw_message, "ref_source"),
+        random_id=read_int(raw_message, "random_id"),
+        admin_author_id=read_int(raw_message, "admin_author_id"),
+        market_item=find_market_item(raw_message, body),
+        is_edited=read_int(raw_message, "update_time") > 0,
+        edited_at_us=min(max(read_int(raw_message, "update_time"), 0), MAX_DATE_S) * SECOND_US,
+        client_info=read_object(raw, "client_info"),
     )
 
 
-def pressed(said: dict[str, Any]) -> Pressed:
-    """The object of message_event. Raises ValueError."""
-    user_id, peer_id = number(said, "user_id"), number(said, "peer_id")
-    event_id = text(said, "event_id", 129)
-    if user_id <= 0 or not _who(user_id) or not _who(peer_id) or not 0 < len(event_id) <= 128:
+def parse_button_press(raw: dict[str, Any]) -> ButtonPress:
+    """Parse the object of message_event. Raises ValueError."""
+    user_id, peer_id = read_int(raw, "user_id"), read_int(raw, "peer_id")
+    event_id = read_text(raw, "event_id", 129)
+    if (
+        user_id <= 0
+        or not _is_peer_id(user_id)
+        or not _is_peer_id(peer_id)
+        or not 0 < len(event_id) <= 128
+    ):
         raise ValueError("message_event")
-    cmid = number(said, "conversation_message_id")
-    return Pressed(user_id, peer_id, event_id, cmid, payload(said.get("payload")))
+    cmid = read_int(raw, "conversation_message_id")
+    return ButtonPress(user_id, peer_id, event_id, cmid, parse_payload(raw.get("payload")))
 
 
-def consent(said: dict[str, Any]) -> Consent:
-    """The object of message_allow and message_deny. Raises ValueError."""
-    user_id = number(said, "user_id")
-    if user_id <= 0 or not _who(user_id):
+def parse_message_permission(raw: dict[str, Any]) -> MessagePermission:
+    """Parse the object of message_allow or message_deny. Raises ValueError."""
+    user_id = read_int(raw, "user_id")
+    if user_id <= 0 or not _is_peer_id(user_id):
         raise ValueError("consent")
-    return Consent(user_id, text(said, "key", 256))
+    return MessagePermission(user_id, read_text(raw, "key", 256))
 
 
-def payload(said: Any) -> dict[str, Any] | None:
-    """A button's payload, an object or JSON of one in a text; None when it is neither.
+def parse_payload(raw: Any) -> dict[str, Any] | None:
+    """Return a button's payload, given as an object or as JSON text; None for anything else.
 
-    Anybody can forge it: it is a wish and proves nothing.
+    The sender can forge it, so it proves nothing.
     """
     try:
-        packed = said.encode() if isinstance(said, str) else msgspec.json.encode(said)
-        found = msgspec.json.decode(packed) if len(packed) <= MAX_PAYLOAD else None
+        encoded = raw.encode() if isinstance(raw, str) else msgspec.json.encode(raw)
+        decoded = msgspec.json.decode(encoded) if len(encoded) <= MAX_PAYLOAD_BYTES else None
     except (ValueError, TypeError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return decoded if isinstance(decoded, dict) else None
 
 
-def changes(said: dict[str, Any]) -> dict[str, Any]:
-    """What group_change_settings says is new: a setting's name and its value."""
-    told = inner(said, "changes")
-    return {name: told[name].get("new_value") for name in told if isinstance(told[name], dict)}
+def changed_settings(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the new values of group_change_settings by setting name."""
+    changed = read_object(raw, "changes")
+    return {
+        name: change.get("new_value")
+        for name, change in changed.items()
+        if isinstance(change, dict)
+    }
 
 
-def buttons(client: dict[str, Any]) -> tuple[str, ...]:
-    """What a client's app can show: kinds of buttons, and "inline" for those in a message."""
-    actions = client.get("button_actions")
+def supported_buttons(client_info: dict[str, Any]) -> tuple[str, ...]:
+    """Return the button kinds the client's app supports, plus "inline" for inline keyboards."""
+    actions = client_info.get("button_actions")
     names = [one for one in actions if isinstance(one, str)] if isinstance(actions, list) else []
-    known = [one[:32] for one in names[:20] if flag(client, "keyboard") and _TYPE.fullmatch(one)]
-    return (*known, *(("inline",) if flag(client, "inline_keyboard") else ()))
+    known = [
+        one[:32]
+        for one in names[:20]
+        if read_flag(client_info, "keyboard") and _EVENT_TYPE.fullmatch(one)
+    ]
+    return (*known, *(("inline",) if read_flag(client_info, "inline_keyboard") else ()))
 
 
-def _who(number_of: int) -> bool:
-    """Whether it can be a person, a community or a chat."""
-    return 0 < abs(number_of) < MAX_ID
+def _is_peer_id(peer_id: int) -> bool:
+    """Return whether the number can be the id of a user, a community or a chat."""
+    return 0 < abs(peer_id) < MAX_ID
 
 
-def _one_line(said: dict[str, Any], name: str) -> str:
-    return " ".join(text(said, name, MAX_REF).split())
+def _single_row(raw: dict[str, Any], name: str) -> str:
+    return " ".join(read_text(raw, name, MAX_REF_CHARS).split())

@@ -1,4 +1,7 @@
-"""What we say as VK's form wants it, and what VK says as we can trust its shape."""
+"""Encode parameters for VK's form encoding, and read fields of VK's JSON with checked types.
+
+The readers never raise: a missing field or one of another type gives the empty value.
+"""
 
 import ipaddress
 import re
@@ -9,20 +12,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-_INSIDE = {"local", "localhost", "internal", "lan"}
-# Also what turns the writing direction round: a name must not rewrite the line that it stands in.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_PRIVATE_DOMAINS = {"local", "localhost", "internal", "lan"}
+# Also bidirectional control characters: a name must not reorder the text around it.
+_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
-def encoded(params: Mapping[str, Any]) -> dict[str, str]:
-    """A method's parameters as form fields; those that are None are left out.
+def encode_params(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return a method's parameters as form fields, without those that are None.
 
-    Raises TypeError for what has no one spelling there, a float above all.
+    Raises TypeError for a type without an unambiguous text form, such as float.
     """
-    return {name: _field(name, value) for name, value in params.items() if value is not None}
+    return {name: _encode_value(name, value) for name, value in params.items() if value is not None}
 
 
-def _field(name: str, value: Any) -> str:
+def _encode_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, str):
@@ -32,62 +35,67 @@ def _field(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return msgspec.json.encode(value).decode()
     if isinstance(value, Iterable) and not isinstance(value, bytes):
-        return ",".join(_field(name, part) for part in value)
+        return ",".join(_encode_value(name, part) for part in value)
     raise TypeError(f"{name} cannot be {type(value).__name__}")
 
 
-def number(said: Any, name: str) -> int:
-    """A field that is a whole number, else 0."""
-    value = said.get(name) if isinstance(said, dict) else None
+def read_int(raw: Any, name: str) -> int:
+    """Return an integer field within ±2**63, else 0. A bool is not an integer here."""
+    value = raw.get(name) if isinstance(raw, dict) else None
     return value if type(value) is int and abs(value) < 2**63 else 0
 
 
-def text(said: Any, name: str, limit: int = 300) -> str:
-    """A field that is text, without control characters and not longer than `limit`, else ""."""
-    value = said.get(name) if isinstance(said, dict) else None
-    return _CONTROLS.sub("", value)[:limit] if isinstance(value, str) else ""
+def read_text(raw: Any, name: str, limit: int = 300) -> str:
+    """Return a string field without control characters, cut to `limit` characters, else ""."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    return _CONTROL_CHARS.sub("", value)[:limit] if isinstance(value, str) else ""
 
 
-def flag(said: Any, name: str) -> bool:
-    """A field that is true or 1."""
-    value = said.get(name) if isinstance(said, dict) else None
+def read_flag(raw: Any, name: str) -> bool:
+    """Return whether the field is true or 1."""
+    value = raw.get(name) if isinstance(raw, dict) else None
     return value is True or (type(value) is int and value == 1)
 
 
-def address(said: Any, name: str) -> str:
-    """A field that is an http(s) address, else ""."""
-    found = text(said, name, 2048)
+def read_url(raw: Any, name: str) -> str:
+    """Return a field that is an http(s) URL of at most 2048 characters, else ""."""
+    url = read_text(raw, name, 2048)
     try:
-        parts = urlsplit(found)
+        parts = urlsplit(url)
     except ValueError:
         return ""
-    return found if parts.scheme in ("http", "https") and parts.hostname else ""
+    return url if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
-def public(url: str) -> bool:
-    """Whether an address is https and not of a private network, as far as it says itself."""
+def is_public_url(url: str) -> bool:
+    """SSRF guard: whether the URL is https and its host is not a private address or name.
+
+    Only the text is checked; the name is not resolved.
+    """
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
     except ValueError:
         return False
     try:
-        outside = ipaddress.ip_address(host).is_global
+        is_global = ipaddress.ip_address(host).is_global
     except ValueError:
-        top = host.rpartition(".")[2]
-        # A number at the end, such as of 127.1 or 0x7f.0x1, is an address that is spelt oddly.
-        outside = top != host and top[:1].isalpha() and top not in _INSIDE
-    return parts.scheme == "https" and outside
+        top_level = host.rpartition(".")[2]
+        # A numeric last label (127.1, 0x7f.0x1) is an IP address in an unusual spelling.
+        is_global = (
+            top_level != host and top_level[:1].isalpha() and top_level not in _PRIVATE_DOMAINS
+        )
+    return parts.scheme == "https" and is_global
 
 
-def inner(said: Any, name: str) -> dict[str, Any]:
-    """A field that is an object, else an empty one."""
-    value = said.get(name) if isinstance(said, dict) else None
+def read_object(raw: Any, name: str) -> dict[str, Any]:
+    """Return a field that is an object, else an empty dict."""
+    value = raw.get(name) if isinstance(raw, dict) else None
     return value if isinstance(value, dict) else {}
 
 
-def objects(said: Any, name: str, limit: int = 1000) -> list[dict[str, Any]]:
-    """The objects in a field that is a list."""
-    value = said.get(name) if isinstance(said, dict) else None
-    found = value if isinstance(value, list) else []
-    return [one for one in found if isinstance(one, dict)][:limit]
+def read_objects(raw: Any, name: str, limit: int = 1000) -> list[dict[str, Any]]:
+    """Return the objects of a list field, at most `limit`; other elements are skipped."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    elements = value if isinstance(value, list) else []
+    return [one for one in elements if isinstance(one, dict)][:limit]

@@ -1,7 +1,7 @@
-"""The community's goods and orders, for the few keys that may touch them.
+"""VK API `market`: items and orders of a community. Few keys have access to it.
 
-Source: dev.vk.ru/ru/method/market. VK takes prices in roubles and tells them in kopecks: `price_in`
-and `price_out` are the only two places that know.
+Source: dev.vk.ru/ru/method/market. VK accepts prices in roubles and returns them in kopecks: only
+`encode_price` and `parse_price` convert them.
 """
 
 from collections.abc import AsyncIterator
@@ -9,58 +9,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigma.channels.vk.client import Vk, unreadable
-from sigma.channels.vk.errors import Final
-from sigma.channels.vk.fields import address, inner, number, objects, text
-from sigma.channels.vk.photos import kind_of
+from sigma.channels.vk.client import VkClient, unreadable_response
+from sigma.channels.vk.errors import PermanentError
+from sigma.channels.vk.fields import read_int, read_object, read_objects, read_text, read_url
+from sigma.channels.vk.photos import detect_media_type
+from sigma.domain.catalogue.market_item import (
+    DEFAULT_CATEGORY_ID,
+    MarketItem,
+    MarketItemDraft,
+    find_draft_problem,
+)
 from sigma.domain.catalogue.service import PriceKind
-from sigma.domain.money import BadMoney, Money
+from sigma.domain.money import Money, MoneyError
 
-PAGE = 200
-MIN_TITLE, MAX_TITLE, MIN_DESCRIPTION = 4, 100, 10
-MAX_RECEIPT_LINK = 400
-ANY_CATEGORY = 1
+PAGE_SIZE = 200
+MAX_RECEIPT_LINK_CHARS = 400
 AVAILABLE = 0
-_KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
+_PRICE_KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A good or a service: VK does not tell which.
+class MarketOrder:
+    """An order of VK's advanced shop.
 
-    `amount` is None by agreement, when it is nothing, and in a currency that Sigma does not know.
+    `status`: 0 new … 4 completed, 5 cancelled, 6 returned. `items`: (item id, quantity) of at most
+    five items.
     """
-
-    id: int
-    owner_id: int
-    title: str
-    description: str
-    price_kind: PriceKind
-    amount: Money | None
-    photo_url: str
-    available: bool
-    photo_id: int = 0
-    category_id: int = ANY_CATEGORY
-    url: str = ""
-    rejected: str = ""  # the moderators' words
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What an item shall be. VK cannot be told "from" or "by agreement": no price is sent then."""
-
-    title: str
-    description: str
-    amount: Money | None
-    photo_id: int
-    available: bool = True
-    category_id: int = ANY_CATEGORY
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order of an advanced shop. `status`: 0 new … 4 done, 5 cancelled, 6 returned."""
 
     id: int
     group_id: int
@@ -69,99 +43,104 @@ class Order:
     status: int
     total: Money | None
     comment: str = field(repr=False)
-    items: tuple[tuple[int, int], ...] = ()  # item's id, how many
+    items: tuple[tuple[int, int], ...] = ()
 
 
-def price_in(amount: Money) -> str:
-    """A price as VK takes it: whole units, "4500" or "4500.50"."""
-    said = amount.decimal()
-    return said.removesuffix(".00")
+def encode_price(amount: Money) -> str:
+    """Return a price as VK accepts it: major units, "4500" or "4500.50"."""
+    return amount.to_decimal_text().removesuffix(".00")
 
 
-def price_out(price: dict[str, Any]) -> Money | None:
-    """A price as VK tells it: hundredths in a text. None when it is none that Sigma can name."""
+def parse_price(price: dict[str, Any]) -> Money | None:
+    """Parse a price as VK returns it: hundredths as text. None for an unsupported price."""
     amount = price.get("amount")
     if isinstance(amount, int) and not isinstance(amount, bool):
         amount = str(amount)
     if not isinstance(amount, str) or not (amount.isascii() and amount.isdigit()):
         return None
     try:
-        return Money(int(amount[:20]), text(inner(price, "currency"), "name", 8) or "RUB")
-    except BadMoney:
+        return Money(
+            int(amount[:20]), read_text(read_object(price, "currency"), "name", 8) or "RUB"
+        )
+    except MoneyError:
         return None
 
 
-async def probe(vk: Vk, group_id: int) -> str:
-    """Whether this key may read the goods: "ok", or VK's code of refusal: "27", "15", "1525".
+async def probe_access(vk: VkClient, group_id: int) -> str:
+    """Check whether the key may read the market: "ok", or VK's error code: "27", "15", "1525".
 
-    Raises Later, NeedsPerson.
+    Raises RetryLaterError, NeedsOwnerError.
     """
     try:
         await vk.call("market.get", owner_id=-group_id, count=1)
-    except Final as no:
-        return str(no.code)
+    except PermanentError as error:
+        return str(error.code)
     return "ok"
 
 
-async def every_item(vk: Vk, group_id: int) -> AsyncIterator[Item]:
-    """All items page by page, hidden ones too. Raises VkError."""
+async def iterate_items(vk: VkClient, group_id: int) -> AsyncIterator[MarketItem]:
+    """Yield all items, hidden ones included. Raises VkError."""
     offset = 0
-    while page := await _page(vk, group_id, offset):
+    while page := await _fetch_page(vk, group_id, offset):
         for one in page:
-            yield read_item(one)
-        offset += PAGE
-        if len(page) < PAGE:
+            yield parse_item(one)
+        offset += PAGE_SIZE
+        if len(page) < PAGE_SIZE:
             return
 
 
-async def add(vk: Vk, group_id: int, draft: Draft) -> int:
-    """Adds an item; returns its id. Raises ValueError as `check_draft`, VkError.
+async def add_item(vk: VkClient, group_id: int, draft: MarketItemDraft) -> int:
+    """Add an item and return its id. Raises VkError.
 
-    After Later with `lost` look whether it is there before adding again.
+    Raises ValueError (title, description or photo) for an item that VK would refuse.
+
+    After RetryLaterError with `is_outcome_unknown` check whether it exists before adding again.
     """
-    check_draft(draft)
-    said = await vk.call("market.add", owner_id=-group_id, **_fields(draft))
-    item_id = said if type(said) is int else number(said, "market_item_id")
+    _require_acceptable(draft)
+    response = await vk.call("market.add", owner_id=-group_id, **_item_params(draft))
+    item_id = response if type(response) is int else read_int(response, "market_item_id")
     if item_id <= 0:
-        raise unreadable("an item's id")
+        raise unreadable_response("an item's id")
     return item_id
 
 
-async def edit(vk: Vk, group_id: int, item_id: int, draft: Draft) -> None:
-    """Makes an item be that, whole. Raises ValueError as `check_draft`, VkError."""
-    check_draft(draft)
-    await vk.call("market.edit", owner_id=-group_id, item_id=item_id, **_fields(draft))
+async def edit_item(vk: VkClient, group_id: int, item_id: int, draft: MarketItemDraft) -> None:
+    """Replace all fields of an item. Raises like `add_item`."""
+    _require_acceptable(draft)
+    await vk.call("market.edit", owner_id=-group_id, item_id=item_id, **_item_params(draft))
 
 
-async def photo(vk: Vk, group_id: int, data: bytes, name: str = "photo") -> int:
-    """Gives a picture to VK; returns the id for `Draft.photo_id`.
+async def upload_photo(vk: VkClient, group_id: int, data: bytes, name: str = "photo") -> int:
+    """Upload a picture and return the id for `MarketItemDraft.photo_id`.
 
-    VK wants it big: at least 400 points each way, some say 1280. Raises ValueError("photo"),
-    VkError.
+    VK requires at least 400 pixels on each side; 1280 according to some sources. Raises
+    ValueError("photo") for another file type, VkError.
     """
-    media_type = kind_of(data)
-    where = await vk.call("market.getProductPhotoUploadServer", group_id=group_id)
-    answer = await vk.upload(text(where, "upload_url", 4096), "file", data, name, media_type)
-    said = await vk.call("market.saveProductPhoto", upload_response=answer)
-    if not (photo_id := number(said, "photo_id")):
-        raise unreadable("a picture's id")
+    media_type = detect_media_type(data)
+    upload_server = await vk.call("market.getProductPhotoUploadServer", group_id=group_id)
+    answer = await vk.upload(
+        read_text(upload_server, "upload_url", 4096), "file", data, name, media_type
+    )
+    response = await vk.call("market.saveProductPhoto", upload_response=answer)
+    if not (photo_id := read_int(response, "photo_id")):
+        raise unreadable_response("a picture's id")
     return photo_id
 
 
 async def edit_order(
-    vk: Vk,
+    vk: VkClient,
     user_id: int,
     order_id: int,
     *,
     payment_status: str,
     receipt_link: str | None = None,
 ) -> None:
-    """Writes to an order whether it is paid: not_paid, paid, returned. Raises VkError.
+    """Set the payment status of an order: not_paid, paid or returned. Raises VkError.
 
-    A community's key may do this, in an advanced shop.
+    A community key has access to this in an advanced shop.
     """
     assert payment_status in ("not_paid", "paid", "returned")
-    assert len(receipt_link or "") <= MAX_RECEIPT_LINK
+    assert len(receipt_link or "") <= MAX_RECEIPT_LINK_CHARS
     await vk.call(
         "market.editOrder",
         user_id=user_id,
@@ -171,96 +150,90 @@ async def edit_order(
     )
 
 
-async def orders(vk: Vk, group_id: int, count: int = 50) -> list[Order]:
-    """The latest orders of a community, newest first; those that cannot be read are left out.
+async def list_orders(vk: VkClient, group_id: int, count: int = 50) -> list[MarketOrder]:
+    """Return the latest orders of a community, newest first, without malformed ones.
 
-    Raises VkError: 1409 when its shop is not an advanced one.
+    Raises VkError: code 1409 when the community has no advanced shop.
     """
-    said = await vk.call("market.getGroupOrders", group_id=group_id, count=count)
-    found = []
-    for one in objects(said, "items"):
+    response = await vk.call("market.getGroupOrders", group_id=group_id, count=count)
+    result = []
+    for one in read_objects(response, "items"):
         with suppress(ValueError):
-            found.append(read_order(one))
-    return found
+            result.append(parse_order(one))
+    return result
 
 
-def read_order(said: dict[str, Any]) -> Order:
-    """An order from VK's object, of an event too. Raises ValueError("order")."""
-    if number(said, "id") <= 0 or number(said, "user_id") <= 0:
+def parse_order(raw: dict[str, Any]) -> MarketOrder:
+    """Parse VK's order object, from a response or an event. Raises ValueError("order")."""
+    if read_int(raw, "id") <= 0 or read_int(raw, "user_id") <= 0:
         raise ValueError("order")
-    return Order(
-        id=number(said, "id"),
-        group_id=number(said, "group_id"),
-        user_id=number(said, "user_id"),
-        display_id=text(said, "display_order_id", 64),
-        status=number(said, "status"),
-        total=price_out(inner(said, "total_price")),
-        comment=text(said, "comment", 2000),
+    return MarketOrder(
+        id=read_int(raw, "id"),
+        group_id=read_int(raw, "group_id"),
+        user_id=read_int(raw, "user_id"),
+        display_id=read_text(raw, "display_order_id", 64),
+        status=read_int(raw, "status"),
+        total=parse_price(read_object(raw, "total_price")),
+        comment=read_text(raw, "comment", 2000),
         items=tuple(
-            (number(one, "item_id"), number(one, "quantity"))
-            for one in objects(said, "preview_order_items", 5)
+            (read_int(one, "item_id"), read_int(one, "quantity"))
+            for one in read_objects(raw, "preview_order_items", 5)
         ),
     )
 
 
-def read_item(said: dict[str, Any]) -> Item:
-    """An item from VK's object, of an attachment too."""
-    price = inner(said, "price")
-    kind = _KINDS.get(number(price, "price_type"), PriceKind.FIXED)
-    amount = price_out(price)
+def parse_item(raw: dict[str, Any]) -> MarketItem:
+    """Parse VK's market item object, from a response or an attachment."""
+    price = read_object(raw, "price")
+    kind = _PRICE_KINDS.get(read_int(price, "price_type"), PriceKind.FIXED)
+    amount = parse_price(price)
     if kind is PriceKind.AGREEMENT or not amount:
-        kind, amount = PriceKind.AGREEMENT, None  # for nothing: there is nothing to pay by link
-    pictures = objects(said, "photos", 10)
-    return Item(
-        id=number(said, "id"),
-        owner_id=number(said, "owner_id"),
-        title=text(said, "title"),
-        description=text(said, "description", 4096),
+        kind, amount = PriceKind.AGREEMENT, None  # a zero price cannot be paid by link
+    pictures = read_objects(raw, "photos", 10)
+    return MarketItem(
+        id=read_int(raw, "id"),
+        owner_id=read_int(raw, "owner_id"),
+        title=read_text(raw, "title"),
+        description=read_text(raw, "description", 4096),
         price_kind=kind,
         amount=amount,
-        photo_url=address(said, "thumb_photo"),
-        available=number(said, "availability") == AVAILABLE,
-        photo_id=number(pictures[0], "id") if pictures else 0,
-        category_id=number(inner(said, "category"), "id") or ANY_CATEGORY,
-        url=address(said, "url"),
-        rejected=text(inner(said, "reject_info"), "title"),
+        photo_url=read_url(raw, "thumb_photo"),
+        is_available=read_int(raw, "availability") == AVAILABLE,
+        photo_id=read_int(pictures[0], "id") if pictures else 0,
+        category_id=read_int(read_object(raw, "category"), "id") or DEFAULT_CATEGORY_ID,
+        url=read_url(raw, "url"),
+        rejection_reason=read_text(read_object(raw, "reject_info"), "title"),
     )
 
 
-def check_draft(draft: Draft) -> None:
-    """Raises ValueError: title, description, photo, when VK would refuse the item."""
-    # VK counts in its old encoding: what is not in it, as an emoji, is spelled out and weighs more.
-    length = len(draft.title.encode("cp1251", "xmlcharrefreplace"))
-    if len(draft.title) < MIN_TITLE or length > MAX_TITLE:
-        raise ValueError("title")
-    if len(draft.description) < MIN_DESCRIPTION:
-        raise ValueError("description")
-    if draft.photo_id <= 0:
-        raise ValueError("photo")
+def _require_acceptable(draft: MarketItemDraft) -> None:
+    """Raise ValueError (title, description or photo) for an item that VK would refuse."""
+    if problem := find_draft_problem(draft):
+        raise ValueError(problem)
 
 
-async def _page(vk: Vk, group_id: int, offset: int) -> list[dict[str, Any]]:
-    said = await vk.call(
+async def _fetch_page(vk: VkClient, group_id: int, offset: int) -> list[dict[str, Any]]:
+    response = await vk.call(
         "market.get",
         owner_id=-group_id,
-        count=PAGE,
+        count=PAGE_SIZE,
         offset=offset,
         extended=True,
         with_disabled=True,
     )
-    if not isinstance(said, dict) or not isinstance(said.get("items"), list):
-        raise unreadable("a list")
-    return objects(said, "items")
+    if not isinstance(response, dict) or not isinstance(response.get("items"), list):
+        raise unreadable_response("a list")
+    return read_objects(response, "items")
 
 
-def _fields(draft: Draft) -> dict[str, Any]:
-    """All fields each time: VK may reset what is not named."""
+def _item_params(draft: MarketItemDraft) -> dict[str, Any]:
+    """Return all fields of the item: VK may reset a field that is left out."""
     return {
         "name": draft.title,
         "description": draft.description,
         "category_id": draft.category_id,
-        "price": price_in(draft.amount) if draft.amount is not None else None,
-        "deleted": not draft.available,
+        "price": encode_price(draft.amount) if draft.amount is not None else None,
+        "deleted": not draft.is_available,
         "main_photo_id": draft.photo_id,
         "url": draft.url or None,
     }

@@ -1,6 +1,6 @@
-"""Dialogs: writing, changing what was written, reading what was missed, and whether we may.
+"""VK API `messages`: send, edit and mark messages, read the history, check permissions.
 
-Source: dev.vk.ru/ru/method/messages. `peer_id` of a person is the person's id.
+Source: dev.vk.ru/ru/method/messages. The `peer_id` of a user is the user's id.
 """
 
 from collections.abc import Mapping
@@ -9,79 +9,84 @@ from typing import Any
 
 import msgspec
 
-from sigma.channels.vk.client import Vk, said_no, unreadable
-from sigma.channels.vk.fields import flag, number, objects
-from sigma.channels.vk.users import Person, read_person
+from sigma.channels.vk.client import VkClient, error_from_object, unreadable_response
+from sigma.channels.vk.fields import read_flag, read_int, read_objects
+from sigma.channels.vk.users import VkProfile, parse_profile
 
-MAX_TEXT = 9000
-PAGE = 200
-MAX_EVENT_DATA = 1000
-FIRST_CHAT = 2_000_000_000  # from here on a peer is a chat of many
+MAX_TEXT_CHARS = 9000
+PAGE_SIZE = 200
+MAX_EVENT_DATA_CHARS = 1000
+FIRST_CHAT_PEER_ID = 2_000_000_000  # peer ids from here on are group chats
 
 Keyboard = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """VK's two numbers of a message: its own, and the one inside the dialog."""
+class SentMessage:
+    """VK's two numbers of a message: global, and within the conversation (`cmid`)."""
 
     message_id: int
     cmid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some of `count` things, newest first, as VK says them; the people they are about."""
+class VkPage:
+    """Part of a list of `total_count` raw VK objects, newest first, with the related profiles."""
 
-    count: int
+    total_count: int
     items: list[dict[str, Any]]
-    people: tuple[Person, ...] = ()
+    profiles: tuple[VkProfile, ...] = ()
 
 
 async def send(
-    vk: Vk,
+    vk: VkClient,
     peer_id: int,
     text: str,
     random_id: int,
     keyboard: Keyboard | None = None,
     attachment: str = "",
-) -> Sent:
-    """Writes to one dialog. Raises VkError, also for what VK says about this person alone.
+) -> SentMessage:
+    """Send a message to one conversation. Raises VkError, also for an error of this recipient.
 
-    The same `random_id` within an hour and a hundred messages returns the first one's numbers.
+    A repeated `random_id` (within an hour and a hundred messages) sends nothing and returns the
+    numbers of the first message.
     """
-    assert random_id and abs(random_id) < 2**31, "0 would send it again at every try"
-    said = await vk.call(
+    assert random_id and abs(random_id) < 2**31, "0 disables VK's deduplication"
+    response = await vk.call(
         "messages.send",
-        # With a list, even of one, VK tells the number inside the dialog.
+        # VK returns `conversation_message_id` only for a list of recipients.
         peer_ids=[peer_id],
         random_id=random_id,
         message=text,
         keyboard=keyboard,
         attachment=attachment or None,
     )
-    ours = [one for one in objects({"sent": said}, "sent") if one.get("peer_id") == peer_id]
-    if not ours:
-        raise unreadable("a sent message")
-    if isinstance(error := ours[0].get("error"), dict):
-        raise said_no("messages.send", error)
-    sent = Sent(number(ours[0], "message_id"), number(ours[0], "conversation_message_id"))
+    results = [
+        one for one in read_objects({"sent": response}, "sent") if one.get("peer_id") == peer_id
+    ]
+    if not results:
+        raise unreadable_response("a sent message")
+    if isinstance(error := results[0].get("error"), dict):
+        raise error_from_object("messages.send", error)
+    sent = SentMessage(
+        read_int(results[0], "message_id"), read_int(results[0], "conversation_message_id")
+    )
     if not sent.message_id:
-        raise unreadable("a message's number")
+        raise unreadable_response("a message's number")
     return sent
 
 
 async def edit(
-    vk: Vk,
+    vk: VkClient,
     peer_id: int,
     cmid: int,
     text: str,
     keyboard: Keyboard | None = None,
     attachment: str = "",
 ) -> None:
-    """Changes a message of ours whole: what is not given is taken away. Raises VkError.
+    """Replace the whole content of our message; omitted parts are removed. Raises VkError.
 
-    909: too late, about a day after it was written.
+    Code 909: too late to edit, about a day after sending.
     """
     await vk.call(
         "messages.edit",
@@ -94,58 +99,69 @@ async def edit(
     )
 
 
-async def history(vk: Vk, peer_id: int, count: int = PAGE, offset: int = 0) -> list[dict[str, Any]]:
-    """Messages of a dialog, newest first, for `events.message`. Raises VkError."""
-    said = await vk.call(
-        "messages.getHistory", peer_id=peer_id, count=min(count, PAGE), offset=offset
-    )
-    return _listed(said).items
-
-
-async def since(vk: Vk, peer_id: int, cmid: int, limit: int = 2000) -> list[dict[str, Any]]:
-    """Messages of a dialog after number `cmid`, oldest first; of very many only the newest `limit`.
+async def fetch_history(
+    vk: VkClient, peer_id: int, count: int = PAGE_SIZE, offset: int = 0
+) -> list[dict[str, Any]]:
+    """Return messages of a conversation, newest first, for `events.parse_message`.
 
     Raises VkError.
     """
-    found: dict[int, dict[str, Any]] = {}  # what is written meanwhile shifts the pages
-    for offset in range(0, limit, PAGE):
-        page = await history(vk, peer_id, PAGE, offset)
-        numbered = {number(one, "conversation_message_id"): one for one in page}
-        found |= {n: one for n, one in numbered.items() if n > max(cmid, 0)}
-        if len(page) < PAGE or min(numbered.keys() - {0}, default=0) <= cmid:
-            break
-    return [found[n] for n in sorted(found)]
+    response = await vk.call(
+        "messages.getHistory", peer_id=peer_id, count=min(count, PAGE_SIZE), offset=offset
+    )
+    return _parse_page(response).items
 
 
-async def conversations(
-    vk: Vk,
-    filter: str = "all",  # noqa: A002 - VK's word
-    count: int = PAGE,
-    offset: int = 0,
-) -> Page:
-    """Dialogs, the last written first: `conversation` and `last_message` of each. Raises VkError.
+async def fetch_since(
+    vk: VkClient, peer_id: int, cmid: int, limit: int = 2000
+) -> list[dict[str, Any]]:
+    """Return messages with a number above `cmid`, oldest first; at most the newest `limit`.
 
-    `filter`: all, unread, unanswered, important.
+    Raises VkError.
     """
-    said = await vk.call(
+    # By number: a message that arrives meanwhile shifts the pages, so they may overlap.
+    by_cmid: dict[int, dict[str, Any]] = {}
+    for offset in range(0, limit, PAGE_SIZE):
+        page = await fetch_history(vk, peer_id, PAGE_SIZE, offset)
+        page_by_cmid = {read_int(one, "conversation_message_id"): one for one in page}
+        by_cmid |= {n: one for n, one in page_by_cmid.items() if n > max(cmid, 0)}
+        if len(page) < PAGE_SIZE or min(page_by_cmid.keys() - {0}, default=0) <= cmid:
+            break
+    return [by_cmid[n] for n in sorted(by_cmid)]
+
+
+async def list_conversations(
+    vk: VkClient,
+    filter: str = "all",  # noqa: A002 - VK's parameter name
+    count: int = PAGE_SIZE,
+    offset: int = 0,
+) -> VkPage:
+    """Return conversations by last message, newest first.
+
+    Each item has `conversation` and `last_message`. `filter`: all, unread, unanswered, important.
+    Raises VkError.
+    """
+    response = await vk.call(
         "messages.getConversations",
         filter=filter,
-        count=min(count, PAGE),
+        count=min(count, PAGE_SIZE),
         offset=offset,
         extended=True,
         fields=("photo_100",),
     )
-    return _listed(said)
+    return _parse_page(response)
 
 
-async def allowed(vk: Vk, group_id: int, user_id: int) -> bool:
-    """Whether this person lets the community write. Raises VkError."""
-    said = await vk.call("messages.isMessagesFromGroupAllowed", group_id=group_id, user_id=user_id)
-    return flag(said, "is_allowed")
+async def is_messaging_allowed(vk: VkClient, group_id: int, user_id: int) -> bool:
+    """Return whether the user allows messages from the community. Raises VkError."""
+    response = await vk.call(
+        "messages.isMessagesFromGroupAllowed", group_id=group_id, user_id=user_id
+    )
+    return read_flag(response, "is_allowed")
 
 
-async def mark_read(vk: Vk, peer_id: int, up_to_cmid: int | None = None) -> None:
-    """Tells the person that the dialog is read. Raises VkError."""
+async def mark_read(vk: VkClient, peer_id: int, up_to_cmid: int | None = None) -> None:
+    """Mark the conversation as read, visibly for the user. Raises VkError."""
     await vk.call(
         "messages.markAsRead",
         peer_id=peer_id,
@@ -154,32 +170,32 @@ async def mark_read(vk: Vk, peer_id: int, up_to_cmid: int | None = None) -> None
     )
 
 
-async def answer_event(
-    vk: Vk, event_id: str, user_id: int, peer_id: int, data: Mapping[str, Any] | None = None
+async def answer_button_press(
+    vk: VkClient, event_id: str, user_id: int, peer_id: int, data: Mapping[str, Any] | None = None
 ) -> None:
-    """Answers a pressed button within a minute: `snackbar(…)`, or nothing. Raises VkError.
+    """Reply to a button press within a minute, with `snackbar(…)` or nothing. Raises VkError.
 
-    Raises ValueError("event_data") for an answer longer than VK takes.
+    Raises ValueError("event_data") when the reply exceeds VK's limit.
     """
-    said = msgspec.json.encode(data).decode() if data else None
-    if said is not None and len(said) > MAX_EVENT_DATA:
+    event_data = msgspec.json.encode(data).decode() if data else None
+    if event_data is not None and len(event_data) > MAX_EVENT_DATA_CHARS:
         raise ValueError("event_data")
     await vk.call(
         "messages.sendMessageEventAnswer",
         event_id=event_id,
         user_id=user_id,
         peer_id=peer_id,
-        event_data=said,
+        event_data=event_data,
     )
 
 
 def snackbar(text: str) -> dict[str, str]:
-    """A few words over the dialog, as an answer to a button."""
+    """Return a reply to a button press: a notice of at most 90 characters."""
     return {"type": "show_snackbar", "text": text[:90]}
 
 
-def _listed(said: Any) -> Page:
-    if not isinstance(said, dict) or not isinstance(said.get("items"), list):
-        raise unreadable("a list")
-    people = [read_person(one) for one in objects(said, "profiles")]
-    return Page(number(said, "count"), objects(said, "items"), tuple(people))
+def _parse_page(raw: Any) -> VkPage:
+    if not isinstance(raw, dict) or not isinstance(raw.get("items"), list):
+        raise unreadable_response("a list")
+    profiles = [parse_profile(one) for one in read_objects(raw, "profiles")]
+    return VkPage(read_int(raw, "count"), read_objects(raw, "items"), tuple(profiles))

@@ -1,36 +1,38 @@
-"""How fast one key may ask: never more calls in any second than VK allows."""
+"""Rate limit of one access key: at most as many calls in any second as VK allows.
+
+Source: dev.vk.ru/ru/api/api-requests.
+"""
 
 from collections import deque
 from collections.abc import Callable
 
-GROUP_PER_S = 20
-USER_PER_S = 3
-# A little over a second: calls that left apart may arrive closer together.
+COMMUNITY_CALLS_PER_S = 20
+# Slightly over a second: network delays may bring two calls closer together on arrival.
 WINDOW_S = 1.05
 
-Clock = Callable[[], float]  # seconds that only grow
+Clock = Callable[[], float]  # monotonic seconds
 
 
-class Pace:
-    """The bucket of one key: full again a second after its calls began."""
+class RateLimiter:
+    """Sliding window over the start times of one key's calls."""
 
-    def __init__(self, per_second: int, clock: Clock) -> None:
-        self._starts: deque[float] = deque(maxlen=per_second)
+    def __init__(self, calls_per_s: int, clock: Clock) -> None:
+        self._starts_s: deque[float] = deque(maxlen=calls_per_s)
         self._clock = clock
 
     def wait_s(self) -> float:
-        """How long the next call would wait."""
-        if len(self._starts) < (self._starts.maxlen or 0):
+        """Return how many seconds the next call would wait."""
+        if len(self._starts_s) < (self._starts_s.maxlen or 0):
             return 0.0
-        return max(0.0, self._starts[0] + WINDOW_S - self._clock())
+        return max(0.0, self._starts_s[0] + WINDOW_S - self._clock())
 
-    def take(self) -> float:
-        """Takes the next place in the row; returns how many seconds to wait for it."""
+    def reserve(self) -> float:
+        """Reserve the next call and return how many seconds to wait before it."""
         wait = self.wait_s()
-        self._starts.append(self._clock() + wait)
+        self._starts_s.append(self._clock() + wait)
         return wait
 
     @property
-    def idle(self) -> bool:
-        """Whether the last call began so long ago that nothing is worth remembering."""
-        return not self._starts or self._starts[-1] + WINDOW_S < self._clock()
+    def is_idle(self) -> bool:
+        """Whether the last call is old enough that this limiter can be dropped."""
+        return not self._starts_s or self._starts_s[-1] + WINDOW_S < self._clock()

@@ -1,4 +1,4 @@
-"""Who writes to us: the public name and picture of a profile.
+"""VK API `users`: public name and photo of a profile.
 
 Source: dev.vk.ru/ru/method/users.get.
 """
@@ -7,48 +7,50 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.channels.vk.client import Vk
-from sigma.channels.vk.fields import address, number, objects, text
+from sigma.channels.vk.client import VkClient
+from sigma.channels.vk.fields import read_int, read_objects, read_text, read_url
 
-AT_ONCE = 500
+MAX_IDS_PER_CALL = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A profile; a community that writes to ours has a negative id. Repr tells no name."""
+class VkProfile:
+    """A profile. A community has a negative id. `repr` omits the name, which is personal data."""
 
     id: int
     name: str
-    photo: str
+    photo_url: str
 
     def __repr__(self) -> str:
         return f"Person(id={self.id})"
 
 
-async def profiles(vk: Vk, ids: Iterable[int]) -> list[Person]:
-    """The profiles that VK knows, in no order; names in Russian. Raises VkError."""
+async def fetch_profiles(vk: VkClient, ids: Iterable[int]) -> list[VkProfile]:
+    """Return the profiles that VK knows, in any order, with Russian names. Raises VkError."""
     wanted = sorted(set(ids))
-    found: list[Person] = []
-    people = [one for one in wanted if one > 0]
-    for start in range(0, len(people), AT_ONCE):
-        part = people[start : start + AT_ONCE]
-        said = await vk.call("users.get", user_ids=part, fields=("photo_100",), lang="ru")
-        found += map(read_person, objects({"people": said}, "people"))
-    groups = [-one for one in wanted if one < 0]
-    for start in range(0, len(groups), AT_ONCE):
-        said = await vk.call("groups.getById", group_ids=groups[start : start + AT_ONCE])
-        found += [
-            Person(-number(one, "id"), text(one, "name"), _photo(one))
-            for one in objects(said, "groups")
+    result: list[VkProfile] = []
+    user_ids = [one for one in wanted if one > 0]
+    for start in range(0, len(user_ids), MAX_IDS_PER_CALL):
+        chunk = user_ids[start : start + MAX_IDS_PER_CALL]
+        response = await vk.call("users.get", user_ids=chunk, fields=("photo_100",), lang="ru")
+        result += map(parse_profile, read_objects({"people": response}, "people"))
+    group_ids = [-one for one in wanted if one < 0]
+    for start in range(0, len(group_ids), MAX_IDS_PER_CALL):
+        response = await vk.call(
+            "groups.getById", group_ids=group_ids[start : start + MAX_IDS_PER_CALL]
+        )
+        result += [
+            VkProfile(-read_int(one, "id"), read_text(one, "name"), _photo_url(one))
+            for one in read_objects(response, "groups")
         ]
-    return [one for one in found if one.id]
+    return [one for one in result if one.id]
 
 
-def read_person(said: dict[str, Any]) -> Person:
-    """A profile from VK's object."""
-    name = f"{text(said, 'first_name', 100)} {text(said, 'last_name', 100)}".strip()
-    return Person(number(said, "id"), name, _photo(said))
+def parse_profile(raw: dict[str, Any]) -> VkProfile:
+    """Build a profile from VK's user object."""
+    name = f"{read_text(raw, 'first_name', 100)} {read_text(raw, 'last_name', 100)}".strip()
+    return VkProfile(read_int(raw, "id"), name, _photo_url(raw))
 
 
-def _photo(said: dict[str, Any]) -> str:
-    return address(said, "photo_100") or address(said, "photo_200") or address(said, "photo_50")
+def _photo_url(raw: dict[str, Any]) -> str:
+    return read_url(raw, "photo_100") or read_url(raw, "photo_200") or read_url(raw, "photo_50")

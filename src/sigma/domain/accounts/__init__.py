@@ -1,1 +1,1 @@
-"""sigma.domain.accounts"""
+"""Rules for shops, sellers' requisites, users, roles and permissions."""

@@ -1,13 +1,13 @@
-"""Who may do what in a shop: roles and one table of permissions."""
+"""Users, and the roles and permissions of members in a shop."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 
 
 class Role(StrEnum):
-    """A member's place in a shop."""
+    """A member's role in a shop. PERMISSIONS_BY_ROLE lists what each role can do."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -16,20 +16,20 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """A thing that a member may be allowed to do."""
+    """An action that is checked before a service runs."""
 
     READ = "read"  # see invoices and payments
     READ_ANSWERS = "read_answers"  # see personal data unmasked
     ISSUE = "issue"  # issue, void
-    ANSWER = "answer"  # read the dialogs and write in them
-    CATALOGUE = "catalogue"  # services and their public page
-    CAPTURE = "capture"  # take or release held money
+    ANSWER = "answer"  # read and write in conversations
+    CATALOGUE = "catalogue"  # edit services and the public page
+    CAPTURE = "capture"  # capture or cancel authorized payments
     REFUND = "refund"
-    SETTINGS = "settings"  # shop, connections, mail, keys
-    JOBS = "jobs"  # see and repeat failed jobs
+    SETTINGS = "settings"  # edit shop, connections, mail, API keys
+    JOBS = "jobs"  # see and requeue failed jobs
 
 
-MAY: dict[Role, frozenset[Permission]] = {
+PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission),
     Role.OPERATOR: frozenset(
@@ -41,33 +41,33 @@ MAY: dict[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who signs in. `login` is an e-mail in lower case."""
+    """A person who signs in to the cabinet. `login` is an e-mail address in lower case."""
 
     id: str
     login: str
     password_hash: str
     name: str
     locale: str
-    created_at: int
+    created_at_us: int
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Who acts, in which shop.
+    """The acting user or API key in one shop; every service checks it first.
 
-    `actor` is what the timeline remembers: a user's or an API key's id.
+    `actor` is the id of the user or API key, as stored in timeline events.
     """
 
     actor: str
     shop_id: str
     role: Role
 
-    def may(self, permission: Permission) -> bool:
-        """Whether the role allows it."""
-        return permission in MAY[self.role]
+    def can(self, permission: Permission) -> bool:
+        """Return whether the role has the permission."""
+        return permission in PERMISSIONS_BY_ROLE[self.role]
 
-    def must(self, permission: Permission) -> None:
-        """Raises Refused("forbidden") when the role does not allow it."""
-        if not self.may(permission):
-            raise Refused("forbidden", permission=str(permission))
+    def require(self, permission: Permission) -> None:
+        """Raise RefusedError("forbidden") when the role does not have the permission."""
+        if not self.can(permission):
+            raise RefusedError("forbidden", permission=str(permission))

@@ -1,5 +1,5 @@
-"""The shop and its seller: requisites that a client must be able to read before paying, with the
-checks of the numbers.
+"""The shop (tenant) and its seller's requisites, which a client must be able to read before paying.
+Includes the checksum rules of ИНН and ОГРН.
 """
 
 import re
@@ -10,7 +10,7 @@ from sigma.domain.errors import Problem
 
 
 class SellerKind(StrEnum):
-    """Who sells: a company, a sole proprietor (ИП), a self-employed person (НПД)."""
+    """Legal form: company, sole proprietor (ИП) or self-employed person (НПД)."""
 
     COMPANY = "company"
     IP = "ip"
@@ -19,7 +19,7 @@ class SellerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """Requisites as the payment page shows them. Texts; empty where not filled."""
+    """Requisites as the payment page shows them; empty strings where not filled in."""
 
     kind: SellerKind = SellerKind.NPD
     full_name: str = ""
@@ -33,8 +33,8 @@ class Seller:
     refund_terms: str = ""
 
     @property
-    def complete(self) -> bool:
-        """Whether what the law and acquirers want shown is filled; such a seller gets the tick."""
+    def is_complete(self) -> bool:
+        """Whether all requisites that the law and acquirers require are filled in and valid."""
         needed = [self.full_name, self.inn, self.phone or self.email, self.refund_terms]
         if self.kind is not SellerKind.NPD:
             needed.append(self.ogrn)
@@ -43,22 +43,27 @@ class Seller:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The tenant. `tz` is an IANA zone for what people read; `locale` is "ru" or "en"."""
+    """The tenant: every row belongs to one shop.
+
+    `tz` is the IANA time zone of all dates that people read; `locale` is "ru" or "en".
+    `smtp_url_encrypted` is the shop's own SMTP URL; empty: the server's. `slug` is the name in the
+    address of its public page of services; None: no page.
+    """
 
     id: str
     name: str
-    created_at: int
+    created_at_us: int
     seller: Seller = Seller()
     tz: str = "Europe/Moscow"
     locale: str = "ru"
     accent: str = ""  # "#rrggbb" or empty
     return_url: str = ""
-    consent_text: str = ""  # empty: the product's own wording
-    consent_version: int = 1  # grows with every change of what the consent says
+    consent_text: str = ""  # empty: the default text
+    consent_version: int = 1  # incremented when the text of the consent changes
     mail_from_name: str = ""
     mail_reply_to: str = ""
-    smtp_sealed: str = ""  # the shop's own SMTP URL, sealed; empty: the server's
-    slug: str | None = None  # the name in the address of its public page of services; None: no page
+    smtp_url_encrypted: str = ""
+    slug: str | None = None
     version: int = 0
 
 
@@ -67,37 +72,43 @@ _INN11 = (7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
 _INN12 = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
 
 
-def _digit(number: str, weights: tuple[int, ...]) -> int:
+def _check_digit(number: str, weights: tuple[int, ...]) -> int:
     return sum(int(d) * w for d, w in zip(number, weights, strict=False)) % 11 % 10
 
 
-def _digits(text: str, length: int) -> bool:
+def _is_digits(text: str, length: int) -> bool:
     return len(text) == length and text.isascii() and text.isdigit() and set(text) != {"0"}
 
 
-def inn_ok(inn: str, kind: SellerKind) -> bool:
-    """Ten digits for a company, twelve for a person, with the checksums of the tax service."""
+def is_valid_inn(inn: str, kind: SellerKind) -> bool:
+    """Return whether the ИНН is valid: 10 digits for a company, 12 for a person, checksums."""
     if kind is SellerKind.COMPANY:
-        return _digits(inn, 10) and _digit(inn, _INN10) == int(inn[9])
+        return _is_digits(inn, 10) and _check_digit(inn, _INN10) == int(inn[9])
     return (
-        _digits(inn, 12)
-        and _digit(inn, _INN11) == int(inn[10])
-        and _digit(inn, _INN12) == int(inn[11])
+        _is_digits(inn, 12)
+        and _check_digit(inn, _INN11) == int(inn[10])
+        and _check_digit(inn, _INN12) == int(inn[11])
     )
 
 
-def ogrn_ok(ogrn: str, kind: SellerKind) -> bool:
-    """ОГРН (13 digits, mod 11) for a company, ОГРНИП (15 digits, mod 13 and its last digit) for an
-    ИП; none for НПД.
+def is_valid_ogrn(ogrn: str, kind: SellerKind) -> bool:
+    """Return whether the registration number fits the legal form.
+
+    A company has an ОГРН (13 digits, check digit mod 11), an ИП an ОГРНИП (15 digits, check digit
+    mod 13), НПД has none: it must be empty.
     """
     if kind is SellerKind.COMPANY:
-        return _digits(ogrn, 13) and ogrn[0] in "15" and int(ogrn[:12]) % 11 % 10 == int(ogrn[12])
+        return (
+            _is_digits(ogrn, 13) and ogrn[0] in "15" and int(ogrn[:12]) % 11 % 10 == int(ogrn[12])
+        )
     if kind is SellerKind.IP:
-        return _digits(ogrn, 15) and ogrn[0] in "34" and int(ogrn[:14]) % 13 % 10 == int(ogrn[14])
+        return (
+            _is_digits(ogrn, 15) and ogrn[0] in "34" and int(ogrn[:14]) % 13 % 10 == int(ogrn[14])
+        )
     return ogrn == ""
 
 
-_URL = re.compile(
+_URL_PATTERN = re.compile(
     r"https?://"
     r"(\[[0-9a-f:.]+\]|[^\s\x00-\x1f\x7f/?#:@\[\]\\<>\"']+)(:\d{1,5})?"
     r"([/?#][^\s\x00-\x1f\x7f\\<>\"]*)?",
@@ -105,21 +116,25 @@ _URL = re.compile(
 )
 
 
-def url_ok(url: str) -> bool:
-    """An absolute http(s) address without user names, spaces or control characters."""
-    return len(url) <= 2000 and _URL.fullmatch(url) is not None
+def is_web_url(url: str) -> bool:
+    """Return whether this is an absolute http(s) URL of at most 2000 characters.
+
+    User names, spaces and control characters are not allowed.
+    """
+    return len(url) <= 2000 and _URL_PATTERN.fullmatch(url) is not None
 
 
 def check_seller(seller: Seller) -> list[Problem]:
-    """What is wrong with the requisites that are filled (empty ones are only incomplete), by
-    field.
+    """Return the problems of the requisites by field.
+
+    An empty field is not a problem: it only makes the seller incomplete.
     """
     problems = []
-    if seller.inn and not inn_ok(seller.inn, seller.kind):
+    if seller.inn and not is_valid_inn(seller.inn, seller.kind):
         length = 10 if seller.kind is SellerKind.COMPANY else 12
-        code = "inn_length" if not _digits(seller.inn, length) else "inn_checksum"
+        code = "inn_length" if not _is_digits(seller.inn, length) else "inn_checksum"
         problems.append(Problem("inn", code, {"length": length}))
-    if seller.ogrn and not ogrn_ok(seller.ogrn, seller.kind):
+    if seller.ogrn and not is_valid_ogrn(seller.ogrn, seller.kind):
         by_kind = {
             SellerKind.COMPANY: "ogrn",
             SellerKind.IP: "ogrnip",
@@ -128,6 +143,6 @@ def check_seller(seller: Seller) -> list[Problem]:
         problems.append(Problem("ogrn", by_kind[seller.kind]))
     for name in ("offer_url", "policy_url"):
         value = getattr(seller, name)
-        if value and not url_ok(value):
+        if value and not is_web_url(value):
             problems.append(Problem(name, "url"))
     return problems

@@ -1,1 +1,1 @@
-"""sigma.domain.billing"""
+"""Rules for invoices, questions, payments, refunds, receipts and mails."""

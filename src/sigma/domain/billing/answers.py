@@ -1,6 +1,6 @@
-"""What a client answered for one payment, and the consent given with it.
+"""A client's answers for one payment, and the consent given with them.
 
-Values are sealed before they come here.
+Both are personal data: values arrive here encrypted.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,29 @@ from sigma.domain.billing.question import Question
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """`sealed` is the encrypted JSON of key → value; `questions` are those that were on the page,
-    so the pair can be read for ever.
+    """The answers to one payment form.
+
+    `values_encrypted` decrypts to a JSON object, question key → value. `questions` are those that
+    were on the page, so the answers stay readable after the invoice or service changes.
     """
 
     id: str
     shop_id: str
     invoice_id: str
     payment_id: str
-    payer: str
+    payer_hash: str
     questions: tuple[Question, ...]
-    sealed: str
-    created_at: int
+    values_encrypted: str
+    created_at_us: int
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Proof of a consent: the very text, its version and hash, when, and (sealed) from where."""
+    """Proof of a consent: the exact text with its version and hash, the time (UTC microseconds).
+
+    `evidence_encrypted` decrypts to JSON: ip, user_agent, page_url.
+    """
 
     id: str
     shop_id: str
@@ -37,6 +42,6 @@ class Consent:
     text: str
     text_version: str
     text_sha256: str
-    given_at: int
-    evidence_sealed: str  # JSON: ip, user_agent, page_url
+    given_at_us: int
+    evidence_encrypted: str
     version: int = 0

@@ -1,4 +1,4 @@
-"""A shop's credentials at an acquirer. The secret is sealed; settings are plain."""
+"""Connections: credentials at an acquirer or of a VK community."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """Active takes new payments; off does not, but its open payments are still followed."""
+    """ACTIVE accepts new payments. OFF does not, but its open payments are still advanced."""
 
     ACTIVE = "active"
     OFF = "off"
@@ -14,9 +14,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`account` is the shop's id at the acquirer.
+    """A shop's credentials at an acquirer or VK; `provider` names which.
 
-    Settings: base_url, timeout_s, ca_bundle, two_stage.
+    `account` is the shop's id at the acquirer. The secret is encrypted, `settings` are plain:
+    base_url, timeout_s, ca_bundle, two_stage. `checked_at_us` (UTC microseconds, 0: never) is the
+    time of the last credentials check; `check_detail` is its result for the owner.
     """
 
     id: str
@@ -24,35 +26,16 @@ class Connection:
     provider: str
     title: str
     account: str
-    secret_sealed: str
-    created_at: int
+    secret_encrypted: str
+    created_at_us: int
     settings: dict[str, Any] = field(default_factory=dict)
     status: Status = Status.ACTIVE
-    checked_at: int = 0
-    check_ok: bool = False
+    checked_at_us: int = 0
+    has_passed_check: bool = False
     check_detail: str = ""
     version: int = 0
 
     @property
     def two_stage(self) -> bool:
-        """Whether money is first held and taken later by a person's decision."""
+        """Whether payments are authorized first and captured later by an operator."""
         return bool(self.settings.get("two_stage", False))
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something an acquirer told us: a hint, stored before it is handled. `digest` makes the same
-    words one row.
-    """
-
-    id: str
-    shop_id: str
-    connection_id: str
-    event: str
-    object_id: str
-    our_id: str  # the payment's id the notice claims to be about; unproven
-    digest: str
-    body_sealed: str
-    received_at: int
-    handled_at: int | None = None
-    version: int = 0

@@ -1,5 +1,5 @@
-"""An invoice: a request for money with a link, what it asks of the client, and when it can be
-paid.
+"""An invoice: a request for money with a link, the questions to the client, and the rules of when
+it can be paid.
 """
 
 import re
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from sigma.domain.accounts.shop import url_ok
+from sigma.domain.accounts.shop import is_web_url
 from sigma.domain.billing.question import Question, check_questions
-from sigma.domain.change import Change, Happening, Job, NewId
-from sigma.domain.errors import Problem, Refused, has_controls, invalid
-from sigma.domain.money import BadMoney, Money
+from sigma.domain.change import Change, Job, NewId, TimelineEvent
+from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
+from sigma.domain.money import Money, MoneyError
 
 
 class Status(StrEnum):
@@ -28,55 +28,57 @@ class Event(StrEnum):
     """What can happen to an invoice."""
 
     ISSUED = "issued"
-    FILLED = "filled"  # the last payment that it waits for was captured in time
+    FULLY_PAID = "fully_paid"  # the last allowed payment was captured in time
     VOIDED = "voided"
-    LAPSED = "lapsed"  # its time is over
+    EXPIRED = "expired"  # `expires_at_us` has passed
 
 
-# Every pair is here or refused. A payment that the acquirer finished before the expiry fills an
-# expired invoice too.
+# Allowed transitions; all others are refused. An expired invoice can become paid: the payment may
+# have been finished at the acquirer before the expiry and reported after it.
 FLOW: dict[Status, dict[Event, Status]] = {
     Status.DRAFT: {Event.ISSUED: Status.OPEN, Event.VOIDED: Status.VOID},
     Status.OPEN: {
-        Event.FILLED: Status.PAID,
+        Event.FULLY_PAID: Status.PAID,
         Event.VOIDED: Status.VOID,
-        Event.LAPSED: Status.EXPIRED,
+        Event.EXPIRED: Status.EXPIRED,
     },
     Status.PAID: {},
     Status.VOID: {Event.VOIDED: Status.VOID},
     Status.EXPIRED: {
-        Event.FILLED: Status.PAID,
+        Event.FULLY_PAID: Status.PAID,
         Event.VOIDED: Status.VOID,
-        Event.LAPSED: Status.EXPIRED,
+        Event.EXPIRED: Status.EXPIRED,
     },
 }
 
 MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000
 MAX_PAYMENTS = 100_000
-# UTC microseconds of 2200-01-02: pages show a moment on any clock, and the last day that a calendar
-# knows (9999-12-31) is over its edge on some. A day of grace: shops west of UTC may say 2199 whole.
-LATEST = 7_258_204_800_000_000
-_QUANTITY = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
+# Exclusive upper limit: 2200-01-02 UTC. Pages convert times to any time zone, and 9999-12-31 would
+# overflow `datetime` in some. The extra day allows all of 2199 for shops west of UTC.
+MAX_EXPIRES_AT_US = 7_258_204_800_000_000
+_QUANTITY_PATTERN = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A line of the invoice. `quantity` is a decimal text, `price` is for one."""
+class InvoiceItem:
+    """One position of the invoice. `quantity` is decimal text; `price` is for a quantity of 1."""
 
     name: str
     quantity: str
     price: Money
 
-    def sum(self) -> Money:
-        """price × quantity. Raises BadMoney when it is not a whole minor unit."""
-        return self.price.times(Decimal(self.quantity))
+    def total(self) -> Money:
+        """Return price × quantity. Raises MoneyError when it is not a whole minor unit."""
+        return self.price.multiply(Decimal(self.quantity))
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """Times are UTC microseconds.
+    """A request for money. Times are UTC microseconds.
 
-    `max_payments` None means any number. `paid_count` counts captures that were in time.
+    `token` is the public part of the link /i/{token}. `max_payments` None means no limit.
+    `paid_count` counts the payments captured in time; late and extra ones are not counted.
+    `conversation_id` is the conversation that the invoice was issued in.
     """
 
     id: str
@@ -86,73 +88,91 @@ class Invoice:
     status: Status
     title: str
     amount: Money
-    created_at: int
+    created_at_us: int
     description: str = ""
-    items: tuple[Item, ...] = ()
+    items: tuple[InvoiceItem, ...] = ()
     questions: tuple[Question, ...] = ()
     max_payments: int | None = 1
     paid_count: int = 0
-    expires_at: int | None = None
+    expires_at_us: int | None = None
     return_url: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     created_by: str = ""
-    conversation_id: str | None = None  # the dialog it is for
-    service_id: str | None = None  # what of the catalogue it is for
+    conversation_id: str | None = None
+    service_id: str | None = None
     version: int = 0
 
     @property
-    def full(self) -> bool:
-        """Whether it waits for no more payments."""
+    def is_fully_paid(self) -> bool:
+        """Whether `max_payments` payments are captured."""
         return self.max_payments is not None and self.paid_count >= self.max_payments
 
-    def lapsed(self, now: int) -> bool:
-        """Whether its time is over at `now`, told or not."""
-        return self.expires_at is not None and now >= self.expires_at
+    def is_expired(self, now_us: int) -> bool:
+        """Return whether the expiry has passed at `now_us`, whatever the stored status is."""
+        return self.expires_at_us is not None and now_us >= self.expires_at_us
+
+    def status_at(self, now_us: int) -> Status:
+        """Return the status to show: an open invoice past its expiry is expired.
+
+        The stored status follows when the job invoice.expire runs.
+        """
+        is_open = self.status is Status.OPEN
+        return Status.EXPIRED if is_open and self.is_expired(now_us) else self.status
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a person or a program wants invoiced, before it has an id and a number."""
+    """The requested content of an invoice, before it has an id and a number."""
 
     title: str
     amount: Money
     description: str = ""
-    items: tuple[Item, ...] = ()
+    items: tuple[InvoiceItem, ...] = ()
     questions: tuple[Question, ...] = ()
     max_payments: int | None = 1
-    expires_at: int | None = None
+    expires_at_us: int | None = None
     return_url: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     conversation_id: str | None = None
     service_id: str | None = None
 
 
-def check_named(title: str, title_most: int, description: str, most: int) -> list[Problem]:
-    """What is wrong with the name and the description of something that is sold."""
+def check_title_and_description(
+    title: str, max_title: int, description: str, max_description: int
+) -> list[Problem]:
+    """Return the problems of the title and description of an invoice or service.
+
+    The limits are in characters.
+    """
     problems = []
     if not title.strip():
         problems.append(Problem("title", "required"))
-    for name, text, limit in (("title", title, title_most), ("description", description, most)):
+    for name, text, limit in (
+        ("title", title, max_title),
+        ("description", description, max_description),
+    ):
         if len(text) > limit:
             problems.append(Problem(name, "too_long", {"max": limit}))
-    if has_controls(title):
+    if has_control_characters(title):
         problems.append(Problem("title", "characters"))
-    if has_controls(description, lines=True):
+    if has_control_characters(description, allow_line_breaks=True):
         problems.append(Problem("description", "characters"))
     return problems
 
 
-def check_draft(draft: Draft, now: int) -> list[Problem]:
-    """Everything that is wrong with a draft, by field path; empty when it can be issued."""
-    problems = check_named(draft.title, MAX_TITLE, draft.description, MAX_DESCRIPTION)
+def check_draft(draft: Draft, now_us: int) -> list[Problem]:
+    """Return all problems of a draft by field path; empty when it can be issued."""
+    problems = check_title_and_description(
+        draft.title, MAX_TITLE, draft.description, MAX_DESCRIPTION
+    )
     if draft.amount.minor <= 0:
         problems.append(Problem("amount", "money_positive"))
     if draft.max_payments is not None and not 1 <= draft.max_payments <= MAX_PAYMENTS:
         problems.append(Problem("max_payments", "range", {"min": 1, "max": MAX_PAYMENTS}))
-    if draft.expires_at is not None and not now < draft.expires_at < LATEST:
-        code = "too_far" if draft.expires_at >= LATEST else "in_the_past"
+    if draft.expires_at_us is not None and not now_us < draft.expires_at_us < MAX_EXPIRES_AT_US:
+        code = "too_far" if draft.expires_at_us >= MAX_EXPIRES_AT_US else "in_the_past"
         problems.append(Problem("expires_at", code))
-    if draft.return_url and not url_ok(draft.return_url):
+    if draft.return_url and not is_web_url(draft.return_url):
         problems.append(Problem("return_url", "url"))
     return (
         problems + _check_items(draft) + _check_metadata(draft) + check_questions(draft.questions)
@@ -170,26 +190,29 @@ def _check_items(draft: Draft) -> list[Problem]:
             problems.append(Problem(f"{path}.name", "required"))
         if len(item.name) > 128:
             problems.append(Problem(f"{path}.name", "too_long", {"max": 128}))
-        if has_controls(item.name):
+        if has_control_characters(item.name):
             problems.append(Problem(f"{path}.name", "characters"))
         if item.price.currency != draft.amount.currency:
             problems.append(Problem(f"{path}.price", "currency_mixed"))
             continue
-        if not _quantity_ok(item.quantity):
+        if not _is_quantity(item.quantity):
             problems.append(Problem(f"{path}.quantity", "quantity"))
             continue
         try:
-            sums.append(item.sum().minor)
-        except BadMoney as error:
+            sums.append(item.total().minor)
+        except MoneyError as error:
             problems.append(Problem(f"{path}.price", error.code))
     if draft.items and not problems and sum(sums) != draft.amount.minor:
         problems.append(Problem("items", "items_sum"))
     return problems
 
 
-def _quantity_ok(text: str) -> bool:
-    """A positive decimal of at most 5 + 3 digits, the limit of Russian receipts (tag 1023)."""
-    return _QUANTITY.fullmatch(text) is not None and Decimal(text) > 0
+def _is_quantity(text: str) -> bool:
+    """Return whether the text is a positive decimal of at most 5 + 3 digits.
+
+    This is the limit of Russian fiscal receipts (tag 1023).
+    """
+    return _QUANTITY_PATTERN.fullmatch(text) is not None and Decimal(text) > 0
 
 
 def _check_metadata(draft: Draft) -> list[Problem]:
@@ -205,24 +228,24 @@ def create(
     shop_id: str,
     number: int,
     token: str,
-    now: int,
+    now_us: int,
     new_id: NewId,
     actor: str,
-    issued: bool = True,
+    is_issued: bool = True,
 ) -> tuple[Invoice, Change]:
-    """A new invoice, open unless `issued` is False.
+    """Return a new invoice and its Change. The invoice is open unless `is_issued` is False.
 
-    Raises Refused("validation") with every problem at once.
+    Raises RefusedError("validation") with all problems at once.
     """
-    if problems := check_draft(draft, now):
-        raise invalid(*problems)
+    if problems := check_draft(draft, now_us):
+        raise validation_error(*problems)
     invoice = Invoice(
         id=new_id("inv"),
         shop_id=shop_id,
         number=number,
         token=token,
-        status=Status.OPEN if issued else Status.DRAFT,
-        created_at=now,
+        status=Status.OPEN if is_issued else Status.DRAFT,
+        created_at_us=now_us,
         created_by=actor,
         title=draft.title.strip(),
         amount=draft.amount,
@@ -230,89 +253,101 @@ def create(
         items=draft.items,
         questions=draft.questions,
         max_payments=draft.max_payments,
-        expires_at=draft.expires_at,
+        expires_at_us=draft.expires_at_us,
         return_url=draft.return_url,
         metadata=draft.metadata,
         conversation_id=draft.conversation_id,
         service_id=draft.service_id,
     )
-    told = happened(invoice, "issued" if issued else "drafted", now, new_id, actor)
-    return invoice, Change((invoice, told), jobs=_expiry(invoice) if issued else ())
+    event = timeline_event(invoice, "issued" if is_issued else "drafted", now_us, new_id, actor)
+    return invoice, Change((invoice, event), jobs=_expiry_jobs(invoice) if is_issued else ())
 
 
-def happened(
-    invoice: Invoice, kind: str, now: int, new_id: NewId, actor: str = "system"
-) -> Happening:
-    """A line of this invoice's timeline."""
-    return Happening(new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now, actor)
+def timeline_event(
+    invoice: Invoice, kind: str, now_us: int, new_id: NewId, actor: str = "system"
+) -> TimelineEvent:
+    """Return an event for this invoice's timeline."""
+    return TimelineEvent(
+        new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now_us, actor
+    )
 
 
-def shown_anew(invoice: Invoice) -> Change:
-    """The promise to show its dialog, if it has one, what has become of it."""
+def card_refresh(invoice: Invoice) -> Change:
+    """Return the job that refreshes the invoice's cards; empty without a conversation."""
     if invoice.conversation_id is None:
         return Change()
     return Change(jobs=(Job("card.refresh", invoice.id, invoice.shop_id),))
 
 
-def _expiry(invoice: Invoice) -> tuple[Job, ...]:
-    if invoice.expires_at is None:
+def _expiry_jobs(invoice: Invoice) -> tuple[Job, ...]:
+    if invoice.expires_at_us is None:
         return ()
-    return (Job("invoice.expire", invoice.id, invoice.shop_id, invoice.expires_at),)
+    return (Job("invoice.expire", invoice.id, invoice.shop_id, invoice.expires_at_us),)
 
 
-def move(invoice: Invoice, event: Event) -> Invoice:
-    """The invoice after an event. Raises Refused with the code that names its present state."""
+def apply_event(invoice: Invoice, event: Event) -> Invoice:
+    """Return the invoice after an event.
+
+    Raises RefusedError("invoice_already_paid" or "invoice_not_open") when FLOW does not allow it.
+    """
     after = FLOW[invoice.status].get(event)
     if after is None:
-        raise Refused(
+        raise RefusedError(
             "invoice_already_paid" if invoice.status is Status.PAID else "invoice_not_open",
             status=str(invoice.status),
         )
     return replace(invoice, status=after)
 
 
-def issue(invoice: Invoice, now: int, new_id: NewId, actor: str) -> Change:
-    """Opens a draft. Raises Refused("invoice_expired") when its time has passed meanwhile."""
-    if invoice.lapsed(now):
-        raise Refused("invoice_expired")
-    opened = move(invoice, Event.ISSUED)
-    return Change((opened, happened(opened, "issued", now, new_id, actor)), jobs=_expiry(opened))
+def issue(invoice: Invoice, now_us: int, new_id: NewId, actor: str) -> Change:
+    """Open a draft. Raises RefusedError("invoice_expired") when its expiry has passed."""
+    if invoice.is_expired(now_us):
+        raise RefusedError("invoice_expired")
+    opened = apply_event(invoice, Event.ISSUED)
+    return Change(
+        (opened, timeline_event(opened, "issued", now_us, new_id, actor)), jobs=_expiry_jobs(opened)
+    )
 
 
-def void(invoice: Invoice, now: int, new_id: NewId, actor: str) -> Change:
-    """Calls it off.
+def void(invoice: Invoice, now_us: int, new_id: NewId, actor: str) -> Change:
+    """Void the invoice. Raises RefusedError("invoice_already_paid").
 
-    Voiding twice changes nothing. A payment already at the bank may still come; it is then
-    flagged.
+    Voiding twice changes nothing. A payment that was already started may still be captured; it is
+    then flagged with Attention.VOIDED.
     """
-    voided = move(invoice, Event.VOIDED)
+    voided = apply_event(invoice, Event.VOIDED)
     if voided.status is invoice.status:
         return Change()
-    return Change((voided, happened(voided, "voided", now, new_id, actor))) + shown_anew(voided)
+    return Change((voided, timeline_event(voided, "voided", now_us, new_id, actor))) + card_refresh(
+        voided
+    )
 
 
-def lapse(invoice: Invoice, now: int, new_id: NewId) -> Change:
-    """Its time is over. Nothing happens before the time or to an invoice that is past caring."""
-    if not invoice.lapsed(now) or invoice.status is not Status.OPEN:
+def expire(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
+    """Expire an open invoice. The Change is empty before the expiry and in other states."""
+    if not invoice.is_expired(now_us) or invoice.status is not Status.OPEN:
         return Change()
-    after = move(invoice, Event.LAPSED)
-    return Change((after, happened(after, "expired", now, new_id))) + shown_anew(after)
+    after = apply_event(invoice, Event.EXPIRED)
+    return Change((after, timeline_event(after, "expired", now_us, new_id))) + card_refresh(after)
 
 
-def check_payable(invoice: Invoice, now: int, holds: int) -> None:
-    """Raises Refused with the reason why it cannot be paid now.
+def require_payable(invoice: Invoice, now_us: int, authorized_count: int) -> None:
+    """Raise RefusedError with the reason when the invoice cannot be paid now.
 
-    `holds` counts payments held at the bank but not captured.
+    `authorized_count`: payments authorized but not captured. They use up `max_payments` too.
     """
     if invoice.status is Status.VOID:
-        raise Refused("invoice_void")
-    if invoice.full:
-        raise Refused(
+        raise RefusedError("invoice_void")
+    if invoice.is_fully_paid:
+        raise RefusedError(
             "invoice_already_paid" if invoice.max_payments == 1 else "invoice_limit_reached"
         )
     if invoice.status is Status.DRAFT:
-        raise Refused("invoice_not_open", status=str(invoice.status))
-    if invoice.status is Status.EXPIRED or invoice.lapsed(now):
-        raise Refused("invoice_expired")
-    if invoice.max_payments is not None and invoice.paid_count + holds >= invoice.max_payments:
-        raise Refused("invoice_has_live_payment")
+        raise RefusedError("invoice_not_open", status=str(invoice.status))
+    if invoice.status is Status.EXPIRED or invoice.is_expired(now_us):
+        raise RefusedError("invoice_expired")
+    if (
+        invoice.max_payments is not None
+        and invoice.paid_count + authorized_count >= invoice.max_payments
+    ):
+        raise RefusedError("invoice_has_live_payment")

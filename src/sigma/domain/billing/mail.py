@@ -1,11 +1,11 @@
-"""A mail that Sigma owes somebody: one row, one message, with the server's own answer."""
+"""An e-mail that Sigma sends: one row per message, with the reply of the SMTP server."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Queued until a server has answered; failed when it said no for good."""
+    """QUEUED until the SMTP server has accepted it; FAILED when it rejected it permanently."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -14,58 +14,63 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """`kind`, `subject` and `number` are unique together: the same thing is mailed once, and again
-    only when a person asks.
+    """One e-mail. Times are UTC microseconds.
+
+    `kind`, `subject_key` and `number` are unique together: a receipt is mailed once, and again only
+    with the next number when an operator requests it. `subject_key` is the id of the payment or
+    refund (with the reason, for "attention"). The recipient's address is stored masked only.
     """
 
     id: str
     shop_id: str
     kind: str  # receipt, refund, attention, test
-    subject: str  # what it is about
+    subject_key: str
     payment_id: str
-    created_at: int
+    created_at_us: int
     number: int = 1
     status: Status = Status.QUEUED
-    to_masked: str = ""
-    answer: str = ""  # the mail server's last words
+    recipient_masked: str = ""
+    server_reply: str = ""  # last reply of the SMTP server
     attempts: int = 0
-    sent_at: int | None = None
+    sent_at_us: int | None = None
     version: int = 0
 
 
-def sent(mail: Mail, to_masked: str, answer: str, now: int) -> Mail:
-    """The server took it."""
+def mark_sent(mail: Mail, recipient_masked: str, server_reply: str, now_us: int) -> Mail:
+    """Record that the SMTP server accepted the mail."""
     return replace(
         mail,
         status=Status.SENT,
-        to_masked=to_masked,
-        answer=answer,
-        sent_at=now,
+        recipient_masked=recipient_masked,
+        server_reply=server_reply,
+        sent_at_us=now_us,
         attempts=mail.attempts + 1,
     )
 
 
-def refused(mail: Mail, to_masked: str, answer: str, *, final: bool) -> Mail:
-    """The server did not take it: for good when `final`, else it stays queued."""
-    status = Status.FAILED if final else Status.QUEUED
+def mark_rejected(
+    mail: Mail, recipient_masked: str, server_reply: str, *, is_permanent: bool
+) -> Mail:
+    """Record a rejection: `is_permanent` makes the mail FAILED, otherwise it stays QUEUED."""
+    status = Status.FAILED if is_permanent else Status.QUEUED
     return replace(
         mail,
         status=status,
-        to_masked=to_masked,
-        answer=answer,
+        recipient_masked=recipient_masked,
+        server_reply=server_reply,
         attempts=mail.attempts + 1,
     )
 
 
 def mask_email(address: str) -> str:
-    """An address that its owner knows again and a stranger does not: "i***@mail.ru"."""
+    """Return the address with its local part masked: "i***@mail.ru"."""
     name, _, host = address.partition("@")
     return f"{name[:1]}***@{host}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a mail."""
+    """A file attached to a mail."""
 
     name: str
     media_type: str

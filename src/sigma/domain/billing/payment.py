@@ -1,4 +1,4 @@
-"""A payment: one attempt to pay one invoice, and what the acquirer's answers make of it."""
+"""A payment: one attempt to pay one invoice, and the effect of the acquirer's answers on it."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,14 +9,14 @@ from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.receipt import build_receipt
-from sigma.domain.change import Change, Happening, Job, NewId
-from sigma.domain.errors import Refused
-from sigma.domain.ledger import capture_entry, plausible
+from sigma.domain.change import Change, Job, NewId, TimelineEvent
+from sigma.domain.errors import RefusedError
+from sigma.domain.ledger import capture_entry, plausible_income
 from sigma.domain.money import Money
 
 
 class Status(StrEnum):
-    """The states that are stored. Not knowing is a flag beside them, never a state."""
+    """The stored states. An unknown outcome is a separate flag, not a state."""
 
     CREATED = "created"
     PENDING = "pending"
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 class Event(StrEnum):
-    """What an acquirer can say of a payment."""
+    """What an acquirer can report about a payment."""
 
     PENDING = "pending"
     AUTHORIZED = "authorized"
@@ -36,8 +36,8 @@ class Event(StrEnum):
     FAILED = "failed"
 
 
-# Every pair is here or refused. Ranks only grow: a late word changes nothing, a contradiction calls
-# a person.
+# Allowed transitions. Late answers do not move a payment back. A pair that is missing here is a
+# contradiction: the payment is flagged for the owner.
 FLOW: dict[Status, dict[Event, Status]] = {
     Status.CREATED: {
         Event.PENDING: Status.PENDING,
@@ -65,7 +65,7 @@ FLOW: dict[Status, dict[Event, Status]] = {
         Event.AUTHORIZED: Status.CAPTURED,
         Event.CAPTURED: Status.CAPTURED,
     },
-    # The acquirer's word that money was taken wins over our belief that it was not.
+    # CAPTURED is allowed after CANCELED and FAILED: the acquirer knows whether it took the money.
     Status.CANCELED: {
         Event.PENDING: Status.CANCELED,
         Event.AUTHORIZED: Status.CANCELED,
@@ -82,32 +82,31 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
-FIRST_LOOK = (
-    20_000_000  # microseconds: the request that started it asks at once; the job only repairs
-)
+# Delay of the first job: the web request itself calls the acquirer, the job repairs lost requests.
+FIRST_CHECK_DELAY_US = 20_000_000
 
-FINAL = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
+FINAL_STATUSES = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
 
 
 class Attention(StrEnum):
-    """Why a person must look at a payment."""
+    """Why the owner must look at a payment."""
 
-    EXTRA = "extra"  # more payments than the invoice allows: to be returned
-    LATE = "late"  # finished at the bank after the invoice's time: to be returned or honoured
-    VOIDED = "voided"  # the invoice had been called off
-    MISMATCH = "mismatch"  # the acquirer names another amount or currency: never "paid"
-    CONTRADICTION = "contradiction"  # the acquirer takes back what it had said
+    EXTRA = "extra"  # more payments than the invoice allows: to be refunded
+    LATE = "late"  # captured after the invoice's expiry: to be refunded or accepted
+    VOIDED = "voided"  # the invoice had been voided
+    MISMATCH = "mismatch"  # another amount or currency at the acquirer: never captured here
+    CONTRADICTION = "contradiction"  # the acquirer's answers contradict each other
     REFUND_FAILED = "refund_failed"
 
 
-RETURNABLE = (Attention.EXTRA, Attention.LATE, Attention.VOIDED)
+REFUND_REASONS = (Attention.EXTRA, Attention.LATE, Attention.VOIDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """What it was paid with.
+class PaymentMethod:
+    """The payment method that the client used.
 
-    `mask` is "220000******0004": first six and last four digits, all that may be kept.
+    `mask` is "220000******0004": first six and last four digits, all that PCI DSS allows to store.
     """
 
     kind: str = "card"
@@ -117,9 +116,13 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One attempt.
+    """One attempt to pay one invoice. Times are UTC microseconds.
 
-    `operation_key` was stored before the acquirer was first called and is sent with every repeat.
+    `operation_key` is the idempotency key at the acquirer: stored before the first call and sent
+    with every retry. `is_outcome_unknown` refers to the last call. `requested_action` is
+    "capture" or "cancel": decided for an authorized payment, not yet confirmed by the acquirer.
+    `income` is the amount less the acquirer's commission. `failure` is the acquirer's reason code.
+    Change it only by `begin`, `settle`, `mark_unknown` and `request_action`.
     """
 
     id: str
@@ -128,87 +131,89 @@ class Payment:
     connection_id: str
     provider: str
     operation_key: str
-    token: str  # public: the client's waiting page and receipt
+    token: str  # public part of the links to the waiting page and the receipt
     amount: Money
     status: Status
-    created_at: int
-    unknown: bool = False
+    created_at_us: int
+    is_outcome_unknown: bool = False
     provider_id: str | None = None
     confirmation_url: str = ""
-    payer: str = ""  # hash of the browser's own secret, so that a closed tab finds its answers
-    nonce: str = ""  # of the form: a double click is one payment
-    wants_mail: bool = False  # the client gave an e-mail
+    payer_hash: str = ""  # hash of the browser's secret: finds the answers after the tab was closed
+    form_nonce: str = ""  # of the form: a double click creates one payment
+    has_email: bool = False  # the client gave an e-mail address
     locale: str = "ru"
-    wanted: str = (
-        ""  # "capture" or "cancel": decided for a held payment, not yet confirmed by the acquirer
-    )
-    wanted_key: str = ""
-    method: Method | None = None
-    failure: str = ""  # the acquirer's reason word
+    requested_action: str = ""
+    requested_action_key: str = ""
+    method: PaymentMethod | None = None
+    failure: str = ""
     attention: Attention | None = None
     income: Money | None = None
-    captured_at: int | None = None
-    conversation_id: str | None = None  # the link was opened from this dialog, as its token proves
+    captured_at_us: int | None = None
+    conversation_id: str | None = None  # proved by the signed payment link
     version: int = 0
 
     @property
-    def final(self) -> bool:
-        """Whether the acquirer has nothing more to tell of its own."""
-        return self.status in FINAL
+    def is_final(self) -> bool:
+        """Whether the payment is finished at the acquirer."""
+        return self.status in FINAL_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The acquirer's answer to our question, in our words. Times are UTC microseconds."""
+class PaymentReply:
+    """The acquirer's answer about a payment, translated to our terms by the provider.
+
+    Times are UTC microseconds. `failure` is the acquirer's reason code, `income` the amount less
+    its commission. `payment_id` is our id, which was sent as metadata; empty when missing.
+    """
 
     provider_id: str
     event: Event
     amount: Money | None = None
     confirmation_url: str = ""
-    method: Method | None = None
+    method: PaymentMethod | None = None
     failure: str = ""
-    captured_at: int | None = None
+    captured_at_us: int | None = None
     income: Money | None = None
     refunded: Money | None = None
-    our_id: str = ""  # the payment's id that we sent along as metadata
+    payment_id: str = ""
 
 
 def begin(
     payment: Payment,
     answers: Answers | None,
     consent: Consent | None,
-    now: int,
+    now_us: int,
     new_id: NewId,
     *,
-    fresh: bool,
+    is_new: bool,
 ) -> Change:
-    """A client is about to pay: the payment with its key, the answers and the promise to find out,
-    before any call.
+    """Return the Change to commit before the acquirer is called: payment, answers, consent and job.
 
-    Not `fresh`: the same browser goes back to its unfinished payment, perhaps with other answers.
+    The job finds out the outcome if the process dies during the call. `is_new` False: the same
+    browser returns to its unfinished payment, perhaps with other answers.
     """
-    given = tuple(row for row in (answers, consent) if row is not None)
-    line = happened(payment, "started" if fresh else "resumed", now, new_id, "client")
-    due = now + FIRST_LOOK if fresh else 0
+    personal = tuple(row for row in (answers, consent) if row is not None)
+    event = timeline_event(payment, "started" if is_new else "resumed", now_us, new_id, "client")
+    due = now_us + FIRST_CHECK_DELAY_US if is_new else 0
     job = Job("payment.advance", payment.id, payment.shop_id, due)
-    return Change((payment, *given, line), jobs=(job,))
+    return Change((payment, *personal, event), jobs=(job,))
 
 
-def happened(
+def timeline_event(
     payment: Payment,
     kind: str,
-    now: int,
+    now_us: int,
     new_id: NewId,
     actor: str = "system",
     **detail: object,
-) -> Happening:
-    """A line of this payment's timeline."""
-    return Happening(
+) -> TimelineEvent:
+    """Return an event for this payment's timeline."""
+    return TimelineEvent(
         new_id("evt"),
         payment.shop_id,
         payment.id,
         f"payment.{kind}",
-        now,
+        now_us,
         actor,
         dict(detail),
     )
@@ -218,68 +223,72 @@ def settle(
     payment: Payment,
     invoice: Invoice,
     shop: Shop,
-    reply: Reply,
-    now: int,
+    reply: PaymentReply,
+    now_us: int,
     new_id: NewId,
 ) -> Change:
-    """What the acquirer's answer changes.
+    """Return what the acquirer's answer changes. The same answer again changes nothing.
 
-    Called under the invoice's lock with all three fresh; told again, changes nothing.
+    The caller must hold the invoice lock and have read payment, invoice and shop under it. An
+    answer with another id or amount, or against FLOW, only flags the payment for the owner.
     """
     if payment.provider_id and reply.provider_id != payment.provider_id:
-        return _call_a_person(payment, Attention.CONTRADICTION, now, new_id)
+        return _flag(payment, Attention.CONTRADICTION, now_us, new_id)
     if reply.event in (Event.AUTHORIZED, Event.CAPTURED) and reply.amount != payment.amount:
         known = payment if payment.provider_id else replace(payment, provider_id=reply.provider_id)
-        return _call_a_person(known, Attention.MISMATCH, now, new_id)
+        return _flag(known, Attention.MISMATCH, now_us, new_id)
     after = FLOW[payment.status].get(reply.event)
     if after is None:
-        return _call_a_person(payment, Attention.CONTRADICTION, now, new_id)
-    seen = replace(
+        return _flag(payment, Attention.CONTRADICTION, now_us, new_id)
+    updated = replace(
         payment,
         status=after,
-        unknown=False,
+        is_outcome_unknown=False,
         provider_id=reply.provider_id or payment.provider_id,
         confirmation_url=reply.confirmation_url or payment.confirmation_url,
         method=reply.method or payment.method,
     )
     if after is Status.CAPTURED and payment.status is not Status.CAPTURED:
-        return _captured(seen, invoice, shop, reply, now, new_id)
-    if seen == payment:
+        return _record_capture(updated, invoice, shop, reply, now_us, new_id)
+    if updated == payment:
         return Change()
     if after is payment.status:
-        return Change((seen,))
-    return _moved(seen, reply, now, new_id)
+        return Change((updated,))
+    return _apply_status(updated, reply, now_us, new_id)
 
 
-def _moved(seen: Payment, reply: Reply, now: int, new_id: NewId) -> Change:
-    kept = replace(seen, failure=reply.failure or seen.failure)
-    if seen.status in FINAL:
-        kept = replace(kept, wanted="")
-    detail = {"reason": kept.failure} if kept.failure else {}
-    return Change((kept, happened(kept, str(kept.status), now, new_id, **detail)))
+def _apply_status(payment: Payment, reply: PaymentReply, now_us: int, new_id: NewId) -> Change:
+    updated = replace(payment, failure=reply.failure or payment.failure)
+    if payment.status in FINAL_STATUSES:
+        updated = replace(updated, requested_action="")
+    detail = {"reason": updated.failure} if updated.failure else {}
+    return Change((updated, timeline_event(updated, str(updated.status), now_us, new_id, **detail)))
 
 
-def _captured(
-    seen: Payment, invoice: Invoice, shop: Shop, reply: Reply, now: int, new_id: NewId
+def _record_capture(
+    payment: Payment, invoice: Invoice, shop: Shop, reply: PaymentReply, now_us: int, new_id: NewId
 ) -> Change:
-    """Money was taken: books, receipt, mail and the invoice's own state, in one decision."""
-    finished = reply.captured_at or now
-    attention = _why_return(invoice, finished, held=seen.wanted == "capture")
+    """Return ledger entry, receipt, mail and invoice status of a capture, in one Change."""
+    finished = reply.captured_at_us or now_us
+    attention = _refund_reason(
+        invoice, finished, was_authorized=payment.requested_action == "capture"
+    )
     paid = replace(
-        seen,
-        captured_at=finished,
-        income=plausible(reply.income, seen.amount),
+        payment,
+        captured_at_us=finished,
+        income=plausible_income(reply.income, payment.amount),
         failure="",
-        wanted="",
-        attention=attention or (None if seen.attention is Attention.MISMATCH else seen.attention),
+        requested_action="",
+        attention=attention
+        or (None if payment.attention is Attention.MISMATCH else payment.attention),
     )
     entry = capture_entry(
         payment_id=paid.id,
         shop_id=paid.shop_id,
-        at=finished,
+        booked_at_us=finished,
         amount=paid.amount,
         income=paid.income,
-        owed=attention is not None,
+        is_refund_due=attention is not None,
     )
     receipt = build_receipt(
         new_id("rcp"),
@@ -288,90 +297,102 @@ def _captured(
         amount=paid.amount,
         mask=paid.method.mask if paid.method else "",
         brand=paid.method.brand if paid.method else "",
-        paid_at=finished,
+        paid_at_us=finished,
         invoice=invoice,
         shop=shop,
-        now=now,
+        now_us=now_us,
     )
-    change = Change(
-        (paid, receipt, happened(paid, "captured", now, new_id)),
-        (entry,),
-    )
-    change += invoices.shown_anew(invoice)
-    if paid.wants_mail:
-        change += mail_change(paid, "receipt", paid.id, now, new_id)
+    change = Change((paid, receipt, timeline_event(paid, "captured", now_us, new_id)), (entry,))
+    change += invoices.card_refresh(invoice)
+    if paid.has_email:
+        change += mail_change(paid, "receipt", paid.id, now_us, new_id)
     if attention:
-        return change + _tell_owner(paid, attention, now, new_id)
-    return change + _fill(invoice, now, new_id)
+        return change + _notify_owner(paid, attention, now_us, new_id)
+    return change + _count_payment(invoice, now_us, new_id)
 
 
-def _why_return(invoice: Invoice, finished: int, *, held: bool) -> Attention | None:
-    """Held money was given in time; the shop itself decided to take it later."""
+def _refund_reason(
+    invoice: Invoice, finished_at_us: int, *, was_authorized: bool
+) -> Attention | None:
+    """Return why a captured payment must be refunded, or None.
+
+    An authorized payment (`was_authorized`) is not late: the client paid in time and the shop chose
+    to capture after the expiry.
+    """
     if invoice.status is invoices.Status.VOID:
         return Attention.VOIDED
-    if invoice.full:
+    if invoice.is_fully_paid:
         return Attention.EXTRA
-    if invoice.expires_at is not None and finished > invoice.expires_at and not held:
+    if (
+        invoice.expires_at_us is not None
+        and finished_at_us > invoice.expires_at_us
+        and not was_authorized
+    ):
         return Attention.LATE
     return None
 
 
-def _fill(invoice: Invoice, now: int, new_id: NewId) -> Change:
+def _count_payment(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
     counted = replace(invoice, paid_count=invoice.paid_count + 1)
-    if not counted.full:
+    if not counted.is_fully_paid:
         return Change((counted,))
-    filled = invoices.move(counted, invoices.Event.FILLED)
-    return Change((filled, invoices.happened(filled, "paid", now, new_id)))
+    fully_paid = invoices.apply_event(counted, invoices.Event.FULLY_PAID)
+    return Change((fully_paid, invoices.timeline_event(fully_paid, "paid", now_us, new_id)))
 
 
-def _call_a_person(payment: Payment, why: Attention, now: int, new_id: NewId) -> Change:
-    if payment.attention is why:
+def _flag(payment: Payment, attention: Attention, now_us: int, new_id: NewId) -> Change:
+    if payment.attention is attention:
         return Change()
-    flagged = replace(payment, attention=why)
-    return Change((flagged,)) + _tell_owner(flagged, why, now, new_id)
+    flagged = replace(payment, attention=attention)
+    return Change((flagged,)) + _notify_owner(flagged, attention, now_us, new_id)
 
 
-def _tell_owner(payment: Payment, why: Attention, now: int, new_id: NewId) -> Change:
-    line = happened(payment, f"attention_{why}", now, new_id)
-    return Change((line,)) + attention_mail(payment, payment.id, why, now, new_id)
+def _notify_owner(payment: Payment, attention: Attention, now_us: int, new_id: NewId) -> Change:
+    event = timeline_event(payment, f"attention_{attention}", now_us, new_id)
+    return Change((event,)) + attention_mail(payment, payment.id, attention, now_us, new_id)
 
 
 def attention_mail(
-    payment: Payment, subject: str, why: Attention, now: int, new_id: NewId
+    payment: Payment, subject_id: str, attention: Attention, now_us: int, new_id: NewId
 ) -> Change:
-    """A call for a person. Its number is the payment's version: trouble that comes back, calls
-    again.
+    """Return an e-mail to the owner about a payment that needs attention.
+
+    `subject_id` is the id of the payment or refund. `number` is the payment's version, so the same
+    problem is mailed again when it recurs.
     """
-    called = f"{subject}:{why}"
-    return mail_change(payment, "attention", called, now, new_id, number=payment.version)
+    key = f"{subject_id}:{attention}"
+    return mail_change(payment, "attention", key, now_us, new_id, number=payment.version)
 
 
 def mail_change(
-    payment: Payment, kind: str, subject: str, now: int, new_id: NewId, *, number: int = 1
+    payment: Payment, kind: str, subject_key: str, now_us: int, new_id: NewId, *, number: int = 1
 ) -> Change:
-    """A mail about this payment and the job that sends it."""
-    mail = Mail(new_id("mail"), payment.shop_id, kind, subject, payment.id, now, number)
+    """Return a mail about this payment and the job that sends it."""
+    mail = Mail(new_id("mail"), payment.shop_id, kind, subject_key, payment.id, now_us, number)
     return Change((mail,), jobs=(Job("mail.send", mail.id, payment.shop_id),))
 
 
-def not_known(payment: Payment, now: int, new_id: NewId) -> Change:
-    """The acquirer's answer was lost. The state stays; the flag says that we are asking."""
-    if payment.unknown:
+def mark_unknown(payment: Payment, now_us: int, new_id: NewId) -> Change:
+    """Record that the acquirer's answer was lost. The status stays until the outcome is known."""
+    if payment.is_outcome_unknown:
         return Change()
-    asking = replace(payment, unknown=True)
-    return Change((asking, happened(asking, "unknown", now, new_id)))
+    updated = replace(payment, is_outcome_unknown=True)
+    return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
 
 
-def want(payment: Payment, wanted: str, key: str, now: int, new_id: NewId, actor: str) -> Change:
-    """Decides to "capture" or "cancel" a held payment.
+def request_action(
+    payment: Payment, action: str, action_key: str, now_us: int, new_id: NewId, actor: str
+) -> Change:
+    """Decide to "capture" or "cancel" an authorized payment; the job calls the acquirer.
 
-    The key is stored before the call. Raises Refused.
+    `action_key` is the operation key of that call, stored before it. Requesting the same action
+    twice changes nothing. Raises RefusedError("payment_not_authorized").
     """
-    assert wanted in ("capture", "cancel")
-    if payment.wanted == wanted:
+    assert action in ("capture", "cancel")
+    if payment.requested_action == action:
         return Change()
-    if payment.status is not Status.AUTHORIZED or payment.wanted:
-        raise Refused("payment_not_authorized", status=str(payment.status))
-    decided = replace(payment, wanted=wanted, wanted_key=key)
-    line = happened(decided, f"want_{wanted}", now, new_id, actor)
-    return Change((decided, line), jobs=(Job("payment.advance", payment.id, payment.shop_id),))
+    if payment.status is not Status.AUTHORIZED or payment.requested_action:
+        raise RefusedError("payment_not_authorized", status=str(payment.status))
+    decided = replace(payment, requested_action=action, requested_action_key=action_key)
+    event = timeline_event(decided, f"{action}_requested", now_us, new_id, actor)
+    return Change((decided, event), jobs=(Job("payment.advance", payment.id, payment.shop_id),))

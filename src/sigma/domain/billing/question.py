@@ -1,7 +1,4 @@
-"""What a client is asked, and how each kind of answer is read.
-
-Reading keeps the typed text on error.
-"""
+"""The questions of a payment form, and the parser of each kind of answer."""
 
 import re
 from dataclasses import dataclass
@@ -12,23 +9,20 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from sigma.domain.errors import Problem, has_controls
+from sigma.domain.errors import Problem, has_control_characters
 
-KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
-RESERVED = {"consent", "nonce", "lang"}  # the page's own fields
+KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
+RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page itself
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100
 
-_NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
+_ISO_DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-Value = str | list[str] | bool
+AnswerValue = str | list[str] | bool
 
 
-class Kind(StrEnum):
-    """The kinds of questions.
-
-    The first four are the built-in contact fields, named like their keys.
-    """
+class QuestionKind(StrEnum):
+    """The kinds of questions. The first four are the built-in contact fields; key equals kind."""
 
     EMAIL = "email"
     PHONE = "phone"
@@ -43,71 +37,73 @@ class Kind(StrEnum):
     CHECKBOX = "checkbox"
 
 
-BUILT_IN = (Kind.EMAIL, Kind.PHONE, Kind.NAME, Kind.ADDRESS)
-WITH_OPTIONS = (Kind.SELECT, Kind.MULTISELECT)
-LIMITS = {
-    Kind.NAME: 150,
-    Kind.ADDRESS: 400,
-    Kind.TEXT: 300,
-    Kind.TEXTAREA: 3000,
-    Kind.NUMBER: 30,
+BUILT_IN_KINDS = (QuestionKind.EMAIL, QuestionKind.PHONE, QuestionKind.NAME, QuestionKind.ADDRESS)
+KINDS_WITH_OPTIONS = (QuestionKind.SELECT, QuestionKind.MULTISELECT)
+MAX_LENGTHS = {
+    QuestionKind.NAME: 150,
+    QuestionKind.ADDRESS: 400,
+    QuestionKind.TEXT: 300,
+    QuestionKind.TEXTAREA: 3000,
+    QuestionKind.NUMBER: 30,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One field of the payment page.
+    """One field of the payment page. `key` is the name of the form field.
 
-    `label` is empty for built-in ones: the page words them in the client's language.
+    `label` is empty for built-in kinds: the page has their labels in the client's language.
     """
 
     key: str
-    kind: Kind
+    kind: QuestionKind
     label: str = ""
     required: bool = False
     options: tuple[str, ...] = ()
     hint: str = ""
 
     @property
-    def personal(self) -> bool:
-        """Whether asking it needs a consent: the contact fields do."""
-        return self.kind in BUILT_IN
+    def is_personal(self) -> bool:
+        """Whether the answer is personal data that needs a consent: the built-in kinds are."""
+        return self.kind in BUILT_IN_KINDS
 
 
 def check_questions(questions: tuple[Question, ...]) -> list[Problem]:
-    """What is wrong with a set of questions, by path («ask.1.label»); empty when nothing is."""
+    """Return the problems of a set of questions by field path ("ask.1.label")."""
     problems = []
     if len(questions) > MAX_QUESTIONS:
         problems.append(Problem("ask", "too_many", {"max": MAX_QUESTIONS}))
-    seen: set[str] = set()
+    keys: set[str] = set()
     for n, question in enumerate(questions):
-        if question.key in seen:
+        if question.key in keys:
             problems.append(Problem(f"ask.{n}.key", "key_twice", {"key": question.key}))
-        seen.add(question.key)
-        problems += [Problem(f"ask.{n}.{f}", c, p) for f, c, p in _faults(question)]
+        keys.add(question.key)
+        problems += [Problem(f"ask.{n}.{f}", c, p) for f, c, p in _question_problems(question)]
     return problems
 
 
-def _faults(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
+def _question_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
     faults: list[tuple[str, str, dict[str, Any]]] = []
-    if (q.kind in BUILT_IN) != (q.key in BUILT_IN) or (q.kind in BUILT_IN and q.key != q.kind):
+    if (q.kind in BUILT_IN_KINDS) != (q.key in BUILT_IN_KINDS) or (
+        q.kind in BUILT_IN_KINDS and q.key != q.kind
+    ):
         faults.append(("kind", "key_kind", {"key": q.key}))
-    if not KEY.fullmatch(q.key) or q.key in RESERVED:
+    if not KEY_PATTERN.fullmatch(q.key) or q.key in RESERVED_KEYS:
         faults.append(("key", "key_format", {}))
-    if q.kind not in BUILT_IN and not q.label.strip():
+    if q.kind not in BUILT_IN_KINDS and not q.label.strip():
         faults.append(("label", "required", {}))
     if len(q.label) > MAX_LABEL:
         faults.append(("label", "too_long", {"max": MAX_LABEL}))
     if len(q.hint) > 200:
         faults.append(("hint", "too_long", {"max": 200}))
     for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):
-        if any(map(has_controls, texts)):
+        if any(map(has_control_characters, texts)):
             faults.append((name, "characters", {}))
-    return faults + [("options", *fault) for fault in _option_faults(q)]
+    return faults + [("options", *fault) for fault in _option_problems(q)]
 
 
-def _option_faults(q: Question) -> list[tuple[str, dict[str, Any]]]:
-    if q.kind not in WITH_OPTIONS:
+def _option_problems(q: Question) -> list[tuple[str, dict[str, Any]]]:
+    if q.kind not in KINDS_WITH_OPTIONS:
         return [("options_unexpected", {})] if q.options else []
     faults: list[tuple[str, dict[str, Any]]] = []
     if not q.options or len({o.strip() for o in q.options}) != len(q.options):
@@ -117,24 +113,26 @@ def _option_faults(q: Question) -> list[tuple[str, dict[str, Any]]]:
     return faults
 
 
-def read_answers(
-    questions: tuple[Question, ...], given: dict[str, list[str]]
-) -> tuple[dict[str, Value], list[Problem]]:
-    """Reads a posted form: key → values, as typed. Returns the answers that are right and what is
-    wrong with the rest.
+def parse_answers(
+    questions: tuple[Question, ...], form: dict[str, list[str]]
+) -> tuple[dict[str, AnswerValue], list[Problem]]:
+    """Parse a posted form, question key → values as typed.
+
+    Returns the valid answers by key and the problems of the others. An empty optional answer is
+    left out; an unticked checkbox is False.
     """
-    answers: dict[str, Value] = {}
+    answers: dict[str, AnswerValue] = {}
     problems: list[Problem] = []
     for q in questions:
-        raw = [v.strip() for v in given.get(q.key, []) if v.strip()]
+        raw = [v.strip() for v in form.get(q.key, []) if v.strip()]
         if not raw:
             if q.required:
-                code = "must_tick" if q.kind is Kind.CHECKBOX else "required"
+                code = "must_tick" if q.kind is QuestionKind.CHECKBOX else "required"
                 problems.append(Problem(q.key, code))
-            elif q.kind is Kind.CHECKBOX:
+            elif q.kind is QuestionKind.CHECKBOX:
                 answers[q.key] = False
             continue
-        value = _read(q, raw)
+        value = _parse_answer(q, raw)
         if isinstance(value, Problem):
             problems.append(value)
         else:
@@ -142,52 +140,53 @@ def read_answers(
     return answers, problems
 
 
-def _read(q: Question, raw: list[str]) -> Value | Problem:
+def _parse_answer(q: Question, raw: list[str]) -> AnswerValue | Problem:
     text = raw[0]
-    if (limit := LIMITS.get(q.kind)) and len(text) > limit:
+    if (limit := MAX_LENGTHS.get(q.kind)) and len(text) > limit:
         return Problem(q.key, "too_long", {"max": limit})
     match q.kind:
-        case Kind.EMAIL:
-            return read_email(text) or Problem(q.key, "email")
-        case Kind.PHONE:
-            phone = read_phone(text)
+        case QuestionKind.EMAIL:
+            return parse_email(text) or Problem(q.key, "email")
+        case QuestionKind.PHONE:
+            phone = parse_phone(text)
             return phone if isinstance(phone, str) else Problem(q.key, phone.code, phone.params)
-        case Kind.NUMBER:
-            return _number(text) or Problem(q.key, "number")
-        case Kind.DATE:
-            return _date(text) or Problem(q.key, "date")
-        case Kind.SELECT | Kind.MULTISELECT:
-            return _chosen(q, raw)
-        case Kind.CHECKBOX:
+        case QuestionKind.NUMBER:
+            return _parse_number(text) or Problem(q.key, "number")
+        case QuestionKind.DATE:
+            return _parse_date(text) or Problem(q.key, "date")
+        case QuestionKind.SELECT | QuestionKind.MULTISELECT:
+            return _parse_options(q, raw)
+        case QuestionKind.CHECKBOX:
             return True
         case _:
             return text
 
 
-def _chosen(q: Question, raw: list[str]) -> Value | Problem:
-    """What was chosen of what was offered: one, or several in the seller's order."""
+def _parse_options(q: Question, raw: list[str]) -> AnswerValue | Problem:
+    """Return the chosen option, or the chosen options in the order of the question."""
     offered = {option.strip(): option for option in q.options}
-    if q.kind is Kind.SELECT:
+    if q.kind is QuestionKind.SELECT:
         return offered.get(raw[0]) or Problem(q.key, "choose")
     if not set(raw) <= set(offered):
         return Problem(q.key, "choose")
     return [option for typed, option in offered.items() if typed in raw]
 
 
-def read_email(text: str) -> str | None:
-    """The address in its normal form, or None. Checks the form only: the network is not asked."""
+def parse_email(text: str) -> str | None:
+    """Return the normalized address, or None. Checks the syntax only, without DNS."""
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized
     except EmailNotValidError:
         return None
 
 
-def read_phone(text: str) -> str | Problem:
-    """E.164 of a phone written in any usual Russian way (8…, 7…, 9…, with brackets), or what is
-    wrong with it.
+def parse_phone(text: str) -> str | Problem:
+    """Return the phone number in E.164, or the problem (field "phone").
+
+    Accepts the usual Russian spellings (8…, 7…, 9…, with brackets) and foreign numbers with "+".
     """
     digits = re.sub(r"\D", "", text)
-    foreign = text.strip().startswith("+") and not digits.startswith("89")  # +89 is no country
+    foreign = text.strip().startswith("+") and not digits.startswith("89")  # +89 is unassigned
     if not foreign and len(digits) == 11 and digits[0] in "78":
         text = "+7" + digits[1:]
     try:
@@ -204,17 +203,20 @@ def read_phone(text: str) -> str | Problem:
     return Problem("phone", "phone")
 
 
-def _number(text: str) -> str | None:
-    """Plain decimal text of «1 234,5». "1e-999999999" would become a gigabyte of zeros."""
+def _parse_number(text: str) -> str | None:
+    """Return plain decimal text: "1 234,5" → "1234.5". None when it is not a number.
+
+    Exponents are refused: Decimal("1e-999999999") would be formatted as a gigabyte of zeros.
+    """
     plain = re.sub(r"[ \u00a0\u202f]", "", text).replace(",", ".")
-    return plain.removeprefix("+") if _NUMBER.fullmatch(plain) else None
+    return plain.removeprefix("+") if _NUMBER_PATTERN.fullmatch(plain) else None
 
 
-def _date(text: str) -> str | None:
-    """ISO date of «2026-11-24» or «24.11.2026»."""
+def _parse_date(text: str) -> str | None:
+    """Return the ISO date of "2026-11-24" or "24.11.2026"; None when there is no such date."""
     if m := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
         text = f"{m[3]}-{int(m[2]):02}-{int(m[1]):02}"
     try:
-        return date.fromisoformat(text).isoformat() if _ISO_DATE.fullmatch(text) else None
+        return date.fromisoformat(text).isoformat() if _ISO_DATE_PATTERN.fullmatch(text) else None
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""A receipt: what the client sees after paying, frozen at the moment of the payment."""
+"""Our own receipt (квитанция): shown to the client after paying. It never changes."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,16 +10,17 @@ from sigma.domain.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Built from the payment, not from the invoice as it may look later.
+    """The receipt of one captured payment. `token` is the public part of /r/{token}.
 
-    `body` is plain data, see build_receipt.
+    `body` is a copy of all the data that it shows (see build_receipt), so later changes of the shop
+    or invoice do not change it.
     """
 
     id: str
     shop_id: str
     payment_id: str
     token: str
-    created_at: int
+    created_at_us: int
     body: dict[str, Any]
     version: int = 0
 
@@ -32,29 +33,30 @@ def build_receipt(
     amount: Money,
     mask: str,
     brand: str,
-    paid_at: int,
+    paid_at_us: int,
     invoice: Invoice,
     shop: Shop,
-    now: int,
+    now_us: int,
 ) -> Receipt:
-    """Freezes seller, items, sum, time and card mask.
+    """Return a receipt with a copy of the seller, items, sum, time and card mask.
 
-    Amounts inside `body` are {"minor", "currency"}; times UTC microseconds.
+    Amounts inside `body` are {"minor", "currency"}; times are UTC microseconds. `now_us` is the
+    creation time of the row, `paid_at_us` the time of the capture.
     """
     items = [
         {
             "name": i.name,
             "quantity": i.quantity,
-            "price": _money(i.price),
-            "sum": _money(i.sum()),
+            "price": _money_json(i.price),
+            "sum": _money_json(i.total()),
         }
         for i in invoice.items
     ] or [
         {
             "name": invoice.title,
             "quantity": "1",
-            "price": _money(amount),
-            "sum": _money(amount),
+            "price": _money_json(amount),
+            "sum": _money_json(amount),
         }
     ]
     body = {
@@ -65,15 +67,15 @@ def build_receipt(
         "title": invoice.title,
         "description": invoice.description,
         "items": items,
-        "amount": _money(amount),
+        "amount": _money_json(amount),
         "mask": mask,
         "brand": brand,
-        "paid_at": paid_at,
+        "paid_at_us": paid_at_us,
         "tz": shop.tz,
         "return_url": invoice.return_url or shop.return_url,
     }
-    return Receipt(receipt_id, shop.id, payment_id, token, now, body)
+    return Receipt(receipt_id, shop.id, payment_id, token, now_us, body)
 
 
-def _money(amount: Money) -> dict[str, Any]:
+def _money_json(amount: Money) -> dict[str, Any]:
     return {"minor": amount.minor, "currency": amount.currency}

@@ -1,16 +1,25 @@
-"""A refund: money back for a payment, in full or in part. The sum of refunds never exceeds the
+"""A refund returns a captured payment in full or in part. The sum of refunds never exceeds the
 payment.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sigma.domain.billing.payment import RETURNABLE, Attention, Payment, attention_mail, mail_change
+from sigma.domain.billing.payment import (
+    REFUND_REASONS,
+    Attention,
+    Payment,
+    attention_mail,
+    mail_change,
+)
 from sigma.domain.billing.payment import Status as PaymentStatus
-from sigma.domain.change import Change, Happening, Job, NewId
-from sigma.domain.errors import Problem, Refused, has_controls, invalid
+from sigma.domain.billing.payment_actions import poll_delay_us
+from sigma.domain.change import Change, Job, NewId, TimelineEvent
+from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
 from sigma.domain.ledger import refund_entry
-from sigma.domain.money import Money, total
+from sigma.domain.money import Money, sum_money
+
+MAX_REASON_LENGTH = 250
 
 
 class Status(StrEnum):
@@ -22,7 +31,7 @@ class Status(StrEnum):
 
 
 class Event(StrEnum):
-    """What an acquirer can say of a refund."""
+    """What an acquirer can report about a refund."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -45,8 +54,11 @@ FLOW: dict[Status, dict[Event, Status]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`operation_key` was stored before the acquirer was first called and is sent with every
-    repeat.
+    """One refund of one payment. Times are UTC microseconds.
+
+    `operation_key` is the idempotency key at the acquirer: stored before the first call and sent
+    with every retry. `is_outcome_unknown` refers to the last call. `failure` is the
+    acquirer's reason code. Change it only by `request`, `settle` and `mark_unknown`.
     """
 
     id: str
@@ -57,19 +69,19 @@ class Refund:
     operation_key: str
     amount: Money
     status: Status
-    created_at: int
+    created_at_us: int
     created_by: str
     reason: str = ""
-    unknown: bool = False
+    is_outcome_unknown: bool = False
     provider_id: str | None = None
     failure: str = ""
-    finished_at: int | None = None
+    finished_at_us: int | None = None
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The acquirer's answer about a refund, in our words."""
+class RefundReply:
+    """The acquirer's answer about a refund, translated to our terms by the provider."""
 
     provider_id: str
     event: Event
@@ -77,44 +89,71 @@ class Reply:
     failure: str = ""
 
 
-def taken(refunds: tuple[Refund, ...], currency: str) -> Money:
-    """What refunds have taken or may yet take from a payment: all but the failed ones."""
-    return total([r.amount for r in refunds if r.status is not Status.FAILED], currency)
+def reserved_amount(refunds: tuple[Refund, ...], currency: str) -> Money:
+    """Return the sum of the pending and succeeded refunds: it cannot be refunded again."""
+    return sum_money([r.amount for r in refunds if r.status is not Status.FAILED], currency)
 
 
-def refunded(refunds: tuple[Refund, ...], currency: str) -> Money:
-    """What was really given back."""
-    return total([r.amount for r in refunds if r.status is Status.SUCCEEDED], currency)
+def refunded_amount(refunds: tuple[Refund, ...], currency: str) -> Money:
+    """Return the sum of the succeeded refunds."""
+    return sum_money([r.amount for r in refunds if r.status is Status.SUCCEEDED], currency)
+
+
+def refundable_amount(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
+    """Return what can still be refunded; `refunds`: all refunds of the payment."""
+    if payment.status is not PaymentStatus.CAPTURED:
+        return Money(0, payment.amount.currency)
+    return payment.amount - reserved_amount(refunds, payment.amount.currency)
+
+
+def check_refund(amount: Money, reason: str) -> list[Problem]:
+    """Return the problems of a requested refund by field; see also `require_refundable`."""
+    problems = [] if amount.minor > 0 else [Problem("amount", "money_positive")]
+    return problems + check_reason(reason)
+
+
+def check_reason(reason: str) -> list[Problem]:
+    """Return the problems of the reason of a refund; the acquirer limits its length."""
+    if len(reason) > MAX_REASON_LENGTH:
+        return [Problem("reason", "too_long", {"max": MAX_REASON_LENGTH})]
+    if has_control_characters(reason, allow_line_breaks=True):
+        return [Problem("reason", "characters")]
+    return []
+
+
+def require_refundable(amount: Money, reason: str, left: Money) -> None:
+    """Check a refund against what can still be refunded (`left`).
+
+    Raises RefusedError: "validation" with all problems, or "refund_too_large".
+    """
+    if problems := check_refund(amount, reason):
+        raise validation_error(*problems)
+    if amount > left:
+        raise RefusedError("refund_too_large", left=left)
 
 
 def request(
     payment: Payment,
-    earlier: tuple[Refund, ...],
+    earlier_refunds: tuple[Refund, ...],
     amount: Money,
     reason: str,
     *,
     operation_key: str,
-    now: int,
+    now_us: int,
     new_id: NewId,
     actor: str,
 ) -> tuple[Refund, Change]:
-    """Promises money back.
+    """Return a new pending refund and its Change.
 
-    Called under the invoice's lock with `earlier` complete. Raises Refused.
+    The caller must hold the invoice lock and pass all earlier refunds of the payment: otherwise two
+    requests could exceed the payment together. Raises RefusedError: "payment_not_captured",
+    "refund_currency", "refund_too_large" or "validation".
     """
     if payment.status is not PaymentStatus.CAPTURED:
-        raise Refused("payment_not_captured", status=str(payment.status))
+        raise RefusedError("payment_not_captured", status=str(payment.status))
     if amount.currency != payment.amount.currency:
-        raise Refused("refund_currency", currency=payment.amount.currency)
-    if amount.minor <= 0:
-        raise invalid(Problem("amount", "money_positive"))
-    if len(reason) > 250:
-        raise invalid(Problem("reason", "too_long", {"max": 250}))
-    if has_controls(reason, lines=True):
-        raise invalid(Problem("reason", "characters"))
-    left = payment.amount - taken(earlier, amount.currency)
-    if amount > left:
-        raise Refused("refund_too_large", left=left)
+        raise RefusedError("refund_currency", currency=payment.amount.currency)
+    require_refundable(amount, reason, refundable_amount(payment, earlier_refunds))
     refund = Refund(
         id=new_id("ref"),
         shop_id=payment.shop_id,
@@ -124,34 +163,35 @@ def request(
         operation_key=operation_key,
         amount=amount,
         status=Status.PENDING,
-        created_at=now,
+        created_at_us=now_us,
         created_by=actor,
         reason=reason.strip(),
     )
-    line = happened(refund, "requested", now, new_id, actor)
-    return refund, Change((refund, line), jobs=(Job("refund.advance", refund.id, refund.shop_id),))
+    event = timeline_event(refund, "requested", now_us, new_id, actor)
+    job = Job("refund.advance", refund.id, refund.shop_id)
+    return refund, Change((refund, event), jobs=(job,))
 
 
-def happened(
+def timeline_event(
     refund: Refund,
     kind: str,
-    now: int,
+    now_us: int,
     new_id: NewId,
     actor: str = "system",
     **detail: object,
-) -> Happening:
-    """A line of the payment's timeline about this refund."""
+) -> TimelineEvent:
+    """Return an event about this refund for the payment's timeline."""
     facts = {
         "refund": refund.id,
         "minor": refund.amount.minor,
         "currency": refund.amount.currency,
     }
-    return Happening(
+    return TimelineEvent(
         new_id("evt"),
         refund.shop_id,
         refund.payment_id,
         f"refund.{kind}",
-        now,
+        now_us,
         actor,
         facts | detail,
     )
@@ -160,81 +200,99 @@ def happened(
 def settle(
     refund: Refund,
     payment: Payment,
-    earlier: tuple[Refund, ...],
-    reply: Reply,
-    now: int,
+    earlier_refunds: tuple[Refund, ...],
+    reply: RefundReply,
+    now_us: int,
     new_id: NewId,
     *,
-    owed: bool,
+    is_refund_due: bool,
 ) -> Change:
-    """What the acquirer's answer changes.
+    """Return what the acquirer's answer changes. The same answer again changes nothing.
 
-    Called under the invoice's lock; told again, changes nothing. `owed` is what the books say of
-    the payment: taken as money to give back (an extra, late or voided one), not as a sale.
+    The caller must hold the invoice lock. `is_refund_due` comes from the ledger: the payment was
+    booked as money to give back (extra, late or voided), not as a sale. An answer with another
+    amount or id, or against FLOW, only flags the payment with Attention.CONTRADICTION.
     """
     after = FLOW[refund.status].get(reply.event)
     wrong = reply.event is Event.SUCCEEDED and reply.amount != refund.amount
     if after is None or wrong or (refund.provider_id and refund.provider_id != reply.provider_id):
-        return _flag(payment, Attention.CONTRADICTION, refund, now, new_id)
-    seen = replace(
-        refund, status=after, unknown=False, provider_id=reply.provider_id or refund.provider_id
+        return _flag(payment, Attention.CONTRADICTION, refund, now_us, new_id)
+    updated = replace(
+        refund,
+        status=after,
+        is_outcome_unknown=False,
+        provider_id=reply.provider_id or refund.provider_id,
     )
-    if seen == refund:
+    if updated == refund:
         return Change()
     if after is refund.status:
-        return Change((seen,))
-    done = replace(seen, finished_at=now, failure=reply.failure)
+        return Change((updated,))
+    done = replace(updated, finished_at_us=now_us, failure=reply.failure)
     if after is Status.FAILED:
-        line = happened(done, "failed", now, new_id, reason=reply.failure)
-        return Change((done, line)) + _flag(payment, Attention.REFUND_FAILED, done, now, new_id)
-    return _succeeded(done, payment, earlier, now, new_id, owed)
+        event = timeline_event(done, "failed", now_us, new_id, reason=reply.failure)
+        return Change((done, event)) + _flag(payment, Attention.REFUND_FAILED, done, now_us, new_id)
+    return _record_success(done, payment, earlier_refunds, now_us, new_id, is_refund_due)
 
 
-def _succeeded(
-    done: Refund,
+def _record_success(
+    refund: Refund,
     payment: Payment,
-    earlier: tuple[Refund, ...],
-    now: int,
+    earlier_refunds: tuple[Refund, ...],
+    now_us: int,
     new_id: NewId,
-    owed: bool,
+    is_refund_due: bool,
 ) -> Change:
     entry = refund_entry(
-        refund_id=done.id,
-        shop_id=done.shop_id,
-        at=now,
-        amount=done.amount,
-        owed=owed,
+        refund_id=refund.id,
+        shop_id=refund.shop_id,
+        booked_at_us=now_us,
+        amount=refund.amount,
+        is_refund_due=is_refund_due,
     )
-    change = Change(
-        (done, happened(done, "succeeded", now, new_id)),
-        (entry,),
-    )
-    if payment.wants_mail:
-        change += mail_change(payment, "refund", done.id, now, new_id)
-    others = tuple(r for r in earlier if r.id != done.id)
-    back = refunded((*others, done), done.amount.currency)
-    calm = back == payment.amount or not owed
-    if calm and payment.attention in (*RETURNABLE, Attention.REFUND_FAILED):
+    change = Change((refund, timeline_event(refund, "succeeded", now_us, new_id)), (entry,))
+    if payment.has_email:
+        change += mail_change(payment, "refund", refund.id, now_us, new_id)
+    others = tuple(r for r in earlier_refunds if r.id != refund.id)
+    back = refunded_amount((*others, refund), refund.amount.currency)
+    is_resolved = back == payment.amount or not is_refund_due
+    if is_resolved and payment.attention in (*REFUND_REASONS, Attention.REFUND_FAILED):
         change += Change((replace(payment, attention=None),))
     return change
 
 
-def _flag(payment: Payment, why: Attention, refund: Refund, now: int, new_id: NewId) -> Change:
-    """Calls a person. A contradiction is told with every answer, so it calls once; a failed refund
-    is news each time, but money that must go back stays the reason to look.
+def _flag(
+    payment: Payment, attention: Attention, refund: Refund, now_us: int, new_id: NewId
+) -> Change:
+    """Flag the payment for the owner and send the e-mail.
+
+    The acquirer repeats a contradiction in every answer, so it is reported once. Every failed
+    refund is reported, but does not replace a flag for money that must be refunded.
     """
-    if why is Attention.CONTRADICTION and payment.attention is why:
+    if attention is Attention.CONTRADICTION and payment.attention is attention:
         return Change()
-    told = attention_mail(payment, refund.id, why, now, new_id)
-    line = happened(refund, f"attention_{why}", now, new_id)
-    stays = why is Attention.REFUND_FAILED and payment.attention in (*RETURNABLE, why)
-    flagged = () if stays else (replace(payment, attention=why),)
-    return Change((*flagged, line)) + told
+    mail = attention_mail(payment, refund.id, attention, now_us, new_id)
+    event = timeline_event(refund, f"attention_{attention}", now_us, new_id)
+    keeps_flag = attention is Attention.REFUND_FAILED and payment.attention in (
+        *REFUND_REASONS,
+        attention,
+    )
+    flagged = () if keeps_flag else (replace(payment, attention=attention),)
+    return Change((*flagged, event)) + mail
 
 
-def not_known(refund: Refund, now: int, new_id: NewId) -> Change:
-    """The acquirer's answer was lost: the flag says that we are asking."""
-    if refund.unknown:
+def mark_unknown(refund: Refund, now_us: int, new_id: NewId) -> Change:
+    """Record that the acquirer's answer was lost. The status stays; the refund is fetched later."""
+    if refund.is_outcome_unknown:
         return Change()
-    asking = replace(refund, unknown=True)
-    return Change((asking, happened(asking, "unknown", now, new_id)))
+    updated = replace(refund, is_outcome_unknown=True)
+    return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
+
+
+def next_poll_at_us(refund: Refund, now_us: int) -> int | None:
+    """Return when to query the acquirer again (UTC microseconds), None to stop polling.
+
+    Acquirers send no notice about failed refunds, so every pending one is polled.
+    """
+    if refund.status is not Status.PENDING:
+        return None
+    return now_us + poll_delay_us(now_us - refund.created_at_us)

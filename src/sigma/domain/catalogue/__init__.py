@@ -1,1 +1,1 @@
-"""sigma.domain.catalogue"""
+"""Rules for the services that a shop offers, and the parser of typed invoice phrases."""

@@ -1,22 +1,22 @@
-"""A service of the catalogue: what is offered, for how much, and what its invoice asks."""
+"""A service that a shop offers: title, price, and the template of its invoices."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sigma.domain.accounts.shop import url_ok
-from sigma.domain.billing.invoice import Draft, check_named
+from sigma.domain.accounts.shop import is_web_url
+from sigma.domain.billing.invoice import Draft, check_title_and_description
 from sigma.domain.billing.question import Question, check_questions
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 
 MAX_TITLE, MAX_DESCRIPTION = 100, 4000
-MAX_DAYS = 365
-DAY = 86_400_000_000  # microseconds
+MAX_EXPIRES_DAYS = 365
+DAY_US = 86_400_000_000  # microseconds
 
 
 class PriceKind(StrEnum):
-    """How the price is meant. Only a fixed one can be paid without talking."""
+    """How the price is to be read. Only FIXED can be paid without a conversation."""
 
     FIXED = "fixed"
     FROM = "from"
@@ -24,8 +24,8 @@ class PriceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """What an invoice of this service is made with. `expires_days` None: it never expires."""
+class InvoiceTemplate:
+    """Defaults for invoices of a service. `expires_days` None: the invoice never expires."""
 
     questions: tuple[Question, ...] = ()
     expires_days: int | None = 7
@@ -34,91 +34,177 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`amount` is None only by agreement. `position` orders the catalogue, the smaller the earlier.
+    """One service. Times are UTC microseconds.
 
-    `vk_item_id` ties it to an item of the community's market; `vk_seen` is what that item was when
-    both sides last agreed, so that a change on either side can be told from a change on both.
+    `amount` may be None only when `price_kind` is AGREEMENT. `position` sorts the list, ascending.
+    `vk_item_id` links it to a market item of the community; `vk_synced_state` is the state on which
+    both sides last agreed, so a change on one side can be distinguished from a conflict.
+    `deleted_at_us` marks a deleted service, which invoices still refer to.
     """
 
     id: str
     shop_id: str
     title: str
-    created_at: int
+    created_at_us: int
     description: str = ""
-    price: PriceKind = PriceKind.AGREEMENT
+    price_kind: PriceKind = PriceKind.AGREEMENT
     amount: Money | None = None
     photo_id: str | None = None
-    visible: bool = True
+    is_visible: bool = True
     position: int = 0
-    template: Template = field(default_factory=Template)
+    invoice_template: InvoiceTemplate = field(default_factory=InvoiceTemplate)
     vk_connection_id: str | None = None
     vk_item_id: int | None = None
-    vk_seen: dict[str, Any] = field(default_factory=dict)
-    deleted_at: int | None = None
+    vk_synced_state: dict[str, Any] = field(default_factory=dict)
+    deleted_at_us: int | None = None
     version: int = 0
 
     @property
-    def payable(self) -> bool:
-        """Whether a client may pay it without asking first."""
-        return self.price is PriceKind.FIXED and self.visible and self.deleted_at is None
+    def is_payable(self) -> bool:
+        """Whether clients can pay it from the public page, without an operator."""
+        return self.price_kind is PriceKind.FIXED and self.is_visible and self.deleted_at_us is None
 
 
-def folded(title: str) -> str:
-    """A title as two are compared: case, ё and spaces do not matter."""
+@dataclass(frozen=True, slots=True)
+class ServiceFields:
+    """The editable fields of a service. `amount` is ignored when the price is by agreement."""
+
+    title: str
+    description: str = ""
+    price_kind: PriceKind = PriceKind.AGREEMENT
+    amount: Money | None = None
+    photo_id: str | None = None
+    is_visible: bool = True
+    invoice_template: InvoiceTemplate = field(default_factory=InvoiceTemplate)
+
+
+def fields_of(service: Service) -> ServiceFields:
+    """Return the editable fields of a service."""
+    return ServiceFields(
+        title=service.title,
+        description=service.description,
+        price_kind=service.price_kind,
+        amount=service.amount,
+        photo_id=service.photo_id,
+        is_visible=service.is_visible,
+        invoice_template=service.invoice_template,
+    )
+
+
+def with_fields(service: Service, fields: ServiceFields) -> Service:
+    """Return the service with new fields. Raises RefusedError("validation") with all problems."""
+    changed = replace(
+        service,
+        title=fields.title.strip(),
+        description=fields.description.strip(),
+        price_kind=fields.price_kind,
+        amount=None if fields.price_kind is PriceKind.AGREEMENT else fields.amount,
+        photo_id=fields.photo_id,
+        is_visible=fields.is_visible,
+        invoice_template=fields.invoice_template,
+    )
+    if problems := check_service(changed):
+        raise validation_error(*problems)
+    return changed
+
+
+def with_visibility(service: Service, is_visible: bool) -> Service:
+    """Return the service shown to clients or hidden from them."""
+    return replace(service, is_visible=is_visible)
+
+
+def with_market_link(
+    service: Service, connection_id: str, item_id: int, synced_state: dict[str, Any]
+) -> Service:
+    """Return the service linked to a market item of a community.
+
+    `synced_state`: both sides as they are now, when they are equal.
+    """
+    return replace(
+        service,
+        vk_connection_id=connection_id,
+        vk_item_id=item_id,
+        vk_synced_state=synced_state,
+    )
+
+
+def without_market_link(service: Service) -> Service:
+    """Return the service without its link to a market item."""
+    return replace(service, vk_connection_id=None, vk_item_id=None, vk_synced_state={})
+
+
+def mark_deleted(service: Service, now_us: int) -> Service:
+    """Return the service as deleted for good, without its link to a market item."""
+    return replace(without_market_link(service), deleted_at_us=now_us)
+
+
+def require_unchanged(current: Service, compared: Service) -> None:
+    """Raise RefusedError("changed_meanwhile") if the service was changed since a comparison."""
+    if current.version != compared.version or current.deleted_at_us is not None:
+        raise RefusedError("changed_meanwhile")
+
+
+def normalized_title(title: str) -> str:
+    """Return the title for comparison: case, «ё» and extra spaces do not matter."""
     return " ".join(title.casefold().replace("ё", "е").split())
 
 
 def check_service(service: Service) -> list[Problem]:
-    """Everything that is wrong with a service, by field path."""
-    problems = check_named(service.title, MAX_TITLE, service.description, MAX_DESCRIPTION)
-    if service.price is not PriceKind.AGREEMENT and service.amount is None:
+    """Return all problems of a service by field path; empty when it is valid."""
+    problems = check_title_and_description(
+        service.title, MAX_TITLE, service.description, MAX_DESCRIPTION
+    )
+    if service.price_kind is not PriceKind.AGREEMENT and service.amount is None:
         problems.append(Problem("amount", "required"))
     if service.amount is not None and service.amount.minor <= 0:
         problems.append(Problem("amount", "money_positive"))
-    return problems + _check_template(service.template)
+    return problems + _check_template(service.invoice_template)
 
 
-def _check_template(template: Template) -> list[Problem]:
+def _check_template(template: InvoiceTemplate) -> list[Problem]:
     problems = []
     days = template.expires_days
-    if days is not None and not 1 <= days <= MAX_DAYS:
-        problems.append(Problem("expires_days", "range", {"min": 1, "max": MAX_DAYS}))
-    if template.return_url and not url_ok(template.return_url):
+    if days is not None and not 1 <= days <= MAX_EXPIRES_DAYS:
+        problems.append(Problem("expires_days", "range", {"min": 1, "max": MAX_EXPIRES_DAYS}))
+    if template.return_url and not is_web_url(template.return_url):
         problems.append(Problem("return_url", "url"))
     return problems + check_questions(template.questions)
 
 
-def draft_of(service: Service, now: int, amount: Money | None = None) -> Draft:
-    """The invoice that this service begins with. `amount` is what was agreed, where it was.
+def draft_invoice(service: Service, now_us: int, amount: Money | None = None) -> Draft:
+    """Return an invoice draft for this service. `amount` overrides a price by agreement.
 
-    Raises Refused("service_not_payable") when neither the price nor the agreement names a sum.
+    Raises RefusedError("service_not_payable") when there is no `amount` and no fixed price.
     """
-    money = amount or (service.amount if service.price is PriceKind.FIXED else None)
+    money = amount or (service.amount if service.price_kind is PriceKind.FIXED else None)
     if money is None:
-        raise Refused("service_not_payable")
-    days = service.template.expires_days
+        raise RefusedError("service_not_payable")
+    days = service.invoice_template.expires_days
     return Draft(
         title=service.title,
         amount=money,
         description=service.description,
-        questions=service.template.questions,
-        expires_at=now + days * DAY if days is not None else None,
-        return_url=service.template.return_url,
+        questions=service.invoice_template.questions,
+        expires_at_us=now_us + days * DAY_US if days is not None else None,
+        return_url=service.invoice_template.return_url,
         service_id=service.id,
     )
 
 
-def moved(services: list[Service], service_id: str, step: int) -> list[Service]:
-    """The services whose position changes when one goes `step` places down (−1: up)."""
+def thumbnail_id(photo_id: str) -> str:
+    """Return the id of a photo's thumbnail: the same id with another prefix."""
+    return photo_id.replace("pho_", "phs_", 1)
+
+
+def reordered(services: list[Service], service_id: str, offset: int) -> list[Service]:
+    """Return the services whose `position` changes when one moves `offset` rows (negative: up)."""
     order = [s.id for s in services]
     if service_id not in order:
         return []
-    here = order.index(service_id)
-    there = min(max(here + step, 0), len(order) - 1)
-    order.insert(there, order.pop(here))
-    known = {s.id: s for s in services}
+    old_index = order.index(service_id)
+    new_index = min(max(old_index + offset, 0), len(order) - 1)
+    order.insert(new_index, order.pop(old_index))
+    by_id = {s.id: s for s in services}
     return [
-        replace(known[name], position=n)
-        for n, name in enumerate(order)
-        if known[name].position != n
+        replace(by_id[id_], position=n) for n, id_ in enumerate(order) if by_id[id_].position != n
     ]

@@ -1,1 +1,1 @@
-"""sigma.domain.messaging"""
+"""Rules for VK communities, conversations, messages, invoice cards and auto-replies."""

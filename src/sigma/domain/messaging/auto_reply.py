@@ -1,4 +1,4 @@
-"""What a shop lets Sigma answer by itself, and what it would answer. Off until it is wanted."""
+"""Auto-replies: the shop's settings and the rules that choose a reply. Off by default."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,120 +6,137 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sigma.domain.catalogue.service import Service, folded
-from sigma.domain.errors import Problem, has_controls
+from sigma.domain.catalogue.service import Service, normalized_title
+from sigma.domain.errors import Problem, has_control_characters
 from sigma.domain.messaging.conversation import Conversation
 
 MAX_TEXT = 1000
 DAY_MINUTES = 24 * 60
-FRESH = 10 * 60_000_000  # microseconds: an older message was told late; a person answers it
+MAX_AUTO_REPLY_AGE_US = 10 * 60_000_000  # an older message arrived late: an operator answers it
 
 
-class Say(StrEnum):
-    """What an automatic answer is."""
+class AutoReply(StrEnum):
+    """What Sigma replies by itself."""
 
     NOTHING = "nothing"
-    GREETING = "greeting"  # and the services as buttons
-    INVOICE = "invoice"  # the link of a service with a fixed price
-    CHOSEN = "chosen"  # a person will send the link: the shop sends none by itself
-    PRICE = "price"  # a service whose price is not fixed: a person will name it
+    GREETING = "greeting"  # with the services as buttons
+    INVOICE = "invoice"  # the payment link of a service with a fixed price
+    INVOICE_BY_OPERATOR = "invoice_by_operator"  # automatic invoices are off
+    PRICE_BY_OPERATOR = "price_by_operator"  # the price is not fixed: an operator will name it
     CLOSED = "closed"  # outside working hours
 
 
 @dataclass(frozen=True, slots=True)
-class AutoAnswers:
-    """A shop's settings. `hours` has a pair of minutes of the day for Monday … Sunday, or None for
-    a day off; empty: always open. Texts that are empty are said in Sigma's own words.
+class AutoReplySettings:
+    """A shop's settings for auto-replies.
 
-    `greet`, `invoice` and `closed` say which answers are given when it is `on`.
+    Nothing is sent unless `enabled`; `greeting_enabled`, `invoice_enabled` and `closed_enabled`
+    switch single replies. `hours` has one (from, to) pair per day, Monday first, in minutes after
+    local midnight, or None for a day off; an empty tuple means always open. An empty text means
+    Sigma's default text.
     """
 
-    on: bool = False
-    greet: bool = True
+    enabled: bool = False
+    greeting_enabled: bool = True
     greeting: str = ""
-    invoice: bool = True
-    closed: bool = False
+    invoice_enabled: bool = True
+    closed_enabled: bool = False
     closed_text: str = ""
     hours: tuple[tuple[int, int] | None, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A client's message as the rules see it. `payload` is the client's wish and no more.
+class IncomingMessage:
+    """A client's message. `payload` comes from a pressed button; the client can forge it.
 
-    `at` is UTC microseconds. `first`: the dialog began with it, or with others that nobody has
-    answered, and all of them are known.
+    `written_at_us` is UTC microseconds. `is_first`: the conversation has no outgoing message
+    before it, and no earlier message is missing in Sigma.
     """
 
     text: str
     payload: dict[str, Any] | None
-    at: int
-    first: bool
+    written_at_us: int
+    is_first: bool
 
     @property
-    def started(self) -> bool:
-        """The client pressed VK's own «Начать»."""
+    def is_start_button(self) -> bool:
+        """Whether the client pressed VK's own «Начать» button."""
         return (self.payload or {}).get("command") == "start"
 
 
-def check_auto_answers(wanted: AutoAnswers) -> list[Problem]:
-    """What is wrong, by field."""
+def check_auto_reply_settings(settings: AutoReplySettings) -> list[Problem]:
+    """Return the problems by field; empty when the settings are valid."""
     problems = []
-    for name, text in (("greeting", wanted.greeting), ("closed_text", wanted.closed_text)):
+    for name, text in (("greeting", settings.greeting), ("closed_text", settings.closed_text)):
         if len(text) > MAX_TEXT:
             problems.append(Problem(name, "too_long", {"max": MAX_TEXT}))
-        if has_controls(text, lines=True):
+        if has_control_characters(text, allow_line_breaks=True):
             problems.append(Problem(name, "characters"))
-    if wanted.hours and len(wanted.hours) != 7:
+    if settings.hours and len(settings.hours) != 7:
         problems.append(Problem("hours", "choose"))
-    for n, day in enumerate(wanted.hours):
+    for n, day in enumerate(settings.hours):
         if day is not None and not 0 <= day[0] < day[1] <= DAY_MINUTES:
             problems.append(Problem(f"hours.{n}", "hours"))
     return problems
 
 
-def open_at(wanted: AutoAnswers, local: datetime) -> bool:
-    """Whether the shop works at a local moment."""
-    if not wanted.hours:
+def is_open(settings: AutoReplySettings, local_time: datetime) -> bool:
+    """Return whether the shop is open at a time on the shop's clock."""
+    if not settings.hours:
         return True
-    day = wanted.hours[local.weekday()]
-    return day is not None and day[0] <= local.hour * 60 + local.minute < day[1]
+    day = settings.hours[local_time.weekday()]
+    return day is not None and day[0] <= local_time.hour * 60 + local_time.minute < day[1]
 
 
-def chosen(asked: Asked, offered: Sequence[Service]) -> Service | None:
-    """The service that a button names, or the client's very words. Only what is offered now can be
-    chosen; a button that names anything else names nothing.
+def chosen_service(message: IncomingMessage, services: Sequence[Service]) -> Service | None:
+    """Return the service that the pressed button names, or whose title is the message text.
+
+    Only visible services can be chosen. A button with an unknown service id gives None: the text
+    is then not compared.
     """
-    shown = [s for s in offered if s.visible and s.deleted_at is None]
-    if asked.payload and "service" in asked.payload:
-        return next((s for s in shown if s.id == asked.payload["service"]), None)
-    words = folded(asked.text)
-    return next((s for s in shown if folded(s.title) == words), None)
+    available = [s for s in services if s.is_visible and s.deleted_at_us is None]
+    if message.payload and "service" in message.payload:
+        return next((s for s in available if s.id == message.payload["service"]), None)
+    title = normalized_title(message.text)
+    return next((s for s in available if normalized_title(s.title) == title), None)
 
 
-def decide(
-    wanted: AutoAnswers,
+def choose_reply(
+    settings: AutoReplySettings,
     conversation: Conversation,
-    asked: Asked,
+    message: IncomingMessage,
     service: Service | None,
-    local: datetime,
-    now: int,
-) -> Say:
-    """What to answer at `now` (UTC microseconds; `local` on the shop's clock).
+    local_time: datetime,
+    now_us: int,
+) -> AutoReply:
+    """Return the auto-reply to a message at `now_us` (UTC microseconds).
 
-    A person who has taken the dialog over, or has already answered, is never talked into.
+    `local_time` is the same time on the shop's clock. Returns NOTHING when an operator has taken
+    the conversation over or has already answered.
     """
-    if not wanted.on or not _alone(conversation) or now - asked.at > FRESH:
-        return Say.NOTHING
-    if service is not None and service.payable:
-        return Say.INVOICE if wanted.invoice else Say.CHOSEN
+    if (
+        not settings.enabled
+        or not _awaits_reply(conversation)
+        or now_us - message.written_at_us > MAX_AUTO_REPLY_AGE_US
+    ):
+        return AutoReply.NOTHING
+    if service is not None and service.is_payable:
+        return AutoReply.INVOICE if settings.invoice_enabled else AutoReply.INVOICE_BY_OPERATOR
     if service is not None:
-        return Say.PRICE
-    if wanted.closed and not open_at(wanted, local):
-        return Say.CLOSED
-    return Say.GREETING if wanted.greet and (asked.first or asked.started) else Say.NOTHING
+        return AutoReply.PRICE_BY_OPERATOR
+    if settings.closed_enabled and not is_open(settings, local_time):
+        return AutoReply.CLOSED
+    return (
+        AutoReply.GREETING
+        if settings.greeting_enabled and (message.is_first or message.is_start_button)
+        else AutoReply.NOTHING
+    )
 
 
-def _alone(conversation: Conversation) -> bool:
-    """Whether the client waits, and for nobody in particular."""
-    return conversation.unanswered and not conversation.by_hand and not conversation.closed
+def _awaits_reply(conversation: Conversation) -> bool:
+    """Return whether the client waits for a reply and no operator has taken over."""
+    return (
+        conversation.is_unanswered
+        and not conversation.handled_by_operator
+        and not conversation.blocked_reason
+    )

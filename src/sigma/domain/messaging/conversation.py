@@ -1,154 +1,191 @@
-"""A dialog of a community with one person: what waits in it, who answers, whether we may write."""
+"""A conversation of a community with one client: unread and unanswered state, preview, typing."""
 
 from dataclasses import dataclass, replace
 
 from sigma.domain.change import Job
-from sigma.domain.messaging.message import STEP
+from sigma.domain.messaging.message import POSITION_STEP
 
-ANSWERING = 60_000_000  # microseconds: how long "is answering" is believed after the last sign
-IN_A_MOMENT = 10_000_000  # microseconds: what VK tells in another order fills its gap by itself
+TYPING_TTL_US = 60_000_000  # typing is shown this long after the last signal
+GAP_GRACE_US = 10_000_000  # events may arrive out of order: wait before reading the history
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`name` and `photo_url` are the person's public profile. `preview_sealed` opens to text.
+    """One conversation. Times are UTC microseconds.
 
-    `unanswered` while the last word is the client's and nobody said that no answer is needed;
-    `waiting_since` is when that began.
-    `closed` is empty, or the code of why VK will not let us write. `service_id` is what the client
-    came for. `by_hand` while a person has taken the dialog over from the automatic answers.
-    Times are UTC microseconds.
+    `name` and `photo_url` are the client's public VK profile. `preview_encrypted` decrypts to the
+    text of the last message, whose VK number is `last_cmid`.
+    `is_unanswered`: the last message is the client's and no operator marked it as answered;
+    `waiting_since_us` is the time of the earliest unanswered message.
+    `blocked_reason` is empty, or the code why VK does not let the community write to the client.
+    `service_id` is the service that the client asked about. `vk_ref` is the `ref` of the link that
+    opened the conversation. `handled_by_operator`: an operator took over, so no auto-replies.
+    `changed_at_us` is raised by every change and drives the change feed.
     """
 
     id: str
     shop_id: str
     connection_id: str
     peer_id: int
-    created_at: int
+    created_at_us: int
     name: str = ""
     photo_url: str = ""
-    last_at: int = 0
-    last_in_at: int = 0
-    last_out: bool = False
-    preview_sealed: str = ""
+    last_at_us: int = 0
+    last_incoming_at_us: int = 0
+    is_last_outgoing: bool = False
+    preview_encrypted: str = ""
     last_cmid: int = 0
-    last_place: int = 0
-    unread: int = 0
-    unanswered: bool = False
-    waiting_since: int = 0
-    closed: str = ""
+    last_position: int = 0
+    unread_count: int = 0
+    is_unanswered: bool = False
+    waiting_since_us: int = 0
+    blocked_reason: str = ""
     service_id: str | None = None
-    ref: str = ""
-    buttons: str = ""  # what the client's app can show: "text,open_link,callback"
-    answering_by: str = ""
-    answering_until: int = 0
-    by_hand: bool = False
-    changed_at: int = 0
+    vk_ref: str = ""
+    supported_buttons: str = ""  # button types the client's app supports: "text,open_link,callback"
+    typing_user_id: str = ""
+    typing_until_us: int = 0
+    handled_by_operator: bool = False
+    changed_at_us: int = 0
     version: int = 0
 
     @property
     def title(self) -> str:
-        """The name, or the number when the profile is not known yet."""
+        """The client's name, or "id<number>" until the profile is fetched."""
         return self.name or f"id{self.peer_id}"
 
-    def answered_by(self, now: int) -> str:
-        """The user who is writing an answer at `now`, or nobody."""
-        return self.answering_by if now < self.answering_until else ""
+    def typing_user(self, now_us: int) -> str:
+        """Return the id of the user who is typing a reply at `now_us`, or an empty string."""
+        return self.typing_user_id if now_us < self.typing_until_us else ""
 
 
-def next_place(conversation: Conversation) -> int:
-    """Where a message goes that VK has not numbered yet: after everything that is there."""
-    return max(conversation.last_place, conversation.last_cmid * STEP) + 1
+def next_position(conversation: Conversation) -> int:
+    """Return the position of a message that VK has not numbered yet: after all others."""
+    return max(conversation.last_position, conversation.last_cmid * POSITION_STEP) + 1
 
 
-def gap(conversation: Conversation, cmid: int, now: int) -> tuple[Job, ...]:
-    """The promise to read what lies between the last known message and this one of VK's number
-    `cmid`, be it the client's or ours: nobody may ever tell of it.
+def catch_up_jobs(conversation: Conversation, cmid: int, now_us: int) -> tuple[Job, ...]:
+    """Return a catch-up job when `cmid` is not the next VK number of the conversation, else ().
+
+    The missing messages may never arrive as events and must be read from VK's history. Holds for
+    incoming and outgoing messages alike.
     """
     if cmid <= conversation.last_cmid + 1:
         return ()
-    return (Job("dialog.catch_up", conversation.id, conversation.shop_id, now + IN_A_MOMENT),)
+    return (
+        Job("conversation.catch_up", conversation.id, conversation.shop_id, now_us + GAP_GRACE_US),
+    )
 
 
-def came(
-    conversation: Conversation, *, cmid: int, at: int, preview_sealed: str, now: int, count: bool
+def with_incoming(
+    conversation: Conversation,
+    *,
+    cmid: int,
+    written_at_us: int,
+    preview_encrypted: str,
+    now_us: int,
+    is_unread: bool,
 ) -> Conversation:
-    """After a client's message. A late one, told after newer ones, changes no preview.
+    """Return the conversation after a client's message.
 
-    `count`: it is new here and not yet read.
+    A message older than the last known one does not change the preview. `is_unread`: the message is
+    new to Sigma and not yet read, so it counts as unread and unanswered.
     """
-    late = cmid < conversation.last_cmid
-    seen = replace(
+    is_late = cmid < conversation.last_cmid
+    updated = replace(
         conversation,
-        unread=conversation.unread + 1 if count else conversation.unread,
-        last_in_at=max(conversation.last_in_at, at),
-        changed_at=now,
+        unread_count=conversation.unread_count + 1 if is_unread else conversation.unread_count,
+        last_incoming_at_us=max(conversation.last_incoming_at_us, written_at_us),
+        changed_at_us=now_us,
     )
-    if late:
-        return seen
-    if count:
-        seen = waits(seen, at)
+    if is_late:
+        return updated
+    if is_unread:
+        updated = mark_waiting(updated, written_at_us)
     return replace(
-        seen,
-        last_at=max(at, conversation.last_at),
-        last_out=False,
-        preview_sealed=preview_sealed,
+        updated,
+        last_at_us=max(written_at_us, conversation.last_at_us),
+        is_last_outgoing=False,
+        preview_encrypted=preview_encrypted,
         last_cmid=cmid,
-        last_place=max(conversation.last_place, cmid * STEP),
+        last_position=max(conversation.last_position, cmid * POSITION_STEP),
     )
 
 
-def waits(conversation: Conversation, at: int) -> Conversation:
-    """The client waits for an answer, since the first of the words that nobody has answered."""
-    since = min(conversation.waiting_since, at) if conversation.unanswered else at
-    return replace(conversation, unanswered=True, waiting_since=since)
+def mark_waiting(conversation: Conversation, written_at_us: int) -> Conversation:
+    """Mark the conversation as waiting for a reply.
+
+    `waiting_since_us` stays at the earliest unanswered message.
+    """
+    since = (
+        min(conversation.waiting_since_us, written_at_us)
+        if conversation.is_unanswered
+        else written_at_us
+    )
+    return replace(conversation, is_unanswered=True, waiting_since_us=since)
 
 
-def went(
+def with_outgoing(
     conversation: Conversation,
     *,
     cmid: int | None,
-    at: int,
-    place: int,
-    preview_sealed: str,
-    now: int,
+    written_at_us: int,
+    position: int,
+    preview_encrypted: str,
+    now_us: int,
 ) -> Conversation:
-    """After a message of ours, queued (no `cmid` yet) or seen in VK: the client is answered."""
-    newer = cmid is None or cmid >= conversation.last_cmid
-    if not newer:
-        return replace(conversation, changed_at=now)
+    """Return the conversation after an outgoing message: queued (`cmid` None) or found in VK.
+
+    Unless it is older than the last known message, the conversation becomes read and answered.
+    """
+    is_newer = cmid is None or cmid >= conversation.last_cmid
+    if not is_newer:
+        return replace(conversation, changed_at_us=now_us)
     return replace(
         conversation,
-        last_at=max(at, conversation.last_at),
-        last_out=True,
-        preview_sealed=preview_sealed,
+        last_at_us=max(written_at_us, conversation.last_at_us),
+        is_last_outgoing=True,
+        preview_encrypted=preview_encrypted,
         last_cmid=max(cmid or 0, conversation.last_cmid),
-        last_place=max(conversation.last_place, place),
-        unread=0,
-        unanswered=False,
-        changed_at=now,
+        last_position=max(conversation.last_position, position),
+        unread_count=0,
+        is_unanswered=False,
+        changed_at_us=now_us,
     )
 
 
-def numbered(
-    conversation: Conversation, *, cmid: int, at: int, place: int, preview_sealed: str, now: int
+def with_delivered(
+    conversation: Conversation,
+    *,
+    cmid: int,
+    written_at_us: int,
+    position: int,
+    preview_encrypted: str,
+    now_us: int,
 ) -> Conversation:
-    """After VK took a queued message of ours. Whom it answers was decided when it was written."""
+    """Return the conversation after VK accepted a queued message as number `cmid`.
+
+    Does not touch the unread and unanswered state: `with_outgoing` decided that when the message
+    was queued, and the client may have written since.
+    """
     if cmid < conversation.last_cmid:
-        return replace(conversation, changed_at=now)
+        return replace(conversation, changed_at_us=now_us)
     return replace(
         conversation,
-        last_at=max(at, conversation.last_at),
-        last_out=True,
-        preview_sealed=preview_sealed,
+        last_at_us=max(written_at_us, conversation.last_at_us),
+        is_last_outgoing=True,
+        preview_encrypted=preview_encrypted,
         last_cmid=cmid,
-        last_place=max(conversation.last_place, place),
-        changed_at=now,
+        last_position=max(conversation.last_position, position),
+        changed_at_us=now_us,
     )
 
 
-def answering(conversation: Conversation, user_id: str, now: int) -> Conversation:
-    """Somebody has begun to answer; everybody else sees who."""
+def with_typing(conversation: Conversation, user_id: str, now_us: int) -> Conversation:
+    """Record that a user types a reply, to show it to other operators for TYPING_TTL_US."""
     return replace(
-        conversation, answering_by=user_id, answering_until=now + ANSWERING, changed_at=now
+        conversation,
+        typing_user_id=user_id,
+        typing_until_us=now_us + TYPING_TTL_US,
+        changed_at_us=now_us,
     )

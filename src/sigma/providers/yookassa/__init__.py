@@ -1,1 +1,1 @@
-"""YooKassa, API v3: `adapter` calls, `wire` translates."""
+"""YooKassa, API v3: `adapter` makes the calls, `wire` translates the JSON."""

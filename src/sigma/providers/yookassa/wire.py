@@ -1,7 +1,8 @@
-"""YooKassa's words and ours, both ways. Pure. Source: yookassa.ru/developers/api (v3).
+"""Translation between YooKassa's JSON and our types. Pure functions.
 
-What decides about money must be readable, or the answer is Unknown; what only decorates (card,
-commission, moments) is left out when it is strange.
+Source: https://yookassa.ru/developers/api (v3). A field that decides about money must be readable,
+otherwise UnknownOutcomeError is raised; an unreadable optional field (card, commission, times) is
+left out.
 """
 
 import re
@@ -13,16 +14,16 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sigma.domain.billing import payment, refund
-from sigma.domain.money import BadMoney, Money
+from sigma.domain.money import Money, MoneyError
 from sigma.providers.base import (
-    FoundRefund,
-    Listed,
-    NoticeRead,
-    Order,
-    ReceiptLine,
-    RefundOrder,
-    Rejected,
-    Unknown,
+    AcquirerRefund,
+    FiscalItem,
+    ParsedNotice,
+    PaymentPage,
+    PaymentRequest,
+    RefundRequest,
+    RejectedError,
+    UnknownOutcomeError,
 )
 
 MAX_DESCRIPTION = 128
@@ -31,18 +32,18 @@ MAX_METADATA_VALUE = 512
 MAX_NOTICE_BYTES = 262_144
 MAX_DETAIL = 300
 MAX_RETRY_AFTER_S = 3600.0
-PAYMENT_KEY = "payment"  # where our payment's id lives in YooKassa's metadata
+PAYMENT_ID_KEY = "payment"  # key of our payment id in YooKassa's metadata
 
 LOCALES = {"ru": "ru_RU", "en": "en_US"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_EVENT = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}", re.ASCII)
-_WORD = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_BRAND = re.compile(r"[a-z0-9 _-]{1,32}", re.ASCII)
-# A refund has no metadata, so our refund's id stands at the end of its description.
-_OUR_REFUND = re.compile(r"\[([A-Za-z0-9_-]{1,64})\]$", re.ASCII)
+_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_EVENT_PATTERN = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}", re.ASCII)
+_CODE_PATTERN = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+_BRAND_PATTERN = re.compile(r"[a-z0-9 _-]{1,32}", re.ASCII)
+# A refund has no metadata, so our refund id stands at the end of its description.
+_REFUND_ID_PATTERN = re.compile(r"\[([A-Za-z0-9_-]{1,64})\]$", re.ASCII)
 
 _PAYMENT_EVENTS = {
     "pending": payment.Event.PENDING,
@@ -54,256 +55,275 @@ _REFUND_EVENTS = {
     "succeeded": refund.Event.SUCCEEDED,
     "canceled": refund.Event.FAILED,
 }
-# Nobody refused these: the merchant or the payer let go, or the time was up.
-_LET_GO = {
+# Cancellation reasons that are not a decline: canceled by the merchant or payer, or expired.
+_CANCELED_REASONS = {
     "canceled_by_merchant",
     "expired_on_confirmation",
     "expired_on_capture",
     "permission_revoked",
 }
-# HTTP status → our word. Any other 4xx is bad_request.
-_REJECTIONS = {401: "credentials", 403: "forbidden", 404: "not_found", 410: "gone"}
+# HTTP status → RejectedError.code. Any other 4xx is bad_request.
+_REJECTION_CODES = {401: "credentials", 403: "forbidden", 404: "not_found", 410: "gone"}
 
 
-# --- what we say ---
+# --- requests ---
 
 
-def payment_body(order: Order) -> dict[str, Any]:
-    """The body of POST /payments. `capture` is always sent: left out, it would mean two stages."""
-    assert len(order.metadata) < MAX_METADATA_KEYS
-    metadata = {key: value[:MAX_METADATA_VALUE] for key, value in order.metadata.items()}
+def payment_body(request: PaymentRequest) -> dict[str, Any]:
+    """Return the body of POST /payments. `capture` is always sent: without it YooKassa assumes two
+    stages.
+    """
+    assert len(request.metadata) < MAX_METADATA_KEYS
+    metadata = {key: value[:MAX_METADATA_VALUE] for key, value in request.metadata.items()}
     body: dict[str, Any] = {
-        "amount": amount_body(order.amount),
-        "capture": not order.two_stage,
+        "amount": amount_body(request.amount),
+        "capture": not request.two_stage,
         "confirmation": {
             "type": "redirect",
-            "return_url": order.return_url,
-            "locale": LOCALES.get(order.locale, LOCALES["ru"]),
+            "return_url": request.return_url,
+            "locale": LOCALES.get(request.locale, LOCALES["ru"]),
         },
-        "metadata": metadata | {PAYMENT_KEY: order.payment_id},
+        "metadata": metadata | {PAYMENT_ID_KEY: request.payment_id},
     }
-    if description := order.description.strip()[:MAX_DESCRIPTION]:
+    if description := request.description.strip()[:MAX_DESCRIPTION]:
         body["description"] = description
-    if order.receipt:
-        body["receipt"] = _receipt(order)
+    if request.fiscal_items:
+        body["receipt"] = _fiscal_receipt(request)
     return body
 
 
 def amount_body(amount: Money) -> dict[str, str]:
-    """{"value": "1500.00", "currency": "RUB"}."""
-    return {"value": amount.decimal(), "currency": amount.currency}
+    """Return {"value": "1500.00", "currency": "RUB"}."""
+    return {"value": amount.to_decimal_text(), "currency": amount.currency}
 
 
-def refund_body(order: RefundOrder) -> dict[str, Any]:
-    """The body of POST /refunds; the description ends with our refund's id in brackets."""
+def refund_body(request: RefundRequest) -> dict[str, Any]:
+    """Return the body of POST /refunds; the description ends with our refund id in brackets."""
     return {
-        "payment_id": order.provider_payment_id,
-        "amount": amount_body(order.amount),
-        "description": refund_description(order.refund_id, order.description),
+        "payment_id": request.provider_payment_id,
+        "amount": amount_body(request.amount),
+        "description": refund_description(request.refund_id, request.description),
     }
 
 
 def refund_description(refund_id: str, text: str) -> str:
-    """The owner's words, cut to leave room, and our id: "Не подошёл размер [ref_1]"."""
-    mark = f"[{refund_id}]"
-    assert _OUR_REFUND.fullmatch(mark)
-    return f"{text.strip()[: MAX_DESCRIPTION - len(mark) - 1]} {mark}".strip()
+    """Return the reason, cut to MAX_DESCRIPTION, and our id: "Не подошёл размер [ref_1]"."""
+    suffix = f"[{refund_id}]"
+    assert _REFUND_ID_PATTERN.fullmatch(suffix)
+    return f"{text.strip()[: MAX_DESCRIPTION - len(suffix) - 1]} {suffix}".strip()
 
 
-def _receipt(order: Order) -> dict[str, Any]:
-    customer = {"email": order.customer_email, "phone": order.customer_phone.removeprefix("+")}
+def _fiscal_receipt(request: PaymentRequest) -> dict[str, Any]:
+    customer = {"email": request.customer_email, "phone": request.customer_phone.removeprefix("+")}
     return {
         "customer": {key: value for key, value in customer.items() if value},
-        "items": [_receipt_line(line) for line in order.receipt],
+        "items": [_fiscal_item(item) for item in request.fiscal_items],
     }
 
 
-def _receipt_line(line: ReceiptLine) -> dict[str, Any]:
+def _fiscal_item(item: FiscalItem) -> dict[str, Any]:
     return {
-        "description": line.name[:MAX_DESCRIPTION],
-        "quantity": line.quantity,
-        "amount": amount_body(line.price),
-        "vat_code": line.vat_code,
-        "payment_subject": line.subject,
-        "payment_mode": line.mode,
+        "description": item.name[:MAX_DESCRIPTION],
+        "quantity": item.quantity,
+        "amount": amount_body(item.price),
+        "vat_code": item.vat_code,
+        "payment_subject": item.payment_subject,
+        "payment_mode": item.payment_mode,
     }
 
 
-def moment_out(at_us: int, *, up: bool = False) -> str:
-    """UTC microseconds as RFC 3339 with milliseconds, rounded down or up: a range never shrinks."""
-    ms = -(-at_us // 1000) if up else at_us // 1000
+def format_time(at_us: int, *, round_up: bool = False) -> str:
+    """Return UTC microseconds as RFC 3339 with milliseconds, rounded down or up.
+
+    Round the end of a range up, so that the range never shrinks.
+    """
+    ms = -(-at_us // 1000) if round_up else at_us // 1000
     at = _EPOCH + timedelta(milliseconds=ms)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-# --- what they say ---
+# --- answers ---
 
 
-def is_id(text: object) -> bool:
-    """Whether it can be an object's id at all, and so stand in an address."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
+def is_object_id(text: object) -> bool:
+    """Return whether a value has the form of an object id and is safe in a URL path."""
+    return isinstance(text, str) and _ID_PATTERN.fullmatch(text) is not None
 
 
-def read_json(body: bytes) -> dict[str, Any]:
-    """The answer as an object. Raises Unknown."""
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Raises UnknownOutcomeError."""
     try:
-        said = msgspec.json.decode(body)
+        data = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        raise Unknown("unreadable answer: not JSON") from None
-    if not isinstance(said, dict):
-        raise Unknown("unreadable answer: not an object")
-    return said
+        raise UnknownOutcomeError("unreadable answer: not JSON") from None
+    if not isinstance(data, dict):
+        raise UnknownOutcomeError("unreadable answer: not an object")
+    return data
 
 
-def payment_reply(said: Mapping[str, Any]) -> payment.Reply:
-    """A payment object. A status that we do not know is pending. Raises Unknown."""
-    provider_id, status = _identity(said)
+def payment_reply(data: Mapping[str, Any]) -> payment.PaymentReply:
+    """Translate a payment object. An unknown status means pending. Raises UnknownOutcomeError."""
+    provider_id, status = _id_and_status(data)
     event = _PAYMENT_EVENTS.get(status, payment.Event.PENDING)
     failure = ""
     if status == "canceled":
-        event, failure = _canceled(_object(said, "cancellation_details"))
-    must_name = event in (payment.Event.AUTHORIZED, payment.Event.CAPTURED)
-    amount = _amount(said, "amount", required=must_name)
-    captured_at = None
+        event, failure = _cancellation(_nested_object(data, "cancellation_details"))
+    has_money = event in (payment.Event.AUTHORIZED, payment.Event.CAPTURED)
+    amount = _amount(data, "amount", required=has_money)
+    captured_at_us = None
     if event is payment.Event.CAPTURED:
-        captured_at = moment_in(said.get("captured_at"))
-    return payment.Reply(
+        captured_at_us = parse_time(data.get("captured_at"))
+    return payment.PaymentReply(
         provider_id=provider_id,
         event=event,
         amount=amount,
-        confirmation_url=_web_url(_object(said, "confirmation").get("confirmation_url")),
-        method=_method(_object(said, "payment_method")),
+        confirmation_url=_web_url(_nested_object(data, "confirmation").get("confirmation_url")),
+        method=_payment_method(_nested_object(data, "payment_method")),
         failure=failure,
-        captured_at=captured_at,
-        income=_same_currency(_amount(said, "income_amount"), amount),
-        refunded=_same_currency(_amount(said, "refunded_amount"), amount),
-        our_id=_our_payment(said),
+        captured_at_us=captured_at_us,
+        income=_same_currency(_amount(data, "income_amount"), amount),
+        refunded=_same_currency(_amount(data, "refunded_amount"), amount),
+        payment_id=_payment_id(data),
     )
 
 
-def refund_reply(said: Mapping[str, Any]) -> FoundRefund:
-    """A refund object with our own id from its description. Raises Unknown."""
-    provider_id, status = _identity(said)
+def refund_reply(data: Mapping[str, Any]) -> AcquirerRefund:
+    """Translate a refund object, with our id from its description. Raises UnknownOutcomeError."""
+    provider_id, status = _id_and_status(data)
     event = _REFUND_EVENTS.get(status, refund.Event.PENDING)
-    amount = _amount(said, "amount", required=event is refund.Event.SUCCEEDED)
+    amount = _amount(data, "amount", required=event is refund.Event.SUCCEEDED)
     failure = ""
     if event is refund.Event.FAILED:
-        failure = _word(_object(said, "cancellation_details").get("reason"))
-    return FoundRefund(refund.Reply(provider_id, event, amount, failure), _our_refund(said))
+        failure = _reason_code(_nested_object(data, "cancellation_details").get("reason"))
+    return AcquirerRefund(refund.RefundReply(provider_id, event, amount, failure), _refund_id(data))
 
 
-def listed(said: Mapping[str, Any]) -> Listed:
-    """A page of payments. Raises Unknown."""
-    replies = tuple(payment_reply(item) for item in items(said))
-    return Listed(replies, next_cursor(said))
+def payment_page(data: Mapping[str, Any]) -> PaymentPage:
+    """Translate a page of payments. Raises UnknownOutcomeError."""
+    replies = tuple(payment_reply(item) for item in list_items(data))
+    return PaymentPage(replies, next_cursor(data))
 
 
-def items(said: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The objects of a list. Raises Unknown."""
-    found = said.get("items")
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Unknown("unreadable answer: not a list")
-    return found
+def list_items(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a list answer. Raises UnknownOutcomeError."""
+    objects = data.get("items")
+    if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
+        raise UnknownOutcomeError("unreadable answer: not a list")
+    return objects
 
 
-def next_cursor(said: Mapping[str, Any]) -> str | None:
-    """Where the next page of a list begins; None at the end."""
-    cursor = said.get("next_cursor")
+def next_cursor(data: Mapping[str, Any]) -> str | None:
+    """Return the cursor of the next page of a list; None on the last page."""
+    cursor = data.get("next_cursor")
     return cursor if isinstance(cursor, str) and cursor else None
 
 
-def account_fact(said: Mapping[str, Any]) -> str:
-    """GET /me in a few neutral words: "100500, test". Raises Unknown; Rejected when off."""
-    account = said.get("account_id")
-    if not is_id(account):
-        raise Unknown("unreadable answer: no account")
-    status = said.get("status", "enabled")
+def account_label(data: Mapping[str, Any]) -> str:
+    """Return the label of a GET /me answer: "100500, test".
+
+    Raises UnknownOutcomeError; RejectedError("forbidden") when the account is not enabled.
+    """
+    account = data.get("account_id")
+    if not is_object_id(account):
+        raise UnknownOutcomeError("unreadable answer: no account")
+    status = data.get("status", "enabled")
     if status != "enabled":
-        raise Rejected("forbidden", f"status: {status}"[:MAX_DETAIL])
-    return f"{account}, test" if said.get("test") is True else str(account)
+        raise RejectedError("forbidden", f"status: {status}"[:MAX_DETAIL])
+    return f"{account}, test" if data.get("test") is True else str(account)
 
 
-def rejection(status: int, said: Mapping[str, Any]) -> Rejected:
-    """A 4xx answer as a plain "no"."""
-    detail, parameter = said.get("description"), said.get("parameter")
-    return Rejected(
-        _REJECTIONS.get(status, "bad_request"),
+def rejection(status: int, data: Mapping[str, Any]) -> RejectedError:
+    """Translate a 4xx answer."""
+    detail, parameter = data.get("description"), data.get("parameter")
+    return RejectedError(
+        _REJECTION_CODES.get(status, "bad_request"),
         detail[:MAX_DETAIL] if isinstance(detail, str) else "",
         parameter[:64] if isinstance(parameter, str) else "",
     )
 
 
-def retry_after_s(said: object, header: str = "") -> float | None:
-    """When to ask again: a 202's `retry_after` (milliseconds) or a Retry-After header (seconds)."""
-    wanted = said.get("retry_after") if isinstance(said, dict) else None
-    if type(wanted) is int and wanted >= 0:
-        return min(wanted / 1000, MAX_RETRY_AFTER_S)
+def retry_after_s(data: object, header: str = "") -> float | None:
+    """Return the requested delay, at most MAX_RETRY_AFTER_S; None when there is none.
+
+    It is `retry_after` in the body of a 202 (milliseconds) or the Retry-After header (seconds).
+    """
+    delay_ms = data.get("retry_after") if isinstance(data, dict) else None
+    if type(delay_ms) is int and delay_ms >= 0:
+        return min(delay_ms / 1000, MAX_RETRY_AFTER_S)
     if header.isascii() and header.isdecimal():
         return min(float(header), MAX_RETRY_AFTER_S)
     return None
 
 
-def read_notice(body: bytes) -> NoticeRead:
-    """A notice, of which nothing is believed but whom to ask about. Raises ValueError."""
+def parse_notice(body: bytes) -> ParsedNotice:
+    """Parse a notice. Nothing in it is trusted except which object to fetch. Raises ValueError.
+
+    Source: https://yookassa.ru/developers/using-api/webhooks
+    """
     if len(body) > MAX_NOTICE_BYTES:
         raise ValueError("the notice is too large")
     try:
-        said = read_json(body)
-    except Unknown as unreadable:
-        raise ValueError(str(unreadable)) from None
-    event, thing = said.get("event"), said.get("object")
-    if said.get("type") != "notification" or not isinstance(thing, dict):
+        data = parse_object(body)
+    except UnknownOutcomeError as error:
+        raise ValueError(str(error)) from None
+    event, entity = data.get("event"), data.get("object")
+    if data.get("type") != "notification" or not isinstance(entity, dict):
         raise ValueError("not a notice")
-    if not isinstance(event, str) or not _EVENT.fullmatch(event) or not is_id(thing.get("id")):
+    if (
+        not isinstance(event, str)
+        or not _EVENT_PATTERN.fullmatch(event)
+        or not is_object_id(entity.get("id"))
+    ):
         raise ValueError("a notice without an event or an object")
-    object_id = str(thing["id"])
+    object_id = str(entity["id"])
     if event.startswith("payment."):
-        return NoticeRead(event, object_id, "payment", object_id, _our_payment(thing))
+        return ParsedNotice(event, object_id, "payment", object_id, _payment_id(entity))
     if event.startswith("refund."):
-        if not is_id(thing.get("payment_id")):
+        if not is_object_id(entity.get("payment_id")):
             raise ValueError("a refund's notice without its payment")
-        return NoticeRead(event, object_id, "refund", str(thing["payment_id"]), _our_refund(thing))
-    return NoticeRead(event, object_id, "other")
+        payment_id = str(entity["payment_id"])
+        return ParsedNotice(event, object_id, "refund", payment_id, _refund_id(entity))
+    return ParsedNotice(event, object_id, "other")
 
 
-def moment_in(said: object) -> int | None:
-    """RFC 3339 to UTC microseconds; None when it cannot be read or has no offset."""
-    if not isinstance(said, str):
+def parse_time(data: object) -> int | None:
+    """Parse RFC 3339 to UTC microseconds; None when it is unreadable or has no offset."""
+    if not isinstance(data, str):
         return None
     try:
-        at = datetime.fromisoformat(said)
+        at = datetime.fromisoformat(data)
     except ValueError:
         return None
     return (at - _EPOCH) // _MICROSECOND if at.tzinfo else None
 
 
-def _identity(said: Mapping[str, Any]) -> tuple[str, str]:
-    provider_id, status = said.get("id"), said.get("status")
-    if not is_id(provider_id) or not isinstance(status, str):
-        raise Unknown("unreadable answer: no id or status")
+def _id_and_status(data: Mapping[str, Any]) -> tuple[str, str]:
+    provider_id, status = data.get("id"), data.get("status")
+    if not is_object_id(provider_id) or not isinstance(status, str):
+        raise UnknownOutcomeError("unreadable answer: no id or status")
     return str(provider_id), status
 
 
-def _object(said: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    inner = said.get(key)
+def _nested_object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = data.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
-def _amount(said: Mapping[str, Any], key: str, *, required: bool = False) -> Money | None:
-    """The named amount. None: not named, or named but no Money of ours (a currency we never take).
+def _amount(data: Mapping[str, Any], key: str, *, required: bool = False) -> Money | None:
+    """Return the amount in a field. None: it is missing, or Money does not support it (currency).
 
-    Raises Unknown when it is required and there is nothing that reads as an amount.
+    Raises UnknownOutcomeError when it is required and not readable as an amount.
     """
-    named = _object(said, key)
-    value, currency = named.get("value"), named.get("currency")
+    field = _nested_object(data, key)
+    value, currency = field.get("value"), field.get("currency")
     try:
         if isinstance(value, str) and isinstance(currency, str):
             return Money.parse(value, currency)
-    except BadMoney as bad:
-        if bad.code != "money_format":
+    except MoneyError as error:
+        if error.code != "money_format":
             return None
     if required:
-        raise Unknown(f"unreadable answer: no {key}")
+        raise UnknownOutcomeError(f"unreadable answer: no {key}")
     return None
 
 
@@ -313,53 +333,58 @@ def _same_currency(part: Money | None, whole: Money | None) -> Money | None:
     return part
 
 
-def _canceled(details: Mapping[str, Any]) -> tuple[payment.Event, str]:
-    reason = _word(details.get("reason"))
-    if reason in _LET_GO or details.get("party") == "merchant":
+def _cancellation(details: Mapping[str, Any]) -> tuple[payment.Event, str]:
+    reason = _reason_code(details.get("reason"))
+    if reason in _CANCELED_REASONS or details.get("party") == "merchant":
         return payment.Event.CANCELED, reason
     return payment.Event.FAILED, reason
 
 
-def _word(said: object) -> str:
-    return said if isinstance(said, str) and _WORD.fullmatch(said) else "unknown"
+def _reason_code(data: object) -> str:
+    return data if isinstance(data, str) and _CODE_PATTERN.fullmatch(data) else "unknown"
 
 
-def _method(said: Mapping[str, Any]) -> payment.Method | None:
-    kind = said.get("type")
-    if not isinstance(kind, str) or not _WORD.fullmatch(kind):
+def _payment_method(data: Mapping[str, Any]) -> payment.PaymentMethod | None:
+    kind = data.get("type")
+    if not isinstance(kind, str) or not _CODE_PATTERN.fullmatch(kind):
         return None
     if kind != "bank_card":
-        return payment.Method(kind=kind)
-    card = _object(said, "card")
+        return payment.PaymentMethod(kind=kind)
+    card = _nested_object(data, "card")
     brand = str(card.get("card_type", "")).lower()
-    return payment.Method("card", _mask(card), brand if _BRAND.fullmatch(brand) else "")
+    return payment.PaymentMethod(
+        "card", _card_mask(card), brand if _BRAND_PATTERN.fullmatch(brand) else ""
+    )
 
 
-def _mask(card: Mapping[str, Any]) -> str:
-    """As 220000******0004. Anything but six and four digits is left out: what else may it be?"""
+def _card_mask(card: Mapping[str, Any]) -> str:
+    """Return 220000******0004; empty without the last four digits.
+
+    Anything but six and four digits is dropped: longer values could be a card number.
+    """
     first, last = (str(card.get(part, "")) for part in ("first6", "last4"))
     if not re.fullmatch(r"\d{4}", last, re.ASCII):
         return ""
     return (first if re.fullmatch(r"\d{6}", first, re.ASCII) else "******") + "******" + last
 
 
-def _web_url(said: object) -> str:
-    """Only where a browser may be sent: http(s) with a host."""
-    if not isinstance(said, str) or not said.isprintable() or " " in said or len(said) > 2048:
+def _web_url(data: object) -> str:
+    """Return an http(s) URL with a host, to which a browser may be redirected; else empty."""
+    if not isinstance(data, str) or not data.isprintable() or " " in data or len(data) > 2048:
         return ""
     try:
-        parts = urlsplit(said)
+        parts = urlsplit(data)
     except ValueError:
         return ""
-    return said if parts.scheme in ("http", "https") and parts.hostname else ""
+    return data if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
-def _our_payment(said: Mapping[str, Any]) -> str:
-    ours = _object(said, "metadata").get(PAYMENT_KEY)
-    return ours if isinstance(ours, str) and is_id(ours) else ""
+def _payment_id(data: Mapping[str, Any]) -> str:
+    payment_id = _nested_object(data, "metadata").get(PAYMENT_ID_KEY)
+    return payment_id if isinstance(payment_id, str) and is_object_id(payment_id) else ""
 
 
-def _our_refund(said: Mapping[str, Any]) -> str:
-    description = said.get("description")
-    found = _OUR_REFUND.search(description) if isinstance(description, str) else None
-    return found.group(1) if found else ""
+def _refund_id(data: Mapping[str, Any]) -> str:
+    description = data.get("description")
+    match = _REFUND_ID_PATTERN.search(description) if isinstance(description, str) else None
+    return match.group(1) if match else ""

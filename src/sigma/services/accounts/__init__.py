@@ -1,1 +1,1 @@
-"""sigma.services.accounts"""
+"""Users, members, shops and API keys."""

@@ -1,67 +1,68 @@
-"""Keys of programs: shown once, stored as a hash, revocable."""
+"""API keys: the secret is returned once and stored as a hash; keys can be revoked."""
 
-import hashlib
 import secrets
 
+from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Member, Permission, Role
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.services.context import MINUTE, Context
-from sigma.store.accounts import users
-from sigma.store.accounts.users import ApiKey
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.services.accounts.tokens import hash_token
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US
+from sigma.store.accounts import api_keys
 
-PREFIX = "sk_"
-
-
-def _hash(secret: str) -> str:
-    # The secret has 256 random bits of its own: a plain hash is enough and costs a request nothing.
-    return hashlib.sha256(secret.encode()).hexdigest()
+KEY_PREFIX = "sk_"
 
 
 async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
-    """A new key and its secret, which nobody can read again."""
-    member.must(Permission.SETTINGS)
+    """Create an admin key. Returns it and its secret, which cannot be read again.
+
+    Raises RefusedError("validation").
+    """
+    member.require(Permission.SETTINGS)
     if not name.strip() or len(name) > 100:
-        raise invalid(Problem("name", "required" if not name.strip() else "too_long", {"max": 100}))
-    secret = PREFIX + secrets.token_urlsafe(32)
+        raise validation_error(
+            Problem("name", "required" if not name.strip() else "too_long", {"max": 100})
+        )
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
         id=ctx.new_id("key", member.shop_id),
         shop_id=member.shop_id,
         name=name.strip(),
         prefix=secret[:9],
-        secret_hash=_hash(secret),
+        secret_hash=hash_token(secret),
         role=Role.ADMIN,
-        created_at=ctx.now(),
+        created_at_us=ctx.now_us(),
     )
     async with ctx.db.write() as tx:
-        await users.add_key(tx, key)
+        await api_keys.add(tx, key)
     return key, secret
 
 
-async def listing(ctx: Context, member: Member) -> list[ApiKey]:
-    """The shop's keys, the newest first, revoked ones too."""
-    member.must(Permission.SETTINGS)
+async def list_for_shop(ctx: Context, member: Member) -> list[ApiKey]:
+    """Return the shop's keys, newest first, including revoked ones."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
-        return await users.keys(tx, member.shop_id)
+        return await api_keys.list_for_shop(tx, member.shop_id)
 
 
 async def revoke(ctx: Context, member: Member, key_id: str) -> None:
-    """Ends a key at once. Raises Refused("not_found")."""
-    member.must(Permission.SETTINGS)
+    """Revoke a key; it stops working at once. Raises RefusedError("not_found")."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.write() as tx:
-        if not await users.revoke_key(tx, member.shop_id, key_id, ctx.now()):
-            raise Refused("not_found", what="key")
+        if not await api_keys.revoke(tx, member.shop_id, key_id, ctx.now_us()):
+            raise RefusedError("not_found", what="key")
 
 
 async def authenticate(ctx: Context, secret: str) -> Member:
-    """The program behind a key. Raises Refused("unauthorized")."""
-    if not secret.startswith(PREFIX) or len(secret) > 100:
-        raise Refused("unauthorized")
+    """Return the member that a key acts as. Raises RefusedError("unauthorized")."""
+    if not secret.startswith(KEY_PREFIX) or len(secret) > 100:
+        raise RefusedError("unauthorized")
     async with ctx.db.read() as tx:
-        key = await users.key(tx, _hash(secret))
+        key = await api_keys.find(tx, hash_token(secret))
     if key is None:
-        raise Refused("unauthorized")
-    now = ctx.now()
-    if now - key.used_at > 10 * MINUTE:  # "last used" is for people: minutes are exact enough
+        raise RefusedError("unauthorized")
+    now_us = ctx.now_us()
+    if now_us - key.used_at_us > 10 * MINUTE_US:  # precise enough for people, and few writes
         async with ctx.db.write() as tx:
-            await users.mark_used(tx, key.id, now)
+            await api_keys.record_use(tx, key.id, now_us)
     return Member(key.id, key.shop_id, key.role)

@@ -1,4 +1,4 @@
-"""The shop's own settings, and what its home page tells."""
+"""Shop settings, and the summary on the home page."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,29 +6,30 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.accounts.shop import Seller, Shop, check_seller, url_ok
-from sigma.domain.billing.question import read_email, read_phone
+from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
+from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
-from sigma.services.context import SECOND, Context
+from sigma.services.context import Context
+from sigma.services.time_units import SECOND_US
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, payments
 
-LIMITS = {"full_name": 200, "address": 300, "phone": 60, "email": 200, "refund_terms": 5000}
+MAX_LENGTHS = {"full_name": 200, "address": 300, "phone": 60, "email": 200, "refund_terms": 5000}
 
 
 async def get(ctx: Context, member: Member) -> Shop:
-    """The member's shop."""
-    member.must(Permission.READ)
+    """Return the member's shop. Raises RefusedError("not_found")."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
         shop = await shops.get(tx, member.shop_id)
     if shop is None:
-        raise Refused("not_found", what="shop")
+        raise RefusedError("not_found", what="shop")
     return shop
 
 
@@ -44,19 +45,19 @@ async def save_seller(
     consent_text: str,
     locale: str | None = None,
 ) -> Shop:
-    """Stores what clients see of the shop. Raises Refused("validation") by field.
+    """Store what clients see of the shop. Raises RefusedError("validation") with all problems.
 
-    The consent's version grows whenever what it says may have changed.
+    The consent version grows when the consent text, or seller data that it names, has changed.
     """
-    member.must(Permission.SETTINGS)
-    problems = _check(name, seller, tz, accent, return_url, consent_text)
+    member.require(Permission.SETTINGS)
+    problems = _check_seller_form(name, seller, tz, accent, return_url, consent_text)
     if problems:
-        raise invalid(*problems)
+        raise validation_error(*problems)
     async with ctx.db.write() as tx:
         shop = await shops.lock(tx, member.shop_id)
-        consent_changed = (consent_text, _consents(seller)) != (
+        consent_changed = (consent_text, _consent_seller_data(seller)) != (
             shop.consent_text,
-            _consents(shop.seller),
+            _consent_seller_data(shop.seller),
         )
         saved = replace(
             shop,
@@ -69,19 +70,19 @@ async def save_seller(
             consent_version=shop.consent_version + consent_changed,
             locale=locale or shop.locale,
         )
-        await changes.write(tx, Change((saved,)), ctx.now())
+        await changes.write(tx, Change((saved,)), ctx.now_us())
     return await get(ctx, member)
 
 
-def _consents(seller: Seller) -> tuple[str, ...]:
-    """What of the seller the consent text names."""
+def _consent_seller_data(seller: Seller) -> tuple[str, ...]:
+    """Return the seller data that the consent text names."""
     return (seller.full_name, seller.inn, seller.address, seller.email, seller.phone)
 
 
-def _check(
+def _check_seller_form(
     name: str, seller: Seller, tz: str, accent: str, return_url: str, consent_text: str
 ) -> list[Problem]:
-    limited = {field: (getattr(seller, field), limit) for field, limit in LIMITS.items()}
+    limited = {field: (getattr(seller, field), limit) for field, limit in MAX_LENGTHS.items()}
     limited |= {"name": (name, 100), "consent_text": (consent_text, 10_000)}
     problems = check_seller(seller)
     problems += [
@@ -89,16 +90,16 @@ def _check(
         for field, (text, limit) in limited.items()
         if len(text) > limit
     ]
-    if seller.phone and isinstance(phone := read_phone(seller.phone), Problem):
+    if seller.phone and isinstance(phone := parse_phone(seller.phone), Problem):
         problems.append(Problem("phone", phone.code))
-    for field, code, wrong in (
+    for field, code, is_wrong in (
         ("name", "required", not name.strip()),
-        ("email", "email", seller.email and not read_email(seller.email)),
+        ("email", "email", seller.email and not parse_email(seller.email)),
         ("tz", "choose", tz not in available_timezones()),
         ("accent", "colour", accent and not re.fullmatch("#[0-9a-fA-F]{6}", accent)),
-        ("return_url", "url", return_url and not url_ok(return_url)),
+        ("return_url", "url", return_url and not is_web_url(return_url)),
     ):
-        if wrong:
+        if is_wrong:
             problems.append(Problem(field, code))
     return problems
 
@@ -106,76 +107,84 @@ def _check(
 async def save_mail(
     ctx: Context, member: Member, *, from_name: str, reply_to: str, smtp_url: str | None
 ) -> Shop:
-    """Stores how the shop's mail goes out. `smtp_url` None keeps the stored one, "" removes it."""
-    member.must(Permission.SETTINGS)
+    """Store the mail settings. `smtp_url` None keeps the stored URL, "" removes it.
+
+    Raises RefusedError("validation").
+    """
+    member.require(Permission.SETTINGS)
     problems = []
-    if reply_to and not read_email(reply_to):
+    if reply_to and not parse_email(reply_to):
         problems.append(Problem("reply_to", "email"))
     if len(from_name) > 100:
         problems.append(Problem("from_name", "too_long", {"max": 100}))
-    if smtp_url and not _smtp_ok(smtp_url):
+    if smtp_url and not _is_smtp_url(smtp_url):
         problems.append(Problem("smtp_url", "smtp_url"))
     if problems:
-        raise invalid(*problems)
+        raise validation_error(*problems)
     async with ctx.db.write() as tx:
         shop = await shops.lock(tx, member.shop_id)
-        sealed = shop.smtp_sealed
+        smtp_encrypted = shop.smtp_url_encrypted
         if smtp_url is not None:
-            sealed = ctx.sealer.seal(smtp_url) if smtp_url else ""
+            smtp_encrypted = ctx.cipher.encrypt(smtp_url) if smtp_url else ""
         saved = replace(
-            shop, mail_from_name=from_name.strip(), mail_reply_to=reply_to, smtp_sealed=sealed
+            shop,
+            mail_from_name=from_name.strip(),
+            mail_reply_to=reply_to,
+            smtp_url_encrypted=smtp_encrypted,
         )
-        await changes.write(tx, Change((saved,)), ctx.now())
+        await changes.write(tx, Change((saved,)), ctx.now_us())
     return await get(ctx, member)
 
 
-def _smtp_ok(url: str) -> bool:
+def _is_smtp_url(url: str) -> bool:
     scheme, _, rest = url.partition("://")
     return scheme in ("smtp", "smtps") and bool(rest.rsplit("@", 1)[-1].strip("/"))
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """What the first page tells: money taken (by the shop's own day and month), what needs a
-    person, what is not set up.
+class Dashboard:
+    """Summary of a shop: money captured today and this month in the shop's time zone, payments
+    that need attention, missing setup steps. `open_invoice_count` is at most 100.
     """
 
     captured_today: Money
-    captured_month: Money
-    open_invoices: int
-    attention: list[PaymentRow]
-    recent: list[PaymentRow]
-    dead_jobs: int
-    seller_complete: bool
+    captured_this_month: Money
+    open_invoice_count: int
+    attention_payments: list[PaymentRow]
+    recent_payments: list[PaymentRow]
+    dead_job_count: int
+    is_seller_complete: bool
     has_connection: bool
     has_invoice: bool
 
 
-async def home(ctx: Context, member: Member) -> Home:
-    """The shop at a glance."""
+async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
+    """Return the summary for the home page. Raises RefusedError("not_found")."""
     shop = await get(ctx, member)
-    now = datetime.fromtimestamp(ctx.now() / SECOND, ZoneInfo(shop.tz))
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    local_now = datetime.fromtimestamp(ctx.now_us() / SECOND_US, ZoneInfo(shop.tz))
+    day = local_now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = day.replace(day=1)
-    open_ones = await invoice_services.listing(ctx, member, status="open", limit=100)
-    any_invoice = await invoice_services.listing(ctx, member, limit=1)
+    open_page = await invoice_services.list_page(ctx, member, status="open", limit=100)
+    any_invoice = await invoice_services.list_page(ctx, member, limit=1)
     async with ctx.db.read() as tx:
-        today = await payments.captured_since(tx, shop.id, _us(day))
-        this_month = await payments.captured_since(tx, shop.id, _us(month))
-        active = await connections.active(tx, shop.id)
-        dead = await jobs.dead(tx, shop.id) if member.may(Permission.JOBS) else []
-    return Home(
+        today = await payments.sum_captured(tx, shop.id, _utc_us(day))
+        this_month = await payments.sum_captured(tx, shop.id, _utc_us(month))
+        active = await connections.find_active(tx, shop.id)
+        dead_jobs = await jobs.list_dead(tx, shop.id) if member.can(Permission.JOBS) else []
+    return Dashboard(
         captured_today=Money(today.get("RUB", 0)),
-        captured_month=Money(this_month.get("RUB", 0)),
-        open_invoices=len(open_ones.data),
-        attention=(await payment_services.listing(ctx, member, attention=True, limit=10)).data,
-        recent=(await payment_services.listing(ctx, member, limit=8)).data,
-        dead_jobs=len(dead),
-        seller_complete=shop.seller.complete,
+        captured_this_month=Money(this_month.get("RUB", 0)),
+        open_invoice_count=len(open_page.data),
+        attention_payments=(
+            await payment_services.list_page(ctx, member, attention=True, limit=10)
+        ).data,
+        recent_payments=(await payment_services.list_page(ctx, member, limit=8)).data,
+        dead_job_count=len(dead_jobs),
+        is_seller_complete=shop.seller.is_complete,
         has_connection=active is not None,
         has_invoice=bool(any_invoice.data),
     )
 
 
-def _us(moment: datetime) -> int:
-    return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(microseconds=1)
+def _utc_us(local_time: datetime) -> int:
+    return (local_time - datetime.fromtimestamp(0, local_time.tzinfo)) // timedelta(microseconds=1)

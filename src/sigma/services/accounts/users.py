@@ -1,9 +1,9 @@
-"""People: the first owner, signing in and out, passwords. Sessions live on the server; the browser
-holds a secret.
+"""Users: the first owner, sign-in and sign-out, passwords, language.
+
+Sessions are stored in the database; the browser holds the session's secret in a cookie.
 """
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass, replace
 
@@ -11,26 +11,31 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.question import read_email
+from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.services.context import DAY, MINUTE, Context
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.services.accounts.tokens import hash_token
+from sigma.services.context import Context
+from sigma.services.limits import per_minutes
+from sigma.services.time_units import DAY_US
 from sigma.store import changes
-from sigma.store.accounts import shops, users
-from sigma.store.accounts.users import SessionRow
+from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200
-TRIES, PAUSE = 8, 10 * MINUTE
+MAX_SIGN_IN_ATTEMPTS = 8
+SIGN_IN_LIMIT = per_minutes(MAX_SIGN_IN_ATTEMPTS, 10, "sign_in")
 
-_hasher = PasswordHasher()  # argon2id, the library's RFC 9106 defaults
-_NOBODY = _hasher.hash(secrets.token_hex())  # an unknown login must take as long as a known one
+_hasher = PasswordHasher()  # argon2id with the RFC 9106 defaults of the library
+# An unknown login is verified against this hash, so that it takes as long as a known one.
+_DUMMY_HASH = _hasher.hash(secrets.token_hex())
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A fresh session; `secret` goes into the browser's cookie and is stored nowhere."""
+class NewSession:
+    """A new session. `secret` goes into the browser's cookie; only its hash is stored."""
 
     secret: str
     user: User
@@ -39,7 +44,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is at the browser. `csrf` is the token its forms must carry."""
+    """The signed-in user of a request. `csrf` is the token that every form must contain."""
 
     user: User
     member: Member
@@ -49,43 +54,42 @@ class Session:
 
     @property
     def locale(self) -> str:
-        """The language of the person, "ru" or "en"."""
+        """The user's language, "ru" or "en"."""
         return self.user.locale
 
 
 async def needs_owner(ctx: Context) -> bool:
-    """Whether nobody is here yet."""
+    """Return whether no user exists yet."""
     async with ctx.db.read() as tx:
         return await users.count(tx) == 0
 
 
-async def first_owner(
+async def create_first_owner(
     ctx: Context, *, login: str, password: str, name: str, shop_name: str, locale: str = "ru"
-) -> Signed:
-    """Makes the first shop and its owner and signs him in.
+) -> NewSession:
+    """Create the first shop and its owner, and sign the owner in.
 
-    Raises Refused("forbidden") when there is one already.
+    Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
-    email = _check(login, password, shop_name)
+    email = _require_valid_owner(login, password, shop_name)
     password_hash = await asyncio.to_thread(_hasher.hash, password)
-    now, shop_id = ctx.now(), ctx.new_id("shp")
-    shop = Shop(id=shop_id, name=shop_name.strip(), created_at=now, locale=locale)
-    user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now)
+    now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
+    shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
+    user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now_us)
     async with ctx.db.write() as tx:
-        if not await shops.claim_first(tx) or await users.count(
-            tx
-        ):  # one, even if two come at once
-            raise Refused("forbidden")
-        await changes.write(tx, Change((shop,)), now)
+        # claim_first() lets only one of several concurrent requests create the owner.
+        if not await shops.claim_first_shop(tx) or await users.count(tx):
+            raise RefusedError("forbidden")
+        await changes.write(tx, Change((shop,)), now_us)
         await users.save(tx, user)
-        await users.add_member(tx, shop_id, user.id, Role.OWNER, now)
-        secret = await _new_session(ctx, tx, user.id, shop_id)
-    return Signed(secret, user, shop)
+        await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
+        secret = await _create_session(ctx, tx, user.id, shop_id)
+    return NewSession(secret, user, shop)
 
 
-def _check(login: str, password: str, shop_name: str) -> str:
+def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
     problems = []
-    email = read_email(login)
+    email = parse_email(login)
     if not email:
         problems.append(Problem("login", "email"))
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
@@ -95,97 +99,93 @@ def _check(login: str, password: str, shop_name: str) -> str:
     if len(shop_name) > 100:
         problems.append(Problem("shop_name", "too_long", {"max": 100}))
     if problems:
-        raise invalid(*problems)
+        raise validation_error(*problems)
     return (email or "").lower()
 
 
-async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> Signed:
-    """Raises Refused("unauthorized"), or "too_many_requests" for a while after many failures."""
+async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSession:
+    """Sign a user in by e-mail and password. `ip` is part of the rate limit key.
+
+    Raises RefusedError: "unauthorized", "forbidden" for a user without a shop, and
+    "too_many_requests" for ten minutes after eight failures.
+    """
     login = login.strip().lower()
-    who = ctx.sealer.mark(f"{login} {ip}")
-    count, until = ctx.tries.get(who, (0, 0))
-    now = ctx.now()
-    if until <= now:
-        count = 0
-    if count >= TRIES:
-        raise Refused("too_many_requests", minutes=-(-(until - now) // MINUTE))
-    if len(ctx.tries) > 10_000:
-        ctx.tries.clear()
-    ctx.tries[who] = (count + 1, now + PAUSE)  # before anything is waited for: many come at once
+    limit_key = ctx.cipher.keyed_hash(f"{login} {ip}")
+    await ctx.limiter.require(SIGN_IN_LIMIT, limit_key)
     async with ctx.db.read() as tx:
-        user = await users.by_login(tx, login)
-    good = await asyncio.to_thread(_verify, user.password_hash if user else _NOBODY, password)
-    if user is None or not good:
-        raise Refused("unauthorized")
-    ctx.tries.pop(who, None)
+        user = await users.find_by_login(tx, login)
+    is_valid = await asyncio.to_thread(
+        _verify_password, user.password_hash if user else _DUMMY_HASH, password
+    )
+    if user is None or not is_valid:
+        raise RefusedError("unauthorized")
+    await ctx.limiter.clear(SIGN_IN_LIMIT, limit_key)
     async with ctx.db.write() as tx:
-        place = await users.membership(tx, user.id)
-        if place is None:
-            raise Refused("forbidden")
-        shop = await shops.get(tx, place[0])
-        assert shop is not None, "a member's shop exists"
-        await users.end_old(tx, now)
-        secret = await _new_session(ctx, tx, user.id, shop.id)
-    return Signed(secret, user, shop)
+        membership = await members.find_first(tx, user.id)
+        if membership is None:
+            raise RefusedError("forbidden")
+        shop = await shops.get(tx, membership[0])
+        assert shop is not None, "the shop of a member exists"
+        await sessions.delete_expired(tx, ctx.now_us())
+        secret = await _create_session(ctx, tx, user.id, shop.id)
+    return NewSession(secret, user, shop)
 
 
-def _verify(password_hash: str, password: str) -> bool:
+def _verify_password(password_hash: str, password: str) -> bool:
     try:
         return _hasher.verify(password_hash, password[: MAX_PASSWORD + 1])
     except (VerifyMismatchError, InvalidHashError):
         return False
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-async def _new_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
+async def _create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
     secret = secrets.token_urlsafe(32)
-    now = ctx.now()
-    until = now + ctx.settings.session_days * DAY
+    now_us = ctx.now_us()
+    expires_at_us = now_us + ctx.settings.session_days * DAY_US
     csrf = secrets.token_urlsafe(24)
-    await users.add_session(tx, SessionRow(_hash(secret), user_id, shop_id, csrf, now, until))
+    await sessions.add(
+        tx, StoredSession(hash_token(secret), user_id, shop_id, csrf, now_us, expires_at_us)
+    )
     return secret
 
 
-async def session(ctx: Context, secret: str) -> Session | None:
-    """Who a cookie belongs to; None when it is unknown or its time is over."""
+async def find_session(ctx: Context, secret: str) -> Session | None:
+    """Return the session of a cookie's secret, or None when it is unknown or expired."""
     if not secret:
         return None
     async with ctx.db.read() as tx:
-        found = await users.session(tx, _hash(secret), ctx.now())
-        if found is None:
+        row_and_role = await sessions.find(tx, hash_token(secret), ctx.now_us())
+        if row_and_role is None:
             return None
-        row, role = found
+        row, role = row_and_role
         user = await users.get(tx, row.user_id)
         shop = await shops.get(tx, row.shop_id)
     if user is None or shop is None:
         return None
-    return Session(user, Member(user.id, shop.id, role), shop, row.csrf, row.secret_hash)
+    return Session(user, Member(user.id, shop.id, role), shop, row.csrf_token, row.secret_hash)
 
 
 async def sign_out(ctx: Context, secret: str) -> None:
-    """Ends a session."""
+    """End a session. Unknown secrets are ignored."""
     async with ctx.db.write() as tx:
-        await users.end_session(tx, _hash(secret))
+        await sessions.delete(tx, hash_token(secret))
 
 
 async def set_locale(ctx: Context, session: Session, locale: str) -> None:
-    """Remembers a person's language."""
+    """Store the user's language, "ru" or "en". Raises RefusedError("validation")."""
     if locale not in ("ru", "en"):
-        raise invalid(Problem("locale", "choose"))
+        raise validation_error(Problem("locale", "choose"))
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, locale=locale))
 
 
 async def change_password(ctx: Context, session: Session, old: str, new: str) -> None:
-    """Changes a password and signs the person out everywhere else. Raises Refused("validation")."""
-    if not await asyncio.to_thread(_verify, session.user.password_hash, old):
-        raise invalid(Problem("old", "password_wrong"))
+    """Change the password and end the user's other sessions. Raises RefusedError("validation")."""
+    if not await asyncio.to_thread(_verify_password, session.user.password_hash, old):
+        raise validation_error(Problem("old", "password_wrong"))
     if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
-        raise invalid(Problem("new", "password_length", {"min": MIN_PASSWORD}))
+        raise validation_error(Problem("new", "password_length", {"min": MIN_PASSWORD}))
     password_hash = await asyncio.to_thread(_hasher.hash, new)
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, password_hash=password_hash))
-        await users.end_others(tx, session.user.id, session.secret_hash)
+        await sessions.delete_others(tx, session.user.id, session.secret_hash)

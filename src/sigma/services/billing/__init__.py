@@ -1,1 +1,1 @@
-"""sigma.services.billing"""
+"""Invoices, payments, refunds, acquirer connections and notices, mails."""

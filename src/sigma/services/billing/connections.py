@@ -1,41 +1,39 @@
-"""A shop's connections to acquirers: saved with the secret sealed, checked by a real question,
-switched on and off.
-"""
+"""A shop's connections to acquirers: save, verify, switch on and off. Secrets are encrypted."""
 
 from dataclasses import replace
 from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.accounts.shop import url_ok
+from sigma.domain.accounts.shop import is_web_url
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.providers.base import Rejected, Unknown, access_to
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
 
 
 def notice_url(ctx: Context, connection: Connection) -> str:
-    """Where the acquirer must send its notices."""
+    """Return the URL for acquirer notices, or for VK events of a community."""
     return f"{ctx.settings.base_url}/hooks/{connection.provider}/{connection.id}"
 
 
-async def listing(ctx: Context, member: Member) -> list[Connection]:
-    """All connections of the shop, the oldest first."""
-    member.must(Permission.SETTINGS)
+async def list_for_shop(ctx: Context, member: Member) -> list[Connection]:
+    """Return all connections of the shop, oldest first."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
-        return await connections.of_shop(tx, member.shop_id)
+        return await connections.list_for_shop(tx, member.shop_id)
 
 
 async def get(ctx: Context, member: Member, connection_id: str) -> Connection:
-    """One connection. Raises Refused("not_found")."""
-    member.must(Permission.SETTINGS)
+    """Return an acquirer connection. Raises RefusedError("not_found")."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
-    foreign = connection is None or connection.shop_id != member.shop_id
-    if connection is None or foreign or connection.provider not in ctx.providers:
-        raise Refused("not_found", what="connection")
+    is_foreign = connection is None or connection.shop_id != member.shop_id
+    if connection is None or is_foreign or connection.provider not in ctx.providers:
+        raise RefusedError("not_found", what="connection")
     return connection
 
 
@@ -50,61 +48,70 @@ async def save(
     secret: str | None,
     settings: dict[str, Any],
 ) -> Connection:
-    """Adds a connection, or changes one.
+    """Add a connection (`connection_id` None) or change one.
 
-    `secret` None keeps the stored one. Raises Refused("validation").
-
-    A connection that took payments keeps its account: they are asked about there for ever.
+    `secret` None keeps the stored secret. A connection with payments keeps its account, because
+    their status is queried there for ever. Raises RefusedError("validation").
     """
-    member.must(Permission.SETTINGS)
-    known = await get(ctx, member, connection_id) if connection_id else None
-    problems = _check(ctx, provider, account, settings)
-    if known is not None and known.account != account.strip():
+    member.require(Permission.SETTINGS)
+    existing = await get(ctx, member, connection_id) if connection_id else None
+    problems = _check_fields(ctx, provider, account, settings)
+    if existing is not None and existing.account != account.strip():
         async with ctx.db.read() as tx:
-            if await connections.has_payments(tx, known.id):
+            if await connections.has_payments(tx, existing.id):
                 problems.append(Problem("account", "account_used"))
-    if known is None and not secret:
+    if existing is None and not secret:
         problems.append(Problem("secret", "required"))
     if problems:
-        raise invalid(*problems)
-    now = ctx.now()
-    sealed = ctx.sealer.seal(secret.strip()) if secret else known.secret_sealed if known else ""
-    base = known or Connection(
+        raise validation_error(*problems)
+    now_us = ctx.now_us()
+    secret_encrypted = (
+        ctx.cipher.encrypt(secret.strip())
+        if secret
+        else existing.secret_encrypted
+        if existing
+        else ""
+    )
+    base = existing or Connection(
         id=ctx.new_id("con", member.shop_id),
         shop_id=member.shop_id,
         provider=provider,
         title="",
         account="",
-        secret_sealed="",
-        created_at=now,
+        secret_encrypted="",
+        created_at_us=now_us,
     )
     saved = replace(
         base,
         title=title.strip() or ctx.providers[provider].titles["ru"],
         account=account.strip(),
-        secret_sealed=sealed,
+        secret_encrypted=secret_encrypted,
         settings=settings,
-        check_ok=False,
-        checked_at=0,
+        has_passed_check=False,
+        checked_at_us=0,
         check_detail="",
     )
     async with ctx.db.write() as tx:
-        # Work that died of a wrong key is tried with the new one.
-        await jobs.revive(tx, member.shop_id, "refused: acquirer_refused", now)
-        await changes.write(tx, Change((saved,)), now)
+        # Requeue the jobs that died because of wrong credentials.
+        await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
+        await changes.write(tx, Change((saved,)), now_us)
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
 
 
-def _check(ctx: Context, provider: str, account: str, settings: dict[str, Any]) -> list[Problem]:
+def _check_fields(
+    ctx: Context, provider: str, account: str, settings: dict[str, Any]
+) -> list[Problem]:
     problems = []
     if provider not in ctx.providers:
         problems.append(Problem("provider", "choose"))
+    elif settings.get("two_stage") and not ctx.providers[provider].capabilities.two_stage:
+        problems.append(Problem("two_stage", "choose"))
     if not account.strip():
         problems.append(Problem("account", "required"))
     if len(account) > 100:
         problems.append(Problem("account", "too_long", {"max": 100}))
-    if settings.get("base_url") and not url_ok(str(settings["base_url"])):
+    if settings.get("base_url") and not is_web_url(str(settings["base_url"])):
         problems.append(Problem("base_url", "url"))
     timeout = settings.get("timeout_s")
     if timeout is not None and not 1 <= float(timeout) <= 120:
@@ -112,33 +119,37 @@ def _check(ctx: Context, provider: str, account: str, settings: dict[str, Any]) 
     return problems
 
 
-async def check(ctx: Context, member: Member, connection_id: str) -> Connection:
-    """Asks the acquirer who we are to it, and remembers what it said: a fact, or a code of what is
-    wrong.
+async def verify_credentials(ctx: Context, member: Member, connection_id: str) -> Connection:
+    """Verify the credentials with a real request and store the result.
+
+    `check_detail` becomes the acquirer's description of the account, or an error code.
     """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]
-    access = access_to(provider, connection, ctx.sealer.open(connection.secret_sealed))
+    access = connection_access(
+        provider, connection, ctx.cipher.decrypt(connection.secret_encrypted)
+    )
     try:
-        good, detail = True, await provider.check(access)
-    except Rejected as no:
-        good, detail = False, no.code
-    except Unknown:
-        good, detail = False, "unknown"
+        ok, detail = True, await provider.describe_account(access)
+    except RejectedError as rejection:
+        ok, detail = False, rejection.code
+    except UnknownOutcomeError:
+        ok, detail = False, "unknown"
     async with ctx.db.write() as tx:
-        fresh = await connections.get(tx, connection_id)
-        assert fresh is not None, "a connection is never deleted"
-        seen = replace(fresh, checked_at=ctx.now(), check_ok=good, check_detail=detail)
-        await changes.write(tx, Change((seen,)), ctx.now())
+        current = await connections.get(tx, connection_id)
+        assert current is not None, "a connection is never deleted"
+        checked = replace(
+            current, checked_at_us=ctx.now_us(), has_passed_check=ok, check_detail=detail
+        )
+        await changes.write(tx, Change((checked,)), ctx.now_us())
     return await get(ctx, member, connection_id)
 
 
-async def switch(ctx: Context, member: Member, connection_id: str, active: bool) -> Connection:
-    """Takes new payments through a connection, or no more.
-
-    Open payments are followed either way.
-    """
+async def set_active(
+    ctx: Context, member: Member, connection_id: str, is_active: bool
+) -> Connection:
+    """Switch a connection on or off for new payments. Open payments are followed either way."""
     connection = await get(ctx, member, connection_id)
-    status = Status.ACTIVE if active else Status.OFF
-    await changes.commit(ctx.db, Change((replace(connection, status=status),)), ctx.now())
+    status = Status.ACTIVE if is_active else Status.OFF
+    await changes.commit(ctx.db, Change((replace(connection, status=status),)), ctx.now_us())
     return await get(ctx, member, connection_id)

@@ -1,42 +1,40 @@
-"""What can be done with invoices: create, issue, void, list, expire, and what the world sees
-behind the link.
-"""
+"""Invoices: create, issue, void, list, expire, and the public view behind the payment link."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as domain
 from sigma.domain.billing.invoice import Draft, Invoice
-from sigma.domain.change import Change, Happening
-from sigma.domain.errors import Refused, invalid
-from sigma.services.context import Context, Page, page
+from sigma.domain.change import Change, TimelineEvent
+from sigma.domain.errors import RefusedError, validation_error
+from sigma.domain.idempotency import Idempotency
+from sigma.services.context import Context
+from sigma.services.paging import Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import shops
-from sigma.store.billing import invoices, mails
+from sigma.store.billing import invoices
+from sigma.store.billing import timeline as timeline_rows
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import Tx
-from sigma.store.idempotency import Answered
-
-Remember = Callable[[Invoice], Answered]
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class PublicInvoice:
     """What the payment page shows.
 
-    `provider` is the acquirer that would take the money, None when there is none.
+    `provider` is the acquirer of the active connection, None when the shop has none.
+    `held_count` is the number of payments with held money.
     """
 
     invoice: Invoice
     shop: Shop
     provider: str | None
-    holds: int
+    held_count: int
 
 
 def payment_url(ctx: Context, invoice: Invoice) -> str:
-    """The link to send to the client."""
+    """Return the public URL of the payment page."""
     return f"{ctx.settings.base_url}/i/{invoice.token}"
 
 
@@ -45,115 +43,120 @@ async def create(
     member: Member,
     draft: Draft,
     *,
-    issued: bool = True,
-    remember: Remember | None = None,
+    is_issued: bool = True,
+    idempotency: Idempotency[Invoice] | None = None,
 ) -> Invoice:
-    """A new invoice with the shop's next number.
+    """Create an invoice with the shop's next number; `is_issued` False leaves it a draft.
 
-    Raises Refused("validation") with every problem.
+    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service.
     """
-    member.must(Permission.ISSUE)
-    now = ctx.now()
-    await check(ctx, member, draft, now)
-    number = await shops.next_number(ctx.db, member.shop_id)
-    invoice, change = drawn(ctx, draft, member.shop_id, number, member.actor, now, issued=issued)
-    await changes.commit(ctx.db, change, now, remember(invoice) if remember else None)
+    member.require(Permission.ISSUE)
+    now_us = ctx.now_us()
+    await require_valid_draft(ctx, member, draft, now_us)
+    number = await shops.next_invoice_number(ctx.db, member.shop_id)
+    invoice, change = build(
+        ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued
+    )
+    await changes.commit(ctx.db, change.with_response(idempotency, invoice, now_us), now_us)
     return invoice
 
 
-async def check(ctx: Context, member: Member, draft: Draft, now: int) -> None:
-    """What is looked at before a number is spent.
+async def require_valid_draft(ctx: Context, member: Member, draft: Draft, now_us: int) -> None:
+    """Validate a draft before an invoice number is used up.
 
-    Raises Refused("validation") with every problem, "not_found" for a service that is not the
-    shop's.
+    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service.
     """
-    if problems := domain.check_draft(draft, now):
-        raise invalid(*problems)
-    await _check_service(ctx, member, draft)
+    if problems := domain.check_draft(draft, now_us):
+        raise validation_error(*problems)
+    await _require_own_service(ctx, member, draft)
 
 
-def drawn(
+def build(
     ctx: Context,
     draft: Draft,
     shop_id: str,
     number: int,
     actor: str,
-    now: int,
+    now_us: int,
     *,
-    issued: bool = True,
+    is_issued: bool = True,
 ) -> tuple[Invoice, Change]:
-    """The invoice of a draft with all that a draft has not, and what must be written."""
+    """Build an invoice from a valid draft. Returns it and the change to write."""
     return domain.create(
         draft,
         shop_id=shop_id,
         number=number,
         token=ctx.new_token(),
-        now=now,
-        new_id=ctx.ids_of(shop_id),
+        now_us=now_us,
+        new_id=ctx.id_factory(shop_id),
         actor=actor,
-        issued=issued,
+        is_issued=is_issued,
     )
 
 
-async def _check_service(ctx: Context, member: Member, draft: Draft) -> None:
+async def _require_own_service(ctx: Context, member: Member, draft: Draft) -> None:
     if draft.service_id is None:
         return
     async with ctx.db.read() as tx:
         service = await services.get(tx, draft.service_id)
     if service is None or service.shop_id != member.shop_id:
-        raise Refused("not_found", what="service")
+        raise RefusedError("not_found", what="service")
 
 
 async def issue(ctx: Context, member: Member, invoice_id: str) -> Invoice:
-    """Opens a draft."""
-    member.must(Permission.ISSUE)
+    """Issue a draft. Raises RefusedError."""
+    member.require(Permission.ISSUE)
     async with ctx.db.write() as tx:
-        invoice = await _locked(ctx, tx, member, invoice_id)
-        now = ctx.now()
-        change = domain.issue(invoice, now, ctx.ids_of(invoice.shop_id), member.actor)
-        await changes.write(tx, change, now)
+        invoice = await _lock_own(ctx, tx, member, invoice_id)
+        now_us = ctx.now_us()
+        change = domain.issue(invoice, now_us, ctx.id_factory(invoice.shop_id), member.actor)
+        await changes.write(tx, change, now_us)
     return await get(ctx, member, invoice_id)
 
 
 async def void(
-    ctx: Context, member: Member, invoice_id: str, *, remember: Remember | None = None
+    ctx: Context,
+    member: Member,
+    invoice_id: str,
+    *,
+    idempotency: Idempotency[Invoice] | None = None,
 ) -> Invoice:
-    """Calls an invoice off. Voiding twice is fine. Raises Refused when it is paid."""
-    member.must(Permission.ISSUE)
+    """Void an invoice. Idempotent. Raises RefusedError when it is paid."""
+    member.require(Permission.ISSUE)
     async with ctx.db.write() as tx:
-        invoice = await _locked(ctx, tx, member, invoice_id)
-        now = ctx.now()
-        change = domain.void(invoice, now, ctx.ids_of(invoice.shop_id), member.actor)
-        voided = next((s for s in change.saved if isinstance(s, Invoice)), invoice)
-        await changes.write(tx, change, now, remember(voided) if remember else None)
+        invoice = await _lock_own(ctx, tx, member, invoice_id)
+        now_us = ctx.now_us()
+        change = domain.void(invoice, now_us, ctx.id_factory(invoice.shop_id), member.actor)
+        voided = next((s for s in change.rows if isinstance(s, Invoice)), invoice)
+        await changes.write(tx, change.with_response(idempotency, voided, now_us), now_us)
     return voided
 
 
-async def _locked(ctx: Context, tx: Tx, member: Member, invoice_id: str) -> Invoice:
-    seen = await invoices.get(tx, invoice_id)
-    if seen is None or seen.shop_id != member.shop_id:
-        raise Refused("not_found", what="invoice")
+async def _lock_own(ctx: Context, tx: Tx, member: Member, invoice_id: str) -> Invoice:
+    invoice = await invoices.get(tx, invoice_id)
+    if invoice is None or invoice.shop_id != member.shop_id:
+        raise RefusedError("not_found", what="invoice")
     return await invoices.lock(tx, invoice_id)
 
 
 async def get(ctx: Context, member: Member, invoice_id: str) -> Invoice:
-    """The invoice. Raises Refused("not_found")."""
-    member.must(Permission.READ)
+    """Return an invoice of the member's shop. Raises RefusedError("not_found")."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, invoice_id)
     if invoice is None or invoice.shop_id != member.shop_id:
-        raise Refused("not_found", what="invoice")
+        raise RefusedError("not_found", what="invoice")
     return invoice
 
 
-async def timeline(ctx: Context, member: Member, invoice_id: str) -> tuple[Happening, ...]:
-    """What happened to an invoice, oldest first."""
+async def timeline(ctx: Context, member: Member, invoice_id: str) -> tuple[TimelineEvent, ...]:
+    """Return the timeline of an invoice, oldest first. Raises RefusedError("not_found")."""
     await get(ctx, member, invoice_id)
     async with ctx.db.read() as tx:
-        return await mails.timeline(tx, invoice_id)
+        return await timeline_rows.list_for_subject(tx, invoice_id)
 
 
-async def listing(
+async def list_page(
     ctx: Context,
     member: Member,
     *,
@@ -162,34 +165,39 @@ async def listing(
     limit: int = 25,
     cursor: str | None = None,
 ) -> Page[Invoice]:
-    """The shop's invoices, newest first. An open one whose time is over counts as expired."""
-    member.must(Permission.READ)
+    """Return a page of the shop's invoices, newest first.
+
+    An open invoice past its expiry time counts as expired, even before the job has run.
+    """
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
-        found = await invoices.listing(
+        rows = await invoices.list_for_shop(
             tx,
             member.shop_id,
             status=status,
             query=query or "",
-            before=cursor or "",
+            before_id=cursor or "",
             limit=limit + 1,
-            now=ctx.now(),
+            now_us=ctx.now_us(),
         )
-    return page(found, limit, lambda invoice: invoice.id)
+    return make_page(rows, limit, lambda invoice: invoice.id)
 
 
-async def public(ctx: Context, token: str) -> Public:
-    """What is behind a public link. Raises Refused("not_found")."""
+async def get_public(ctx: Context, token: str) -> PublicInvoice:
+    """Return the invoice of a public token. Raises RefusedError("not_found"), also for a draft."""
     async with ctx.db.read() as tx:
-        found = await invoices.public(tx, token)
-    if found is None or found[0].status is domain.Status.DRAFT:
-        raise Refused("not_found", what="invoice")
-    invoice, shop, holds, provider = found
-    return Public(invoice, shop, provider, holds)
+        row = await invoices.find_for_payment_page(tx, token)
+    if row is None or row[0].status is domain.Status.DRAFT:
+        raise RefusedError("not_found", what="invoice")
+    invoice, shop, holds, provider = row
+    return PublicInvoice(invoice, shop, provider, holds)
 
 
 async def expire(ctx: Context, invoice_id: str) -> None:
-    """The job at an invoice's last minute: an open one expires, any other stays as it is."""
+    """Job invoice.expire: expire an open invoice; leave any other status unchanged."""
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)
-        now = ctx.now()
-        await changes.write(tx, domain.lapse(invoice, now, ctx.ids_of(invoice.shop_id)), now)
+        now_us = ctx.now_us()
+        await changes.write(
+            tx, domain.expire(invoice, now_us, ctx.id_factory(invoice.shop_id)), now_us
+        )

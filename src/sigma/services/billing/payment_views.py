@@ -1,37 +1,39 @@
-"""What a shop's program is told of payments: the answers and what was given back beside each."""
+"""Payments as the API returns them: with the client's answers and the refunded sum."""
 
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.question import Value
-from sigma.domain.billing.refund import refunded
+from sigma.domain.billing.question import AnswerValue
+from sigma.domain.billing.refund import refunded_amount
 from sigma.domain.money import Money
 from sigma.services.billing import payments as payment_services
-from sigma.services.context import Context, Page
-from sigma.store.billing import payments, refunds
+from sigma.services.context import Context
+from sigma.services.paging import Page
+from sigma.store.billing import answers as answer_rows
+from sigma.store.billing import refunds
 from sigma.store.engine.interface import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A payment with its client's answers (none for those who may not read them)."""
+class PaymentWithAnswers:
+    """A payment with its answers by question key; empty without permission to read answers."""
 
     payment: Payment
-    answers: dict[str, Value]
+    answers: dict[str, AnswerValue]
     refunded: Money
 
 
-async def payment(ctx: Context, member: Member, payment_id: str) -> Told:
-    """One payment. Raises Refused("not_found")."""
+async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswers:
+    """Return one payment. Raises RefusedError("not_found")."""
     found = await payment_services.get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
-        back = await refunds.of_payment(tx, found.id)
-        answers = await _answers(ctx, tx, member, found.id)
-    return Told(found, answers, refunded(back, found.amount.currency))
+        refund_rows = await refunds.list_for_payment(tx, found.id)
+        answers = await _decrypt_answers(ctx, tx, member, found.id)
+    return PaymentWithAnswers(found, answers, refunded_amount(refund_rows, found.amount.currency))
 
 
-async def listing(
+async def list_page(
     ctx: Context,
     member: Member,
     *,
@@ -39,22 +41,26 @@ async def listing(
     status: str | None,
     limit: int,
     cursor: str | None,
-) -> Page[Told]:
-    """Payments, newest first."""
-    found = await payment_services.listing(
+) -> Page[PaymentWithAnswers]:
+    """Return a page of the shop's payments, newest first."""
+    page = await payment_services.list_page(
         ctx, member, invoice_id=invoice_id, status=status, limit=limit, cursor=cursor
     )
     async with ctx.db.read() as tx:
         data = [
-            Told(row.payment, await _answers(ctx, tx, member, row.payment.id), row.refunded)
-            for row in found.data
+            PaymentWithAnswers(
+                row.payment, await _decrypt_answers(ctx, tx, member, row.payment.id), row.refunded
+            )
+            for row in page.data
         ]
-    return Page(data, found.next_cursor)
+    return Page(data, page.next_cursor)
 
 
-async def _answers(ctx: Context, tx: Tx, member: Member, payment_id: str) -> dict[str, Value]:
-    if not member.may(Permission.READ_ANSWERS):
+async def _decrypt_answers(
+    ctx: Context, tx: Tx, member: Member, payment_id: str
+) -> dict[str, AnswerValue]:
+    if not member.can(Permission.READ_ANSWERS):
         return {}
-    kept = await payments.answers_of(tx, payment_id)
-    answers: dict[str, Value] = ctx.sealer.open(kept[-1].sealed) if kept else {}
+    rows = await answer_rows.list_for_payment(tx, payment_id)
+    answers: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted) if rows else {}
     return answers

@@ -1,92 +1,108 @@
-"""The road of a payment: the client's click, the acquirer's answers, and the only way to "paid"."""
+"""Payments: `advance` (the only way to "paid"), capture, cancel, lists and details."""
 
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment as domain
+from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.domain.billing.answers import Answers, Consent
-from sigma.domain.billing.connection import Connection, Notice
+from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.payment import Event, Payment, Reply, Status
-from sigma.domain.billing.question import Question, Value
+from sigma.domain.billing.payment import Event, Payment, PaymentReply, Status
+from sigma.domain.billing.question import AnswerValue, Question
 from sigma.domain.billing.receipt import Receipt
-from sigma.domain.billing.refund import Refund, refunded, taken
-from sigma.domain.change import Happening
-from sigma.domain.errors import Refused
+from sigma.domain.billing.refund import Refund, refundable_amount, refunded_amount
+from sigma.domain.change import TimelineEvent
+from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
-from sigma.providers.base import Access, KeyTaken, Order, Provider, Rejected, Unknown, access_to
-from sigma.services.context import HOUR, MINUTE, Context, Page, page
+from sigma.providers.base import (
+    ConnectionAccess,
+    IdempotencyKeyConflictError,
+    PaymentRequest,
+    RejectedError,
+    UnknownOutcomeError,
+)
+from sigma.services.billing.acquirer_calls import (
+    SHOP_REJECTION_CODES,
+    find_lost,
+    is_stale_rejection,
+    open_connection,
+)
+from sigma.services.context import Context
+from sigma.services.paging import Page, make_page
+from sigma.services.time_units import HOUR_US
 from sigma.store import changes
 from sigma.store.accounts import shops
-from sigma.store.billing import connections, invoices, mails, payments, refunds
+from sigma.store.billing import (
+    acquirer_notices,
+    connections,
+    invoices,
+    mails,
+    payments,
+    receipts,
+    refunds,
+)
+from sigma.store.billing import answers as answer_rows
+from sigma.store.billing import timeline as timeline_rows
 from sigma.store.engine.interface import Tx
-
-OF_THE_SHOP = ("credentials", "forbidden")  # a no to the shop, not to the question
-ON_ITS_WAY = 10 * MINUTE  # a lost call may still be on its way to the acquirer for so long
 
 
 async def advance(ctx: Context, payment_id: str) -> Payment:
-    """Asks the acquirer what became of a payment and writes what that changes: the only road to
-    "paid".
+    """Query the acquirer for a payment and write what the reply changes: the only way to "paid".
 
-    The client's return, the acquirer's notice and the worker's clock all come here. Raises Unknown
-    when the answer was lost (the payment is then marked so), Refused("acquirer_refused") when the
-    acquirer says that our credentials are wrong.
+    Called for the client's return, for an acquirer notice and by the job payment.advance.
+    Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown), and
+    RefusedError: "not_found", or "acquirer_refused" when the credentials are rejected.
     """
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, payment_id)
     if payment is None:
-        raise Refused("not_found", what="payment")
-    if payment.final and (payment.status is not Status.FAILED or payment.provider_id is None):
-        return payment  # a failed one may have been paid after all, if it ever began
+        raise RefusedError("not_found", what="payment")
+    if payment.is_final and (payment.status is not Status.FAILED or payment.provider_id is None):
+        return payment  # a failed one that was started may have been paid after all: query it
     try:
-        reply = await _ask(ctx, payment)
-    except Unknown:
+        reply = await _call_acquirer(ctx, payment)
+    except UnknownOutcomeError:
         await _mark_unknown(ctx, payment)
         raise
-    except Rejected as no:
-        reply = await _plain_no(ctx, payment, no)
+    except RejectedError as rejection:
+        reply = await _resolve_rejection(ctx, payment, rejection)
     return await _settle(ctx, payment, reply)
 
 
-async def reach(ctx: Context, connection_id: str) -> tuple[Connection, Provider, Access]:
-    """A connection with its adapter and the access for one call."""
-    async with ctx.db.read() as tx:
-        connection = await connections.get(tx, connection_id)
-    assert connection is not None, "a connection with payments is never deleted"
-    provider = ctx.providers[connection.provider]
-    secret = ctx.sealer.open(connection.secret_sealed)
-    return connection, provider, access_to(provider, connection, secret)
-
-
-async def _ask(ctx: Context, payment: Payment) -> Reply:
-    """One question to the acquirer, with no transaction open."""
-    connection, provider, access = await reach(ctx, payment.connection_id)
+async def _call_acquirer(ctx: Context, payment: Payment) -> PaymentReply:
+    """Make one call to the acquirer, with no transaction open."""
+    connection, provider, access = await open_connection(ctx, payment.connection_id)
     if payment.provider_id is None:
         return await _start(ctx, payment, access, connection.two_stage)
-    if payment.wanted and payment.status is Status.AUTHORIZED:
-        if payment.wanted == "capture":
+    if payment.requested_action and payment.status is Status.AUTHORIZED:
+        if payment.requested_action == "capture":
             return await provider.capture(
-                access, payment.provider_id, payment.amount, payment.wanted_key
+                access, payment.provider_id, payment.amount, payment.requested_action_key
             )
-        return await provider.cancel(access, payment.provider_id, payment.wanted_key)
+        return await provider.cancel(access, payment.provider_id, payment.requested_action_key)
     return await provider.fetch_payment(access, payment.provider_id)
 
 
-async def _start(ctx: Context, payment: Payment, access: Access, two_stage: bool) -> Reply:
-    """Opens the payment at the acquirer; a key too old to be repeated is looked up instead.
+async def _start(
+    ctx: Context, payment: Payment, access: ConnectionAccess, two_stage: bool
+) -> PaymentReply:
+    """Start the payment at the acquirer, or find it there when the call must not be repeated.
 
-    So is one that the acquirer heard with other words: the language or the settings have changed.
+    It must not be repeated when the idempotency key is near the end of its lifetime, or when the
+    acquirer knows the key with other parameters (language or settings have changed since).
     """
     provider = ctx.providers[payment.provider]
-    age = ctx.now() - payment.created_at
-    if age >= provider.capabilities.key_lifetime_us - HOUR:
-        return await _find(ctx, payment, access) or Reply("", Event.FAILED, failure="never_started")
+    age = ctx.now_us() - payment.created_at_us
+    if age >= provider.capabilities.key_lifetime_us - HOUR_US:
+        return await _find_at_acquirer(ctx, payment, access) or PaymentReply(
+            "", Event.FAILED, failure="never_started"
+        )
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
     assert invoice is not None, "a payment has an invoice"
-    order = Order(
+    request = PaymentRequest(
         payment_id=payment.id,
         operation_key=payment.operation_key,
         amount=payment.amount,
@@ -97,121 +113,132 @@ async def _start(ctx: Context, payment: Payment, access: Access, two_stage: bool
         metadata={"invoice": invoice.id},
     )
     try:
-        return await provider.start_payment(access, order)
-    except KeyTaken:
-        if found := await _find(ctx, payment, access):
+        return await provider.start_payment(access, request)
+    except IdempotencyKeyConflictError:
+        if found := await _find_at_acquirer(ctx, payment, access):
             return found
         raise
 
 
-async def _find(ctx: Context, payment: Payment, access: Access) -> Reply | None:
-    """Looks a lost payment up by the id that we sent along."""
+async def _find_at_acquirer(
+    ctx: Context, payment: Payment, access: ConnectionAccess
+) -> PaymentReply | None:
+    """Find a payment in the acquirer's list by our id in its metadata; None if it is not there."""
     provider = ctx.providers[payment.provider]
-    since, until, cursor = payment.created_at - HOUR, payment.created_at + 26 * HOUR, None
+    since, until, cursor = (
+        payment.created_at_us - HOUR_US,
+        payment.created_at_us + 26 * HOUR_US,
+        None,
+    )
     while True:
         listed = await provider.list_payments(access, since, until, cursor)
         for reply in listed.replies:
-            if reply.our_id == payment.id:
+            if reply.payment_id == payment.id:
                 return reply
         if (cursor := listed.next_cursor) is None:
             return None
 
 
-async def _plain_no(ctx: Context, payment: Payment, no: Rejected) -> Reply:
-    """A plain no ends a payment only when nothing began: of an earlier, lost call it says nothing,
-    so then the acquirer's list must say it, once no call can be on its way any more.
+async def _resolve_rejection(
+    ctx: Context, payment: Payment, rejection: RejectedError
+) -> PaymentReply:
+    """Turn a rejection into a reply. Raises RefusedError("acquirer_refused").
+
+    If an earlier call may have been lost (`is_outcome_unknown`), the rejection proves nothing:
+    search the acquirer's list first, and fail the payment only when no call can still be under
+    way.
     """
-    reply = Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
-    if payment.provider_id is not None or (payment.unknown and no.code in OF_THE_SHOP):
-        raise Refused("acquirer_refused", reason=no.code) from no
-    if not payment.unknown:
+    reply = PaymentReply(provider_id="", event=Event.FAILED, failure=f"rejected_{rejection.code}")
+    if payment.provider_id is not None or (
+        payment.is_outcome_unknown and rejection.code in SHOP_REJECTION_CODES
+    ):
+        raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
+    if not payment.is_outcome_unknown:
         return reply
-    try:
-        _, _, access = await reach(ctx, payment.connection_id)
-        found = await _find(ctx, payment, access)
-    except Rejected:
-        found = None
-    if found is None and ctx.now() - payment.created_at < ON_ITS_WAY:
-        raise Refused("acquirer_refused", reason=no.code) from no
+    _, _, access = await open_connection(ctx, payment.connection_id)
+    found = await find_lost(
+        ctx, payment, rejection, lambda: _find_at_acquirer(ctx, payment, access)
+    )
     return found or reply
 
 
-async def _settle(ctx: Context, asked: Payment, reply: Reply) -> Payment:
-    """Writes what an answer changes, under the invoice's lock."""
+async def _settle(ctx: Context, snapshot: Payment, reply: PaymentReply) -> Payment:
+    """Write what a reply changes, under the invoice's lock. Returns the payment as it is then."""
     async with ctx.db.read() as tx:
-        shop = await shops.get(tx, asked.shop_id)
-    assert shop is not None, "a payment's shop is never deleted"
+        shop = await shops.get(tx, snapshot.shop_id)
+    assert shop is not None, "the shop of a payment is never deleted"
     async with ctx.db.write() as tx:
-        invoice, payment = await _locked(tx, asked)
-        if not reply.provider_id and (payment.provider_id or payment.unknown > asked.unknown):
-            return payment  # a no to a repeat of what another call had begun, or lost, meanwhile
-        now = ctx.now()
-        change = domain.settle(payment, invoice, shop, reply, now, ctx.ids_of(shop.id))
-        await changes.write(tx, change, now)
-    return next((s for s in change.saved if isinstance(s, Payment)), payment)
+        invoice, payment = await _lock(tx, snapshot)
+        if is_stale_rejection(reply, payment, snapshot):
+            return payment
+        now_us = ctx.now_us()
+        change = domain.settle(payment, invoice, shop, reply, now_us, ctx.id_factory(shop.id))
+        await changes.write(tx, change, now_us)
+    return next((s for s in change.rows if isinstance(s, Payment)), payment)
 
 
-async def _locked(tx: Tx, seen: Payment) -> tuple[Invoice, Payment]:
-    """The invoice's lock, then the payment as it is under it."""
-    invoice = await invoices.lock(tx, seen.invoice_id)
-    payment = await payments.get(tx, seen.id)
+async def _lock(tx: Tx, snapshot: Payment) -> tuple[Invoice, Payment]:
+    """Lock the invoice, then read the payment again."""
+    invoice = await invoices.lock(tx, snapshot.invoice_id)
+    payment = await payments.get(tx, snapshot.id)
     assert payment is not None, "a payment is never deleted"
     return invoice, payment
 
 
-async def _mark_unknown(ctx: Context, asked: Payment) -> None:
+async def _mark_unknown(ctx: Context, snapshot: Payment) -> None:
     async with ctx.db.write() as tx:
-        _, payment = await _locked(tx, asked)
-        if not payment.final:
-            now = ctx.now()
-            change = domain.not_known(payment, now, ctx.ids_of(payment.shop_id))
-            await changes.write(tx, change, now)
+        _, payment = await _lock(tx, snapshot)
+        if not payment.is_final:
+            now_us = ctx.now_us()
+            change = domain.mark_unknown(payment, now_us, ctx.id_factory(payment.shop_id))
+            await changes.write(tx, change, now_us)
 
 
 async def capture(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Takes held money: decided and stored first, then asked of the acquirer. Raises Refused."""
-    return await _want(ctx, member, payment_id, "capture")
+    """Capture held money: stored before the acquirer is called. Raises RefusedError."""
+    return await _request_action(ctx, member, payment_id, "capture")
 
 
 async def cancel(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Lets held money go. Raises Refused."""
-    return await _want(ctx, member, payment_id, "cancel")
+    """Release held money: stored before the acquirer is called. Raises RefusedError."""
+    return await _request_action(ctx, member, payment_id, "cancel")
 
 
-async def _want(ctx: Context, member: Member, payment_id: str, wanted: str) -> Payment:
-    member.must(Permission.CAPTURE)
-    seen = await get(ctx, member, payment_id)
+async def _request_action(ctx: Context, member: Member, payment_id: str, action: str) -> Payment:
+    member.require(Permission.CAPTURE)
+    snapshot = await get(ctx, member, payment_id)
     async with ctx.db.write() as tx:
-        _, payment = await _locked(tx, seen)
-        now, new_id = ctx.now(), ctx.ids_of(seen.shop_id)
-        change = domain.want(payment, wanted, new_id("op"), now, new_id, member.actor)
-        await changes.write(tx, change, now)
+        _, payment = await _lock(tx, snapshot)
+        now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
+        change = domain.request_action(payment, action, new_id("op"), now_us, new_id, member.actor)
+        await changes.write(tx, change, now_us)
     return await try_advance(ctx, payment_id)
 
 
-async def ask_again(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """A person asks the acquirer again. Raises Refused."""
+async def refresh(ctx: Context, member: Member, payment_id: str) -> Payment:
+    """Query the acquirer now, on a member's request. Raises RefusedError."""
     await get(ctx, member, payment_id)
     return await try_advance(ctx, payment_id)
 
 
 async def get(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """The payment as it is known here. Raises Refused("not_found")."""
-    member.must(Permission.READ)
+    """Return the stored payment; no call to the acquirer. Raises RefusedError("not_found")."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, payment_id)
     if payment is None or payment.shop_id != member.shop_id:
-        raise Refused("not_found", what="payment")
+        raise RefusedError("not_found", what="payment")
     return payment
 
 
 async def try_advance(ctx: Context, payment_id: str) -> Payment:
-    """advance() for somebody who is waiting: a lost answer is a state, not an error; the job goes
-    on asking.
+    """Like `advance`, but return the payment, marked unknown, when the acquirer's reply is lost.
+
+    The job payment.advance goes on. Raises RefusedError.
     """
     try:
         return await advance(ctx, payment_id)
-    except Unknown:
+    except UnknownOutcomeError:
         async with ctx.db.read() as tx:
             payment = await payments.get(tx, payment_id)
         assert payment is not None, "a payment is never deleted"
@@ -220,7 +247,7 @@ async def try_advance(ctx: Context, payment_id: str) -> Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A payment in a list, with its invoice's name and what was given back."""
+    """A payment in a list, with its invoice's number and title and the refunded sum."""
 
     payment: Payment
     invoice_number: int
@@ -229,36 +256,36 @@ class PaymentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerShown:
-    """One answer as a member may see it."""
+class AnswerView:
+    """One answer; the value is masked if the member may not read answers."""
 
     question: Question
-    value: Value | None
-    masked: bool
+    value: AnswerValue | None
+    is_masked: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class PaymentDetails:
     """Everything about one payment.
 
-    `left` may still be given back; the timeline is oldest first.
+    `refundable` is what can still be refunded; refunds, mails and timeline are oldest first.
     """
 
     payment: Payment
     invoice: Invoice
     connection: Connection
-    answers: list[AnswerShown]
+    answers: list[AnswerView]
     consents: tuple[Consent, ...]
-    timeline: tuple[Happening, ...]
+    timeline: tuple[TimelineEvent, ...]
     mails: tuple[Mail, ...]
     receipt: Receipt | None
     refunds: tuple[Refund, ...]
     refunded: Money
-    left: Money
-    notices: tuple[Notice, ...]
+    refundable: Money
+    notices: tuple[AcquirerNotice, ...]
 
 
-async def listing(
+async def list_page(
     ctx: Context,
     member: Member,
     *,
@@ -269,66 +296,70 @@ async def listing(
     limit: int = 25,
     cursor: str | None = None,
 ) -> Page[PaymentRow]:
-    """The shop's payments, newest first."""
-    member.must(Permission.READ)
+    """Return a page of the shop's payments, newest first."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
-        found = await payments.listing(
+        payment_rows = await payments.list_for_shop(
             tx,
             member.shop_id,
             invoice_id=invoice_id,
             status=status,
-            attention=bool(attention),
+            needs_attention=bool(attention),
             query=query or "",
-            before=cursor or "",
+            before_id=cursor or "",
             limit=limit + 1,
         )
-    rows = [PaymentRow(p, n, t, Money(back, p.amount.currency)) for p, n, t, back in found]
-    return page(rows, limit, lambda row: row.payment.id)
+    rows = [
+        PaymentRow(payment, number, title, Money(refunded_minor, payment.amount.currency))
+        for payment, number, title, refunded_minor in payment_rows
+    ]
+    return make_page(rows, limit, lambda row: row.payment.id)
 
 
-async def details(ctx: Context, member: Member, payment_id: str) -> Details:
-    """One payment with all that belongs to it.
+async def get_details(ctx: Context, member: Member, payment_id: str) -> PaymentDetails:
+    """Return one payment with everything that belongs to it. Raises RefusedError("not_found").
 
-    Answers are masked for those who need not read them.
+    Answers are masked for members without the permission to read them.
     """
     payment = await get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
         connection = await connections.get(tx, payment.connection_id)
-        assert invoice is not None and connection is not None, "a payment has both"
-        kept = await payments.answers_of(tx, payment_id)
-        back = await refunds.of_payment(tx, payment_id)
+        assert invoice is not None and connection is not None, (
+            "a payment has an invoice and a connection"
+        )
+        answer_versions = await answer_rows.list_for_payment(tx, payment_id)
+        refund_rows = await refunds.list_for_payment(tx, payment_id)
         currency = payment.amount.currency
-        told = payment.provider_id and await connections.notices_of(
+        notices = payment.provider_id and await acquirer_notices.list_for_object(
             tx, connection.id, payment.provider_id
         )
-        return Details(
+        return PaymentDetails(
             payment=payment,
             invoice=invoice,
             connection=connection,
-            answers=_shown(ctx, member, kept[-1]) if kept else [],
-            consents=tuple(await payments.consents_of(tx, payment_id)),
-            timeline=await mails.timeline(tx, payment_id),
-            mails=await mails.of_payment(tx, payment_id),
-            receipt=await payments.receipt(tx, payment_id),
-            refunds=back,
-            refunded=refunded(back, currency),
-            left=payment.amount - taken(back, currency)
-            if payment.status is Status.CAPTURED
-            else Money(0, currency),
-            notices=tuple(told or ()),
+            answers=_answer_views(ctx, member, answer_versions[-1]) if answer_versions else [],
+            consents=tuple(await answer_rows.list_consents(tx, payment_id)),
+            timeline=await timeline_rows.list_for_subject(tx, payment_id),
+            mails=await mails.list_for_payment(tx, payment_id),
+            receipt=await receipts.find_for_payment(tx, payment_id),
+            refunds=refund_rows,
+            refunded=refunded_amount(refund_rows, currency),
+            refundable=refundable_amount(payment, refund_rows),
+            notices=tuple(notices or ()),
         )
 
 
-def _shown(ctx: Context, member: Member, kept: Answers) -> list[AnswerShown]:
-    values: dict[str, Value] = ctx.sealer.open(kept.sealed)
-    clear = member.may(Permission.READ_ANSWERS)
+def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
+    values: dict[str, AnswerValue] = ctx.cipher.decrypt(answers.values_encrypted)
+    can_read = member.can(Permission.READ_ANSWERS)
     return [
-        AnswerShown(q, _view(values.get(q.key), clear), masked=not clear) for q in kept.questions
+        AnswerView(q, _mask_value(values.get(q.key), can_read), is_masked=not can_read)
+        for q in answers.questions
     ]
 
 
-def _view(value: Value | None, clear: bool) -> Value | None:
-    if clear or value is None or isinstance(value, bool):
+def _mask_value(value: AnswerValue | None, can_read: bool) -> AnswerValue | None:
+    if can_read or value is None or isinstance(value, bool):
         return value
     return "•••"

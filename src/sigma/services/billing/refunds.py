@@ -1,24 +1,26 @@
-"""Money back: decided under the invoice's lock, asked of the acquirer with a stored key, polled
-until it is known.
+"""Refunds: decided under the invoice's lock, sent to the acquirer with a stored operation key and
+polled until the outcome is known.
 """
-
-from collections.abc import Callable
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import refund as domain
-from sigma.domain.billing.invoice import shown_anew
-from sigma.domain.billing.refund import Event, Refund, Reply, Status
-from sigma.domain.errors import Refused
+from sigma.domain.billing.invoice import card_refresh
+from sigma.domain.billing.refund import Event, Refund, RefundReply, Status
+from sigma.domain.errors import RefusedError
+from sigma.domain.idempotency import Idempotency
 from sigma.domain.money import Money
-from sigma.providers.base import RefundOrder, Rejected, Unknown
-from sigma.services.billing.payments import OF_THE_SHOP, ON_ITS_WAY, reach
+from sigma.providers.base import RefundRequest, RejectedError, UnknownOutcomeError
+from sigma.services.billing.acquirer_calls import (
+    SHOP_REJECTION_CODES,
+    find_lost,
+    is_stale_rejection,
+    open_connection,
+)
 from sigma.services.billing.payments import get as get_payment
-from sigma.services.context import HOUR, Context
+from sigma.services.context import Context
+from sigma.services.time_units import HOUR_US
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
-from sigma.store.idempotency import Answered
-
-Remember = Callable[[Refund], Answered]
 
 
 async def request(
@@ -28,147 +30,158 @@ async def request(
     amount: Money,
     reason: str,
     *,
-    remember: Remember | None = None,
+    idempotency: Idempotency[Refund] | None = None,
 ) -> Refund:
-    """Promises money back; the job sends it. Raises Refused when it is more than is left."""
-    member.must(Permission.REFUND)
-    seen = await get_payment(ctx, member, payment_id)
+    """Create a refund; the job refund.advance sends it.
+
+    Raises RefusedError, for example when `amount` is more than can still be refunded.
+    """
+    member.require(Permission.REFUND)
+    snapshot = await get_payment(ctx, member, payment_id)
     async with ctx.db.write() as tx:
-        await invoices.lock(tx, seen.invoice_id)
+        await invoices.lock(tx, snapshot.invoice_id)
         payment = await payments.get(tx, payment_id)
         assert payment is not None, "a payment is never deleted"
-        earlier = await refunds.of_payment(tx, payment_id)
-        now, new_id = ctx.now(), ctx.ids_of(seen.shop_id)
+        earlier = await refunds.list_for_payment(tx, payment_id)
+        now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
         refund, change = domain.request(
             payment,
             earlier,
             amount,
             reason,
             operation_key=new_id("op"),
-            now=now,
+            now_us=now_us,
             new_id=new_id,
             actor=member.actor,
         )
-        await changes.write(tx, change, now, remember(refund) if remember else None)
+        await changes.write(tx, change.with_response(idempotency, refund, now_us), now_us)
     return refund
 
 
 async def advance(ctx: Context, refund_id: str) -> Refund:
-    """Asks the acquirer what became of a refund and writes it.
+    """Send a refund to the acquirer, or query it there, and write the result.
 
-    Raises Unknown, Refused("acquirer_refused").
+    Raises UnknownOutcomeError when no reply arrived (the refund is then marked unknown), and
+    RefusedError: "not_found", or "acquirer_refused" when the credentials are rejected.
     """
     async with ctx.db.read() as tx:
         refund = await refunds.get(tx, refund_id)
     if refund is None:
-        raise Refused("not_found", what="refund")
+        raise RefusedError("not_found", what="refund")
     if refund.status is not Status.PENDING:
         return refund
     try:
-        reply = await _ask(ctx, refund)
-    except Unknown:
+        reply = await _call_acquirer(ctx, refund)
+    except UnknownOutcomeError:
         await _mark_unknown(ctx, refund)
         raise
-    except Rejected as no:
-        reply = await _plain_no(ctx, refund, no)
+    except RejectedError as rejection:
+        reply = await _resolve_rejection(ctx, refund, rejection)
     return await _settle(ctx, refund, reply)
 
 
-async def _plain_no(ctx: Context, refund: Refund, no: Rejected) -> Reply:
-    """A plain no ends a refund only when nothing began. It says nothing of an earlier, lost call,
-    so the acquirer's list must say it, once no call can be on its way any more: a refund that is
-    wrongly given up would be given twice.
+async def _resolve_rejection(ctx: Context, refund: Refund, rejection: RejectedError) -> RefundReply:
+    """Turn a rejection into a reply. Raises RefusedError("acquirer_refused").
+
+    A rejection proves nothing about an earlier call that may have been lost: search the
+    acquirer's list first, and fail the refund only when no call can still be under way. A refund
+    that is failed by mistake would be made twice.
     """
-    if refund.provider_id is not None or no.code in OF_THE_SHOP:
-        raise Refused("acquirer_refused", reason=no.code) from no
-    try:
-        found = await _find(ctx, refund)
-    except Rejected:
-        found = None
-    if found is None and refund.unknown and ctx.now() - refund.created_at < ON_ITS_WAY:
-        raise Refused("acquirer_refused", reason=no.code) from no
-    return found or Reply(provider_id="", event=Event.FAILED, failure=f"rejected_{no.code}")
+    if refund.provider_id is not None or rejection.code in SHOP_REJECTION_CODES:
+        raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
+    found = await find_lost(ctx, refund, rejection, lambda: _find_at_acquirer(ctx, refund))
+    return found or RefundReply(
+        provider_id="", event=Event.FAILED, failure=f"rejected_{rejection.code}"
+    )
 
 
-async def _ask(ctx: Context, refund: Refund) -> Reply:
-    """One question to the acquirer, with no transaction open."""
-    _, provider, access = await reach(ctx, refund.connection_id)
+async def _call_acquirer(ctx: Context, refund: Refund) -> RefundReply:
+    """Make one call to the acquirer, with no transaction open."""
+    _, provider, access = await open_connection(ctx, refund.connection_id)
     if refund.provider_id is not None:
         return await provider.fetch_refund(access, refund.provider_id)
-    if ctx.now() - refund.created_at >= provider.capabilities.key_lifetime_us - HOUR:
-        # Too old to be repeated: a repeat might give the money back twice.
-        found = await _find(ctx, refund)
-        return found or Reply(provider_id="", event=Event.FAILED, failure="never_started")
-    order = RefundOrder(
+    if ctx.now_us() - refund.created_at_us >= provider.capabilities.key_lifetime_us - HOUR_US:
+        # The idempotency key is near the end of its lifetime: a repeat might refund twice.
+        found = await _find_at_acquirer(ctx, refund)
+        return found or RefundReply(provider_id="", event=Event.FAILED, failure="never_started")
+    refund_request = RefundRequest(
         refund_id=refund.id,
         operation_key=refund.operation_key,
-        provider_payment_id=await _paid_id(ctx, refund),
+        provider_payment_id=await _provider_payment_id(ctx, refund),
         amount=refund.amount,
         description=refund.reason,
     )
-    return await provider.start_refund(access, order)
+    return await provider.start_refund(access, refund_request)
 
 
-async def _find(ctx: Context, refund: Refund) -> Reply | None:
-    """Looks a refund up in the acquirer's list by the id that we sent along."""
-    _, provider, access = await reach(ctx, refund.connection_id)
-    for found in await provider.list_refunds(access, await _paid_id(ctx, refund)):
-        if found.our_id == refund.id:
-            return found.reply
+async def _find_at_acquirer(ctx: Context, refund: Refund) -> RefundReply | None:
+    """Find a refund in the acquirer's list by our id in its metadata; None if it is not there."""
+    _, provider, access = await open_connection(ctx, refund.connection_id)
+    for listed in await provider.list_refunds(access, await _provider_payment_id(ctx, refund)):
+        if listed.refund_id == refund.id:
+            return listed.reply
     return None
 
 
-async def _paid_id(ctx: Context, refund: Refund) -> str:
-    """The acquirer's id of the payment that is given back."""
+async def _provider_payment_id(ctx: Context, refund: Refund) -> str:
+    """Return the acquirer's id of the refunded payment."""
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, refund.payment_id)
-    assert payment is not None and payment.provider_id is not None, "only a paid one is given back"
+    assert payment is not None and payment.provider_id is not None, (
+        "only a captured payment is refunded"
+    )
     return payment.provider_id
 
 
-async def _settle(ctx: Context, asked: Refund, reply: Reply) -> Refund:
+async def _settle(ctx: Context, snapshot: Refund, reply: RefundReply) -> Refund:
     async with ctx.db.write() as tx:
-        invoice = await invoices.lock(tx, asked.invoice_id)
-        refund = await refunds.get(tx, asked.id)
-        payment = await payments.get(tx, asked.payment_id)
-        assert refund is not None and payment is not None, "neither is ever deleted"
-        if not reply.provider_id and (refund.provider_id or refund.unknown > asked.unknown):
-            return refund  # a no to a repeat of what another call had begun, or lost, meanwhile
-        earlier = await refunds.of_payment(tx, payment.id)
-        now = ctx.now()
-        owed = await ledger.owed(tx, payment.id)
+        invoice = await invoices.lock(tx, snapshot.invoice_id)
+        refund = await refunds.get(tx, snapshot.id)
+        payment = await payments.get(tx, snapshot.payment_id)
+        assert refund is not None and payment is not None, "refunds and payments are never deleted"
+        if is_stale_rejection(reply, refund, snapshot):
+            return refund
+        earlier = await refunds.list_for_payment(tx, payment.id)
+        now_us = ctx.now_us()
+        is_refund_due = await ledger.is_refund_due(tx, payment.id)
         change = domain.settle(
-            refund, payment, earlier, reply, now, ctx.ids_of(refund.shop_id), owed=owed
+            refund,
+            payment,
+            earlier,
+            reply,
+            now_us,
+            ctx.id_factory(refund.shop_id),
+            is_refund_due=is_refund_due,
         )
         if change:
-            change += shown_anew(invoice)
-        await changes.write(tx, change, now)
-    return next((s for s in change.saved if isinstance(s, Refund)), refund)
+            change += card_refresh(invoice)
+        await changes.write(tx, change, now_us)
+    return next((saved for saved in change.rows if isinstance(saved, Refund)), refund)
 
 
-async def _mark_unknown(ctx: Context, asked: Refund) -> None:
+async def _mark_unknown(ctx: Context, snapshot: Refund) -> None:
     async with ctx.db.write() as tx:
-        await invoices.lock(tx, asked.invoice_id)
-        refund = await refunds.get(tx, asked.id)
+        await invoices.lock(tx, snapshot.invoice_id)
+        refund = await refunds.get(tx, snapshot.id)
         assert refund is not None, "a refund is never deleted"
         if refund.status is Status.PENDING:
-            now = ctx.now()
-            change = domain.not_known(refund, now, ctx.ids_of(refund.shop_id))
-            await changes.write(tx, change, now)
+            now_us = ctx.now_us()
+            change = domain.mark_unknown(refund, now_us, ctx.id_factory(refund.shop_id))
+            await changes.write(tx, change, now_us)
 
 
 async def get(ctx: Context, member: Member, refund_id: str) -> Refund:
-    """The refund as it is known here. Raises Refused("not_found")."""
-    member.must(Permission.READ)
+    """Return the stored refund; no call to the acquirer. Raises RefusedError("not_found")."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
         refund = await refunds.get(tx, refund_id)
     if refund is None or refund.shop_id != member.shop_id:
-        raise Refused("not_found", what="refund")
+        raise RefusedError("not_found", what="refund")
     return refund
 
 
-async def of_payment(ctx: Context, member: Member, payment_id: str) -> tuple[Refund, ...]:
-    """All refunds of a payment, oldest first."""
+async def list_for_payment(ctx: Context, member: Member, payment_id: str) -> tuple[Refund, ...]:
+    """Return all refunds of a payment, oldest first. Raises RefusedError("not_found")."""
     await get_payment(ctx, member, payment_id)
     async with ctx.db.read() as tx:
-        return await refunds.of_payment(tx, payment_id)
+        return await refunds.list_for_payment(tx, payment_id)

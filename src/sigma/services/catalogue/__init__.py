@@ -1,1 +1,1 @@
-"""sigma.services.catalogue"""
+"""Services of a shop, their photos and the price list import."""

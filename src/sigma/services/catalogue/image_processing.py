@@ -1,6 +1,6 @@
-"""Photos that people send: decoded within limits, drawn anew without what a camera writes beside.
+"""Uploaded photos: decoded within limits and encoded again without metadata.
 
-Pillow parses what strangers made, so the kind and the size are known before a pixel is decoded.
+Pillow parses untrusted files, so format and size are checked before any pixel is decoded.
 """
 
 import asyncio
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 
 MAX_BYTES = 8 * 1024 * 1024
-MAX_PIXELS = 50_000_000  # a phone's largest; decoded at most 200 MB
-FULL, SMALL = 1600, 320  # the longer side, in points
+MAX_PIXELS = 50_000_000  # the largest phone cameras; at most 200 MB decoded
+FULL_SIDE_PX, SMALL_SIDE_PX = 1600, 320  # the longer side in pixels
 _FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A picture of ours: its file, what it is, its size in points."""
+class EncodedImage:
+    """An encoded image: file content, media type, width and height in pixels."""
 
     data: bytes
     media_type: str
@@ -27,53 +27,54 @@ class Drawn:
     height: int
 
 
-async def drawn(data: bytes) -> tuple[Drawn, Drawn]:
-    """The picture as it is shown, and a small one for lists.
+async def reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
+    """Decode an image and encode it again as the full picture and the small one for lists.
 
-    Raises Refused("validation") about "photo": photo_size, photo_pixels, photo_format.
+    Raises RefusedError("validation") for "photo": photo_size, photo_pixels, photo_format.
     """
     if len(data) > MAX_BYTES:
-        raise invalid(Problem("photo", "photo_size", {"max": MAX_BYTES // 1024**2}))
-    return await asyncio.to_thread(_drawn, data)
+        raise validation_error(Problem("photo", "photo_size", {"max": MAX_BYTES // 1024**2}))
+    return await asyncio.to_thread(_reencode, data)
 
 
-def _drawn(data: bytes) -> tuple[Drawn, Drawn]:
+def _reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             if file.width * file.height > MAX_PIXELS:
-                raise invalid(Problem("photo", "photo_pixels"))
-            file.draft(None, (FULL, FULL))  # a large JPEG is decoded at a half, a fourth, an eighth
-            full = _upright(file)
+                raise validation_error(Problem("photo", "photo_pixels"))
+            # Decode a large JPEG at 1/2, 1/4 or 1/8 scale.
+            file.draft(None, (FULL_SIDE_PX, FULL_SIDE_PX))
+            full = _normalize(file)
         small = full.copy()
-        small.thumbnail((SMALL, SMALL))
-        return _file(full), _file(small)
-    except (Refused, MemoryError):
+        small.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX))
+        return _encode(full), _encode(small)
+    except (RefusedError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise invalid(Problem("photo", "photo_pixels")) from None
-    except Exception:  # noqa: BLE001 - whatever a decoder trips over, it is no photo
-        raise invalid(Problem("photo", "photo_format")) from None
+        raise validation_error(Problem("photo", "photo_pixels")) from None
+    except Exception:  # noqa: BLE001 - decoders raise many types of errors
+        raise validation_error(Problem("photo", "photo_format")) from None
 
 
-def _upright(file: Image.Image) -> Image.Image:
-    """The first frame at the size of ours, turned as it was taken, in plain colours."""
-    see_through = file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info
-    image = file.convert("RGBA" if see_through else "RGB")
-    image.thumbnail((FULL, FULL))
+def _normalize(file: Image.Image) -> Image.Image:
+    """Return the first frame, scaled down, rotated by its EXIF orientation, as RGB or RGBA."""
+    has_alpha = file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info
+    image = file.convert("RGBA" if has_alpha else "RGB")
+    image.thumbnail((FULL_SIDE_PX, FULL_SIDE_PX))
     image = ImageOps.exif_transpose(image)
-    if see_through and image.getchannel("A").getextrema() == (255, 255):
+    if has_alpha and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
     return image
 
 
-def _file(image: Image.Image) -> Drawn:
-    """A fresh file of the points alone: no EXIF, no profile, no comments."""
+def _encode(image: Image.Image) -> EncodedImage:
+    """Encode the pixels alone: no EXIF, no colour profile, no comments."""
     clean = Image.frombytes(image.mode, image.size, image.tobytes())
     out = io.BytesIO()
     if clean.mode == "RGBA":
         clean.save(out, "PNG", optimize=True)
-        kind = "image/png"
+        media_type = "image/png"
     else:
         clean.save(out, "JPEG", quality=85, optimize=True, progressive=True)
-        kind = "image/jpeg"
-    return Drawn(out.getvalue(), kind, clean.width, clean.height)
+        media_type = "image/jpeg"
+    return EncodedImage(out.getvalue(), media_type, clean.width, clean.height)

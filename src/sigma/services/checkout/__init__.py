@@ -1,1 +1,1 @@
-"""sigma.services.checkout"""
+"""The client side: payment page, receipt, and the public page of a shop."""

@@ -1,6 +1,4 @@
-"""The client's side of a payment: what is asked, the click on «Оплатить», waiting, and the answers
-that survive it.
-"""
+"""The client's side of a payment: the posted payment page, the waiting page, saved answers."""
 
 import hashlib
 from contextlib import suppress
@@ -10,49 +8,54 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as domain
 from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.connection import Connection
-from sigma.domain.billing.invoice import Invoice, check_payable
+from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment, Status
-from sigma.domain.billing.question import Value, read_answers
+from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing.payments import try_advance
-from sigma.services.context import MINUTE, SECOND, Context
+from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
-from sigma.services.invoice_cards.cards import opened
+from sigma.services.invoice_cards.cards import mark_opened
+from sigma.services.limits import per_seconds
+from sigma.services.time_units import MINUTE_US
 from sigma.store import changes
 from sigma.store.accounts import shops
-from sigma.store.billing import connections, invoices, mails, payments, refunds
-from sigma.store.engine.interface import Conflict, Tx
-from sigma.texts import Words, consent_text
+from sigma.store.billing import answers as answer_rows
+from sigma.store.billing import connections, invoices, mails, payments, receipts, refunds
+from sigma.store.engine.interface import ConflictError, Tx
+from sigma.texts import Translator, consent_text
 
-RESUME = 50 * MINUTE  # the acquirer keeps an unfinished payment for an hour
-FRESH = 3 * SECOND // 2  # asked this recently, the acquirer is not asked again for a page
+RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
+# Shortest time between two calls to the acquirer made for a page.
+POLL_LIMIT = per_seconds(1, 1, "acquirer_poll")  # by the page that waits for one payment
 
 
 @dataclass(frozen=True, slots=True)
 class PayForm:
     """A posted payment page.
 
-    `given` is key → values as typed; `payer` is the browser's own secret.
+    `values`: question key → values as typed. `payer`: the browser's secret from its cookie.
+    `nonce`: unique per rendered form; a second submit of the form is the same payment.
     """
 
-    given: dict[str, list[str]]
-    consent: bool
+    values: dict[str, list[str]]
+    has_consented: bool
     nonce: str
     payer: str
     locale: str
     ip: str
     user_agent: str
     page_url: str
-    mark: str = ""  # of the dialog's link, see sigma.services.invoice_cards.payment_links
+    signature: str = ""  # of the payment link, see sigma.services.invoice_cards.payment_links
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A payment as its client may see it. `mail` is the latest mail with the receipt."""
+class PublicPayment:
+    """A payment as its client may see it. `mail` is the latest receipt mail."""
 
     payment: Payment
     invoice: Invoice
@@ -63,90 +66,107 @@ class Seen:
 
 
 async def start(ctx: Context, token: str, form: PayForm) -> Payment:
-    """Stores the answers and the payment with its key, then opens it at the acquirer.
+    """Store the answers and the payment with its operation key, then start it at the acquirer.
 
-    The same form of the same browser gives the same payment; another form of it goes back to its
-    unfinished one. Raises Refused: "validation" by question key, the invoice's own reasons,
-    "no_connection".
+    The same form of the same browser returns the same payment; another form of that browser
+    resumes its unfinished payment. Raises RefusedError: "validation" with problems by question
+    key, "no_connection", or the reason why the invoice cannot be paid.
     """
-    if form.mark:
-        await opened(ctx, token, form.mark, form.payer)
-    payment, resumed = await _open(ctx, token, form, resume=True)
+    if form.signature:
+        await mark_opened(ctx, token, form.signature, form.payer)
+    payment, resumed = await _store_form(ctx, token, form, resume=True)
     payment = await try_advance(ctx, payment.id)
     if resumed and payment.status in (Status.FAILED, Status.CANCELED):
-        payment, _ = await _open(ctx, token, form, resume=False)
+        payment, _ = await _store_form(ctx, token, form, resume=False)
         payment = await try_advance(ctx, payment.id)
     return payment
 
 
-async def _open(ctx: Context, token: str, form: PayForm, *, resume: bool) -> tuple[Payment, bool]:
-    public = await invoice_services.public(ctx, token)
-    answers = _read(public.invoice, form)
+async def _store_form(
+    ctx: Context, token: str, form: PayForm, *, resume: bool
+) -> tuple[Payment, bool]:
+    public = await invoice_services.get_public(ctx, token)
+    answers = _read_answers(public.invoice, form)
     try:
         async with ctx.db.write() as tx:
-            return await _write(ctx, tx, token, public.shop, form, answers, resume)
-    except Conflict as conflict:
+            return await _store_under_lock(ctx, tx, token, public.shop, form, answers, resume)
+    except ConflictError as conflict:
         if conflict.constraint != "uq_payments_form":
             raise
         async with ctx.db.write() as tx:
-            await invoices.lock(tx, public.invoice.id)  # the twin may be on its way to disk
-            twin = await payments.by_form(
-                tx, public.invoice.id, ctx.sealer.mark(form.payer), form.nonce
+            await invoices.lock(tx, public.invoice.id)  # wait until the duplicate is committed
+            duplicate = await payments.find_by_form(
+                tx, public.invoice.id, ctx.cipher.keyed_hash(form.payer), form.nonce
             )
-        assert twin is not None, "the form's payment is what was in the way"
-        return twin, False
+        assert duplicate is not None, "the payment with the same form caused the conflict"
+        return duplicate, False
 
 
-async def _write(
+async def _store_under_lock(
     ctx: Context,
     tx: Tx,
     token: str,
     shop: Shop,
     form: PayForm,
-    answers: dict[str, Value],
+    answers: dict[str, AnswerValue],
     resume: bool,
 ) -> tuple[Payment, bool]:
-    """Under the invoice's lock: the form's own payment, the browser's unfinished one, or a new
-    one.
+    """Find or create the payment under the invoice's lock.
+
+    Returns, first match: the payment of this form, the unfinished payment of this browser, a new
+    payment; and whether it is the unfinished one.
     """
     invoice = await invoices.lock_by_token(tx, token)
-    assert invoice is not None, "it was there a moment ago"
-    now, payer = ctx.now(), ctx.sealer.mark(form.payer)
-    if twin := await payments.by_form(tx, invoice.id, payer, form.nonce):
-        if resume or twin.status not in (Status.FAILED, Status.CANCELED):
-            return twin, False
+    assert invoice is not None, "the invoice was read just before, and invoices are never deleted"
+    now_us, payer = ctx.now_us(), ctx.cipher.keyed_hash(form.payer)
+    if duplicate := await payments.find_by_form(tx, invoice.id, payer, form.nonce):
+        if resume or duplicate.status not in (Status.FAILED, Status.CANCELED):
+            return duplicate, False
         form = replace(form, nonce=f"{form.nonce}+")
-    check_payable(invoice, now, await invoices.holds(tx, invoice.id))
-    connection = await connections.active(tx, invoice.shop_id)
+    require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
+    connection = await connections.find_active(tx, invoice.shop_id)
     if connection is None:
-        raise Refused("no_connection")
-    live = await payments.live(tx, invoice.id, payer, now - RESUME) if resume else None
-    if live is not None and live.connection_id != connection.id:
-        live = None
-    payment = live or _new_payment(ctx, invoice, connection, form, payer)
-    if invoice.conversation_id is not None and payment.conversation_id is None:
-        dialog = await payment_links.dialog_of(tx, invoice.id, payer)
-        payment = replace(payment, conversation_id=dialog)
-    payment = replace(payment, wants_mail="email" in answers, locale=form.locale)
-    kept = _answers(ctx, payment, invoice, answers) if invoice.questions else None
-    consent = _consent(ctx, payment, invoice, shop, form) if _personal(invoice) else None
-    change = domain.begin(
-        payment, kept, consent, now, ctx.ids_of(payment.shop_id), fresh=live is None
+        raise RefusedError("no_connection")
+    unfinished = (
+        await payments.find_unfinished(tx, invoice.id, payer, now_us - RESUME_WINDOW_US)
+        if resume
+        else None
     )
-    await changes.write(tx, change, now)
-    return payment, live is not None
+    if unfinished is not None and unfinished.connection_id != connection.id:
+        unfinished = None
+    payment = unfinished or _new_payment(ctx, invoice, connection, form, payer)
+    if invoice.conversation_id is not None and payment.conversation_id is None:
+        conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
+        payment = replace(payment, conversation_id=conversation_id)
+    payment = replace(payment, has_email="email" in answers, locale=form.locale)
+    answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
+    consent = (
+        _build_consent(ctx, payment, invoice, shop, form)
+        if _has_personal_questions(invoice)
+        else None
+    )
+    change = domain.begin(
+        payment,
+        answer_row,
+        consent,
+        now_us,
+        ctx.id_factory(payment.shop_id),
+        is_new=unfinished is None,
+    )
+    await changes.write(tx, change, now_us)
+    return payment, unfinished is not None
 
 
-def _personal(invoice: Invoice) -> bool:
-    return any(question.personal for question in invoice.questions)
+def _has_personal_questions(invoice: Invoice) -> bool:
+    return any(question.is_personal for question in invoice.questions)
 
 
-def _read(invoice: Invoice, form: PayForm) -> dict[str, Value]:
-    answers, problems = read_answers(invoice.questions, form.given)
-    if _personal(invoice) and not form.consent:
+def _read_answers(invoice: Invoice, form: PayForm) -> dict[str, AnswerValue]:
+    answers, problems = parse_answers(invoice.questions, form.values)
+    if _has_personal_questions(invoice) and not form.has_consented:
         problems.append(Problem("consent", "consent"))
     if problems:
-        raise invalid(*problems)
+        raise validation_error(*problems)
     return answers
 
 
@@ -164,32 +184,32 @@ def _new_payment(
         token=ctx.new_token(),
         amount=invoice.amount,
         status=Status.CREATED,
-        created_at=ctx.now(),
-        payer=payer,
-        nonce=form.nonce,
+        created_at_us=ctx.now_us(),
+        payer_hash=payer,
+        form_nonce=form.nonce,
     )
 
 
-def _answers(
-    ctx: Context, payment: Payment, invoice: Invoice, answers: dict[str, Value]
+def _build_answers(
+    ctx: Context, payment: Payment, invoice: Invoice, answers: dict[str, AnswerValue]
 ) -> Answers:
     return Answers(
         id=ctx.new_id("ans", payment.shop_id),
         shop_id=payment.shop_id,
         invoice_id=invoice.id,
         payment_id=payment.id,
-        payer=payment.payer,
+        payer_hash=payment.payer_hash,
         questions=invoice.questions,
-        sealed=ctx.sealer.seal(answers),
-        created_at=ctx.now(),
+        values_encrypted=ctx.cipher.encrypt(answers),
+        created_at_us=ctx.now_us(),
     )
 
 
-def _consent(
+def _build_consent(
     ctx: Context, payment: Payment, invoice: Invoice, shop: Shop, form: PayForm
 ) -> Consent:
-    words = Words(form.locale, shop.tz)
-    text, version = consent_text(shop, invoice.questions, words)
+    translator = Translator(form.locale, shop.tz)
+    text, version = consent_text(shop, invoice.questions, translator)
     evidence = {"ip": form.ip, "user_agent": form.user_agent, "page_url": form.page_url}
     return Consent(
         id=ctx.new_id("cns", payment.shop_id),
@@ -200,53 +220,55 @@ def _consent(
         text=text,
         text_version=version,
         text_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        given_at=ctx.now(),
-        evidence_sealed=ctx.sealer.seal(evidence),
+        given_at_us=ctx.now_us(),
+        evidence_encrypted=ctx.cipher.encrypt(evidence),
     )
 
 
-async def saved_answers(ctx: Context, invoice_id: str, payer: str) -> dict[str, Value]:
-    """What this browser last answered on an invoice; nothing for another browser."""
+async def saved_answers(ctx: Context, invoice_id: str, payer: str) -> dict[str, AnswerValue]:
+    """Return the last answers of this browser on an invoice by question key; {} if none."""
     if not payer:
         return {}
     async with ctx.db.read() as tx:
-        kept = await payments.answers_by_payer(tx, invoice_id, ctx.sealer.mark(payer))
-    return ctx.sealer.open(kept.sealed) if kept else {}
+        row = await answer_rows.find_by_payer(tx, invoice_id, ctx.cipher.keyed_hash(payer))
+    return ctx.cipher.decrypt(row.values_encrypted) if row else {}
 
 
-async def seen(ctx: Context, payment_token: str) -> Seen:
-    """The payment behind a public link, as it is known here. Raises Refused("not_found")."""
+async def get_public(ctx: Context, payment_token: str) -> PublicPayment:
+    """Return the stored payment of a public token. Raises RefusedError("not_found")."""
     async with ctx.db.read() as tx:
-        payment = await payments.by_token(tx, payment_token)
+        payment = await payments.find_by_token(tx, payment_token)
         if payment is None:
-            raise Refused("not_found", what="payment")
+            raise RefusedError("not_found", what="payment")
         invoice = await invoices.get(tx, payment.invoice_id)
         shop = await shops.get(tx, payment.shop_id)
-        assert invoice is not None and shop is not None, "a payment has both"
+        assert invoice is not None and shop is not None, "a payment has an invoice and a shop"
         if payment.status is not Status.CAPTURED:
-            return Seen(payment, invoice, shop, None, (), None)
-        sent = [m for m in await mails.of_payment(tx, payment.id) if m.kind == "receipt"]
-        return Seen(
+            return PublicPayment(payment, invoice, shop, None, (), None)
+        receipt_mails = [
+            m for m in await mails.list_for_payment(tx, payment.id) if m.kind == "receipt"
+        ]
+        return PublicPayment(
             payment,
             invoice,
             shop,
-            await payments.receipt(tx, payment.id),
-            await refunds.of_payment(tx, payment.id),
-            sent[-1] if sent else None,
+            await receipts.find_for_payment(tx, payment.id),
+            await refunds.list_for_payment(tx, payment.id),
+            receipt_mails[-1] if receipt_mails else None,
         )
 
 
-async def refresh(ctx: Context, payment_token: str) -> Seen:
-    """Like seen(), but asks the acquirer first, unless it is over or was asked a moment ago."""
+async def refresh(ctx: Context, payment_token: str) -> PublicPayment:
+    """Like `get_public`, but query the acquirer first.
+
+    Skipped when the payment is final or was queried less than 1 s ago. Raises
+    RefusedError("not_found").
+    """
     async with ctx.db.read() as tx:
-        payment = await payments.by_token(tx, payment_token)
+        payment = await payments.find_by_token(tx, payment_token)
     if payment is None:
-        raise Refused("not_found", what="payment")
-    now = ctx.now()
-    if not payment.final and now - ctx.asked.get(payment.id, 0) > FRESH:
-        if len(ctx.asked) > 10_000:
-            ctx.asked.clear()
-        ctx.asked[payment.id] = now
-        with suppress(Refused):  # the shop's credentials are refused: the owner sees it
+        raise RefusedError("not_found", what="payment")
+    if not payment.is_final and await ctx.limiter.is_allowed(POLL_LIMIT, payment.id):
+        with suppress(RefusedError):  # rejected credentials: an error for the owner, not the client
             await try_advance(ctx, payment.id)
-    return await seen(ctx, payment_token)
+    return await get_public(ctx, payment_token)

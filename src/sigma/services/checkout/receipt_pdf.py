@@ -1,19 +1,19 @@
-"""The receipt as a file."""
+"""The receipt as a PDF file."""
 
-from sigma.documents import receipt_pdf
-from sigma.domain.errors import Refused
-from sigma.services.checkout.checkout import Seen
+from sigma.documents.pdf import receipt_pdf
+from sigma.domain.errors import RefusedError
+from sigma.services.checkout.checkout import PublicPayment
 from sigma.services.context import Context
-from sigma.texts import Words
+from sigma.texts import Translator
 
 
-def pdf(ctx: Context, seen: Seen, locale: str) -> bytes:
-    """The PDF of a paid payment's receipt, with its refunds so far.
+def render(ctx: Context, public: PublicPayment, locale: str) -> bytes:
+    """Render the receipt of a captured payment, with its refunds, as PDF bytes.
 
-    Raises Refused("payment_not_captured").
+    Raises RefusedError("payment_not_captured").
     """
-    if seen.receipt is None:
-        raise Refused("payment_not_captured", status=str(seen.payment.status))
-    words = Words(locale, seen.shop.tz)
-    link = f"{ctx.settings.base_url}/r/{seen.receipt.token}"
-    return receipt_pdf(seen.receipt, seen.refunds, words, link)
+    if public.receipt is None:
+        raise RefusedError("payment_not_captured", status=str(public.payment.status))
+    translator = Translator(locale, public.shop.tz)
+    link = f"{ctx.settings.base_url}/r/{public.receipt.token}"
+    return receipt_pdf(public.receipt, public.refunds, translator, link)

@@ -1,6 +1,6 @@
-"""The public page of a shop's services: its name, what it shows, and buying without asking first.
+"""The public page of a shop (`/s/{slug}`): slug, visible services, buying without an operator.
 
-Anybody may come here, so buying is measured: for each address, and for each shop as a whole.
+The page is open to everybody, so new invoices are limited per address and per shop.
 """
 
 import asyncio
@@ -11,209 +11,204 @@ from sigma.domain.accounts.member import Member, Permission, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.slug import check_slug
 from sigma.domain.billing.invoice import Invoice, Status
-from sigma.domain.catalogue.service import Service, draft_of
+from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.idempotency import Idempotency, render_id
 from sigma.services.billing import invoices
-from sigma.services.context import DAY, HOUR, MINUTE, Context, id_at
-from sigma.services.platform import idempotency
-from sigma.services.platform.idempotency import Remember
+from sigma.services.context import Context
+from sigma.services.ids import min_id
+from sigma.services.limits import per_minutes, too_many_requests
+from sigma.services.platform.idempotency import run_once
+from sigma.services.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.vk import links as vk_links
 from sigma.store import changes
-from sigma.store import idempotency as request_rows
+from sigma.store import idempotency as stored_responses
 from sigma.store.accounts import shops
 from sigma.store.billing import connections
 from sigma.store.billing import invoices as invoice_rows
+from sigma.store.catalogue import photos
 from sigma.store.catalogue import services as catalogue_services
-from sigma.store.engine.interface import Conflict
+from sigma.store.engine.interface import ConflictError
 from sigma.store.messaging import communities
 
 ACTOR = "storefront"
-FRESH = DAY  # an unpaid invoice this old is not offered again
-PER_ADDRESS, SPAN = 10, 10 * MINUTE  # invoices that one address may ask for in a while
-PER_SHOP = 200  # unpaid invoices of a shop's page in an hour
-REMEMBERED = 20_000  # addresses that were counted
-AGAIN = 50  # times that one browser can buy the same thing in a row
-PATIENCE, PAUSE_S = 50, 0.1  # a second click waits up to five seconds for the first one's answer
+REUSE_WINDOW_US = DAY_US  # an older unpaid invoice is not offered again
+MAX_PER_ADDRESS = 10
+ADDRESS_LIMIT = per_minutes(MAX_PER_ADDRESS, 10, "storefront")  # new invoices of an address
+MAX_UNPAID_PER_SHOP = 200  # unpaid invoices of one shop's page per hour
+MAX_REPEAT_PURCHASES = 50  # invoices for one service, version and browser
+# A second click waits up to 5 s for the result of the first.
+MAX_IN_FLIGHT_WAITS, IN_FLIGHT_PAUSE_S = 50, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """What the public page shows. `links`: a service's id, or "", → where to write.
+class Storefront:
+    """What the public page shows.
 
-    `payable`: an acquirer is connected. `sizes`: a photo's id → its width and height.
+    `conversation_urls`: service id → URL of a VK conversation about it ("": no service).
+    `can_pay`: an acquirer is connected. `photo_sizes`: photo id → (width, height) in pixels.
     """
 
     shop: Shop
     services: tuple[Service, ...]
-    links: dict[str, str]
-    payable: bool
-    sizes: dict[str, tuple[int, int]]
+    conversation_urls: dict[str, str]
+    can_pay: bool
+    photo_sizes: dict[str, tuple[int, int]]
 
     def service(self, service_id: str) -> Service:
-        """One of the visible services. Raises Refused("not_found")."""
+        """Return a visible service by id. Raises RefusedError("not_found")."""
         for service in self.services:
             if service.id == service_id:
                 return service
-        raise Refused("not_found", what="service")
+        raise RefusedError("not_found", what="service")
 
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who presses «Оплатить»: the browser's own secret, and the address it comes from."""
+    """The browser that buys: its secret from the cookie, and its IP address."""
 
     secret: str
     ip: str
 
 
-def url(ctx: Context, slug: str) -> str:
-    """The address of a shop's public page."""
+def storefront_url(ctx: Context, slug: str) -> str:
+    """Return the URL of a shop's public page."""
     return f"{ctx.settings.base_url}/s/{slug}"
 
 
 async def save_slug(ctx: Context, member: Member, slug: str | None) -> Shop:
-    """Names the shop's public page, or closes it with None. Raises Refused("validation")."""
-    member.must(Permission.CATALOGUE)
+    """Set the slug of the public page; None closes the page. Raises RefusedError("validation")."""
+    member.require(Permission.CATALOGUE)
     if slug is not None and (problem := check_slug(slug)):
-        raise invalid(problem)
+        raise validation_error(problem)
     try:
         async with ctx.db.write() as tx:
             shop = await shops.lock(tx, member.shop_id)
-            await changes.write(tx, Change((replace(shop, slug=slug),)), ctx.now())
-    except Conflict as conflict:
+            await changes.write(tx, Change((replace(shop, slug=slug),)), ctx.now_us())
+    except ConflictError as conflict:
         if conflict.constraint != "uq_shops_slug":
             raise
-        raise invalid(Problem("slug", "slug_taken")) from None
+        raise validation_error(Problem("slug", "slug_taken")) from None
     return replace(shop, slug=slug, version=shop.version + 1)
 
 
-async def links(ctx: Context, shop_id: str, services: list[Service]) -> dict[str, str]:
-    """Where a client writes about each service ("": about nothing yet); empty without a community.
+async def conversation_urls(ctx: Context, shop_id: str, services: list[Service]) -> dict[str, str]:
+    """Return the VK conversation URL by service id ("" for no service); {} without a community.
 
-    An item of a community is talked about there, everything else in the first community.
+    A service that is linked to a market item uses the community of the item, all others use the
+    shop's oldest community.
     """
     async with ctx.db.read() as tx:
-        known = {c.id: c for c in await communities.of_shop(tx, shop_id)}
-        lines = {c.id: await connections.get(tx, c.id) for c in known.values()}
-    if not known:
+        community_by_id = {c.id: c for c in await communities.list_for_shop(tx, shop_id)}
+        connection_by_id = {c.id: await connections.get(tx, c.id) for c in community_by_id.values()}
+    if not community_by_id:
         return {}
-    first = next(iter(known))
-    found = {}
-    for service_id, home in [("", None), *((s.id, s.vk_connection_id) for s in services)]:
-        where = home if home in known else first
-        connection = lines[where]
-        assert connection is not None, "a community has its connection"
-        found[service_id] = vk_links.dialog_url(known[where], connection, service_id, "sigma")
-    return found
+    first_id = next(iter(community_by_id))
+    urls = {}
+    for service_id, linked_id in [("", None), *((s.id, s.vk_connection_id) for s in services)]:
+        community_id = linked_id if linked_id in community_by_id else first_id
+        connection = connection_by_id[community_id]
+        assert connection is not None, "a community has a connection with the same id"
+        urls[service_id] = vk_links.chat_url(
+            community_by_id[community_id], connection, service_id, "sigma"
+        )
+    return urls
 
 
-async def front(ctx: Context, slug: str) -> Front:
-    """The page of this name. Raises Refused("not_found")."""
+async def get(ctx: Context, slug: str) -> Storefront:
+    """Return the public page with this slug. Raises RefusedError("not_found")."""
     async with ctx.db.read() as tx:
-        shop_id = await catalogue_services.shop_by_slug(tx, slug)
-        shop = await shops.get(tx, shop_id) if shop_id else None
+        shop = await shops.find_by_slug(tx, slug)
         if shop is None:
-            raise Refused("not_found", what="shop")
-        visible = [s for s in await catalogue_services.of_shop(tx, shop.id) if s.visible]
-        acquirer = await connections.active(tx, shop.id)
-        sizes = await catalogue_services.photo_sizes(tx, shop.id)
-    where = await links(ctx, shop.id, visible)
-    return Front(shop, tuple(visible), where, acquirer is not None, sizes)
+            raise RefusedError("not_found", what="shop")
+        visible = [s for s in await catalogue_services.list_for_shop(tx, shop.id) if s.is_visible]
+        acquirer = await connections.find_active(tx, shop.id)
+        sizes = await photos.list_sizes(tx, shop.id)
+    urls = await conversation_urls(ctx, shop.id, visible)
+    return Storefront(shop, tuple(visible), urls, acquirer is not None, sizes)
 
 
-async def payable(ctx: Context, shop_id: str) -> bool:
-    """Whether an acquirer is connected, so that «Оплатить» leads somewhere."""
+async def can_pay(ctx: Context, shop_id: str) -> bool:
+    """Return whether the shop has an active acquirer connection."""
     async with ctx.db.read() as tx:
-        return await connections.active(tx, shop_id) is not None
+        return await connections.find_active(tx, shop_id) is not None
 
 
 async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice:
-    """An invoice for a service with a fixed price.
+    """Return an invoice for a service with a fixed price: a new one, or the browser's last one.
 
-    The same browser gets the same one, as long as it is fresh and can be paid. Raises Refused:
-    "not_found", "service_not_payable", "no_connection", "too_many_requests".
+    The last invoice is reused while it is unpaid, not expired and less than a day old. Raises
+    RefusedError: "not_found", "service_not_payable", "no_connection", "too_many_requests".
     """
-    seen = await front(ctx, slug)
-    service = seen.service(service_id)
-    if not service.payable:
-        raise Refused("service_not_payable")
-    if not seen.payable:
-        raise Refused("no_connection")
-    # What was bought before stands in the key, so the next one is another; so does the version,
-    # for what the seller has changed is not what was offered.
-    key = f"buy:{ctx.sealer.mark(buyer.secret)}:{service.id}:{service.version}"
+    page = await get(ctx, slug)
+    service = page.service(service_id)
+    if not service.is_payable:
+        raise RefusedError("service_not_payable")
+    if not page.can_pay:
+        raise RefusedError("no_connection")
+    # The key contains the previous invoice, so that the next purchase is a new invoice, and the
+    # version, so that a changed service is never sold with its old price.
+    key = f"buy:{ctx.cipher.keyed_hash(buyer.secret)}:{service.id}:{service.version}"
     earlier: Invoice | None = None
-    for _ in range(AGAIN):
+    for _ in range(MAX_REPEAT_PURCHASES):
         name = f"{key}:{earlier.id}" if earlier else key
-        invoice = await _once(ctx, service, name, buyer)
-        if _offered_again(invoice, ctx.now()):
+        invoice = await _invoice_for_key(ctx, service, name, buyer)
+        if _is_reusable(invoice, ctx.now_us()):
             return invoice
         earlier = invoice
-    raise _too_many(SPAN)
+    raise too_many_requests(10 * MINUTE_US)
 
 
-def _offered_again(invoice: Invoice, now: int) -> bool:
-    """Whether it is as good as a new one."""
-    fresh = now - invoice.created_at < FRESH
-    unpaid = invoice.status is Status.OPEN and invoice.paid_count == 0
-    return fresh and unpaid and not invoice.lapsed(now)
+def _is_reusable(invoice: Invoice, now_us: int) -> bool:
+    """Return whether the invoice is open, unpaid and recent enough to be offered again."""
+    is_recent = now_us - invoice.created_at_us < REUSE_WINDOW_US
+    return is_recent and invoice.status_at(now_us) is Status.OPEN and invoice.paid_count == 0
 
 
-async def _once(ctx: Context, service: Service, key: str, buyer: Buyer) -> Invoice:
-    """The invoice made under a key, now or before."""
-    till = Member(ACTOR, service.shop_id, Role.OPERATOR)
+async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buyer) -> Invoice:
+    """Return the invoice of an idempotency key; create it when there is none."""
+    member = Member(ACTOR, service.shop_id, Role.OPERATOR)
 
-    async with ctx.db.write() as tx:  # the store may be keeping it this very moment
-        known = await request_rows.get(tx, service.shop_id, key)
-    if known is not None:
-        return await invoices.get(ctx, till, known.body)
+    async with ctx.db.write() as tx:  # not read(): wait for a response being stored now
+        stored = await stored_responses.get(tx, service.shop_id, key)
+    if stored is not None:
+        return await invoices.get(ctx, member, stored.body)
 
-    async def act(remember: Remember) -> Invoice:
-        await _measure(ctx, service.shop_id, buyer.ip)
-        draft = draft_of(service, ctx.now())
-        return await invoices.create(ctx, till, draft, remember=lambda made: remember(303, made.id))
+    idempotency = Idempotency(service.shop_id, key, service.id, 303, render_id)
 
-    for _ in range(PATIENCE):
+    async def create_invoice() -> Invoice:
+        await _require_within_limits(ctx, service.shop_id, buyer.ip)
+        draft = draft_invoice(service, ctx.now_us())
+        return await invoices.create(ctx, member, draft, idempotency=idempotency)
+
+    for _ in range(MAX_IN_FLIGHT_WAITS):
         try:
-            answered, _repeat = await idempotency.once(ctx, till, key, service.id, act)
-            return await invoices.get(ctx, till, answered.body)
-        except Refused as refused:
+            response, _repeat = await run_once(ctx, idempotency, create_invoice)
+            return await invoices.get(ctx, member, response.body)
+        except RefusedError as refused:
             if refused.code != "idempotency_in_flight":
                 raise
-        await asyncio.sleep(PAUSE_S)
-    raise Refused("idempotency_in_flight")
+        await asyncio.sleep(IN_FLIGHT_PAUSE_S)
+    raise RefusedError("idempotency_in_flight")
 
 
-async def _measure(ctx: Context, shop_id: str, ip: str) -> None:
-    """Counts one more invoice. Raises Refused("too_many_requests")."""
-    now, who = ctx.now(), _neighbourhood(ip)
-    count, until = ctx.buyers.get(who, (0, 0))
-    if until <= now:
-        count, until = 0, now + SPAN
-    if count >= PER_ADDRESS:
-        raise _too_many(until - now)
-    if len(ctx.buyers) >= REMEMBERED:
-        for old in [name for name, (_, end) in ctx.buyers.items() if end <= now]:
-            del ctx.buyers[old]
-        if len(ctx.buyers) >= REMEMBERED:
-            raise _too_many(SPAN)  # a crowd of bots: better nobody than everybody
-    ctx.buyers[who] = (count + 1, until)  # before anything is waited for: many come at once
+async def _require_within_limits(ctx: Context, shop_id: str, ip: str) -> None:
+    """Count one more invoice for the address. Raises RefusedError("too_many_requests")."""
+    address = _rate_limit_key(ip)
+    await ctx.limiter.require(ADDRESS_LIMIT, address)
     async with ctx.db.read() as tx:
-        since = id_at("inv", now - HOUR)
-        unpaid = await invoice_rows.unpaid_by(tx, shop_id, ACTOR, since, PER_SHOP)
-    if unpaid >= PER_SHOP:
-        count, until = ctx.buyers.pop(who, (1, until))
-        if count > 1:  # what was not made is not counted
-            ctx.buyers[who] = (count - 1, until)
-        raise _too_many(HOUR)
+        since_id = min_id("inv", ctx.now_us() - HOUR_US)
+        unpaid = await invoice_rows.count_open_by_creator(
+            tx, shop_id, ACTOR, since_id, MAX_UNPAID_PER_SHOP
+        )
+    if unpaid >= MAX_UNPAID_PER_SHOP:
+        await ctx.limiter.undo(ADDRESS_LIMIT, address)  # no invoice is created
+        raise too_many_requests(HOUR_US)
 
 
-def _too_many(wait: int) -> Refused:
-    return Refused("too_many_requests", minutes=-(-wait // MINUTE))
-
-
-def _neighbourhood(ip: str) -> str:
-    """An address; the 64 bits of an IPv6 one that a household has to itself."""
+def _rate_limit_key(ip: str) -> str:
+    """Return the rate limit key: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:

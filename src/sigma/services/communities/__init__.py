@@ -1,1 +1,1 @@
-"""sigma.services.communities"""
+"""VK communities: connection, access keys, checklist and incoming VK events."""

@@ -1,313 +1,309 @@
-"""A shop's communities of VKontakte: connected by a key, checked by real questions, mended by
-another key, disconnected with their dialogs kept.
+"""A shop's VK communities: connect by access key, verify, replace the key, disconnect.
+
+Conversations stay when a community is disconnected.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sigma.channels.vk import groups, market
-from sigma.channels.vk.errors import Final, Later, NeedsPerson
-from sigma.channels.vk.groups import Group
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.connection import Connection, Status
-from sigma.domain.change import Change, Happening, Job
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.domain.messaging.community import Community, Delivery, troubled
-from sigma.services.communities import checklist, event_subscription
-from sigma.services.communities.access_keys import Found, connection_of, look, must_fit, read_key
+from sigma.domain.change import Change, Job, TimelineEvent
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.messaging.community import (
+    AUTO_DELIVERY,
+    DELIVERY_CHOICES,
+    Community,
+    CommunityCheck,
+    mark_disconnected,
+    with_check,
+    with_market_access,
+    with_new_key,
+    with_preferred_delivery,
+    with_waiting_work,
+)
+from sigma.services.communities import event_subscription
+from sigma.services.communities.access_keys import (
+    InspectedKey,
+    clean_key,
+    inspect,
+    new_connection,
+    require_usable,
+)
+from sigma.services.communities.community_updates import update_community
 from sigma.services.context import Context
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
-from sigma.store.engine.interface import Conflict, Stale, Tx
+from sigma.store.engine.interface import ConflictError, StaleError, Tx
 from sigma.store.messaging import communities
 
-__all__ = ["Found", "look"]
-
-SILENT = "silent"
+VK_SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A community with the connection that keeps its key."""
+class CommunityWithConnection:
+    """A community and its connection, which stores the access key."""
 
     community: Community
     connection: Connection
 
     @property
-    def connected(self) -> bool:
-        """Whether the shop talks through it now."""
+    def is_connected(self) -> bool:
+        """Whether the connection is active."""
         return self.connection.status is Status.ACTIVE
 
 
-async def listing(ctx: Context, member: Member) -> list[Kept]:
-    """The shop's connected communities, the oldest first."""
-    member.must(Permission.SETTINGS)
+async def list_connected(ctx: Context, member: Member) -> list[CommunityWithConnection]:
+    """Return the shop's connected communities, oldest first."""
+    member.require(Permission.SETTINGS)
     return [
-        Kept(line.community, line.connection)
-        for line in await community_client.lines_of(ctx, member)
+        CommunityWithConnection(client.community, client.connection)
+        for client in await community_client.list_clients(ctx, member)
     ]
 
 
-async def get(ctx: Context, member: Member, community_id: str) -> Kept:
-    """One community, connected now or once. Raises Refused("not_found")."""
-    member.must(Permission.SETTINGS)
+async def get(ctx: Context, member: Member, community_id: str) -> CommunityWithConnection:
+    """Return a community, connected or disconnected. Raises RefusedError("not_found")."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
         community = await communities.get(tx, community_id)
         connection = await connections.get(tx, community_id)
     if community is None or connection is None or community.shop_id != member.shop_id:
-        raise Refused("not_found", what="community")
-    return Kept(community, connection)
+        raise RefusedError("not_found", what="community")
+    return CommunityWithConnection(community, connection)
 
 
-async def troubles(ctx: Context, member: Member) -> list[Community]:
-    """The shop's communities that a person must mend."""
+async def list_with_problem(ctx: Context, member: Member) -> list[Community]:
+    """Return the shop's communities with a problem that a member must fix."""
     async with ctx.db.read() as tx:
-        return [c for c in await communities.of_shop(tx, member.shop_id) if c.trouble]
+        return [c for c in await communities.list_for_shop(tx, member.shop_id) if c.error_code]
 
 
-async def connect(ctx: Context, member: Member, key: str, *, wanted: str = "auto") -> Community:
-    """Connects the community of a key; one that was connected before keeps all it had.
+async def connect(
+    ctx: Context, member: Member, key: str, *, delivery_choice: str = AUTO_DELIVERY
+) -> Community:
+    """Connect the community of a key; a community that was connected before keeps its data.
 
-    `wanted`: auto, callback, longpoll. Raises Refused as `look`, and "validation" when it is
-    connected already or the key may too little.
+    `delivery_choice`: "auto", "callback" or "long_poll". Raises RefusedError like `inspect`, and
+    "validation" when the community is connected already or the key lacks a right.
     """
-    found = await look(ctx, member, key)
-    must_fit(found)
-    already = invalid(Problem("key", "vk_already", {"name": found.group.name}))
-    if found.connected:
-        raise already
-    connection, community = await _rows(ctx, member, found, read_key(key))
-    community = replace(
-        community,
-        wanted=wanted if wanted in event_subscription.WANTED else "auto",
-        facts=community.facts | {event_subscription.RESUME: ctx.now()},
+    inspected = await inspect(ctx, member, key)
+    require_usable(inspected)
+    already_connected = validation_error(
+        Problem("key", "vk_already", {"name": inspected.group.name})
     )
-    told = _happened(ctx, community, "community.connected", member.actor)
-    change = Change((connection, community, told), jobs=_work(community))
+    if inspected.is_connected:
+        raise already_connected
+    connection, community = await _build_rows(ctx, member, inspected, clean_key(key))
+    community = with_preferred_delivery(community, delivery_choice)
+    event = _timeline_event(ctx, community, "community.connected", member.actor)
+    change = Change((connection, community, event), jobs=_start_jobs(community))
     try:
         async with ctx.db.write() as tx:
-            await jobs.revive(tx, member.shop_id, "refused: no_community", ctx.now())
-            await changes.write(tx, change, ctx.now())
-    except (Conflict, Stale):
-        raise already from None  # somebody did it at the same moment
-    await _begin(ctx, community.id)
+            await jobs.requeue_dead(tx, member.shop_id, "refused: no_community", ctx.now_us())
+            await changes.write(tx, change, ctx.now_us())
+    except (ConflictError, StaleError):
+        raise already_connected from None  # connected by a concurrent request
+    await _set_up_now(ctx, community.id)
     return (await get(ctx, member, community.id)).community
 
 
-async def _rows(
-    ctx: Context, member: Member, found: Found, key: str
+async def _build_rows(
+    ctx: Context, member: Member, inspected: InspectedKey, key: str
 ) -> tuple[Connection, Community]:
-    now, group = ctx.now(), found.group
-    connection_id = found.known.id if found.known else ctx.new_id("con", member.shop_id)
-    async with ctx.db.read() as tx:
-        before = await connections.get(tx, connection_id)
-    fresh = connection_of(ctx, member, connection_id, str(group.id))
-    connection = replace(
-        before or fresh,
-        title=group.name,
-        secret_sealed=ctx.sealer.seal(key),
-        settings=(before.settings if before else {}) | fresh.settings,
-        status=Status.ACTIVE,
-        checked_at=now,
-        check_ok=True,
+    now_us, group = ctx.now_us(), inspected.group
+    connection_id = (
+        inspected.existing.id if inspected.existing else ctx.new_id("con", member.shop_id)
     )
-    community = found.known or Community(
+    async with ctx.db.read() as tx:
+        stored = await connections.get(tx, connection_id)
+    new = new_connection(ctx, member, connection_id, str(group.id))
+    connection = replace(
+        stored or new,
+        title=group.name,
+        secret_encrypted=ctx.cipher.encrypt(key),
+        settings=(stored.settings if stored else {}) | new.settings,
+        status=Status.ACTIVE,
+        checked_at_us=now_us,
+        has_passed_check=True,
+    )
+    community = inspected.existing or Community(
         id=connection_id,
         shop_id=member.shop_id,
         group_id=group.id,
         name=group.name,
         screen_name=group.screen_name,
-        photo_url=group.photo,
-        created_at=now,
+        photo_url=group.photo_url,
+        created_at_us=now_us,
     )
-    return connection, _with(community, found, now)
+    return connection, with_new_key(community, group.profile, inspected.rights, now_us)
 
 
-def _with(community: Community, found: Found, now: int) -> Community:
-    """The community after a good key was pasted."""
-    kept = {k: v for k, v in community.facts.items() if not k.startswith("no_")}
-    check = {"code": "", "at": now}
-    return replace(
-        community,
-        rights=found.rights,
-        poll_ts="",
-        trouble="",
-        trouble_at=0,
-        checked_at=now,
-        facts=kept | checklist.facts_of(found.group) | {"check": check, "list_at": now},
-        **checklist.seen_fields(found.group),
-    )
-
-
-def _work(community: Community) -> tuple[Job, ...]:
-    """What was missed is read, and the delivery and the orders are looked after from now on."""
+def _start_jobs(community: Community) -> tuple[Job, ...]:
+    """Jobs that read what was missed and start the periodic checks of delivery and orders."""
     return (
         Job("community.catch_up", community.id, community.shop_id),
-        Job("community.watch", community.id, community.shop_id),
-        Job("orders.read", community.id, community.shop_id),
+        Job("community.check_events", community.id, community.shop_id),
+        Job("vk_orders.fetch", community.id, community.shop_id),
     )
 
 
-def _happened(ctx: Context, community: Community, kind: str, actor: str) -> Happening:
+def _timeline_event(ctx: Context, community: Community, kind: str, actor: str) -> TimelineEvent:
     shop_id = community.shop_id
-    return Happening(ctx.new_id("evt", shop_id), shop_id, community.id, kind, ctx.now(), actor)
+    return TimelineEvent(
+        ctx.new_id("evt", shop_id), shop_id, community.id, kind, ctx.now_us(), actor
+    )
 
 
-async def _begin(ctx: Context, community_id: str) -> None:
-    """What would be good to have at once; the job does it later when VK is silent now."""
+async def _set_up_now(ctx: Context, community_id: str) -> None:
+    """Set up event delivery at once. If VK does not respond, the job does it later."""
     try:
         await event_subscription.set_up(ctx, community_id)
-        await _probe(ctx, community_id)
-    except Later:
+        await _probe_market(ctx, community_id)
+    except RetryLaterError:
         return
 
 
-async def _probe(ctx: Context, community_id: str) -> None:
-    """Remembers whether VK shows goods to this key. Raises Later."""
-    line = await community_client.line(ctx, community_id)
+async def _probe_market(ctx: Context, community_id: str) -> None:
+    """Store whether VK gives this key access to market items. Raises RetryLaterError."""
+    client = await community_client.open_client(ctx, community_id)
     try:
-        said = await market.probe(line.vk, line.community.group_id)
-    except NeedsPerson:
-        return  # whoever needs the key for more than a look says it
-    async with ctx.db.write() as tx:
-        await event_subscription.note(tx, ctx, community_id, market=said)
+        market_state = await market.probe_access(client.api, client.community.group_id)
+    except NeedsOwnerError:
+        return  # this call is optional; the next required call records the broken key
+    await update_community(
+        ctx, community_id, lambda stored: with_market_access(stored, market_state)
+    )
 
 
-async def mend(ctx: Context, member: Member, community_id: str, key: str) -> Community:
-    """Takes another key of the same community; all that waited goes on, what was missed is read.
+async def replace_key(ctx: Context, member: Member, community_id: str, key: str) -> Community:
+    """Replace the key of a connected community, resume waiting work and read what was missed.
 
-    Raises Refused as `connect`, "no_community".
+    Raises RefusedError like `connect`, and "no_community".
     """
-    kept = await get(ctx, member, community_id)
-    if not kept.connected:
-        raise Refused("no_community")
-    found = await look(ctx, member, key)
-    if found.group.id != kept.community.group_id:
-        names = {"name": kept.community.name, "other": found.group.name}
-        raise invalid(Problem("key", "vk_key_other", names))
-    must_fit(found)
-    now = ctx.now()
+    current = await get(ctx, member, community_id)
+    if not current.is_connected:
+        raise RefusedError("no_community")
+    inspected = await inspect(ctx, member, key)
+    if inspected.group.id != current.community.group_id:
+        names = {"name": current.community.name, "other": inspected.group.name}
+        raise validation_error(Problem("key", "vk_key_other", names))
+    require_usable(inspected)
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         connection = await communities.lock_connection(tx, community_id)
         community = await communities.lock(tx, community_id)
-        fresh = connection_of(ctx, member, community_id, connection.account)
+        new = new_connection(ctx, member, community_id, connection.account)
         connection = replace(
             connection,
-            secret_sealed=ctx.sealer.seal(read_key(key)),
-            settings=connection.settings | fresh.settings,
+            secret_encrypted=ctx.cipher.encrypt(clean_key(key)),
+            settings=connection.settings | new.settings,
         )
-        await _on(tx, ctx, _with(community, found, now), member.actor, community, connection)
-    await event_subscription.resume(ctx, community_id)
-    await _begin(ctx, community_id)
+        await _write_recovered(
+            tx,
+            ctx,
+            with_new_key(community, inspected.group.profile, inspected.rights, now_us),
+            member.actor,
+            community,
+            connection,
+        )
+    await event_subscription.resume_waiting_work(ctx, community_id)
+    await _set_up_now(ctx, community_id)
     return (await get(ctx, member, community_id)).community
 
 
-async def _on(
+async def _write_recovered(
     tx: Tx, ctx: Context, after: Community, actor: str, before: Community, *more: Connection
 ) -> None:
-    """Writes that a trouble is over; work that died of it is tried again."""
-    if before.trouble:
-        error = f"refused: vk {before.trouble}"
-        await jobs.revive(tx, before.shop_id, error, ctx.now())
-    told = _happened(ctx, after, "community.mended", actor)
-    after = replace(after, facts=after.facts | {event_subscription.RESUME: ctx.now()})
-    await changes.write(tx, Change((*more, after, told), jobs=_work(after)), ctx.now())
+    """Write that the problem is solved, and requeue the jobs that died because of it."""
+    if before.error_code:
+        error = f"refused: vk {before.error_code}"
+        await jobs.requeue_dead(tx, before.shop_id, error, ctx.now_us())
+    event = _timeline_event(ctx, after, "community.recovered", actor)
+    after = with_waiting_work(after, ctx.now_us())
+    await changes.write(tx, Change((*more, after, event), jobs=_start_jobs(after)), ctx.now_us())
 
 
-async def check(ctx: Context, member: Member, community_id: str) -> Community:
-    """Really asks VK: who, which rights, does it tell us everything. Remembers what it said.
+async def verify(ctx: Context, member: Member, community_id: str) -> Community:
+    """Query VK for the community, the key's rights and the event delivery; store the result.
 
-    A key that works again ends its trouble. Raises Refused: no_community, not_found.
+    A key that works again clears the problem. Raises RefusedError: no_community, not_found.
     """
-    kept = await get(ctx, member, community_id)
-    line = await community_client.line(ctx, kept.community.id)
-    code, group, rights, state = "", None, line.community.rights, ""
+    current = await get(ctx, member, community_id)
+    client = await community_client.open_client(ctx, current.community.id)
+    code, group, rights, state = "", None, client.community.key_scopes, ""
     try:
-        group = await groups.who(line.vk)
-        rights = tuple(sorted(await groups.permissions(line.vk)))
-        state = await event_subscription.state(ctx, line)
-        await _probe(ctx, community_id)
-    except NeedsPerson as no:
-        code = str(no.code)
-        await community_client.broken(ctx, community_id, no)
-    except Later:
-        code = SILENT
-    except Final as no:
-        code = str(no.code)
-    await _checked(ctx, community_id, code, group, rights, state, member.actor)
-    await event_subscription.resume(ctx, community_id)
+        group = await groups.fetch_group(client.api)
+        rights = tuple(sorted(await groups.fetch_permissions(client.api)))
+        state = await event_subscription.fetch_state(ctx, client)
+        await _probe_market(ctx, community_id)
+    except NeedsOwnerError as error:
+        code = str(error.code)
+        await community_client.mark_key_broken(ctx, community_id, error)
+    except RetryLaterError:
+        code = VK_SILENT
+    except PermanentError as error:
+        code = str(error.code)
+    profile = group.profile if group else None
+    check = CommunityCheck(code, state, profile, rights)
+    await _record_check(ctx, community_id, check, member.actor)
+    await event_subscription.resume_waiting_work(ctx, community_id)
     return (await get(ctx, member, community_id)).community
 
 
-async def _checked(
-    ctx: Context,
-    community_id: str,
-    code: str,
-    group: Group | None,
-    rights: tuple[str, ...],
-    state: str,
-    actor: str,
-) -> None:
-    now = ctx.now()
+async def _record_check(ctx: Context, community_id: str, check: CommunityCheck, actor: str) -> None:
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         before = await communities.lock(tx, community_id)
-        facts: dict[str, Any] = {"check": {"code": code, "at": now}}
-        fields: dict[str, Any] = {"checked_at": now}
-        if state:
-            facts["delivery"] = event_subscription.told(before) | {"state": state}
-        if group is not None:
-            facts |= checklist.facts_of(group) | {"list_at": now}
-            fields |= checklist.seen_fields(group) | {"rights": rights}
-        after = replace(before, facts=before.facts | facts, **fields)
-        if group is not None and not code:
-            after = troubled(after, group.deactivated, now)
-        if before.trouble and not after.trouble:
-            await _on(tx, ctx, after, actor, before)
+        after = with_check(before, check, now_us)
+        if before.error_code and not after.error_code:
+            await _write_recovered(tx, ctx, after, actor, before)
         else:
-            await changes.write(tx, Change((after,)), now)
+            await changes.write(tx, Change((after,)), now_us)
 
 
-async def choose_delivery(ctx: Context, member: Member, community_id: str, wanted: str) -> None:
-    """How events shall come: auto, callback or longpoll; set up at once.
+async def choose_delivery(
+    ctx: Context, member: Member, community_id: str, delivery_choice: str
+) -> None:
+    """Choose how events arrive ("auto", "callback" or "long_poll") and set it up at once.
 
-    Raises Refused: validation, no_community, vk_silent.
+    Raises RefusedError: validation, not_found, no_community, vk_silent.
     """
-    if wanted not in event_subscription.WANTED:
-        raise invalid(Problem("wanted", "choose"))
-    kept = await get(ctx, member, community_id)
-    if not kept.connected:
-        raise Refused("no_community")
-    async with ctx.db.write() as tx:
-        await event_subscription.note(tx, ctx, community_id, wanted=wanted)
-    await renew(ctx, member, community_id)
+    if delivery_choice not in DELIVERY_CHOICES:
+        raise validation_error(Problem("delivery", "choose"))
+    current = await get(ctx, member, community_id)
+    if not current.is_connected:
+        raise RefusedError("no_community")
+    await update_community(
+        ctx, community_id, lambda stored: with_preferred_delivery(stored, delivery_choice)
+    )
+    await set_up_delivery(ctx, member, community_id)
 
 
-async def renew(ctx: Context, member: Member, community_id: str) -> None:
-    """Sets the delivery up again. Raises Refused: no_community, vk_silent."""
+async def set_up_delivery(ctx: Context, member: Member, community_id: str) -> None:
+    """Set up event delivery again. Raises RefusedError: not_found, no_community, vk_silent."""
     await get(ctx, member, community_id)
     try:
         await event_subscription.set_up(ctx, community_id)
-    except Later:
-        raise Refused("vk_silent") from None
+    except RetryLaterError:
+        raise RefusedError("vk_silent") from None
 
 
 async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
-    """Ends the work with a community and forgets its key; dialogs stay. Raises Refused.
+    """Disconnect a community and delete its key; conversations stay.
 
-    VK is asked not to call us any more, as far as it lets us.
+    Our callback server is removed from VK if VK allows it. Raises RefusedError("not_found").
     """
-    kept = await get(ctx, member, community_id)
-    if not kept.connected:
+    current = await get(ctx, member, community_id)
+    if not current.is_connected:
         return
-    line = await community_client.line(ctx, community_id)
+    client = await community_client.open_client(ctx, community_id)
     async with ctx.db.write() as tx:
         connection = await communities.lock_connection(tx, community_id)
         community = await communities.lock(tx, community_id)
-        off = replace(connection, status=Status.OFF, secret_sealed="")
-        after = replace(
-            community, server_id=None, trouble="", trouble_at=0, delivery=Delivery.LONGPOLL
-        )
-        told = _happened(ctx, community, "community.disconnected", member.actor)
-        await changes.write(tx, Change((off, after, told)), ctx.now())
-    await event_subscription.forget_address(ctx, line)
+        off = replace(connection, status=Status.OFF, secret_encrypted="")
+        event = _timeline_event(ctx, community, "community.disconnected", member.actor)
+        await changes.write(tx, Change((off, mark_disconnected(community), event)), ctx.now_us())
+    await event_subscription.remove_callback_server(ctx, client)

@@ -1,4 +1,4 @@
-"""What VK tells us: kept before it is answered, then acted upon dialog by dialog, in order."""
+"""VK events: stored before VK gets its reply, then processed per conversation, in order."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,339 +10,367 @@ import structlog
 
 from sigma.channels.vk import events, groups, market
 from sigma.channels.vk import messages as vk_messages
-from sigma.channels.vk.errors import Final, NeedsPerson, VkError
-from sigma.channels.vk.events import Event, Pressed
-from sigma.channels.vk.fields import inner, number
-from sigma.domain.billing.connection import Notice, Status
-from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.community import Community
-from sigma.services.communities import checklist
-from sigma.services.context import MINUTE, SECOND, Context
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, VkError
+from sigma.channels.vk.events import ButtonPress, MessagePermission, ParsedEvent, VkMessage
+from sigma.channels.vk.fields import read_int, read_object
+from sigma.domain.billing.connection import Status
+from sigma.domain.change import Job
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.checklist import with_changed_settings
+from sigma.domain.messaging.community import Community, with_profile
+from sigma.domain.messaging.conversation_changes import block, unblock
+from sigma.domain.messaging.vk_event import VkEvent
+from sigma.services.communities.community_updates import update_community
+from sigma.services.context import Context
 from sigma.services.conversations import message_sync
+from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import vk_orders
+from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections
-from sigma.store.encryption import Unsealable
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Op, StoreError
-from sigma.store.messaging import cards, communities, conversations
-from sigma.texts import Words
+from sigma.store.messaging import cards, communities, conversations, vk_events
+from sigma.texts import Translator
 
 log = structlog.get_logger()
 
-OK = "ok"
-MAX_BODY = events.MAX_BODY_BYTES
-QUIET = 30 * MINUTE  # after such a silence something may have been missed: VK repeats for a while
-NOTED = 30 * SECOND  # how exactly it is remembered when VK was last heard
-AT_ONCE = 500
+OK_REPLY = "ok"
+MAX_BODY_BYTES = events.MAX_BODY_BYTES
+# After such a silence read the history: VK repeats events only for a while.
+CATCH_UP_SILENCE_US = 30 * MINUTE_US
+LAST_CONTACT_PRECISION_US = 30 * SECOND_US  # precision of `last_contact_at_us`: fewer writes
 NO_PERMISSION, BLOCKED = "901", "900"
-MESSAGES = ("message_new", "message_reply", "message_edit")
-GROUP, UNREADABLE = "group", ""
+MESSAGE_EVENTS = ("message_new", "message_reply", "message_edit")
+GROUP_KEY, UNREADABLE_TYPE = "group", ""
 
 
-class NotKept(Exception):  # noqa: N818 - a word of ours
-    """The database did not keep an event: VK shall bring it again."""
+class EventNotStoredError(Exception):
+    """The database did not store an event. VK must deliver it again."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """An event that was kept, opened again; `said` is what its kind reads from it."""
+class _DecryptedEvent:
+    """A stored event, decrypted. `payload` is what `_EventType.parse` returned."""
 
-    notice: Notice
+    stored: VkEvent
     type: str
-    said: Any = None
+    payload: Any = None
 
 
-async def take(ctx: Context, connection_id: str, body: bytes, retry: int) -> str:
-    """Keeps an event that VK brings to our address, and says what to answer: "ok", or the code by
-    which VK makes sure of the address. `retry`: how often VK has brought it before.
+async def accept_callback(ctx: Context, connection_id: str, body: bytes, retry_count: int) -> str:
+    """Store an event of the Callback API and return the reply: "ok", or the confirmation code.
 
-    Raises NotKept, and Refused: not_found, bad_request, forbidden for what does not come from VK.
+    `retry_count`: VK's retry counter. Raises EventNotStoredError, and RefusedError: not_found,
+    bad_request, forbidden (wrong secret or community).
+    Source: https://dev.vk.com/ru/api/callback/getting-started
     """
     try:
-        return await _taken(ctx, connection_id, body, retry)
+        return await _accept(ctx, connection_id, body, retry_count)
     except StoreError as error:
-        log.warning("vk.not_kept", connection=connection_id, error=type(error).__name__)
-        raise NotKept from error
+        log.warning("vk_event.not_stored", connection=connection_id, error=type(error).__name__)
+        raise EventNotStoredError from error
 
 
-async def _taken(ctx: Context, connection_id: str, body: bytes, retry: int) -> str:
+async def _accept(ctx: Context, connection_id: str, body: bytes, retry_count: int) -> str:
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
         community = await communities.get(tx, connection_id)
     if community is None or connection is None or connection.status is not Status.ACTIVE:
-        raise Refused("not_found", what="connection")
+        raise RefusedError("not_found", what="connection")
     try:
-        event = events.read(body)
+        event = events.parse_body(body)
     except ValueError as error:
-        raise Refused("bad_request") from error
+        raise RefusedError("bad_request") from error
     _check_sender(ctx, community, event)
     if event.type == "confirmation":
-        if not community.confirmation:
-            raise Refused("not_found", what="confirmation")
-        return community.confirmation
-    if retry:
-        log.info("vk.repeated", connection=connection.id, type=event.type, retry=retry)
-    now = ctx.now()
-    ops = _kept(ctx, community, [event], now)
+        if not community.confirmation_code:
+            raise RefusedError("not_found", what="confirmation")
+        return community.confirmation_code
+    if retry_count:
+        log.info("vk_event.retried", connection=connection.id, type=event.type, retry=retry_count)
+    now_us = ctx.now_us()
+    ops = _store_ops(ctx, community, [event], now_us)
     async with ctx.db.write() as tx:
         await tx.write_all(ops, jobs.CHANNEL)
-        if now - community.heard_at > NOTED:
-            await communities.heard(tx, community.id, now)
-    return OK
+        if now_us - community.last_contact_at_us > LAST_CONTACT_PRECISION_US:
+            await communities.record_contact(tx, community.id, now_us)
+    return OK_REPLY
 
 
-def _check_sender(ctx: Context, community: Community, event: Event) -> None:
-    """VK signs nothing: it knows our secret, and names the community. Raises Refused."""
-    sealed = community.hook_secret_sealed
-    secret = str(ctx.sealer.open(sealed)) if sealed else ""
-    same = hmac.compare_digest(event.secret.encode(), secret.encode())
-    # VK asks for the code also without the secret; it is of no use to anybody else.
-    known = same or (event.type == "confirmation" and not event.secret)
-    if not known or not secret or event.group_id != community.group_id:
-        log.warning("vk.forged", connection=community.id)
-        raise Refused("forbidden")
+def _check_sender(ctx: Context, community: Community, event: ParsedEvent) -> None:
+    """Check the secret and the community id; VK does not sign events. Raises RefusedError."""
+    secret_encrypted = community.callback_secret_encrypted
+    secret = str(ctx.cipher.decrypt(secret_encrypted)) if secret_encrypted else ""
+    same_secret = hmac.compare_digest(event.secret.encode(), secret.encode())
+    # A confirmation request may come without the secret; the code is useless to others.
+    is_trusted = same_secret or (event.type == "confirmation" and not event.secret)
+    if not is_trusted or not secret or event.group_id != community.group_id:
+        log.warning("vk_event.forged", connection=community.id)
+        raise RefusedError("forbidden")
 
 
-async def take_updates(
+async def accept_long_poll(
     ctx: Context,
     community_id: str,
     updates: Iterable[dict[str, Any]],
     ts: str,
     *,
-    missed: bool = False,
+    has_gap: bool = False,
 ) -> None:
-    """Keeps a batch of the long poll together with the moment it ends at: both, or neither.
+    """Store a batch of the long poll together with its new `ts`, in one transaction.
 
-    `missed`: something may lie before it, which the history tells.
+    `has_gap`: events before this batch may be lost, so also enqueue a catch-up.
     """
     async with ctx.db.read() as tx:
         community = await communities.get(tx, community_id)
-    assert community is not None, "a community that is listened to is connected"
-    found = []
-    for one in updates:
+    assert community is not None, "a polled community exists"
+    parsed = []
+    for update in updates:
         try:
-            event = events.envelope(one)
+            event = events.parse_event(update)
         except ValueError:
-            log.warning("vk.unreadable", connection=community_id)
+            log.warning("vk_event.unreadable", connection=community_id)
             continue
         if event.group_id == community.group_id:
-            found.append(event)
-    now = ctx.now()
-    ops = _kept(ctx, community, found, now, missed=missed)
+            parsed.append(event)
+    now_us = ctx.now_us()
+    ops = _store_ops(ctx, community, parsed, now_us, has_gap=has_gap)
     async with ctx.db.write() as tx:
-        await communities.polled(tx, community_id, ts, now)
+        await communities.record_poll(tx, community_id, ts, now_us)
         if ops:
             await tx.write_all(ops, jobs.CHANNEL)
 
 
-def _kept(
-    ctx: Context, community: Community, told: list[Event], now: int, *, missed: bool = False
+def _store_ops(
+    ctx: Context,
+    community: Community,
+    batch: list[ParsedEvent],
+    now_us: int,
+    *,
+    has_gap: bool = False,
 ) -> list[Op]:
-    """The writes that keep events and promise to act upon them; what nobody needs is left out.
+    """Return the writes that store the events and enqueue their jobs; unknown types are skipped.
 
-    `missed`: the history shall be read too, as after a long silence.
+    `has_gap`: also enqueue a catch-up, as after a long silence.
     """
-    ops, subjects = [], set()
-    for event in told:
-        subject = _subject(event)
-        if not subject:
+    ops, conversation_keys = [], set()
+    for event in batch:
+        conversation_key = _conversation_key(event)
+        if not conversation_key:
             continue
-        notice = Notice(
-            id=ctx.new_id("ntc", community.shop_id),
+        stored = VkEvent(
+            id=ctx.new_id("vke", community.shop_id),
             shop_id=community.shop_id,
             connection_id=community.id,
-            event=event.type,
-            object_id=subject,
-            our_id="",
-            digest=f"vk:{event.event_id}",
-            body_sealed=ctx.sealer.seal(replace(event, secret="")),
-            received_at=now,
+            conversation_key=conversation_key,
+            type=event.type,
+            digest=event.event_id,
+            body_encrypted=ctx.cipher.encrypt(replace(event, secret="")),
+            received_at_us=now_us,
         )
-        ops.append(communities.told(notice))
-        subjects.add(subject)
-    promised = [Job("dialog.take", f"{community.id}:{one}", community.shop_id) for one in subjects]
-    if missed or now - community.heard_at > QUIET:
-        promised.append(Job("community.catch_up", community.id, community.shop_id))
-    return ops + [jobs.promise(job, now) for job in promised]
+        ops.append(vk_events.store_event(stored))
+        conversation_keys.add(conversation_key)
+    new_jobs = [
+        Job("vk_event.process", f"{community.id}:{key}", community.shop_id)
+        for key in conversation_keys
+    ]
+    if has_gap or now_us - community.last_contact_at_us > CATCH_UP_SILENCE_US:
+        new_jobs.append(Job("community.catch_up", community.id, community.shop_id))
+    return ops + [jobs.enqueue(job, now_us) for job in new_jobs]
 
 
-def _subject(event: Event) -> str:
-    """Whose dialog an event belongs to, "group" for the community's own, "" for nobody's."""
-    if event.type not in _KINDS:
+def _conversation_key(event: ParsedEvent) -> str:
+    """Return "peer:<id>" for a conversation, "group" for the community, "" to skip the event."""
+    if event.type not in _EVENT_TYPES:
         return ""
     if event.type in ("group_change_settings", "group_change_photo"):
-        return GROUP
-    said = inner(event.object, "message") or event.object
-    peer_id = number(said, "peer_id") or number(said, "user_id")
-    return f"peer:{peer_id}" if peer_id and peer_id < vk_messages.FIRST_CHAT else ""
+        return GROUP_KEY
+    fields = read_object(event.object, "message") or event.object
+    peer_id = read_int(fields, "peer_id") or read_int(fields, "user_id")
+    return f"peer:{peer_id}" if peer_id and peer_id < vk_messages.FIRST_CHAT_PEER_ID else ""
 
 
-async def handle(ctx: Context, subject: str) -> int | None:
-    """Job: acts upon all that VK told of one dialog, each event in a transaction of its own.
+async def process_conversation(ctx: Context, subject: str) -> int | None:
+    """Job vk_event.process: process all stored events of a conversation, each in a transaction.
 
-    An event that we trip over holds up none after it, and is tried again with the job.
+    An event that fails does not stop the following ones; the job then fails and is repeated.
+    Returns the current time when more events are waiting.
     """
-    connection_id, _, object_id = subject.partition(":")
+    connection_id, _, conversation_key = subject.partition(":")
     async with ctx.db.read() as tx:
-        kept = await communities.unhandled(tx, connection_id, object_id)
+        stored_events = await vk_events.list_unprocessed(tx, connection_id, conversation_key)
         community = await communities.get(tx, connection_id)
     if community is None:
         return None
-    tripped: Exception | None = None
-    for heard in _in_order([_opened(ctx, notice) for notice in kept]):
+    failure: Exception | None = None
+    for event in _sort_events([_decrypt(ctx, stored) for stored in stored_events]):
         try:
-            await _KINDS[heard.type].act(ctx, community, heard)
+            await _EVENT_TYPES[event.type].process(ctx, community, event)
         except (StoreError, VkError):
-            raise  # the next ones would fare no better
-        except Exception as error:  # noqa: BLE001 - one strange event must not end a dialog
-            log.error("vk.event_error", notice=heard.notice.id, error=type(error).__name__)
-            tripped = error
-    if tripped is not None:
-        raise tripped
-    return ctx.now() if len(kept) == AT_ONCE else None
+            raise  # the following events would fail in the same way
+        except Exception as error:  # noqa: BLE001 - one bad event must not stop a conversation
+            log.error("vk_event.failed", vk_event=event.stored.id, error=type(error).__name__)
+            failure = error
+    if failure is not None:
+        raise failure
+    return ctx.now_us() if len(stored_events) == vk_events.BATCH_SIZE else None
 
 
-def _opened(ctx: Context, notice: Notice) -> _Heard:
-    """An event as it was kept. What cannot be read is of a kind that does nothing."""
+def _decrypt(ctx: Context, stored: VkEvent) -> _DecryptedEvent:
+    """Decrypt and parse a stored event. An unreadable one gets a type that only logs it."""
     try:
-        event = msgspec.convert(ctx.sealer.open(notice.body_sealed), Event)
-        return _Heard(notice, event.type, _KINDS[event.type].read(event.object))
-    except (Unsealable, ValueError):
-        return _Heard(notice, UNREADABLE)
+        event = msgspec.convert(ctx.cipher.decrypt(stored.body_encrypted), ParsedEvent)
+        return _DecryptedEvent(stored, event.type, _EVENT_TYPES[event.type].parse(event.object))
+    except (DecryptionError, ValueError):
+        return _DecryptedEvent(stored, UNREADABLE_TYPE)
 
 
-def _in_order(heard: list[_Heard]) -> list[_Heard]:
-    """Messages by their number in the dialog, an edit after what it edits, on the places that
-    messages have among the other events.
+def _sort_events(decrypted_events: list[_DecryptedEvent]) -> list[_DecryptedEvent]:
+    """Sort messages by their number in the conversation, an edit after its message.
+
+    Other events keep their positions.
     """
 
-    def order(one: _Heard) -> tuple[int, bool, int]:
-        return one.said.cmid, one.type == "message_edit", one.said.edited_us
+    def order(event: _DecryptedEvent) -> tuple[int, bool, int]:
+        message: VkMessage = event.payload
+        return message.cmid, event.type == "message_edit", message.edited_at_us
 
-    sorted_ones = iter(sorted((one for one in heard if one.type in MESSAGES), key=order))
-    return [next(sorted_ones) if one.type in MESSAGES else one for one in heard]
+    messages = iter(
+        sorted((event for event in decrypted_events if event.type in MESSAGE_EVENTS), key=order)
+    )
+    return [next(messages) if event.type in MESSAGE_EVENTS else event for event in decrypted_events]
 
 
-async def _done(ctx: Context, heard: _Heard) -> None:
+async def _mark_processed(ctx: Context, event: _DecryptedEvent) -> None:
     async with ctx.db.write() as tx:
-        await connections.mark_handled(tx, heard.notice.id, ctx.now())
+        await vk_events.mark_processed(tx, event.stored.id, ctx.now_us())
 
 
-async def _message(ctx: Context, community: Community, heard: _Heard) -> None:
-    await message_sync.hear(ctx, community, heard.said, notice_id=heard.notice.id)
+async def _on_message(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    await message_sync.record(ctx, community, event.payload, event_id=event.stored.id)
 
 
-async def _allowed(ctx: Context, community: Community, heard: _Heard) -> None:
-    """A person lets us write, perhaps before the first word."""
-    await message_sync.opened(ctx, community, heard.said.user_id)
-    await _close(ctx, community, heard, heard.said.user_id, "")
+async def _on_allow(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    """The client allows messages, possibly before the first message."""
+    permission: MessagePermission = event.payload
+    await message_sync.get_or_create_conversation(ctx, community, permission.user_id)
+    await _set_blocked_reason(ctx, community, event, permission.user_id, "")
 
 
-async def _denied(ctx: Context, community: Community, heard: _Heard) -> None:
-    await _close(ctx, community, heard, heard.said.user_id, NO_PERMISSION)
+async def _on_deny(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    permission: MessagePermission = event.payload
+    await _set_blocked_reason(ctx, community, event, permission.user_id, NO_PERMISSION)
 
 
-async def _blocked(ctx: Context, community: Community, heard: _Heard) -> None:
-    await _close(ctx, community, heard, heard.said, BLOCKED)
+async def _on_block(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    await _set_blocked_reason(ctx, community, event, event.payload, BLOCKED)
 
 
-async def _unblocked(ctx: Context, community: Community, heard: _Heard) -> None:
-    await _close(ctx, community, heard, heard.said, "", BLOCKED)
+async def _on_unblock(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    await _set_blocked_reason(ctx, community, event, event.payload, "", BLOCKED)
 
 
-async def _close(
-    ctx: Context, community: Community, heard: _Heard, peer_id: int, closed: str, only: str = ""
+async def _set_blocked_reason(
+    ctx: Context,
+    community: Community,
+    event: _DecryptedEvent,
+    peer_id: int,
+    reason: str,
+    only_from: str = "",
 ) -> None:
-    """Remembers why nothing can be written to a person; `only` if that was the reason."""
+    """Set the reason why messages are blocked. `only_from`: unblock only from this reason."""
     async with ctx.db.write() as tx:
-        known = await conversations.by_peer(tx, community.id, peer_id)
-        if known is not None:
-            locked = await conversations.lock(tx, known.id)
-            if locked.closed != closed and only in ("", locked.closed):
-                now = ctx.now()
-                after = replace(locked, closed=closed, changed_at=now)
-                again = () if closed else await cards.anew(tx, locked.id)
-                await changes.write(tx, Change((after,), jobs=again), now)
-        await connections.mark_handled(tx, heard.notice.id, ctx.now())
-    await ctx.db.notify("inbox")
+        conversation = await conversations.find_by_peer(tx, community.id, peer_id)
+        if conversation is not None:
+            locked = await conversations.lock(tx, conversation.id)
+            now_us = ctx.now_us()
+            if reason:
+                change = block(locked, reason, now_us)
+            else:
+                conversation_cards = await cards.list_for_conversation(tx, locked.id)
+                change = unblock(locked, conversation_cards, now_us, only_from=only_from)
+            await changes.write(tx, change, now_us)
+        await vk_events.mark_processed(tx, event.stored.id, ctx.now_us())
+    await notify_changed(ctx)
 
 
-async def _pressed(ctx: Context, community: Community, heard: _Heard) -> None:
-    """A button was pressed: the client sees that we know. VK takes the answer for a minute only."""
-    pressed: Pressed = heard.said
-    if ctx.now() - heard.notice.received_at < MINUTE:
+async def _on_button(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    """Show the client a reply to a pressed button; VK accepts it for one minute."""
+    pressed: ButtonPress = event.payload
+    if ctx.now_us() - event.stored.received_at_us < MINUTE_US:
         async with ctx.db.read() as tx:
             shop = await shops.get(tx, community.shop_id)
-        assert shop is not None, "a community has its shop"
-        seen = vk_messages.snackbar(Words(shop.locale).t("dialogs.pressed"))
-        whose = (pressed.user_id, pressed.peer_id)
+        assert shop is not None, "a community has a shop"
+        snackbar = vk_messages.snackbar(Translator(shop.locale).t("conversations.button_pressed"))
+        recipient = (pressed.user_id, pressed.peer_id)
         try:
-            line = await community_client.line(ctx, community.id)
-            await vk_messages.answer_event(line.vk, pressed.event_id, *whose, seen)
-        except (VkError, Refused) as error:
-            log.info("vk.unanswered_press", notice=heard.notice.id, error=str(error))
-    await _done(ctx, heard)
+            client = await community_client.open_client(ctx, community.id)
+            await vk_messages.answer_button_press(
+                client.api, pressed.event_id, *recipient, snackbar
+            )
+        except (VkError, RefusedError) as error:
+            log.info("vk_event.button_reply_failed", vk_event=event.stored.id, error=str(error))
+    await _mark_processed(ctx, event)
 
 
-async def _renamed(ctx: Context, community: Community, heard: _Heard) -> None:
-    """The community has another name, picture or settings. Raises Later."""
+async def _on_group_change(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    """Fetch the changed name, photo or settings of the community. Raises RetryLaterError."""
     try:
-        line = await community_client.line(ctx, community.id)
-        group = await groups.who(line.vk, community.group_id)
-    except NeedsPerson as no:
-        await community_client.broken(ctx, community.id, no)
-    except (Refused, Final) as no:  # disconnected meanwhile, or VK tells this key nothing
-        log.info("vk.unread_settings", notice=heard.notice.id, error=str(no))
+        client = await community_client.open_client(ctx, community.id)
+        group = await groups.fetch_group(client.api, community.group_id)
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, community.id, error)
+    except (RefusedError, PermanentError) as error:  # disconnected meanwhile, or no access
+        log.info("vk_event.settings_not_fetched", vk_event=event.stored.id, error=str(error))
     else:
-        async with ctx.db.write() as tx:
-            locked = await communities.lock(tx, community.id)
-            facts = locked.facts | checklist.facts_of(group)
-            after = replace(locked, facts=facts, **checklist.seen_fields(group))
-            after = checklist.settings_changed(after, heard.said or {})
-            if after != locked:
-                await changes.write(tx, Change((after,)), ctx.now())
-    await _done(ctx, heard)
+        new_values = event.payload or {}
+        await update_community(
+            ctx,
+            community.id,
+            lambda stored: with_changed_settings(with_profile(stored, group.profile), new_values),
+        )
+    await _mark_processed(ctx, event)
 
 
-async def _ordered(ctx: Context, community: Community, heard: _Heard) -> None:
-    """An order of VK's own shop, new or changed."""
-    await vk_orders.take(ctx, community, heard.said, notice_id=heard.notice.id)
+async def _on_order(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
+    """Store a new or changed VK order."""
+    await vk_orders.record(ctx, community, event.payload, event_id=event.stored.id)
 
 
-async def _nothing(ctx: Context, _: Community, heard: _Heard) -> None:
-    log.warning("vk.unreadable", notice=heard.notice.id, type=heard.notice.event)
-    await _done(ctx, heard)
+async def _on_unreadable(ctx: Context, _: Community, event: _DecryptedEvent) -> None:
+    log.warning("vk_event.unreadable", vk_event=event.stored.id, type=event.stored.type)
+    await _mark_processed(ctx, event)
 
 
-def _user(said: dict[str, Any]) -> int:
-    return number(said, "user_id")
+def _parse_user_id(fields: dict[str, Any]) -> int:
+    return read_int(fields, "user_id")
 
 
-def _anything(_: dict[str, Any]) -> None:
+def _parse_nothing(_: dict[str, Any]) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """How a kind of event is read (ValueError for rubbish), and what it does."""
+class _EventType:
+    """How an event type is parsed (ValueError if malformed) and processed."""
 
-    read: Callable[[dict[str, Any]], Any]
-    act: Callable[[Context, Community, _Heard], Awaitable[None]]
+    parse: Callable[[dict[str, Any]], Any]
+    process: Callable[[Context, Community, _DecryptedEvent], Awaitable[None]]
 
 
-_KINDS = {
-    UNREADABLE: _Kind(_anything, _nothing),
-    **dict.fromkeys(MESSAGES, _Kind(events.message, _message)),
-    "message_allow": _Kind(events.consent, _allowed),
-    "message_deny": _Kind(events.consent, _denied),
-    "user_block": _Kind(_user, _blocked),
-    "user_unblock": _Kind(_user, _unblocked),
-    "message_event": _Kind(events.pressed, _pressed),
-    "group_change_settings": _Kind(events.changes, _renamed),
-    "group_change_photo": _Kind(_anything, _renamed),
-    "market_order_new": _Kind(market.read_order, _ordered),
-    "market_order_edit": _Kind(market.read_order, _ordered),
+_EVENT_TYPES = {
+    UNREADABLE_TYPE: _EventType(_parse_nothing, _on_unreadable),
+    **dict.fromkeys(MESSAGE_EVENTS, _EventType(events.parse_message, _on_message)),
+    "message_allow": _EventType(events.parse_message_permission, _on_allow),
+    "message_deny": _EventType(events.parse_message_permission, _on_deny),
+    "user_block": _EventType(_parse_user_id, _on_block),
+    "user_unblock": _EventType(_parse_user_id, _on_unblock),
+    "message_event": _EventType(events.parse_button_press, _on_button),
+    "group_change_settings": _EventType(events.changed_settings, _on_group_change),
+    "group_change_photo": _EventType(_parse_nothing, _on_group_change),
+    "market_order_new": _EventType(market.parse_order, _on_order),
+    "market_order_edit": _EventType(market.parse_order, _on_order),
 }

@@ -1,253 +1,226 @@
-"""How VK's events reach us: set up by Sigma itself, looked after for ever, changed by the owner.
+"""Delivery of VK events by callback or long poll: set up automatically and checked every hour.
 
-VK calls our address when it is public; otherwise we ask VK all the time, which works from
-anywhere. When VK does not accept our address, the asking goes on meanwhile: nothing is missed.
+Callback is used when our base URL is public, long poll otherwise, because it works from anywhere.
+While VK does not accept our callback URL, long poll is used, so that no event is missed.
 """
 
 import asyncio
 import contextlib
-from dataclasses import replace
-from typing import Any
 
 from sigma.channels.vk import fields as vk_fields
 from sigma.channels.vk import groups
-from sigma.channels.vk.client import Vk
-from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
+from sigma.channels.vk.client import VkClient
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
 from sigma.channels.vk.groups import CallbackServer
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.community import Community, Delivery
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.community import (
+    AUTO_DELIVERY,
+    DELIVERY_OK,
+    Community,
+    EventDelivery,
+    has_waiting_work,
+    with_callback,
+    with_callback_secret,
+    with_delivery_status,
+    with_long_poll,
+    without_waiting_work,
+)
 from sigma.services.billing import connections
-from sigma.services.context import HOUR, Context
+from sigma.services.communities.community_updates import update_community
+from sigma.services.context import Context
 from sigma.services.conversations import outbox
 from sigma.services.invoice_cards import cards
+from sigma.services.time_units import HOUR_US
 from sigma.services.vk import community_client
-from sigma.services.vk.community_client import Line
+from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
-from sigma.store.engine.interface import Tx
 from sigma.store.messaging import communities
 
-WANTED = ("auto", *Delivery)
-TITLE = "Sigma"  # how our address is called in the community's settings; 14 letters at most
-OK, GONE, OFF = "ok", "gone", "off"
-PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0)  # VK makes sure of an address while we wait
-EVENT_NEEDED = "message_new"
-RESUME = "resume"  # among the facts: what waited for a good key is still to be promised again
+SERVER_TITLE = "Sigma"  # name of our callback server in VK's settings; 14 characters at most
+STATE_GONE, STATE_OFF = "gone", "off"
+CONFIRMATION_PAUSES_S = (
+    0.1,
+    0.2,
+    0.4,
+    0.8,
+    1.5,
+    2.0,
+)  # waits while VK confirms a new callback server
+REQUIRED_EVENT = "message_new"
 
 
-def public(base_url: str) -> bool:
-    """Whether VK can call this address: https, and not of a private network."""
-    return vk_fields.public(base_url)
+def is_public_url(base_url: str) -> bool:
+    """Return whether VK can call this URL: https and not a private network."""
+    return vk_fields.is_public_url(base_url)
 
 
-def wants_callback(ctx: Context, community: Community) -> bool:
-    """Whether VK shall call us: as the owner chose, else when our address is public."""
-    if community.wanted == "auto":
-        return public(ctx.settings.base_url)
-    return community.wanted == Delivery.CALLBACK
-
-
-def told(community: Community) -> dict[str, str]:
-    """What is known: `state` is "ok" or the word of what is wrong; `callback` says why VK does not
-    call our address although it should.
-    """
-    known: dict[str, str] = community.facts.get("delivery", {})
-    return {"state": "", "callback": ""} | known
-
-
-async def note(tx: Tx, ctx: Context, community_id: str, **fields: Any) -> Community:
-    """Changes fields of a community in a transaction; `facts` are added to those there are."""
-    community = await communities.lock(tx, community_id)
-    facts = community.facts | fields.pop("facts", {})
-    return await keep(tx, ctx, community, facts=facts, **fields)
-
-
-async def keep(tx: Tx, ctx: Context, community: Community, **fields: Any) -> Community:
-    """The same for a community that the transaction has locked; `facts` are all there will be."""
-    after = replace(community, **fields)
-    if after != community:
-        await changes.write(tx, Change((after,)), ctx.now())
-    return after
+def should_use_callback(ctx: Context, community: Community) -> bool:
+    """Return whether events shall come by callback: the owner's choice, or a public base URL."""
+    if community.preferred_delivery == AUTO_DELIVERY:
+        return is_public_url(ctx.settings.base_url)
+    return community.preferred_delivery == EventDelivery.CALLBACK
 
 
 async def set_up(ctx: Context, community_id: str) -> None:
-    """Makes VK tell us what happens, in the way that is wanted and works.
+    """Set up callback delivery, or long poll where callbacks are not wanted or do not work.
 
-    A key that is no good is noted as the community's trouble.
-
-    Raises Later, Refused("no_community").
+    An unusable key is recorded as the community's problem. Raises RetryLaterError,
+    RefusedError("no_community").
     """
-    line = await community_client.line(ctx, community_id)
-    refused = ""
+    client = await community_client.open_client(ctx, community_id)
+    callback_error = ""
     try:
-        if wants_callback(ctx, line.community):
-            refused = await _callback(ctx, line)
-            if not refused:
+        if should_use_callback(ctx, client.community):
+            callback_error = await _set_up_callback(ctx, client)
+            if not callback_error:
                 return
-        await _longpoll(ctx, line, refused)
-    except NeedsPerson as no:
-        await community_client.broken(ctx, community_id, no)
-    except Final as no:
-        await _say(ctx, community_id, state=str(no.code), callback=refused)
+        await _set_up_long_poll(ctx, client, callback_error)
+    except NeedsOwnerError as no:
+        await community_client.mark_key_broken(ctx, community_id, no)
+    except PermanentError as no:
+        await _record_status(ctx, community_id, state=str(no.code), callback=callback_error)
 
 
-async def _callback(ctx: Context, line: Line) -> str:
-    """Has VK call our address. Returns why it does not, empty when it does. Raises VkError."""
-    group_id = line.community.group_id
+async def _set_up_callback(ctx: Context, client: CommunityClient) -> str:
+    """Set up callbacks. Returns "" on success, else an error code. Raises VkError."""
+    group_id = client.community.group_id
     try:
-        # VK asks for the code while our address is being added, so it is kept before that.
-        code = await groups.callback_code(line.vk, group_id)
-        secret = await _agree(ctx, line.community.id, code)
-        server = await _server(ctx, line, secret)
-        if server.status != OK:
+        # VK requests the confirmation code while the server is added: store it first.
+        code = await groups.fetch_confirmation_code(client.api, group_id)
+        secret = await _store_confirmation(ctx, client.community.id, code)
+        server = await _register_server(ctx, client, secret)
+        if server.status != DELIVERY_OK:
             return server.status or "wait"
-        await groups.set_callback_events(line.vk, group_id, server.id)
-        listed = await groups.callback_events(line.vk, group_id, server.id)
-    except Final as no:
+        await groups.set_callback_events(client.api, group_id, server.id)
+        subscribed = await groups.fetch_callback_events(client.api, group_id, server.id)
+    except PermanentError as no:
         return str(no.code)
-    if EVENT_NEEDED not in listed.events:
+    if REQUIRED_EVENT not in subscribed.events:
         return "events"
-    async with ctx.db.write() as tx:
-        await note(
-            tx,
-            ctx,
-            line.community.id,
-            delivery=Delivery.CALLBACK,
-            server_id=server.id,
-            poll_ts="",
-            facts={"delivery": {"state": OK, "callback": ""}},
-        )
+    await update_community(ctx, client.community.id, with_callback)
     return ""
 
 
-async def _agree(ctx: Context, community_id: str, code: str) -> str:
-    """Keeps the code of confirmation, and the secret that VK's calls carry; returns the secret."""
-    async with ctx.db.write() as tx:
-        known = (await communities.lock(tx, community_id)).hook_secret_sealed
-        secret = str(ctx.sealer.open(known)) if known else ctx.new_token()
-        await note(
-            tx,
-            ctx,
-            community_id,
-            confirmation=code,
-            hook_secret_sealed=known or ctx.sealer.seal(secret),
-        )
-    return secret
+async def _store_confirmation(ctx: Context, community_id: str, code: str) -> str:
+    """Store the confirmation code and the secret of VK's calls. Returns the secret."""
+    new_secret_encrypted = ctx.cipher.encrypt(ctx.new_token())
+    community = await update_community(
+        ctx, community_id, lambda stored: with_callback_secret(stored, code, new_secret_encrypted)
+    )
+    return str(ctx.cipher.decrypt(community.callback_secret_encrypted))
 
 
-async def _server(ctx: Context, line: Line, secret: str) -> CallbackServer:
-    """Our address among those that VK calls, after VK made sure of it."""
-    group_id, url = line.community.group_id, connections.notice_url(ctx, line.connection)
-    ours = await _ours(line.vk, group_id, url)
-    for extra in ours[1:]:  # two people set it up at once: VK would tell everything twice
-        await groups.delete_callback(line.vk, group_id, extra.id)
-    if not ours:
+async def _register_server(ctx: Context, client: CommunityClient, secret: str) -> CallbackServer:
+    """Add or update our callback server and wait until VK has confirmed it."""
+    group_id, url = client.community.group_id, connections.notice_url(ctx, client.connection)
+    servers = await _list_our_servers(client.api, group_id, url)
+    for duplicate in servers[1:]:  # added twice concurrently: each event would come twice
+        await groups.delete_callback_server(client.api, group_id, duplicate.id)
+    if not servers:
         try:
-            await groups.add_callback(line.vk, group_id, url, TITLE, secret)
-        except Later as later:
-            if not later.lost:
-                raise  # nothing was added
-    elif ours[0].status != OK or ours[0].secret != secret:
-        await groups.edit_callback(line.vk, group_id, ours[0].id, url, TITLE, secret)
-    for pause in PAUSES_S:
-        ours = await _ours(line.vk, group_id, url)
-        if ours and ours[0].status in (OK, "failed"):
-            break
-        await asyncio.sleep(pause)
-    return ours[0] if ours else CallbackServer(0, TITLE, url, GONE)
-
-
-async def _ours(vk: Vk, group_id: int, url: str) -> list[CallbackServer]:
-    return [one for one in await groups.callback_servers(vk, group_id) if one.url == url]
-
-
-async def _longpoll(ctx: Context, line: Line, refused: str) -> None:
-    """Asks VK all the time from now on. Raises VkError."""
-    group_id = line.community.group_id
-    await groups.set_longpoll(line.vk, group_id, True)
-    switches = await groups.longpoll_events(line.vk, group_id)
-    good = switches.enabled and EVENT_NEEDED in switches.events
-    async with ctx.db.write() as tx:
-        await note(
-            tx,
-            ctx,
-            line.community.id,
-            delivery=Delivery.LONGPOLL,
-            server_id=None,
-            facts={"delivery": {"state": OK if good else OFF, "callback": refused}},
+            await groups.add_callback_server(client.api, group_id, url, SERVER_TITLE, secret)
+        except RetryLaterError as later:
+            if not later.is_outcome_unknown:
+                raise  # VK has not executed the call
+    elif servers[0].status != DELIVERY_OK or servers[0].secret != secret:
+        await groups.edit_callback_server(
+            client.api, group_id, servers[0].id, url, SERVER_TITLE, secret
         )
-    if not refused:  # what VK has not yet accepted may still be: it is left there
-        await forget_address(ctx, line)
+    for pause_s in CONFIRMATION_PAUSES_S:
+        servers = await _list_our_servers(client.api, group_id, url)
+        if servers and servers[0].status in (DELIVERY_OK, "failed"):
+            break
+        await asyncio.sleep(pause_s)
+    return servers[0] if servers else CallbackServer(0, SERVER_TITLE, url, STATE_GONE)
 
 
-async def forget_address(ctx: Context, line: Line) -> None:
-    """Takes our address out of the community, as far as VK lets us."""
+async def _list_our_servers(vk: VkClient, group_id: int, url: str) -> list[CallbackServer]:
+    return [
+        server for server in await groups.list_callback_servers(vk, group_id) if server.url == url
+    ]
+
+
+async def _set_up_long_poll(ctx: Context, client: CommunityClient, callback_error: str) -> None:
+    """Switch to long poll. `callback_error`: why callbacks do not work. Raises VkError."""
+    group_id = client.community.group_id
+    await groups.set_long_poll_events(client.api, group_id, True)
+    switches = await groups.fetch_long_poll_events(client.api, group_id)
+    is_active = switches.is_enabled and REQUIRED_EVENT in switches.events
+    state = DELIVERY_OK if is_active else STATE_OFF
+    await update_community(
+        ctx,
+        client.community.id,
+        lambda stored: with_long_poll(stored, state=state, callback_error=callback_error),
+    )
+    if not callback_error:  # keep a callback server that VK may still confirm
+        await remove_callback_server(ctx, client)
+
+
+async def remove_callback_server(ctx: Context, client: CommunityClient) -> None:
+    """Remove our callback server from the community; VK errors are ignored."""
     with contextlib.suppress(VkError):
-        url = connections.notice_url(ctx, line.connection)
-        for one in await _ours(line.vk, line.community.group_id, url):
-            await groups.delete_callback(line.vk, line.community.group_id, one.id)
+        url = connections.notice_url(ctx, client.connection)
+        for server in await _list_our_servers(client.api, client.community.group_id, url):
+            await groups.delete_callback_server(client.api, client.community.group_id, server.id)
 
 
-async def state(ctx: Context, line: Line) -> str:
-    """What VK says of the delivery now: "ok", or the word of what is wrong. Raises VkError."""
-    group_id = line.community.group_id
-    if line.community.delivery is Delivery.CALLBACK:
-        ours = await _ours(line.vk, group_id, connections.notice_url(ctx, line.connection))
-        return ours[0].status if ours else GONE
-    switches = await groups.longpoll_events(line.vk, group_id)
-    return OK if switches.enabled and EVENT_NEEDED in switches.events else OFF
+async def fetch_state(ctx: Context, client: CommunityClient) -> str:
+    """Query VK for the delivery state: "ok" or an error code. Raises VkError."""
+    group_id = client.community.group_id
+    if client.community.event_delivery is EventDelivery.CALLBACK:
+        servers = await _list_our_servers(
+            client.api, group_id, connections.notice_url(ctx, client.connection)
+        )
+        return servers[0].status if servers else STATE_GONE
+    switches = await groups.fetch_long_poll_events(client.api, group_id)
+    return DELIVERY_OK if switches.is_enabled and REQUIRED_EVENT in switches.events else STATE_OFF
 
 
-async def watch(ctx: Context, community_id: str) -> int | None:
-    """Job: looks every hour whether VK still tells us everything, and puts it right.
+async def check_events(ctx: Context, community_id: str) -> int | None:
+    """Job community.check_events: check the event delivery every hour and repair it.
 
-    VK stops calling an address that failed for long. Raises Later.
+    VK stops calling a callback URL that failed for long. Raises RetryLaterError.
     """
     try:
-        line = await community_client.line(ctx, community_id)
-    except Refused:
-        return None  # disconnected; connecting promises it again
-    if line.community.trouble:
-        return None  # whoever mends the key promises it again
-    await resume(ctx, community_id)
+        client = await community_client.open_client(ctx, community_id)
+    except RefusedError:
+        return None  # disconnected; connecting enqueues the job again
+    if client.community.error_code:
+        return None  # replacing the key enqueues the job again
+    await resume_waiting_work(ctx, community_id)
     try:
-        await _look_after(ctx, line)
-    except NeedsPerson as no:
-        await community_client.broken(ctx, community_id, no)
+        await _check_delivery(ctx, client)
+    except NeedsOwnerError as no:
+        await community_client.mark_key_broken(ctx, community_id, no)
         return None
-    except Final as no:
-        await _say(ctx, community_id, state=str(no.code))
-    return ctx.now() + HOUR
+    except PermanentError as no:
+        await _record_status(ctx, community_id, state=str(no.code))
+    return ctx.now_us() + HOUR_US
 
 
-async def resume(ctx: Context, community_id: str) -> None:
-    """Sends what waited for a good key, if it was mended and this was not done yet."""
+async def resume_waiting_work(ctx: Context, community_id: str) -> None:
+    """Resume work that waited for a usable key, once after the key was replaced."""
     async with ctx.db.read() as tx:
         community = await communities.get(tx, community_id)
-    if community is None or RESUME not in community.facts:
+    if community is None or not has_waiting_work(community):
         return
     await outbox.resume(ctx, community_id)
     await cards.resume(ctx, community_id)
-    async with ctx.db.write() as tx:
-        community = await communities.lock(tx, community_id)
-        facts = {name: fact for name, fact in community.facts.items() if name != RESUME}
-        await keep(tx, ctx, community, facts=facts)
+    await update_community(ctx, community_id, without_waiting_work)
 
 
-async def _look_after(ctx: Context, line: Line) -> None:
-    calls = line.community.delivery is Delivery.CALLBACK
-    found = await state(ctx, line)
-    if found == OK and wants_callback(ctx, line.community) is calls:
-        return await _say(ctx, line.community.id, state=OK, callback="")
-    await set_up(ctx, line.community.id)
-    if found != OK:  # something may have happened meanwhile
-        again = Job("community.catch_up", line.community.id, line.community.shop_id)
-        await changes.commit(ctx.db, Change(jobs=(again,)), ctx.now())
+async def _check_delivery(ctx: Context, client: CommunityClient) -> None:
+    is_callback = client.community.event_delivery is EventDelivery.CALLBACK
+    current_state = await fetch_state(ctx, client)
+    if current_state == DELIVERY_OK and should_use_callback(ctx, client.community) is is_callback:
+        return await _record_status(ctx, client.community.id, state=DELIVERY_OK, callback="")
+    await set_up(ctx, client.community.id)
+    if current_state != DELIVERY_OK:  # events may have been missed
+        job = Job("community.catch_up", client.community.id, client.community.shop_id)
+        await changes.commit(ctx.db, Change(jobs=(job,)), ctx.now_us())
     return None
 
 
-async def _say(ctx: Context, community_id: str, **known: str) -> None:
-    async with ctx.db.write() as tx:
-        community = await communities.lock(tx, community_id)
-        facts = community.facts | {"delivery": told(community) | known}
-        await keep(tx, ctx, community, facts=facts)
+async def _record_status(ctx: Context, community_id: str, **fields: str) -> None:
+    await update_community(ctx, community_id, lambda stored: with_delivery_status(stored, **fields))

@@ -1,5 +1,7 @@
-"""Events that we ask VK for ourselves: one process at a time for each community, and nothing lost
-when that process dies.
+"""Bots Long Poll: one process polls a community at a time, under a lease in the database.
+
+No event is lost when that process dies.
+Source: https://dev.vk.com/ru/api/bots-long-poll/getting-started
 """
 
 import asyncio
@@ -9,13 +11,14 @@ from dataclasses import dataclass
 import structlog
 
 from sigma.channels.vk import groups, long_poll
-from sigma.channels.vk.errors import Final, Later, NeedsPerson
-from sigma.channels.vk.long_poll import ALL_NEW, KEY_EXPIRED, LOST_SOME, WAIT_S
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
+from sigma.channels.vk.long_poll import HISTORY_OUTDATED, KEY_EXPIRED, POSITION_LOST, WAIT_S
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.community import Delivery
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.community import EventDelivery
 from sigma.services.communities import event_intake
-from sigma.services.context import MINUTE, SECOND, Context
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.engine.interface import StoreError
@@ -23,124 +26,136 @@ from sigma.store.messaging import communities
 
 log = structlog.get_logger()
 
-LOOK_S = 2.0  # how soon a community that was just connected is listened to
-LEASE_S = 30  # on top of one wait: after that another process takes over
-AT_ONCE = 50  # communities that one look takes
-PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
-SILENT = 5 * MINUTE  # after that VK may have forgotten what it had to tell
-SWEEP = 10 * MINUTE  # how often communities that say nothing are read
+SCAN_INTERVAL_S = 2.0  # interval of the search for communities to poll
+LEASE_MARGIN_S = 30  # added to the wait of one poll; then another process takes over
+SCAN_LIMIT = 50  # communities started per search
+RETRY_PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+MAX_SILENCE_US = 5 * MINUTE_US  # after a longer silence VK may have dropped events
+CATCH_UP_INTERVAL_US = 10 * MINUTE_US  # how often the history of silent communities is read
 
 
 @dataclass
-class Ear:
-    """VK's key and address of one community's long poll, as long as they are good."""
+class LongPollSession:
+    """Key and server URL of one community's long poll; an empty key must be fetched."""
 
     key: str = ""
     server: str = ""
 
 
 async def run(ctx: Context, stop: asyncio.Event) -> None:
-    """Listens to every community that nobody else listens to, until `stop` is set."""
-    listening: dict[str, asyncio.Task[None]] = {}
+    """Poll every community that no other process polls, until `stop` is set."""
+    tasks: dict[str, asyncio.Task[None]] = {}
     stopping = asyncio.create_task(stop.wait())
-    swept = 0
+    swept_at_us = 0
     while not stop.is_set():
         try:
-            listening = {one: task for one, task in listening.items() if not task.done()}
-            for one in await _free(ctx):
-                if one not in listening:
-                    listening[one] = asyncio.create_task(_listen(ctx, one, stop))
-            if ctx.now() - swept > SWEEP:
-                await sweep(ctx, SWEEP if swept else MINUTE)
-                swept = ctx.now()
+            tasks = {community_id: task for community_id, task in tasks.items() if not task.done()}
+            for community_id in await _list_unleased(ctx):
+                if community_id not in tasks:
+                    tasks[community_id] = asyncio.create_task(
+                        _poll_community(ctx, community_id, stop)
+                    )
+            if ctx.now_us() - swept_at_us > CATCH_UP_INTERVAL_US:
+                await schedule_catch_up(ctx, CATCH_UP_INTERVAL_US if swept_at_us else MINUTE_US)
+                swept_at_us = ctx.now_us()
         except Exception as error:  # noqa: BLE001
-            # The database is away, most likely; whoever listens must be there when it is back.
-            log.warning("polling.trouble", error=type(error).__name__)
-        await asyncio.wait({stopping}, timeout=LOOK_S)
+            # Most likely the database is down; polling must go on when it is back.
+            log.warning("long_poll.scan_failed", error=type(error).__name__)
+        await asyncio.wait({stopping}, timeout=SCAN_INTERVAL_S)
     stopping.cancel()
-    for task in listening.values():
+    for task in tasks.values():
         task.cancel()
-    await asyncio.gather(*listening.values(), return_exceptions=True)
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def _free(ctx: Context) -> list[str]:
+async def _list_unleased(ctx: Context) -> list[str]:
     async with ctx.db.read() as tx:
-        return await communities.to_poll(tx, ctx.now(), AT_ONCE)
+        return await communities.list_to_poll(tx, ctx.now_us(), SCAN_LIMIT)
 
 
-async def sweep(ctx: Context, silence: int) -> int:
-    """Promises to read the communities that were silent for so long (microseconds): VK may call
-    an address in vain, and stops calling it then. Returns how many.
+async def schedule_catch_up(ctx: Context, silence_us: int) -> int:
+    """Enqueue a catch-up for communities without events for `silence_us` microseconds.
+
+    VK stops calling a callback URL that failed. Returns the number of communities.
     """
     async with ctx.db.read() as tx:
-        found = await communities.quiet(tx, ctx.now() - silence)
-    if promised := tuple(Job("community.catch_up", one, shop_id) for one, shop_id in found):
-        await changes.commit(ctx.db, Change(jobs=promised), ctx.now())
-    return len(promised)
+        silent = await communities.list_silent(tx, ctx.now_us() - silence_us)
+    if new_jobs := tuple(
+        Job("community.catch_up", community_id, shop_id) for community_id, shop_id in silent
+    ):
+        await changes.commit(ctx.db, Change(jobs=new_jobs), ctx.now_us())
+    return len(new_jobs)
 
 
-async def _listen(ctx: Context, community_id: str, stop: asyncio.Event) -> None:
-    """Asks for one community until it must not be asked for any more."""
-    ear, held, failed = Ear(), 0, 0
+async def _poll_community(ctx: Context, community_id: str, stop: asyncio.Event) -> None:
+    """Poll one community until it is disconnected, uses callbacks or is leased elsewhere."""
+    session, held_until_us, failures = LongPollSession(), 0, 0
     try:
         while not stop.is_set():
-            now = ctx.now()
-            until = now + (WAIT_S + LEASE_S) * SECOND
-            if not await communities.lease(ctx.db, community_id, now, until, held=held):
-                return  # another process does
-            held = until
+            now_us = ctx.now_us()
+            until_us = now_us + (WAIT_S + LEASE_MARGIN_S) * SECOND_US
+            if not await communities.acquire_poll_lease(
+                ctx.db, community_id, now_us, until_us, held_until_us=held_until_us
+            ):
+                return  # another process polls it
+            held_until_us = until_us
             try:
-                await once(ctx, community_id, WAIT_S, ear)
-                failed = 0
-            except (Later, Final, StoreError) as error:
-                failed += 1
-                pause = PAUSES_S[min(failed, len(PAUSES_S)) - 1]
-                log.info("polling.later", connection=community_id, error=str(error))
-                await asyncio.sleep(pause)
-    except NeedsPerson as no:
-        await community_client.broken(ctx, community_id, no)
-    except Refused:
-        return  # disconnected, or told in another way now
-    except Exception as error:  # noqa: BLE001 - one community must not silence the others
-        log.error("polling.error", connection=community_id, error=type(error).__name__)
+                await poll_once(ctx, community_id, WAIT_S, session)
+                failures = 0
+            except (RetryLaterError, PermanentError, StoreError) as error:
+                failures += 1
+                pause_s = RETRY_PAUSES_S[min(failures, len(RETRY_PAUSES_S)) - 1]
+                log.info("long_poll.retry", connection=community_id, error=str(error))
+                await asyncio.sleep(pause_s)
+    except NeedsOwnerError as no:
+        await community_client.mark_key_broken(ctx, community_id, no)
+    except RefusedError:
+        return  # disconnected, or events come by callback now
+    except Exception as error:  # noqa: BLE001 - one community must not stop the others
+        log.error("long_poll.failed", connection=community_id, error=type(error).__name__)
     finally:
-        if held:
-            await asyncio.shield(_let_go(ctx, community_id, held))
+        if held_until_us:
+            await asyncio.shield(_release_lease(ctx, community_id, held_until_us))
 
 
-async def _let_go(ctx: Context, community_id: str, held: int) -> None:
-    """Another process need not wait for the lease to end."""
-    now = ctx.now()
+async def _release_lease(ctx: Context, community_id: str, held_until_us: int) -> None:
+    """Release the lease, so that another process can poll at once."""
+    now_us = ctx.now_us()
     with contextlib.suppress(StoreError):
-        await communities.lease(ctx.db, community_id, now, now, held=held)
+        await communities.acquire_poll_lease(
+            ctx.db, community_id, now_us, now_us, held_until_us=held_until_us
+        )
 
 
-async def once(
-    ctx: Context, community_id: str, wait_s: int = WAIT_S, ear: Ear | None = None
+async def poll_once(
+    ctx: Context, community_id: str, wait_s: int = WAIT_S, session: LongPollSession | None = None
 ) -> int:
-    """One question to the long poll: waits for events, keeps them. Returns how many came.
+    """Make one long poll request (`wait_s` seconds) and store its events. Returns their number.
 
-    Raises Later, NeedsPerson, Final, and Refused("no_community") when it is not ours to ask.
+    Raises VkError, and RefusedError("no_community") when the community is not connected or uses
+    callbacks.
     """
-    ear = ear or Ear()
-    line = await community_client.line(ctx, community_id)
-    if line.community.delivery is not Delivery.LONGPOLL:
-        raise Refused("no_community")
-    ts = line.community.poll_ts
-    missed = not ts or ctx.now() - line.community.heard_at > SILENT
-    if not ear.key or not ts:
-        found = await groups.longpoll_server(line.vk, line.community.group_id)
-        ear.key, ear.server = found.key, found.server
+    session = session or LongPollSession()
+    client = await community_client.open_client(ctx, community_id)
+    if client.community.event_delivery is not EventDelivery.LONG_POLL:
+        raise RefusedError("no_community")
+    ts = client.community.long_poll_ts
+    missed = not ts or ctx.now_us() - client.community.last_contact_at_us > MAX_SILENCE_US
+    if not session.key or not ts:
+        server = await groups.fetch_long_poll_server(client.api, client.community.group_id)
+        session.key, session.server = server.key, server.server
         if missed:
-            # The moment is kept before the history is read: nothing falls between the two.
-            ts = ts or found.ts
-            await event_intake.take_updates(ctx, community_id, (), ts, missed=True)
-    batch = await long_poll.check(line.vk, ear.server, ear.key, ts, wait_s)
-    if batch.failed in (KEY_EXPIRED, ALL_NEW):
-        ear.key = ""
-    if batch.failed == ALL_NEW:
-        await event_intake.take_updates(ctx, community_id, (), "", missed=True)
-    elif batch.failed != KEY_EXPIRED:
-        lost = batch.failed == LOST_SOME
-        await event_intake.take_updates(ctx, community_id, batch.updates, batch.ts, missed=lost)
+            # Store `ts` before the history is read, so that no event falls between the two.
+            ts = ts or server.ts
+            await event_intake.accept_long_poll(ctx, community_id, (), ts, has_gap=True)
+    batch = await long_poll.poll(client.api, session.server, session.key, ts, wait_s)
+    if batch.failure_code in (KEY_EXPIRED, POSITION_LOST):
+        session.key = ""
+    if batch.failure_code == POSITION_LOST:
+        await event_intake.accept_long_poll(ctx, community_id, (), "", has_gap=True)
+    elif batch.failure_code != KEY_EXPIRED:
+        is_incomplete = batch.failure_code == HISTORY_OUTDATED
+        await event_intake.accept_long_poll(
+            ctx, community_id, batch.updates, batch.ts, has_gap=is_incomplete
+        )
     return len(batch.updates)

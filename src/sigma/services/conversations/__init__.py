@@ -1,1 +1,1 @@
-"""sigma.services.conversations"""
+"""Conversations with clients: inbox, message intake and history, outgoing messages, search."""

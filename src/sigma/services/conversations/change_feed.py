@@ -1,6 +1,4 @@
-"""What changes in the dialogs, told to open pages as it happens: one watcher of the database for
-all of them.
-"""
+"""Change feed for open inbox pages: one database watcher per process serves all event streams."""
 
 import asyncio
 import contextlib
@@ -11,119 +9,139 @@ from dataclasses import dataclass
 
 import structlog
 
-from sigma.services.context import SECOND, Context
+from sigma.services.context import Context
+from sigma.services.time_units import SECOND_US
 from sigma.store.engine.interface import StoreError
 from sigma.store.messaging import conversations
 
-CHANNEL = "inbox"
-POLL_S = 5.0  # wakes are told; polling only backs them up
-BEAT_S = 15.0  # silence that proxies and phones take for a dead line is longer
-PAUSE_S = 0.15  # a burst of changes is told at once
-OVERLAP = 5 * SECOND  # a change may be committed after a later one was told
-PAGES = 20  # of one session; a further one asks again and again instead of listening
-MOST = 200  # more than that at a time: everything is read anew
+CHANNEL = "conversations"
+POLL_S = 5.0  # fallback when a database notification is lost
+HEARTBEAT_S = 15.0  # shorter than the idle timeout of common proxies and mobile networks
+COALESCE_S = 0.15  # changes within this interval are sent together
+# A transaction may commit after one with a later change time has already been sent.
+OVERLAP_US = 5 * SECOND_US
+MAX_STREAMS = 20  # open streams of one session; further pages fall back to polling
+MAX_CHANGES = 200  # changes in one update; with more, the page reloads the whole list
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Dialogs that changed; `everything` when they are too many to name. Resume after `cursor`."""
+class ConversationChange:
+    """Conversations that changed since the previous update.
 
-    cursor: int
-    ids: tuple[str, ...] = ()
-    unread: int = 0
-    everything: bool = False
+    `cursor_us` (UTC microseconds) is where the next read resumes. `unread_count` counts unread
+    conversations of the shop. `is_truncated`: there are more changes than `conversation_ids`
+    lists, so the page must reload.
+    """
+
+    cursor_us: int
+    conversation_ids: tuple[str, ...] = ()
+    unread_count: int = 0
+    is_truncated: bool = False
 
 
-async def told(ctx: Context) -> None:
-    """Says that a dialog was written. Call it after the transaction."""
+async def notify_changed(ctx: Context) -> None:
+    """Wake the change feeds of all processes. Call it after the transaction has committed."""
     await ctx.db.notify(CHANNEL)
 
 
-class Live:
-    """The changes of every shop, for the pages that one process serves."""
+class ChangeFeed:
+    """Conversation changes of all shops for the event streams that one process serves."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._news = asyncio.Event()
-        self._readers = 0
-        self._open: Counter[str] = Counter()
+        self._signal = asyncio.Event()
+        self._reader_count = 0
+        self._stream_counts: Counter[str] = Counter()
         self._watcher: asyncio.Task[None] | None = None
         self.closing = asyncio.Event()
 
     def close(self) -> None:
-        """Ends every stream: the process is about to end, pages will come back to the next one."""
+        """End all streams before the process stops. Pages reconnect to the next process."""
         self.closing.set()
-        self._tell()
+        self._wake_readers()
 
     @contextlib.contextmanager
-    def page(self, session: str) -> Iterator[None]:
-        """A page of this session listens while the block runs."""
-        self._open[session] += 1
+    def stream(self, session_id: str) -> Iterator[None]:
+        """Count one open stream of this cabinet session while the block runs."""
+        self._stream_counts[session_id] += 1
         try:
             yield
         finally:
-            self._open[session] -= 1
-            self._open += Counter()  # forgets who has none left
+            self._stream_counts[session_id] -= 1
+            self._stream_counts += Counter()  # drop zero counts so that the counter does not grow
 
-    def full(self, session: str) -> bool:
-        """Whether a session has as many pages listening as anybody needs."""
-        return self._open[session] >= PAGES
+    def is_full(self, session_id: str) -> bool:
+        """Return whether the session has reached the limit of open streams."""
+        return self._stream_counts[session_id] >= MAX_STREAMS
 
-    def _tell(self) -> None:
-        """Wakes every reader; whoever waits next waits for the next news."""
-        self._news.set()
-        self._news = asyncio.Event()
+    def _wake_readers(self) -> None:
+        """Wake all waiting readers and start a new event for the next wait."""
+        self._signal.set()
+        self._signal = asyncio.Event()
 
-    async def changes(self, shop_id: str, since: int) -> AsyncGenerator[Told | None, None]:
-        """What changed in a shop after a moment (UTC microseconds), until the process ends.
+    async def changes(
+        self, shop_id: str, since_us: int
+    ) -> AsyncGenerator[ConversationChange | None, None]:
+        """Yield changes of a shop after `since_us` (UTC microseconds) until the feed closes.
 
-        None is a heartbeat. Nothing is missed; a change may be told twice.
+        None is a heartbeat. Every change is delivered at least once; one may be delivered twice.
         """
-        cursor, said, spoke = since, dict[str, int](), time.monotonic()
-        with self._reading():
+        cursor, sent_versions, sent_at_s = since_us, dict[str, int](), time.monotonic()
+        with self._active_reader():
             while not self.closing.is_set():
-                news = self._news  # taken before the reading, so nothing falls in between
-                found = await self._read(shop_id, cursor, said)
-                if found or time.monotonic() - spoke >= BEAT_S:
-                    yield found
-                    spoke = time.monotonic()
-                cursor = found.cursor if found else cursor
-                await news.wait()  # the watcher speaks every few seconds even when nothing is new
+                # Taken before the read, so that no change is missed in between.
+                signal = self._signal
+                change = await self._read_changes(shop_id, cursor, sent_versions)
+                if change or time.monotonic() - sent_at_s >= HEARTBEAT_S:
+                    yield change
+                    sent_at_s = time.monotonic()
+                cursor = change.cursor_us if change else cursor
+                await signal.wait()  # set by the watcher at least every POLL_S seconds
 
-    async def _read(self, shop_id: str, cursor: int, said: dict[str, int]) -> Told | None:
-        """What is new since `cursor` and not among what was `said` (dialog → its version)."""
+    async def _read_changes(
+        self, shop_id: str, cursor_us: int, sent_versions: dict[str, int]
+    ) -> ConversationChange | None:
+        """Return changes since `cursor_us` (UTC microseconds), or None when there are none.
+
+        `sent_versions` maps conversation id to the version already sent; it is updated in place.
+        """
         try:
             async with self._ctx.db.read() as tx:
-                rows = await conversations.changed(tx, shop_id, cursor - OVERLAP, MOST)
-                fresh = [c for c in rows if said.get(c.id) != c.version]
-                counted = await conversations.counts(tx, shop_id) if fresh else {}
-        except StoreError as error:  # the next news finds the same
-            log.info("live.trouble", error=type(error).__name__)
+                rows = await conversations.list_changed(
+                    tx, shop_id, cursor_us - OVERLAP_US, MAX_CHANGES
+                )
+                unsent = [c for c in rows if sent_versions.get(c.id) != c.version]
+                counts = await conversations.inbox_counts(tx, shop_id) if unsent else {}
+        except StoreError as error:  # the next wake-up reads the same changes again
+            log.info("change_feed.read_failed", error=type(error).__name__)
             return None
-        if not fresh:
+        if not unsent:
             return None
-        said.clear()
-        said.update({c.id: c.version for c in rows})
-        everything = len(rows) == MOST
-        return Told(
-            cursor=max(cursor, self._ctx.now() if everything else rows[-1].changed_at),
-            ids=tuple(c.id for c in fresh),
-            unread=counted["unread"],
-            everything=everything,
+        sent_versions.clear()
+        sent_versions.update({c.id: c.version for c in rows})
+        is_truncated = len(rows) == MAX_CHANGES
+        return ConversationChange(
+            cursor_us=max(
+                cursor_us, self._ctx.now_us() if is_truncated else rows[-1].changed_at_us
+            ),
+            conversation_ids=tuple(c.id for c in unsent),
+            unread_count=counts["unread"],
+            is_truncated=is_truncated,
         )
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        self._readers += 1
+    def _active_reader(self) -> Iterator[None]:
+        """Keep the database watcher running while at least one reader is active."""
+        self._reader_count += 1
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
         try:
             yield
         finally:
-            self._readers -= 1
-            if not self._readers and self._watcher is not None:
+            self._reader_count -= 1
+            if not self._reader_count and self._watcher is not None:
                 self._watcher.cancel()
                 self._watcher = None
 
@@ -131,8 +149,8 @@ class Live:
         while True:
             try:
                 await self._ctx.db.wait(CHANNEL, POLL_S)
-            except Exception as error:  # noqa: BLE001 - pages would wait for ever
-                log.info("live.trouble", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - open pages would wait forever
+                log.info("change_feed.watch_failed", error=type(error).__name__)
                 await asyncio.sleep(POLL_S)
-            self._tell()
-            await asyncio.sleep(PAUSE_S)
+            self._wake_readers()
+            await asyncio.sleep(COALESCE_S)

@@ -1,5 +1,5 @@
-"""One dialog as its page shows it: the messages opened, who wrote them, the service, the money,
-the orders.
+"""View models of a conversation page: decrypted messages, authors, service, invoices, payments,
+VK orders.
 """
 
 from dataclasses import dataclass
@@ -9,43 +9,47 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
 from sigma.domain.catalogue.service import Service
-from sigma.domain.messaging.card import Card, Order
+from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import AUTO, CLIENT, Body, Message
+from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, AUTHOR_CLIENT, Message, MessageBody
+from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec
-from sigma.services.conversations.inbox import seen
-from sigma.services.vk.links import community_url, person_url
+from sigma.services.conversations.inbox import access_conversation
+from sigma.services.vk.links import community_url, profile_url
+from sigma.store.accounts import members
 from sigma.store.billing import connections
 from sigma.store.catalogue import services
-from sigma.store.encryption import Unsealable
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
-from sigma.store.messaging import cards, communities, conversations, inbox
-from sigma.store.messaging.conversations import LAST_PLACE
+from sigma.store.messaging import auto_reply_settings as auto_reply_rows
+from sigma.store.messaging import cards, communities, inbox, vk_orders
+from sigma.store.messaging import messages as message_rows
+from sigma.store.paging import MAX_INT
 
-MESSAGES = 40  # of a page
-MONEY = 20  # the latest invoices, payments and orders beside a dialog
+MESSAGES_PER_PAGE = 40  # messages per page
+RELATED_LIMIT = 20  # latest invoices, payments and VK orders, each
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A message opened; `body` is None when no key of ours opens it.
+class MessageView:
+    """A message with its body; `body` is None when no encryption key decrypts it.
 
-    `who` says how it came: client, me, other (an operator, called `name`), auto, or vk (written by
-    a person in VK itself).
+    `author_kind`: "client", "me" (the reader), "other" (another operator, with `author_name`),
+    "auto" (Sigma) or "vk" (a community administrator who wrote in VK itself).
     """
 
     message: Message
-    body: Body | None
-    who: str
-    name: str = ""
+    body: MessageBody | None
+    author_kind: str
+    author_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """A payment of an invoice of this dialog."""
+class RelatedPayment:
+    """A payment of an invoice of this conversation, with the total of its succeeded refunds."""
 
     payment: Payment
     invoice_number: int
@@ -53,123 +57,145 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
-    """A part of a dialog's messages, oldest first. `earlier` asks for those before it."""
+class MessagePage:
+    """One page of messages, oldest first.
+
+    `next_before` is the `before_position` of the page with earlier messages, or None.
+    """
 
     conversation: Conversation
-    said: list[Said]
-    earlier: int | None
+    messages: list[MessageView]
+    next_before: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Dialog:
-    """Everything that a dialog's page shows. `at`: when it was read, UTC microseconds."""
+class ConversationPage:
+    """View model of a conversation page. `read_at_us` is the time of reading (UTC microseconds)."""
 
-    talk: Talk
+    message_page: MessagePage
     community: Community
     connection: Connection
     service: Service | None
     invoices: list[tuple[Invoice, Card | None]]
-    payments: list[Paid]
-    orders: list[Order]
-    answering: str  # who else is writing an answer now
-    automatic: bool  # the shop lets Sigma answer by itself
-    at: int
+    payments: list[RelatedPayment]
+    orders: list[VkOrder]
+    answering_name: str  # name of another operator who is writing a reply now, or empty
+    has_auto_replies: bool  # the shop has auto-replies switched on
+    read_at_us: int
 
     @property
     def conversation(self) -> Conversation:
-        """The dialog itself."""
-        return self.talk.conversation
+        """Return the conversation of the message page."""
+        return self.message_page.conversation
 
     @property
-    def person_url(self) -> str:
-        """The client's page in VK."""
-        return person_url(self.connection, self.conversation.peer_id)
+    def profile_url(self) -> str:
+        """Return the URL of the client's VK profile."""
+        return profile_url(self.connection, self.conversation.peer_id)
 
     @property
     def community_url(self) -> str:
-        """The community's page in VK."""
+        """Return the URL of the community's VK page."""
         return community_url(self.connection)
 
 
-async def view(ctx: Context, member: Member, conversation_id: str) -> Dialog:
-    """The page of a dialog with its latest messages. Raises Refused("not_found")."""
-    member.must(Permission.ANSWER)
-    now = ctx.now()
+async def load_page(ctx: Context, member: Member, conversation_id: str) -> ConversationPage:
+    """Return the conversation page with the latest messages.
+
+    Raises RefusedError("not_found"), and RefusedError("forbidden") without Permission.ANSWER.
+    """
+    member.require(Permission.ANSWER)
+    now_us = ctx.now_us()
     async with ctx.db.read() as tx:
-        conversation = await seen(tx, member, conversation_id)
-        people = await inbox.people(tx, member.shop_id)
-        talk = await _talk(ctx, tx, member, conversation, people, LAST_PLACE)
+        conversation = await access_conversation(tx, member, conversation_id)
+        operator_names = await members.list_names(tx, member.shop_id)
+        message_page = await _message_page(ctx, tx, member, conversation, operator_names, MAX_INT)
         community = await communities.get(tx, conversation.connection_id)
         connection = await connections.get(tx, conversation.connection_id)
-        assert community is not None and connection is not None, "a dialog has its community"
-        wanted = conversation.service_id
-        service = await services.get(tx, wanted) if wanted else None
-        automatic = await cards.auto_answers_of(tx, member.shop_id)
-        holder = conversation.answered_by(now)
-        return Dialog(
-            talk=talk,
+        assert community is not None and connection is not None, (
+            "a conversation references its community"
+        )
+        service_id = conversation.service_id
+        service = await services.get(tx, service_id) if service_id else None
+        auto_reply_settings = await auto_reply_rows.get(tx, member.shop_id)
+        user_id = conversation.typing_user(now_us)
+        return ConversationPage(
+            message_page=message_page,
             community=community,
             connection=connection,
             service=service,
-            invoices=await _invoices(tx, conversation_id),
-            payments=await _payments(tx, conversation_id),
-            orders=(await cards.orders_of(tx, conversation_id))[:MONEY],
-            answering=people.get(holder, "") if holder != member.actor else "",
-            automatic=bool(automatic.get("on")),
-            at=now,
+            invoices=await _related_invoices(tx, conversation_id),
+            payments=await _related_payments(tx, conversation_id),
+            orders=(await vk_orders.list_for_conversation(tx, conversation_id))[:RELATED_LIMIT],
+            answering_name=operator_names.get(user_id, "") if user_id != member.actor else "",
+            has_auto_replies=bool(auto_reply_settings.get("enabled")),
+            read_at_us=now_us,
         )
 
 
-async def talk(ctx: Context, member: Member, conversation_id: str, before: int) -> Talk:
-    """Messages whose place is under `before`. Raises Refused("not_found")."""
-    member.must(Permission.ANSWER)
+async def load_messages(
+    ctx: Context, member: Member, conversation_id: str, before_position: int
+) -> MessagePage:
+    """Return the page of messages whose position is less than `before_position`.
+
+    Raises RefusedError("not_found"), and RefusedError("forbidden") without Permission.ANSWER.
+    """
+    member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
-        conversation = await seen(tx, member, conversation_id)
-        people = await inbox.people(tx, member.shop_id)
-        return await _talk(ctx, tx, member, conversation, people, before)
+        conversation = await access_conversation(tx, member, conversation_id)
+        operator_names = await members.list_names(tx, member.shop_id)
+        return await _message_page(ctx, tx, member, conversation, operator_names, before_position)
 
 
-async def _talk(
+async def _message_page(
     ctx: Context,
     tx: Tx,
     member: Member,
     conversation: Conversation,
-    people: dict[str, str],
-    before: int,
-) -> Talk:
-    read = await conversations.messages_before(
-        tx, conversation.id, before=before, limit=MESSAGES + 1
+    operator_names: dict[str, str],
+    before_position: int,
+) -> MessagePage:
+    rows = await message_rows.list_for_conversation(
+        tx, conversation.id, before_position=before_position, limit=MESSAGES_PER_PAGE + 1
     )
-    shown = read[:MESSAGES]
-    more = len(read) > MESSAGES
-    said = [_said(ctx, member, message, people) for message in reversed(shown)]
-    return Talk(conversation, said, shown[-1].place if more else None)
+    page_rows = rows[:MESSAGES_PER_PAGE]
+    has_more = len(rows) > MESSAGES_PER_PAGE
+    message_views = [
+        _message_view(ctx, member, message, operator_names) for message in reversed(page_rows)
+    ]
+    return MessagePage(conversation, message_views, page_rows[-1].position if has_more else None)
 
 
-def _said(ctx: Context, member: Member, message: Message, people: dict[str, str]) -> Said:
+def _message_view(
+    ctx: Context, member: Member, message: Message, operator_names: dict[str, str]
+) -> MessageView:
     try:
-        body = message_codec.read(ctx.sealer, message.body_sealed)
-    except Unsealable:
+        body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    except DecryptionError:
         body = None
     author = message.author
-    if author in (CLIENT, AUTO):
-        return Said(message, body, author)
+    if author in (AUTHOR_CLIENT, AUTHOR_AUTO_REPLY):
+        return MessageView(message, body, author)
     if author == member.actor:
-        return Said(message, body, "me")
-    if author in people:
-        return Said(message, body, "other", people[author])
-    return Said(message, body, "vk" if author.startswith("vk:") else "other")
+        return MessageView(message, body, "me")
+    if author in operator_names:
+        return MessageView(message, body, "other", operator_names[author])
+    return MessageView(message, body, "vk" if author.startswith("vk:") else "other")
 
 
-async def _invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice, Card | None]]:
-    issued = await inbox.invoices_of(tx, conversation_id, MONEY)
-    if not issued:
+async def _related_invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice, Card | None]]:
+    invoices = await inbox.list_invoices(tx, conversation_id, RELATED_LIMIT)
+    if not invoices:
         return []
-    shown = {card.invoice_id: card for card in await cards.of_conversation(tx, conversation_id)}
-    return [(invoice, shown.get(invoice.id)) for invoice in issued]
+    card_by_invoice = {
+        card.invoice_id: card for card in await cards.list_for_conversation(tx, conversation_id)
+    }
+    return [(invoice, card_by_invoice.get(invoice.id)) for invoice in invoices]
 
 
-async def _payments(tx: Tx, conversation_id: str) -> list[Paid]:
-    found = await inbox.payments_of(tx, conversation_id, MONEY)
-    return [Paid(p, number, Money(back, p.amount.currency)) for p, number, back in found]
+async def _related_payments(tx: Tx, conversation_id: str) -> list[RelatedPayment]:
+    rows = await inbox.list_payments(tx, conversation_id, RELATED_LIMIT)
+    return [
+        RelatedPayment(p, number, Money(refunded_minor, p.amount.currency))
+        for p, number, refunded_minor in rows
+    ]

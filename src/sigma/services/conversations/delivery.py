@@ -1,226 +1,268 @@
-"""One message of ours on its way to VK: tried, waited for, looked for after a lost answer, sent or
-failed. Nothing is lost and nothing is sent twice.
+"""Deliver queued messages to VK, each exactly once and in order within a conversation.
+
+VK rejects a repeated `random_id`, but only for an hour or a hundred messages. A message that may
+have reached VK in an earlier attempt is therefore searched in VK's history before it is sent again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sigma.channels.vk import messages as vk_messages
-from sigma.channels.vk.errors import Final, Later, NeedsPerson
-from sigma.channels.vk.fields import flag, number
-from sigma.channels.vk.messages import PAGE, Sent
-from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.conversation import Conversation, gap, numbered
-from sigma.domain.messaging.message import STEP, Body, Message, Shown, Status, move
-from sigma.services.context import HOUR, MINUTE, SECOND, Context
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
+from sigma.channels.vk.fields import read_flag, read_int
+from sigma.channels.vk.messages import PAGE_SIZE, SentMessage
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging import message as message_domain
+from sigma.domain.messaging import message_changes
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import Message, MessageAttachment, MessageBody, Status
+from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
+from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
-from sigma.services.vk.community_client import Line
+from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
 from sigma.store.engine.interface import Tx
-from sigma.store.messaging import conversations
+from sigma.store.messaging import conversations, messages
 
-LOOK_BACK = 2000  # messages of a dialog that are searched for one of ours
-KEYBOARD_REFUSED = (911, 912)  # bot features are off, or this form is not taken: words still are
-NOT_ALLOWED = 901
-SOON = 5 * SECOND
-# VK's codes after which nothing can be written to this person at all.
-CLOSING = frozenset(
-    {18, 900, 901, 902, 917, 932, 936, 945, 950, 979, 983, 984, 985, 986, 987, 988, 1012, 1021}
-)
+MAX_SEARCHED_MESSAGES = 2000  # VK messages of a conversation searched for one of ours
+# VK rejects the keyboard (bot features are off, or invalid format); the text alone is accepted.
+KEYBOARD_ERROR_CODES = (911, 912)
+NOT_ALLOWED_CODE = 901  # the user has not allowed messages from this community
+RETRY_DELAY_US = 5 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    line: Line
+class _Delivery:
+    vk_client: CommunityClient
     conversation: Conversation
     message: Message
-    body: Body
+    body: MessageBody
 
 
 async def send(ctx: Context, message_id: str) -> int | None:
-    """Gives a queued message to VK, in its turn. Returns when to try again, None when it is sent,
-    failed, or waits for something else that will promise it anew.
+    """Job message.send: deliver a queued message when it is the first of its conversation's queue.
+
+    Returns when to try again (UTC microseconds). None: it is sent or failed, or another event
+    enqueues the job again (the previous message is sent, the access key is replaced).
     """
-    ready = await _ready(ctx, message_id)
-    if ready is None:
+    delivery = await _prepare(ctx, message_id)
+    if delivery is None:
         return None
     try:
-        sent = await _deliver(ctx, ready)
-    except Later as later:
-        await _waits(ctx, ready.message, str(later.code), surely_not=not later.lost)
-        age = max(ctx.now() - ready.message.at, 0)
-        return ctx.now() + max(int(later.retry_after_s * SECOND), min(age // 4, 10 * MINUTE))
-    except NeedsPerson as no:
-        await community_client.broken(ctx, ready.line.community.id, no)
-        await _waits(ctx, ready.message, str(no.code), surely_not=not no.lost)
+        sent = await _deliver(ctx, delivery)
+    except RetryLaterError as error:
+        await _postpone(
+            ctx, delivery.message, str(error.code), is_undelivered=not error.is_outcome_unknown
+        )
+        age = max(ctx.now_us() - delivery.message.written_at_us, 0)
+        return ctx.now_us() + max(
+            int(error.retry_after_s * SECOND_US), min(age // 4, 10 * MINUTE_US)
+        )
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, delivery.vk_client.community.id, error)
+        await _postpone(
+            ctx, delivery.message, str(error.code), is_undelivered=not error.is_outcome_unknown
+        )
         return None
-    except Final as no:
-        if no.lost:  # refused now, but an earlier try may be there: the history knows
-            await _waits(ctx, ready.message, str(no.code))
-            return ctx.now() + SOON
-        await _failed(ctx, ready.message, no)
+    except PermanentError as error:
+        if (
+            error.is_outcome_unknown
+        ):  # rejected now, but an earlier attempt may have arrived: search the history
+            await _postpone(ctx, delivery.message, str(error.code))
+            return ctx.now_us() + RETRY_DELAY_US
+        await _mark_failed(ctx, delivery.message, error)
         return None
-    if sent is not None and not sent.cmid:  # there, but where is told by the history only
-        return ctx.now() + SOON
+    if sent is not None and not sent.cmid:  # sent, but its cmid is known only from the history
+        return ctx.now_us() + RETRY_DELAY_US
     if sent is not None:
-        await _sent(ctx, ready, sent)
+        await _record_sent(ctx, delivery, sent)
     return None
 
 
-async def _ready(ctx: Context, message_id: str) -> _Ready | None:
-    """What is needed to send, if it is this message's turn and there is a key to send with."""
+async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
+    """Load what delivery needs.
+
+    None when the message is not queued, is not first in its conversation's queue, or the community
+    has no working access key.
+    """
     async with ctx.db.read() as tx:
-        message = await conversations.message(tx, message_id)
+        message = await messages.get(tx, message_id)
         if message is None or message.status is not Status.QUEUED:
             return None
-        if (await conversations.queued_in(tx, message.conversation_id))[:1] != [message_id]:
-            return None  # the one before it promises it
+        if (await messages.next_queued(tx, message.conversation_id))[:1] != [message_id]:
+            return None  # sending the previous message enqueues this one
         conversation = await conversations.get(tx, message.conversation_id)
-    assert conversation is not None, "a message has its dialog"
+    assert conversation is not None, "a message references its conversation"
     try:
-        line = await community_client.line(ctx, conversation.connection_id)
-    except Refused as refused:
-        await _waits(ctx, message, refused.code)
+        vk_client = await community_client.open_client(ctx, conversation.connection_id)
+    except RefusedError as error:
+        await _postpone(ctx, message, error.code)
         return None
-    if line.community.trouble.isdigit():
-        await _waits(ctx, message, line.community.trouble)
+    if vk_client.community.error_code.isdigit():
+        await _postpone(ctx, message, vk_client.community.error_code)
         return None
-    return _Ready(line, conversation, message, message_codec.read(ctx.sealer, message.body_sealed))
+    return _Delivery(
+        vk_client,
+        conversation,
+        message,
+        message_codec.decrypt_body(ctx.cipher, message.body_encrypted),
+    )
 
 
-async def _deliver(ctx: Context, ready: _Ready) -> Sent | None:
-    """VK's numbers of the message; None when it became another's business meanwhile."""
-    vk, peer_id = ready.line.vk, ready.conversation.peer_id
-    # VK forgets a random_id after an hour or a hundred messages; its history does not.
-    if ready.message.tried_at is not None and (found := await _look_for(ready)):
-        return found
-    if ready.conversation.closed:
-        raise Final(int(ready.conversation.closed))
-    group_id, silent = ready.line.community.group_id, not ready.conversation.last_in_at
-    if silent and not await vk_messages.allowed(vk, group_id, peer_id):
-        raise Final(NOT_ALLOWED)
-    body = await _tried(ctx, ready.message)
+async def _deliver(ctx: Context, delivery: _Delivery) -> SentMessage | None:
+    """Send the message and return its VK ids; None when it is no longer queued.
+
+    Raises VkError subclasses.
+    """
+    vk, peer_id = delivery.vk_client.api, delivery.conversation.peer_id
+    # VK forgets a random_id after an hour or a hundred messages; the history is complete.
+    if delivery.message.first_attempt_at_us is not None and (
+        sent := await _find_in_history(delivery)
+    ):
+        return sent
+    if delivery.conversation.blocked_reason:
+        raise PermanentError(int(delivery.conversation.blocked_reason))
+    group_id, has_no_incoming = (
+        delivery.vk_client.community.group_id,
+        not delivery.conversation.last_incoming_at_us,
+    )
+    if has_no_incoming and not await vk_messages.is_messaging_allowed(vk, group_id, peer_id):
+        raise PermanentError(NOT_ALLOWED_CODE)
+    body = await _mark_attempted(ctx, delivery.message)
     if body is None:
         return None
-    given = (vk, peer_id, body.text, ready.message.random_id)
+    arguments = (vk, peer_id, body.text, delivery.message.random_id)
     try:
-        return await vk_messages.send(*given, body.keyboard, body.attachment)
-    except Final as no:
-        if no.code not in KEYBOARD_REFUSED or not body.keyboard:
+        return await vk_messages.send(*arguments, body.keyboard, body.vk_attachment)
+    except PermanentError as error:
+        if error.code not in KEYBOARD_ERROR_CODES or not body.keyboard:
             raise
-    return await vk_messages.send(*given, None, body.attachment)
+    return await vk_messages.send(*arguments, None, body.vk_attachment)
 
 
-async def _tried(ctx: Context, message: Message) -> Body | None:
-    """Remembers that VK may have it from now on; the words that are given, as they are now."""
+async def _mark_attempted(ctx: Context, message: Message) -> MessageBody | None:
+    """Store the time of the first attempt before the call, so that a crash cannot hide it.
+
+    Returns the current body; None when the message is no longer queued.
+    """
     async with ctx.db.write() as tx:
         await conversations.lock(tx, message.conversation_id)
-        known = await conversations.message(tx, message.id)
-        if known is None or known.status is not Status.QUEUED:
+        current = await messages.get(tx, message.id)
+        if current is None or current.status is not Status.QUEUED:
             return None
-        if known.tried_at is None:
-            now = ctx.now()
-            await changes.write(tx, Change((replace(known, tried_at=now),)), now)
-    return message_codec.read(ctx.sealer, known.body_sealed)
+        now_us = ctx.now_us()
+        await changes.write(tx, message_domain.mark_attempted(current, now_us), now_us)
+    return message_codec.decrypt_body(ctx.cipher, current.body_encrypted)
 
 
-async def _look_for(ready: _Ready) -> Sent | None:
-    """Looks in VK's history for a message whose answer may have been lost."""
-    since = (ready.message.tried_at or 0) - HOUR
-    for offset in range(0, LOOK_BACK, PAGE):
-        page = await vk_messages.history(ready.line.vk, ready.conversation.peer_id, PAGE, offset)
-        for one in page:
-            if flag(one, "out") and number(one, "random_id") == ready.message.random_id:
-                return Sent(number(one, "id"), number(one, "conversation_message_id"))
-        if len(page) < PAGE or number(page[-1], "date") * SECOND < since:
+async def _find_in_history(delivery: _Delivery) -> SentMessage | None:
+    """Search VK's history for the message, whose earlier send may have lost its response."""
+    oldest_at_us = (delivery.message.first_attempt_at_us or 0) - HOUR_US
+    for offset in range(0, MAX_SEARCHED_MESSAGES, PAGE_SIZE):
+        page = await vk_messages.fetch_history(
+            delivery.vk_client.api, delivery.conversation.peer_id, PAGE_SIZE, offset
+        )
+        for vk_message in page:
+            if (
+                read_flag(vk_message, "out")
+                and read_int(vk_message, "random_id") == delivery.message.random_id
+            ):
+                return SentMessage(
+                    read_int(vk_message, "id"), read_int(vk_message, "conversation_message_id")
+                )
+        if len(page) < PAGE_SIZE or read_int(page[-1], "date") * SECOND_US < oldest_at_us:
             break
     return None
 
 
-async def _sent(ctx: Context, ready: _Ready, sent: Sent) -> None:
+async def _record_sent(ctx: Context, delivery: _Delivery, sent: SentMessage) -> None:
     async with ctx.db.write() as tx:
-        conversation = await conversations.lock(tx, ready.conversation.id)
-        message = await conversations.message(tx, ready.message.id)
-        assert message is not None, "a message is never deleted"
+        conversation = await conversations.lock(tx, delivery.conversation.id)
+        message = await messages.get(tx, delivery.message.id)
+        assert message is not None, "messages are never deleted"
         if message.status is Status.SENT:
-            return  # VK's event was faster than its answer
-        await arrived(ctx, tx, conversation, message, sent)
-    await ctx.db.notify("inbox")
+            return  # the VK event arrived before the API response
+        await mark_delivered(ctx, tx, conversation, message, sent)
+    await notify_changed(ctx)
 
 
-async def arrived(
+async def mark_delivered(
     ctx: Context,
     tx: Tx,
     conversation: Conversation,
     message: Message,
-    sent: Sent,
-    shown: tuple[Shown, ...] = (),
+    sent: SentMessage,
+    attachments: tuple[MessageAttachment, ...] = (),
 ) -> None:
-    """Writes that VK has a message of ours, in a transaction that holds the dialog's lock, and
-    promises the next one. `shown` is what hangs on it as VK shows it.
+    """Mark an outgoing message as sent and enqueue the next queued one.
+
+    The caller's transaction must hold the conversation's lock. `attachments` are VK's view of the
+    attachments; empty keeps ours.
     """
-    now = ctx.now()
-    body = message_codec.read(ctx.sealer, message.body_sealed)
-    body = replace(body, attachments=shown or body.attachments)
-    there = replace(
-        message,
-        status=move(message, Status.SENT),
-        cmid=sent.cmid,
-        vk_id=sent.message_id or message.vk_id,
-        place=sent.cmid * STEP,
-        at=message.at if now - message.at < MINUTE else now,
-        failure="",
-        body_sealed=message_codec.seal(ctx.sealer, body),
-    )
-    after = numbered(
+    now_us = ctx.now_us()
+    body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    body = message_domain.with_attachments(body, attachments)
+    change = message_changes.record_delivered(
         conversation,
+        message,
         cmid=sent.cmid,
-        at=there.at,
-        place=there.place,
-        preview_sealed=message_codec.seal_preview(ctx.sealer, body),
-        now=now,
+        vk_id=sent.message_id,
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        next_message_id=await _next_message_id(tx, message),
+        now_us=now_us,
     )
-    jobs = await _next(tx, message) + gap(conversation, sent.cmid, now)
-    await changes.write(tx, Change((after, there), jobs=jobs), now)
-    await search_index.index(tx, ctx.sealer, message.shop_id, message.conversation_id, body.text)
+    await changes.write(tx, change, now_us)
+    await search_index.index_message(
+        tx, ctx.cipher, message.shop_id, message.conversation_id, body.text
+    )
 
 
-async def _next(tx: Tx, done: Message) -> tuple[Job, ...]:
-    """The work of the message that waited for this one."""
-    waiting = await conversations.queued_in(tx, done.conversation_id)
-    other = next((one for one in waiting if one != done.id), None)
-    return (Job("message.send", other, done.shop_id),) if other else ()
+async def _next_message_id(tx: Tx, finished: Message) -> str | None:
+    """Return the next queued message of the conversation."""
+    queued_ids = await messages.next_queued(tx, finished.conversation_id)
+    return next((message_id for message_id in queued_ids if message_id != finished.id), None)
 
 
-async def _waits(ctx: Context, seen: Message, why: str, *, surely_not: bool = False) -> None:
-    """The operator sees why a message is not sent yet. `surely_not`: this try has not arrived."""
-    failure = f"waits:{why}"
+async def _postpone(
+    ctx: Context, snapshot: Message, reason: str, *, is_undelivered: bool = False
+) -> None:
+    """Record why a message is not sent yet, for the operator.
+
+    `is_undelivered`: this attempt certainly did not reach VK, so the first-attempt time that it
+    set is cleared again.
+    """
     async with ctx.db.write() as tx:
-        conversation = await conversations.lock(tx, seen.conversation_id)
-        message = await conversations.message(tx, seen.id)
-        assert message is not None, "a message is never deleted"
-        tried_at = None if surely_not and seen.tried_at is None else message.tried_at
-        same = message.failure == failure and message.tried_at == tried_at
-        if message.status is not Status.QUEUED or same:
-            return
-        now = ctx.now()
-        waits = replace(message, failure=failure, tried_at=tried_at)
-        await changes.write(tx, Change((replace(conversation, changed_at=now), waits)), now)
-    await ctx.db.notify("inbox")
+        conversation = await conversations.lock(tx, snapshot.conversation_id)
+        message = await messages.get(tx, snapshot.id)
+        assert message is not None, "messages are never deleted"
+        now_us = ctx.now_us()
+        change = message_changes.record_postponed(
+            conversation, message, snapshot, reason, is_undelivered=is_undelivered, now_us=now_us
+        )
+        await changes.write(tx, change, now_us)
+    if change:
+        await notify_changed(ctx)
 
 
-async def _failed(ctx: Context, seen: Message, no: Final) -> None:
-    """VK will never take it: the operator sees the code, and whether anything can be written."""
+async def _mark_failed(ctx: Context, snapshot: Message, error: PermanentError) -> None:
+    """Mark the message as failed with VK's code.
+
+    A code of BLOCKING_CODES also blocks writing to this client.
+    """
     async with ctx.db.write() as tx:
-        conversation = await conversations.lock(tx, seen.conversation_id)
-        message = await conversations.message(tx, seen.id)
-        assert message is not None, "a message is never deleted"
-        if message.status is not Status.QUEUED:
-            return
-        now = ctx.now()
-        failed = replace(message, status=move(message, Status.FAILED), failure=str(no.code))
-        closed = str(no.code) if no.code in CLOSING else conversation.closed
-        after = replace(conversation, closed=closed, changed_at=now)
-        await changes.write(tx, Change((after, failed), jobs=await _next(tx, message)), now)
-    await ctx.db.notify("inbox")
+        conversation = await conversations.lock(tx, snapshot.conversation_id)
+        message = await messages.get(tx, snapshot.id)
+        assert message is not None, "messages are never deleted"
+        now_us = ctx.now_us()
+        change = message_changes.record_failed(
+            conversation,
+            message,
+            error_code=error.code,
+            next_message_id=await _next_message_id(tx, message),
+            now_us=now_us,
+        )
+        await changes.write(tx, change, now_us)
+    if change:
+        await notify_changed(ctx)

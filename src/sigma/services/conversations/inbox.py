@@ -1,245 +1,252 @@
-"""The dialogs of a shop: the list with its searches, and what a person says of a dialog: read,
-needs no answer, I am answering, I take it over.
+"""Inbox: the conversation list with search, and an operator's actions on a conversation: mark as
+read, mark as answered, show who is replying, pause auto-replies.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sigma.channels.vk import messages as vk_messages
-from sigma.channels.vk.errors import Later, NeedsPerson, VkError
+from sigma.channels.vk.errors import NeedsOwnerError, RetryLaterError, VkError
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging import conversation as domain
-from sigma.domain.messaging.card import Face
+from sigma.domain.change import Change
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging import conversation_changes
+from sigma.domain.messaging.card import CardState
 from sigma.domain.messaging.conversation import Conversation
-from sigma.services.context import HOUR, MINUTE, SECOND, Context, page
+from sigma.services.context import Context
 from sigma.services.conversations import change_feed, message_codec
-from sigma.services.conversations.search_index import marks
-from sigma.services.vk.community_client import broken, line
+from sigma.services.conversations.search_index import query_hashes
+from sigma.services.paging import make_page
+from sigma.services.time_units import HOUR_US, MINUTE_US, SECOND_US
+from sigma.services.vk.community_client import mark_key_broken, open_client
 from sigma.store import changes
-from sigma.store.encryption import Unsealable
+from sigma.store.accounts import members
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import communities, conversations, inbox
 
-ONLY = ("unread", "unanswered")
-COUNTED = 100  # the menu counts no further
-MAX_WORDS = 8  # of a search
+STATUS_FILTERS = ("unread", "unanswered")
+MAX_COUNT = 100  # limit of the count in the menu
+MAX_SEARCH_TERMS = 8  # search terms in one query
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A dialog in the list. `preview` is None when no key of ours opens it.
+class ConversationRow:
+    """A row of the conversation list. `preview` is None when no encryption key decrypts it.
 
-    `answering` is the name of somebody else who is writing an answer now.
+    `answering_name` is the name of another operator who is writing a reply now, or empty.
     """
 
     conversation: Conversation
     preview: str | None
-    service: str
-    face: Face | None
-    answering: str
+    service_title: str
+    card_state: CardState | None
+    answering_name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """A part of the list, and how many dialogs wait in the whole shop. `at` is when it was read.
+class ConversationList:
+    """One page of the conversation list, with counts for the whole shop.
 
-    `communities`: id → name; `troubled` names one whose key a person must mend.
+    `community_names` maps community id to name. `broken_community` is the name of a community whose
+    access key the owner must replace, or empty. `read_at_us`: time of reading (UTC microseconds).
     """
 
-    rows: list[Row]
+    rows: list[ConversationRow]
     next_cursor: str | None
-    unread: int
-    unanswered: int
-    communities: dict[str, str]
-    troubled: str
-    at: int
+    unread_count: int
+    unanswered_count: int
+    community_names: dict[str, str]
+    broken_community: str
+    read_at_us: int
 
 
-async def listing(
+async def list_conversations(
     ctx: Context,
     member: Member,
     *,
-    only: str = "",
+    status_filter: str = "",
     query: str = "",
     limit: int = 25,
     cursor: str | None = None,
-) -> Listing:
-    """The shop's dialogs, the latest first. `only` is "", "unread" or "unanswered".
+) -> ConversationList:
+    """Return the shop's conversations, the latest first.
 
-    `query` finds a name, or words that were written in the dialog.
+    `status_filter` is "", "unread" or "unanswered". `query` matches names and the words of
+    messages. Raises RefusedError("forbidden") without Permission.ANSWER.
     """
-    member.must(Permission.ANSWER)
-    now = ctx.now()
+    member.require(Permission.ANSWER)
+    now_us = ctx.now_us()
     async with ctx.db.read() as tx:
-        counted = await conversations.counts(tx, member.shop_id)
-        read = await inbox.listing(
+        counts = await conversations.inbox_counts(tx, member.shop_id)
+        stored = await inbox.list_conversations(
             tx,
             member.shop_id,
-            only=only if only in ONLY else "",
+            state=status_filter if status_filter in STATUS_FILTERS else "",
             query=query,
-            words=marks(ctx.sealer, member.shop_id, query)[:MAX_WORDS],
-            before=_place(cursor),
+            token_hashes=query_hashes(ctx.cipher, member.shop_id, query)[:MAX_SEARCH_TERMS],
+            before_cursor=_parse_cursor(cursor),
             limit=limit + 1,
         )
-        found = page(read, limit, lambda c: f"{c.last_at}.{c.id}")
-        rows = await _rows(ctx, tx, member, found.data, now)
-        connected = await communities.of_shop(tx, member.shop_id)
-    return Listing(
+        page_of_rows = make_page(stored, limit, lambda c: f"{c.last_at_us}.{c.id}")
+        rows = await _rows(ctx, tx, member, page_of_rows.data, now_us)
+        connected_communities = await communities.list_for_shop(tx, member.shop_id)
+    return ConversationList(
         rows=rows,
-        next_cursor=found.next_cursor,
-        unread=counted["unread"],
-        unanswered=counted["unanswered"],
-        communities={c.id: c.name for c in connected},
-        troubled=next((c.name for c in connected if c.trouble), ""),
-        at=now,
+        next_cursor=page_of_rows.next_cursor,
+        unread_count=counts["unread"],
+        unanswered_count=counts["unanswered"],
+        community_names={c.id: c.name for c in connected_communities},
+        broken_community=next((c.name for c in connected_communities if c.error_code), ""),
+        read_at_us=now_us,
     )
 
 
-def _place(cursor: str | None) -> tuple[int, str] | None:
-    at, _, conversation_id = (cursor or "").partition(".")
-    return (int(at), conversation_id) if at.isdecimal() and len(at) < 18 else None
+def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
+    at_us, _, conversation_id = (cursor or "").partition(".")
+    return (int(at_us), conversation_id) if at_us.isdecimal() and len(at_us) < 18 else None
 
 
 async def _rows(
-    ctx: Context, tx: Tx, member: Member, found: list[Conversation], now: int
-) -> list[Row]:
-    faces = await inbox.faces(tx, [c.id for c in found])
-    titles = await inbox.titles(tx, {c.service_id for c in found if c.service_id})
-    answering = any(c.answered_by(now) not in ("", member.actor) for c in found)
-    people = await inbox.people(tx, member.shop_id) if answering else {}
+    ctx: Context, tx: Tx, member: Member, listed: list[Conversation], now_us: int
+) -> list[ConversationRow]:
+    card_states = await inbox.latest_card_states(tx, [c.id for c in listed])
+    titles = await inbox.service_titles(tx, {c.service_id for c in listed if c.service_id})
+    has_replying = any(c.typing_user(now_us) not in ("", member.actor) for c in listed)
+    operator_names = await members.list_names(tx, member.shop_id) if has_replying else {}
     return [
-        Row(
+        ConversationRow(
             conversation=c,
-            preview=_preview(ctx, c),
-            service=titles.get(c.service_id or "", ""),
-            face=faces.get(c.id),
-            answering=_other(c.answered_by(now), member, people),
+            preview=_decrypt_preview(ctx, c),
+            service_title=titles.get(c.service_id or "", ""),
+            card_state=card_states.get(c.id),
+            answering_name=_other_operator_name(c.typing_user(now_us), member, operator_names),
         )
-        for c in found
+        for c in listed
     ]
 
 
-def _preview(ctx: Context, conversation: Conversation) -> str | None:
+def _decrypt_preview(ctx: Context, conversation: Conversation) -> str | None:
     try:
-        return message_codec.read_preview(ctx.sealer, conversation.preview_sealed)
-    except Unsealable:
+        return message_codec.decrypt_preview(ctx.cipher, conversation.preview_encrypted)
+    except DecryptionError:
         return None
 
 
-def _other(user_id: str, member: Member, people: dict[str, str]) -> str:
-    return people.get(user_id, "") if user_id and user_id != member.actor else ""
+def _other_operator_name(user_id: str, member: Member, operator_names: dict[str, str]) -> str:
+    return operator_names.get(user_id, "") if user_id and user_id != member.actor else ""
 
 
-async def unread(ctx: Context, member: Member) -> int:
-    """How many dialogs are unread, up to COUNTED; 0 for who may not see them."""
-    if not member.may(Permission.ANSWER):
+async def count_unread(ctx: Context, member: Member) -> int:
+    """Return the number of unread conversations, at most MAX_COUNT; 0 without permission."""
+    if not member.can(Permission.ANSWER):
         return 0
     async with ctx.db.read() as tx:
-        return await inbox.unread(tx, member.shop_id, COUNTED)
+        return await inbox.count_unread(tx, member.shop_id, MAX_COUNT)
 
 
 async def get(ctx: Context, member: Member, conversation_id: str) -> Conversation:
-    """The dialog. Raises Refused("not_found")."""
-    member.must(Permission.ANSWER)
+    """Return the conversation. Raises RefusedError: "not_found", "forbidden"."""
+    member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
-        return await seen(tx, member, conversation_id)
+        return await access_conversation(tx, member, conversation_id)
 
 
-async def seen(tx: Tx, member: Member, conversation_id: str) -> Conversation:
-    """The dialog as it is now, if it is the shop's. Raises Refused("not_found")."""
-    found = await conversations.get(tx, conversation_id)
-    if found is None or found.shop_id != member.shop_id:
-        raise Refused("not_found", what="conversation")
-    return found
+async def access_conversation(tx: Tx, member: Member, conversation_id: str) -> Conversation:
+    """Return the conversation if it belongs to the member's shop.
+
+    Raises RefusedError("not_found"). The caller checks the permission.
+    """
+    conversation = await conversations.get(tx, conversation_id)
+    if conversation is None or conversation.shop_id != member.shop_id:
+        raise RefusedError("not_found", what="conversation")
+    return conversation
 
 
-async def read(ctx: Context, member: Member, conversation_id: str, last_cmid: int) -> bool:
-    """The person has seen everything up to VK's number `last_cmid`; the client is told it too.
+async def mark_read(ctx: Context, member: Member, conversation_id: str, last_cmid: int) -> bool:
+    """Mark the conversation as read up to `last_cmid` and enqueue the same for VK.
 
-    What came since stays unread; then, and when nothing was unread, the answer is False.
+    Returns False and changes nothing when a newer message has arrived or nothing was unread.
     """
 
-    def decide(now: Conversation) -> Conversation:
-        return replace(now, unread=0) if now.last_cmid <= last_cmid else now
+    def decide(current: Conversation, now_us: int) -> Change:
+        return conversation_changes.mark_read(current, last_cmid, now_us)
 
-    tell = Job("dialog.read", conversation_id, member.shop_id)
-    return await _change(ctx, member, conversation_id, decide, (tell,))
-
-
-async def answer_not_needed(ctx: Context, member: Member, conversation_id: str) -> None:
-    """The client's last word needs no answer."""
-    await _change(ctx, member, conversation_id, lambda c: replace(c, unanswered=False, unread=0))
+    return await _update(ctx, member, conversation_id, decide)
 
 
-async def answering(
-    ctx: Context, member: Member, conversation_id: str, *, typing: bool = False
+async def mark_answered(ctx: Context, member: Member, conversation_id: str) -> None:
+    """Mark the client's last message as needing no reply."""
+    await _update(ctx, member, conversation_id, conversation_changes.mark_answered)
+
+
+async def start_answering(
+    ctx: Context, member: Member, conversation_id: str, *, is_typing: bool = False
 ) -> None:
-    """The person has begun to answer; the others see it for a minute after the last sign.
+    """Show other operators for one minute that the member is writing a reply.
 
-    Who only looks into the field does not take the place of another who is answering.
+    Focusing the field (`is_typing` false) does not displace another operator who is replying.
     """
-    at = ctx.now()
 
-    def decide(now: Conversation) -> Conversation:
-        holder = now.answered_by(at)
-        if holder == member.actor and now.answering_until - at > domain.ANSWERING // 2:
-            return now  # said a moment ago
-        if holder not in ("", member.actor) and not typing:
-            return now
-        return domain.answering(now, member.actor, at)
+    def decide(current: Conversation, now_us: int) -> Change:
+        return conversation_changes.start_typing(current, member.actor, now_us, is_typing=is_typing)
 
-    await _change(ctx, member, conversation_id, decide)
+    await _update(ctx, member, conversation_id, decide)
 
 
-async def take_over(ctx: Context, member: Member, conversation_id: str, *, by_hand: bool) -> None:
-    """A person answers from now on, or the automatic answers do again."""
-    await _change(ctx, member, conversation_id, lambda c: replace(c, by_hand=by_hand))
+async def set_auto_replies_paused(
+    ctx: Context, member: Member, conversation_id: str, *, paused: bool
+) -> None:
+    """Pause auto-replies in this conversation, or resume them."""
+
+    def decide(current: Conversation, now_us: int) -> Change:
+        return conversation_changes.set_auto_replies_paused(current, paused, now_us)
+
+    await _update(ctx, member, conversation_id, decide)
 
 
-async def _change(
+async def _update(
     ctx: Context,
     member: Member,
     conversation_id: str,
-    decide: Callable[[Conversation], Conversation],
-    jobs: tuple[Job, ...] = (),
+    decide: Callable[[Conversation, int], Change],
 ) -> bool:
-    """Writes what `decide` makes of a dialog; False when that is what it was."""
-    member.must(Permission.ANSWER)
+    """Write the change that `decide` returns for the conversation at a time (UTC microseconds).
+
+    Returns False when it is empty.
+    """
+    member.require(Permission.ANSWER)
     async with ctx.db.write() as tx:
-        now_is = await seen(tx, member, conversation_id)
-        if decide(now_is) == now_is:
-            return False  # mostly so: no lock is taken for nothing
-        before = await conversations.lock(tx, conversation_id)
-        after = decide(before)
-        if after == before:
-            return False
-        now = ctx.now()
-        after = replace(after, changed_at=now)
-        await changes.write(tx, Change((after,), jobs=jobs), now)
-    await change_feed.told(ctx)
-    return True
+        snapshot = await access_conversation(tx, member, conversation_id)
+        if not decide(snapshot, ctx.now_us()):
+            return False  # the usual case: do not take the lock without need
+        locked = await conversations.lock(tx, conversation_id)
+        now_us = ctx.now_us()
+        change = decide(locked, now_us)
+        await changes.write(tx, change, now_us)
+    if change:
+        await change_feed.notify_changed(ctx)
+    return bool(change)
 
 
-async def tell_read(ctx: Context, conversation_id: str) -> int | None:
-    """The job "dialog.read": VK shows the client that the messages were read.
+async def mark_read_in_vk(ctx: Context, conversation_id: str) -> int | None:
+    """Job conversation.mark_read: mark the client's messages as read in VK.
 
-    A courtesy: what VK refuses is left, and of an old message nobody is told.
+    Best effort: a rejection by VK is ignored, and retries stop an hour after the last message.
     """
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)
-    if conversation is None or conversation.unread or not conversation.last_cmid:
+    if conversation is None or conversation.unread_count or not conversation.last_cmid:
         return None
     try:
-        to = await line(ctx, conversation.connection_id)
-        await vk_messages.mark_read(to.vk, conversation.peer_id, conversation.last_cmid)
-    except Later as later:
-        if ctx.now() - conversation.last_in_at > HOUR:
+        vk_client = await open_client(ctx, conversation.connection_id)
+        await vk_messages.mark_read(vk_client.api, conversation.peer_id, conversation.last_cmid)
+    except RetryLaterError as error:
+        if ctx.now_us() - conversation.last_incoming_at_us > HOUR_US:
             return None
-        return ctx.now() + max(int(later.retry_after_s * SECOND), MINUTE // 2)
-    except NeedsPerson as error:
-        await broken(ctx, conversation.connection_id, error)
-    except (VkError, Refused):
+        return ctx.now_us() + max(int(error.retry_after_s * SECOND_US), MINUTE_US // 2)
+    except NeedsOwnerError as error:
+        await mark_key_broken(ctx, conversation.connection_id, error)
+    except (VkError, RefusedError):
         return None
     return None

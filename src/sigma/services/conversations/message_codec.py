@@ -1,37 +1,43 @@
-"""What was written, sealed and opened: bodies of messages and the line of a list that shows the
-last of them.
-"""
+"""Encrypt and decrypt message bodies and the one-line previews of the conversation list."""
 
 import msgspec
 
-from sigma.domain.messaging.message import Body
-from sigma.store.encryption import Sealer
+from sigma.domain.messaging.message import MessageBody
+from sigma.store.encryption import Cipher
 
-PREVIEW = 160  # characters
-
-
-def seal(sealer: Sealer, body: Body) -> str:
-    """A body as it is kept."""
-    return sealer.seal(body)
+PREVIEW_LENGTH = 160  # characters
 
 
-def read(sealer: Sealer, sealed: str) -> Body:
-    """What was sealed. Raises Unsealable."""
-    return msgspec.convert(sealer.open(sealed), Body)
+def encrypt_body(cipher: Cipher, body: MessageBody) -> str:
+    """Return the ciphertext stored in `Message.body_encrypted`."""
+    return cipher.encrypt(body)
 
 
-def line_of(body: Body) -> str:
-    """The one line of a body; of one without words the kind of what hangs on it: "[photo]"."""
-    line = " ".join(body.text.split())[:PREVIEW]
-    kinds = [shown.kind for shown in body.attachments] or ["photo"] * bool(body.attachment)
-    return line or (f"[{kinds[0]}]" if kinds else "")
+def decrypt_body(cipher: Cipher, ciphertext: str) -> MessageBody:
+    """Return the body. Raises DecryptionError when no key decrypts it."""
+    return msgspec.convert(cipher.decrypt(ciphertext), MessageBody)
 
 
-def seal_preview(sealer: Sealer, body: Body) -> str:
-    """That line as it is kept."""
-    return sealer.seal(line_of(body))
+def preview_text(body: MessageBody) -> str:
+    """Return the text as one line of at most 160 characters.
+
+    Without text, return the kind of the first attachment in brackets, such as "[photo]".
+    """
+    text = " ".join(body.text.split())[:PREVIEW_LENGTH]
+    kinds = [attachment.kind for attachment in body.attachments] or ["photo"] * bool(
+        body.vk_attachment
+    )
+    return text or (f"[{kinds[0]}]" if kinds else "")
 
 
-def read_preview(sealer: Sealer, sealed: str) -> str:
-    """The line that was sealed; empty when nothing was written yet. Raises Unsealable."""
-    return str(sealer.open(sealed)) if sealed else ""
+def encrypt_preview(cipher: Cipher, body: MessageBody) -> str:
+    """Return the preview text of a body as ciphertext."""
+    return cipher.encrypt(preview_text(body))
+
+
+def decrypt_preview(cipher: Cipher, ciphertext: str) -> str:
+    """Return the preview text; empty for an empty value (a conversation without messages).
+
+    Raises DecryptionError when no key decrypts it.
+    """
+    return str(cipher.decrypt(ciphertext)) if ciphertext else ""

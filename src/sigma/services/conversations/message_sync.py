@@ -1,265 +1,281 @@
-"""What VK tells of a dialog, written down once: told twice, late or in another order, by an event
-or by the history, it comes to the same rows.
+"""Record VK messages idempotently.
+
+A message that arrives twice, late or out of order, from an event or from the history, results in
+the same rows.
 """
 
 import re
 from dataclasses import replace
 
 from sigma.channels.vk import events
-from sigma.channels.vk.events import Told
-from sigma.channels.vk.messages import Sent
-from sigma.domain.change import Change, Job, Saved
-from sigma.domain.messaging.auto_reply import FRESH
+from sigma.channels.vk.events import VkMessage
+from sigma.channels.vk.messages import SentMessage
+from sigma.domain.change import Change
+from sigma.domain.messaging import message as message_domain
+from sigma.domain.messaging import message_changes
+from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
-from sigma.domain.messaging.conversation import Conversation, came, gap, waits, went
-from sigma.domain.messaging.message import CLIENT, STEP, Body, Message, Status
-from sigma.services.context import SECOND, Context
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.conversation_changes import start_conversation
+from sigma.domain.messaging.message import (
+    AUTHOR_CLIENT,
+    POSITION_STEP,
+    VK_AUTHOR_PREFIX,
+    Message,
+    MessageBody,
+    Status,
+)
+from sigma.domain.messaging.message_changes import IncomingFacts
+from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
-from sigma.services.conversations.delivery import arrived
+from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.conversations.delivery import mark_delivered
 from sigma.store import changes
-from sigma.store.billing import connections
 from sigma.store.catalogue import services
-from sigma.store.engine.interface import Conflict, Tx
-from sigma.store.messaging import cards, conversations
+from sigma.store.engine.interface import ConflictError, Tx
+from sigma.store.messaging import auto_reply_settings, cards, conversations, messages, vk_events
 
-IN_VK = "vk:"  # the author of what a person wrote in VK itself; of VK's own robots it is "vk:0"
-_REF = re.compile(r"svc_[0-9a-z]{23}", re.ASCII)
-_LINK = re.compile(r"/s/[^\s/?#]{1,100}/(svc_[0-9a-z]{23})(?![0-9a-z])", re.ASCII)
+_SERVICE_ID = re.compile(r"svc_[0-9a-z]{23}", re.ASCII)
+_SERVICE_LINK = re.compile(r"/s/[^\s/?#]{1,100}/(svc_[0-9a-z]{23})(?![0-9a-z])", re.ASCII)
 
 
-async def opened(ctx: Context, community: Community, peer_id: int) -> Conversation:
-    """The dialog with a person, as it is or as it begins now; then the profile is read soon."""
+async def get_or_create_conversation(
+    ctx: Context, community: Community, peer_id: int
+) -> Conversation:
+    """Return the conversation with a VK user; create it and enqueue profile.fetch if it is new."""
     while True:
         async with ctx.db.read() as tx:
-            known = await conversations.by_peer(tx, community.id, peer_id)
-        if known is not None:
-            return known
-        now = ctx.now()
-        fresh = Conversation(
-            id=ctx.new_id("dlg", community.shop_id),
-            shop_id=community.shop_id,
-            connection_id=community.id,
-            peer_id=peer_id,
-            created_at=now,
-            changed_at=now,
-        )
-        job = Job("person.read", fresh.id, fresh.shop_id)
+            conversation = await conversations.find_by_peer(tx, community.id, peer_id)
+        if conversation is not None:
+            return conversation
+        now_us = ctx.now_us()
+        new_id = ctx.new_id("cnv", community.shop_id)
+        change = start_conversation(new_id, community.shop_id, community.id, peer_id, now_us)
         try:
-            await changes.commit(ctx.db, Change((fresh,), jobs=(job,)), now)
-        except Conflict:
-            continue  # another event of the same person was faster
+            await changes.commit(ctx.db, change, now_us)
+        except ConflictError:
+            continue  # a concurrent event of the same user created it
 
 
-async def hear(
+async def record(
     ctx: Context,
     community: Community,
-    told: Told,
+    vk_message: VkMessage,
     *,
-    live: bool = True,
-    unread: bool = True,
-    notice_id: str = "",
+    is_live: bool = True,
+    is_unread: bool = True,
+    event_id: str = "",
 ) -> Message | None:
-    """Writes down one message as VK tells it; its event is handled in the same transaction.
+    """Record one VK message; a repeated one can only edit the stored message.
 
-    `live`: told as it happens, not read from the history. `unread`: nobody has seen it in VK yet.
-    Returns a client's message that was not known before.
+    `is_live`: it comes from an event, not from the history. `is_unread`: it has not been read in
+    VK yet. `event_id`: the stored VK event, marked as processed in the same transaction.
+    Returns the message when it is a new one from the client, otherwise None.
     """
-    conversation = await opened(ctx, community, told.peer_id)
-    if told.from_id == -community.group_id:
-        told = replace(told, out=True)
+    conversation = await get_or_create_conversation(ctx, community, vk_message.peer_id)
+    if vk_message.from_id == -community.group_id:
+        vk_message = replace(vk_message, is_outgoing=True)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
-        known = await conversations.by_cmid(tx, locked.id, told.cmid)
-        fresh, changed = None, True
-        if known is not None:
-            changed = await _once_more(ctx, tx, locked, known, told)
-        elif told.out:
-            await _ours(ctx, tx, locked, told, live=live)
+        stored = await messages.find_by_cmid(tx, locked.id, vk_message.cmid)
+        incoming, has_changed = None, True
+        if stored is not None:
+            has_changed = await _apply_edit(ctx, tx, locked, stored, vk_message)
+        elif vk_message.is_outgoing:
+            await _record_outgoing(ctx, tx, locked, vk_message, is_live=is_live)
         else:
-            fresh = await _theirs(ctx, tx, community, locked, told, live=live, unread=unread)
-        if notice_id:
-            await connections.mark_handled(tx, notice_id, ctx.now())
-    if changed:
-        await ctx.db.notify("inbox")
-    return fresh
+            incoming = await _record_incoming(
+                ctx, tx, community, locked, vk_message, is_live=is_live, is_unread=is_unread
+            )
+        if event_id:
+            await vk_events.mark_processed(tx, event_id, ctx.now_us())
+    if has_changed:
+        await notify_changed(ctx)
+    return incoming
 
 
-async def _once_more(
-    ctx: Context, tx: Tx, conversation: Conversation, known: Message, told: Told
+async def _apply_edit(
+    ctx: Context, tx: Tx, conversation: Conversation, stored: Message, vk_message: VkMessage
 ) -> bool:
-    """What is already here changes only when VK says that it was edited, later than we know."""
-    body = message_codec.read(ctx.sealer, known.body_sealed)
-    edited = told.edited_us >= (known.edited_at or 1) // SECOND * SECOND and told.edited
-    if edited and (body.text, body.attachments) != (told.text, told.attachments):
-        after = replace(body, text=told.text, attachments=told.attachments)
-    elif known.out and not any(one.url for one in body.attachments) and told.attachments:
-        after = replace(body, attachments=told.attachments)  # VK's address of our own picture
-    else:
-        return False
-    if after == body:
-        return False
-    now, saved = ctx.now(), replace(conversation)
-    if conversation.last_cmid == known.cmid and after.text != body.text:
-        saved = replace(saved, preview_sealed=message_codec.seal_preview(ctx.sealer, after))
-    message = replace(
-        known,
-        body_sealed=message_codec.seal(ctx.sealer, after),
-        edited_at=told.edited_us if edited and after.text != body.text else known.edited_at,
+    """Apply an edit to a stored message if VK's edit time is newer than ours.
+
+    Returns whether anything changed.
+    """
+    body = message_codec.decrypt_body(ctx.cipher, stored.body_encrypted)
+    updated_body = message_domain.vk_edited_body(
+        stored,
+        body,
+        vk_message.text,
+        vk_message.attachments,
+        vk_message.edited_at_us if vk_message.is_edited else None,
     )
-    await changes.write(tx, Change((replace(saved, changed_at=now), message)), now)
-    await search_index.index(tx, ctx.sealer, known.shop_id, known.conversation_id, after.text)
+    if updated_body is None:
+        return False
+    now_us, is_new_text = ctx.now_us(), updated_body.text != body.text
+    change = message_changes.edit_message(
+        conversation,
+        stored,
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, updated_body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, updated_body),
+        edited_at_us=vk_message.edited_at_us if is_new_text else None,
+        now_us=now_us,
+    )
+    await _write(ctx, tx, change, stored, updated_body.text, now_us)
     return True
 
 
-async def _theirs(
+async def _record_incoming(
     ctx: Context,
     tx: Tx,
     community: Community,
     conversation: Conversation,
-    told: Told,
+    vk_message: VkMessage,
     *,
-    live: bool,
-    unread: bool,
+    is_live: bool,
+    is_unread: bool,
 ) -> Message:
-    """A client's message that is new here."""
-    now, newest = ctx.now(), told.cmid > conversation.last_cmid
-    last = (
-        None if newest else await conversations.by_cmid(tx, conversation.id, conversation.last_cmid)
+    """Record a new message from the client."""
+    now_us = ctx.now_us()
+    message = _new_message(ctx, conversation, vk_message, AUTHOR_CLIENT)
+    facts = await _load_facts(
+        ctx, tx, community, conversation, vk_message, is_live=is_live, is_unread=is_unread
     )
-    if last and last.author.startswith(IN_VK):
-        unread = False  # a person in VK has written after it
-    message = _row(ctx, conversation, told, CLIENT)
-    after = came(
-        conversation,
-        cmid=told.cmid,
-        at=told.at_us,
-        preview_sealed=message_codec.seal_preview(ctx.sealer, _body(told)),
-        now=now,
-        count=unread,
-    )
-    if unread and last and last.out:
-        after = waits(after, told.at_us)  # we wrote without having seen it
-    if newest:
-        after = replace(after, closed="")  # whoever writes lets us answer
-    if live and newest and told.client_info:
-        after = replace(after, buttons=",".join(events.buttons(told.client_info)))
-    after = await _came_for(tx, community, after, told, newest=newest)
-    jobs = gap(conversation, told.cmid, now) if live else ()
-    if unread and not after.by_hand:
-        jobs += await _answer(tx, message, now)
-    if conversation.closed and not after.closed:
-        jobs += await cards.anew(tx, conversation.id)
-    await _write(ctx, tx, (after, message), jobs, told.text, now)
+    change = message_changes.record_incoming(conversation, message, facts, now_us)
+    await _write(ctx, tx, change, message, vk_message.text, now_us)
     return message
 
 
-async def _ours(
-    ctx: Context, tx: Tx, conversation: Conversation, told: Told, *, live: bool
-) -> None:
-    """The echo of what we sent, or what somebody wrote in VK itself."""
-    waiting = await conversations.open_one(tx, conversation.id, told.random_id)
-    if told.random_id and waiting is not None:
-        sent = Sent(told.message_id, told.cmid)
-        await arrived(ctx, tx, conversation, waiting, sent, told.attachments)
-        return
-    now, person = ctx.now(), told.admin_author_id
-    message = _row(ctx, conversation, told, f"{IN_VK}{person}")
-    after = went(
-        conversation,
-        cmid=told.cmid,
-        at=told.at_us,
-        place=message.place,
-        preview_sealed=message_codec.seal_preview(ctx.sealer, _body(told)),
-        now=now,
+async def _load_facts(
+    ctx: Context,
+    tx: Tx,
+    community: Community,
+    conversation: Conversation,
+    vk_message: VkMessage,
+    *,
+    is_live: bool,
+    is_unread: bool,
+) -> IncomingFacts:
+    """Read what decides about a client's message; only what this message can change."""
+    cmid, last_message, service_id = vk_message.cmid, None, None
+    if not message_changes.is_newest(conversation, cmid):
+        last_message = await messages.find_by_cmid(tx, conversation.id, conversation.last_cmid)
+    if message_changes.needs_service(conversation, cmid):
+        service_id = await _find_service(tx, community, vk_message)
+    conversation_cards: list[Card] = []
+    if message_changes.unblocks(conversation, cmid):
+        conversation_cards = await cards.list_for_conversation(tx, conversation.id)
+    has_auto_replies = False
+    if is_unread and message_changes.can_auto_reply(
+        conversation, vk_message.sent_at_us, ctx.now_us()
+    ):
+        settings = await auto_reply_settings.get(tx, conversation.shop_id)
+        has_auto_replies = bool(settings.get("enabled"))
+    buttons = events.supported_buttons(vk_message.client_info) if vk_message.client_info else None
+    return IncomingFacts(
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, _body(vk_message)),
+        is_live=is_live,
+        is_unread=is_unread,
+        last_message=last_message,
+        supported_buttons=None if buttons is None else ",".join(buttons),
+        vk_ref=vk_message.ref_source or vk_message.ref,
+        service_id=service_id,
+        auto_replies_enabled=has_auto_replies,
+        cards=conversation_cards,
     )
-    if not person:  # a robot's word answers nobody
-        after = replace(after, unread=conversation.unread, unanswered=conversation.unanswered)
-    elif live:
-        after = replace(after, by_hand=True)
-    jobs = gap(conversation, told.cmid, now) if live else ()
-    await _write(ctx, tx, (after, message), jobs, told.text, now)
 
 
-def _body(told: Told) -> Body:
-    return Body(told.text, told.attachments, payload=None if told.out else told.payload)
+async def _record_outgoing(
+    ctx: Context, tx: Tx, conversation: Conversation, vk_message: VkMessage, *, is_live: bool
+) -> None:
+    """Record an outgoing message: the echo of one that we sent, or one written in VK itself."""
+    undelivered = await messages.find_undelivered(tx, conversation.id, vk_message.random_id)
+    if vk_message.random_id and undelivered is not None:
+        sent = SentMessage(vk_message.message_id, vk_message.cmid)
+        await mark_delivered(ctx, tx, conversation, undelivered, sent, vk_message.attachments)
+        return
+    now_us = ctx.now_us()
+    author = f"{VK_AUTHOR_PREFIX}{vk_message.admin_author_id}"
+    message = _new_message(ctx, conversation, vk_message, author)
+    change = message_changes.record_outgoing(
+        conversation,
+        message,
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, _body(vk_message)),
+        is_live=is_live,
+        now_us=now_us,
+    )
+    await _write(ctx, tx, change, message, vk_message.text, now_us)
 
 
-def _row(ctx: Context, conversation: Conversation, told: Told, author: str) -> Message:
+def _body(vk_message: VkMessage) -> MessageBody:
+    return MessageBody(
+        vk_message.text,
+        vk_message.attachments,
+        payload=None if vk_message.is_outgoing else vk_message.payload,
+    )
+
+
+def _new_message(
+    ctx: Context, conversation: Conversation, vk_message: VkMessage, author: str
+) -> Message:
     return Message(
         id=ctx.new_id("msg", conversation.shop_id),
         shop_id=conversation.shop_id,
         conversation_id=conversation.id,
-        out=told.out,
+        is_outgoing=vk_message.is_outgoing,
         author=author,
-        body_sealed=message_codec.seal(ctx.sealer, _body(told)),
-        at=told.at_us,
-        place=told.cmid * STEP,
-        status=Status.SENT if told.out else Status.RECEIVED,
-        cmid=told.cmid,
-        vk_id=told.message_id or None,
-        edited_at=told.edited_us or None,
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, _body(vk_message)),
+        written_at_us=vk_message.sent_at_us,
+        position=vk_message.cmid * POSITION_STEP,
+        status=Status.SENT if vk_message.is_outgoing else Status.RECEIVED,
+        cmid=vk_message.cmid,
+        vk_id=vk_message.message_id or None,
+        edited_at_us=vk_message.edited_at_us or None,
     )
 
 
 async def _write(
-    ctx: Context,
-    tx: Tx,
-    saved: tuple[Saved, ...],
-    jobs: tuple[Job, ...],
-    text: str,
-    now: int,
+    ctx: Context, tx: Tx, change: Change, message: Message, text: str, now_us: int
 ) -> None:
-    message = saved[-1]
-    assert isinstance(message, Message)
-    await changes.write(tx, Change(saved, jobs=jobs), now)
-    await search_index.index(tx, ctx.sealer, message.shop_id, message.conversation_id, text)
+    """Write the change and index the message's text for search."""
+    await changes.write(tx, change, now_us)
+    await search_index.index_message(tx, ctx.cipher, message.shop_id, message.conversation_id, text)
 
 
-async def _answer(tx: Tx, message: Message, now: int) -> tuple[Job, ...]:
-    """The promise to look whether a client's message is answered by itself. The history may tell
-    of it before its event does, so its age decides and not who told it.
+async def _find_service(tx: Tx, community: Community, vk_message: VkMessage) -> str | None:
+    """Return the id of the service that a message is about, or None.
+
+    Values sent by the client's app are untrusted: they are only used to look up a service.
+    Sources in order of trust: a VK market item, the `ref` of our link, the payload of our button,
+    a storefront link in the text or attachments.
     """
-    if now - message.at > FRESH:
-        return ()
-    wanted = await cards.auto_answers_of(tx, message.shop_id)
-    return (Job("auto.answer", message.id, message.shop_id),) if wanted.get("on") else ()
+    has_market_item = any(attachment.kind == "market" for attachment in vk_message.attachments)
+    if has_market_item and (service_id := await _find_by_market_item(tx, community, vk_message)):
+        return service_id
+    for candidate_id in (vk_message.ref, str((vk_message.payload or {}).get("service", ""))):
+        if _SERVICE_ID.fullmatch(candidate_id) and (
+            service_id := await _find_by_id(tx, community, candidate_id)
+        ):
+            return service_id
+    if not has_market_item and (
+        service_id := await _find_by_market_item(tx, community, vk_message)
+    ):
+        return service_id
+    link_match = _SERVICE_LINK.search(
+        "\n".join([vk_message.text, *(attachment.url for attachment in vk_message.attachments)])
+    )
+    return await _find_by_id(tx, community, link_match[1]) if link_match else None
 
 
-async def _came_for(
-    tx: Tx, community: Community, conversation: Conversation, told: Told, *, newest: bool
-) -> Conversation:
-    """The service that the client asks about. What the client's app says is only looked up."""
-    if not newest and conversation.service_id:
-        return conversation
-    ref = told.ref_source or told.ref
-    if ref and (newest or not conversation.ref):
-        conversation = replace(conversation, ref=ref)
-    service_id = await _service(tx, community, told)
-    return replace(conversation, service_id=service_id) if service_id else conversation
-
-
-async def _service(tx: Tx, community: Community, told: Told) -> str | None:
-    """By trust: VK's own card of an item, the ref of our link, our button, a link in the words."""
-    carried = any(one.kind == "market" for one in told.attachments)
-    if carried and (found := await _by_item(tx, community, told)):
-        return found
-    for named in (told.ref, str((told.payload or {}).get("service", ""))):
-        if _REF.fullmatch(named) and (found := await _by_id(tx, community, named)):
-            return found
-    if not carried and (found := await _by_item(tx, community, told)):
-        return found
-    linked = _LINK.search("\n".join([told.text, *(one.url for one in told.attachments)]))
-    return await _by_id(tx, community, linked[1]) if linked else None
-
-
-async def _by_item(tx: Tx, community: Community, told: Told) -> str | None:
-    if told.market_item is None or told.market_item[0] != -community.group_id:
+async def _find_by_market_item(tx: Tx, community: Community, vk_message: VkMessage) -> str | None:
+    if vk_message.market_item is None or vk_message.market_item[0] != -community.group_id:
         return None
-    service = await services.by_item(tx, community.id, told.market_item[1])
-    return service.id if service and service.deleted_at is None else None
+    service = await services.find_by_market_item(tx, community.id, vk_message.market_item[1])
+    return service.id if service and service.deleted_at_us is None else None
 
 
-async def _by_id(tx: Tx, community: Community, service_id: str) -> str | None:
+async def _find_by_id(tx: Tx, community: Community, service_id: str) -> str | None:
     service = await services.get(tx, service_id)
-    good = service and service.shop_id == community.shop_id and service.deleted_at is None
-    return service_id if good else None
+    is_available = (
+        service and service.shop_id == community.shop_id and service.deleted_at_us is None
+    )
+    return service_id if is_available else None

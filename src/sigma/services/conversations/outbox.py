@@ -1,76 +1,65 @@
-"""What we write to clients: a row first, then VK, one after another in each dialog, once each."""
+"""Outbox: outgoing messages are stored first and then delivered to VK by the job message.send.
 
-import hashlib
+Messages of one conversation are delivered in order, each once.
+"""
+
 from dataclasses import replace
 from typing import Any
 
 from sigma.channels.vk import messages as vk_messages
-from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
-from sigma.channels.vk.photos import kind_of, message_photo
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
+from sigma.channels.vk.photos import detect_media_type, upload_message_photo
 from sigma.domain.accounts.member import Member
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Problem, Refused, has_controls, invalid
-from sigma.domain.messaging.conversation import Conversation, next_place, went
-from sigma.domain.messaging.message import AUTO, MAX_TEXT, Body, Message, Shown, Status, move
+from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
+from sigma.domain.messaging import message_changes
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.conversation_changes import unblock
+from sigma.domain.messaging.message import (
+    MAX_TEXT,
+    Message,
+    MessageAttachment,
+    MessageBody,
+    Status,
+)
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, inbox, message_codec
+from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.vk import community_client
-from sigma.services.vk.community_client import Line
+from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
-from sigma.store.engine.interface import Conflict
-from sigma.store.messaging import cards, conversations
-
-__all__ = ["again", "may_write", "post", "queue", "resume", "rewrite", "send"]
-
-send = delivery.send
+from sigma.store.engine.interface import ConflictError
+from sigma.store.messaging import cards, conversations, messages
 
 
-def queue(
+def enqueue(
     ctx: Context,
     conversation: Conversation,
-    body: Body,
+    body: MessageBody,
     *,
     author: str,
-    key: str,
-    now: int,
-    answers: bool = True,
+    idempotency_key: str,
+    now_us: int,
+    is_reply: bool = True,
+    pauses_auto_replies: bool = False,
 ) -> tuple[Message, Change]:
-    """A message of ours and what must be written, for a caller that holds the dialog's lock.
+    """Return a new queued message and the change to write, see `message_changes.queue_message`.
 
-    `author` is a user's id, or AUTO. What Sigma says by itself, and what does not answer, leaves
-    the client waiting. One `key` of a shop is one message: a second one is a Conflict when it is
-    written.
+    The caller must hold the conversation's lock and write the change in the same transaction.
+    `author` is a user id or AUTHOR_AUTO_REPLY. `idempotency_key` is unique per shop: writing a
+    second message with the same key raises ConflictError.
     """
-    message_id = ctx.new_id("msg", conversation.shop_id)
-    message = Message(
-        id=message_id,
-        shop_id=conversation.shop_id,
-        conversation_id=conversation.id,
-        out=True,
+    return message_changes.queue_message(
+        conversation,
+        message_id=ctx.new_id("msg", conversation.shop_id),
         author=author,
-        body_sealed=message_codec.seal(ctx.sealer, body),
-        at=now,
-        place=next_place(conversation),
-        status=Status.QUEUED,
-        key=key,
-        random_id=_random_id(message_id),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        idempotency_key=idempotency_key,
+        now_us=now_us,
+        is_reply=is_reply,
+        pauses_auto_replies=pauses_auto_replies,
     )
-    preview = message_codec.seal_preview(ctx.sealer, body)
-    after = went(
-        conversation, cmid=None, at=now, place=message.place, preview_sealed=preview, now=now
-    )
-    if author == AUTO or not answers:
-        after = replace(after, unread=conversation.unread, unanswered=conversation.unanswered)
-    if answers and author == conversation.answering_by:
-        after = replace(after, answering_by="", answering_until=0)
-    job = Job("message.send", message.id, message.shop_id)
-    return message, Change((after, message), jobs=(job,))
-
-
-def _random_id(message_id: str) -> int:
-    """VK's guard against sending twice: the same at every try, never 0."""
-    digest = hashlib.sha256(message_id.encode()).digest()
-    return int.from_bytes(digest[:4], "big") % (2**31 - 1) + 1
 
 
 async def post(
@@ -79,221 +68,252 @@ async def post(
     conversation_id: str,
     text: str,
     *,
-    key: str,
+    idempotency_key: str,
     photo: bytes | None = None,
     keyboard: dict[str, Any] | None = None,
 ) -> Message:
-    """An operator's message: the dialog is from now on a person's. The same key is one message.
+    """Queue an operator's message and pause auto-replies in the conversation.
 
-    Raises Refused: not_found, validation, cannot_write, no_community; with a photo also vk_silent
-    and vk_refused.
+    A repeated call with the same `idempotency_key` returns the first message.
+    Raises RefusedError: forbidden, not_found, validation, cannot_write, no_community,
+    idempotency_key_reused; with a photo also vk_silent and vk_refused.
     """
     conversation = await inbox.get(ctx, member, conversation_id)
-    wish = f"post:{key}"
-    if known := await _known(ctx, conversation, wish):
-        return known
-    text = _checked(text, photo)
-    await may_write(ctx, conversation)
-    body = Body(text, keyboard=keyboard)
+    message_key = f"operator:{idempotency_key}"
+    if posted := await _find_posted(ctx, conversation, message_key):
+        return posted
+    text = _clean_text(text, photo)
+    await require_writable(ctx, conversation)
+    body = MessageBody(text, keyboard=keyboard)
     if photo is not None:
-        attachment = await _uploaded(ctx, conversation, photo)
-        body = replace(body, attachment=attachment, attachments=(Shown("photo"),))
+        attachment = await _upload_photo(ctx, conversation, photo)
+        body = replace(body, vk_attachment=attachment, attachments=(MessageAttachment("photo"),))
     try:
         async with ctx.db.write() as tx:
             locked = await conversations.lock(tx, conversation.id)
-            taken_over = replace(locked, by_hand=True)
-            now = ctx.now()
-            message, change = queue(ctx, taken_over, body, author=member.actor, key=wish, now=now)
-            await changes.write(tx, change, now)
-    except Conflict:
-        known = await _known(ctx, conversation, wish)
-        if known is None:
+            now_us = ctx.now_us()
+            message, change = enqueue(
+                ctx,
+                locked,
+                body,
+                author=member.actor,
+                idempotency_key=message_key,
+                now_us=now_us,
+                pauses_auto_replies=True,
+            )
+            await changes.write(tx, change, now_us)
+    except ConflictError:
+        posted = await _find_posted(ctx, conversation, message_key)
+        if posted is None:
             raise
-        return known
-    await ctx.db.notify("inbox")
+        return posted
+    await notify_changed(ctx)
     return replace(message, version=1)
 
 
-async def _known(ctx: Context, conversation: Conversation, key: str) -> Message | None:
+async def _find_posted(
+    ctx: Context, conversation: Conversation, idempotency_key: str
+) -> Message | None:
     async with ctx.db.read() as tx:
-        known = await conversations.by_key(tx, conversation.shop_id, key)
-    if known and known.conversation_id != conversation.id:
-        raise Refused("idempotency_key_reused")
-    return known
+        message = await messages.find_by_key(tx, conversation.shop_id, idempotency_key)
+    if message and message.conversation_id != conversation.id:
+        raise RefusedError("idempotency_key_reused")
+    return message
 
 
-def _checked(text: str, photo: bytes | None) -> str:
+def _clean_text(text: str, photo: bytes | None) -> str:
     text = text.replace("\r\n", "\n").strip()
     if not text and photo is None:
-        raise invalid(Problem("text", "required"))
+        raise validation_error(Problem("text", "required"))
     if len(text) > MAX_TEXT:
-        raise invalid(Problem("text", "too_long", {"max": MAX_TEXT}))
-    if has_controls(text, lines=True):
-        raise invalid(Problem("text", "characters"))
+        raise validation_error(Problem("text", "too_long", {"max": MAX_TEXT}))
+    if has_control_characters(text, allow_line_breaks=True):
+        raise validation_error(Problem("text", "characters"))
     if photo is not None:
         try:
-            kind_of(photo)
+            detect_media_type(photo)
         except ValueError:
-            raise invalid(Problem("photo", "choose")) from None
+            raise validation_error(Problem("photo", "choose")) from None
     return text
 
 
-async def may_write(ctx: Context, conversation: Conversation) -> None:
-    """A closed dialog is looked at once more: the person may have opened it meanwhile.
+async def require_writable(ctx: Context, conversation: Conversation) -> None:
+    """Check that VK lets us write to the client; for a blocked conversation, ask VK again.
 
-    Raises Refused: cannot_write, no_community.
+    If VK allows messages again, the conversation is unblocked and its cards are refreshed.
+    Raises RefusedError: cannot_write, no_community.
     """
-    if not conversation.closed:
+    if not conversation.blocked_reason:
         return
-    line = await community_client.line(ctx, conversation.connection_id)
+    vk_client = await community_client.open_client(ctx, conversation.connection_id)
     try:
-        may = await vk_messages.allowed(line.vk, line.community.group_id, conversation.peer_id)
+        is_allowed = await vk_messages.is_messaging_allowed(
+            vk_client.api, vk_client.community.group_id, conversation.peer_id
+        )
     except VkError:
-        may = False
-    if not may:
-        raise Refused("cannot_write", reason=conversation.closed)
+        is_allowed = False
+    if not is_allowed:
+        raise RefusedError("cannot_write", reason=conversation.blocked_reason)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
-        if locked.closed:
-            now, again = ctx.now(), await cards.anew(tx, locked.id)
-            after = replace(locked, closed="", changed_at=now)
-            await changes.write(tx, Change((after,), jobs=again), now)
+        if locked.blocked_reason:
+            now_us = ctx.now_us()
+            conversation_cards = await cards.list_for_conversation(tx, locked.id)
+            await changes.write(tx, unblock(locked, conversation_cards, now_us), now_us)
 
 
-async def _uploaded(ctx: Context, conversation: Conversation, photo: bytes) -> str:
-    """Gives a picture to VK, and returns its name there."""
-    line = await community_client.line(ctx, conversation.connection_id)
-    try:
-        return await message_photo(line.vk, conversation.peer_id, photo)
-    except Later as later:
-        raise Refused("vk_silent") from later
-    except NeedsPerson as no:
-        await community_client.broken(ctx, line.community.id, no)
-        raise Refused("vk_refused", reason=str(no.code)) from no
-    except Final as no:
-        raise Refused("vk_refused", reason=str(no.code)) from no
+async def _upload_photo(ctx: Context, conversation: Conversation, photo: bytes) -> str:
+    """Upload a photo to VK and return its attachment string, such as "photo-1_2_key".
 
-
-async def rewrite(ctx: Context, message_id: str, body: Body, *, surely: bool = False) -> bool:
-    """Makes a message of ours say something else, in VK and here.
-
-    What VK has not got is changed here only. `surely`: VK is told even what it should say already.
-    False when VK refuses for good: it is too old, say.
-    Raises Later, also while it is not known whether the old words have arrived; NeedsPerson;
-    Refused("no_community").
+    Raises RefusedError: vk_silent, vk_refused, no_community.
     """
-    message = await _changed_here(ctx, message_id, body, surely)
+    vk_client = await community_client.open_client(ctx, conversation.connection_id)
+    try:
+        return await upload_message_photo(vk_client.api, conversation.peer_id, photo)
+    except RetryLaterError as error:
+        raise RefusedError("vk_silent") from error
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, vk_client.community.id, error)
+        raise RefusedError("vk_refused", reason=str(error.code)) from error
+    except PermanentError as error:
+        raise RefusedError("vk_refused", reason=str(error.code)) from error
+
+
+async def edit(ctx: Context, message_id: str, body: MessageBody, *, force: bool = False) -> bool:
+    """Edit one of our messages. If VK does not have it yet, only our row changes.
+
+    `force`: send the edit even if our row already has this text. Returns False when VK rejects the
+    edit permanently, for example because the message is too old.
+    Raises RetryLaterError (also while a delivery with the old text may be in progress),
+    NeedsOwnerError, RefusedError("no_community").
+    """
+    message = await _edit_unsent(ctx, message_id, body, force)
     if message is None:
         return True
-    assert message.cmid is not None, "what was sent has VK's number"
+    assert message.cmid is not None, "a sent message has a cmid"
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, message.conversation_id)
-    assert conversation is not None, "a message has its dialog"
-    line = await community_client.line(ctx, conversation.connection_id)
+    assert conversation is not None, "a message references its conversation"
+    vk_client = await community_client.open_client(ctx, conversation.connection_id)
     try:
-        await _edit(line, conversation.peer_id, message.cmid, body)
-    except NeedsPerson as no:
-        await community_client.broken(ctx, line.community.id, no)
+        await _edit_in_vk(vk_client, conversation.peer_id, message.cmid, body)
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, vk_client.community.id, error)
         raise
-    except Final:
+    except PermanentError:
         return False
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
-        message = await conversations.message(tx, message_id)
-        assert message is not None, "a message is never deleted"
-        await changes.write(tx, _rewritten(ctx, locked, message, body, edited=True), ctx.now())
-    await ctx.db.notify("inbox")
+        message = await messages.get(tx, message_id)
+        assert message is not None, "messages are never deleted"
+        await changes.write(
+            tx, _edit_change(ctx, locked, message, body, is_edited=True), ctx.now_us()
+        )
+    await notify_changed(ctx)
     return True
 
 
-async def _edit(line: Line, peer_id: int, cmid: int, body: Body) -> None:
-    """Changes the words in VK; without the buttons where VK does not take them."""
+async def _edit_in_vk(
+    vk_client: CommunityClient, peer_id: int, cmid: int, body: MessageBody
+) -> None:
+    """Edit the message in VK; without the keyboard when VK rejects the keyboard."""
     try:
-        await vk_messages.edit(line.vk, peer_id, cmid, body.text, body.keyboard, body.attachment)
-    except Final as no:
-        if no.code not in delivery.KEYBOARD_REFUSED or not body.keyboard:
+        await vk_messages.edit(
+            vk_client.api, peer_id, cmid, body.text, body.keyboard, body.vk_attachment
+        )
+    except PermanentError as error:
+        if error.code not in delivery.KEYBOARD_ERROR_CODES or not body.keyboard:
             raise
-        await vk_messages.edit(line.vk, peer_id, cmid, body.text, None, body.attachment)
+        await vk_messages.edit(vk_client.api, peer_id, cmid, body.text, None, body.vk_attachment)
 
 
-async def _changed_here(ctx: Context, message_id: str, body: Body, surely: bool) -> Message | None:
-    """Changes what VK surely has not got; the message when VK must be asked, None when all is
-    done. Raises Later.
+async def _edit_unsent(
+    ctx: Context, message_id: str, body: MessageBody, force: bool
+) -> Message | None:
+    """Edit the row of a message that VK certainly does not have.
+
+    Returns the message when it must also be edited in VK, None when nothing is left to do.
+    Raises RetryLaterError while a delivery may be in progress.
     """
     async with ctx.db.write() as tx:
-        message = await conversations.message(tx, message_id)
-        assert message is not None and message.out, "only what we wrote is rewritten"
+        message = await messages.get(tx, message_id)
+        assert message is not None and message.is_outgoing, "only outgoing messages can be edited"
         locked = await conversations.lock(tx, message.conversation_id)
-        message = await conversations.message(tx, message_id)
-        assert message is not None, "a message is never deleted"
-        same = _same(message_codec.read(ctx.sealer, message.body_sealed), body)
-        if message.status is Status.SENT and (surely or not same):
+        message = await messages.get(tx, message_id)
+        assert message is not None, "messages are never deleted"
+        is_same = _is_same_content(
+            message_codec.decrypt_body(ctx.cipher, message.body_encrypted), body
+        )
+        if message.status is Status.SENT and (force or not is_same):
             return message
-        if same:
+        if is_same:
             return None
-        if message.tried_at is not None and message.status is Status.QUEUED:
-            raise Later(0, words="it may be on its way with the old words")
-        await changes.write(tx, _rewritten(ctx, locked, message, body, edited=False), ctx.now())
+        if message.first_attempt_at_us is not None and message.status is Status.QUEUED:
+            raise RetryLaterError(0, detail="a delivery with the old text may be in progress")
+        await changes.write(
+            tx, _edit_change(ctx, locked, message, body, is_edited=False), ctx.now_us()
+        )
     return None
 
 
-def _same(one: Body, other: Body) -> bool:
-    return (one.text, one.keyboard, one.attachment) == (
-        other.text,
-        other.keyboard,
-        other.attachment,
+def _is_same_content(first: MessageBody, second: MessageBody) -> bool:
+    return (first.text, first.keyboard, first.vk_attachment) == (
+        second.text,
+        second.keyboard,
+        second.vk_attachment,
     )
 
 
-def _rewritten(
-    ctx: Context, conversation: Conversation, message: Message, body: Body, *, edited: bool
+def _edit_change(
+    ctx: Context,
+    conversation: Conversation,
+    message: Message,
+    body: MessageBody,
+    *,
+    is_edited: bool,
 ) -> Change:
-    now = ctx.now()
-    last = message.place >= conversation.last_place
-    preview = message_codec.seal_preview(ctx.sealer, body) if last else conversation.preview_sealed
-    return Change(
-        (
-            replace(conversation, preview_sealed=preview, changed_at=now),
-            replace(
-                message,
-                body_sealed=message_codec.seal(ctx.sealer, body),
-                edited_at=now if edited else message.edited_at,
-            ),
-        )
+    now_us = ctx.now_us()
+    return message_changes.edit_message(
+        conversation,
+        message,
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        edited_at_us=now_us if is_edited else None,
+        now_us=now_us,
     )
 
 
-async def again(ctx: Context, member: Member, message_id: str) -> None:
-    """A person tries a failed message once more: the same row, the same guard against sending
-    twice. Raises Refused: not_found, cannot_write.
+async def retry(ctx: Context, member: Member, message_id: str) -> None:
+    """Queue a failed message again: the same row and `random_id`, so it is not sent twice.
+
+    Does nothing unless the message has failed.
+    Raises RefusedError: forbidden, not_found, cannot_write, no_community.
     """
     async with ctx.db.read() as tx:
-        message = await conversations.message(tx, message_id)
-    if message is None or not message.out:
-        raise Refused("not_found", what="message")
+        message = await messages.get(tx, message_id)
+    if message is None or not message.is_outgoing:
+        raise RefusedError("not_found", what="message")
     conversation = await inbox.get(ctx, member, message.conversation_id)
-    await may_write(ctx, conversation)
+    await require_writable(ctx, conversation)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
-        message = await conversations.message(tx, message_id)
-        assert message is not None, "a message is never deleted"
-        if message.status is not Status.FAILED:
-            return
-        now, place = ctx.now(), next_place(locked)
-        queued = replace(
-            message, status=move(message, Status.QUEUED), failure="", place=place, at=now
-        )
-        after = replace(locked, last_place=place, changed_at=now)
-        job = Job("message.send", message.id, message.shop_id)
-        await changes.write(tx, Change((after, queued), jobs=(job,)), now)
-    await ctx.db.notify("inbox")
+        message = await messages.get(tx, message_id)
+        assert message is not None, "messages are never deleted"
+        now_us = ctx.now_us()
+        change = message_changes.retry_message(locked, message, now_us)
+        await changes.write(tx, change, now_us)
+    if change:
+        await notify_changed(ctx)
 
 
 async def resume(ctx: Context, community_id: str) -> int:
-    """After a key was mended: promises every waiting message again; returns how many."""
+    """Enqueue the jobs of all queued messages of a community, after its access key was replaced.
+
+    Returns the number of messages.
+    """
     async with ctx.db.read() as tx:
-        waiting = await conversations.queued_of(tx, community_id)
-    promised = tuple(Job("message.send", one, shop_id) for one, shop_id in waiting)
-    if promised:
-        await changes.commit(ctx.db, Change(jobs=promised), ctx.now())
-    return len(promised)
+        queued = await messages.list_queued(tx, community_id)
+    jobs = tuple(Job("message.send", message_id, shop_id) for message_id, shop_id in queued)
+    if jobs:
+        await changes.commit(ctx.db, Change(jobs=jobs), ctx.now_us())
+    return len(jobs)

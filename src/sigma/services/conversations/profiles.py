@@ -1,54 +1,66 @@
-"""Who writes to us: the public names and pictures of profiles, read from VK."""
+"""Public names and photos of clients, read from VK profiles."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from sigma.channels.vk.errors import Final, NeedsPerson
-from sigma.channels.vk.users import Person, profiles
-from sigma.domain.change import Change
-from sigma.domain.errors import Refused
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError
+from sigma.channels.vk.users import VkProfile, fetch_profiles
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.conversation_changes import update_profile
 from sigma.services.context import Context
+from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.messaging import conversations
 
 
-async def read(ctx: Context, conversation_id: str) -> int | None:
-    """Job: reads the name and the picture of a dialog's person. Raises Later."""
+async def fetch_profile(ctx: Context, conversation_id: str) -> int | None:
+    """Job profile.fetch: read the client's name and photo. Raises RetryLaterError.
+
+    Does nothing when the name is already known.
+    """
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)
     if conversation is None or conversation.name:
         return None
     try:
-        line = await community_client.line(ctx, conversation.connection_id)
-        found = await profiles(line.vk, [conversation.peer_id])
-    except (Refused, Final):
-        return None  # disconnected, or VK does not tell: the history may name everybody later
-    except NeedsPerson as no:
-        await community_client.broken(ctx, conversation.connection_id, no)
+        vk_client = await community_client.open_client(ctx, conversation.connection_id)
+        fetched = await fetch_profiles(vk_client.api, [conversation.peer_id])
+    except (RefusedError, PermanentError):
+        return None  # disconnected, or VK hides the profile: a later catch-up may supply the name
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, conversation.connection_id, error)
         return None
-    await name(ctx, conversation.connection_id, found)
+    await update_profiles(ctx, conversation.connection_id, fetched)
     return None
 
 
-async def name(ctx: Context, community_id: str, people: Iterable[Person]) -> None:
-    """Writes what is known of these people into their dialogs, if it is news."""
-    changed = False
-    for person in people:
+async def update_profiles(
+    ctx: Context, community_id: str, vk_profiles: Iterable[VkProfile]
+) -> None:
+    """Store names and photos in the conversations of these VK users, where they have changed.
+
+    Users without a conversation or without a name are skipped.
+    """
+    has_changes = False
+    for profile in vk_profiles:
         async with ctx.db.read() as tx:
-            seen = await conversations.by_peer(tx, community_id, person.id)
-        if seen is None or not person.name or (seen.name, seen.photo_url) == person_of(person):
+            conversation = await conversations.find_by_peer(tx, community_id, profile.id)
+        if (
+            conversation is None
+            or not profile.name
+            or (conversation.name, conversation.photo_url) == profile_fields(profile)
+        ):
             continue
         async with ctx.db.write() as tx:
-            locked = await conversations.lock(tx, seen.id)
-            now = ctx.now()
-            after = replace(locked, name=person.name, photo_url=person.photo, changed_at=now)
-            await changes.write(tx, Change((after,)), now)
-        changed = True
-    if changed:
-        await ctx.db.notify("inbox")
+            locked = await conversations.lock(tx, conversation.id)
+            now_us = ctx.now_us()
+            change = update_profile(locked, profile.name, profile.photo_url, now_us)
+            await changes.write(tx, change, now_us)
+        has_changes = has_changes or bool(change)
+    if has_changes:
+        await notify_changed(ctx)
 
 
-def person_of(person: Person) -> tuple[str, str]:
-    """What a dialog keeps of a profile."""
-    return person.name, person.photo
+def profile_fields(profile: VkProfile) -> tuple[str, str]:
+    """Return (name, photo URL), the profile fields that a conversation stores."""
+    return profile.name, profile.photo_url

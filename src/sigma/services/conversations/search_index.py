@@ -1,26 +1,31 @@
-"""Words of dialogs as keyed hashes: search finds them, and who reads the table learns none."""
+"""Message search index: keyed hashes of word stems.
 
-from sigma.domain.messaging.message import words_of
-from sigma.store.encryption import Sealer
+Search works over the hashes; the table does not reveal the words without the encryption key.
+"""
+
+from sigma.domain.messaging.message import search_stems
+from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Tx
-from sigma.store.messaging import conversations
+from sigma.store.messaging import search_tokens
 
 
-def mark(sealer: Sealer, shop_id: str, word: str) -> int:
-    """The hash of one beginning of a word, as `words_of` gives it; under 2^60."""
-    return int(sealer.mark(f"word:{shop_id}:{word}")[:15], 16)
+def token_hash(cipher: Cipher, shop_id: str, stem: str) -> int:
+    """Return the keyed hash of one stem from `search_stems`, less than 2^60 (fits BIGINT)."""
+    return int(cipher.keyed_hash(f"word:{shop_id}:{stem}")[:15], 16)
 
 
-def marks(sealer: Sealer, shop_id: str, text: str) -> list[int]:
-    """The hashes of all words of a text."""
-    return [mark(sealer, shop_id, word) for word in words_of(text)]
+def query_hashes(cipher: Cipher, shop_id: str, text: str) -> list[int]:
+    """Return the hashes of the stems of a text, without duplicates."""
+    return [token_hash(cipher, shop_id, word) for word in search_stems(text)]
 
 
-async def index(tx: Tx, sealer: Sealer, shop_id: str, conversation_id: str, text: str) -> None:
-    """Makes a text findable, in the transaction that writes it."""
-    ops = conversations.index_words(shop_id, conversation_id, marks(sealer, shop_id, text))
-    # PostgreSQL prepares a statement for each number of writes: powers of two are few.
+async def index_message(
+    tx: Tx, cipher: Cipher, shop_id: str, conversation_id: str, text: str
+) -> None:
+    """Add the stems of a text to the index, in the transaction that writes the message."""
+    ops = search_tokens.add(shop_id, conversation_id, query_hashes(cipher, shop_id, text))
+    # PostgreSQL prepares one statement per batch size: powers of two keep their number small.
     while ops:
-        some = 1 << (min(len(ops), 32).bit_length() - 1)
-        await tx.write_all(ops[:some])
-        ops = ops[some:]
+        batch_size = 1 << (min(len(ops), 32).bit_length() - 1)
+        await tx.write_all(ops[:batch_size])
+        ops = ops[batch_size:]

@@ -1,1 +1,1 @@
-"""sigma.services.invoice_cards"""
+"""Invoices inside conversations: cards, payment links, VK orders, auto-replies, to-do board."""

@@ -1,5 +1,7 @@
-"""Automatic answers: a greeting with the services as buttons, the link of a chosen service, a text
-outside working hours. One answer a message at most; a person takes over at any moment.
+"""Auto-replies: a greeting with services as buttons, the payment link of a chosen service, a text
+outside working hours.
+
+A client message gets at most one auto-reply. An operator who writes pauses them at once.
 """
 
 from dataclasses import dataclass, replace
@@ -15,262 +17,345 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.billing.invoice import Draft
 from sigma.domain.billing.invoice import Status as InvoiceStatus
-from sigma.domain.catalogue.service import Service, draft_of
+from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
-from sigma.domain.errors import invalid
+from sigma.domain.errors import validation_error
 from sigma.domain.messaging.auto_reply import (
-    Asked,
-    AutoAnswers,
-    Say,
-    check_auto_answers,
-    chosen,
-    decide,
+    AutoReply,
+    AutoReplySettings,
+    IncomingMessage,
+    check_auto_reply_settings,
+    choose_reply,
+    chosen_service,
 )
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import AUTO, Body, Message
-from sigma.services.billing.invoices import drawn
-from sigma.services.context import DAY, SECOND, Context
+from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, MessageBody
+from sigma.services.billing.invoices import build
+from sigma.services.context import Context
 from sigma.services.conversations import message_codec, outbox
-from sigma.services.conversations.change_feed import told
+from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import cards, payment_links
-from sigma.services.invoice_cards.card_messages import known_body
+from sigma.services.invoice_cards.card_messages import open_invoice_body
+from sigma.services.time_units import DAY_US, SECOND_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import Tx
+from sigma.store.messaging import auto_reply_settings, conversations, inbox, messages
 from sigma.store.messaging import cards as card_rows
-from sigma.store.messaging import conversations, inbox
-from sigma.texts import Words
+from sigma.texts import Translator
 
 log = structlog.get_logger()
 
-MAX_BUTTONS = 6  # one to a row: names of services are long
-LOOKED_AT = 20  # messages of a dialog's beginning, invoices of a dialog
+MAX_BUTTONS = 6  # one per row, because service titles are long
+LOOKUP_LIMIT = 20  # earlier messages, and invoices, read per conversation
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything that decides how one message is answered."""
+class _ReplyContext:
+    """Everything that decides the auto-reply to one message. `now_us`: UTC microseconds."""
 
     message: Message
     conversation: Conversation
-    wanted: AutoAnswers
+    settings: AutoReplySettings
     shop: Shop
-    offered: list[Service]
-    asked: Asked
-    service: Service | None
-    local: datetime
-    now: int
+    offered_services: list[Service]
+    incoming: IncomingMessage
+    chosen_service: Service | None
+    local_time: datetime
+    now_us: int
 
-    def decided(self, conversation: Conversation) -> Say:
-        """What to answer while the dialog is like this."""
-        return decide(self.wanted, conversation, self.asked, self.service, self.local, self.now)
+    def choose_reply(self, conversation: Conversation) -> AutoReply:
+        """Return the reply for this state of the conversation."""
+        return choose_reply(
+            self.settings,
+            conversation,
+            self.incoming,
+            self.chosen_service,
+            self.local_time,
+            self.now_us,
+        )
 
-    def key(self, say: Say) -> str:
-        """One greeting a dialog, one text a closed day, one answer to everything else."""
-        if say is Say.GREETING and self.asked.first:
-            return f"auto:greeting:{self.conversation.id}"
-        if say is Say.CLOSED:
-            return f"auto:closed:{self.conversation.id}:{self.local.date().isoformat()}"
-        return f"auto:{self.message.id}"
+    def idempotency_key(self, reply: AutoReply) -> str:
+        """Return the reply's idempotency key.
+
+        At most one first greeting per conversation, one closed-hours text per local day, and one
+        reply per message otherwise.
+        """
+        if reply is AutoReply.GREETING and self.incoming.is_first:
+            return f"auto_reply:greeting:{self.conversation.id}"
+        if reply is AutoReply.CLOSED:
+            day = self.local_time.date().isoformat()
+            return f"auto_reply:closed_hours:{self.conversation.id}:{day}"
+        return f"auto_reply:{self.message.id}"
 
 
-async def rules(ctx: Context, member: Member) -> AutoAnswers:
-    """The shop's automatic answers."""
-    member.must(Permission.SETTINGS)
+async def get_settings(ctx: Context, member: Member) -> AutoReplySettings:
+    """Return the shop's auto-reply settings. Raises RefusedError("forbidden")."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
-        return await _rules(tx, member.shop_id)
+        return await _load_settings(tx, member.shop_id)
 
 
-async def _rules(tx: Tx, shop_id: str) -> AutoAnswers:
-    return msgspec.convert(await card_rows.auto_answers_of(tx, shop_id), AutoAnswers)
+async def _load_settings(tx: Tx, shop_id: str) -> AutoReplySettings:
+    return msgspec.convert(await auto_reply_settings.get(tx, shop_id), AutoReplySettings)
 
 
-async def labels(ctx: Context, member: Member) -> list[str]:
-    """What the buttons under the greeting say, in the language that clients are spoken to."""
-    member.must(Permission.SETTINGS)
+async def button_labels(ctx: Context, member: Member) -> list[str]:
+    """Return the labels of the buttons under the greeting, in the shop's language."""
+    member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
         shop = await shops.get(tx, member.shop_id)
-        offered = await services.of_shop(tx, member.shop_id)
-    assert shop is not None, "a member has a shop"
-    words = Words(shop.locale, shop.tz)
-    return [_label(service, words) for service in _shown(offered)]
+        offered_services = await services.list_for_shop(tx, member.shop_id)
+    assert shop is not None, "a member references a shop"
+    translator = Translator(shop.locale, shop.tz)
+    return [_button_label(service, translator) for service in _button_services(offered_services)]
 
 
-async def save(ctx: Context, member: Member, wanted: AutoAnswers) -> None:
-    """Changes them. Raises Refused("validation")."""
-    member.must(Permission.SETTINGS)
-    if problems := check_auto_answers(wanted):
-        raise invalid(*problems)
-    body = msgspec.to_builtins(wanted)
-    await ctx.db.commit([card_rows.save_auto_answers(member.shop_id, body)])
+async def save_settings(ctx: Context, member: Member, settings: AutoReplySettings) -> None:
+    """Save the shop's auto-reply settings. Raises RefusedError: "validation", "forbidden"."""
+    member.require(Permission.SETTINGS)
+    if problems := check_auto_reply_settings(settings):
+        raise validation_error(*problems)
+    body = msgspec.to_builtins(settings)
+    await ctx.db.commit([auto_reply_settings.save(member.shop_id, body)])
 
 
-async def answer(ctx: Context, message_id: str) -> int | None:
-    """Job "auto.answer": what a client's message is answered by itself, if by anything."""
-    case = await _case(ctx, message_id)
-    if case is None:
+async def send(ctx: Context, message_id: str) -> int | None:
+    """Job auto_reply.send: reply to a client message if the shop's settings call for it.
+
+    Returns when to run again (UTC microseconds) when the open invoice was paid meanwhile.
+    """
+    context = await _load_context(ctx, message_id)
+    if context is None:
         return None
-    say = case.decided(case.conversation)
-    draft = _draft(case) if say is Say.INVOICE else None
-    if say is Say.NOTHING or (say is Say.INVOICE and draft is None):
+    reply = context.choose_reply(context.conversation)
+    draft = _invoice_draft(context) if reply is AutoReply.INVOICE else None
+    if reply is AutoReply.NOTHING or (reply is AutoReply.INVOICE and draft is None):
         return None
-    fresh = await _new(ctx, case, draft)
-    if fresh and await _enough(ctx, case):
-        return None  # the operator sees an unanswered client
-    number = await shops.next_number(ctx.db, case.shop.id) if fresh else 0
+    needs_invoice = await _needs_invoice(ctx, context, draft)
+    if needs_invoice and await _is_over_daily_limit(ctx, context):
+        return None  # the conversation stays unanswered for an operator
+    number = await shops.next_invoice_number(ctx.db, context.shop.id) if needs_invoice else 0
     async with ctx.db.write() as tx:
-        locked = await conversations.lock(tx, case.conversation.id)
-        key = case.key(say)
-        # Somebody may have taken the dialog over, or answered this, since it was read.
-        if case.decided(locked) is not say or await conversations.by_key(tx, case.shop.id, key):
+        locked = await conversations.lock(tx, context.conversation.id)
+        key = context.idempotency_key(reply)
+        # An operator may have replied, or another run of this job, since the read.
+        if context.choose_reply(locked) is not reply or await messages.find_by_key(
+            tx, context.shop.id, key
+        ):
             return None
         if draft is not None:
-            change = await _invoiced(ctx, tx, case, locked, draft, number, key)
+            change = await _invoice_change(ctx, tx, context, locked, draft, number, key)
             if not change:
-                return case.now  # what waited was paid this very moment: once more from the start
+                # The open invoice has just been paid: run again from the start.
+                return context.now_us
         else:
-            body = _body(say, case)
-            _, change = outbox.queue(ctx, locked, body, author=AUTO, key=key, now=case.now)
-        await changes.write(tx, change, case.now)
-    await told(ctx)
+            body = _reply_body(reply, context)
+            _, change = outbox.enqueue(
+                ctx,
+                locked,
+                body,
+                author=AUTHOR_AUTO_REPLY,
+                idempotency_key=key,
+                now_us=context.now_us,
+            )
+        await changes.write(tx, change, context.now_us)
+    await notify_changed(ctx)
     return None
 
 
-async def _case(ctx: Context, message_id: str) -> _Case | None:
-    """None when there is nothing to answer, or nobody wants it answered."""
+async def _load_context(ctx: Context, message_id: str) -> _ReplyContext | None:
+    """Load the context; None for an outgoing message or when auto-replies are off."""
     async with ctx.db.read() as tx:
-        message = await conversations.message(tx, message_id)
-        if message is None or message.out:
+        message = await messages.get(tx, message_id)
+        if message is None or message.is_outgoing:
             return None
-        wanted = await _rules(tx, message.shop_id)
-        if not wanted.on:
+        settings = await _load_settings(tx, message.shop_id)
+        if not settings.enabled:
             return None
         conversation = await conversations.get(tx, message.conversation_id)
         shop = await shops.get(tx, message.shop_id)
-        assert conversation is not None and shop is not None, "a message has both"
-        offered = await services.of_shop(tx, shop.id)
-        asked = await _asked(ctx, tx, message)
-    now = ctx.now()
-    local = datetime.fromtimestamp(now // SECOND, UTC).astimezone(ZoneInfo(shop.tz))
-    service = chosen(asked, offered)
-    return _Case(message, conversation, wanted, shop, offered, asked, service, local, now)
-
-
-async def _asked(ctx: Context, tx: Tx, message: Message) -> Asked:
-    """What a dialog began with is known by VK's numbers: nothing is missing before the message,
-    and nothing there is ours.
-    """
-    body = message_codec.read(ctx.sealer, message.body_sealed)
-    earlier = await conversations.messages_before(
-        tx, message.conversation_id, before=message.place, limit=LOOKED_AT
+        assert conversation is not None and shop is not None, "a message references both"
+        offered_services = await services.list_for_shop(tx, shop.id)
+        incoming = await _incoming_message(ctx, tx, message)
+    now_us = ctx.now_us()
+    local_time = datetime.fromtimestamp(now_us // SECOND_US, UTC).astimezone(ZoneInfo(shop.tz))
+    service = chosen_service(incoming, offered_services)
+    return _ReplyContext(
+        message,
+        conversation,
+        settings,
+        shop,
+        offered_services,
+        incoming,
+        service,
+        local_time,
+        now_us,
     )
-    whole = message.cmid is not None and len(earlier) == message.cmid - 1
-    first = whole and not any(one.out for one in earlier)
-    return Asked(body.text, body.payload, message.at, first)
 
 
-def _body(say: Say, case: _Case) -> Body:
-    words = Words(case.shop.locale, case.shop.tz)
-    if say in (Say.PRICE, Say.CHOSEN):
-        assert case.service is not None, "it was chosen"
-        return Body(text=words.t(f"auto.{say}", title=case.service.title))
-    if say is Say.CLOSED:
-        text = case.wanted.closed_text or words.t("auto.closed")
-        if not (case.wanted.greet and case.asked.first):
-            return Body(text=text)  # the services are shown to whoever comes for the first time
+async def _incoming_message(ctx: Context, tx: Tx, message: Message) -> IncomingMessage:
+    """Return the message as the rules see it.
+
+    `is_first` requires that all earlier messages are stored (the cmid equals their number plus
+    one) and that none of them is outgoing.
+    """
+    body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    earlier = await messages.list_for_conversation(
+        tx, message.conversation_id, before_position=message.position, limit=LOOKUP_LIMIT
+    )
+    is_complete = message.cmid is not None and len(earlier) == message.cmid - 1
+    is_first = is_complete and not any(message_before.is_outgoing for message_before in earlier)
+    return IncomingMessage(body.text, body.payload, message.written_at_us, is_first)
+
+
+def _reply_body(reply: AutoReply, context: _ReplyContext) -> MessageBody:
+    translator = Translator(context.shop.locale, context.shop.tz)
+    if reply in (AutoReply.PRICE_BY_OPERATOR, AutoReply.INVOICE_BY_OPERATOR):
+        assert context.chosen_service is not None, "this reply requires a chosen service"
+        return MessageBody(text=translator.t(f"auto.{reply}", title=context.chosen_service.title))
+    if reply is AutoReply.CLOSED:
+        text = context.settings.closed_text or translator.t("auto.closed")
+        if not (context.settings.greeting_enabled and context.incoming.is_first):
+            # The services are shown only in reply to the first message.
+            return MessageBody(text=text)
     else:
-        text = case.wanted.greeting or words.t("auto.greeting", shop=case.shop.name)
-    return _with_services(text, case, words)
+        text = context.settings.greeting or translator.t("auto.greeting", shop=context.shop.name)
+    return _services_body(text, context, translator)
 
 
-def _with_services(text: str, case: _Case, words: Words) -> Body:
-    """The services as buttons; an app that shows none gets their names, which can be written."""
-    shows = case.conversation.buttons
-    if not shows or "text" in shows.split(","):
-        return Body(text=text, keyboard=services_keyboard(case.offered, words))
-    names = [f"• {_label(service, words)}" for service in _shown(case.offered)]
-    return Body(text="\n".join([text, *names]))
+def _services_body(text: str, context: _ReplyContext, translator: Translator) -> MessageBody:
+    """Add the services as buttons, or as text lines when the client's app shows no text buttons.
 
-
-def _shown(offered: list[Service]) -> list[Service]:
-    return [service for service in offered if service.visible][:MAX_BUTTONS]
-
-
-def services_keyboard(offered: list[Service], words: Words) -> dict[str, object] | None:
-    """The services as buttons; each carries the service's id and nothing that could be believed."""
-    rows = [
-        [keyboard.text(_label(service, words), {"service": service.id})]
-        for service in _shown(offered)
+    A client may also choose a service by writing its title.
+    """
+    supported_buttons = context.conversation.supported_buttons
+    if not supported_buttons or "text" in supported_buttons.split(","):
+        return MessageBody(
+            text=text, keyboard=services_keyboard(context.offered_services, translator)
+        )
+    titles = [
+        f"• {_button_label(service, translator)}"
+        for service in _button_services(context.offered_services)
     ]
-    return keyboard.inline(rows) if rows else None
+    return MessageBody(text="\n".join([text, *titles]))
 
 
-def _label(service: Service, words: Words) -> str:
-    if not service.payable or service.amount is None:
-        return keyboard.shortened(service.title)
-    price = words.money(service.amount, short=True)
-    room = keyboard.MAX_LABEL - len(price) - 3
+def _button_services(offered_services: list[Service]) -> list[Service]:
+    return [service for service in offered_services if service.is_visible][:MAX_BUTTONS]
+
+
+def services_keyboard(
+    offered_services: list[Service], translator: Translator
+) -> dict[str, object] | None:
+    """Return a VK keyboard of services, or None without visible ones.
+
+    The payload carries only the service id: a client can forge it, so it holds no price.
+    """
+    rows = [
+        [keyboard.text_button(_button_label(service, translator), {"service": service.id})]
+        for service in _button_services(offered_services)
+    ]
+    return keyboard.inline_keyboard(rows) if rows else None
+
+
+def _button_label(service: Service, translator: Translator) -> str:
+    if not service.is_payable or service.amount is None:
+        return keyboard.fit_label(service.title)
+    price = translator.money(service.amount, short=True)
+    max_title_length = keyboard.MAX_LABEL_CHARS - len(price) - 3
     title = " ".join(service.title.split())
-    title = title if len(title) <= room else title[: room - 1].rstrip() + "…"
+    title = (
+        title if len(title) <= max_title_length else title[: max_title_length - 1].rstrip() + "…"
+    )
     return f"{title} · {price}"
 
 
-def _draft(case: _Case) -> Draft | None:
-    """What the chosen service is billed with; None when its template cannot make an invoice."""
-    assert case.service is not None, "it was chosen"
-    draft = replace(draft_of(case.service, case.now), conversation_id=case.conversation.id)
-    if invoice_domain.check_draft(draft, case.now):
-        log.warning("auto.bad_service", service=case.service.id)
-        return None  # the operator sees an unanswered client
+def _invoice_draft(context: _ReplyContext) -> Draft | None:
+    """Return the invoice draft of the chosen service; None when its template is invalid."""
+    assert context.chosen_service is not None, "an invoice reply requires a chosen service"
+    draft = replace(
+        draft_invoice(context.chosen_service, context.now_us),
+        conversation_id=context.conversation.id,
+    )
+    if invoice_domain.check_draft(draft, context.now_us):
+        log.warning("auto_reply.invalid_service", service=context.chosen_service.id)
+        return None  # the conversation stays unanswered for an operator
     return draft
 
 
-async def _new(ctx: Context, case: _Case, draft: Draft | None) -> bool:
-    """Whether an invoice will be issued and wants a number."""
+async def _needs_invoice(ctx: Context, context: _ReplyContext, draft: Draft | None) -> bool:
+    """Return whether a new invoice must be issued, which needs an invoice number."""
     if draft is None:
         return False
     async with ctx.db.read() as tx:
-        return await _waiting(ctx, tx, case) is None
+        return await _open_invoice_body(ctx, tx, context) is None
 
 
-async def _enough(ctx: Context, case: _Case) -> bool:
-    """Whether this dialog got so many invoices in a day by itself that it is no client's wish."""
+async def _is_over_daily_limit(ctx: Context, context: _ReplyContext) -> bool:
+    """Return whether this conversation already got LOOKUP_LIMIT unpaid automatic invoices in a day.
+
+    Protects against a client or bot that presses service buttons without end.
+    """
     async with ctx.db.read() as tx:
-        found = await inbox.invoices_of(tx, case.conversation.id, LOOKED_AT)
-    unpaid = [one for one in found if one.created_by == AUTO and not one.paid_count]
-    return len(unpaid) == LOOKED_AT and case.now - unpaid[-1].created_at < DAY
+        invoices = await inbox.list_invoices(tx, context.conversation.id, LOOKUP_LIMIT)
+    unpaid = [
+        invoice
+        for invoice in invoices
+        if invoice.created_by == AUTHOR_AUTO_REPLY and not invoice.paid_count
+    ]
+    return len(unpaid) == LOOKUP_LIMIT and context.now_us - unpaid[-1].created_at_us < DAY_US
 
 
-async def _invoiced(
+async def _invoice_change(
     ctx: Context,
     tx: Tx,
-    case: _Case,
+    context: _ReplyContext,
     locked: Conversation,
     draft: Draft,
     number: int,
-    key: str,
+    idempotency_key: str,
 ) -> Change:
-    """The link of a service: of the unpaid invoice that this client already has, or of a new one.
-    The dialog's lock is held, so that two presses make one invoice. Empty when a new one is wanted
-    and has no number yet.
+    """Return the change that sends a payment link: of the client's unpaid invoice or a new one.
+
+    The caller holds the conversation's lock, so two button presses create one invoice. Returns an
+    empty change when a new invoice is needed but `number` is 0.
     """
-    if body := await _waiting(ctx, tx, case):
-        return outbox.queue(ctx, locked, body, author=AUTO, key=key, now=case.now)[1]
+    if body := await _open_invoice_body(ctx, tx, context):
+        return outbox.enqueue(
+            ctx,
+            locked,
+            body,
+            author=AUTHOR_AUTO_REPLY,
+            idempotency_key=idempotency_key,
+            now_us=context.now_us,
+        )[1]
     if not number:
         return Change()
-    invoice, change = drawn(ctx, draft, case.shop.id, number, AUTO, case.now)
-    return change + await cards.carded(ctx, tx, invoice, locked.id, AUTO, case.now, key)
+    invoice, change = build(ctx, draft, context.shop.id, number, AUTHOR_AUTO_REPLY, context.now_us)
+    return change + await cards.add_card(
+        ctx, tx, invoice, locked.id, AUTHOR_AUTO_REPLY, context.now_us, idempotency_key
+    )
 
 
-async def _waiting(ctx: Context, tx: Tx, case: _Case) -> Body | None:
-    """The link of an unpaid invoice for the chosen service in this dialog, if there is one."""
-    assert case.service is not None, "it was chosen"
-    shown = {c.invoice_id: c for c in await card_rows.of_conversation(tx, case.conversation.id)}
-    for invoice in await inbox.invoices_of(tx, case.conversation.id, LOOKED_AT):
-        waits = invoice.status is InvoiceStatus.OPEN and not invoice.lapsed(case.now)
-        same = invoice.service_id == case.service.id and invoice.amount == case.service.amount
-        if waits and same and invoice.id in shown:
-            url = payment_links.link(ctx, invoice, shown[invoice.id].id)
-            return known_body(invoice, case.shop, url, case.conversation)
+async def _open_invoice_body(ctx: Context, tx: Tx, context: _ReplyContext) -> MessageBody | None:
+    """Return a message with the link of the client's unpaid invoice for the chosen service.
+
+    None when there is none.
+    """
+    assert context.chosen_service is not None, "an invoice reply requires a chosen service"
+    card_by_invoice = {
+        card.invoice_id: card
+        for card in await card_rows.list_for_conversation(tx, context.conversation.id)
+    }
+    for invoice in await inbox.list_invoices(tx, context.conversation.id, LOOKUP_LIMIT):
+        is_payable = invoice.status is InvoiceStatus.OPEN and not invoice.is_expired(context.now_us)
+        is_same_offer = (
+            invoice.service_id == context.chosen_service.id
+            and invoice.amount == context.chosen_service.amount
+        )
+        if is_payable and is_same_offer and invoice.id in card_by_invoice:
+            url = payment_links.payment_link(ctx, invoice, card_by_invoice[invoice.id].id)
+            return open_invoice_body(invoice, context.shop, url, context.conversation)
     return None

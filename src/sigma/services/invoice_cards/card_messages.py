@@ -1,76 +1,92 @@
-"""What an invoice's card and a receipt say in a dialog: text always, a button where it is shown."""
+"""Texts and buttons of invoice cards, receipts and reminders in a conversation."""
 
 from sigma.channels.vk import keyboard
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.messaging.card import Face, Look
+from sigma.domain.messaging.card import CardContent, CardState
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import Body
-from sigma.texts import Words
+from sigma.domain.messaging.message import MessageBody
+from sigma.texts import Translator
 
-TO_PAY = (Face.ISSUED, Face.OPENED)
+PAYABLE_STATES = (CardState.ISSUED, CardState.OPENED)
 
 
 def card_body(
     invoice: Invoice,
     shop: Shop,
-    look: Look,
+    content: CardContent,
     url: str,
     conversation: Conversation,
-) -> Body:
-    """The card. `url` leads to the payment page, or to the receipt; empty when there is neither.
+) -> MessageBody:
+    """Return the card message.
 
-    The link to pay is always in the text too: not every app shows buttons.
+    `url` is the payment page or the receipt; empty when there is neither. The payment link is also
+    in the text, because not every VK app shows buttons.
     """
-    face, paid = look.face, look.paid
-    words = Words(shop.locale, shop.tz)
-    lines = [
-        words.t("cards.head", number=invoice.number, title=invoice.title),
-        words.t("cards.sum", sum=invoice.amount),
+    state, paid = content.state, content.payment
+    translator = Translator(shop.locale, shop.tz)
+    text_lines = [
+        translator.t("cards.head", number=invoice.number, title=invoice.title),
+        translator.t("cards.sum", sum=invoice.amount),
     ]
-    if face in TO_PAY:
-        if invoice.expires_at is not None:
-            lines.append(words.t("cards.until", moment=words.datetime(invoice.expires_at)))
-        lines.append(words.t("cards.pay_link", url=url))
-        button = words.t("cards.pay_button", sum=invoice.amount)
+    if state in PAYABLE_STATES:
+        if invoice.expires_at_us is not None:
+            text_lines.append(
+                translator.t("cards.until", moment=translator.datetime(invoice.expires_at_us))
+            )
+        text_lines.append(translator.t("cards.pay_link", url=url))
+        button = translator.t("cards.pay_button", sum=invoice.amount)
     else:
-        button = words.t("cards.receipt_button") if url else ""
-        moment = words.datetime(paid.captured_at) if paid and paid.captured_at else ""
-        lines.append(words.t(f"cards.face_{face}", moment=moment, back=look.back or ""))
-    if face is Face.OPENED:
-        lines.append(words.t("cards.face_opened"))
-    return Body(text="\n".join(lines), keyboard=_button(button, url, conversation))
+        button = translator.t("cards.receipt_button") if url else ""
+        paid_at_text = (
+            translator.datetime(paid.captured_at_us) if paid and paid.captured_at_us else ""
+        )
+        text_lines.append(
+            translator.t(f"cards.status_{state}", moment=paid_at_text, back=content.refunded or "")
+        )
+    if state is CardState.OPENED:
+        text_lines.append(translator.t("cards.status_opened"))
+    return MessageBody(text="\n".join(text_lines), keyboard=_link_button(button, url, conversation))
 
 
-def receipt_body(payment: Payment, shop: Shop, url: str, conversation: Conversation) -> Body:
-    """The thanks with the receipt's link."""
-    words = Words(shop.locale, shop.tz)
-    text = words.t("cards.receipt", sum=payment.amount, url=url)
-    return Body(text=text, keyboard=_button(words.t("cards.receipt_button"), url, conversation))
+def receipt_body(payment: Payment, shop: Shop, url: str, conversation: Conversation) -> MessageBody:
+    """Return the thank-you message with the link to the receipt."""
+    translator = Translator(shop.locale, shop.tz)
+    text = translator.t("cards.receipt", sum=payment.amount, url=url)
+    return MessageBody(
+        text=text, keyboard=_link_button(translator.t("cards.receipt_button"), url, conversation)
+    )
 
 
-def reminder_body(invoice: Invoice, shop: Shop, url: str, conversation: Conversation) -> Body:
-    """A person reminds of an invoice that waits."""
-    words = Words(shop.locale, shop.tz)
-    text = words.t("board.reminder", title=invoice.title, sum=invoice.amount, url=url)
-    label = words.t("cards.pay_button", sum=invoice.amount)
-    return Body(text=text, keyboard=_button(label, url, conversation))
+def reminder_body(
+    invoice: Invoice, shop: Shop, url: str, conversation: Conversation
+) -> MessageBody:
+    """Return an operator's reminder of an unpaid invoice."""
+    translator = Translator(shop.locale, shop.tz)
+    text = translator.t("board.reminder", title=invoice.title, sum=invoice.amount, url=url)
+    label = translator.t("cards.pay_button", sum=invoice.amount)
+    return MessageBody(text=text, keyboard=_link_button(label, url, conversation))
 
 
-def known_body(invoice: Invoice, shop: Shop, url: str, conversation: Conversation) -> Body:
-    """A client who chose a service again gets the invoice that already waits."""
-    words = Words(shop.locale, shop.tz)
-    text = words.t("auto.invoice_again", title=invoice.title, url=url)
-    label = words.t("cards.pay_button", sum=invoice.amount)
-    return Body(text=text, keyboard=_button(label, url, conversation))
+def open_invoice_body(
+    invoice: Invoice, shop: Shop, url: str, conversation: Conversation
+) -> MessageBody:
+    """Return the reply to a client who chose a service that already has an unpaid invoice."""
+    translator = Translator(shop.locale, shop.tz)
+    text = translator.t("auto.invoice_again", title=invoice.title, url=url)
+    label = translator.t("cards.pay_button", sum=invoice.amount)
+    return MessageBody(text=text, keyboard=_link_button(label, url, conversation))
 
 
-def _button(label: str, url: str, conversation: Conversation) -> dict[str, object] | None:
-    """A button that opens a link, unless the client's app has told that it shows none."""
-    if not label or (conversation.buttons and "open_link" not in conversation.buttons.split(",")):
+def _link_button(label: str, url: str, conversation: Conversation) -> dict[str, object] | None:
+    """Return a link button; None without a label or when the client's app shows no link buttons."""
+    if not label or (
+        conversation.supported_buttons
+        and "open_link" not in conversation.supported_buttons.split(",")
+    ):
         return None
     try:
-        return keyboard.inline([[keyboard.open_link(keyboard.shortened(label), url)]])
+        return keyboard.inline_keyboard([[keyboard.link_button(keyboard.fit_label(label), url)]])
     except ValueError:
-        return None  # an address that VK would not take: the text has it
+        return None  # VK does not accept this URL in a button; the text contains it

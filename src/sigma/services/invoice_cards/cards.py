@@ -1,86 +1,106 @@
-"""Invoices in dialogs: issued into one, shown as what they have become, and told as paid."""
+"""Invoice cards: issue an invoice into a conversation, keep its card current, send the receipt."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sigma.channels.vk.errors import Later, NeedsPerson
+from sigma.channels.vk.errors import NeedsOwnerError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as domain
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.change import Change, Job
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.card import Card, Face, Look, Taken, look_of
+from sigma.domain.change import Change
+from sigma.domain.errors import RefusedError
+from sigma.domain.idempotency import Idempotency
+from sigma.domain.messaging import card as card_domain
+from sigma.domain.messaging.card import (
+    CapturedPayment,
+    Card,
+    CardContent,
+    CardState,
+    card_content,
+    refresh_job,
+    refresh_jobs,
+)
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import AUTO
+from sigma.domain.messaging.conversation_changes import mark_changed
+from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY
 from sigma.services.billing import invoices as issuing
-from sigma.services.context import DAY, MINUTE, Context
+from sigma.services.context import Context
 from sigma.services.conversations import inbox, outbox
-from sigma.services.conversations.change_feed import told
+from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import payment_links, vk_orders
-from sigma.services.invoice_cards.card_messages import TO_PAY, card_body, receipt_body
+from sigma.services.invoice_cards.card_messages import PAYABLE_STATES, card_body, receipt_body
+from sigma.services.time_units import DAY_US, MINUTE_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices, payments
 from sigma.store.engine.interface import Tx
-from sigma.store.idempotency import Answered
-from sigma.store.messaging import cards, conversations
+from sigma.store.messaging import cards, conversations, messages
 
-AFTER_TROUBLE = 10 * MINUTE  # a mended key wakes it earlier
-AFTER_LEAVING = DAY  # the community is not connected any more; connecting it wakes it earlier
-LOOKED_AT = 500  # captured payments of one invoice, the latest
-ISSUED = Look(Face.ISSUED)
+KEY_ERROR_DELAY_US = 10 * MINUTE_US  # replacing the access key enqueues the job earlier
+DISCONNECTED_DELAY_US = DAY_US  # connecting the community again enqueues the job earlier
+MAX_PAYMENTS = 500  # latest captured payments read per invoice
+ISSUED_CONTENT = CardContent(CardState.ISSUED)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything that decides what the cards of an invoice say."""
+class CardFacts:
+    """Everything that decides the content of an invoice's cards. `captured`: oldest first."""
 
     invoice: Invoice
     shop: Shop
     cards: list[Card]
-    taken: list[Taken]  # oldest first
+    captured: list[CapturedPayment]
 
-    def owner(self, payment: Payment) -> Card | None:
-        """The card whose client paid: proven, or for want of a proof the only payer there can be.
+    def payer_card(self, payment: Payment) -> Card | None:
+        """Return the card of the client who made the payment, or None when it is unknown.
 
-        With many payers nobody is guessed: another's receipt is nobody's business.
+        The payment link's signature proves the conversation. Without it, an invoice with a single
+        payment belongs to its own conversation. For a reusable invoice the payer is not guessed,
+        so that no client receives another client's receipt.
         """
-        wanted = payment.conversation_id
-        if wanted is None and self.invoice.max_payments == 1:
-            wanted = self.invoice.conversation_id
-        return next((card for card in self.cards if card.conversation_id == wanted), None)
+        conversation_id = payment.conversation_id
+        if conversation_id is None and self.invoice.max_payments == 1:
+            conversation_id = self.invoice.conversation_id
+        return next((card for card in self.cards if card.conversation_id == conversation_id), None)
 
-    def look(self, card: Card, now: int) -> Look:
-        """What a card must say. One invoice for many tells each client of his own payments."""
-        alone = self.invoice.max_payments == 1
-        mine = [one for one in self.taken if alone or self.owner(one.payment) == card]
-        return look_of(self.invoice, mine, card.opened_at, now)
+    def content(self, card: Card, now_us: int) -> CardContent:
+        """Return the content of a card; for a reusable invoice, only its client's payments count.
+
+        `now_us`: UTC microseconds.
+        """
+        is_single_payment = self.invoice.max_payments == 1
+        own_payments = [
+            captured
+            for captured in self.captured
+            if is_single_payment or self.payer_card(captured.payment) == card
+        ]
+        return card_content(self.invoice, own_payments, card.opened_at_us, now_us)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A dialog in which an invoice is shown."""
+class ConversationCard:
+    """A card with its conversation."""
 
     card: Card
     conversation: Conversation
 
 
-async def places(ctx: Context, member: Member, invoice_id: str) -> list[Place]:
-    """The dialogs that show an invoice, the first one first; none for who may not read dialogs.
+async def list_for_invoice(ctx: Context, member: Member, invoice_id: str) -> list[ConversationCard]:
+    """Return the cards of an invoice, the oldest first; empty without Permission.ANSWER.
 
-    Raises Refused("not_found").
+    Raises RefusedError("not_found").
     """
     await issuing.get(ctx, member, invoice_id)
-    if not member.may(Permission.ANSWER):
+    if not member.can(Permission.ANSWER):
         return []
     async with ctx.db.read() as tx:
-        found = await cards.of_invoice(tx, invoice_id)
-        dialogs = await conversations.by_ids(tx, [card.conversation_id for card in found])
-    return [Place(card, dialogs[card.conversation_id]) for card in found]
+        rows = await cards.list_for_invoice(tx, invoice_id)
+        by_id = await conversations.find_by_ids(tx, [card.conversation_id for card in rows])
+    return [ConversationCard(card, by_id[card.conversation_id]) for card in rows]
 
 
 async def issue(
@@ -89,248 +109,279 @@ async def issue(
     draft: Draft,
     *,
     order_id: str | None = None,
-    remember: Callable[[Invoice], Answered] | None = None,
+    idempotency: Idempotency[Invoice] | None = None,
 ) -> Invoice:
-    """Issues an invoice into the dialog that the draft names, and sends its card there.
+    """Issue an invoice into the draft's conversation and send its card there.
 
-    Where VK does not let us write, the invoice is issued all the same and its card has no message.
-    Raises Refused: "validation", "not_found" for a dialog or an order of nobody.
+    If VK does not let us write, the invoice is still issued and its card has no message.
+    Raises RefusedError: "validation", "forbidden", "not_found" (conversation or VK order).
     """
-    member.must(Permission.ISSUE)
-    member.must(Permission.ANSWER)
-    now = ctx.now()
-    await issuing.check(ctx, member, draft, now)
-    seen = await _writable(ctx, await inbox.get(ctx, member, draft.conversation_id or ""))
-    number = await shops.next_number(ctx.db, member.shop_id)
-    invoice, change = issuing.drawn(ctx, draft, member.shop_id, number, member.actor, now)
+    member.require(Permission.ISSUE)
+    member.require(Permission.ANSWER)
+    now_us = ctx.now_us()
+    await issuing.require_valid_draft(ctx, member, draft, now_us)
+    conversation = await _recheck_writable(
+        ctx, await inbox.get(ctx, member, draft.conversation_id or "")
+    )
+    number = await shops.next_invoice_number(ctx.db, member.shop_id)
+    invoice, change = issuing.build(ctx, draft, member.shop_id, number, member.actor, now_us)
     async with ctx.db.write() as tx:
-        change += await carded(ctx, tx, invoice, seen.id, member.actor, now)
+        change += await add_card(ctx, tx, invoice, conversation.id, member.actor, now_us)
         if order_id:
-            change += await vk_orders.invoiced(tx, order_id, invoice, now)
-        await changes.write(tx, change, now, remember(invoice) if remember else None)
-    await told(ctx)
+            change += await vk_orders.link_invoice(tx, order_id, invoice, now_us)
+        await changes.write(tx, change.with_response(idempotency, invoice, now_us), now_us)
+    await notify_changed(ctx)
     return invoice
 
 
-async def _writable(ctx: Context, seen: Conversation) -> Conversation:
-    """The dialog, after a closed one was looked at once more: it may have been opened meanwhile."""
-    with suppress(Refused):
-        await outbox.may_write(ctx, seen)
-    return seen
+async def _recheck_writable(ctx: Context, conversation: Conversation) -> Conversation:
+    """Ask VK again whether a blocked conversation has been unblocked; return the conversation."""
+    with suppress(RefusedError):
+        await outbox.require_writable(ctx, conversation)
+    return conversation
 
 
-async def carded(
+async def add_card(
     ctx: Context,
     tx: Tx,
     invoice: Invoice,
     conversation_id: str,
     actor: str,
-    now: int,
-    key: str = "",
+    now_us: int,
+    idempotency_key: str = "",
 ) -> Change:
-    """A new card and, where we may write, its message. Locks the dialog.
+    """Return the change with a new card and, unless writing is blocked, its message.
 
-    `key` is the message's own, when it answers something that must be answered once.
+    Locks the conversation. `idempotency_key` overrides the message's default key, for a reply that
+    must be sent once. `now_us`: UTC microseconds.
     """
     card = Card(
         id=ctx.new_id("crd", invoice.shop_id),
         shop_id=invoice.shop_id,
         invoice_id=invoice.id,
         conversation_id=conversation_id,
-        created_at=now,
+        created_at_us=now_us,
         created_by=actor,
     )
-    return await _sent(ctx, tx, invoice, card, actor, now, key)
+    return await _first_message(ctx, tx, invoice, card, actor, now_us, idempotency_key)
 
 
-async def _sent(
-    ctx: Context, tx: Tx, invoice: Invoice, card: Card, actor: str, now: int, key: str = ""
+async def _first_message(
+    ctx: Context,
+    tx: Tx,
+    invoice: Invoice,
+    card: Card,
+    actor: str,
+    now_us: int,
+    idempotency_key: str = "",
 ) -> Change:
-    """The first message of a card, where we may write; the dialog is then the person's who sent."""
+    """Return the change with a card's first message, unless writing is blocked.
+
+    An operator's card pauses auto-replies in the conversation.
+    """
     conversation = await conversations.lock(tx, card.conversation_id)
     shop = await shops.get(tx, invoice.shop_id)
-    assert shop is not None, "an invoice has its shop"
-    if conversation.closed:
+    assert shop is not None, "an invoice references its shop"
+    if conversation.blocked_reason:
         return Change((card,))
-    if actor != AUTO:
-        conversation = replace(conversation, by_hand=True)
-    url = payment_links.link(ctx, invoice, card.id)
-    body = card_body(invoice, shop, ISSUED, url, conversation)
-    message, change = outbox.queue(
-        ctx, conversation, body, author=actor, key=key or f"card:{card.id}", now=now
+    url = payment_links.payment_link(ctx, invoice, card.id)
+    body = card_body(invoice, shop, ISSUED_CONTENT, url, conversation)
+    message, change = outbox.enqueue(
+        ctx,
+        conversation,
+        body,
+        author=actor,
+        idempotency_key=idempotency_key or f"card:{card.id}",
+        now_us=now_us,
+        pauses_auto_replies=actor != AUTHOR_AUTO_REPLY,
     )
-    after = replace(card, message_id=message.id, face=Face.ISSUED, shown=ISSUED.mark)
-    return Change((after,), jobs=_anew(card) if card.version else ()) + change
+    sent_card = card_domain.with_content(card, ISSUED_CONTENT, message.id)
+    return Change((sent_card,), jobs=refresh_jobs([card]) if card.version else ()) + change
 
 
-def _anew(card: Card) -> tuple[Job, ...]:
-    """The promise to look whether a card says what it must."""
-    return (Job("card.refresh", card.invoice_id, card.shop_id),)
+async def send_invoice(ctx: Context, member: Member, conversation_id: str, invoice_id: str) -> Card:
+    """Send an existing invoice into a conversation; a delivered one is not sent again.
 
-
-async def show(ctx: Context, member: Member, conversation_id: str, invoice_id: str) -> Card:
-    """Sends an invoice that exists into a dialog; one that has got there is not sent again.
-
-    The card has no message where VK does not let us write. Raises Refused: "not_found",
-    "cannot_write" when an earlier try failed for that, or why the invoice cannot be paid.
+    The card has no message if VK does not let us write. A failed message is queued again. Raises
+    RefusedError: "forbidden", "not_found", "cannot_write" (only for a failed message), or the
+    reason why the invoice cannot be paid.
     """
-    member.must(Permission.ANSWER)
-    seen = await _writable(ctx, await inbox.get(ctx, member, conversation_id))
+    member.require(Permission.ANSWER)
+    conversation = await _recheck_writable(ctx, await inbox.get(ctx, member, conversation_id))
     await issuing.get(ctx, member, invoice_id)
-    now = ctx.now()
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)
-        domain.check_payable(invoice, now, await invoices.holds(tx, invoice.id))
-        known = [c for c in await cards.of_invoice(tx, invoice.id) if c.conversation_id == seen.id]
+        domain.require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
+        existing = [
+            other
+            for other in await cards.list_for_invoice(tx, invoice.id)
+            if other.conversation_id == conversation.id
+        ]
         change = Change()
-        if not known:
-            change = await carded(ctx, tx, invoice, seen.id, member.actor, now)
-        elif known[0].message_id is None:
-            change = await _sent(ctx, tx, invoice, known[0], member.actor, now)
+        if not existing:
+            change = await add_card(ctx, tx, invoice, conversation.id, member.actor, now_us)
+        elif existing[0].message_id is None:
+            change = await _first_message(ctx, tx, invoice, existing[0], member.actor, now_us)
         if invoice.conversation_id is None:
-            change += Change((replace(invoice, conversation_id=seen.id),))
-        await changes.write(tx, change, now)
-    await told(ctx)
-    card = next((thing for thing in change.saved if isinstance(thing, Card)), *known)
-    if not change.saved and card.message_id is not None:
-        await outbox.again(ctx, member, card.message_id)  # does nothing unless it had failed
+            change += Change((replace(invoice, conversation_id=conversation.id),))
+        await changes.write(tx, change, now_us)
+    await notify_changed(ctx)
+    card = next((row for row in change.rows if isinstance(row, Card)), *existing)
+    if not change.rows and card.message_id is not None:
+        await outbox.retry(ctx, member, card.message_id)  # does nothing unless it has failed
     return card
 
 
-async def opened(ctx: Context, token: str, mark: str, payer: str) -> None:
-    """The client has opened the dialog's link in a browser (its secret, or empty). The first such
-    browser is the client's from now on.
+async def mark_opened(ctx: Context, token: str, signature: str, payer_secret: str) -> None:
+    """Record that the payment link of a conversation was opened in a browser.
 
-    A forged mark, or one of another invoice, changes nothing.
+    `payer_secret` is the secret of that browser, or empty. The first browser that opens the link
+    is bound to the client. A forged signature, or one for another invoice, changes nothing.
     """
-    if not payment_links.looks_right(mark):
+    if not payment_links.is_well_formed(signature):
         return
-    now = ctx.now()
-    async with ctx.db.read() as tx:  # whoever tries marks holds up nobody who writes
-        found = await invoices.public(tx, token)
-        seen = await payment_links.card_of(ctx, tx, found[0].id, mark) if found else None
-    if found is None or seen is None or (seen.opened_at is not None and seen.payer):
+    now_us = ctx.now_us()
+    # Read outside the transaction: guessing link signatures must not take the writer lock.
+    async with ctx.db.read() as tx:
+        public_invoice = await invoices.find_for_payment_page(tx, token)
+        invoice = public_invoice[0] if public_invoice else None
+        known_card = await payment_links.verify(ctx, tx, invoice.id, signature) if invoice else None
+    if invoice is None or known_card is None:
+        return
+    if known_card.opened_at_us is not None and known_card.payer_hash:
         return
     async with ctx.db.write() as tx:
-        card = await cards.lock(tx, seen.id)
-        payer_hash = card.payer or (ctx.sealer.mark(payer) if payer else "")
-        after = replace(card, opened_at=card.opened_at or now, payer=payer_hash)
-        if after == card:
-            return
-        change = Change((after,))
-        if card.opened_at is None:
-            new_id = ctx.ids_of(card.shop_id)
-            line = domain.happened(found[0], "opened", now, new_id, "client")
-            change += Change((line,), jobs=_anew(card))
-        await changes.write(tx, change, now)
+        card = await cards.lock(tx, known_card.id)
+        payer_hash = ctx.cipher.keyed_hash(payer_secret) if payer_secret else ""
+        new_id = ctx.id_factory(card.shop_id)
+        change = card_domain.mark_opened(card, invoice, payer_hash, now_us, new_id)
+        await changes.write(tx, change, now_us)
 
 
 async def refresh(ctx: Context, invoice_id: str) -> int | None:
-    """Makes every dialog show what the invoice is now. The facts decide, not what was told; trouble
-    in one dialog does not hold up the others.
+    """Job card.refresh: bring all cards of an invoice, its receipts and VK order up to date.
 
-    Raises Later when VK wants patience. Returns when to look again while the key is no good.
+    The content is computed from the current rows, so a repeated run is harmless. An error in one
+    conversation does not stop the others. Returns when to try again (UTC microseconds) while there
+    is no working access key. Raises RetryLaterError.
     """
-    facts = await _facts(ctx, invoice_id)
+    facts = await _load_facts(ctx, invoice_id)
     if facts is None:
         return None
     steps: list[Callable[[], Awaitable[None]]] = [
-        *(partial(_show, ctx, facts, card) for card in facts.cards),
-        *(partial(_tell_paid, ctx, facts, one.payment) for one in facts.taken),
-        partial(vk_orders.tell, ctx, facts.invoice, facts.taken),
+        *(partial(_refresh_message, ctx, facts, card) for card in facts.cards),
+        *(partial(_send_receipt, ctx, facts, captured.payment) for captured in facts.captured),
+        partial(vk_orders.report_payment, ctx, facts.invoice, facts.captured),
     ]
-    later: Later | None = None
-    waits: list[int] = []
+    retry_error: RetryLaterError | None = None
+    delays_us: list[int] = []
     for step in steps:
         try:
             await step()
-        except Later as error:
-            later = error
-        except NeedsPerson:
-            waits.append(AFTER_TROUBLE)
-        except Refused as refused:
-            if refused.code != "no_community":
+        except RetryLaterError as error:
+            retry_error = error
+        except NeedsOwnerError:
+            delays_us.append(KEY_ERROR_DELAY_US)
+        except RefusedError as refusal:
+            if refusal.code != "no_community":
                 raise
-            waits.append(AFTER_LEAVING)
-    if later is not None:
-        raise later
-    return ctx.now() + min(waits) if waits else None
+            delays_us.append(DISCONNECTED_DELAY_US)
+    if retry_error is not None:
+        raise retry_error
+    return ctx.now_us() + min(delays_us) if delays_us else None
 
 
-async def _facts(ctx: Context, invoice_id: str) -> Facts | None:
+async def _load_facts(ctx: Context, invoice_id: str) -> CardFacts | None:
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, invoice_id)
-        found = await cards.of_invoice(tx, invoice_id) if invoice else []
-        if invoice is None or not found:
+        invoice_cards = await cards.list_for_invoice(tx, invoice_id) if invoice else []
+        if invoice is None or not invoice_cards:
             return None
         shop = await shops.get(tx, invoice.shop_id)
-        assert shop is not None, "an invoice has its shop"
-        taken = await payments.captured_of(tx, invoice.id, LOOKED_AT)
-    return Facts(invoice, shop, found, [Taken(payment, back) for payment, back in taken])
+        assert shop is not None, "an invoice references its shop"
+        captured = await payments.list_captured(tx, invoice.id, MAX_PAYMENTS)
+    return CardFacts(
+        invoice,
+        shop,
+        invoice_cards,
+        [CapturedPayment(payment, refunded_minor) for payment, refunded_minor in captured],
+    )
 
 
-async def _show(ctx: Context, facts: Facts, card: Card) -> None:
-    look = facts.look(card, ctx.now())
-    if look.mark == card.shown:
+async def _refresh_message(ctx: Context, facts: CardFacts, card: Card) -> None:
+    content = facts.content(card, ctx.now_us())
+    if card_domain.is_current(card, content):
         return
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, card.conversation_id)
-    assert conversation is not None, "a card has its dialog"
-    url = payment_links.link(ctx, facts.invoice, card.id) if look.face in TO_PAY else ""
-    if look.paid is not None and facts.owner(look.paid) == card:
-        url = _receipt_url(ctx, look.paid)
-    body = card_body(facts.invoice, facts.shop, look, url, conversation)
-    written = True
+    assert conversation is not None, "a card references its conversation"
+    url = ""
+    if content.state in PAYABLE_STATES:
+        url = payment_links.payment_link(ctx, facts.invoice, card.id)
+    if content.payment is not None and facts.payer_card(content.payment) == card:
+        url = _receipt_url(ctx, content.payment)
+    body = card_body(facts.invoice, facts.shop, content, url, conversation)
+    is_edited = True
     if card.message_id is not None:
-        written = await outbox.rewrite(ctx, card.message_id, body, surely=not card.shown)
-    now = ctx.now()
+        force = not card.message_fingerprint
+        is_edited = await outbox.edit(ctx, card.message_id, body, force=force)
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, card.conversation_id)
-        fresh = await cards.lock(tx, card.id)
-        if fresh.version != card.version:  # somebody else was at it: which words came last?
-            after = replace(fresh, shown="")
-            await changes.write(tx, Change((after,), jobs=_anew(card)), now)
+        locked_card = await cards.lock(tx, card.id)
+        # Changed concurrently: which text VK shows is unknown, so refresh again.
+        if locked_card.version != card.version:
+            updated = card_domain.without_fingerprint(locked_card)
+            await changes.write(tx, Change((updated,), jobs=refresh_jobs([card])), now_us)
             return
-        after = replace(card, face=look.face, shown=look.mark)
-        change = Change((replace(locked, changed_at=now),))
-        if not written and look.face is not Face.OPENED:
-            key = f"card:{card.id}:{look.mark}"
-            if locked.closed:
-                after = replace(after, shown="")  # said when the dialog is open again
-            elif await conversations.by_key(tx, card.shop_id, key) is None:
-                message, change = outbox.queue(ctx, locked, body, author=AUTO, key=key, now=now)
-                after = replace(after, message_id=message.id)
-        await changes.write(tx, change + Change((after,)), now)
-    await told(ctx)
+        updated = card_domain.with_content(card, content)
+        change = mark_changed(locked, now_us)
+        if card_domain.needs_new_message(content, is_edited=is_edited):
+            key = f"card:{card.id}:{content.fingerprint}"
+            if locked.blocked_reason:  # sent when the conversation is unblocked
+                updated = card_domain.without_fingerprint(updated)
+            elif await messages.find_by_key(tx, card.shop_id, key) is None:
+                message, change = outbox.enqueue(
+                    ctx, locked, body, author=AUTHOR_AUTO_REPLY, idempotency_key=key, now_us=now_us
+                )
+                updated = card_domain.with_content(card, content, message.id)
+        await changes.write(tx, change + Change((updated,)), now_us)
+    await notify_changed(ctx)
 
 
 def _receipt_url(ctx: Context, payment: Payment) -> str:
     return f"{ctx.settings.base_url}/r/{payment.token}"
 
 
-async def _tell_paid(ctx: Context, facts: Facts, payment: Payment) -> None:
-    """The receipt's link, once a payment, into the dialog whose client paid. It answers nothing
-    that the client has asked meanwhile.
+async def _send_receipt(ctx: Context, facts: CardFacts, payment: Payment) -> None:
+    """Send the receipt's link to the client who paid, once per payment.
+
+    The conversation stays unanswered if the client is waiting for a reply.
     """
-    card, key = facts.owner(payment), f"receipt:{payment.id}"
+    card, key = facts.payer_card(payment), f"receipt:{payment.id}"
     if card is None:
         return
     async with ctx.db.read() as tx:
-        if await conversations.by_key(tx, payment.shop_id, key):
+        if await messages.find_by_key(tx, payment.shop_id, key):
             return
-    now = ctx.now()
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         conversation = await conversations.lock(tx, card.conversation_id)
-        if conversation.closed or await conversations.by_key(tx, payment.shop_id, key):
+        is_sent = await messages.find_by_key(tx, payment.shop_id, key) is not None
+        if conversation.blocked_reason or is_sent:
             return
         body = receipt_body(payment, facts.shop, _receipt_url(ctx, payment), conversation)
-        _, change = outbox.queue(ctx, conversation, body, author=AUTO, key=key, now=now)
-        await changes.write(tx, change, now)
-    await told(ctx)
+        _, change = outbox.enqueue(
+            ctx, conversation, body, author=AUTHOR_AUTO_REPLY, idempotency_key=key, now_us=now_us
+        )
+        await changes.write(tx, change, now_us)
+    await notify_changed(ctx)
 
 
 async def resume(ctx: Context, community_id: str) -> None:
-    """After a key was mended or a community connected again: all that waited for it is done now."""
+    """Enqueue outdated cards and VK orders, after a new access key or a renewed connection."""
     async with ctx.db.write() as tx:
-        work = await cards.behind(tx, community_id)
-        await changes.write(tx, Change(jobs=work), ctx.now())
+        outdated = await cards.list_outdated(tx, community_id)
+        jobs = tuple(refresh_job(invoice_id, shop_id) for invoice_id, shop_id in outdated)
+        await changes.write(tx, Change(jobs=jobs), ctx.now_us())

@@ -1,5 +1,7 @@
-"""The link in the dialog: it carries a signed mark of its card. The browser that first opens it is
-the client's, so its payments are told to be the client's own; any other's are only not proven.
+"""Payment links in conversations: each carries the signature of its card.
+
+The browser that first opens such a link is bound to the client; a payment from that browser is
+attributed to the client's conversation. Payments from other browsers are not attributed.
 """
 
 import base64
@@ -12,41 +14,44 @@ from sigma.services.context import Context
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import cards
 
-PARAM = "d"  # in the address of the payment page
-_MARK = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)  # 96 bits, short enough for a chat
+SIGNATURE_PARAM = "d"  # query parameter of the payment page
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)  # 96 bits as URL-safe base64
 
 
-def link(ctx: Context, invoice: Invoice, card_id: str) -> str:
-    """The address of the payment page as it is sent into a dialog."""
-    return f"{ctx.settings.base_url}/i/{invoice.token}?{PARAM}={mark_of(ctx, card_id)}"
+def payment_link(ctx: Context, invoice: Invoice, card_id: str) -> str:
+    """Return the URL of the payment page with the card's signature."""
+    return f"{ctx.settings.base_url}/i/{invoice.token}?{SIGNATURE_PARAM}={sign(ctx, card_id)}"
 
 
-def mark_of(ctx: Context, card_id: str) -> str:
-    """What only we can say of a card."""
-    signed = bytes.fromhex(ctx.sealer.mark(f"card:{card_id}")[:24])
-    return base64.urlsafe_b64encode(signed).decode()
+def sign(ctx: Context, card_id: str) -> str:
+    """Return the link signature of a card: HMAC-SHA256 of its id, 96 bits, URL-safe base64."""
+    digest = bytes.fromhex(ctx.cipher.keyed_hash(f"card:{card_id}")[:24])
+    return base64.urlsafe_b64encode(digest).decode()
 
 
-def looks_right(mark: str) -> bool:
-    """Whether it can be a mark at all: what cannot costs no look into the database."""
-    return _MARK.fullmatch(mark) is not None
+def is_well_formed(signature: str) -> bool:
+    """Check the format (16 URL-safe characters); cheap, before any database access."""
+    return _SIGNATURE.fullmatch(signature) is not None
 
 
-async def card_of(ctx: Context, tx: Tx, invoice_id: str, mark: str) -> Card | None:
-    """The card of this very invoice that a mark proves; None for anything forged or damaged."""
-    if not looks_right(mark):
+async def verify(ctx: Context, tx: Tx, invoice_id: str, signature: str) -> Card | None:
+    """Return the card of this invoice that the signature belongs to, or None if it is invalid."""
+    if not is_well_formed(signature):
         return None
-    for card in await cards.of_invoice(tx, invoice_id):
-        if hmac.compare_digest(mark.encode(), mark_of(ctx, card.id).encode()):
+    for card in await cards.list_for_invoice(tx, invoice_id):
+        if hmac.compare_digest(signature.encode(), sign(ctx, card.id).encode()):
             return card
     return None
 
 
-async def dialog_of(tx: Tx, invoice_id: str, payer: str) -> str | None:
-    """The dialog whose client pays: this is the browser that first opened the dialog's link.
-    `payer` is the hash of the browser's secret.
+async def payer_conversation(tx: Tx, invoice_id: str, payer_hash: str) -> str | None:
+    """Return the id of the conversation whose link this browser was the first to open, or None.
+
+    `payer_hash` is the keyed hash of the browser's secret.
     """
-    if not payer:
+    if not payer_hash:
         return None
-    found = await cards.of_invoice(tx, invoice_id)
-    return next((card.conversation_id for card in found if card.payer == payer), None)
+    invoice_cards = await cards.list_for_invoice(tx, invoice_id)
+    return next(
+        (card.conversation_id for card in invoice_cards if card.payer_hash == payer_hash), None
+    )

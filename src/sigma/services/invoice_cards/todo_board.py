@@ -1,5 +1,5 @@
-"""Who waits for whom: one board of clients without an answer, links without a payment, money that
-came, letters and refunds that did not go through; and a reminder of an unpaid invoice.
+"""To-do board: unanswered clients, unpaid payment links, recent payments, failed e-mails and
+refunds; and the reminder of an unpaid invoice.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,27 +10,30 @@ from zoneinfo import ZoneInfo
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import invoice as invoice_domain
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
-from sigma.services.context import DAY, HOUR, SECOND, Context, id_at, page
+from sigma.services.context import Context
 from sigma.services.conversations import message_codec, outbox
-from sigma.services.conversations.change_feed import told
+from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.ids import min_id
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.card_messages import reminder_body
+from sigma.services.paging import make_page
+from sigma.services.time_units import DAY_US, HOUR_US, SECOND_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
-from sigma.store.encryption import Unsealable
-from sigma.store.engine.interface import Conflict, Row, Tx
-from sigma.store.messaging import cards, conversations, todo_board
+from sigma.store.encryption import DecryptionError
+from sigma.store.engine.interface import ConflictError, Row, Tx
+from sigma.store.messaging import cards, conversations, messages, todo_board
 
-COUNTED = 100  # nobody counts further
-MAIL_DAYS = 30  # an older failed letter is history
-SLOW = HOUR  # a refund that takes longer wants a look
+MAX_COUNT = 100  # limit of each count
+MAX_MAIL_AGE_DAYS = 30  # older failed e-mails are not listed
+SLOW_REFUND_US = HOUR_US  # a refund pending for longer is listed
 
 
-class Group(StrEnum):
-    """What is waited for."""
+class Kind(StrEnum):
+    """The kind of a board section."""
 
     UNANSWERED = "unanswered"
     UNOPENED = "unopened"
@@ -40,11 +43,11 @@ class Group(StrEnum):
     REFUND = "refund"
 
 
-MONEY = (Group.PAID, Group.MAIL, Group.REFUND)  # for those who may not read dialogs, too
+MONEY_KINDS = (Kind.PAID, Kind.MAIL, Kind.REFUND)  # visible without Permission.ANSWER
 
 
-class Act(StrEnum):
-    """The one thing to do about a line."""
+class Action(StrEnum):
+    """The action that the board offers for an item."""
 
     ANSWER = "answer"
     REMIND = "remind"
@@ -54,222 +57,252 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
-    """The client of a dialog."""
+class Client:
+    """The client of a conversation. `blocked_reason`: VK's code, empty when we may write."""
 
     conversation_id: str
     name: str
     photo_url: str
-    closed: str
+    blocked_reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line. `at`: since when it waits, or when it happened (UTC microseconds).
+class Item:
+    """One item of the board. `at_us`: waiting since, or time of the event (UTC microseconds).
 
-    `note` says more of its state. Unopened and opened: lost, when the link has not reached the
-    client, or the state of the last payment. Refund: unknown, pending, failed. Mail: the server's
-    answer.
-    `reminded_at` is today's reminder. `said` is the client's last word, None when no key opens it.
+    `status` by kind. Unopened and opened: "lost" when the link was not delivered to the client,
+    otherwise the status of the last payment. Refund: "unknown", "pending" or "failed". Mail: the
+    SMTP server's reply. `detail`: the failure code of a refund, the masked address of an e-mail.
+    `reminded_at_us` is the time of today's reminder. `preview` is the client's last message, None
+    when no encryption key decrypts it.
     """
 
-    group: Group
+    kind: Kind
     id: str
-    at: int
-    act: Act
-    who: Who | None = None
-    number: int = 0
+    at_us: int
+    action: Action
+    client: Client | None = None
+    invoice_number: int = 0
     title: str = ""
     amount: Money | None = None
     payment_id: str = ""
-    note: str = ""
-    reason: str = ""
-    said: str | None = ""
-    reminded_at: int | None = None
+    status: str = ""
+    detail: str = ""
+    preview: str | None = ""
+    reminded_at_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the board; `next_cursor` asks for what is under it."""
+class Section:
+    """One section of the board; pass `next_cursor` to read the items below."""
 
-    group: Group
-    lines: list[Line]
+    kind: Kind
+    items: list[Item]
     next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What a member may see of the board. `counts` go no further than COUNTED."""
+    """The sections that a member may see. Each of `counts` is at most MAX_COUNT."""
 
-    counts: dict[Group, int]
-    parts: list[Part] = field(default_factory=list)
-
-
-def groups_of(member: Member) -> tuple[Group, ...]:
-    """The parts that a member may see."""
-    return tuple(Group) if member.may(Permission.ANSWER) else MONEY
+    counts: dict[Kind, int]
+    sections: list[Section] = field(default_factory=list)
 
 
-async def counts(ctx: Context, member: Member) -> dict[Group, int]:
-    """How much waits of each kind."""
-    member.must(Permission.READ)
+def visible_kinds(member: Member) -> tuple[Kind, ...]:
+    """Return the kinds of sections that a member may see."""
+    return tuple(Kind) if member.can(Permission.ANSWER) else MONEY_KINDS
+
+
+async def counts(ctx: Context, member: Member) -> dict[Kind, int]:
+    """Return the number of items per kind, each at most MAX_COUNT."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
         return await _counts(ctx, tx, member)
 
 
-async def _counts(ctx: Context, tx: Tx, member: Member) -> dict[Group, int]:
-    groups = groups_of(member)
-    values = _values(ctx, member)
-    found = await todo_board.counts(tx, tuple(str(g) for g in groups), values, COUNTED)
-    return {group: found[group] for group in groups}
+async def _counts(ctx: Context, tx: Tx, member: Member) -> dict[Kind, int]:
+    kinds = visible_kinds(member)
+    values = _query_params(ctx, member)
+    count_by_name = await todo_board.count_items(
+        tx, tuple(str(g) for g in kinds), values, MAX_COUNT
+    )
+    return {kind: count_by_name[kind] for kind in kinds}
 
 
-def _values(ctx: Context, member: Member) -> dict[str, Any]:
-    now = ctx.now()
+def _query_params(ctx: Context, member: Member) -> dict[str, Any]:
+    now_us = ctx.now_us()
     return {
         "shop_id": member.shop_id,
-        "now": now,
-        "paid_since": now - DAY,
-        "mail_since": id_at("mail", now - MAIL_DAYS * DAY),
-        "refund_before": now - SLOW,
+        "now_us": now_us,
+        "paid_since_us": now_us - DAY_US,
+        "mail_after_id": min_id("mail", now_us - MAX_MAIL_AGE_DAYS * DAY_US),
+        "refund_before_us": now_us - SLOW_REFUND_US,
     }
 
 
-async def view(
+async def load(
     ctx: Context,
     member: Member,
-    only: Group | None = None,
+    only_kind: Kind | None = None,
     *,
     limit: int,
     cursor: str | None = None,
 ) -> Board:
-    """The board, or one part of it, `limit` lines of each. Raises Refused("forbidden")."""
-    member.must(Permission.READ)
-    groups = groups_of(member)
-    if only is not None and only not in groups:
-        raise Refused("forbidden", permission=str(Permission.ANSWER))
+    """Return the board, or one section of it, with at most `limit` items per section.
+
+    Raises RefusedError("forbidden") without the permission for it.
+    """
+    member.require(Permission.READ)
+    kinds = visible_kinds(member)
+    if only_kind is not None and only_kind not in kinds:
+        raise RefusedError("forbidden", permission=str(Permission.ANSWER))
     async with ctx.db.read() as tx:
-        counted = await _counts(ctx, tx, member)
-        shown = [only] if only else [group for group in groups if counted[group]]
-        parts = [await _part(ctx, tx, member, g, limit, cursor) for g in shown]
-    return Board(counted, parts)
+        counts = await _counts(ctx, tx, member)
+        listed_kinds = [only_kind] if only_kind else [kind for kind in kinds if counts[kind]]
+        sections = [await _section(ctx, tx, member, kind, limit, cursor) for kind in listed_kinds]
+    return Board(counts, sections)
 
 
-async def _part(
-    ctx: Context, tx: Tx, member: Member, group: Group, limit: int, cursor: str | None
-) -> Part:
-    rows = await todo_board.listing(tx, group, _values(ctx, member), _place(cursor), limit + 1)
-    lines = [_line(ctx, member, group, row) for row in rows]
-    found = page(lines, limit, lambda line: f"{line.at}.{line.id}")
-    reminding = [line for line in found.data if line.act is Act.REMIND]
-    if not reminding:
-        return Part(group, found.data, found.next_cursor)
+async def _section(
+    ctx: Context, tx: Tx, member: Member, kind: Kind, limit: int, cursor: str | None
+) -> Section:
+    rows = await todo_board.list_items(
+        tx, kind, _query_params(ctx, member), _parse_cursor(cursor), limit + 1
+    )
+    items = [_item(ctx, member, kind, row) for row in rows]
+    page_of_items = make_page(items, limit, lambda item: f"{item.at_us}.{item.id}")
+    remindable = [item for item in page_of_items.data if item.action is Action.REMIND]
+    if not remindable:
+        return Section(kind, page_of_items.data, page_of_items.next_cursor)
     shop = await shops.get(tx, member.shop_id)
-    assert shop is not None, "a member has a shop"
-    keys = {line.id: _key(line.id, ctx.now(), shop.tz) for line in reminding}
-    sent = await todo_board.sent(tx, member.shop_id, list(keys.values()))
-    lines = [replace(one, reminded_at=sent.get(keys.get(one.id, ""))) for one in found.data]
-    return Part(group, lines, found.next_cursor)
+    assert shop is not None, "a member references a shop"
+    keys = {item.id: _reminder_key(item.id, ctx.now_us(), shop.tz) for item in remindable}
+    sent_at_us = await todo_board.sent_times(tx, member.shop_id, list(keys.values()))
+    items = [
+        replace(item, reminded_at_us=sent_at_us.get(keys.get(item.id, "")))
+        for item in page_of_items.data
+    ]
+    return Section(kind, items, page_of_items.next_cursor)
 
 
-def _place(cursor: str | None) -> tuple[int, str] | None:
-    at, _, row_id = (cursor or "").partition(".")
-    return (int(at), row_id) if at.isdecimal() and len(at) < 18 else None
+def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
+    at_us, _, row_id = (cursor or "").partition(".")
+    return (int(at_us), row_id) if at_us.isdecimal() and len(at_us) < 18 else None
 
 
-def _line(ctx: Context, member: Member, group: Group, row: Row) -> Line:
-    who = _who(row) if row["conversation_id"] and member.may(Permission.ANSWER) else None
-    line = Line(group, row["id"], row["at"], Act.ANSWER, who)
-    if group is Group.UNANSWERED:
-        return replace(line, said=_said(ctx, row))
-    line = replace(
-        line,
-        number=row["number"],
+def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
+    client = _client(row) if row["conversation_id"] and member.can(Permission.ANSWER) else None
+    item = Item(kind, row["id"], row["at_us"], Action.ANSWER, client)
+    if kind is Kind.UNANSWERED:
+        return replace(item, preview=_decrypt_preview(ctx, row))
+    item = replace(
+        item,
+        invoice_number=row["number"],
         title=row["title"],
         amount=Money(row["amount_minor"], row["currency"]),
     )
-    match group:
-        case Group.PAID:
-            return replace(line, act=Act.PAYMENT, payment_id=row["id"])
-        case Group.MAIL:
-            again = member.may(Permission.ISSUE)
+    match kind:
+        case Kind.PAID:
+            return replace(item, action=Action.PAYMENT, payment_id=row["id"])
+        case Kind.MAIL:
+            can_resend = member.can(Permission.ISSUE)
             return replace(
-                line,
-                act=Act.MAIL if again else Act.PAYMENT,
+                item,
+                action=Action.MAIL if can_resend else Action.PAYMENT,
                 payment_id=row["payment_id"],
-                note=row["answer"],
-                reason=row["to_masked"],
+                status=row["server_reply"],
+                detail=row["recipient_masked"],
             )
-        case Group.REFUND:
-            note = "unknown" if row["unknown"] else row["status"]
+        case Kind.REFUND:
+            status = "unknown" if row["is_outcome_unknown"] else row["status"]
             return replace(
-                line,
-                act=Act.REFUND,
+                item,
+                action=Action.REFUND,
                 payment_id=row["payment_id"],
-                note=note,
-                reason=row["failure"],
+                status=status,
+                detail=row["failure"],
             )
-    return _waiting(line, row)
+    return _unpaid_item(item, row)
 
 
-def _waiting(line: Line, row: Row) -> Line:
-    """An unpaid link. Held money is taken, not asked for; a closed dialog wants a person."""
-    if row["last_try"] == "authorized":
-        return replace(line, act=Act.PAYMENT, payment_id=row["last_payment"], note="authorized")
-    lost = row["message_id"] is None or row["message_status"] == "failed"
-    act = Act.ANSWER if row["closed"] else Act.REMIND
-    return replace(line, act=act, note="lost" if lost else row["last_try"] or "")
+def _unpaid_item(item: Item, row: Row) -> Item:
+    """Return the item of an unpaid payment link.
+
+    An authorized payment is to be captured, so no reminder is offered. In a blocked conversation
+    the operator must find another way to reach the client.
+    """
+    if row["latest_payment_status"] == "authorized":
+        return replace(
+            item, action=Action.PAYMENT, payment_id=row["latest_payment_id"], status="authorized"
+        )
+    is_lost = row["message_id"] is None or row["message_status"] == "failed"
+    action = Action.ANSWER if row["blocked_reason"] else Action.REMIND
+    return replace(
+        item, action=action, status="lost" if is_lost else row["latest_payment_status"] or ""
+    )
 
 
-def _who(row: Row) -> Who:
+def _client(row: Row) -> Client:
     name = row["name"] or f"id{row['peer_id']}"
-    return Who(row["conversation_id"], name, row["photo_url"], row["closed"])
+    return Client(row["conversation_id"], name, row["photo_url"], row["blocked_reason"])
 
 
-def _said(ctx: Context, row: Row) -> str | None:
+def _decrypt_preview(ctx: Context, row: Row) -> str | None:
     try:
-        if row["theirs_sealed"]:
-            return message_codec.line_of(message_codec.read(ctx.sealer, row["theirs_sealed"]))
-        return message_codec.read_preview(ctx.sealer, row["preview_sealed"])
-    except Unsealable:
+        if row["client_body_encrypted"]:
+            return message_codec.preview_text(
+                message_codec.decrypt_body(ctx.cipher, row["client_body_encrypted"])
+            )
+        return message_codec.decrypt_preview(ctx.cipher, row["preview_encrypted"])
+    except DecryptionError:
         return None
 
 
-def _key(card_id: str, now: int, tz: str) -> str:
-    """One reminder of a card on one day of the shop's calendar."""
-    day = datetime.fromtimestamp(now // SECOND, UTC).astimezone(ZoneInfo(tz)).date()
-    return f"remind:{card_id}:{day.isoformat()}"
+def _reminder_key(card_id: str, now_us: int, tz: str) -> str:
+    """Return the idempotency key: one reminder per card and day in the shop's time zone."""
+    day = datetime.fromtimestamp(now_us // SECOND_US, UTC).astimezone(ZoneInfo(tz)).date()
+    return f"reminder:{card_id}:{day.isoformat()}"
 
 
 async def remind(ctx: Context, member: Member, card_id: str) -> bool:
-    """Writes to the client that the invoice waits, once a day at most; False when it was done.
+    """Remind the client of an unpaid invoice, at most once a day.
 
-    Raises Refused: not_found, cannot_write, or why the invoice cannot be paid.
+    Returns False when today's reminder already exists. Raises RefusedError: forbidden, not_found,
+    cannot_write, or the reason why the invoice cannot be paid.
     """
-    member.must(Permission.ANSWER)
+    member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
         card = await cards.get(tx, card_id)
         shop = await shops.get(tx, member.shop_id)
     if card is None or shop is None or card.shop_id != member.shop_id:
-        raise Refused("not_found", what="card")
-    now = ctx.now()
-    key = _key(card.id, now, shop.tz)
+        raise RefusedError("not_found", what="card")
+    now_us = ctx.now_us()
+    key = _reminder_key(card.id, now_us, shop.tz)
     try:
         async with ctx.db.write() as tx:
             invoice = await invoices.lock(tx, card.invoice_id)
-            invoice_domain.check_payable(invoice, now, await invoices.holds(tx, invoice.id))
-            conversation = await conversations.lock(tx, card.conversation_id)
-            if conversation.closed:
-                raise Refused("cannot_write", reason=conversation.closed)
-            if await conversations.by_key(tx, shop.id, key):
-                return False
-            url = payment_links.link(ctx, invoice, card.id)
-            body = reminder_body(invoice, shop, url, conversation)
-            _, change = outbox.queue(
-                ctx, conversation, body, author=member.actor, key=key, now=now, answers=False
+            invoice_domain.require_payable(
+                invoice, now_us, await invoices.count_holds(tx, invoice.id)
             )
-            await changes.write(tx, change, now)
-    except Conflict:
-        return False  # somebody else was faster
-    await told(ctx)
+            conversation = await conversations.lock(tx, card.conversation_id)
+            if conversation.blocked_reason:
+                raise RefusedError("cannot_write", reason=conversation.blocked_reason)
+            if await messages.find_by_key(tx, shop.id, key):
+                return False
+            url = payment_links.payment_link(ctx, invoice, card.id)
+            body = reminder_body(invoice, shop, url, conversation)
+            _, change = outbox.enqueue(
+                ctx,
+                conversation,
+                body,
+                author=member.actor,
+                idempotency_key=key,
+                now_us=now_us,
+                is_reply=False,
+            )
+            await changes.write(tx, change, now_us)
+    except ConflictError:
+        return False  # a concurrent call has queued it
+    await notify_changed(ctx)
     return True

@@ -1,171 +1,178 @@
-"""Orders of VK's own advanced shop: seen in the dialog, invoiced, and told when they are paid."""
-
-from dataclasses import replace
+"""VK orders (VK's own shop): record them, link them to invoices, report the payment to VK."""
 
 from sigma.channels.vk import market
-from sigma.channels.vk.errors import Final, NeedsPerson
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.billing.invoice import Invoice, Status
-from sigma.domain.change import Change, Happening
-from sigma.domain.errors import Problem, Refused, invalid
-from sigma.domain.messaging.card import Face, Order, Taken, look_of
-from sigma.domain.messaging.community import Community, Delivery
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.change import Change
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging import vk_order as domain
+from sigma.domain.messaging.card import CapturedPayment, card_content
+from sigma.domain.messaging.community import Community, EventDelivery
 from sigma.domain.messaging.conversation import Conversation
-from sigma.services.context import HOUR, MINUTE, Context
+from sigma.domain.messaging.conversation_changes import mark_changed
+from sigma.domain.messaging.vk_order import VkOrder
+from sigma.services.context import Context
 from sigma.services.conversations import message_sync
-from sigma.services.conversations.change_feed import told
-from sigma.services.vk.community_client import broken, line
+from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.time_units import HOUR_US, MINUTE_US
+from sigma.services.vk.community_client import mark_key_broken, open_client
 from sigma.store import changes
-from sigma.store.billing import connections, invoices
+from sigma.store.billing import invoices
 from sigma.store.engine.interface import Tx
-from sigma.store.messaging import cards, conversations
+from sigma.store.messaging import conversations, vk_events, vk_orders
 
-NEEDED = "market"  # the right of a key that opens the orders
-OFTEN = 2 * MINUTE
+REQUIRED_RIGHT = "market"  # access right of the community's key that orders require
+POLL_INTERVAL_US = 2 * MINUTE_US  # long poll delivers no order events, so orders are polled
 
 
-def seen(
+def order_change(
     ctx: Context,
     community: Community,
     conversation: Conversation,
-    said: market.Order,
-    known: Order | None,
-    now: int,
+    vk_order: market.MarketOrder,
+    stored: VkOrder | None,
+    now_us: int,
 ) -> Change:
-    """What VK tells of an order, as a row beside its dialog. Told again, it changes nothing."""
-    if said.total is None:
-        return Change()  # a currency that we do not know: VK's own page shows it
-    body = ctx.sealer.seal({"items": list(said.items), "comment": said.comment})
-    if known is not None:
-        if known.amount == said.total:
-            return Change()
-        return Change((replace(known, amount=said.total, body_sealed=body),))
-    order = Order(
+    """Return the change that records a VK order; empty when the stored one is already the same."""
+    if vk_order.total is None:
+        return Change()  # unsupported currency: the order is visible on VK's page only
+    body = ctx.cipher.encrypt({"items": list(vk_order.items), "comment": vk_order.comment})
+    if stored is not None:
+        return domain.record_changed(stored, vk_order.total, body)
+    order = VkOrder(
         id=ctx.new_id("ord", community.shop_id),
         shop_id=community.shop_id,
         connection_id=community.id,
         conversation_id=conversation.id,
-        vk_order_id=said.id,
-        vk_user_id=said.user_id,
-        display_id=said.display_id,
-        amount=said.total,
-        body_sealed=body,
-        created_at=now,
+        vk_order_id=vk_order.id,
+        vk_user_id=vk_order.user_id,
+        display_id=vk_order.display_id,
+        amount=vk_order.total,
+        body_encrypted=body,
+        created_at_us=now_us,
     )
-    line = Happening(ctx.new_id("evt", order.shop_id), order.shop_id, order.id, "order.came", now)
-    return Change((order, line))
+    return domain.record_received(order, ctx.id_factory(order.shop_id))
 
 
-async def take(
-    ctx: Context, community: Community, said: market.Order, *, notice_id: str = ""
+async def record(
+    ctx: Context, community: Community, vk_order: market.MarketOrder, *, event_id: str = ""
 ) -> None:
-    """An order as VK tells it stands beside its dialog; its event is handled with it."""
-    dialog = await message_sync.opened(ctx, community, said.user_id)
+    """Record a VK order in the conversation with its client.
+
+    `event_id`: the stored VK event, marked as processed in the same transaction.
+    """
+    conversation = await message_sync.get_or_create_conversation(ctx, community, vk_order.user_id)
     async with ctx.db.write() as tx:
-        locked = await conversations.lock(tx, dialog.id)
-        known = await cards.order_by_vk(tx, community.id, said.user_id, said.id)
-        now = ctx.now()
-        change = seen(ctx, community, locked, said, known, now)
+        locked = await conversations.lock(tx, conversation.id)
+        stored = await vk_orders.find_by_vk_id(tx, community.id, vk_order.user_id, vk_order.id)
+        now_us = ctx.now_us()
+        change = order_change(ctx, community, locked, vk_order, stored, now_us)
         if change:
-            change += Change((replace(locked, changed_at=now),))
-            await changes.write(tx, change, now)
-        if notice_id:
-            await connections.mark_handled(tx, notice_id, now)
+            change += mark_changed(locked, now_us)
+            await changes.write(tx, change, now_us)
+        if event_id:
+            await vk_events.mark_processed(tx, event_id, now_us)
     if change:
-        await told(ctx)
+        await notify_changed(ctx)
 
 
-async def read(ctx: Context, community_id: str) -> int | None:
-    """Job: asks for the latest orders, for the long poll does not tell of them.
+async def fetch(ctx: Context, community_id: str) -> int | None:
+    """Job vk_orders.fetch: record the community's latest orders.
 
-    Raises Later. Returns when to ask again; None while the key is no good or is nobody's.
+    Returns when to run again (UTC microseconds); None while there is no access key with the right.
+    Raises RetryLaterError.
     """
     try:
-        spoken = await line(ctx, community_id)
-    except Refused:
+        vk_client = await open_client(ctx, community_id)
+    except RefusedError:
         return None
-    community = spoken.community
-    if community.trouble or NEEDED not in community.rights:
-        return None  # whoever gives another key promises it again
+    community = vk_client.community
+    if community.error_code or REQUIRED_RIGHT not in community.key_scopes:
+        return None  # replacing the access key enqueues the job again
     try:
-        found = await market.orders(spoken.vk, community.group_id)
-    except NeedsPerson as no:
-        await broken(ctx, community_id, no)
+        fetched = await market.list_orders(vk_client.api, community.group_id)
+    except NeedsOwnerError as error:
+        await mark_key_broken(ctx, community_id, error)
         return None
-    except Final:
-        return ctx.now() + HOUR  # not an advanced shop; it may become one
+    except PermanentError:
+        return ctx.now_us() + HOUR_US  # the community has no extended shop; it may be enabled later
     async with ctx.db.read() as tx:
-        fresh = [
-            said
-            for said in found
-            if said.total is not None
+        changed_orders = [
+            vk_order
+            for vk_order in fetched
+            if vk_order.total is not None
             and (
-                (known := await cards.order_by_vk(tx, community.id, said.user_id, said.id)) is None
-                or known.amount != said.total
+                (
+                    stored := await vk_orders.find_by_vk_id(
+                        tx, community.id, vk_order.user_id, vk_order.id
+                    )
+                )
+                is None
+                or stored.amount != vk_order.total
             )
         ]
-    for said in reversed(fresh):
-        await take(ctx, community, said)
-    return ctx.now() + (OFTEN if community.delivery is Delivery.LONGPOLL else HOUR)
+    for vk_order in reversed(changed_orders):
+        await record(ctx, community, vk_order)
+    return ctx.now_us() + (
+        POLL_INTERVAL_US if community.event_delivery is EventDelivery.LONG_POLL else HOUR_US
+    )
 
 
-async def get(ctx: Context, member: Member, order_id: str) -> Order:
-    """An order of the member's shop. Raises Refused("not_found")."""
-    member.must(Permission.ANSWER)
+async def get(ctx: Context, member: Member, order_id: str) -> VkOrder:
+    """Return an order of the member's shop. Raises RefusedError: "not_found", "forbidden"."""
+    member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
-        order = await cards.order(tx, order_id)
+        order = await vk_orders.get(tx, order_id)
     if order is None or order.shop_id != member.shop_id:
-        raise Refused("not_found", what="order")
+        raise RefusedError("not_found", what="order")
     return order
 
 
-async def invoiced(tx: Tx, order_id: str, invoice: Invoice, now: int) -> Change:
-    """Ties an order of the invoice's dialog to it.
+async def link_invoice(tx: Tx, order_id: str, invoice: Invoice, now_us: int) -> Change:
+    """Return the change that links an order of the same conversation to the invoice.
 
-    Raises Refused: "not_found"; "validation" while another invoice for it is paid or waits.
+    Raises RefusedError: "not_found"; "validation" when the order already has a paid or payable
+    invoice. `now_us`: UTC microseconds.
     """
-    order = await cards.order(tx, order_id)
+    order = await vk_orders.get(tx, order_id)
     if order is None or order.conversation_id != invoice.conversation_id:
-        raise Refused("not_found", what="order")
-    if order.invoice_id is not None:
-        other = await invoices.get(tx, order.invoice_id)
-        waits = other is not None and other.status is Status.OPEN and not other.lapsed(now)
-        if other is not None and (waits or other.paid_count):
-            raise invalid(Problem("order", "order_invoiced", {"number": other.number}))
-    return Change((replace(order, invoice_id=invoice.id),))
+        raise RefusedError("not_found", what="order")
+    other = await invoices.get(tx, order.invoice_id) if order.invoice_id else None
+    return domain.link_invoice(order, invoice, other, now_us)
 
 
-async def tell(ctx: Context, invoice: Invoice, taken: list[Taken]) -> None:
-    """Writes the payment status and the receipt's link into VK's order, when they are news there.
+async def report_payment(ctx: Context, invoice: Invoice, captured: list[CapturedPayment]) -> None:
+    """Set the payment status and the receipt link of the VK order, if VK does not have them yet.
 
-    Raises Later, NeedsPerson and Refused("no_community"). A plain no of VK is kept as `told` =
-    "no:<code>" for the operator, and tried again with the next news.
+    A permanent error of VK is stored as the reported status, with the code, for the operator; the
+    next card.refresh job tries again.
+    Raises RetryLaterError, NeedsOwnerError, RefusedError("no_community").
     """
     async with ctx.db.read() as tx:
-        order = await cards.order_of_invoice(tx, invoice.id)
-    look = look_of(invoice, taken, None, ctx.now())
-    if order is None or look.paid is None:
+        order = await vk_orders.find_for_invoice(tx, invoice.id)
+    content = card_content(invoice, captured, None, ctx.now_us())
+    payment_status = domain.payment_status(content)
+    if order is None or content.payment is None or payment_status is None:
         return
-    wanted = "returned" if look.face is Face.REFUNDED else "paid"
-    if order.told == wanted:
+    if order.vk_payment_status == payment_status:
         return
-    spoken = await line(ctx, order.connection_id)
-    link = f"{ctx.settings.base_url}/r/{look.paid.token}"
+    vk_client = await open_client(ctx, order.connection_id)
+    link = f"{ctx.settings.base_url}/r/{content.payment.token}"
     try:
         await market.edit_order(
-            spoken.vk,
+            vk_client.api,
             order.vk_user_id,
             order.vk_order_id,
-            payment_status=wanted,
-            receipt_link=link if len(link) <= market.MAX_RECEIPT_LINK else None,
+            payment_status=payment_status,
+            receipt_link=link if len(link) <= market.MAX_RECEIPT_LINK_CHARS else None,
         )
-    except NeedsPerson as no:
-        await broken(ctx, spoken.community.id, no)
+    except NeedsOwnerError as error:
+        await mark_key_broken(ctx, vk_client.community.id, error)
         raise
-    except Final as no:
-        wanted = f"no:{no.code}"
+    except PermanentError as error:
+        payment_status = f"{domain.REJECTED_PREFIX}{error.code}"
     async with ctx.db.write() as tx:
-        fresh = await cards.order(tx, order.id)
-        assert fresh is not None, "an order is never deleted"
-        if fresh.told != wanted:
-            await changes.write(tx, Change((replace(fresh, told=wanted),)), ctx.now())
+        current = await vk_orders.get(tx, order.id)
+        assert current is not None, "orders are never deleted"
+        await changes.write(tx, domain.record_reported(current, payment_status), ctx.now_us())

@@ -1,1 +1,1 @@
-"""sigma.services.market"""
+"""The catalogue compared and synchronised with VK's market items."""

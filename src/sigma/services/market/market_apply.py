@@ -1,241 +1,209 @@
-"""Doing what a person chose between the catalogue and a community's goods, line by line.
+"""Apply a member's choices between the catalogue and a community's market items, pair by pair.
 
-Each line is finished before the next begins, and what is finished is remembered, so that a run
-that stops half-way is repeated without doing anything twice.
+Each pair is finished and stored before the next one begins, so a run that stops half-way can be
+repeated without doing anything twice.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sigma.channels.vk import market
-from sigma.channels.vk.errors import Final, Later, NeedsPerson, VkError
-from sigma.channels.vk.market import Item
+from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
 from sigma.domain.accounts.member import Member
-from sigma.domain.catalogue.service import Service
+from sigma.domain.catalogue import market_pair
+from sigma.domain.catalogue.market_item import MarketItem
+from sigma.domain.catalogue.market_pair import Choice, Pair
+from sigma.domain.catalogue.service import require_unchanged, without_market_link
 from sigma.domain.change import Change
-from sigma.domain.errors import Problem, Refused
-from sigma.services.catalogue.services import Offer, add_photo, applied, fresh, offer_of, room_for
-from sigma.services.context import SECOND, Context
-from sigma.services.market.market_diff import (
-    Choice,
-    Comparison,
-    Pair,
-    Seen,
-    agreed,
-    compare,
-    draft_of,
-    there,
-    words_of,
-)
+from sigma.domain.errors import Problem, RefusedError
+from sigma.services.catalogue.services import add_photo, lock_catalogue, new_service
+from sigma.services.context import Context
+from sigma.services.market.market_diff import Comparison, compare
+from sigma.services.time_units import SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes
-from sigma.store.catalogue import services
+from sigma.store.catalogue import photos, services
 
-BUDGET = 20 * SECOND  # a browser waits no longer; the rest is taken up by pressing again
+# Time limit of one request; the member applies the rest with another one.
+TIME_BUDGET_US = 20 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A line that did not work out: VK's code and words, or what is wrong with its texts."""
+    """A pair that failed: VK's error code and message, or the problems of its fields."""
 
     title: str
     code: str
-    words: str = ""
+    vk_message: str = ""
     problems: tuple[Problem, ...] = ()
 
 
 @dataclass
-class Outcome:
-    """What came of the choices. `stopped`: "", "silent" or "time": the rest waits."""
+class ApplyResult:
+    """Numbers of pairs by outcome.
 
-    taken: int = 0
+    `stop_reason`: why the rest waits: "", "silent" (VK), "time" or "key".
+    """
+
+    pulled: int = 0
     pushed: int = 0
-    tied: int = 0
-    meanwhile: int = 0  # changed after the person looked
+    linked: int = 0
+    outdated: int = 0  # changed since the member saw the comparison
     waiting: int = 0
-    stopped: str = ""
+    stop_reason: str = ""
     failures: list[Failure] = field(default_factory=list)
 
 
-async def act(
-    ctx: Context, member: Member, community_id: str, chosen: Mapping[str, tuple[str, str]]
-) -> Outcome:
-    """Does what was chosen: line's key → (choice, mark of what the person saw).
+async def apply_choices(
+    ctx: Context, member: Member, community_id: str, choice_by_key: Mapping[str, tuple[str, str]]
+) -> ApplyResult:
+    """Apply choices: pair key → (choice, fingerprint of the pair as the member saw it).
 
-    Raises Refused: "no_community", "vk_refused", "vk_silent" when nothing could be begun.
+    A pair whose fingerprint has changed is skipped. Raises RefusedError like `compare`.
     """
-    seen = await compare(ctx, member, community_id)
-    outcome, started, pushed = Outcome(), ctx.now(), dict[str, int]()
-    for pair in seen.open_pairs:
-        choice, mark = chosen.get(pair.key, ("", ""))
-        if choice in ("", Choice.LEAVE):
+    comparison = await compare(ctx, member, community_id)
+    result, started_at_us, pushed = ApplyResult(), ctx.now_us(), dict[str, int]()
+    for pair in comparison.differing_pairs:
+        choice, fingerprint = choice_by_key.get(pair.key, ("", ""))
+        if choice in ("", Choice.SKIP):
             continue
-        if mark != pair.mark or choice not in pair.choices:
-            outcome.meanwhile += 1
+        if not pair.is_applicable(choice, fingerprint):
+            result.outdated += 1
             continue
-        if outcome.stopped or ctx.now() - started > BUDGET:
-            outcome.stopped = outcome.stopped or "time"
-            outcome.waiting += 1
+        if result.stop_reason or ctx.now_us() - started_at_us > TIME_BUDGET_US:
+            result.stop_reason = result.stop_reason or "time"
+            result.waiting += 1
             continue
-        await _one(ctx, member, seen, pair, Choice(choice), outcome, pushed)
+        await _apply_pair(ctx, member, comparison, pair, Choice(choice), result, pushed)
     if pushed:
-        await _read_back(ctx, seen, pushed)
-    return outcome
+        await _read_back(ctx, comparison, pushed)
+    return result
 
 
-async def _one(
+async def _apply_pair(
     ctx: Context,
     member: Member,
-    seen: Comparison,
+    comparison: Comparison,
     pair: Pair,
     choice: Choice,
-    outcome: Outcome,
+    result: ApplyResult,
     pushed: dict[str, int],
 ) -> None:
     try:
-        if choice is Choice.TAKE:
-            await _take(ctx, member, seen, pair)
-            outcome.taken += 1
+        if choice is Choice.PULL:
+            await _pull(ctx, member, comparison, pair)
+            result.pulled += 1
         elif choice is Choice.PUSH:
-            service_id, item_id = await _push(ctx, seen, pair)
+            service_id, item_id = await _push(ctx, comparison, pair)
             pushed[service_id] = item_id
-            outcome.pushed += 1
+            result.pushed += 1
         else:
-            await _tie(ctx, seen, pair, tied=choice is Choice.TIE)
-            outcome.tied += 1
-    except Later:
-        outcome.stopped = "silent"
-        outcome.waiting += 1
-    except NeedsPerson as broken:
-        await community_client.broken(ctx, seen.line.community.id, broken)
-        outcome.stopped = "key"
-        outcome.waiting += 1
-    except Final as no:
-        outcome.failures.append(Failure(pair.title, str(no.code), no.words))
-    except Refused as refused:
-        outcome.failures.append(Failure(pair.title, refused.code, problems=refused.problems))
+            await _link(ctx, comparison, pair, is_linked=choice is Choice.LINK)
+            result.linked += 1
+    except RetryLaterError:
+        result.stop_reason = "silent"
+        result.waiting += 1
+    except NeedsOwnerError as error:
+        await community_client.mark_key_broken(ctx, comparison.client.community.id, error)
+        result.stop_reason = "key"
+        result.waiting += 1
+    except PermanentError as error:
+        result.failures.append(Failure(pair.title, str(error.code), error.detail))
+    except RefusedError as refused:
+        result.failures.append(Failure(pair.title, refused.code, problems=refused.problems))
 
 
-async def _take(ctx: Context, member: Member, seen: Comparison, pair: Pair) -> None:
-    """Our side becomes what the item is; a new service is made for a new item."""
+async def _pull(ctx: Context, member: Member, comparison: Comparison, pair: Pair) -> None:
+    """Copy the market item into the service; create the service for a new item."""
     item, service = pair.item, pair.service
-    assert item is not None, "only what is there can be taken"
-    title, description = words_of(item)
-    base = offer_of(service) if service else Offer(title="")
-    photo_id = base.photo_id
-    before: Seen = service.vk_seen.get("there", {}) if service else {}
-    if item.photo_url and before.get("photo") != there(item)["photo"]:
-        photo_id = await _photo(ctx, member, seen, item) or photo_id
-    offer = replace(
-        base,
-        title=title,
-        description=description,
-        price=item.price_kind,
-        amount=item.amount,
-        visible=item.available,
-        photo_id=photo_id,
-    )
+    assert item is not None, "a pull needs a market item"
+    photo_id = None
+    if market_pair.is_item_photo_new(service, item):
+        photo_id = await _store_photo(ctx, member, comparison, item)
     async with ctx.db.write() as tx:
         if service is None:
-            await room_for(tx, member.shop_id, 1)
+            await lock_catalogue(tx, member.shop_id, 1)
             position = await services.next_position(tx, member.shop_id)
-            current = fresh(ctx, member.shop_id, position)
+            current = new_service(ctx, member.shop_id, position)
         else:
             current = await services.lock(tx, service.id)
-            _unchanged(current, service)
-        after = _tied(applied(current, offer), seen, item.id, agreed(applied(current, offer), item))
-        await changes.write(tx, Change((after,)), ctx.now())
+            require_unchanged(current, service)
+        after = market_pair.pull(current, item, photo_id, comparison.client.community.id)
+        await changes.write(tx, Change((after,)), ctx.now_us())
 
 
-async def _photo(ctx: Context, member: Member, seen: Comparison, item: Item) -> str | None:
-    """The item's picture as one of ours; None when it is no picture that we can draw."""
-    data = await seen.line.vk.download(item.photo_url)
+async def _store_photo(
+    ctx: Context, member: Member, comparison: Comparison, item: MarketItem
+) -> str | None:
+    """Store the item's photo as ours. Returns its id, or None when it cannot be decoded."""
+    data = await comparison.client.api.download(item.photo_url)
     try:
         return (await add_photo(ctx, member, data)).id
-    except Refused:
+    except RefusedError:
         return None
 
 
-async def _push(ctx: Context, seen: Comparison, pair: Pair) -> tuple[str, int]:
-    """The item becomes what our side is; a new one is added. Returns both ids."""
+async def _push(ctx: Context, comparison: Comparison, pair: Pair) -> tuple[str, int]:
+    """Copy the service to the market item; add a new item if there is none. Returns both ids."""
     service, item = pair.service, pair.item
-    assert service is not None, "only what is here can be pushed"
-    vk, group_id = seen.line.vk, seen.line.community.group_id
+    assert service is not None, "a push needs a service"
+    vk, group_id = comparison.client.api, comparison.client.community.group_id
     photo_id = item.photo_id if item else 0
-    ours: Seen = service.vk_seen.get("here", {})
-    if service.photo_id and (not photo_id or ours.get("photo") != service.photo_id):
+    if service.photo_id and market_pair.is_service_photo_new(service, item):
         async with ctx.db.read() as tx:
-            picture = await services.photo(tx, service.photo_id)
+            picture = await photos.get(tx, service.photo_id)
         if picture is not None:
-            photo_id = await market.photo(vk, group_id, picture.data)
-    draft = draft_of(service, item, photo_id)
+            photo_id = await market.upload_photo(vk, group_id, picture.data)
+    draft = market_pair.item_draft(service, item, photo_id)
     try:
         if item is not None:
-            await market.edit(vk, group_id, item.id, draft)
+            await market.edit_item(vk, group_id, item.id, draft)
             item_id = item.id
         else:
-            item_id = await market.add(vk, group_id, draft)
-    except ValueError as wrong:
-        raise Refused("validation", problems=(Problem(str(wrong), "vk_wants"),)) from None
-    expected = {
-        "title": draft.title,
-        "description": draft.description,
-        "price": "fixed" if draft.amount else "agreement",
-        "minor": draft.amount.minor if draft.amount else None,
-        "currency": draft.amount.currency if draft.amount else "",
-        "visible": draft.available,
-        "photo": str(photo_id),
-    }
+            item_id = await market.add_item(vk, group_id, draft)
+    except ValueError as error:
+        raise RefusedError("validation", problems=(Problem(str(error), "vk_wants"),)) from None
     async with ctx.db.write() as tx:
         current = await services.lock(tx, service.id)
-        if current.deleted_at is None:
-            after = _tied(current, seen, item_id, agreed(service, expected))
-            await changes.write(tx, Change((after,)), ctx.now())
+        if current.deleted_at_us is None:
+            after = market_pair.link_pushed(
+                current, service, draft, item_id, comparison.client.community.id
+            )
+            await changes.write(tx, Change((after,)), ctx.now_us())
     return service.id, item_id
 
 
-async def _tie(ctx: Context, seen: Comparison, pair: Pair, *, tied: bool) -> None:
+async def _link(ctx: Context, comparison: Comparison, pair: Pair, *, is_linked: bool) -> None:
     service, item = pair.service, pair.item
-    assert service is not None, "there is something to tie"
+    assert service is not None, "linking needs a service"
     async with ctx.db.write() as tx:
         current = await services.lock(tx, service.id)
-        _unchanged(current, service)
-        if tied and item is not None:
-            after = _tied(current, seen, item.id, agreed(current, item))
+        require_unchanged(current, service)
+        if is_linked and item is not None:
+            after = market_pair.link(current, item, comparison.client.community.id)
         else:
-            after = replace(current, vk_connection_id=None, vk_item_id=None, vk_seen={})
-        await changes.write(tx, Change((after,)), ctx.now())
+            after = without_market_link(current)
+        await changes.write(tx, Change((after,)), ctx.now_us())
 
 
-def _unchanged(current: Service, seen: Service) -> None:
-    """Raises Refused when somebody was there after the person looked."""
-    if current.version != seen.version or current.deleted_at is not None:
-        raise Refused("changed_meanwhile")
+async def _read_back(ctx: Context, comparison: Comparison, pushed: Mapping[str, int]) -> None:
+    """Read the pushed items back and store their real state: VK may change what it is given.
 
-
-def _tied(service: Service, seen: Comparison, item_id: int, both: Seen) -> Service:
-    return replace(
-        service, vk_connection_id=seen.line.community.id, vk_item_id=item_id, vk_seen=both
-    )
-
-
-async def _read_back(ctx: Context, seen: Comparison, pushed: Mapping[str, int]) -> None:
-    """What VK made of what was given becomes what both sides agreed upon.
-
-    Where it cannot be read now, what was given stands, and the next comparison shows a difference.
+    If reading fails, the state that we sent stays, and the next comparison may show a difference.
     """
-    found: dict[int, Item] = {}
+    items: dict[int, MarketItem] = {}
     try:
-        async for item in market.every_item(seen.line.vk, seen.line.community.group_id):
-            found[item.id] = item
+        async for item in market.iterate_items(
+            comparison.client.api, comparison.client.community.group_id
+        ):
+            items[item.id] = item
     except VkError:
         return
     for service_id, item_id in pushed.items():
-        if (now := found.get(item_id)) is None:
+        if (current_item := items.get(item_id)) is None:
             continue
         async with ctx.db.write() as tx:
             current = await services.lock(tx, service_id)
-            if current.vk_item_id != item_id:
-                continue
-            both = current.vk_seen | {"there": there(now)}
-            await changes.write(tx, Change((replace(current, vk_seen=both),)), ctx.now())
+            after = market_pair.with_remote_state(current, current_item)
+            if after != current:
+                await changes.write(tx, Change((after,)), ctx.now_us())

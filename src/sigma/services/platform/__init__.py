@@ -1,1 +1,1 @@
-"""sigma.services.platform"""
+"""Jobs, idempotency, cleanup and readiness: what every other room builds on."""

@@ -1,24 +1,28 @@
-"""Whether this process can do its work now."""
+"""Readiness of this process, for /readyz and metrics."""
 
-from sigma.services.context import MINUTE, Context
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US
 from sigma.store import jobs
 from sigma.store.engine.interface import StoreError
 
-LATE = 5 * MINUTE
+MAX_JOB_DELAY_US = 5 * MINUTE_US
 
 
-async def ready(ctx: Context) -> dict[str, str]:
-    """What is looked at and what was found: "ok", or one word of what is wrong."""
+async def check_readiness(ctx: Context) -> dict[str, str]:
+    """Return part → state: "database" ok or unreachable, "worker" ok, late or unknown.
+
+    The worker is late when the oldest due job has waited for more than five minutes.
+    """
     try:
         async with ctx.db.read() as tx:
-            due = await jobs.next_due(tx)
+            due_at_us = await jobs.next_due_at_us(tx)
     except StoreError:
         return {"database": "unreachable", "worker": "unknown"}
-    late = due is not None and ctx.now() - due > LATE
-    return {"database": "ok", "worker": "late" if late else "ok"}
+    is_late = due_at_us is not None and ctx.now_us() - due_at_us > MAX_JOB_DELAY_US
+    return {"database": "ok", "worker": "late" if is_late else "ok"}
 
 
-async def job_counts(ctx: Context) -> dict[str, int]:
-    """How many jobs are in each state."""
+async def count_jobs(ctx: Context) -> dict[str, int]:
+    """Return the number of jobs by state. Raises StoreError."""
     async with ctx.db.read() as tx:
-        return await jobs.counts(tx)
+        return await jobs.count_by_state(tx)

@@ -1,22 +1,24 @@
-"""What no one waits for: old sessions, answered requests and handled events of VK are forgotten in
-time.
-"""
+"""Hourly cleanup: expired sessions, idempotency records, unused photos, processed VK events."""
 
-from sigma.services.context import DAY, Context
+from sigma.services.context import Context
+from sigma.services.time_units import DAY_US
 from sigma.store import idempotency
-from sigma.store.accounts import users
-from sigma.store.catalogue import services
-from sigma.store.messaging import communities
+from sigma.store.accounts import sessions
+from sigma.store.catalogue import photos
+from sigma.store.messaging import vk_events
 
-REMEMBER = 3 * DAY  # an idempotency key answers for at least a day; clients with queues get three
-TOLD = 30 * DAY  # VK repeats an event for two hours; a person may look for one a month later
+# Idempotency records; a client with a queue may repeat a request days later.
+IDEMPOTENCY_TTL_US = 3 * DAY_US
+# Processed VK events; VK repeats for two hours, the rest is for fault analysis.
+VK_EVENT_TTL_US = 30 * DAY_US
 
 
-async def tidy(ctx: Context) -> None:
-    """Forgets what nobody can ask for any more."""
-    now = ctx.now()
+async def clean_up(ctx: Context) -> None:
+    """Delete expired sessions, idempotency records, photos and VK events. Raises StoreError."""
+    now_us = ctx.now_us()
     async with ctx.db.write() as tx:
-        await idempotency.forget(tx, now - REMEMBER)
-        await users.end_old(tx, now)
-        await services.sweep_photos(tx, now - DAY)  # chosen in a form that was never sent
-        await communities.forget_told(tx, now - TOLD)
+        await idempotency.delete_older(tx, now_us - IDEMPOTENCY_TTL_US)
+        await sessions.delete_expired(tx, now_us)
+        # Uploaded in a form that was never submitted.
+        await photos.delete_unused(tx, now_us - DAY_US)
+        await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US)

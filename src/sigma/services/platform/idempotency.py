@@ -1,65 +1,51 @@
-"""Idempotency: the same question under the same key is answered once, and again with the same
-words.
-"""
+"""Idempotency keys: a repeated request under the same key gets the stored first response."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from sigma.domain.accounts.member import Member
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
+from sigma.domain.idempotency import Idempotency, StoredResponse
 from sigma.services.context import Context
-from sigma.store import idempotency
-from sigma.store.engine.interface import Conflict
-from sigma.store.idempotency import Answered
+from sigma.store import idempotency as stored_responses
+from sigma.store.engine.interface import ConflictError
 
-Remember = Callable[[int, str], Answered]
+ResultT = TypeVar("ResultT")
 
 
-async def once(
-    ctx: Context,
-    member: Member,
-    key: str,
-    fingerprint: str,
-    act: Callable[[Remember], Awaitable[Any]],
-) -> tuple[Answered, bool]:
-    """Acts at most once for a key. Returns the answer, and whether it is a repeat.
+async def run_once(
+    ctx: Context, idempotency: Idempotency[ResultT], action: Callable[[], Awaitable[ResultT]]
+) -> tuple[StoredResponse, bool]:
+    """Run an action at most once per key. Returns the response and whether it is a repeat.
 
-    `act` must write the Answered in the same transaction as its work. Refused with
-    idempotency_key_reused when the key came with another question, idempotency_in_flight while
-    this process is still answering it; a repeat in another process waits for the first.
+    The action must pass `idempotency` to the service that it calls: the response is stored in the
+    transaction of the work. A repeat in another process waits for the first request. Raises
+    RefusedError: "idempotency_key_reused" when the key was used with another request
+    (`fingerprint`), "idempotency_in_flight" while this process handles the first one.
     """
-    place = (member.shop_id, key)
-    if place in ctx.in_flight:
-        raise Refused("idempotency_in_flight")
-    made: list[Answered] = []
-
-    def remember(status: int, body: str) -> Answered:
-        answered = Answered(member.shop_id, key, fingerprint, status, body, ctx.now())
-        made.append(answered)
-        return answered
-
-    ctx.in_flight.add(place)
+    key_pair = (idempotency.shop_id, idempotency.key)
+    if key_pair in ctx.in_flight:
+        raise RefusedError("idempotency_in_flight")
+    ctx.in_flight.add(key_pair)
     try:
-        await act(remember)
-        return made[-1], False
-    except Conflict as conflict:
-        if conflict.constraint != idempotency.KEY:
+        return idempotency.response(await action(), ctx.now_us()), False
+    except ConflictError as conflict:
+        if conflict.constraint != stored_responses.UNIQUE_KEY:
             raise
-        return await _earlier(ctx, member, key, fingerprint, conflict), True
-    except Refused as refused:
-        # The first one may have changed what this one met: its answer is the answer.
-        return await _earlier(ctx, member, key, fingerprint, refused), True
+        return await _load_stored(ctx, idempotency, conflict), True
+    except RefusedError as refused:
+        # The first request may have caused this refusal: its stored response wins.
+        return await _load_stored(ctx, idempotency, refused), True
     finally:
-        ctx.in_flight.discard(place)
+        ctx.in_flight.discard(key_pair)
 
 
-async def _earlier(
-    ctx: Context, member: Member, key: str, fingerprint: str, why: Exception
-) -> Answered:
-    async with ctx.db.write() as tx:  # not read(): what was in the way may be on its way to disk
-        answered = await idempotency.get(tx, member.shop_id, key)
-    if answered is None:
-        raise why
-    if answered.fingerprint != fingerprint:
-        raise Refused("idempotency_key_reused")
-    return answered
+async def _load_stored(
+    ctx: Context, idempotency: Idempotency[Any], error: Exception
+) -> StoredResponse:
+    async with ctx.db.write() as tx:  # not read(): wait for the conflicting commit
+        response = await stored_responses.get(tx, idempotency.shop_id, idempotency.key)
+    if response is None:
+        raise error
+    if response.fingerprint != idempotency.fingerprint:
+        raise RefusedError("idempotency_key_reused")
+    return response

@@ -1,5 +1,6 @@
-"""How promised work is tried: claimed by a lease, done, put off, or laid before a person who may
-repeat it.
+"""Job execution: claim under a lease, run the handler, then delete, reschedule or mark as dead.
+
+Members can retry or dismiss dead jobs in the cabinet.
 """
 
 import asyncio
@@ -9,118 +10,130 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from sigma.channels.vk.errors import Later, VkError
+from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.errors import Refused
-from sigma.providers.base import Unknown
-from sigma.services.context import MINUTE, SECOND, Context
+from sigma.domain.change import ClaimedJob
+from sigma.domain.errors import RefusedError
+from sigma.providers.base import UnknownOutcomeError
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.store import jobs
-from sigma.store.engine.interface import Busy, Conflict, Stale, StoreError
-from sigma.store.jobs import Claimed
-
-__all__ = ["Claimed", "Handler", "attempt", "claim", "dead", "dismiss", "rest", "retry"]
+from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 
 log = structlog.get_logger()
 
-LEASE = 2 * MINUTE
-HANDLER_S = 110.0  # less than the lease: no job runs twice at once
-PATIENCE = 12  # tries before a person is asked
+LEASE_US = 2 * MINUTE_US
+HANDLER_TIMEOUT_S = 110.0  # shorter than the lease: a job never runs twice at the same time
+MAX_ATTEMPTS = 12  # attempts before a job is dead
 
-# Does one job of a kind; returns when to look again (UTC microseconds), None when it is done.
+# Runs one job by its subject. Returns when to run again (UTC microseconds), None when done.
 Handler = Callable[[Context, str], Awaitable[int | None]]
 
 
-async def claim(ctx: Context, limit: int) -> list[Claimed]:
-    """Takes up to `limit` due jobs for this worker alone. Raises StoreError."""
-    now = ctx.now()
-    return await jobs.claim(ctx.db, now=now, until=now + LEASE, limit=limit)
+async def claim(ctx: Context, limit: int) -> list[ClaimedJob]:
+    """Lease up to `limit` due jobs to this worker. Raises StoreError."""
+    now_us = ctx.now_us()
+    return await jobs.claim(ctx.db, now_us=now_us, lease_until_us=now_us + LEASE_US, limit=limit)
 
 
-async def rest(ctx: Context, longest_s: float) -> None:
-    """Returns when a job is promised, one becomes due, or the time is up."""
+async def wait_for_work(ctx: Context, max_wait_s: float) -> None:
+    """Wait until a job is enqueued, one becomes due, or the time is up. Raises StoreError."""
     async with ctx.db.read() as tx:
-        due = await jobs.next_due(tx)
-    seconds = longest_s if due is None else min(max((due - ctx.now()) / SECOND, 0.01), longest_s)
-    await ctx.db.wait(jobs.CHANNEL, seconds)
+        due_at_us = await jobs.next_due_at_us(tx)
+    wait_s = (
+        max_wait_s
+        if due_at_us is None
+        else min(max((due_at_us - ctx.now_us()) / SECOND_US, 0.01), max_wait_s)
+    )
+    await ctx.db.wait(jobs.CHANNEL, wait_s)
 
 
-async def attempt(
-    ctx: Context, job: Claimed, handlers: Mapping[str, Handler], for_ever: tuple[str, ...]
+async def run_job(
+    ctx: Context, job: ClaimedJob, handlers: Mapping[str, Handler], endless_kinds: tuple[str, ...]
 ) -> None:
-    """One try at one job: it is done, put off, or dead.
+    """Run one job once; then it is deleted, rescheduled or dead.
 
-    Kinds in `for_ever` outlive a silent acquirer.
-
-    Raises StoreError only when the database itself fails; the lease then ends by itself.
+    Kinds in `endless_kinds` are never dead because an acquirer or VK does not respond.
+    Raises StoreError only when the database fails; the lease then expires by itself.
     """
     try:
-        async with asyncio.timeout(HANDLER_S):
-            again = await handlers[job.kind](ctx, job.subject)
-    except (Stale, Conflict, Busy) as error:
-        return await _put_off(ctx, job, type(error).__name__, SECOND, mortal=False)
+        async with asyncio.timeout(HANDLER_TIMEOUT_S):
+            run_at_us = await handlers[job.kind](ctx, job.subject_id)
+    except (StaleError, ConflictError, BusyError) as error:
+        return await _reschedule(ctx, job, type(error).__name__, SECOND_US, can_die=False)
     except StoreError:
         raise
-    except Unknown as unknown:
-        pause = max(int((unknown.retry_after_s or 0) * SECOND), _backoff(job.attempts))
-        mortal = job.kind not in for_ever
-        return await _put_off(ctx, job, f"unknown: {unknown}", pause, mortal=mortal)
-    except Later as later:
-        pause = max(int(later.retry_after_s * SECOND), _backoff(job.attempts))
-        mortal = job.kind not in for_ever
-        return await _put_off(ctx, job, f"later: {later}", pause, mortal=mortal)
-    except VkError as no:
-        return await _put_off(ctx, job, f"refused: {no}", _backoff(job.attempts), mortal=True)
-    except Refused as refused:
-        told = f"refused: {refused.code}"
-        return await _put_off(ctx, job, told, _backoff(job.attempts), mortal=True)
-    except Exception as error:  # noqa: BLE001 - a job must never take the worker with it
-        # Only the kind of error and its place are kept: its words may hold somebody's data.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        told = f"{type(error).__name__} at {place.name}:{place.lineno}"
-        log.error("job.error", kind=job.kind, subject=job.subject, error=told)
-        return await _put_off(ctx, job, told, _backoff(job.attempts), mortal=True)
-    if again is None:
-        await jobs.done(ctx.db, job)
+    except UnknownOutcomeError as unknown:
+        pause_us = max(int((unknown.retry_after_s or 0) * SECOND_US), _backoff_us(job.attempts))
+        can_die = job.kind not in endless_kinds
+        return await _reschedule(ctx, job, f"unknown: {unknown}", pause_us, can_die=can_die)
+    except RetryLaterError as later:
+        pause_us = max(int(later.retry_after_s * SECOND_US), _backoff_us(job.attempts))
+        can_die = job.kind not in endless_kinds
+        return await _reschedule(ctx, job, f"retry_later: {later}", pause_us, can_die=can_die)
+    except VkError as vk_error:
+        return await _reschedule(
+            ctx, job, f"refused: {vk_error}", _backoff_us(job.attempts), can_die=True
+        )
+    except RefusedError as refused:
+        message = f"refused: {refused.code}"
+        return await _reschedule(ctx, job, message, _backoff_us(job.attempts), can_die=True)
+    except Exception as error:  # noqa: BLE001 - no job may stop the worker
+        # Store the error type and location only: the message may contain personal data.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{type(error).__name__} at {frame.name}:{frame.lineno}"
+        log.error("job.failed", kind=job.kind, subject=job.subject_id, error=message)
+        return await _reschedule(ctx, job, message, _backoff_us(job.attempts), can_die=True)
+    if run_at_us is None:
+        await jobs.complete(ctx.db, job)
     else:
-        await jobs.later(ctx.db, job, again, "", dead=False)
+        await jobs.reschedule(ctx.db, job, run_at_us, "", is_dead=False)
     return None
 
 
-async def _put_off(ctx: Context, job: Claimed, error: str, pause: int, *, mortal: bool) -> None:
-    dead = mortal and job.attempts >= PATIENCE
-    log.info("job.dead" if dead else "job.later", kind=job.kind, subject=job.subject, error=error)
-    await jobs.later(ctx.db, job, ctx.now() + pause, error, dead=dead)
+async def _reschedule(
+    ctx: Context, job: ClaimedJob, error: str, pause_us: int, *, can_die: bool
+) -> None:
+    is_dead = can_die and job.attempts >= MAX_ATTEMPTS
+    log.info(
+        "job.dead" if is_dead else "job.rescheduled",
+        kind=job.kind,
+        subject=job.subject_id,
+        error=error,
+    )
+    await jobs.reschedule(ctx.db, job, ctx.now_us() + pause_us, error, is_dead=is_dead)
 
 
-def _backoff(attempts: int) -> int:
-    """5 s, 10 s, 20 s … a quarter of an hour at most, spread so that a crowd does not come back at
-    once.
+def _backoff_us(attempts: int) -> int:
+    """Return the pause before the next attempt in microseconds: 5 s, 10 s, 20 s … at most 15 min.
+
+    ±20 % jitter, so that jobs that failed together do not run together again.
     """
-    base = min(5 * 2 ** min(attempts - 1, 8), 900)
-    return int(base * SECOND * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+    base_s = min(5 * 2 ** min(attempts - 1, 8), 900)
+    return int(base_s * SECOND_US * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-async def dead(ctx: Context, member: Member) -> list[Claimed]:
-    """The shop's dead jobs, the latest first."""
-    member.must(Permission.JOBS)
+async def list_dead(ctx: Context, member: Member) -> list[ClaimedJob]:
+    """Return the shop's dead jobs, latest first."""
+    member.require(Permission.JOBS)
     async with ctx.db.read() as tx:
-        return await jobs.dead(tx, member.shop_id)
+        return await jobs.list_dead(tx, member.shop_id)
 
 
 async def retry(ctx: Context, member: Member, job_id: str) -> None:
-    """Brings a dead job back to life. Raises Refused("not_found")."""
-    member.must(Permission.JOBS)
+    """Requeue a dead job (`job_id` is "kind:subject"). Raises RefusedError("not_found")."""
+    member.require(Permission.JOBS)
     kind, _, subject = job_id.partition(":")
     async with ctx.db.write() as tx:
-        if not await jobs.retry(tx, member.shop_id, kind, subject, ctx.now()):
-            raise Refused("not_found", what="job")
+        if not await jobs.retry(tx, member.shop_id, kind, subject, ctx.now_us()):
+            raise RefusedError("not_found", what="job")
     await ctx.db.notify(jobs.CHANNEL)
 
 
 async def dismiss(ctx: Context, member: Member, job_id: str) -> None:
-    """Removes a dead job that nobody needs. Raises Refused("not_found")."""
-    member.must(Permission.JOBS)
+    """Delete a dead job (`job_id` is "kind:subject"). Raises RefusedError("not_found")."""
+    member.require(Permission.JOBS)
     kind, _, subject = job_id.partition(":")
     async with ctx.db.write() as tx:
         if not await jobs.dismiss(tx, member.shop_id, kind, subject):
-            raise Refused("not_found", what="job")
+            raise RefusedError("not_found", what="job")

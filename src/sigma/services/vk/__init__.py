@@ -1,1 +1,1 @@
-"""sigma.services.vk"""
+"""VKontakte API access for a connected community, and links to VK pages."""

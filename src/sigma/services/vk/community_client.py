@@ -1,16 +1,14 @@
-"""The line to a community of VKontakte: its key opened, and what to do when VK says that the key
-is no good.
-"""
+"""API clients for connected VK communities, and the reaction to a rejected access key."""
 
 from dataclasses import dataclass
 
-from sigma.channels.vk.client import Vk
-from sigma.channels.vk.errors import NeedsPerson
+from sigma.channels.vk.client import VkClient
+from sigma.channels.vk.errors import NeedsOwnerError
 from sigma.domain.accounts.member import Member
 from sigma.domain.billing.connection import Connection, Status
-from sigma.domain.change import Change, Happening
-from sigma.domain.errors import Refused
-from sigma.domain.messaging.community import Community, troubled
+from sigma.domain.change import Change, TimelineEvent
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.community import Community, with_error
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import connections
@@ -18,58 +16,65 @@ from sigma.store.messaging import communities
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A community and the way to speak for it."""
+class CommunityClient:
+    """A connected community with the VK API client that uses its access key."""
 
     community: Community
     connection: Connection
-    vk: Vk
+    api: VkClient
 
 
-async def line(ctx: Context, community_id: str) -> Line:
-    """The line of a community. Raises Refused("no_community") when it is not connected."""
+async def open_client(ctx: Context, community_id: str) -> CommunityClient:
+    """Return the client of a community.
+
+    Raises RefusedError("no_community") when the community is not connected, and DecryptionError
+    when no encryption key decrypts its access key.
+    """
     async with ctx.db.read() as tx:
         community = await communities.get(tx, community_id)
         connection = await connections.get(tx, community_id)
     if community is None or connection is None or connection.status is not Status.ACTIVE:
-        raise Refused("no_community")
-    return Line(community, connection, open_line(ctx, connection))
+        raise RefusedError("no_community")
+    return CommunityClient(community, connection, open_api(ctx, connection))
 
 
-def open_line(ctx: Context, connection: Connection) -> Vk:
-    """Speaks with the key that a connection keeps."""
-    return ctx.vk.of(connection, str(ctx.sealer.open(connection.secret_sealed)))
+def open_api(ctx: Context, connection: Connection) -> VkClient:
+    """Return a VK API client with the access key stored in the connection."""
+    return ctx.vk.for_key(connection, str(ctx.cipher.decrypt(connection.secret_encrypted)))
 
 
-async def lines_of(ctx: Context, member: Member) -> list[Line]:
-    """The shop's connected communities, the oldest first."""
+async def list_clients(ctx: Context, member: Member) -> list[CommunityClient]:
+    """Return clients of the shop's connected communities, the oldest first."""
     async with ctx.db.read() as tx:
-        found = await communities.of_shop(tx, member.shop_id)
-        known = {c.id: await connections.get(tx, c.id) for c in found}
+        connected = await communities.list_for_shop(tx, member.shop_id)
+        connection_by_id = {
+            community.id: await connections.get(tx, community.id) for community in connected
+        }
     return [
-        Line(c, connection, open_line(ctx, connection))
-        for c in found
-        if (connection := known[c.id]) is not None
+        CommunityClient(community, connection, open_api(ctx, connection))
+        for community in connected
+        if (connection := connection_by_id[community.id]) is not None
     ]
 
 
-async def broken(ctx: Context, community_id: str, error: NeedsPerson) -> None:
-    """VK says that a person must mend something: the cabinet shows it until it is mended.
+async def mark_key_broken(ctx: Context, community_id: str, error: NeedsOwnerError) -> None:
+    """Record that the owner must fix the community's access, and show it in the cabinet.
 
-    Work that needs the key waits; nothing is lost.
+    Jobs that need the access key wait until it is replaced; none is dropped. Does nothing when the
+    same code is already recorded.
     """
     async with ctx.db.write() as tx:
         community = await communities.lock(tx, community_id)
-        now = ctx.now()
-        after = troubled(community, str(error.code), now)
-        if after is community:
+        now_us = ctx.now_us()
+        updated = with_error(community, str(error.code), now_us)
+        if updated is community:
             return
-        told = Happening(
+        event = TimelineEvent(
             ctx.new_id("evt", community.shop_id),
             community.shop_id,
             community.id,
-            "community.trouble",
-            now,
+            "community.key_broken",
+            now_us,
             detail={"code": error.code},
         )
-        await changes.write(tx, Change((after, told)), now)
+        await changes.write(tx, Change((updated, event)), now_us)

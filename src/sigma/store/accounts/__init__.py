@@ -1,1 +1,1 @@
-"""sigma.store.accounts"""
+"""Queries on shops, users, members, sessions and API keys."""

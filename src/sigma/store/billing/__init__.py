@@ -1,1 +1,1 @@
-"""sigma.store.billing"""
+"""Queries on invoices, payments, refunds, receipts, mails, connections and the ledger."""

@@ -1,102 +1,80 @@
-"""Connections to acquirers and the notices that came through them, as rows."""
+"""Connections to acquirers."""
 
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
-from sigma.domain.billing.connection import Connection, Notice, Status
+from sigma.domain.billing.connection import Connection, Status
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.row_codec import codec, columns, encode, plain
+from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import connections, notices, payments
+from sigma.store.schema.tables import connections, payments
 
 
 def _to_row(connection: Connection) -> dict[str, Any]:
-    return plain(connection, "settings") | {"settings": encode(connection.settings)}
+    return field_values(connection, "settings") | {"settings": encode_json(connection.settings)}
 
 
 def _from_row(row: Row) -> Connection:
-    fields = columns(connections, row, "settings", "status", "check_ok")
+    fields = column_values(connections, row, "settings", "status", "has_passed_check")
     return Connection(
         settings=msgspec.json.decode(row["settings"]),
         status=Status(row["status"]),
-        check_ok=bool(row["check_ok"]),
+        has_passed_check=bool(row["has_passed_check"]),
         **fields,
     )
 
 
-CODEC = codec(connections, _to_row, _from_row)
-NOTICE = codec(notices, plain, lambda row: Notice(**columns(notices, row)))
+CODEC = build_codec(connections, _to_row, _from_row)
 
-_of_shop = statement(
+_list_for_shop = statement(
     select(connections)
     .where(connections.c.shop_id == bindparam("shop_id"), connections.c.provider != "vk")
     .order_by(connections.c.id)
 )
-_active = statement(
-    select(connections)
-    .where(
-        connections.c.shop_id == bindparam("shop_id"),
-        connections.c.status == "active",
-        connections.c.provider != "vk",
+
+
+def select_active(shop_id: ColumnElement[str], *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select a shop's connection for new payments: its oldest active one to an acquirer."""
+    return (
+        select(*(columns or connections.columns))
+        .where(
+            connections.c.shop_id == shop_id,
+            connections.c.status == "active",
+            connections.c.provider != "vk",
+        )
+        .order_by(connections.c.id)
+        .limit(1)
     )
-    .order_by(connections.c.id)
-    .limit(1)
-)
-_paid = statement(
+
+
+_find_active = statement(select_active(bindparam("shop_id")))
+_find_payment = statement(
     select(payments.c.id).where(payments.c.connection_id == bindparam("connection_id")).limit(1)
-)
-_handled = statement(
-    update(notices)
-    .where(notices.c.id == bindparam("key_id"))
-    .values(handled_at=bindparam("handled_at"))
-)
-_notices_of = statement(
-    select(notices)
-    .where(
-        notices.c.connection_id == bindparam("connection_id"),
-        notices.c.object_id == bindparam("object_id"),
-    )
-    .order_by(notices.c.id)
-    .limit(50)
 )
 
 
 async def get(tx: Tx, connection_id: str) -> Connection | None:
-    """The connection, or None."""
-    row = await tx.fetch_one(CODEC.by_id, id=connection_id)
+    """Return the connection, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=connection_id)
     return _from_row(row) if row else None
 
 
-async def active(tx: Tx, shop_id: str) -> Connection | None:
-    """The connection that takes a shop's new payments: its oldest active one."""
-    row = await tx.fetch_one(_active, shop_id=shop_id)
+async def find_active(tx: Tx, shop_id: str) -> Connection | None:
+    """Return the connection for a shop's new payments, its oldest active one, or None."""
+    row = await tx.fetch_one(_find_active, shop_id=shop_id)
     return _from_row(row) if row else None
 
 
-async def of_shop(tx: Tx, shop_id: str) -> list[Connection]:
-    """A shop's connections to acquirers; its communities are in sigma.store.messaging.communities."""
-    return [_from_row(r) for r in await tx.fetch_all(_of_shop, shop_id=shop_id)]
+async def list_for_shop(tx: Tx, shop_id: str) -> list[Connection]:
+    """Return a shop's connections to acquirers, the oldest first.
+
+    Connections to VK communities are in `sigma.store.messaging.communities`.
+    """
+    return [_from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
 
 
 async def has_payments(tx: Tx, connection_id: str) -> bool:
-    """Whether anything was ever paid, or tried, through a connection."""
-    return await tx.fetch_one(_paid, connection_id=connection_id) is not None
-
-
-async def notice(tx: Tx, notice_id: str) -> Notice | None:
-    """The notice, or None."""
-    row = await tx.fetch_one(NOTICE.by_id, id=notice_id)
-    return NOTICE.from_row(row) if row else None
-
-
-async def mark_handled(tx: Tx, notice_id: str, now: int) -> None:
-    """Remembers when a notice was acted upon."""
-    await tx.execute(_handled, key_id=notice_id, handled_at=now)
-
-
-async def notices_of(tx: Tx, connection_id: str, object_id: str) -> list[Notice]:
-    """What an acquirer has told of one of its objects, oldest first."""
-    rows = await tx.fetch_all(_notices_of, connection_id=connection_id, object_id=object_id)
-    return [NOTICE.from_row(r) for r in rows]
+    """Return whether the connection has payments in any status."""
+    return await tx.fetch_one(_find_payment, connection_id=connection_id) is not None

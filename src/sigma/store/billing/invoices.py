@@ -1,6 +1,7 @@
-"""Invoices as rows, and the lists of them.
+"""Invoices, their lists and search.
 
-Whether one has expired is compared in SQL, told or not.
+An open invoice past its expiry time counts as expired in every list, even if its expiry job has
+not run yet: the time is compared in SQL.
 """
 
 from collections.abc import Mapping
@@ -10,42 +11,40 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.invoice import Invoice, Item, Status
+from sigma.domain.billing.invoice import Invoice, InvoiceItem, Status
 from sigma.domain.billing.question import Question
 from sigma.domain.money import Money
 from sigma.store.accounts import shops as shop_rows
+from sigma.store.billing.connections import select_active
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.row_codec import amount, codec, encode, plain
+from sigma.store.engine.row_codec import build_codec, encode_json, field_values, money_from_row
 from sigma.store.engine.statements import Statement, statement
+from sigma.store.paging import MAX_ID
 from sigma.store.schema.tables import connections, invoices, payments, shops
+from sigma.store.search_text import like_pattern, normalize_text
 
-_questions = msgspec.json.Decoder(tuple[Question, ...])
-_items = msgspec.json.Decoder(list[dict[str, Any]])
-_metadata = msgspec.json.Decoder(dict[str, str])
+_questions_decoder = msgspec.json.Decoder(tuple[Question, ...])
+_items_decoder = msgspec.json.Decoder(list[dict[str, Any]])
+_metadata_decoder = msgspec.json.Decoder(dict[str, str])
 
 
 def _to_row(invoice: Invoice) -> dict[str, Any]:
-    row = plain(invoice, "amount", "items", "questions", "metadata")
+    row = field_values(invoice, "amount", "items", "questions", "metadata")
     items = [
         {"name": i.name, "quantity": i.quantity, "minor": i.price.minor} for i in invoice.items
     ]
     return row | {
         "amount_minor": invoice.amount.minor,
         "currency": invoice.amount.currency,
-        "items": encode(items) if items else "[]",
-        "questions": encode(invoice.questions) if invoice.questions else "[]",
-        "metadata": encode(invoice.metadata) if invoice.metadata else "{}",
-        "search": fold(f"{invoice.number} {invoice.title} {invoice.description}")[:500],
+        "items": encode_json(items) if items else "[]",
+        "questions": encode_json(invoice.questions) if invoice.questions else "[]",
+        "metadata": encode_json(invoice.metadata) if invoice.metadata else "{}",
+        "search": normalize_text(f"{invoice.number} {invoice.title} {invoice.description}")[:500],
     }
 
 
-def fold(text: str) -> str:
-    """Text as search compares it. Done here because SQLite's lower() knows no Cyrillic."""
-    return " ".join(text.casefold().replace("ё", "е").split())
-
-
 def from_row(row: Mapping[str, Any] | Row) -> Invoice:
-    """An invoice from its columns."""
+    """Return the invoice of a row."""
     currency = row["currency"]
     return Invoice(
         id=row["id"],
@@ -54,19 +53,19 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
         token=row["token"],
         status=Status(row["status"]),
         title=row["title"],
-        amount=amount(row),
-        created_at=row["created_at"],
+        amount=money_from_row(row),
+        created_at_us=row["created_at_us"],
         description=row["description"],
         items=tuple(
-            Item(i["name"], i["quantity"], Money(i["minor"], currency))
-            for i in _items.decode(row["items"])
+            InvoiceItem(i["name"], i["quantity"], Money(i["minor"], currency))
+            for i in _items_decoder.decode(row["items"])
         ),
-        questions=_questions.decode(row["questions"]),
+        questions=_questions_decoder.decode(row["questions"]),
         max_payments=row["max_payments"],
         paid_count=row["paid_count"],
-        expires_at=row["expires_at"],
+        expires_at_us=row["expires_at_us"],
         return_url=row["return_url"],
-        metadata=_metadata.decode(row["metadata"]),
+        metadata=_metadata_decoder.decode(row["metadata"]),
         created_by=row["created_by"],
         conversation_id=row["conversation_id"],
         service_id=row["service_id"],
@@ -74,35 +73,25 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
     )
 
 
-CODEC = codec(invoices, _to_row, from_row)
+CODEC = build_codec(invoices, _to_row, from_row)
 
 _lock = statement(select(invoices).where(invoices.c.id == bindparam("id")).with_for_update())
-_by_token_lock = statement(
+_lock_by_token = statement(
     select(invoices).where(invoices.c.token == bindparam("token")).with_for_update()
 )
-_holds = (
+_hold_count = (
     select(func.count())
     .select_from(payments)
     .where(payments.c.invoice_id == invoices.c.id, payments.c.status == "authorized")
     .scalar_subquery()
 )
-_provider = (
-    select(connections.c.provider)
-    .where(
-        connections.c.shop_id == invoices.c.shop_id,
-        connections.c.status == "active",
-        connections.c.provider != "vk",
-    )
-    .order_by(connections.c.id)
-    .limit(1)
-    .scalar_subquery()
-)
-PUBLIC = statement(
+_active_provider = select_active(invoices.c.shop_id, connections.c.provider).scalar_subquery()
+_find_for_payment_page = statement(
     select(
         invoices,
         *(c.label(f"shop_{c.name}") for c in shops.columns if c.name != "id"),
-        _holds.label("holds"),
-        _provider.label("provider"),
+        _hold_count.label("holds"),
+        _active_provider.label("provider"),
     )
     .join(shops, shops.c.id == invoices.c.shop_id)
     .where(invoices.c.token == bindparam("token"))
@@ -113,78 +102,75 @@ _count_holds = statement(
     .where(payments.c.invoice_id == bindparam("id"), payments.c.status == "authorized")
 )
 
-_unpaid_by = (
+_open_by_creator = (
     select(invoices.c.id)
     .where(
         invoices.c.shop_id == bindparam("shop_id"),
-        invoices.c.id > bindparam("after"),
+        invoices.c.id > bindparam("after_id"),
         invoices.c.created_by == bindparam("created_by"),
         invoices.c.status == "open",
     )
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
     .subquery()
 )
-_count_unpaid_by = statement(select(func.count().label("n")).select_from(_unpaid_by))
+_count_open_by_creator = statement(select(func.count().label("n")).select_from(_open_by_creator))
 
 
-def _status_is(status: str) -> Any:
-    """What a person means by a status at `now`: an open invoice past its time is expired."""
-    over = and_(invoices.c.expires_at.is_not(None), invoices.c.expires_at <= bindparam("now"))
+def _status_filter(status: str) -> Any:
+    """Filter by effective status at `now_us`: an open invoice past its expiry time is expired."""
+    is_over = and_(
+        invoices.c.expires_at_us.is_not(None), invoices.c.expires_at_us <= bindparam("now_us")
+    )
     if status == Status.OPEN:
-        return and_(invoices.c.status == "open", or_(invoices.c.expires_at.is_(None), ~over))
+        return and_(invoices.c.status == "open", or_(invoices.c.expires_at_us.is_(None), ~is_over))
     if status == Status.EXPIRED:
-        return or_(invoices.c.status == "expired", and_(invoices.c.status == "open", over))
+        return or_(invoices.c.status == "expired", and_(invoices.c.status == "open", is_over))
     return invoices.c.status == status
 
 
-def _list(status: str | None, search: bool) -> Statement:
+def _list_statement(status: str | None, search: bool) -> Statement:
     query: Select[Any] = select(invoices).where(
-        invoices.c.shop_id == bindparam("shop_id"), invoices.c.id < bindparam("before")
+        invoices.c.shop_id == bindparam("shop_id"), invoices.c.id < bindparam("before_id")
     )
     if status:
-        query = query.where(_status_is(status))
+        query = query.where(_status_filter(status))
     if search:
         query = query.where(invoices.c.search.like(bindparam("pattern"), escape="\\"))
     return statement(query.order_by(invoices.c.id.desc()).limit(bindparam("limit")))
 
 
-_LISTS = {(s, f): _list(s, f) for s in (None, *map(str, Status)) for f in (False, True)}
-
-LAST = "~"  # sorts after every id
-
-
-def pattern(text: str) -> str:
-    """A LIKE pattern (escape character "\\") that finds a folded text anywhere."""
-    folded = fold(text)
-    for special in ("\\", "%", "_"):
-        folded = folded.replace(special, "\\" + special)
-    return f"%{folded}%"
+_LISTS = {(s, f): _list_statement(s, f) for s in (None, *map(str, Status)) for f in (False, True)}
 
 
 async def get(tx: Tx, invoice_id: str) -> Invoice | None:
-    """The invoice, or None."""
-    row = await tx.fetch_one(CODEC.by_id, id=invoice_id)
+    """Return the invoice, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=invoice_id)
     return from_row(row) if row else None
 
 
 async def lock(tx: Tx, invoice_id: str) -> Invoice:
-    """The invoice, locked until the transaction ends: the only lock of a money story."""
+    """Return the invoice, locked until the transaction ends. The invoice must exist.
+
+    It is the only lock for changes to its payments and refunds.
+    """
     row = await tx.fetch_one(_lock, id=invoice_id)
-    assert row is not None, "whoever locks an invoice has seen it"
+    assert row is not None, f"cannot lock an unknown invoice: {invoice_id}"
     return from_row(row)
 
 
 async def lock_by_token(tx: Tx, token: str) -> Invoice | None:
-    """The invoice behind a public link, locked until the transaction ends."""
-    row = await tx.fetch_one(_by_token_lock, token=token)
+    """Return the invoice of a public link, locked until the transaction ends, or None."""
+    row = await tx.fetch_one(_lock_by_token, token=token)
     return from_row(row) if row else None
 
 
-async def public(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | None:
-    """What a payment page needs in one read: invoice, shop, holds at the bank, the active
-    acquirer's name.
+async def find_for_payment_page(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | None:
+    """Return the data of a payment page in one query, or None for an unknown token.
+
+    The tuple holds the invoice, its shop, the number of authorized (held) payments, and the
+    provider of the shop's active connection (None without one).
     """
-    row = await tx.fetch_one(PUBLIC, token=token)
+    row = await tx.fetch_one(_find_for_payment_page, token=token)
     if row is None:
         return None
     fields = {f"shop_{c.name}": row[f"shop_{c.name}"] for c in shops.columns if c.name != "id"}
@@ -192,28 +178,41 @@ async def public(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | 
     return from_row(row), shop, row["holds"], row["provider"]
 
 
-async def holds(tx: Tx, invoice_id: str) -> int:
-    """How many payments of an invoice are held at the bank and not captured yet."""
+async def count_holds(tx: Tx, invoice_id: str) -> int:
+    """Return the number of authorized payments: money is held but not captured yet."""
     row = await tx.fetch_one(_count_holds, id=invoice_id)
     return int(row["n"]) if row else 0
 
 
-async def unpaid_by(tx: Tx, shop_id: str, created_by: str, after: str, most: int) -> int:
-    """How many open invoices with later ids one maker has made, counted up to `most`."""
+async def count_open_by_creator(
+    tx: Tx, shop_id: str, created_by: str, after_id: str, limit: int
+) -> int:
+    """Count open invoices of one creator with ids greater than `after_id`, up to `limit`."""
     row = await tx.fetch_one(
-        _count_unpaid_by, shop_id=shop_id, created_by=created_by, after=after, most=most
+        _count_open_by_creator,
+        shop_id=shop_id,
+        created_by=created_by,
+        after_id=after_id,
+        limit=limit,
     )
     return int(row["n"]) if row else 0
 
 
-async def listing(
-    tx: Tx, shop_id: str, *, status: str | None, query: str, before: str, limit: int, now: int
+async def list_for_shop(
+    tx: Tx, shop_id: str, *, status: str | None, query: str, before_id: str, limit: int, now_us: int
 ) -> list[Invoice]:
-    """Newest first, those with ids under `before`. `status` as a person means it at `now`."""
-    values: dict[str, object] = {"shop_id": shop_id, "before": before or LAST, "limit": limit}
+    """Return invoices with ids smaller than `before_id`, the newest first.
+
+    `status` is the effective one at `now_us`; `query` searches number, title and description.
+    """
+    values: dict[str, object] = {
+        "shop_id": shop_id,
+        "before_id": before_id or MAX_ID,
+        "limit": limit,
+    }
     if status in (Status.OPEN, Status.EXPIRED):
-        values["now"] = now
+        values["now_us"] = now_us
     if query:
-        values["pattern"] = pattern(query)
+        values["pattern"] = like_pattern(query)
     rows = await tx.fetch_all(_LISTS[status, bool(query)], **values)
     return [from_row(row) for row in rows]

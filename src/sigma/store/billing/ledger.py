@@ -1,4 +1,4 @@
-"""The books, read back. They are written by changes.write only."""
+"""Read the ledger. Only `sigma.store.changes` writes it."""
 
 from sqlalchemy import bindparam, select
 
@@ -7,15 +7,15 @@ from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import statement
 from sigma.store.schema.tables import ledger
 
-_owed = statement(
-    select(ledger.c.line).where(
+_find_owed_posting = statement(
+    select(ledger.c.line_number).where(
         ledger.c.kind == "capture",
-        ledger.c.subject == bindparam("payment_id"),
-        ledger.c.account == str(Account.OWED),
+        ledger.c.subject_id == bindparam("payment_id"),
+        ledger.c.account == str(Account.REFUNDS_DUE),
     )
 )
 
 
-async def owed(tx: Tx, payment_id: str) -> bool:
-    """Whether a payment was booked as money to give back, and not as a sale."""
-    return await tx.fetch_one(_owed, payment_id=payment_id) is not None
+async def is_refund_due(tx: Tx, payment_id: str) -> bool:
+    """Return whether a payment was booked as money to refund and not as a sale."""
+    return await tx.fetch_one(_find_owed_posting, payment_id=payment_id) is not None

@@ -1,4 +1,4 @@
-"""Refunds as rows."""
+"""Refunds."""
 
 from typing import Any
 
@@ -6,38 +6,41 @@ from sqlalchemy import bindparam, select
 
 from sigma.domain.billing.refund import Refund, Status
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.row_codec import amount, codec, columns, plain
+from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
 from sigma.store.engine.statements import statement
 from sigma.store.schema.tables import refunds
 
 
 def _to_row(refund: Refund) -> dict[str, Any]:
-    return plain(refund, "amount") | {
+    return field_values(refund, "amount") | {
         "amount_minor": refund.amount.minor,
         "currency": refund.amount.currency,
     }
 
 
 def _from_row(row: Row) -> Refund:
-    fields = columns(refunds, row, "amount_minor", "currency", "status", "unknown")
+    fields = column_values(refunds, row, "amount_minor", "currency", "status", "is_outcome_unknown")
     return Refund(
-        amount=amount(row), status=Status(row["status"]), unknown=bool(row["unknown"]), **fields
+        amount=money_from_row(row),
+        status=Status(row["status"]),
+        is_outcome_unknown=bool(row["is_outcome_unknown"]),
+        **fields,
     )
 
 
-CODEC = codec(refunds, _to_row, _from_row)
+CODEC = build_codec(refunds, _to_row, _from_row)
 
-_of_payment = statement(
+_list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
 )
 
 
 async def get(tx: Tx, refund_id: str) -> Refund | None:
-    """The refund, or None."""
-    row = await tx.fetch_one(CODEC.by_id, id=refund_id)
+    """Return the refund, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=refund_id)
     return _from_row(row) if row else None
 
 
-async def of_payment(tx: Tx, payment_id: str) -> tuple[Refund, ...]:
-    """All refunds of a payment, oldest first."""
-    return tuple(_from_row(r) for r in await tx.fetch_all(_of_payment, payment_id=payment_id))
+async def list_for_payment(tx: Tx, payment_id: str) -> tuple[Refund, ...]:
+    """Return all refunds of a payment, the oldest first."""
+    return tuple(_from_row(r) for r in await tx.fetch_all(_list_for_payment, payment_id=payment_id))

@@ -1,1 +1,1 @@
-"""sigma.store.catalogue"""
+"""Queries on services and their photos."""

@@ -1,1 +1,1 @@
-"""sigma.store.engine"""
+"""The database engines: one interface, implemented by SQLite and PostgreSQL."""

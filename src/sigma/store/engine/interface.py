@@ -1,4 +1,4 @@
-"""What both databases promise: transactions, rows, and the ways a write can fail."""
+"""The interface of both databases: transactions, rows and errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 from sigma.store.engine.statements import Statement
 
-NESTED: Final = "a transaction inside a transaction of the same task would wait for itself"
-HALF_WAY: Final = "a statement of this transaction was cancelled half-way"
+NESTED_TRANSACTION: Final = "a transaction inside a transaction of the same task would deadlock"
+STATEMENT_CANCELLED: Final = "a statement of this transaction was cancelled before it finished"
 
 
 class Row(Protocol):
@@ -20,13 +20,16 @@ class Row(Protocol):
 
 
 class StoreError(Exception):
-    """The database did not do what it was asked; nothing of the transaction remains."""
+    """A database operation failed; its transaction is rolled back.
+
+    Exception: see `UnreachableError` about a connection lost during COMMIT.
+    """
 
 
-class Conflict(StoreError):  # noqa: N818 - a word of ours
+class ConflictError(StoreError):
     """A row with the same unique key exists.
 
-    `constraint` is the key's name as the tables give it, the same on both databases.
+    `constraint` is the name of the key in `sigma.store.schema`, the same on both databases.
     """
 
     def __init__(self, constraint: str | None) -> None:
@@ -34,39 +37,39 @@ class Conflict(StoreError):  # noqa: N818 - a word of ours
         self.constraint = constraint
 
 
-class Refused(StoreError):  # noqa: N818 - a word of ours
-    """A foreign key, NOT NULL or CHECK forbids the row."""
+class IntegrityError(StoreError):
+    """A foreign key, NOT NULL or CHECK constraint is violated."""
 
 
-class Stale(StoreError):  # noqa: N818 - a word of ours
-    """A write met another number of rows than it expected: someone was there first."""
+class StaleError(StoreError):
+    """A write changed an unexpected number of rows, so another transaction changed them first."""
 
 
-class Busy(StoreError):  # noqa: N818 - a word of ours
-    """The database gave up waiting (lock, deadlock, timeout); the same may work in a moment."""
+class BusyError(StoreError):
+    """A lock wait, deadlock or timeout ended the operation; a retry may succeed."""
 
 
-class Unreachable(StoreError):  # noqa: N818 - a word of ours
-    """The database cannot be reached, or was lost on the way. The message is one clear line.
+class UnreachableError(StoreError):
+    """The database cannot be reached, or the connection was lost. The message is one line.
 
-    If it was lost during a COMMIT, the work may or may not be there.
+    After a loss during COMMIT the work may or may not be stored.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One write and how many rows it must meet (None: any number)."""
+    """One write and the number of rows it must change (None: any number)."""
 
     stmt: Statement
     values: Mapping[str, object]
-    expect: int | None = 1
+    expected_rows: int | None = 1
 
 
 class Tx(Protocol):
     """Statements of one transaction (`Database.write`), or reads outside any (`Database.read`).
 
-    A statement that fails ends the transaction: further ones are refused and leaving the block
-    raises the same error, even if it was caught inside. Catch errors outside the block.
+    After a failed statement every further one raises the same error, and so does leaving the
+    block, even if the error was caught inside. Catch errors outside the block.
     """
 
     @property
@@ -74,61 +77,62 @@ class Tx(Protocol):
         """ "postgresql" or "sqlite"."""
 
     async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
-        """Run `stmt` and return its first row."""
+        """Run `stmt` and return its first row, or None."""
 
     async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        """Run `stmt` and return its rows."""
+        """Run `stmt` and return all rows."""
 
     async def execute(self, stmt: Statement, **values: object) -> int:
-        """Run `stmt` and return how many rows it wrote."""
+        """Run `stmt` and return the number of rows written."""
 
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        """Do all of `ops`, in one round trip; Stale if one met another number of rows.
+    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        """Execute all of `ops` in one round trip; notify `notify_channel` after the COMMIT.
 
-        It may be sent only at the end of the block, together with the COMMIT, and then its errors
-        come from there. On PostgreSQL all ops see the data as it was
-        before the first of them, in no promised order: no op may depend on another's rows, and no
-        row may be written twice. Foreign keys between them are fine if parents come first.
-        `wake` names a channel to notify after the COMMIT.
+        Raises StaleError when an op changes another number of rows than it expects. The ops may be
+        sent only at the end of the block, together with the COMMIT; then the error is raised there.
+
+        On PostgreSQL all ops see the data as it was before the first of them and run in no
+        guaranteed order: no op may depend on rows of another, and no row may be written twice.
+        Foreign keys between ops work if parents come first.
         """
 
 
 class Database(Protocol):
-    """PostgreSQL or SQLite. Belongs to the event loop that opened it."""
+    """PostgreSQL or SQLite. Use it only in the event loop that opened it."""
 
     @property
-    def commits(self) -> int:
-        """COMMITs made so far; on SQLite fewer than transactions, for they share."""
+    def commit_count(self) -> int:
+        """Number of COMMITs so far; on SQLite several transactions share one."""
 
     @property
     def dialect(self) -> str:
         """ "postgresql" or "sqlite"."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Reads outside any transaction: each sees everything committed before it."""
+        """Read outside any transaction: each statement sees everything committed before it."""
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
-        """One transaction: committed and on disk when the block ends, or not done at all.
+        """Run one transaction: committed and on disk when the block ends, or rolled back.
 
         It begins with its first write or FOR UPDATE; plain reads before that take no lock and see
-        what is committed, on both databases. If the task is cancelled while the COMMIT runs, the
-        work may be there.
+        committed data, on both databases. If the task is cancelled while the COMMIT runs, the work
+        may be stored.
         """
 
-    async def commit(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        """Do all of `ops` as one whole transaction in one round trip; see `Tx.write_all`."""
+    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        """Execute all of `ops` as one transaction in one round trip; see `Tx.write_all`."""
 
-    async def relaxed(self, stmt: Statement, **values: object) -> Row | None:
-        """Run a tiny write on its own without waiting for the disk, and return its first row.
+    async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:
+        """Run one small write without waiting for the disk, and return its first row or None.
 
-        It is on disk no later than any write committed after it. Meant for counters.
+        It reaches the disk no later than any write committed after it. Meant for counters.
         """
 
     async def notify(self, channel: str) -> None:
-        """Wake whoever waits for `channel`, in every process that shares the database."""
+        """Wake all waiters of `channel`, in every process that shares the database."""
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        """Return when `channel` is notified (also if it was since the last wait) or time is up."""
+        """Return when `channel` is notified, was notified since the last wait, or on timeout."""
 
     async def close(self) -> None:
-        """Finish what is running and let go of every connection."""
+        """Finish running statements and close every connection."""

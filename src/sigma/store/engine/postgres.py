@@ -1,4 +1,7 @@
-"""PostgreSQL behind the interface of `contract`: asyncpg, prepared statements, few round trips."""
+"""The PostgreSQL engine: asyncpg, prepared statements, few round trips.
+
+Methods without a docstring are described in `sigma.store.engine.interface`.
+"""
 
 from __future__ import annotations
 
@@ -10,63 +13,71 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from sigma.store.engine import postgres_batch
-from sigma.store.engine.interface import HALF_WAY, NESTED, Busy, Op, Row, Tx, Unreachable
-from sigma.store.engine.postgres_errors import translated
-from sigma.store.engine.postgres_notify import PostgresWakes
+from sigma.store.engine.interface import (
+    NESTED_TRANSACTION,
+    STATEMENT_CANCELLED,
+    BusyError,
+    Op,
+    Row,
+    Tx,
+    UnreachableError,
+)
+from sigma.store.engine.postgres_errors import translate_error
+from sigma.store.engine.postgres_notify import PostgresSignals
 from sigma.store.engine.postgres_pool import Pool
 from sigma.store.engine.statements import Statement
 
 CONNECT_TIMEOUT_S: Final = 10.0
-OPS_MAX: Final = 40  # more writes than this are sent as several statements in a transaction
-DEADLOCK_TRIES: Final = 3
-SETTINGS: Final = {
+MAX_BATCH_OPS: Final = 40  # more ops are sent as several statements of one transaction
+DEADLOCK_ATTEMPTS: Final = 3
+SERVER_SETTINGS: Final = {
     "application_name": "sigma",
     "statement_timeout": "15s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
     "default_transaction_isolation": "read committed",
-    "jit": "off",  # compiling costs more than any statement of ours
+    "jit": "off",  # compiling takes longer than our short statements
 }
-CONNECTION: Final = {
+CONNECT_OPTIONS: Final = {
     "timeout": CONNECT_TIMEOUT_S,
     "statement_cache_size": 1024,
     "max_cached_statement_lifetime": 0,
-    "max_cacheable_statement_size": 0,  # asyncpg would not keep the long ones of one_statement
-    "server_settings": SETTINGS,
+    "max_cacheable_statement_size": 0,  # 0 is no limit: cache the long batch statements too
+    "server_settings": SERVER_SETTINGS,
 }
 
 
 async def open_postgres(url: str, *, pool_size: int) -> PostgresDatabase:
-    """Connect to `url`. Raises Unreachable."""
+    """Connect to `url`. Raises UnreachableError."""
 
     def connect() -> Any:
-        return asyncpg.connect(url, **CONNECTION)
+        return asyncpg.connect(url, **CONNECT_OPTIONS)
 
     pool = Pool(connect, pool_size)
     try:
         pool.release(await pool.acquire())
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        place = urlsplit(url)
-        where = f"{place.hostname or 'local socket'}:{place.port or 5432}{place.path}"
+        parts = urlsplit(url)
+        address = f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
         reason = str(error) or "no answer"
-        raise Unreachable(f"cannot connect to PostgreSQL at {where}: {reason}") from error
-    return PostgresDatabase(pool, PostgresWakes(pool, connect))
+        raise UnreachableError(f"cannot connect to PostgreSQL at {address}: {reason}") from error
+    return PostgresDatabase(pool, PostgresSignals(pool, connect))
 
 
 class PostgresDatabase:
-    """See `contract.Database`."""
+    """Implement `interface.Database` on PostgreSQL."""
 
     dialect = "postgresql"
 
-    def __init__(self, pool: Pool, wakes: PostgresWakes) -> None:
-        self.commits = 0
-        self.inside: set[asyncio.Task[Any] | None] = set()
+    def __init__(self, pool: Pool, signals: PostgresSignals) -> None:
+        self.commit_count = 0
+        self.tasks_in_transaction: set[asyncio.Task[Any] | None] = set()
         """Tasks with an open transaction."""
         self.pool = pool
-        self._wakes = wakes
+        self._signals = signals
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         return PostgresRead(self)
@@ -74,78 +85,81 @@ class PostgresDatabase:
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return PostgresTx(self)
 
-    async def commit(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        if len(ops) > OPS_MAX:
+    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        if len(ops) > MAX_BATCH_OPS:
             async with self.write() as tx:
-                await tx.write_all(ops, wake)
+                await tx.write_all(ops, notify_channel)
             return
-        for left in reversed(range(DEADLOCK_TRIES)):
+        for retries in reversed(range(DEADLOCK_ATTEMPTS)):
             try:
-                await self.once(ops)
+                await self.execute_batch(ops)
                 break
-            except Busy as error:
-                if not left or not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
+            except BusyError as error:
+                if not retries or not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
                     raise
             await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not a secret
-        if wake is not None:
-            self._wakes.wake(wake)
+        if notify_channel is not None:
+            self._signals.notify(notify_channel)
 
-    async def once(self, ops: Sequence[Op]) -> None:
-        """Do `ops` as one statement that is its own transaction."""
+    async def execute_batch(self, ops: Sequence[Op]) -> None:
+        """Execute `ops` as one statement, which is its own transaction."""
         if not ops:
             return
-        self.check_not_inside()
-        sql, arguments = postgres_batch.one_statement(ops)
+        self.require_no_transaction()
+        sql, arguments = postgres_batch.batch_statement(ops)
         await self.run("fetchval", sql, arguments, ops)
-        self.commits += 1
+        self.commit_count += 1
 
-    async def relaxed(self, stmt: Statement, **values: object) -> Row | None:
-        self.check_not_inside()
-        sql, arguments = postgres_batch.relaxed(stmt), stmt.on("postgresql").arguments(values)
+    async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:
+        self.require_no_transaction()
+        sql, arguments = (
+            postgres_batch.unsynced_sql(stmt),
+            stmt.compiled_for("postgresql").arguments(values),
+        )
         row: Row | None = await self.run("fetchrow", sql, arguments)
-        return row if stmt.returns else None
+        return row if stmt.returns_rows else None
 
     async def notify(self, channel: str) -> None:
-        await self._wakes.wake(channel)
+        await self._signals.notify(channel)
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        await self._wakes.wait(channel, timeout_s)
+        await self._signals.wait(channel, timeout_s)
 
-    def wake(self, channel: str) -> None:
-        """Notify without waiting for it."""
-        self._wakes.wake(channel)
+    def notify_soon(self, channel: str) -> None:
+        """Notify `channel`; do not wait until other processes are notified."""
+        self._signals.notify(channel)
 
     async def close(self) -> None:
-        await self._wakes.close()
+        await self._signals.close()
         await self.pool.close()
 
     async def run(
         self, method: str, sql: str, arguments: Sequence[object], ops: Sequence[Op] = ()
     ) -> Any:
-        """Run one statement on its own; errors come in the words of `contract`."""
+        """Run one statement outside a transaction. Raises StoreError subclasses."""
         con = None
         try:
             con = await self.pool.acquire()
             return await getattr(con, method)(sql, *arguments)
         except Exception as error:
-            said = translated(error, ops)
-            if con is not None and isinstance(said, Unreachable):
+            store_error = translate_error(error, ops)
+            if con is not None and isinstance(store_error, UnreachableError):
                 con.terminate()
-            if said is error:
+            if store_error is error:
                 raise
-            raise said from error
+            raise store_error from error
         finally:
             if con is not None:
                 self.pool.release(con)
 
-    def check_not_inside(self) -> None:
-        """RuntimeError if this very task has a transaction open."""
-        if self.inside and asyncio.current_task() in self.inside:
-            raise RuntimeError(NESTED)
+    def require_no_transaction(self) -> None:
+        """Raise RuntimeError when the current task has an open transaction."""
+        if self.tasks_in_transaction and asyncio.current_task() in self.tasks_in_transaction:
+            raise RuntimeError(NESTED_TRANSACTION)
 
 
 class PostgresRead:
-    """Reads outside any transaction; each borrows a connection only while it runs."""
+    """Reads outside any transaction; each takes a connection only while it runs."""
 
     dialect = "postgresql"
 
@@ -163,24 +177,24 @@ class PostgresRead:
         return rows[0] if rows else None
 
     async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if not stmt.reads:
+        if not stmt.is_read_only:
             raise RuntimeError(f"read() only reads: {stmt!r}")
-        compiled = stmt.on("postgresql")
+        compiled = stmt.compiled_for("postgresql")
         rows: list[Row] = await self._db.run("fetch", compiled.sql, compiled.arguments(values))
         return rows
 
     async def execute(self, stmt: Statement, **values: object) -> int:
         raise RuntimeError(f"read() only reads: {stmt!r}")
 
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
         raise RuntimeError("read() only reads")
 
 
 class PostgresTx:
     """One transaction. BEGIN is sent with the first statement that writes or locks.
 
-    A block whose only write is one `write_all` needs no BEGIN at all: it is sent as one statement
-    at the end, which is a transaction by itself.
+    A block whose only write is one `write_all` sends no BEGIN: the ops go as one statement at the
+    end of the block, which is a transaction by itself.
     """
 
     dialect = "postgresql"
@@ -189,99 +203,100 @@ class PostgresTx:
         self._db = db
         self._con: Any = None
         self._task = asyncio.current_task()
-        self._held: Sequence[Op] = ()
-        self._wakes: set[str] = set()
-        self._failed: Exception | None = None
-        self._committed = False
+        self._pending_ops: Sequence[Op] = ()
+        self._notify_channels: set[str] = set()
+        self._error: Exception | None = None
+        self._is_committed = False
 
     async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
         rows = await self.fetch_all(stmt, **values)
         return rows[0] if rows else None
 
     async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if self._con is None and not self._held and stmt.reads and not stmt.locks:
+        compiled = stmt.compiled_for("postgresql")
+        is_plain_read = stmt.is_read_only and not compiled.locks_rows
+        if self._con is None and not self._pending_ops and is_plain_read:
             return await PostgresRead(self._db).fetch_all(stmt, **values)
-        compiled = stmt.on("postgresql")
         rows: list[Row] = await self._run("fetch", compiled.sql, compiled.arguments(values))
         return rows
 
     async def execute(self, stmt: Statement, **values: object) -> int:
-        compiled = stmt.on("postgresql")
+        compiled = stmt.compiled_for("postgresql")
         status: str = await self._run("execute", compiled.sql, compiled.arguments(values))
         return int(status.rsplit(" ", 1)[-1])
 
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        self._check()
-        if wake is not None:
-            self._wakes.add(wake)
-        if self._con is None and not self._held and len(ops) <= OPS_MAX:
-            self._held = ops
+    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        self._raise_if_failed()
+        if notify_channel is not None:
+            self._notify_channels.add(notify_channel)
+        if self._con is None and not self._pending_ops and len(ops) <= MAX_BATCH_OPS:
+            self._pending_ops = ops
         else:
-            await self._send(ops)
+            await self._execute_ops(ops)
 
-    async def _send(self, ops: Sequence[Op]) -> None:
-        for start in range(0, len(ops), OPS_MAX):
-            some = ops[start : start + OPS_MAX]
-            await self._run("fetchval", *postgres_batch.one_statement(some), ops=some)
+    async def _execute_ops(self, ops: Sequence[Op]) -> None:
+        for start in range(0, len(ops), MAX_BATCH_OPS):
+            batch = ops[start : start + MAX_BATCH_OPS]
+            await self._run("fetchval", *postgres_batch.batch_statement(batch), ops=batch)
 
     async def _run(
         self, method: str, sql: str, arguments: list[object], ops: Sequence[Op] = ()
     ) -> Any:
-        self._check()
+        self._raise_if_failed()
         try:
             if self._con is None:
                 await self._begin()
             return await getattr(self._con, method)(sql, *arguments)
         except asyncio.CancelledError:
-            self._failed = Busy(HALF_WAY)
+            self._error = BusyError(STATEMENT_CANCELLED)
             raise
         except Exception as error:
-            self._failed = translated(error, ops)
-            if self._con is not None and isinstance(self._failed, Unreachable):
+            self._error = translate_error(error, ops)
+            if self._con is not None and isinstance(self._error, UnreachableError):
                 self._con.terminate()
-            if self._failed is error:
+            if self._error is error:
                 raise
-            raise self._failed from error
+            raise self._error from error
 
     async def _begin(self) -> None:
-        self._db.check_not_inside()
+        self._db.require_no_transaction()
         self._con = await self._db.pool.acquire()
-        self._db.inside.add(self._task)
+        self._db.tasks_in_transaction.add(self._task)
         await self._con.execute("BEGIN")
-        held, self._held = self._held, ()
-        if held:
-            await self._send(held)
+        pending, self._pending_ops = self._pending_ops, ()
+        if pending:
+            await self._execute_ops(pending)
 
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise self._failed
+    def _raise_if_failed(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     async def __aenter__(self) -> PostgresTx:
         return self
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         try:
             if error is None:
-                self._check()
+                self._raise_if_failed()
                 await self._commit()
         finally:
             if self._con is not None:
-                self._db.inside.discard(self._task)
+                self._db.tasks_in_transaction.discard(self._task)
                 con, self._con = self._con, None
-                self._db.pool.release(con, undo=not self._committed)
+                self._db.pool.release(con, rollback=not self._is_committed)
         if error is None:
-            for channel in self._wakes:
-                self._db.wake(channel)
+            for channel in self._notify_channels:
+                self._db.notify_soon(channel)
 
     async def _commit(self) -> None:
         if self._con is not None:
             await self._run("execute", "COMMIT", [])
-            self._committed = True
-            self._db.commits += 1
-        elif self._held:
-            await self._db.commit(self._held)
+            self._is_committed = True
+            self._db.commit_count += 1
+        elif self._pending_ops:
+            await self._db.commit(self._pending_ops)

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors in the words both databases share."""
+"""Translate asyncpg errors to the errors of `sigma.store.engine.interface`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
-from sigma.store.engine.interface import Busy, Conflict, Op, Refused, Stale, Unreachable
+from sigma.store.engine.interface import (
+    BusyError,
+    ConflictError,
+    IntegrityError,
+    Op,
+    StaleError,
+    UnreachableError,
+)
 from sigma.store.engine.postgres_batch import stale_message
 
-LOST: Final = (
+CONNECTION_LOST_ERRORS: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutdown, crash, still starting
+    asyncpg.OperatorInterventionError,  # shutdown, crash, starting up
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
-    asyncpg.InternalClientError,  # the server hung up while asyncpg expected nothing
+    asyncpg.InternalClientError,  # the server closed an idle connection
 )
-BUSY: Final = (
+BUSY_ERRORS: Final = (
     TimeoutError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -27,22 +34,25 @@ BUSY: Final = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-GONE: Final = re.compile(r"\bclos(ed|ing)\b|released back to the pool")
+CLOSED_PATTERN: Final = re.compile(r"\bclos(ed|ing)\b|released back to the pool")
 
 
-def translated(error: Exception, ops: Sequence[Op] = ()) -> Exception:
-    """Say `error` in the words of `contract`; an error of our own SQL comes back as it is."""
+def translate_error(error: Exception, ops: Sequence[Op] = ()) -> Exception:
+    """Return the StoreError for `error`, or `error` itself when it is a defect in our SQL.
+
+    `ops` are the ops of the failed batch statement; they name the stale one.
+    """
     if isinstance(error, asyncpg.UniqueViolationError):
-        return Conflict(error.constraint_name)
+        return ConflictError(error.constraint_name)
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
-        return Refused(str(error))
+        return IntegrityError(str(error))
     if isinstance(error, asyncpg.InvalidTextRepresentationError):
         message = stale_message(str(error), ops)
-        return error if message is None else Stale(message)
-    if isinstance(error, BUSY):  # before LOST: some are both
-        return Busy(f"the database is busy: {error or type(error).__name__}")
-    # asyncpg has no class of its own for "connection is closed" and "has been released".
-    closed = isinstance(error, asyncpg.InterfaceError) and GONE.search(str(error))
-    if closed or isinstance(error, LOST):
-        return Unreachable(f"the connection to PostgreSQL was lost: {error}")
+        return error if message is None else StaleError(message)
+    if isinstance(error, BUSY_ERRORS):  # must precede LOST: some classes are in both
+        return BusyError(f"the database is busy: {error or type(error).__name__}")
+    # asyncpg has no separate class for "connection is closed" and "has been released".
+    closed = isinstance(error, asyncpg.InterfaceError) and CLOSED_PATTERN.search(str(error))
+    if closed or isinstance(error, CONNECTION_LOST_ERRORS):
+        return UnreachableError(f"the connection to PostgreSQL was lost: {error}")
     return error

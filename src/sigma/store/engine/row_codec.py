@@ -1,4 +1,4 @@
-"""Rows and domain objects: one codec per table, read and written the same way everywhere."""
+"""Convert between rows and domain objects: one codec per table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Codec(Generic[T]):
-    """How one kind of object is a row.
+    """Conversion and statements of one table with the columns `id` and `version`.
 
-    Insert when its version is 0, else update where the version is the one that was read.
+    Optimistic locking: an update matches only the row whose version is the one that was read.
     """
 
     table: Table
@@ -26,11 +26,14 @@ class Codec(Generic[T]):
     from_row: Callable[[Row], T]
     insert: Statement
     update: Statement
-    by_id: Statement
+    select_by_id: Statement
 
-    def save(self, thing: Any) -> Op:
-        """The write of one object, its version grown by one. It expects to meet exactly one row."""
-        row = self.to_row(thing)
+    def save(self, record: Any) -> Op:
+        """Return the write of one object: an insert at version 0, else an update of one row.
+
+        The stored version is one higher than the version of the object.
+        """
+        row = self.to_row(record)
         version = row["version"]
         row["version"] = version + 1
         if version == 0:
@@ -39,10 +42,10 @@ class Codec(Generic[T]):
         return Op(self.update, row)
 
 
-def codec(
+def build_codec(
     table: Table, to_row: Callable[[T], dict[str, Any]], from_row: Callable[[Row], T]
 ) -> Codec[T]:
-    """Builds the statements of a table once, at import."""
+    """Build the codec of a table. Call it once per table, at import."""
     changed: dict[str, BindParameter[Any]] = {
         c.name: bindparam(c.name) for c in table.columns if c.name != "id"
     }
@@ -60,21 +63,24 @@ def codec(
     )
 
 
-def plain(thing: Any, *without: str) -> dict[str, Any]:
-    """The fields of a slotted dataclass as a dict, less some that need work."""
-    return {name: getattr(thing, name) for name in thing.__slots__ if name not in without}
+def field_values(record: Any, *without: str) -> dict[str, Any]:
+    """Return the fields of a slotted dataclass as a dict, except those in `without`."""
+    return {name: getattr(record, name) for name in record.__slots__ if name not in without}
 
 
-def columns(table: Table, row: Row, *without: str, prefix: str = "") -> dict[str, Any]:
-    """The columns of a row as a dict, less some that need work."""
+def column_values(table: Table, row: Row, *without: str, prefix: str = "") -> dict[str, Any]:
+    """Return the columns of a row as a dict, except those in `without`.
+
+    `prefix` precedes the column names in the row (not in the result), as in a join.
+    """
     return {c.name: row[prefix + c.name] for c in table.columns if c.name not in without}
 
 
-def encode(value: Any) -> str:
-    """JSON text."""
+def encode_json(value: Any) -> str:
+    """Return `value` as JSON text."""
     return msgspec.json.encode(value).decode()
 
 
-def amount(row: Mapping[str, Any] | Row, name: str = "amount_minor") -> Money:
-    """The money in a row."""
-    return Money(row[name], row["currency"])
+def money_from_row(row: Mapping[str, Any] | Row, column: str = "amount_minor") -> Money:
+    """Return the amount in `column` (minor units) with the row's currency."""
+    return Money(row[column], row["currency"])

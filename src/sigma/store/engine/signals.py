@@ -1,4 +1,4 @@
-"""Waking whoever waits for a channel inside this process."""
+"""In-process signals: wake the tasks that wait for a channel."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import asyncio
 from collections import defaultdict
 
 
-class Wakes:
-    """Channels to wait on. A wake nobody waited for is kept for the next one who does."""
+class Signals:
+    """Named channels. A signal without a waiter is kept for the next `wait`."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
-        self._missed: set[str] = set()
+        self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._pending: set[str] = set()
 
-    def wake(self, channel: str) -> None:
-        """Wake everyone who waits for `channel`, or the next one to come."""
-        waiting = self._waiting.pop(channel, None)
+    def notify(self, channel: str) -> None:
+        """Wake all waiters of `channel`; if there are none, the next `wait` returns at once."""
+        waiting = self._waiters.pop(channel, None)
         if not waiting:
-            self._missed.add(channel)
+            self._pending.add(channel)
             return
         for future in waiting:
             if not future.done():
                 future.set_result(None)
 
-    def wake_all(self) -> None:
-        """Wake every channel anyone waits for: something may have been missed."""
-        for channel in list(self._waiting):
-            self.wake(channel)
+    def notify_all(self) -> None:
+        """Wake the waiters of every channel: a signal may have been missed."""
+        for channel in list(self._waiters):
+            self.notify(channel)
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        """Return at the next wake of `channel`, at one missed before, or after `timeout_s`."""
-        if channel in self._missed:
-            self._missed.discard(channel)
+        """Return when `channel` is signalled, was signalled since the last wait, or on timeout."""
+        if channel in self._pending:
+            self._pending.discard(channel)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[channel].add(future)
+        self._waiters[channel].add(future)
         try:
             await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             pass
         finally:
-            self._waiting[channel].discard(future)
+            self._waiters[channel].discard(future)

@@ -1,4 +1,8 @@
-"""SQLite behind the interface of `contract`: one writer thread, shared COMMITs, reads beside it."""
+"""The SQLite engine: one writer thread with group commit, concurrent reads.
+
+Guarantees and measurements: docs/sqlite-group-commit.md. Methods without a docstring are described
+in `sigma.store.engine.interface`.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,25 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from sigma.store.engine.interface import HALF_WAY, Busy, Op, Row, Tx, Unreachable
-from sigma.store.engine.signals import Wakes
-from sigma.store.engine.sqlite_errors import unique_names
-from sigma.store.engine.sqlite_queue import Turn, Turns
-from sigma.store.engine.sqlite_reads import Reads
-from sigma.store.engine.sqlite_writer import Answer, WriterThread
+from sigma.store.engine.interface import (
+    STATEMENT_CANCELLED,
+    BusyError,
+    Op,
+    Row,
+    Tx,
+    UnreachableError,
+)
+from sigma.store.engine.signals import Signals
+from sigma.store.engine.sqlite_errors import unique_key_names
+from sigma.store.engine.sqlite_queue import WriteQueue, WriteSlot
+from sigma.store.engine.sqlite_reads import ReadPool
+from sigma.store.engine.sqlite_writer import StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
 
-BUSY_TIMEOUT_S: Final = 5.0  # another process writes: a backup, a command
-SETTINGS: Final = (
+BUSY_TIMEOUT_S: Final = 5.0  # for writes of another process: a backup, a CLI command
+PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # what was acknowledged survives the loss of power
+    "PRAGMA synchronous = FULL",  # an acknowledged commit survives a power loss
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16000",  # 16 MB
@@ -32,14 +43,17 @@ SETTINGS: Final = (
 
 
 def sqlite_path(url: str) -> Path:
-    """Return the file of `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+    """Return the file of `sqlite:///relative.db` or `sqlite:////absolute.db`.
+
+    Raises UnreachableError for any other URL and for `:memory:`.
+    """
     path = url.removeprefix("sqlite:///")
     if path == url or path in ("", ":memory:"):
-        raise Unreachable(f"a SQLite address looks like sqlite:///sigma.db, not {url}")
+        raise UnreachableError(f"a SQLite address looks like sqlite:///sigma.db, not {url}")
     return Path(path)
 
 
-def _connect(path: Path, *, reads_only: bool = False) -> sqlite3.Connection:
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     con = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_S,
@@ -48,40 +62,43 @@ def _connect(path: Path, *, reads_only: bool = False) -> sqlite3.Connection:
         cached_statements=512,
     )
     con.row_factory = sqlite3.Row
-    for setting in SETTINGS:
+    for setting in PRAGMAS:
         con.execute(setting)
-    if reads_only:
+    if read_only:
         con.execute("PRAGMA query_only = ON")
     return con
 
 
-async def open_sqlite(url: str, metadata: MetaData, *, readers: int) -> SqliteDatabase:
-    """Open the file of `url`, creating it if need be. Raises Unreachable."""
+async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> SqliteDatabase:
+    """Open the file of `url`, creating it if it does not exist. Raises UnreachableError.
+
+    `metadata` gives unique keys their names; `reader_threads` is their number.
+    """
     path = sqlite_path(url)
-    names = unique_names(metadata)
+    names = unique_key_names(metadata)
     try:
         con = await asyncio.to_thread(_connect, path)
-        reads = Reads(lambda: _connect(path, reads_only=True), names, readers)
+        reads = ReadPool(lambda: _connect(path, read_only=True), names, reader_threads)
     except sqlite3.Error as error:
-        raise Unreachable(f"cannot open the SQLite file {path}: {error}") from error
+        raise UnreachableError(f"cannot open the SQLite file {path}: {error}") from error
     writer = WriterThread(con, names, asyncio.get_running_loop())
     return SqliteDatabase(writer, reads)
 
 
 class SqliteDatabase:
-    """See `contract.Database`."""
+    """Implement `interface.Database` on SQLite."""
 
     dialect = "sqlite"
 
-    def __init__(self, writer: WriterThread, reads: Reads) -> None:
+    def __init__(self, writer: WriterThread, read_pool: ReadPool) -> None:
         self._writer = writer
-        self.turns = Turns(writer)
-        self.reads = reads
-        self.wakes = Wakes()
+        self.write_queue = WriteQueue(writer)
+        self.read_pool = read_pool
+        self.signals = Signals()
 
     @property
-    def commits(self) -> int:
-        return self._writer.commits
+    def commit_count(self) -> int:
+        return self._writer.commit_count
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         return SqliteRead(self)
@@ -89,25 +106,25 @@ class SqliteDatabase:
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return SqliteTx(self)
 
-    async def commit(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        await self.turns.whole(ops)
-        if wake is not None:
-            self.wakes.wake(wake)
+    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        await self.write_queue.execute_transaction(ops)
+        if notify_channel is not None:
+            self.signals.notify(notify_channel)
 
-    async def relaxed(self, stmt: Statement, **values: object) -> Row | None:
-        answer = await self.turns.relaxed(stmt, values)
-        return answer.rows[0] if answer.rows else None
+    async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:
+        result = await self.write_queue.execute_unsynced(stmt, values)
+        return result.rows[0] if result.rows else None
 
     async def notify(self, channel: str) -> None:
-        self.wakes.wake(channel)
+        self.signals.notify(channel)
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        await self.wakes.wait(channel, timeout_s)
+        await self.signals.wait(channel, timeout_s)
 
     async def close(self) -> None:
-        self.turns.close()
+        self.write_queue.close()
         await asyncio.to_thread(self._writer.stop)
-        await asyncio.to_thread(self.reads.close)
+        await asyncio.to_thread(self.read_pool.close)
 
 
 class SqliteRead:
@@ -129,87 +146,89 @@ class SqliteRead:
         return rows[0] if rows else None
 
     async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if not stmt.reads:
+        if not stmt.is_read_only:
             raise RuntimeError(f"read() only reads: {stmt!r}")
-        return await self._db.reads.fetch(stmt, values)
+        return await self._db.read_pool.fetch(stmt, values)
 
     async def execute(self, stmt: Statement, **values: object) -> int:
         raise RuntimeError(f"read() only reads: {stmt!r}")
 
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
         raise RuntimeError("read() only reads")
 
 
 class SqliteTx:
-    """One transaction. It takes its turn with the first statement that writes or locks."""
+    """One transaction. Its first statement that writes or locks acquires the write slot."""
 
     dialect = "sqlite"
 
     def __init__(self, db: SqliteDatabase) -> None:
         self._db = db
-        self._turn: Turn | None = None
-        self._held: list[Op] = []  # written with the next statement, or at the end
-        self._wakes: set[str] = set()
-        self._failed: Exception | None = None
+        self._slot: WriteSlot | None = None
+        self._pending_ops: list[Op] = []  # sent with the next statement, or at the end
+        self._notify_channels: set[str] = set()
+        self._error: Exception | None = None
 
     async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
         rows = await self.fetch_all(stmt, **values)
         return rows[0] if rows else None
 
     async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if self._turn is None and not self._held and stmt.reads and not stmt.locks:
-            return await self._db.reads.fetch(stmt, values)
+        is_plain_read = stmt.is_read_only and not stmt.compiled_for("sqlite").locks_rows
+        if self._slot is None and not self._pending_ops and is_plain_read:
+            return await self._db.read_pool.fetch(stmt, values)
         return (await self._run(stmt, values)).rows
 
     async def execute(self, stmt: Statement, **values: object) -> int:
-        return (await self._run(stmt, values)).count
+        return (await self._run(stmt, values)).row_count
 
-    async def write_all(self, ops: Sequence[Op], wake: str | None = None) -> None:
-        self._check()
-        self._held.extend(ops)
-        if wake is not None:
-            self._wakes.add(wake)
+    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+        self._raise_if_failed()
+        self._pending_ops.extend(ops)
+        if notify_channel is not None:
+            self._notify_channels.add(notify_channel)
 
-    async def _run(self, stmt: Statement, values: dict[str, object]) -> Answer:
-        self._check()
-        if self._turn is None:
-            self._turn = await self._db.turns.take()
-        before, self._held = self._held, []
+    async def _run(self, stmt: Statement, values: dict[str, object]) -> StatementResult:
+        self._raise_if_failed()
+        if self._slot is None:
+            self._slot = await self._db.write_queue.acquire()
+        pending, self._pending_ops = self._pending_ops, []
         try:
-            return await self._turn.statement(before, stmt, values)
+            return await self._slot.execute(pending, stmt, values)
         except Exception as error:
-            self._failed = error
+            self._error = error
             raise
         except asyncio.CancelledError:
-            self._failed = Busy(HALF_WAY)
+            self._error = BusyError(STATEMENT_CANCELLED)
             raise
 
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise self._failed
+    def _raise_if_failed(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     async def __aenter__(self) -> SqliteTx:
         return self
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        turn, self._turn = self._turn, None
-        if error is not None or self._failed is not None:
-            undone = turn.undo() if turn is not None else None
-            if undone is not None and not isinstance(error, asyncio.CancelledError):
-                # It may have failed over what shares its COMMIT: that must be there to be read.
-                with suppress(Unreachable):
-                    await undone
+        slot, self._slot = self._slot, None
+        if error is not None or self._error is not None:
+            rollback = slot.rollback() if slot is not None else None
+            if rollback is not None and not isinstance(error, asyncio.CancelledError):
+                # Wait for the shared COMMIT: the row that caused the error may be part of it, and
+                # the caller must be able to read that row.
+                with suppress(UnreachableError):
+                    await rollback
             if error is None:
-                self._check()
+                self._raise_if_failed()
             return
-        if turn is not None:
-            await turn.finish(self._held)
-        elif self._held:
-            await self._db.turns.whole(self._held)
-        for channel in self._wakes:
-            self._db.wakes.wake(channel)
+        if slot is not None:
+            await slot.commit(self._pending_ops)
+        elif self._pending_ops:
+            await self._db.write_queue.execute_transaction(self._pending_ops)
+        for channel in self._notify_channels:
+            self._db.signals.notify(channel)

@@ -1,4 +1,4 @@
-"""SQLite's errors in the words both databases share, and the names of its unique keys."""
+"""Translate SQLite errors to the errors of `sigma.store.engine.interface`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from typing import Final
 
 from sqlalchemy import Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
 
-from sigma.store.engine.interface import Busy, Conflict, Refused, Unreachable
+from sigma.store.engine.interface import BusyError, ConflictError, IntegrityError, UnreachableError
 
-UNIQUE: Final = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
-DISK: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_NOTADB")
+UNIQUE_CODES: Final = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+DISK_CODES: Final = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+    "SQLITE_NOTADB",
+)
 
 
-def unique_names(metadata: MetaData) -> dict[str, str]:
-    """Map "table.column, table.column", as SQLite reports a broken key, to the key's name.
+def unique_key_names(metadata: MetaData) -> dict[str, str]:
+    """Map "table.column, table.column", as SQLite reports a violated key, to the name of the key.
 
-    A key without a name gets the one PostgreSQL would give it.
+    A key without a name gets the name that PostgreSQL would generate.
     """
     names: dict[str, str] = {}
     for table in metadata.tables.values():
@@ -27,27 +33,32 @@ def unique_names(metadata: MetaData) -> dict[str, str]:
                 continue
             columns = [column.name for column in key.columns]
             reported = ", ".join(f"{table.name}.{column}" for column in columns)
-            names.setdefault(reported, str(key.name) if key.name else _given(table.name, key))
+            names.setdefault(
+                reported, str(key.name) if key.name else _default_key_name(table.name, key)
+            )
     return names
 
 
-def _given(table: str, key: Index | UniqueConstraint | PrimaryKeyConstraint) -> str:
+def _default_key_name(table: str, key: Index | UniqueConstraint | PrimaryKeyConstraint) -> str:
     if isinstance(key, PrimaryKeyConstraint):
         return f"{table}_pkey"
     return "_".join([table, *(column.name for column in key.columns), "key"])
 
 
-def translated(error: sqlite3.Error, names: Mapping[str, str]) -> Exception:
-    """Say `error` in the words of `contract`; an error of our own SQL comes back as it is."""
+def translate_error(error: sqlite3.Error, key_names: Mapping[str, str]) -> Exception:
+    """Return the StoreError for `error`, or `error` itself when it is a defect in our SQL.
+
+    `key_names` is the result of `unique_key_names`.
+    """
     code = getattr(error, "sqlite_errorname", "")
     text = str(error)
-    if code in UNIQUE:
+    if code in UNIQUE_CODES:
         reported = text.rsplit(": ", 1)[-1]
-        return Conflict(names.get(reported, reported.removeprefix("index ").strip("'")))
+        return ConflictError(key_names.get(reported, reported.removeprefix("index ").strip("'")))
     if isinstance(error, sqlite3.IntegrityError):
-        return Refused(text)
+        return IntegrityError(text)
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_INTERRUPT")):
-        return Busy(f"the database is busy: {text}")
-    if code.startswith(DISK):
-        return Unreachable(f"the database file cannot be used: {text}")
+        return BusyError(f"the database is busy: {text}")
+    if code.startswith(DISK_CODES):
+        return UnreachableError(f"the database file cannot be used: {text}")
     return error

@@ -1,4 +1,4 @@
-"""Whose turn it is to write to SQLite: one transaction at a time, first come, first served."""
+"""The write queue of SQLite: one transaction writes at a time, in the order of arrival."""
 
 from __future__ import annotations
 
@@ -8,199 +8,211 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sigma.store.engine.interface import NESTED, Busy, Op, Unreachable
-from sigma.store.engine.sqlite_writer import Answer, Done, WriterThread
+from sigma.store.engine.interface import NESTED_TRANSACTION, BusyError, Op, UnreachableError
+from sigma.store.engine.sqlite_writer import ResultFuture, StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
 
 IDLE_LIMIT_S: Final = 10.0
-RELAXED_COMMIT_S: Final = 0.005
-CLOSED: Final = "the database is closed"
+UNSYNCED_COMMIT_DELAY_S: Final = 0.005
+DATABASE_CLOSED: Final = "the database is closed"
 
 
-class Turn:
-    """The right to write, held by one transaction from its first write to its end."""
+class WriteSlot:
+    """The exclusive right to write, held by a transaction from its first write to its end."""
 
-    __slots__ = ("_turns", "cut", "last_at", "running", "task")
+    __slots__ = ("_queue", "is_revoked", "last_used_s", "running_count", "task")
 
-    def __init__(self, turns: Turns, now: float) -> None:
-        self._turns = turns
+    def __init__(self, queue: WriteQueue, now_s: float) -> None:
+        self._queue = queue
         self.task = asyncio.current_task()
-        self.cut = False
-        """Taken away, because the holder did nothing for too long."""
-        self.running = 0
-        self.last_at = now
+        self.is_revoked = False
+        """Revoked because the holder was idle longer than the limit."""
+        self.running_count = 0
+        self.last_used_s = now_s
 
-    async def statement(
-        self, before: Sequence[Op], stmt: Statement, values: Mapping[str, object]
-    ) -> Answer:
-        """Run `before` and then `stmt`."""
-        self._check()
-        self.running += 1
+    async def execute(
+        self, pending_ops: Sequence[Op], stmt: Statement, values: Mapping[str, object]
+    ) -> StatementResult:
+        """Run `pending_ops` and then `stmt`."""
+        self._raise_if_revoked()
+        self.running_count += 1
         try:
-            answer: Answer = await self._turns.writer.statement(before, stmt, values)
-            return answer
+            result: StatementResult = await self._queue.writer.execute(pending_ops, stmt, values)
+            return result
         finally:
-            self.running -= 1
-            self.last_at = self._turns.loop.time()
+            self.running_count -= 1
+            self.last_used_s = self._queue.loop.time()
 
-    async def finish(self, ops: Sequence[Op]) -> None:
-        """Run `ops`, pass the turn on, and return when everything is on disk."""
-        self._check()
-        await self._turns.leave(self, lambda more: self._turns.writer.finish(ops, more))
+    async def commit(self, ops: Sequence[Op]) -> None:
+        """Run `ops`, release the slot, and return when the transaction is on disk."""
+        self._raise_if_revoked()
+        await self._queue.release(self, lambda more: self._queue.writer.commit(ops, more))
 
-    def undo(self) -> Done | None:
-        """Roll back and pass the turn on at once, so it works while cancelled.
+    def rollback(self) -> ResultFuture | None:
+        """Roll back and release the slot without waiting, so that it works in a cancelled task.
 
-        Whoever waits for the result knows that all it had seen is on disk.
+        The returned future (None when the slot was revoked) resolves when all data that the
+        transaction has read is on disk.
         """
-        if self.cut:
+        if self.is_revoked:
             return None
-        done: Done = self._turns.leave(self, self._turns.writer.undo)
-        return done
+        future: ResultFuture = self._queue.release(self, self._queue.writer.rollback)
+        return future
 
-    def _check(self) -> None:
-        if self.cut:
-            raise Busy(f"the transaction did nothing for {self._turns.idle_limit_s:g} s")
+    def _raise_if_revoked(self) -> None:
+        if self.is_revoked:
+            raise BusyError(f"the transaction did nothing for {self._queue.idle_limit_s:g} s")
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """In the queue: a transaction that wants its turn, or a whole one for the thread to run."""
+class _QueueEntry:
+    """A queue entry: a request for the write slot, or a complete transaction (`start` runs it)."""
 
-    done: Done
-    turn: Turn | None = None
+    future: ResultFuture
+    slot: WriteSlot | None = None
     start: Callable[[bool], None] | None = None
-    relaxed: bool = False
+    is_unsynced: bool = False
 
 
-class Turns:
+class WriteQueue:
     """The queue in front of the writer thread."""
 
     def __init__(self, writer: WriterThread, idle_limit_s: float = IDLE_LIMIT_S) -> None:
         self.writer = writer
         self.loop = asyncio.get_running_loop()
         self.idle_limit_s = idle_limit_s
-        self._queue: deque[_Waiting] = deque()
-        self._holder: Turn | None = None
-        self._promised = False  # the thread was told that another member follows
-        self._scheduled = False
-        self._flush: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._entries: deque[_QueueEntry] = deque()
+        self._holder: WriteSlot | None = None
+        self._is_follower_announced = (
+            False  # the thread expects another transaction and delays its COMMIT
+        )
+        self._is_advance_scheduled = False
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
-    async def take(self) -> Turn:
-        """Wait for the turn. RuntimeError if this very task holds it already."""
-        self._check()
-        turn = Turn(self, self.loop.time())
-        if self._holder is not None or self._queue:
-            waiting = _Waiting(self.loop.create_future(), turn=turn)
-            self._queue.append(waiting)
+    async def acquire(self) -> WriteSlot:
+        """Wait for the write slot. Raises RuntimeError when the current task holds it already."""
+        self._require_writable()
+        slot = WriteSlot(self, self.loop.time())
+        if self._holder is not None or self._entries:
+            entry = _QueueEntry(self.loop.create_future(), slot=slot)
+            self._entries.append(entry)
             try:
-                await waiting.done
+                await entry.future
             except asyncio.CancelledError:
-                if self._holder is turn:
-                    self.leave(turn, self.writer.undo)
+                if self._holder is slot:
+                    self.release(slot, self.writer.rollback)
                 raise
         else:
-            self._hold(turn)
-        return turn
+            self._grant(slot)
+        return slot
 
-    async def whole(self, ops: Sequence[Op]) -> None:
-        """Run a whole transaction without holding a turn; returns when it is on disk."""
-        self._check()
-        done: Done = self.loop.create_future()
-        self._add(_Waiting(done, start=lambda more: self.writer.whole(ops, done, more)))
-        await done
+    async def execute_transaction(self, ops: Sequence[Op]) -> None:
+        """Run a complete transaction in one queue entry; return when it is on disk."""
+        self._require_writable()
+        future: ResultFuture = self.loop.create_future()
+        self._enqueue(
+            _QueueEntry(
+                future, start=lambda more: self.writer.execute_transaction(ops, future, more)
+            )
+        )
+        await future
 
-    async def relaxed(self, stmt: Statement, values: Mapping[str, object]) -> Answer:
-        """Run one statement and return its answer before it is on disk."""
-        self._check()
-        done: Done = self.loop.create_future()
+    async def execute_unsynced(
+        self, stmt: Statement, values: Mapping[str, object]
+    ) -> StatementResult:
+        """Run one statement and return its result before it is on disk."""
+        self._require_writable()
+        future: ResultFuture = self.loop.create_future()
 
         def start(more: bool) -> None:
-            self.writer.relaxed(stmt, values, done, more)
+            self.writer.execute_unsynced(stmt, values, future, more)
 
-        self._add(_Waiting(done, start=start, relaxed=True))
-        answer: Answer = await done
-        return answer
+        self._enqueue(_QueueEntry(future, start=start, is_unsynced=True))
+        result: StatementResult = await future
+        return result
 
-    def leave(self, turn: Turn, end: Callable[[bool], Any]) -> Any:
-        """End the member that holds the turn with `end(more)` and pass the turn on."""
-        assert self._holder is turn
+    def release(self, slot: WriteSlot, end: Callable[[bool], Any]) -> Any:
+        """End the transaction of the slot with `end(more)` and grant the slot to the next entry.
+
+        `more` is true when another queue entry follows, which can share the COMMIT.
+        """
+        assert self._holder is slot
         self._holder = None
-        self._promised = bool(self._queue)
-        result = end(self._promised)
+        self._is_follower_announced = bool(self._entries)
+        result = end(self._is_follower_announced)
         self._advance()
         return result
 
     def close(self) -> None:
-        """Take the turn from its holder and tell those who wait; then the thread may be stopped."""
-        self._closed = True
-        for waiting in self._queue:
-            if not waiting.done.done():
-                waiting.done.set_exception(Unreachable(CLOSED))
-        self._queue.clear()
+        """Revoke the slot and fail every waiter; afterwards the thread can be stopped."""
+        self._is_closed = True
+        for entry in self._entries:
+            if not entry.future.done():
+                entry.future.set_exception(UnreachableError(DATABASE_CLOSED))
+        self._entries.clear()
         if self._holder is not None:
-            self._cut(self._holder)
+            self._revoke(self._holder)
 
-    def _check(self) -> None:
-        if self._closed:
-            raise Unreachable(CLOSED)
+    def _require_writable(self) -> None:
+        if self._is_closed:
+            raise UnreachableError(DATABASE_CLOSED)
         if self._holder is not None and self._holder.task is asyncio.current_task():
-            raise RuntimeError(NESTED)
+            raise RuntimeError(NESTED_TRANSACTION)
 
-    def _add(self, waiting: _Waiting) -> None:
-        """Queue it; what is asked in one turn of the event loop reaches the thread together."""
-        self._queue.append(waiting)
-        if not self._scheduled:
-            self._scheduled = True
+    def _enqueue(self, entry: _QueueEntry) -> None:
+        """Append an entry; all entries of one event loop iteration reach the thread together."""
+        self._entries.append(entry)
+        if not self._is_advance_scheduled:
+            self._is_advance_scheduled = True
             self.loop.call_soon(self._advance)
 
-    def _hold(self, turn: Turn) -> None:
-        self._holder = turn
-        self._promised = False
-        turn.last_at = self.loop.time()
-        if self._watch is None:
-            self._watch = self.loop.call_later(self.idle_limit_s / 2, self._cut_if_idle)
+    def _grant(self, slot: WriteSlot) -> None:
+        self._holder = slot
+        self._is_follower_announced = False
+        slot.last_used_s = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.idle_limit_s / 2, self._revoke_if_idle)
 
     def _advance(self) -> None:
-        """Give the thread every whole transaction at the head of the queue, then pass the turn."""
-        self._scheduled = False
+        """Start the complete transactions at the head of the queue, then grant the slot."""
+        self._is_advance_scheduled = False
         if self._holder is not None:
             return
-        while self._queue:
-            waiting = self._queue.popleft()
-            if waiting.done.done():
+        while self._entries:
+            entry = self._entries.popleft()
+            if entry.future.done():
                 continue
-            if waiting.turn is not None:
-                self._hold(waiting.turn)
-                waiting.done.set_result(None)
+            if entry.slot is not None:
+                self._grant(entry.slot)
+                entry.future.set_result(None)
                 return
-            assert waiting.start is not None
-            self._promised = bool(self._queue)
-            waiting.start(self._promised)
-            if waiting.relaxed and self._flush is None:
-                self._flush = self.loop.call_later(RELAXED_COMMIT_S, self._flush_now)
-        if self._promised:  # whoever was promised was cancelled
-            self._promised = False
+            assert entry.start is not None
+            self._is_follower_announced = bool(self._entries)
+            entry.start(self._is_follower_announced)
+            if entry.is_unsynced and self._flush_timer is None:
+                self._flush_timer = self.loop.call_later(UNSYNCED_COMMIT_DELAY_S, self._flush_now)
+        if self._is_follower_announced:  # the expected transaction was cancelled
+            self._is_follower_announced = False
             self.writer.flush()
 
     def _flush_now(self) -> None:
-        self._flush = None
-        if not self._closed:
+        self._flush_timer = None
+        if not self._is_closed:
             self.writer.flush()
 
-    def _cut_if_idle(self) -> None:
-        """Look at the holder now and then, for as long as there is one."""
-        self._watch = None
-        turn = self._holder
-        if turn is None:
+    def _revoke_if_idle(self) -> None:
+        """Revoke an idle slot; check again later while a holder exists."""
+        self._idle_timer = None
+        slot = self._holder
+        if slot is None:
             return
-        if not turn.running and self.loop.time() - turn.last_at >= self.idle_limit_s:
-            self._cut(turn)
-        if self._holder is not None and self._watch is None:
-            self._watch = self.loop.call_later(self.idle_limit_s / 2, self._cut_if_idle)
+        if not slot.running_count and self.loop.time() - slot.last_used_s >= self.idle_limit_s:
+            self._revoke(slot)
+        if self._holder is not None and self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.idle_limit_s / 2, self._revoke_if_idle)
 
-    def _cut(self, turn: Turn) -> None:
-        turn.cut = True
-        self.leave(turn, self.writer.undo)
+    def _revoke(self, slot: WriteSlot) -> None:
+        slot.is_revoked = True
+        self.release(slot, self.writer.rollback)

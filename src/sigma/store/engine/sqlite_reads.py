@@ -1,8 +1,8 @@
-"""Reads on SQLite: short ones at once on the event loop, long ones in a thread.
+"""Reads on SQLite: short ones on the event loop, long ones in a thread.
 
-Nobody has to say which is which. A read starts on the event loop with a budget of steps of
-SQLite's machine (a couple of milliseconds); if it needs more it is stopped, done again in a
-thread, and its statement goes to the threads from then on.
+A read starts on the event loop with a budget of SQLite virtual machine steps (about two
+milliseconds). If it needs more, it is interrupted and run again in a thread; from then on its
+statement always runs in a thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from sigma.store.engine.interface import Row
-from sigma.store.engine.sqlite_errors import translated
+from sigma.store.engine.sqlite_errors import translate_error
 from sigma.store.engine.statements import Statement
 
 TICK_STEPS: Final = 1_000
@@ -22,65 +22,71 @@ BUDGET_TICKS: Final = 20
 READ_TIMEOUT_S: Final = 15.0
 
 
-class Reads:
-    """Connections that only read. `connect` opens one."""
+class ReadPool:
+    """Read-only connections: one on the event loop and one per reader thread.
+
+    `connect` opens one; `key_names` is the result of `unique_key_names`.
+    """
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], names: Mapping[str, str], threads: int
+        self, connect: Callable[[], sqlite3.Connection], key_names: Mapping[str, str], threads: int
     ) -> None:
-        self._names = names
-        self._idle = [connect() for _ in range(threads)]
-        self._pool = ThreadPoolExecutor(threads, "sigma-reader")
-        self._long: set[Statement] = set()
+        self._key_names = key_names
+        self._idle_connections = [connect() for _ in range(threads)]
+        self._executor = ThreadPoolExecutor(threads, "sigma-reader")
+        self._slow_statements: set[Statement] = set()
         self._ticks = 0
-        self._here = connect()
-        self._here.set_progress_handler(self._tick, TICK_STEPS)
+        self._loop_connection = connect()
+        self._loop_connection.set_progress_handler(self._is_over_budget, TICK_STEPS)
 
     async def fetch(self, stmt: Statement, values: Mapping[str, object]) -> list[Row]:
-        """Return all rows of `stmt` as they are committed now."""
-        compiled = stmt.on("sqlite")
+        """Return all committed rows of `stmt`.
+
+        Raises BusyError when the read in a thread takes longer than READ_TIMEOUT_S.
+        """
+        compiled = stmt.compiled_for("sqlite")
         arguments = compiled.arguments(values)
-        if stmt not in self._long:
+        if stmt not in self._slow_statements:
             self._ticks = 0
             try:
-                return self._here.execute(compiled.sql, arguments).fetchall()
+                return self._loop_connection.execute(compiled.sql, arguments).fetchall()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_INTERRUPT":
-                    raise translated(error, self._names) from error
-                self._long.add(stmt)
-        return await self._in_thread(compiled.sql, arguments)
+                    raise translate_error(error, self._key_names) from error
+                self._slow_statements.add(stmt)
+        return await self._fetch_in_thread(compiled.sql, arguments)
 
-    async def _in_thread(self, sql: str, arguments: list[object]) -> list[Row]:
-        used: list[sqlite3.Connection] = []
+    async def _fetch_in_thread(self, sql: str, arguments: list[object]) -> list[Row]:
+        running: list[sqlite3.Connection] = []
 
         def fetch() -> list[Row]:
-            con = self._idle.pop()
-            used.append(con)
+            con = self._idle_connections.pop()
+            running.append(con)
             try:
                 return con.execute(sql, arguments).fetchall()
             finally:
-                used.clear()
-                self._idle.append(con)
+                running.clear()
+                self._idle_connections.append(con)
 
-        def too_long() -> None:
-            for con in used.copy():
+        def interrupt() -> None:
+            for con in running.copy():
                 con.interrupt()
 
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(READ_TIMEOUT_S, too_long)
+        timer = loop.call_later(READ_TIMEOUT_S, interrupt)
         try:
-            return await loop.run_in_executor(self._pool, fetch)
+            return await loop.run_in_executor(self._executor, fetch)
         except sqlite3.Error as error:
-            raise translated(error, self._names) from error
+            raise translate_error(error, self._key_names) from error
         finally:
             timer.cancel()
 
-    def _tick(self) -> bool:
+    def _is_over_budget(self) -> bool:
         self._ticks += 1
         return self._ticks > BUDGET_TICKS
 
     def close(self) -> None:
-        """Close every connection (blocks until running reads are done)."""
-        self._pool.shutdown()
-        for con in (self._here, *self._idle):
+        """Close every connection. Blocks until running reads end."""
+        self._executor.shutdown()
+        for con in (self._loop_connection, *self._idle_connections):
             con.close()

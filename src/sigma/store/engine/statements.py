@@ -1,13 +1,13 @@
-"""Statements: built once at import, compiled once per database, then only filled with values.
+"""SQL statements: built once at import, compiled once per database, then filled with values.
 
-SQLAlchemy Core writes the SQL; the raw driver runs it. Nothing of SQLAlchemy is left on the way
-of a request: a call costs one dictionary look-up and a list of values.
+SQLAlchemy Core generates the SQL; the raw driver runs it. A call at run time does not enter
+SQLAlchemy: it costs one dictionary look-up and one list of values.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -17,9 +17,9 @@ from sqlalchemy import (
     ClauseElement,
     ColumnElement,
     Integer,
-    Select,
     Table,
     Text,
+    TextClause,
     bindparam,
     text,
 )
@@ -31,37 +31,41 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import Boolean, TypeEngine
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
-PLAIN: Final = frozenset({str, int, bytes, type(None)})
+STORABLE_TYPES: Final = frozenset({str, int, bytes, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """SQL for one database, the names of its parameters in order, and the values it brings along.
+class CompiledStatement:
+    """SQL for one database, the names of its parameters in order, and their default values.
 
     `names` may repeat on SQLite (`?` is positional); on PostgreSQL `names[0]` is `$1`.
+    `locks_rows`: a SELECT … FOR UPDATE, which has an effect only inside a transaction.
     """
 
     sql: str
     names: tuple[str, ...]
     defaults: Mapping[str, object]
+    locks_rows: bool
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """Order the values for the driver. KeyError names a value that was not given."""
+        """Return the values in the order of the parameters. Raises KeyError for a missing value."""
         defaults = self.defaults
         row: list[object] = []
         for name in self.names:
             value = values[name] if name in values else defaults[name]
-            row.append(value if value.__class__ in PLAIN else plain(value))
+            row.append(value if value.__class__ in STORABLE_TYPES else to_storable(value))
         return row
 
 
-def plain(value: object) -> object:
-    """Turn a value into what both drivers store alike: text, whole number, bytes or nothing.
+def to_storable(value: object) -> object:
+    """Return `value` as a type that both drivers store alike: str, int, bytes or None.
 
-    A list becomes the JSON text that `in_list` reads. A float is refused, for PostgreSQL would
-    round it into a BIGINT without a word.
+    A list becomes the JSON text that `in_list` reads. Raises TypeError for other types, also for
+    float: PostgreSQL would silently round it to BIGINT.
     """
     if isinstance(value, bool):
         return int(value)
@@ -72,138 +76,123 @@ def plain(value: object) -> object:
     if value is None or isinstance(value, bytes):
         return value
     if isinstance(value, list | tuple | set | frozenset):
-        return msgspec.json.encode([plain(one) for one in value]).decode()
-    raise TypeError(f"{type(value).__name__} cannot be stored; give text or a whole number")
+        return msgspec.json.encode([to_storable(item) for item in value]).decode()
+    raise TypeError(f"{type(value).__name__} cannot be stored; use str or int")
 
 
 class Statement:
-    """One SQL statement for both databases. Make it once, at import, with `statement()`."""
+    """One SQL statement for both databases. Create it once, at import, with `statement()`."""
 
-    __slots__ = ("_clause", "_compiled", "locks", "reads", "returns")
+    __slots__ = ("_clause", "_compiled", "is_read_only", "returns_rows")
 
-    def __init__(self, clause: ClauseElement, *, reads: bool, locks: bool, returns: bool) -> None:
+    def __init__(self, clause: ClauseElement, *, is_read_only: bool, returns_rows: bool) -> None:
         self._clause = clause
-        self._compiled: dict[str, Compiled] = {}
-        self.reads = reads
-        """It changes nothing."""
-        self.locks = locks
-        """It reads FOR UPDATE, which only means something inside a transaction."""
-        self.returns = returns
-        """It answers with rows."""
+        self._compiled: dict[str, CompiledStatement] = {}
+        self.is_read_only = is_read_only
+        """The statement changes no rows."""
+        self.returns_rows = returns_rows
+        """The statement returns rows."""
 
-    def on(self, dialect: str) -> Compiled:
-        """Return the SQL for "postgresql" or "sqlite", compiled at the first call."""
+    def compiled_for(self, dialect: str) -> CompiledStatement:
+        """Return the SQL for "postgresql" or "sqlite"; the first call compiles it."""
         compiled = self._compiled.get(dialect)
         if compiled is None:
             compiled = self._compiled[dialect] = _compile(self._clause, dialect)
         return compiled
 
     def __repr__(self) -> str:
-        return f"Statement({' '.join(self.on('sqlite').sql.split())})"
+        return f"Statement({' '.join(self.compiled_for('sqlite').sql.split())})"
 
 
 def statement(clause: ClauseElement) -> Statement:
     """Prepare a SQLAlchemy Core clause for both databases.
 
-    `bindparam("x")` becomes the keyword `x` of `fetch_one(stmt, x=…)`; values written into the
-    clause stay in it. `insert(table)` without values takes every column as a keyword. For a list
-    that changes from call to call use `in_list`; a list written into the clause may be `.in_()`.
+    `bindparam("x")` becomes the keyword `x` of `fetch_one(stmt, x=…)`; literal values in the clause
+    are constant. `insert(table)` without values takes every column as a keyword. Use `in_list` for
+    a list that varies between calls, `.in_()` for a constant list.
     """
-    is_select = isinstance(clause, Select)
-    locks = isinstance(clause, Select) and clause._for_update_arg is not None
-    if isinstance(clause, Select):
-        writes = any(getattr(part, "is_dml", False) for part in visitors.iterate(clause))
-    else:
-        writes = getattr(clause, "is_dml", False)
-    returns = is_select or not writes or bool(getattr(clause, "_returning", ()))
-    return Statement(clause, reads=not writes, locks=locks, returns=returns)
+    if isinstance(clause, UpdateBase):
+        returns = bool(clause.returning_column_descriptions)
+        return Statement(clause, is_read_only=False, returns_rows=returns)
+    writes = any(isinstance(part, UpdateBase) for part in visitors.iterate(clause))
+    return Statement(clause, is_read_only=not writes, returns_rows=True)
 
 
 def text_statement(sql: str, *names: str) -> Statement:
-    """Prepare SQL written by hand for both databases; `:name` marks a value.
+    """Prepare hand-written SQL for both databases; `:name` is a parameter.
 
-    PostgreSQL must be able to tell the type of every value: write `CAST(:n AS BIGINT)` where the
-    surroundings do not. ValueError if `names` are not exactly the names in the text.
+    PostgreSQL must be able to infer the type of every parameter: write `CAST(:n AS BIGINT)` where
+    the context does not give it. Raises ValueError when `names` are not exactly those in the SQL.
     """
     clause = text(sql)
-    found = set(clause._bindparams)
-    if found != set(names):
-        raise ValueError(f"the SQL has the values {sorted(found)}, not {sorted(names)}")
+    used = set(clause.compile().params)
+    if used != set(names):
+        raise ValueError(f"the SQL has the parameters {sorted(used)}, not {sorted(names)}")
     clause = clause.bindparams(*(bindparam(name) for name in names))
-    words = sql.split(None, 1)[0].lower()
-    locks = re.search(r"\bfor\s+(no\s+key\s+)?update\b", sql, re.IGNORECASE) is not None
-    writing = re.search(r"\b(insert\s+into|update\s+\w+\s+set|delete\s+from)\b", sql, re.IGNORECASE)
-    reads = words in ("select", "with", "values") and writing is None
+    keyword = sql.split(None, 1)[0].lower()
+    write = re.search(r"\b(insert\s+into|update\s+\w+\s+set|delete\s+from)\b", sql, re.IGNORECASE)
+    reads = keyword in ("select", "with", "values") and write is None
     returns = reads or re.search(r"\breturning\b", sql, re.IGNORECASE) is not None
-    return Statement(clause, reads=reads, locks=locks, returns=returns)
+    return Statement(clause, is_read_only=reads, returns_rows=returns)
 
 
-class _InList(ColumnElement[bool]):
-    """`column IN (a JSON array)`, which each database spells in its own way."""
+class _InList(FunctionElement[Any]):
+    """`column IN (a JSON array)`; the SQL differs between the databases, see `@compiles` below.
 
-    inherit_cache = False
-    type = Boolean()
-    _is_implicitly_boolean = True  # or SQLite would be asked for `… IN (…) = 1`
+    It has no type: a Boolean function would become `… IN (…) = 1` on SQLite.
+    """
 
-    def __init__(self, column: ColumnElement[Any], values: BindParameter[str]) -> None:
-        self.column = column
-        self.values = values
-
-    def get_children(self, **kw: Any) -> Iterable[ClauseElement]:
-        return (self.column, self.values)
-
-    def _copy_internals(self, clone: Any = None, **kw: Any) -> None:
-        if clone is not None:
-            self.column = clone(self.column, **kw)
-            self.values = clone(self.values, **kw)
+    inherit_cache = True
 
 
 def in_list(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """`column IN (…)` for a list of any length given as the value `name`.
+    """Return `column IN (…)` for a list of any length, given as the parameter `name`.
 
-    The list travels as ONE parameter, a JSON array, so the SQL never changes with its length and
-    is prepared once. PostgreSQL turns it into an array (`= ANY` uses the index), SQLite reads it
-    with json_each. Pass a Python list: `fetch_all(stmt, ids=["a", "b"])`. An empty list matches
-    nothing.
+    The list is ONE parameter, a JSON array, so the SQL does not depend on its length and is
+    prepared once. PostgreSQL converts it to an array (`= ANY` uses the index), SQLite reads it with
+    json_each. Pass a Python list: `fetch_all(stmt, ids=["a", "b"])`. An empty list matches no row.
     """
     return _InList(column, bindparam(name, type_=Text()))
 
 
+def _operands(element: _InList, compiler: SQLCompiler, **kw: Any) -> tuple[str, str]:
+    column, values = (compiler.process(operand, **kw) for operand in element.clauses)
+    return column, values
+
+
 @compiles(_InList, "postgresql")
 def _in_list_postgresql(element: _InList, compiler: SQLCompiler, **kw: Any) -> str:
-    column = compiler.process(element.column, **kw)
-    number = "::bigint" if isinstance(element.column.type, Integer) else ""
-    values = compiler.process(element.values, **kw)
+    column, values = _operands(element, compiler, **kw)
+    number = "::bigint" if isinstance(next(iter(element.clauses)).type, Integer) else ""
     each = f"jsonb_array_elements_text({values}::jsonb)"
-    return f"{column} = ANY(ARRAY(SELECT e{number} FROM {each} AS e))"  # noqa: S608 - our own SQL
+    return f"{column} = ANY(ARRAY(SELECT e{number} FROM {each} AS e))"  # noqa: S608 - no user input
 
 
 @compiles(_InList, "sqlite")
 def _in_list_sqlite(element: _InList, compiler: SQLCompiler, **kw: Any) -> str:
-    column = compiler.process(element.column, **kw)
-    values = compiler.process(element.values, **kw)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - our own SQL
+    column, values = _operands(element, compiler, **kw)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - no user input
 
 
 def insert_on_conflict(table: Table) -> Insert:
-    """INSERT whose `.on_conflict_do_update(…)` and `excluded` mean the same on both databases."""
+    """Return an INSERT with `.on_conflict_do_update(…)` and `excluded` for both databases."""
     return postgresql_insert(table)
 
 
 def insert_ignore(table: Table, *key: str) -> Insert:
-    """INSERT that does nothing when a row with the same `key` columns (any key if none) exists.
+    """Return an INSERT that does nothing when a row with the same `key` columns exists.
 
-    `execute` answers 1 if the row is new, 0 if it was there; with `.returning(…)`, `fetch_one`
-    answers None if it was there.
+    Without `key` a conflict with any unique key is ignored. `execute` returns 1 for a new row, 0
+    for an existing one; with `.returning(…)`, `fetch_one` returns None for an existing one.
     """
     return insert_on_conflict(table).on_conflict_do_nothing(index_elements=list(key) or None)
 
 
 def upsert(table: Table, key: Sequence[str], update: Sequence[str] | Mapping[str, Any]) -> Insert:
-    """INSERT that updates the row with the same `key` columns instead.
+    """Return an INSERT that updates an existing row with the same `key` columns.
 
-    `update` names the columns that take the new values, or maps columns to expressions (in which
-    `table.c.x` is the old value).
+    `update` lists the columns to overwrite with the new values, or maps columns to expressions, in
+    which `table.c.x` is the old value.
     """
     insert = insert_on_conflict(table)
     if not isinstance(update, Mapping):
@@ -211,48 +200,81 @@ def upsert(table: Table, key: Sequence[str], update: Sequence[str] | Mapping[str
     return insert.on_conflict_do_update(index_elements=list(key), set_=dict(update))
 
 
-class _LiteralLists:
-    """Writes the values of `.in_([…])` out at once; SQLAlchemy would do it at every execution."""
+class _StatementCompiler:
+    """What both SQL compilers do differently from SQLAlchemy's.
+
+    The values of `.in_([…])` are rendered at compile time; SQLAlchemy does it at every execution.
+    The compiler notes whether the statement locks rows.
+    """
+
+    locks_rows = False
+
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        self.locks_rows = True
+        return cast("str", cast("Any", super()).for_update_clause(select, **kw))
 
     def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **kw: Any) -> str:
         compiler = cast("Any", super())
         if not bindparam.expanding:
             return cast("str", compiler.visit_bindparam(bindparam, *args, **kw))
         if not bindparam.value:
-            raise ValueError(f"the list {bindparam.key!r} has no values here: use in_list()")
-        each = (BindParameter(None, v, type_=bindparam.type) for v in bindparam.value)
-        return f"({', '.join(compiler.visit_bindparam(one, **kw) for one in each)})"
+            raise ValueError(f"the list {bindparam.key!r} is empty or a parameter: use in_list()")
+        items = (BindParameter(None, v, type_=bindparam.type) for v in bindparam.value)
+        return f"({', '.join(compiler.visit_bindparam(item, **kw) for item in items)})"
 
 
-class _PostgresCompiler(_LiteralLists, postgresql_dialect.PGCompiler_asyncpg):
+class _PostgresCompiler(_StatementCompiler, postgresql_dialect.PGCompiler_asyncpg):
     def render_bind_cast(self, type_: TypeEngine[Any], dbapi_type: object, sqltext: str) -> str:
-        # A plain TEXT, not SQLAlchemy's VARCHAR COLLATE "C": the column brings the collation.
+        # TEXT instead of SQLAlchemy's VARCHAR COLLATE "C": the column defines the collation.
         if isinstance(type_, Text):
             return f"{sqltext}::TEXT"
         return cast("str", super().render_bind_cast(type_, dbapi_type, sqltext))  # type: ignore[no-untyped-call]
 
 
-class _SqliteCompiler(_LiteralLists, sqlite_dialect.SQLiteCompiler):
+class _SqliteCompiler(_StatementCompiler, sqlite_dialect.SQLiteCompiler):
     pass
 
 
-def _dialects() -> dict[str, Dialect]:
-    postgresql: Dialect = postgresql_dialect.PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-    sqlite: Dialect = sqlite_dialect.SQLiteDialect(paramstyle="qmark")
+def _build_dialects() -> dict[str, Dialect]:
+    postgresql: Dialect = postgresql_dialect.PGDialect_asyncpg(paramstyle="named")  # type: ignore[no-untyped-call]
+    sqlite: Dialect = sqlite_dialect.SQLiteDialect(paramstyle="named")
     postgresql.statement_compiler = _PostgresCompiler
     sqlite.statement_compiler = _SqliteCompiler
     return {"postgresql": postgresql, "sqlite": sqlite}
 
 
-DIALECTS: Final = _dialects()
+DIALECTS: Final = _build_dialects()
 
 
-def _compile(clause: ClauseElement, dialect: str) -> Compiled:
+# Parameters (:name), skipping 'string literals', "quoted identifiers" and ::casts.
+_PARAMETER_PATTERN: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|::|:(\w+)""")
+
+
+def _compile(clause: ClauseElement, dialect: str) -> CompiledStatement:
     compiled = cast("SQLCompiler", clause.compile(dialect=DIALECTS[dialect]))
-    names = tuple(compiled.positiontup or ())
+    names: list[str] = []
+
+    def replace_parameter(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return match[0]
+        if dialect == "sqlite":
+            names.append(name)
+            return "?"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    sql = _PARAMETER_PATTERN.sub(replace_parameter, str(compiled))
     defaults = {
         name: bind.effective_value
         for bind, name in compiled.bind_names.items()
         if not bind.required
     }
-    return Compiled(str(compiled), names, defaults)
+    locks_rows = cast("_StatementCompiler", compiled).locks_rows or _locks_in_text(clause)
+    return CompiledStatement(sql, tuple(names), defaults, locks_rows)
+
+
+def _locks_in_text(clause: ClauseElement) -> bool:
+    pattern = r"\bfor\s+(no\s+key\s+)?update\b"
+    return isinstance(clause, TextClause) and bool(re.search(pattern, clause.text, re.IGNORECASE))

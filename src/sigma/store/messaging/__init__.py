@@ -1,1 +1,1 @@
-"""sigma.store.messaging"""
+"""Queries on communities, conversations, messages, invoice cards and VK orders."""

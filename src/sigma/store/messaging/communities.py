@@ -1,113 +1,104 @@
-"""Communities of VKontakte as rows, and who of the processes asks VK for their events."""
+"""VK communities, and the leases of their long polls."""
 
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
-from sigma.domain.billing.connection import Connection, Notice
-from sigma.domain.messaging.community import Community, Delivery
-from sigma.store.billing.connections import CODEC as CONNECTION
-from sigma.store.billing.connections import NOTICE
-from sigma.store.engine.interface import Database, Op, Row, Tx
-from sigma.store.engine.row_codec import codec, columns, encode, plain
-from sigma.store.engine.statements import insert_ignore, statement
+from sigma.domain.billing.connection import Connection
+from sigma.domain.messaging.community import Community, EventDelivery
+from sigma.store.billing.connections import CODEC as CONNECTION_CODEC
+from sigma.store.engine.interface import Database, Row, Tx
+from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
+from sigma.store.engine.statements import statement
 from sigma.store.schema.messaging_tables import communities
-from sigma.store.schema.tables import connections, notices
+from sigma.store.schema.tables import connections
 
 
 def _to_row(community: Community) -> dict[str, Any]:
-    return plain(community, "rights", "facts") | {
-        "rights": encode(community.rights),
-        "facts": encode(community.facts),
+    return field_values(community, "key_scopes", "facts") | {
+        "key_scopes": encode_json(community.key_scopes),
+        "facts": encode_json(community.facts),
     }
 
 
 def from_row(row: Row) -> Community:
-    """A community from its columns."""
+    """Return the community of a row."""
     return Community(
-        rights=tuple(msgspec.json.decode(row["rights"])),
+        key_scopes=tuple(msgspec.json.decode(row["key_scopes"])),
         facts=msgspec.json.decode(row["facts"]),
-        delivery=Delivery(row["delivery"]),
-        **columns(communities, row, "rights", "facts", "delivery"),
+        event_delivery=EventDelivery(row["event_delivery"]),
+        **column_values(communities, row, "key_scopes", "facts", "event_delivery"),
     )
 
 
-LONGEST = 600_000_000  # microseconds: a lease that ends later was given by a clock gone wrong
+# Microseconds. A lease that ends later than this from now was taken with a wrong clock: ignore it.
+MAX_LEASE_US = 600_000_000
 
-CODEC = codec(communities, _to_row, from_row)
+CODEC = build_codec(communities, _to_row, from_row)
 
 _lock = statement(select(communities).where(communities.c.id == bindparam("id")).with_for_update())
-_connection_lock = statement(
+_lock_connection = statement(
     select(connections).where(connections.c.id == bindparam("id")).with_for_update()
 )
-_of_shop = statement(
+_list_for_shop = statement(
     select(communities)
     .join(connections, connections.c.id == communities.c.id)
     .where(communities.c.shop_id == bindparam("shop_id"), connections.c.status == "active")
     .order_by(communities.c.id)
 )
-_by_group = statement(
+_find_by_group = statement(
     select(communities).where(
-        communities.c.shop_id == bindparam("shop_id"), communities.c.group_id == bindparam("group")
+        communities.c.shop_id == bindparam("shop_id"),
+        communities.c.group_id == bindparam("group_id"),
     )
 )
-_to_poll = statement(
+_list_to_poll = statement(
     select(communities.c.id)
     .join(connections, connections.c.id == communities.c.id)
     .where(
-        communities.c.delivery == "longpoll",
+        communities.c.event_delivery == "long_poll",
         or_(
-            communities.c.poll_until <= bindparam("now"),
-            communities.c.poll_until > bindparam("too_far"),
+            communities.c.poll_lease_until_us <= bindparam("now_us"),
+            communities.c.poll_lease_until_us > bindparam("max_lease_until_us"),
         ),
-        communities.c.trouble == "",
+        communities.c.error_code == "",
         connections.c.status == "active",
     )
-    .order_by(communities.c.poll_until)
+    .order_by(communities.c.poll_lease_until_us)
     .limit(bindparam("limit"))
 )
-_lease = statement(
+_acquire_lease = statement(
     update(communities)
     .where(
         communities.c.id == bindparam("key_id"),
-        communities.c.delivery == "longpoll",
-        communities.c.poll_until == bindparam("key_until"),
+        communities.c.event_delivery == "long_poll",
+        communities.c.poll_lease_until_us == bindparam("key_lease_until_us"),
     )
-    .values(poll_until=bindparam("until"))
+    .values(poll_lease_until_us=bindparam("poll_lease_until_us"))
 )
-_until = statement(select(communities.c.poll_until).where(communities.c.id == bindparam("id")))
-_polled = statement(
+_get_lease_until_us = statement(
+    select(communities.c.poll_lease_until_us).where(communities.c.id == bindparam("id"))
+)
+_record_poll = statement(
     update(communities)
     .where(communities.c.id == bindparam("key_id"))
-    .values(poll_ts=bindparam("poll_ts"), heard_at=bindparam("heard_at"))
+    .values(
+        long_poll_ts=bindparam("long_poll_ts"), last_contact_at_us=bindparam("last_contact_at_us")
+    )
 )
-_heard = statement(
+_record_contact = statement(
     update(communities)
     .where(communities.c.id == bindparam("key_id"))
-    .values(heard_at=bindparam("heard_at"))
+    .values(last_contact_at_us=bindparam("last_contact_at_us"))
 )
-_unhandled = statement(
-    select(notices)
-    .where(
-        notices.c.connection_id == bindparam("connection_id"),
-        notices.c.object_id == bindparam("object_id"),
-        notices.c.handled_at.is_(None),
-    )
-    .order_by(notices.c.id)
-    .limit(500)
-)
-_told = statement(insert_ignore(notices, "connection_id", "digest"))
-_forget = statement(
-    delete(notices).where(notices.c.digest.like("vk:%"), notices.c.handled_at < bindparam("before"))
-)
-_quiet = statement(
+_list_silent = statement(
     select(communities.c.id, communities.c.shop_id)
     .join(connections, connections.c.id == communities.c.id)
     .where(
-        communities.c.heard_at < bindparam("before"),
-        communities.c.caught_up_at < bindparam("before"),
-        communities.c.trouble == "",
+        communities.c.last_contact_at_us < bindparam("before_us"),
+        communities.c.caught_up_until_us < bindparam("before_us"),
+        communities.c.error_code == "",
         connections.c.status == "active",
     )
     .order_by(communities.c.id)
@@ -115,84 +106,81 @@ _quiet = statement(
 
 
 async def get(tx: Tx, community_id: str) -> Community | None:
-    """The community, or None."""
-    row = await tx.fetch_one(CODEC.by_id, id=community_id)
+    """Return the community, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=community_id)
     return from_row(row) if row else None
 
 
 async def lock(tx: Tx, community_id: str) -> Community:
-    """The community, locked until the transaction ends."""
+    """Return the community, locked until the transaction ends. The community must exist."""
     row = await tx.fetch_one(_lock, id=community_id)
-    assert row is not None, "whoever locks a community has seen it"
+    assert row is not None, f"cannot lock an unknown community: {community_id}"
     return from_row(row)
 
 
 async def lock_connection(tx: Tx, community_id: str) -> Connection:
-    """The connection that keeps a community's key, locked until the transaction ends."""
-    row = await tx.fetch_one(_connection_lock, id=community_id)
-    assert row is not None, "a community has its connection"
-    return CONNECTION.from_row(row)
+    """Return the connection that stores the access key, locked until the transaction ends."""
+    row = await tx.fetch_one(_lock_connection, id=community_id)
+    assert row is not None, f"a community without a connection: {community_id}"
+    return CONNECTION_CODEC.from_row(row)
 
 
-async def of_shop(tx: Tx, shop_id: str) -> list[Community]:
-    """The shop's connected communities, the oldest first."""
-    return [from_row(r) for r in await tx.fetch_all(_of_shop, shop_id=shop_id)]
+async def list_for_shop(tx: Tx, shop_id: str) -> list[Community]:
+    """Return the shop's communities with an active connection, the oldest first."""
+    return [from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
 
 
-async def by_group(tx: Tx, shop_id: str, group_id: int) -> Community | None:
-    """The shop's row of a group, connected now or once."""
-    row = await tx.fetch_one(_by_group, shop_id=shop_id, group=group_id)
+async def find_by_group(tx: Tx, shop_id: str, group_id: int) -> Community | None:
+    """Return the shop's community with this VK group id, also a disconnected one, or None."""
+    row = await tx.fetch_one(_find_by_group, shop_id=shop_id, group_id=group_id)
     return from_row(row) if row else None
 
 
-async def to_poll(tx: Tx, now: int, limit: int) -> list[str]:
-    """Communities whose events nobody asks for at `now`."""
-    values = {"now": now, "too_far": now + LONGEST, "limit": limit}
-    return [r["id"] for r in await tx.fetch_all(_to_poll, **values)]
+async def list_to_poll(tx: Tx, now_us: int, limit: int) -> list[str]:
+    """Return up to `limit` ids of long-poll communities without a valid lease at `now_us`."""
+    values = {"now_us": now_us, "max_lease_until_us": now_us + MAX_LEASE_US, "limit": limit}
+    return [r["id"] for r in await tx.fetch_all(_list_to_poll, **values)]
 
 
-async def lease(db: Database, community_id: str, now: int, until: int, *, held: int = 0) -> bool:
-    """Takes the asking for one process until a moment. `held` is the lease it already has."""
+async def acquire_poll_lease(
+    db: Database, community_id: str, now_us: int, until_us: int, *, held_until_us: int = 0
+) -> bool:
+    """Acquire or renew the long-poll lease of a community until `until_us`.
+
+    Return False when another process holds it. `held_until_us` is the end of the lease
+    that this process holds already, or 0.
+    """
     async with db.write() as tx:
-        row = await tx.fetch_one(_until, id=community_id)
+        row = await tx.fetch_one(_get_lease_until_us, id=community_id)
         if row is None:
             return False
-        if now < row["poll_until"] <= now + LONGEST and row["poll_until"] != held:
+        if (
+            now_us < row["poll_lease_until_us"] <= now_us + MAX_LEASE_US
+            and row["poll_lease_until_us"] != held_until_us
+        ):
             return False
-        met = await tx.execute(
-            _lease, key_id=community_id, key_until=row["poll_until"], until=until
+        updated = await tx.execute(
+            _acquire_lease,
+            key_id=community_id,
+            key_lease_until_us=row["poll_lease_until_us"],
+            poll_lease_until_us=until_us,
         )
-    return met == 1
+    return updated == 1
 
 
-async def polled(tx: Tx, community_id: str, ts: str, now: int) -> None:
-    """Remembers where the long poll stands, in the transaction that stored what it brought."""
-    await tx.execute(_polled, key_id=community_id, poll_ts=ts, heard_at=now)
+async def record_poll(tx: Tx, community_id: str, ts: str, now_us: int) -> None:
+    """Record the long-poll cursor `ts`. Call it in the transaction that stores the events."""
+    await tx.execute(_record_poll, key_id=community_id, long_poll_ts=ts, last_contact_at_us=now_us)
 
 
-async def heard(tx: Tx, community_id: str, now: int) -> None:
-    """Remembers that VK told us something."""
-    await tx.execute(_heard, key_id=community_id, heard_at=now)
+async def record_contact(tx: Tx, community_id: str, now_us: int) -> None:
+    """Record when VK last sent an event."""
+    await tx.execute(_record_contact, key_id=community_id, last_contact_at_us=now_us)
 
 
-def told(notice: Notice) -> Op:
-    """The write of what VK told. The same `digest` again is the same event: nothing is written."""
-    return Op(_told, NOTICE.to_row(notice) | {"version": 1}, expect=None)
+async def list_silent(tx: Tx, before_us: int) -> list[tuple[str, str]]:
+    """Return (community id, shop id) of active communities without events since `before_us`.
 
-
-async def forget_told(tx: Tx, before: int) -> None:
-    """Drops what VK told and what was handled before a moment; VK repeats it no more."""
-    await tx.execute(_forget, before=before)
-
-
-async def quiet(tx: Tx, before: int) -> list[tuple[str, str]]:
-    """Communities in order, with their shops, that neither told anything nor were read since a
-    moment.
+    Communities that were caught up since then are left out.
     """
-    return [(r["id"], r["shop_id"]) for r in await tx.fetch_all(_quiet, before=before)]
-
-
-async def unhandled(tx: Tx, connection_id: str, object_id: str) -> list[Notice]:
-    """What VK told about one dialog and nobody has acted upon, in the order of arrival."""
-    rows = await tx.fetch_all(_unhandled, connection_id=connection_id, object_id=object_id)
-    return [NOTICE.from_row(r) for r in rows]
+    return [(r["id"], r["shop_id"]) for r in await tx.fetch_all(_list_silent, before_us=before_us)]

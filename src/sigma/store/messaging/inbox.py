@@ -1,5 +1,5 @@
-"""What the pages of the dialogs read beside the dialogs themselves: searches, the states of cards,
-the names of those who answer, the money of a dialog.
+"""Queries of the inbox pages: conversation lists and search, card states, and the invoices and
+payments of a conversation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,67 +19,71 @@ from sqlalchemy import (
 
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.messaging.card import Face
+from sigma.domain.messaging.card import CardState
 from sigma.domain.messaging.conversation import Conversation
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import payments as payment_rows
-from sigma.store.billing.invoices import pattern
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.messaging.conversations import from_row
-from sigma.store.schema.messaging_tables import cards, conversation_words, conversations, services
-from sigma.store.schema.tables import invoices, members, payments, refunds, users
+from sigma.store.paging import MAX_ID, MAX_INT
+from sigma.store.schema.catalogue_tables import services
+from sigma.store.schema.messaging_tables import cards, conversations, search_tokens
+from sigma.store.schema.tables import invoices, payments
+from sigma.store.search_text import like_pattern
 
-FIRST_PAGE = (2**62, "~")  # before every dialog
+START_CURSOR = (MAX_INT, MAX_ID)  # a cursor before the first conversation
 
 _c = conversations.c
-_asked_word = conversation_words.c.word
+_token_column = search_tokens.c.token_hash
 
 
-def _said() -> ColumnElement[bool]:
-    """Dialogs in which every one of `words` was written; read once, not for every row."""
-    found = (
-        select(conversation_words.c.conversation_id)
-        .where(conversation_words.c.shop_id == bindparam("shop_id"), in_list(_asked_word, "words"))
-        .group_by(conversation_words.c.conversation_id)
-        .having(func.count() == bindparam("how_many"))
+def _has_all_tokens() -> ColumnElement[bool]:
+    """Match conversations that contain all `token_hashes`. The subquery runs once, not per row."""
+    matches = (
+        select(search_tokens.c.conversation_id)
+        .where(
+            search_tokens.c.shop_id == bindparam("shop_id"), in_list(_token_column, "token_hashes")
+        )
+        .group_by(search_tokens.c.conversation_id)
+        .having(func.count() == bindparam("token_count"))
     )
-    return _c.id.in_(found)
+    return _c.id.in_(matches)
 
 
-def _list(only: str, search: str) -> Statement:
+def _list_statement(state: str, search: str) -> Statement:
     query: Select[Any] = select(conversations).where(
         _c.shop_id == bindparam("shop_id"),
-        # As a pair, so that the index begins there: a far page is as near as the first.
-        tuple_(_c.last_at, _c.id) < tuple_(bindparam("before_at"), bindparam("before_id")),
+        # A row comparison lets the index seek to the cursor, so a far page is as fast as the first.
+        tuple_(_c.last_at_us, _c.id) < tuple_(bindparam("before_at_us"), bindparam("before_id")),
     )
-    if only:
+    if state:
         query = query.where(
-            _c.unread > literal_column("0")
-            if only == "unread"
-            else _c.unanswered == literal_column("1")
+            _c.unread_count > literal_column("0")
+            if state == "unread"
+            else _c.is_unanswered == literal_column("1")
         )
     if search:
-        named = _c.search.like(bindparam("pattern"), escape="\\")
-        query = query.where(or_(named, _said()) if search == "words" else named)
-    return statement(query.order_by(_c.last_at.desc(), _c.id.desc()).limit(bindparam("limit")))
+        by_name = _c.search.like(bindparam("pattern"), escape="\\")
+        query = query.where(or_(by_name, _has_all_tokens()) if search == "tokens" else by_name)
+    return statement(query.order_by(_c.last_at_us.desc(), _c.id.desc()).limit(bindparam("limit")))
 
 
 _LISTS = {
-    (only, search): _list(only, search)
+    (only, search): _list_statement(only, search)
     for only in ("", "unread", "unanswered")
-    for search in ("", "name", "words")
+    for search in ("", "name", "tokens")
 }
-_unread = statement(
+_count_unread = statement(
     select(func.count().label("n")).select_from(
         select(_c.id)
-        .where(_c.shop_id == bindparam("shop_id"), _c.unread > literal_column("0"))
+        .where(_c.shop_id == bindparam("shop_id"), _c.unread_count > literal_column("0"))
         .limit(bindparam("limit"))
         .subquery()
     )
 )
-_faces = statement(
-    select(cards.c.conversation_id, cards.c.face).where(
+_latest_card_states = statement(
+    select(cards.c.conversation_id, cards.c.state).where(
         cards.c.id.in_(
             select(func.max(cards.c.id))
             .where(in_list(cards.c.conversation_id, "ids"))
@@ -87,35 +91,29 @@ _faces = statement(
         )
     )
 )
-_titles = statement(select(services.c.id, services.c.title).where(in_list(services.c.id, "ids")))
-_people = statement(
-    select(users.c.id, users.c.name, users.c.login)
-    .join(members, members.c.user_id == users.c.id)
-    .where(members.c.shop_id == bindparam("shop_id"))
+_service_titles = statement(
+    select(services.c.id, services.c.title).where(in_list(services.c.id, "ids"))
 )
-# Issued into the dialog, or sent there later: then only the card knows.
-_here = union(
+# Issued in the conversation, or sent there later: then only the card refers to the conversation.
+_conversation_invoices = union(
     select(invoices.c.id).where(invoices.c.conversation_id == bindparam("conversation_id")),
     select(cards.c.invoice_id).where(cards.c.conversation_id == bindparam("conversation_id")),
 ).subquery()
-_invoices_of = statement(
+_list_invoices = statement(
     select(invoices)
-    .where(invoices.c.id.in_(select(_here.c.id)))
+    .where(invoices.c.id.in_(select(_conversation_invoices.c.id)))
     .order_by(invoices.c.id.desc())
     .limit(bindparam("limit"))
 )
-_payments_of = statement(
+_list_payments = statement(
     select(
         payments,
         invoices.c.number.label("invoice_number"),
-        select(func.coalesce(func.sum(refunds.c.amount_minor), 0))
-        .where(refunds.c.payment_id == payments.c.id, refunds.c.status == "succeeded")
-        .scalar_subquery()
-        .label("refunded_minor"),
+        payment_rows.REFUNDED_MINOR.label("refunded_minor"),
     )
     .join(invoices, invoices.c.id == payments.c.invoice_id)
     .where(
-        invoices.c.id.in_(select(_here.c.id)),
+        invoices.c.id.in_(select(_conversation_invoices.c.id)),
         or_(
             invoices.c.conversation_id == bindparam("conversation_id"),
             payments.c.conversation_id == bindparam("conversation_id"),
@@ -126,70 +124,67 @@ _payments_of = statement(
 )
 
 
-async def listing(
+async def list_conversations(
     tx: Tx,
     shop_id: str,
     *,
-    only: str = "",
+    state: str = "",
     query: str = "",
-    words: Sequence[int] = (),
-    before: tuple[int, str] | None = None,
+    token_hashes: Sequence[int] = (),
+    before_cursor: tuple[int, str] | None = None,
     limit: int,
 ) -> list[Conversation]:
-    """Dialogs, the latest first. `only` is "", "unread" or "unanswered".
+    """Return conversations, the latest first. `state` is "", "unread" or "unanswered".
 
-    `query` is looked for in names; `words` are the keyed hashes of words that must all have been
-    written in the dialog. `before` is (last_at, id) of the row above.
+    `query` is searched in client names; `token_hashes` must all occur in the
+    conversation's messages. `before_cursor` is (last message time, id) of the previous page's
+    last row.
     """
-    at, last_id = before or FIRST_PAGE
+    at_us, last_id = before_cursor or START_CURSOR
     values: dict[str, object] = {
         "shop_id": shop_id,
-        "before_at": at,
+        "before_at_us": at_us,
         "before_id": last_id,
         "limit": limit,
     }
     search = ""
     if query:
-        search = "words" if words else "name"
-        values["pattern"] = pattern(query)
-        if words:
-            values |= {"words": list(words), "how_many": len(words)}
-    return [from_row(r) for r in await tx.fetch_all(_LISTS[only, search], **values)]
+        search = "tokens" if token_hashes else "name"
+        values["pattern"] = like_pattern(query)
+        if token_hashes:
+            values |= {"token_hashes": list(token_hashes), "token_count": len(token_hashes)}
+    return [from_row(r) for r in await tx.fetch_all(_LISTS[state, search], **values)]
 
 
-async def unread(tx: Tx, shop_id: str, limit: int) -> int:
-    """How many dialogs are unread; no further than `limit`."""
-    row = await tx.fetch_one(_unread, shop_id=shop_id, limit=limit)
+async def count_unread(tx: Tx, shop_id: str, limit: int) -> int:
+    """Count unread conversations, up to `limit`."""
+    row = await tx.fetch_one(_count_unread, shop_id=shop_id, limit=limit)
     return int(row["n"]) if row else 0
 
 
-async def faces(tx: Tx, conversation_ids: Iterable[str]) -> dict[str, Face]:
-    """What the latest card of each dialog says, where there is one."""
-    rows = await tx.fetch_all(_faces, ids=list(conversation_ids))
-    return {r["conversation_id"]: Face(r["face"]) for r in rows}
+async def latest_card_states(tx: Tx, conversation_ids: Iterable[str]) -> dict[str, CardState]:
+    """Return the state of the latest card by conversation id, where there is a card."""
+    rows = await tx.fetch_all(_latest_card_states, ids=list(conversation_ids))
+    return {r["conversation_id"]: CardState(r["state"]) for r in rows}
 
 
-async def titles(tx: Tx, service_ids: Iterable[str]) -> dict[str, str]:
-    """The titles of several services."""
-    rows = await tx.fetch_all(_titles, ids=list(service_ids))
+async def service_titles(tx: Tx, service_ids: Iterable[str]) -> dict[str, str]:
+    """Return the titles of services by id."""
+    rows = await tx.fetch_all(_service_titles, ids=list(service_ids))
     return {r["id"]: r["title"] for r in rows}
 
 
-async def people(tx: Tx, shop_id: str) -> dict[str, str]:
-    """How the people of a shop are called: user's id → name, or the login without its host."""
-    rows = await tx.fetch_all(_people, shop_id=shop_id)
-    return {r["id"]: r["name"] or r["login"].partition("@")[0] for r in rows}
-
-
-async def invoices_of(tx: Tx, conversation_id: str, limit: int) -> list[Invoice]:
-    """The invoices of a dialog, the newest first."""
-    rows = await tx.fetch_all(_invoices_of, conversation_id=conversation_id, limit=limit)
+async def list_invoices(tx: Tx, conversation_id: str, limit: int) -> list[Invoice]:
+    """Return the invoices of a conversation, the newest first."""
+    rows = await tx.fetch_all(_list_invoices, conversation_id=conversation_id, limit=limit)
     return [invoice_rows.from_row(r) for r in rows]
 
 
-async def payments_of(tx: Tx, conversation_id: str, limit: int) -> list[tuple[Payment, int, int]]:
-    """Payments of those issued there, and by the dialog's client, the newest first: with the
-    invoice's number and what was given back (minor units).
+async def list_payments(tx: Tx, conversation_id: str, limit: int) -> list[tuple[Payment, int, int]]:
+    """Return the payments of a conversation, the newest first.
+
+    These are payments of invoices issued in the conversation, and payments that its client made
+    through a payment link. A row is (payment, invoice number, refunded amount in minor units).
     """
-    rows = await tx.fetch_all(_payments_of, conversation_id=conversation_id, limit=limit)
+    rows = await tx.fetch_all(_list_payments, conversation_id=conversation_id, limit=limit)
     return [(payment_rows.from_row(r), r["invoice_number"], int(r["refunded_minor"])) for r in rows]

@@ -1,4 +1,4 @@
-"""Who waits for whom, as rows: what the board lists, and how much there is of each kind."""
+"""Queries of the to-do board: the items of each section, and their counts."""
 
 from typing import Any
 
@@ -18,132 +18,135 @@ from sqlalchemy import (
 
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.statements import Statement, in_list, statement
+from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema.messaging_tables import cards, conversations, messages
 from sigma.store.schema.tables import invoices, mails, payments, refunds
 
-LAST = 2**62  # later than every moment
 _c, _i, _p = conversations.c, invoices.c, payments.c
-_WHO = (
+_CLIENT_COLUMNS = (
     _c.id.label("conversation_id"),
     _c.name,
     _c.peer_id,
     _c.photo_url,
-    _c.closed,
+    _c.blocked_reason,
 )
-_INVOICE = (_i.id.label("invoice_id"), _i.number, _i.title, _i.amount_minor, _i.currency)
+_INVOICE_COLUMNS = (_i.id.label("invoice_id"), _i.number, _i.title, _i.amount_minor, _i.currency)
 
 
-def _shop(column: ColumnElement[Any]) -> ColumnElement[bool]:
+def _in_shop(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return column == bindparam("shop_id")
 
 
-def _after(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Rows under the one at (`at`, `id`) of a list with the latest first."""
+def _after_cursor(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Match rows after the cursor (`at_us`, `id`) in a list with the latest first."""
     return or_(
-        at < bindparam("at"),
-        and_(at == bindparam("at"), row_id < bindparam("id")),
+        at < bindparam("at_us"),
+        and_(at == bindparam("at_us"), row_id < bindparam("id")),
     )
 
 
-# Words of the indexes' own conditions stay words: a parameter would hide them from the planner.
-def _unanswered() -> Select[Any]:
-    """With the client's last words, where ours stand after them."""
-    theirs = (
-        select(messages.c.body_sealed)
-        .where(messages.c.conversation_id == _c.id, messages.c.out == literal_column("0"))
-        .order_by(messages.c.place.desc(), messages.c.id.desc())
+# Conditions of partial indexes are literals: with a parameter the planner cannot use the index.
+def _unanswered_query() -> Select[Any]:
+    """Conversations that wait for a reply.
+
+    If our message is the last one, with the client's last message, as the preview shows ours.
+    """
+    client_body = (
+        select(messages.c.body_encrypted)
+        .where(messages.c.conversation_id == _c.id, messages.c.is_outgoing == literal_column("0"))
+        .order_by(messages.c.position.desc(), messages.c.id.desc())
         .limit(literal_column("1"))
         .scalar_subquery()
     )
-    ours = _c.last_out == literal_column("1")
+    is_ours_last = _c.is_last_outgoing == literal_column("1")
     return select(
-        *_WHO,
+        *_CLIENT_COLUMNS,
         _c.id,
-        _c.waiting_since.label("at"),
-        _c.preview_sealed,
-        case((ours, theirs)).label("theirs_sealed"),
-    ).where(_shop(_c.shop_id), _c.unanswered == literal_column("1"))
+        _c.waiting_since_us.label("at_us"),
+        _c.preview_encrypted,
+        case((is_ours_last, client_body)).label("client_body_encrypted"),
+    ).where(_in_shop(_c.shop_id), _c.is_unanswered == literal_column("1"))
 
 
-def _last_try(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Something of the latest payment of an invoice."""
+def _latest_payment(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Select one column of the latest payment of the invoice."""
     query = select(column).where(_p.invoice_id == _i.id).order_by(_p.id.desc())
     return query.limit(literal_column("1")).scalar_subquery()
 
 
-def _payable() -> Select[Any]:
-    """Cards whose invoice can be paid now, with what became of the last try and of the message."""
+def _payable_cards_query() -> Select[Any]:
+    """Cards of payable invoices, with the status of the latest payment and of the card message."""
     return (
         select(
-            *_WHO,
-            *_INVOICE,
+            *_CLIENT_COLUMNS,
+            *_INVOICE_COLUMNS,
             cards.c.id,
             cards.c.message_id,
             messages.c.status.label("message_status"),
-            _last_try(_p.status).label("last_try"),
-            _last_try(_p.id).label("last_payment"),
+            _latest_payment(_p.status).label("latest_payment_status"),
+            _latest_payment(_p.id).label("latest_payment_id"),
         )
         .join(invoices, _i.id == cards.c.invoice_id)
         .join(conversations, _c.id == cards.c.conversation_id)
         .outerjoin(messages, messages.c.id == cards.c.message_id)
         .where(
-            _shop(cards.c.shop_id),
+            _in_shop(cards.c.shop_id),
             _i.status == "open",
-            or_(_i.expires_at.is_(None), _i.expires_at > bindparam("now")),
+            or_(_i.expires_at_us.is_(None), _i.expires_at_us > bindparam("now_us")),
         )
     )
 
 
-def _unopened() -> Select[Any]:
+def _unopened_query() -> Select[Any]:
     return (
-        _payable()
-        .add_columns(cards.c.created_at.label("at"))
-        .where(text("cards.face = 'issued' AND cards.opened_at IS NULL"))
+        _payable_cards_query()
+        .add_columns(cards.c.created_at_us.label("at_us"))
+        .where(text("cards.state = 'issued' AND cards.opened_at_us IS NULL"))
     )
 
 
-def _opened() -> Select[Any]:
+def _opened_query() -> Select[Any]:
     return (
-        _payable()
-        .add_columns(cards.c.opened_at.label("at"))
-        .where(text("cards.face IN ('issued', 'opened') AND cards.opened_at IS NOT NULL"))
+        _payable_cards_query()
+        .add_columns(cards.c.opened_at_us.label("at_us"))
+        .where(text("cards.state IN ('issued', 'opened') AND cards.opened_at_us IS NOT NULL"))
     )
 
 
-def _paid() -> Select[Any]:
-    dialog = func.coalesce(_p.conversation_id, _i.conversation_id)
+def _paid_query() -> Select[Any]:
+    conversation_id = func.coalesce(_p.conversation_id, _i.conversation_id)
     return (
         select(
-            *_WHO,
+            *_CLIENT_COLUMNS,
             _i.number,
             _i.title,
             _p.amount_minor,
             _p.currency,
             _p.id,
-            _p.captured_at.label("at"),
+            _p.captured_at_us.label("at_us"),
         )
         .join(invoices, _i.id == _p.invoice_id)
-        .outerjoin(conversations, _c.id == dialog)
+        .outerjoin(conversations, _c.id == conversation_id)
         .where(
-            _shop(_p.shop_id),
+            _in_shop(_p.shop_id),
             _p.status == "captured",
-            _p.captured_at >= bindparam("paid_since"),
+            _p.captured_at_us >= bindparam("paid_since_us"),
         )
     )
 
 
-def _of_payment(query: Select[Any], payment_id: ColumnElement[Any]) -> Select[Any]:
-    dialog = func.coalesce(_p.conversation_id, _i.conversation_id)
+def _with_payment(query: Select[Any], payment_id: ColumnElement[Any]) -> Select[Any]:
+    conversation_id = func.coalesce(_p.conversation_id, _i.conversation_id)
     return (
-        query.add_columns(*_WHO, _i.number, _i.title, _p.id.label("payment_id"))
+        query.add_columns(*_CLIENT_COLUMNS, _i.number, _i.title, _p.id.label("payment_id"))
         .join(payments, _p.id == payment_id)
         .join(invoices, _i.id == _p.invoice_id)
-        .outerjoin(conversations, _c.id == dialog)
+        .outerjoin(conversations, _c.id == conversation_id)
     )
 
 
-def _mail() -> Select[Any]:
-    """The last letter to the client about a payment has failed."""
+def _failed_mails_query() -> Select[Any]:
+    """Failed mails to clients about a payment, unless a newer mail about it exists."""
     m, later = mails.c, mails.alias("later")
     newer = exists(
         select(later.c.id).where(
@@ -152,108 +155,118 @@ def _mail() -> Select[Any]:
             later.c.kind.in_(["receipt", "refund"]),
         )
     )
-    query = select(m.id, m.created_at.label("at"), m.answer, m.to_masked).where(
-        _shop(m.shop_id),
+    query = select(m.id, m.created_at_us.label("at_us"), m.server_reply, m.recipient_masked).where(
+        _in_shop(m.shop_id),
         text("mails.status = 'failed'"),
         m.kind.in_(["receipt", "refund"]),
-        m.id > bindparam("mail_since"),
+        m.id > bindparam("mail_after_id"),
         ~newer,
     )
-    return _of_payment(query, m.payment_id).add_columns(_p.amount_minor, _p.currency)
+    return _with_payment(query, m.payment_id).add_columns(_p.amount_minor, _p.currency)
 
 
-def _refund() -> Select[Any]:
-    """Money that must go back and has not: the acquirer is silent, late, or said no."""
+def _refunds_query() -> Select[Any]:
+    """Refunds that need attention: failed, slow, or with an unknown outcome."""
     r, later = refunds.c, refunds.alias("later")
     newer = exists(select(later.c.id).where(later.c.payment_id == r.payment_id, later.c.id > r.id))
     slow = and_(
         r.status == "pending",
-        or_(r.unknown == literal_column("1"), r.created_at < bindparam("refund_before")),
+        or_(
+            r.is_outcome_unknown == literal_column("1"),
+            r.created_at_us < bindparam("refund_before_us"),
+        ),
     )
     query = select(
         r.id,
-        r.created_at.label("at"),
+        r.created_at_us.label("at_us"),
         r.amount_minor,
         r.currency,
         r.status,
-        r.unknown,
+        r.is_outcome_unknown,
         r.failure,
     ).where(
-        _shop(r.shop_id),
+        _in_shop(r.shop_id),
         text("refunds.status IN ('pending', 'failed')"),
         or_(slow, and_(r.status == "failed", ~newer)),
     )
-    return _of_payment(query, r.payment_id)
+    return _with_payment(query, r.payment_id)
 
 
-# name → (the query, its order, where it goes on after the row (at, id))
-_since = (_c.waiting_since, _c.id)
-_PARTS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] = {
+# name → (query, order, condition for rows after the cursor (at_us, id))
+_waiting_order = (_c.waiting_since_us, _c.id)
+_SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] = {
     "unanswered": (
-        _unanswered(),
-        _since,
+        _unanswered_query(),
+        _waiting_order,
         or_(
-            _c.waiting_since > bindparam("at"),
-            and_(_c.waiting_since == bindparam("at"), _c.id > bindparam("id")),
+            _c.waiting_since_us > bindparam("at_us"),
+            and_(_c.waiting_since_us == bindparam("at_us"), _c.id > bindparam("id")),
         ),
     ),
-    "unopened": (_unopened(), (cards.c.id.desc(),), cards.c.id < bindparam("id")),
+    "unopened": (_unopened_query(), (cards.c.id.desc(),), cards.c.id < bindparam("id")),
     "opened": (
-        _opened(),
-        (cards.c.opened_at.desc(), cards.c.id.desc()),
-        _after(cards.c.opened_at, cards.c.id),
+        _opened_query(),
+        (cards.c.opened_at_us.desc(), cards.c.id.desc()),
+        _after_cursor(cards.c.opened_at_us, cards.c.id),
     ),
-    "paid": (_paid(), (_p.captured_at.desc(),), _p.captured_at < bindparam("at")),
-    "mail": (_mail(), (mails.c.id.desc(),), mails.c.id < bindparam("id")),
-    "refund": (_refund(), (refunds.c.id.desc(),), refunds.c.id < bindparam("id")),
+    "paid": (_paid_query(), (_p.captured_at_us.desc(),), _p.captured_at_us < bindparam("at_us")),
+    "mail": (_failed_mails_query(), (mails.c.id.desc(),), mails.c.id < bindparam("id")),
+    "refund": (_refunds_query(), (refunds.c.id.desc(),), refunds.c.id < bindparam("id")),
 }
 LISTS: dict[str, Statement] = {
     name: statement(query.where(below).order_by(*order).limit(bindparam("limit")))
-    for name, (query, order, below) in _PARTS.items()
+    for name, (query, order, below) in _SECTIONS.items()
 }
-FIRST: dict[str, tuple[int, str]] = dict.fromkeys(_PARTS, (LAST, "~")) | {"unanswered": (0, "")}
+START_CURSORS: dict[str, tuple[int, str]] = dict.fromkeys(_SECTIONS, (MAX_INT, MAX_ID)) | {
+    "unanswered": (0, "")
+}
 
 
-def _count(*names: str) -> Statement:
-    """How many of each; no further than `most`."""
+def _count_statement(*names: str) -> Statement:
+    """Count the items of each section, up to `limit_per_section`."""
 
-    def one(name: str) -> ColumnElement[int]:
+    def section_count(name: str) -> ColumnElement[int]:
         query: Select[Any] = (
-            _PARTS[name][0].with_only_columns(literal_column("1")).limit(bindparam("most"))
+            _SECTIONS[name][0]
+            .with_only_columns(literal_column("1"))
+            .limit(bindparam("limit_per_section"))
         )
         return select(func.count()).select_from(query.subquery()).scalar_subquery()
 
-    return statement(select(*(one(name).label(name) for name in names)))
+    return statement(select(*(section_count(name).label(name) for name in names)))
 
 
 COUNTS: dict[tuple[str, ...], Statement] = {
-    names: _count(*names) for names in (tuple(_PARTS), ("paid", "mail", "refund"))
+    names: _count_statement(*names) for names in (tuple(_SECTIONS), ("paid", "mail", "refund"))
 }
-SENT = statement(
-    select(messages.c.key, messages.c.at).where(
-        _shop(messages.c.shop_id), in_list(messages.c.key, "keys")
+SENT_TIMES = statement(
+    select(messages.c.idempotency_key, messages.c.written_at_us).where(
+        _in_shop(messages.c.shop_id), in_list(messages.c.idempotency_key, "keys")
     )
 )
 
 
-async def listing(
-    tx: Tx, name: str, values: dict[str, Any], before: tuple[int, str] | None, limit: int
+async def list_items(
+    tx: Tx, section: str, values: dict[str, Any], cursor: tuple[int, str] | None, limit: int
 ) -> list[Row]:
-    """Rows of one part of the board under the row `before`: (at, id)."""
-    at, row_id = before or FIRST[name]
-    return await tx.fetch_all(LISTS[name], **values, at=at, id=row_id, limit=limit)
+    """Return items of one section after `cursor` (at_us, id); None is the first page.
+
+    `values` holds the parameters of the section's query, such as `shop_id` and `now_us`.
+    """
+    at_us, row_id = cursor or START_CURSORS[section]
+    return await tx.fetch_all(LISTS[section], **values, at_us=at_us, id=row_id, limit=limit)
 
 
-async def counts(
-    tx: Tx, names: tuple[str, ...], values: dict[str, Any], most: int
+async def count_items(
+    tx: Tx, sections: tuple[str, ...], values: dict[str, Any], limit: int
 ) -> dict[str, int]:
-    """How many wait in each part, no further than `most`."""
-    row = await tx.fetch_one(COUNTS[names], **values, most=most)
-    assert row is not None, "counting answers with a row"
-    return {name: int(row[name]) for name in names}
+    """Return the number of items by section, up to `limit` each."""
+    row = await tx.fetch_one(COUNTS[sections], **values, limit_per_section=limit)
+    assert row is not None, "an aggregate query returns one row"
+    return {name: int(row[name]) for name in sections}
 
 
-async def sent(tx: Tx, shop_id: str, keys: list[str]) -> dict[str, int]:
-    """Which of our messages with these keys were written, and when (UTC microseconds)."""
-    rows = await tx.fetch_all(SENT, shop_id=shop_id, keys=keys)
-    return {r["key"]: r["at"] for r in rows}
+async def sent_times(tx: Tx, shop_id: str, keys: list[str]) -> dict[str, int]:
+    """Return the times (UTC microseconds) of the messages with these keys, by key."""
+    rows = await tx.fetch_all(SENT_TIMES, shop_id=shop_id, keys=keys)
+    return {r["idempotency_key"]: r["written_at_us"] for r in rows}

@@ -1,1 +1,1 @@
-"""sigma.store.schema"""
+"""The database schema: tables (SQLAlchemy Core) and migrations (Alembic)."""

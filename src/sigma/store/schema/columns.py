@@ -1,49 +1,49 @@
-"""The five column types every table is made of, the same on PostgreSQL and SQLite.
+"""The column types of all tables, for PostgreSQL and SQLite, and shorthands for columns.
 
-They are type instances, used without parentheses: `Column("id", TextC, primary_key=True)`.
+Types are instances, used without parentheses: `Column("id", TextC, primary_key=True)`.
 """
 
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Text
 
-# PostgreSQL would sort and compare text by the server's language; byte order is the same
-# everywhere, and it is what SQLite does.
+# By default PostgreSQL compares text by the server's locale. The C collation compares bytes, as
+# SQLite does.
 TextC: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Minor units of money, UTC microseconds, counters.
 BigInt: Final = BigInteger()
 
-# A yes or no, stored as 1 or 0.
+# A boolean, stored as 1 or 0.
 Flag: Final = Integer()
 
-# JSON as text: written and read by msgspec, never looked into by the database.
+# JSON as text: written and read by msgspec, never queried by the database.
 Json: Final = TextC
 
-# Bytes of a picture.
+# Binary data.
 Blob: Final = LargeBinary()
 
 
-def id_() -> Column[Any]:
-    """The identity of a row."""
+def id_column() -> Column[Any]:
+    """Return the primary key column `id`."""
     return Column("id", TextC, primary_key=True)
 
 
-def text_(name: str, **options: Any) -> Column[Any]:
-    """Text that is always there."""
+def text_column(name: str, **options: Any) -> Column[Any]:
+    """Return a NOT NULL text column."""
     return Column(name, TextC, nullable=False, **options)
 
 
-def int_(name: str) -> Column[Any]:
-    """A whole number that is always there: minor units, UTC microseconds, counters."""
+def int_column(name: str) -> Column[Any]:
+    """Return a NOT NULL BIGINT column."""
     return Column(name, BigInt, nullable=False)
 
 
-def flag_(name: str) -> Column[Any]:
-    """A yes or no that is always there."""
+def flag_column(name: str) -> Column[Any]:
+    """Return a NOT NULL boolean column (1 or 0)."""
     return Column(name, Flag, nullable=False)
 
 
-def shop_() -> Column[Any]:
-    """The shop that a row belongs to."""
+def shop_id_column() -> Column[Any]:
+    """Return the column `shop_id`, a foreign key to `shops`."""
     return Column("shop_id", TextC, ForeignKey("shops.id"), nullable=False)

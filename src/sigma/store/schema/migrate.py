@@ -1,7 +1,7 @@
-"""Bring a database to the tables of this version, and tell whether it is there.
+"""Apply migrations, and compare a database with the tables of this version.
 
-`python -m sigma.store.schema.migrate "what changed"` writes the next migration from the difference
-between the migrations so far and the tables.
+`python -m sigma.store.schema.migrate "what changed"` generates the next migration from the
+difference between the existing migrations and the tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from alembic import autogenerate as alembic_autogenerate
 from alembic import command
 from alembic.autogenerate.api import AutogenContext
@@ -43,43 +43,43 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex
 
-from sigma.store.engine.interface import Unreachable
+from sigma.store.engine.interface import UnreachableError
 from sigma.store.engine.sqlite import sqlite_path
-from sigma.store.schema.messaging_tables import metadata  # importing it makes all tables known
+from sigma.store.schema.all_tables import ALL_TABLES
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
-# Two processes that start together migrate one after the other.
-ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(7164002)")
-NUMBER: Final = re.compile(r"^\d+")
+MIGRATIONS_DIR: Final = Path(__file__).parent / "migrations"
+# Held during a migration: processes that start together migrate one after the other.
+MIGRATION_LOCK: Final = text("SELECT pg_advisory_xact_lock(7164002)")
+NUMBER_PATTERN: Final = re.compile(r"^\d+")
 
 T = TypeVar("T")
 
 
-def upgrade(url: str, *, migrations: Path = MIGRATIONS) -> None:
-    """Apply every migration that `url` lacks, all of them or none. Raises Unreachable."""
+def upgrade(url: str, *, migrations: Path = MIGRATIONS_DIR) -> None:
+    """Apply all pending migrations to `url` in one transaction. Raises UnreachableError."""
     _with_connection(url, lambda con: command.upgrade(_config(con, migrations), "head"))
 
 
-def current(url: str) -> str | None:
-    """Return the last migration applied to `url`; None for an empty database."""
+def current_revision(url: str) -> str | None:
+    """Return the revision of the last migration applied to `url`; None for an empty database."""
     return _with_connection(url, lambda con: MigrationContext.configure(con).get_current_revision())
 
 
-def head(*, migrations: Path = MIGRATIONS) -> str | None:
-    """Return the last migration this version of Sigma knows."""
+def head_revision(*, migrations: Path = MIGRATIONS_DIR) -> str | None:
+    """Return the revision of the last migration in this version of Sigma."""
     return ScriptDirectory(str(migrations)).get_current_head()
 
 
-def drift(url: str, tables: MetaData = metadata) -> list[str]:
-    """Say where the database and the tables differ; an empty list is what you want."""
+def drift(url: str, tables: MetaData = ALL_TABLES) -> list[str]:
+    """Return the differences between the database and the tables, one line each."""
 
     def compare(con: Connection) -> list[str]:
-        context = MigrationContext.configure(con, opts=_comparing(con, tables))
-        with warnings.catch_warnings(action="ignore"):  # of the indexes that are looked at below
-            found = alembic_autogenerate.compare_metadata(context, tables)
+        context = MigrationContext.configure(con, opts=_comparison_options(con, tables))
+        with warnings.catch_warnings(action="ignore"):  # about indexes, which are compared below
+            differences = alembic_autogenerate.compare_metadata(context, tables)
         missing, extra = _sqlite_indexes(con, tables)
         return [
-            *(_said(one) for one in found),
+            *(_describe(difference) for difference in differences),
             *(f"add_index: {index.name}" for index in missing),
             *(f"remove_index: {name}" for name, _ in extra),
             *_wrong_collations(con, tables),
@@ -89,12 +89,12 @@ def drift(url: str, tables: MetaData = metadata) -> list[str]:
 
 
 def autogenerate(
-    message: str, tables: MetaData = metadata, *, migrations: Path = MIGRATIONS
+    message: str, tables: MetaData = ALL_TABLES, *, migrations: Path = MIGRATIONS_DIR
 ) -> Path:
-    """Write the next migration (for a developer, who reads it before committing it)."""
-    last = NUMBER.match(head(migrations=migrations) or "0")
+    """Generate the next migration and return its path. Review the file before committing it."""
+    last = NUMBER_PATTERN.match(head_revision(migrations=migrations) or "0")
     number = f"{int(last[0] if last else 0) + 1:04d}"
-    # alembic keeps the name in 32 characters
+    # Alembic stores the revision in 32 characters.
     slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:27].rstrip("_")
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/empty.db"
@@ -102,7 +102,7 @@ def autogenerate(
 
         def write(con: Connection) -> Path:
             config = _config(con, migrations, tables)
-            with warnings.catch_warnings(action="ignore"):  # of the indexes that are added by us
+            with warnings.catch_warnings(action="ignore"):  # about indexes; _add_indexes adds them
                 script = command.revision(
                     config, message, autogenerate=True, rev_id=f"{number}_{slug}"
                 )
@@ -124,53 +124,54 @@ def _config(con: Connection, migrations: Path, tables: MetaData | None = None) -
     config.attributes["configure"] = {
         "connection": con,
         "transactional_ddl": True,
-        **_comparing(con, tables),
+        **_comparison_options(con, tables),
     }
     return config
 
 
-def _comparing(con: Connection, tables: MetaData | None) -> dict[str, Any]:
+def _comparison_options(con: Connection, tables: MetaData | None) -> dict[str, Any]:
     return {
         "target_metadata": tables,
         "compare_type": True,
         "compare_server_default": True,
         "render_as_batch": True,
         "render_item": _render_type,
-        "include_object": partial(_not_an_index_on_sqlite, con),
+        "include_object": partial(_is_compared, con),
         "process_revision_directives": _add_indexes,
     }
 
 
-def _not_an_index_on_sqlite(
-    con: Connection, _item: object, _name: object, kind: str, *_: object
-) -> bool:
-    """Keep Alembic from comparing indexes on SQLite, where it sees neither DESC nor expressions."""
+def _is_compared(con: Connection, _item: object, _name: object, kind: str, *_: object) -> bool:
+    """Exclude indexes on SQLite: Alembic does not reflect their DESC and expressions there."""
     return con.dialect.name != "sqlite" or kind != "index"
 
 
 def _sqlite_indexes(con: Connection, tables: MetaData) -> tuple[list[Index], list[tuple[str, str]]]:
-    """Indexes of the tables that SQLite lacks, and (name, table) of those it has beyond them.
+    """Return the indexes missing in SQLite, and (name, table) of the superfluous ones.
 
-    Compared by their SQL; one that changed is in both lists.
+    Indexes are compared by their SQL; a changed index is in both lists.
     """
     if con.dialect.name != "sqlite":
         return [], []
     rows = con.exec_driver_sql(
         "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     )
-    there = {_squeezed(sql): (str(name), str(table)) for name, table, sql in rows}
+    existing = {_normalize_sql(sql): (str(name), str(table)) for name, table, sql in rows}
     indexes = (index for table in tables.sorted_tables for index in table.indexes)
-    wanted = {_squeezed(str(CreateIndex(one).compile(dialect=con.dialect))): one for one in indexes}
-    missing = [wanted[sql] for sql in sorted(wanted.keys() - there.keys())]
-    return missing, [there[sql] for sql in sorted(there.keys() - wanted.keys())]
+    expected = {
+        _normalize_sql(str(CreateIndex(index).compile(dialect=con.dialect))): index
+        for index in indexes
+    }
+    missing = [expected[sql] for sql in sorted(expected.keys() - existing.keys())]
+    return missing, [existing[sql] for sql in sorted(existing.keys() - expected.keys())]
 
 
-def _squeezed(sql: str) -> str:
+def _normalize_sql(sql: str) -> str:
     return " ".join(sql.split())
 
 
 def _add_indexes(context: MigrationContext, _revision: object, scripts: list[Any]) -> None:
-    """Add to a new migration the changes of indexes that Alembic was kept from seeing."""
+    """Add the index changes that Alembic does not detect on SQLite to a new migration."""
     tables, con = context.opts["target_metadata"], context.connection
     if tables is None or con is None:
         return
@@ -184,78 +185,78 @@ def _add_indexes(context: MigrationContext, _revision: object, scripts: list[Any
 
 
 def _render_type(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Write our column types by their names, so that one file serves both databases."""
+    """Render our column types by name, so that one migration works on both databases."""
     if kind != "type":
         return False
     names = ((Text, "TextC"), (BigInteger, "BigInt"), (Integer, "Flag"))
     return next((name for one, name in names if type(item) is one), False)
 
 
-def _said(difference: Any) -> str:
-    """One line for one difference, however Alembic nests it."""
+def _describe(difference: Any) -> str:
+    """Return one line for one difference, which Alembic may nest in lists."""
     if isinstance(difference, list):
-        return "; ".join(_said(one) for one in difference)
-    word, *rest = difference
-    return f"{word}: {', '.join(str(one) for one in rest if one is not None)}"
+        return "; ".join(_describe(part) for part in difference)
+    operation, *details = difference
+    return f"{operation}: {', '.join(str(detail) for detail in details if detail is not None)}"
 
 
 def _wrong_collations(con: Connection, tables: MetaData) -> list[str]:
-    """Text columns of PostgreSQL that are not in C collation, which Alembic does not look at."""
+    """Return the text columns of PostgreSQL without C collation; Alembic does not compare it."""
     if con.dialect.name != "postgresql":
         return []
-    found = con.execute(
+    rows = con.execute(
         text(
             "SELECT table_name, column_name FROM information_schema.columns"
             " WHERE table_schema = current_schema() AND data_type = 'text'"
             " AND collation_name IS DISTINCT FROM 'C' ORDER BY 1, 2"
         )
     )
-    return [f"collation is not C: {t}.{c}" for t, c in found if t in tables.tables]
+    return [f"collation is not C: {t}.{c}" for t, c in rows if t in tables.tables]
 
 
 def _with_connection(url: str, work: Callable[[Connection], T]) -> T:
-    """Do `work` in one transaction on `url`; may be called with or without an event loop."""
+    """Run `work` in one transaction on `url`, in a thread, so that a running event loop is fine."""
     with ThreadPoolExecutor(1, "sigma-migrate") as thread:
         if url.startswith("sqlite:"):
-            return thread.submit(_on_sqlite, url, work).result()
-        return thread.submit(asyncio.run, _on_postgresql(url, work)).result()
+            return thread.submit(_run_on_sqlite, url, work).result()
+        return thread.submit(asyncio.run, _run_on_postgresql(url, work)).result()
 
 
-def _on_sqlite(url: str, work: Callable[[Connection], T]) -> T:
+def _run_on_sqlite(url: str, work: Callable[[Connection], T]) -> T:
     path = sqlite_path(url)
-    # Foreign keys stay off: a table that is copied must not take its children along.
-    engine = create_engine("sqlite://", creator=lambda: _plain_connection(path), poolclass=NullPool)
+    # Foreign keys stay off: a batch migration drops and recreates tables, which must not cascade.
+    engine = create_engine("sqlite://", creator=lambda: _connect_sqlite(path), poolclass=NullPool)
     event.listen(engine, "begin", lambda con: con.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as con:
             result = work(con)
-            broken = con.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-            if broken:
-                raise RuntimeError(f"rows without their parents after the migration: {broken[:5]}")
+            violations = con.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if violations:
+                raise RuntimeError(f"foreign keys violated by the migration: {violations[:5]}")
         return result
     except DBAPIError as error:
         if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_CANTOPEN", "SQLITE_NOTADB"):
-            raise Unreachable(f"cannot open the SQLite file {path}: {error.orig}") from error
+            raise UnreachableError(f"cannot open the SQLite file {path}: {error.orig}") from error
         raise
     finally:
         engine.dispose()
 
 
-def _plain_connection(path: Path) -> sqlite3.Connection:
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
 
-async def _on_postgresql(url: str, work: Callable[[Connection], T]) -> T:
+async def _run_on_postgresql(url: str, work: Callable[[Connection], T]) -> T:
     async def connect() -> Any:
         try:
             return await asyncpg.connect(url, timeout=10)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise Unreachable(f"cannot connect to PostgreSQL: {error}") from error
+            raise UnreachableError(f"cannot connect to PostgreSQL: {error}") from error
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.begin() as con:
-            await con.execute(ONE_AT_A_TIME)
+            await con.execute(MIGRATION_LOCK)
             return await con.run_sync(work)
     finally:
         await engine.dispose()

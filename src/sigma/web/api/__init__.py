@@ -1,10 +1,10 @@
-"""The programs' door: API v1. JSON in, JSON out, problem documents, nothing done twice."""
+"""The public JSON API, version 1: bearer keys, problem documents, idempotency keys."""
 
 from litestar import Router
 from litestar.di import Provide
 
 from sigma.web.api import invoices, openapi, payments, refunds, services
-from sigma.web.api.http import MAX_BODY, authenticate
+from sigma.web.api.http import MAX_BODY_BYTES, authenticate
 
 router = Router(
     "/api/v1",
@@ -21,5 +21,5 @@ router = Router(
         ),
         *openapi.HANDLERS,
     ],
-    request_max_body_size=MAX_BODY,
+    request_max_body_size=MAX_BODY_BYTES,
 )

@@ -1,4 +1,4 @@
-"""Reading a body: fast when it is right, and every fault by its field when it is not."""
+"""Parsing of JSON request bodies; an invalid body is reported with all its faults by field."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec.json import Decoder
 
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 
 T = TypeVar("T", bound=Struct)
 
@@ -20,62 +20,67 @@ _JSON_TYPES = {
     "datetime": "RFC 3339 date-time",
 }
 
-MAX_TOLD = 50  # faults of one body; the hundredth helps nobody
+MAX_PROBLEMS = 50  # problems reported for one body
 
-# Escapes of characters that no text of ours holds (and PostgreSQL refuses NUL): a quick look first.
-_SUSPECT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# JSON escapes of control characters, which are refused (PostgreSQL cannot store NUL). This cheap
+# search over the raw body decides whether the parsed values are walked at all.
+_CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def read(decoder: "Decoder[T]", body: bytes) -> T:
-    """The body as its shape. Raises Refused: "bad_request" when it is not JSON at all,
-    "validation" with the fields otherwise.
+def parse_body(decoder: "Decoder[T]", body: bytes) -> T:
+    """Decode a body into the decoder's struct.
+
+    Raises RefusedError: "bad_request" when the body is not JSON, "validation" with the fields
+    when it does not match the struct or contains control characters.
     """
     try:
-        asked = decoder.decode(body)
+        value = decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(*_faults(decoder.type, body)) from error
+        raise validation_error(*_problems(decoder.type, body)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("bad_request") from error
-    if _SUSPECT.search(body) and (found := list(_controls(msgspec.to_builtins(asked), ""))):
-        raise invalid(*found[:MAX_TOLD])
-    return asked
+        raise RefusedError("bad_request") from error
+    if _CONTROL_ESCAPE.search(body) and (
+        problems := list(_control_character_problems(msgspec.to_builtins(value), ""))
+    ):
+        raise validation_error(*problems[:MAX_PROBLEMS])
+    return value
 
 
-def _faults(shape: type[Struct], body: bytes) -> list[Problem]:
+def _problems(shape: type[Struct], body: bytes) -> list[Problem]:
     try:
         plain = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # a number out of range, for one
-        raise Refused("bad_request") from error
-    return list(_compared(shape, plain, ""))[:MAX_TOLD] or [_shape("", "")]
+    except (msgspec.DecodeError, RecursionError) as error:  # such as a number out of range
+        raise RefusedError("bad_request") from error
+    return list(_compare(shape, plain, ""))[:MAX_PROBLEMS] or [_type_problem("", "")]
 
 
-def _compared(shape: Any, plain: Any, path: str) -> Iterator[Problem]:
-    """Walks a shape and a value side by side; msgspec itself stops at the first fault."""
+def _compare(shape: Any, plain: Any, path: str) -> Iterator[Problem]:
+    """Compare a value with its type, field by field: msgspec itself stops at the first fault."""
     bare = shape
     while get_origin(bare) is Annotated:
         bare = get_args(bare)[0]
-    structs = [one for one in (bare, *get_args(bare)) if _is_struct(one)]
+    structs = [part for part in (bare, *get_args(bare)) if _is_struct(part)]
     if structs and get_origin(bare) is not list:
-        yield from _compared_struct(structs[0], plain, path)
+        yield from _compare_struct(structs[0], plain, path)
     elif get_origin(bare) is list and isinstance(plain, list):
         shape = bare
         for n, value in enumerate(plain):
-            yield from _compared(get_args(shape)[0], value, f"{path}.{n}")
+            yield from _compare(get_args(shape)[0], value, f"{path}.{n}")
     else:
         try:
             msgspec.convert(plain, shape)
         except msgspec.ValidationError as error:
-            yield _shape(path, str(error))
+            yield _type_problem(path, str(error))
 
 
 def _is_struct(shape: Any) -> bool:
     return isinstance(shape, type) and issubclass(shape, Struct)
 
 
-def _compared_struct(shape: type[Struct], plain: Any, path: str) -> Iterator[Problem]:
+def _compare_struct(shape: type[Struct], plain: Any, path: str) -> Iterator[Problem]:
     if not isinstance(plain, dict):
-        yield _shape(path, "Expected `object`")
+        yield _type_problem(path, "Expected `object`")
         return
     hints = get_type_hints(shape, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
@@ -83,30 +88,30 @@ def _compared_struct(shape: type[Struct], plain: Any, path: str) -> Iterator[Pro
         if name not in fields:
             yield Problem(f"{path}.{name[:100]}".lstrip("."), "unknown_field")
     for name, field in fields.items():
-        place = f"{path}.{name}"
+        field_path = f"{path}.{name}"
         if name in plain:
-            yield from _compared(hints[field.name], plain[name], place)
+            yield from _compare(hints[field.name], plain[name], field_path)
         elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
-            yield Problem(place.lstrip("."), "required")
+            yield Problem(field_path.lstrip("."), "required")
 
 
-def _shape(path: str, told: str) -> Problem:
-    """A value of another type: what belongs there, as JSON names it."""
-    found = re.search(r"Expected `(\w+)", told)
-    expected = _JSON_TYPES.get(found[1] if found else "", "object")
+def _type_problem(path: str, message: str) -> Problem:
+    """Return a "shape" problem with the expected JSON type, taken from msgspec's error message."""
+    match = re.search(r"Expected `(\w+)", message)
+    expected = _JSON_TYPES.get(match[1] if match else "", "object")
     return Problem(path.lstrip("."), "shape", {"expected": expected})
 
 
-def _controls(plain: Any, path: str) -> Iterator[Problem]:
-    """Texts with control characters, by path."""
+def _control_character_problems(plain: Any, path: str) -> Iterator[Problem]:
+    """Yield a problem for every text or key with control characters."""
     if isinstance(plain, dict):
         for name, value in plain.items():
-            if _CONTROL.search(name):
+            if _CONTROL_CHARACTER.search(name):
                 yield Problem(path.lstrip("."), "characters")
             else:
-                yield from _controls(value, f"{path}.{name}")
+                yield from _control_character_problems(value, f"{path}.{name}")
     elif isinstance(plain, list | tuple):
         for n, value in enumerate(plain):
-            yield from _controls(value, f"{path}.{n}")
-    elif isinstance(plain, str) and _CONTROL.search(plain):
+            yield from _control_character_problems(value, f"{path}.{n}")
+    elif isinstance(plain, str) and _CONTROL_CHARACTER.search(plain):
         yield Problem(path.lstrip("."), "characters")

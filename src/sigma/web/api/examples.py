@@ -1,16 +1,16 @@
-"""Examples in the API's description: one shop, its invoice, payment, refund, service."""
+"""Example bodies of the OpenAPI document."""
 
 from typing import Any
 
-from sigma.domain.errors import CODES
-from sigma.texts import Words
+from sigma.domain.errors import STATUS_BY_CODE
+from sigma.texts import Translator
 
-_SUM = {"value": "1500.00", "currency": "RUB"}
-_ITEM = {"name": "Маникюр", "quantity": "1", "price": _SUM}
+_AMOUNT = {"value": "1500.00", "currency": "RUB"}
+_ITEM = {"name": "Маникюр", "quantity": "1", "price": _AMOUNT}
 
-INVOICE_ASKED: dict[str, Any] = {
+INVOICE_REQUEST: dict[str, Any] = {
     "title": "Маникюр",
-    "amount": _SUM,
+    "amount": _AMOUNT,
     "items": [_ITEM],
     "ask": [
         {"key": "email", "required": True},
@@ -20,18 +20,18 @@ INVOICE_ASKED: dict[str, Any] = {
     "return_url": "https://vk.me/studio",
     "metadata": {"order": "42"},
 }
-REFUND_ASKED: dict[str, Any] = {
+REFUND_REQUEST: dict[str, Any] = {
     "amount": {"value": "500.00", "currency": "RUB"},
     "reason": "Перенесли на час позже",
 }
-BODIES = {"createInvoice": INVOICE_ASKED, "createRefund": REFUND_ASKED}
+REQUEST_BODIES = {"createInvoice": INVOICE_REQUEST, "createRefund": REFUND_REQUEST}
 
 _INVOICE: dict[str, Any] = {
     "id": "inv_0007x8kq1b2c3d4e5f6g7h8",
     "number": "42",
     "status": "open",
     "url": "https://pay.example.org/i/Q2hhbmdlIG1lIHBsZWFzZQ",
-    "amount": _SUM,
+    "amount": _AMOUNT,
     "title": "Маникюр",
     "description": "",
     "items": [_ITEM],
@@ -58,7 +58,7 @@ _PAYMENT: dict[str, Any] = {
     "invoice_id": "inv_0007x8kq1b2c3d4e5f6g7h8",
     "status": "captured",
     "unknown": False,
-    "amount": _SUM,
+    "amount": _AMOUNT,
     "refunded": {"value": "0.00", "currency": "RUB"},
     "method": {"kind": "card", "mask": "220000******0004", "brand": "mir"},
     "answers": {"email": "client@example.net", "wish": "без лака", "size": "M"},
@@ -76,8 +76,8 @@ _REFUND: dict[str, Any] = {
     "invoice_id": "inv_0007x8kq1b2c3d4e5f6g7h8",
     "status": "pending",
     "unknown": False,
-    "amount": REFUND_ASKED["amount"],
-    "reason": REFUND_ASKED["reason"],
+    "amount": REFUND_REQUEST["amount"],
+    "reason": REFUND_REQUEST["reason"],
     "failure": None,
     "created_at": "2026-11-24T12:00:00.123456Z",
     "finished_at": None,
@@ -88,7 +88,7 @@ _SERVICE: dict[str, Any] = {
     "title": "Маникюр",
     "description": "Снятие, форма, покрытие. Полтора часа.",
     "price": "fixed",
-    "amount": _SUM,
+    "amount": _AMOUNT,
     "visible": True,
     "photo_url": "https://pay.example.org/photos/pho_V2hvIGlzIHRoZXJlPw",
     "page_url": "https://pay.example.org/s/studio/svc_0007x8kq1b2c3d4e5f6g7h8",
@@ -98,30 +98,30 @@ _SERVICE: dict[str, Any] = {
     "return_url": "https://vk.me/studio",
     "created_at": "2026-11-24T11:00:00.123456Z",
 }
-# By the name of the shape of the answer.
-ANSWERS: dict[str, dict[str, Any]] = {
-    "InvoiceTold": _INVOICE,
+# Class name of the response struct → example.
+RESPONSE_BODIES: dict[str, dict[str, Any]] = {
+    "InvoiceResponse": _INVOICE,
     "Invoices": {"data": [_INVOICE], "next_cursor": None},
-    "PaymentTold": _PAYMENT,
+    "PaymentResponse": _PAYMENT,
     "Payments": {"data": [_PAYMENT], "next_cursor": None},
-    "RefundTold": _REFUND,
+    "RefundResponse": _REFUND,
     "Refunds": {"data": [_REFUND], "next_cursor": None},
     "Services": {"data": [_SERVICE], "next_cursor": None},
 }
 
 
-def problem(code: str) -> dict[str, Any]:
-    """A problem document with this code."""
-    words = Words("en", "UTC")
-    told: dict[str, Any] = {
+def problem_document(code: str) -> dict[str, Any]:
+    """Return an example problem document with this code."""
+    translator = Translator("en", "UTC")
+    document: dict[str, Any] = {
         "type": f"urn:sigma:problem:{code}",
-        "title": words.t(f"api.title.{code}"),
-        "status": CODES[code],
-        "detail": words.t(f"api.title.{code}"),
+        "title": translator.t(f"api.title.{code}"),
+        "status": STATUS_BY_CODE[code],
+        "detail": translator.t(f"api.title.{code}"),
         "code": code,
         "request_id": "6b1f0c2a9d8e7f60",
     }
     if code == "validation":
-        message = words.t("errors.problem.required")
-        told["errors"] = [{"field": "title", "code": "required", "message": message}]
-    return told
+        message = translator.t("errors.problem.required")
+        document["errors"] = [{"field": "title", "code": "required", "message": message}]
+    return document

@@ -1,31 +1,32 @@
-"""How every API handler begins and ends: the key, the query, an answer given once, JSON."""
+"""Shared parts of API handlers: authentication, list queries, idempotency, JSON responses."""
 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 
 from sigma.domain.accounts.member import Member
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.idempotency import Idempotency
 from sigma.services.accounts import api_keys
 from sigma.services.context import Context
-from sigma.services.platform import idempotency
-from sigma.services.platform.idempotency import Remember
+from sigma.services.platform.idempotency import run_once
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]
-Who = NamedDependency[Member]
+CurrentMember = NamedDependency[Member]
+ResultT = TypeVar("ResultT")
 
 JSON = "application/json"
-MAX_BODY = 1024 * 1024  # bytes; the longest invoice with a hundred lines is smaller
+MAX_BODY_BYTES = 1024 * 1024  # more than the largest valid invoice with 100 items
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
 
-_KEY = re.compile(r"[\x20-\x7e]{1,128}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,128}")
 _ID = re.compile(r"[a-z]{3}_[0-9a-z]{10,40}")
 _ENCODER = msgspec.json.Encoder()
 
@@ -33,82 +34,99 @@ encode = _ENCODER.encode
 
 
 async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Member:
-    """The program behind the bearer key. Raises Refused("unauthorized")."""
+    """Return the member of the bearer API key. Raises RefusedError("unauthorized")."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        raise Refused("unauthorized")
+        raise RefusedError("unauthorized")
     return await api_keys.authenticate(ctx, secret.strip())
 
 
-def json(told: Any) -> Response[bytes]:
-    """An answer to a question."""
-    return Response(encode(told), media_type=JSON)
+def json_response(body: Any) -> Response[bytes]:
+    """Return a 200 response with a struct encoded as JSON."""
+    return Response(encode(body), media_type=JSON)
 
 
-async def once(
-    ctx: Context,
-    member: Member,
+def read_idempotency(
     request: ApiRequest,
+    member: Member,
     body: bytes,
-    act: Callable[[Remember], Awaitable[Any]],
-) -> Response[bytes]:
-    """Acts at most once for an Idempotency-Key; a repeat gets the first answer byte for byte."""
+    *,
+    status: int,
+    render: Callable[[ResultT], str],
+) -> Idempotency[ResultT]:
+    """Return the Idempotency-Key of a request with how to answer it: `status` and `render`.
+
+    Raises RefusedError("idempotency_key_missing"), also for a malformed key.
+    """
     key = request.headers.get("idempotency-key", "")
-    if not _KEY.fullmatch(key):
-        raise Refused("idempotency_key_missing")
-    asked = f"{request.scope['method']} {request.scope['path']}\n".encode() + body
-    answered, repeated = await idempotency.once(
-        ctx, member, key, hashlib.sha256(asked).hexdigest(), act
-    )
-    headers = {"idempotent-replayed": "true"} if repeated else None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise RefusedError("idempotency_key_missing")
+    fingerprint = f"{request.scope['method']} {request.scope['path']}\n".encode() + body
+    return Idempotency(member.shop_id, key, hashlib.sha256(fingerprint).hexdigest(), status, render)
+
+
+async def respond_once(
+    ctx: Context, idempotency: Idempotency[ResultT], action: Callable[[], Awaitable[ResultT]]
+) -> Response[bytes]:
+    """Run an action at most once per Idempotency-Key; it must pass `idempotency` to the service.
+
+    A repeated request gets the stored response byte for byte, with `Idempotent-Replayed: true`.
+    Raises RefusedError like services.platform.idempotency.
+    """
+    stored, is_repeat = await run_once(ctx, idempotency, action)
+    headers = {"idempotent-replayed": "true"} if is_repeat else None
     return Response(
-        answered.body.encode(), status_code=answered.status, media_type=JSON, headers=headers
+        stored.body.encode(), status_code=stored.status, media_type=JSON, headers=headers
     )
 
 
 def is_id(text: str, prefix: str) -> bool:
-    """Whether it can be an id of that kind."""
+    """Whether the text is a well-formed id with this prefix."""
     return text.startswith(f"{prefix}_") and bool(_ID.fullmatch(text))
 
 
-def read_id(text: str, prefix: str) -> str:
-    """An id from the address. Raises Refused("not_found") for what cannot be one."""
+def parse_id(text: str, prefix: str) -> str:
+    """Return an id from the URL. Raises RefusedError("not_found") unless it is well-formed."""
     if not is_id(text, prefix):
-        raise Refused("not_found")
+        raise RefusedError("not_found")
     return text
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What a list is asked for; `filters` holds those that were given."""
+class ListQuery:
+    """Parsed query string of a list; `filters` holds only the filters that are present."""
 
     limit: int
     cursor: str | None
     filters: dict[str, str]
 
 
-def read_query(request: ApiRequest, prefix: str, filters: Collection[str]) -> Query:
-    """Raises Refused("validation") for what is not known: a misspelt filter must not pass."""
-    given = request.query_params
+def parse_list_query(request: ApiRequest, prefix: str, filters: Collection[str]) -> ListQuery:
+    """Parse the query string of a list. `prefix`: id prefix of a valid cursor.
+
+    Raises RefusedError("validation"), also for an unknown parameter: a misspelt filter must not
+    be ignored silently.
+    """
+    params = request.query_params
     problems = [
         Problem(name[:100], "unknown_field")
-        for name in given
+        for name in params
         if name not in filters and name not in ("limit", "cursor")
     ]
-    limit = given.get("limit", str(DEFAULT_LIMIT))
+    limit = params.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
         problems.append(Problem("limit", "range", {"min": 1, "max": MAX_LIMIT}))
-    cursor = given.get("cursor")
+    cursor = params.get("cursor")
     if cursor is not None and not is_id(cursor, prefix):
         problems.append(Problem("cursor", "cursor"))
     if problems:
-        raise invalid(*problems)
-    return Query(int(limit), cursor, {n: str(given[n]) for n in filters if n in given})
+        raise validation_error(*problems)
+    return ListQuery(int(limit), cursor, {n: str(params[n]) for n in filters if n in params})
 
 
-def choice(query: Query, name: str, choices: Collection[str]) -> str | None:
-    """A filter with known words. Raises Refused("validation")."""
+def filter_choice(query: ListQuery, name: str, choices: Collection[str]) -> str | None:
+    """Return a filter value, None if absent. Raises RefusedError("validation") if not a choice."""
     value = query.filters.get(name)
     if value is not None and value not in choices:
-        raise invalid(Problem(name, "choose"))
+        raise validation_error(Problem(name, "choose"))
     return value

@@ -1,4 +1,6 @@
-"""Invoices at the API: issue, read, list, void."""
+"""API endpoints of invoices: issue, list, read, void."""
+
+from collections.abc import Callable
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -6,74 +8,93 @@ from litestar.params import FromPath
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.services.billing import invoices
 from sigma.services.context import Context
-from sigma.services.platform.idempotency import Remember
 from sigma.web.api import responses
-from sigma.web.api.body import read
-from sigma.web.api.http import ApiRequest, Ctx, Who, choice, encode, json, once, read_id, read_query
-from sigma.web.api.requests import INVOICE, read_draft
+from sigma.web.api.body import parse_body
+from sigma.web.api.http import (
+    ApiRequest,
+    Ctx,
+    CurrentMember,
+    encode,
+    filter_choice,
+    json_response,
+    parse_id,
+    parse_list_query,
+    read_idempotency,
+    respond_once,
+)
+from sigma.web.api.requests import INVOICE_DECODER, parse_draft
 
 FILTERS = ("status", "query")
 STATUSES = frozenset(Status)
 
 
-def _told(ctx: Context, invoice: Invoice) -> responses.InvoiceTold:
-    return responses.invoice(invoice, invoices.payment_url(ctx, invoice), ctx.now())
+def _response(ctx: Context, invoice: Invoice) -> responses.InvoiceResponse:
+    return responses.invoice_response(invoice, invoices.payment_url(ctx, invoice), ctx.now_us())
+
+
+def _body_renderer(ctx: Context) -> Callable[[Invoice], str]:
+    """Return the function that builds the body to store: with the status at this time."""
+    now_us = ctx.now_us()
+
+    def render(invoice: Invoice) -> str:
+        url = invoices.payment_url(ctx, invoice)
+        return encode(responses.invoice_response(invoice, url, now_us)).decode()
+
+    return render
 
 
 @post("/invoices")
-async def create(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]:
-    """Issues an invoice."""
+async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
+    """Issue an invoice."""
     body = await request.body()
-    draft = read_draft(read(INVOICE, body), ctx.now())
+    draft = parse_draft(parse_body(INVOICE_DECODER, body), ctx.now_us())
 
-    async def act(remember: Remember) -> object:
-        return await invoices.create(
-            ctx,
-            member,
-            draft,
-            remember=lambda made: remember(201, encode(_told(ctx, made)).decode()),
-        )
-
-    return await once(ctx, member, request, body, act)
+    idempotency = read_idempotency(request, member, body, status=201, render=_body_renderer(ctx))
+    return await respond_once(
+        ctx, idempotency, lambda: invoices.create(ctx, member, draft, idempotency=idempotency)
+    )
 
 
 @get("/invoices")
-async def listing(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]:
-    """The shop's invoices, newest first."""
-    query = read_query(request, "inv", FILTERS)
-    found = await invoices.listing(
+async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
+    """List the invoices of the shop, newest first."""
+    query = parse_list_query(request, "inv", FILTERS)
+    page = await invoices.list_page(
         ctx,
         member,
-        status=choice(query, "status", STATUSES),
+        status=filter_choice(query, "status", STATUSES),
         query=query.filters.get("query", "")[:100],
         limit=query.limit,
         cursor=query.cursor,
     )
-    return json(responses.Invoices([_told(ctx, one) for one in found.data], found.next_cursor))
+    return json_response(
+        responses.Invoices([_response(ctx, invoice) for invoice in page.data], page.next_cursor)
+    )
 
 
 @get("/invoices/{invoice_id:str}")
-async def details(ctx: Ctx, member: Who, invoice_id: FromPath[str]) -> Response[bytes]:
-    """One invoice."""
-    return json(_told(ctx, await invoices.get(ctx, member, read_id(invoice_id, "inv"))))
+async def get_invoice(
+    ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
+) -> Response[bytes]:
+    """Return one invoice."""
+    return json_response(
+        _response(ctx, await invoices.get(ctx, member, parse_id(invoice_id, "inv")))
+    )
 
 
 @post("/invoices/{invoice_id:str}/void", status_code=200)
-async def void(
-    request: ApiRequest, ctx: Ctx, member: Who, invoice_id: FromPath[str]
+async def void_invoice(
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
 ) -> Response[bytes]:
-    """Calls an invoice off."""
-    known = read_id(invoice_id, "inv")
+    """Void an open invoice."""
+    known_id = parse_id(invoice_id, "inv")
 
-    async def act(remember: Remember) -> object:
-        return await invoices.void(
-            ctx,
-            member,
-            known,
-            remember=lambda voided: remember(200, encode(_told(ctx, voided)).decode()),
-        )
-
-    return await once(ctx, member, request, await request.body(), act)
+    idempotency = read_idempotency(
+        request, member, await request.body(), status=200, render=_body_renderer(ctx)
+    )
+    return await respond_once(
+        ctx, idempotency, lambda: invoices.void(ctx, member, known_id, idempotency=idempotency)
+    )
 
 
-HANDLERS = [create, listing, details, void]
+HANDLERS = [create_invoice, list_invoices, get_invoice, void_invoice]

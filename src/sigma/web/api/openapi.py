@@ -1,7 +1,6 @@
-"""The API's own description, OpenAPI 3.1: one table of operations, schemas from the shapes."""
+"""The OpenAPI 3.1 document of the API: one table of operations; schemas come from the structs."""
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,17 @@ from msgspec import Struct
 
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Status as PaymentStatus
-from sigma.domain.errors import CODES
+from sigma.domain.errors import STATUS_BY_CODE
 from sigma.web.api import examples, requests, responses
 from sigma.web.api.http import DEFAULT_LIMIT, MAX_LIMIT, Ctx
-from sigma.web.api.problems import MEDIA_TYPE, ProblemTold
+from sigma.web.api.problems import MEDIA_TYPE, ProblemResponse
 
 Json = dict[str, Any]
 
 PREFIX = "/api/v1"
-REF = "#/components/schemas/{name}"
-ALWAYS = ("bad_request", "unauthorized", "too_many_requests", "internal")
-POSTED = (
+REF_TEMPLATE = "#/components/schemas/{name}"
+COMMON_CODES = ("bad_request", "unauthorized", "too_many_requests", "internal")
+POST_CODES = (
     "idempotency_key_missing",
     "idempotency_key_reused",
     "idempotency_in_flight",
@@ -32,27 +31,27 @@ POSTED = (
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row of the table. `codes` are refusals of its own, beside those that all share."""
+    """One operation. `codes`: refusal codes beside those that follow from method, path and body."""
 
     method: str
     path: str
     name: str
     summary: str
-    answer: type[Struct]
+    response: type[Struct]
     status: int = 200
     body: type[Struct] | None = None
     filters: tuple[str, ...] = ()
-    paged: bool = False
+    is_paged: bool = False
     codes: tuple[str, ...] = ()
 
     @property
-    def refusals(self) -> list[str]:
-        """All codes it may answer with."""
-        more = POSTED if self.method == "post" else ()
-        named = ("not_found",) if "{" in self.path else ()
-        checked = ("validation",) if self.paged or self.body else ()
-        found = {*ALWAYS, *more, *named, *checked, *self.codes}
-        return [code for code in CODES if code in found]
+    def all_codes(self) -> list[str]:
+        """All refusal codes of the operation, in the order of CODES."""
+        more = POST_CODES if self.method == "post" else ()
+        missing = ("not_found",) if "{" in self.path else ()
+        invalid = ("validation",) if self.is_paged or self.body else ()
+        codes = {*COMMON_CODES, *more, *missing, *invalid, *self.codes}
+        return [code for code in STATUS_BY_CODE if code in codes]
 
 
 OPERATIONS = (
@@ -61,9 +60,9 @@ OPERATIONS = (
         "/invoices",
         "createInvoice",
         "Issue an invoice",
-        responses.InvoiceTold,
+        responses.InvoiceResponse,
         201,
-        requests.InvoiceAsked,
+        requests.InvoiceRequest,
     ),
     Operation(
         "get",
@@ -72,17 +71,17 @@ OPERATIONS = (
         "List invoices",
         responses.Invoices,
         filters=("status", "query"),
-        paged=True,
+        is_paged=True,
     ),
     Operation(
-        "get", "/invoices/{invoice_id}", "getInvoice", "Read an invoice", responses.InvoiceTold
+        "get", "/invoices/{invoice_id}", "getInvoice", "Read an invoice", responses.InvoiceResponse
     ),
     Operation(
         "post",
         "/invoices/{invoice_id}/void",
         "voidInvoice",
-        "Call an invoice off",
-        responses.InvoiceTold,
+        "Void an invoice",
+        responses.InvoiceResponse,
         codes=("invoice_already_paid", "invoice_not_open"),
     ),
     Operation(
@@ -92,19 +91,19 @@ OPERATIONS = (
         "List payments",
         responses.Payments,
         filters=("invoice_id", "payment_status"),
-        paged=True,
+        is_paged=True,
     ),
     Operation(
-        "get", "/payments/{payment_id}", "getPayment", "Read a payment", responses.PaymentTold
+        "get", "/payments/{payment_id}", "getPayment", "Read a payment", responses.PaymentResponse
     ),
     Operation(
         "post",
         "/payments/{payment_id}/refunds",
         "createRefund",
-        "Give money back",
-        responses.RefundTold,
+        "Request a refund",
+        responses.RefundResponse,
         201,
-        requests.RefundAsked,
+        requests.RefundRequest,
         codes=("payment_not_captured", "refund_too_large", "refund_currency"),
     ),
     Operation(
@@ -114,14 +113,20 @@ OPERATIONS = (
         "List the refunds of a payment",
         responses.Refunds,
     ),
-    Operation("get", "/refunds/{refund_id}", "getRefund", "Read a refund", responses.RefundTold),
+    Operation(
+        "get", "/refunds/{refund_id}", "getRefund", "Read a refund", responses.RefundResponse
+    ),
     Operation("get", "/services", "listServices", "List services", responses.Services),
 )
 
 _FILTERS: dict[str, tuple[str, str, Json]] = {
-    "status": ("status", "Only in this state", {"enum": [str(s) for s in InvoiceStatus]}),
-    "payment_status": ("status", "Only in this state", {"enum": [str(s) for s in PaymentStatus]}),
-    "query": ("query", "Words of the title, or a number", {"maxLength": 100}),
+    "status": ("status", "Only with this status", {"enum": [str(s) for s in InvoiceStatus]}),
+    "payment_status": (
+        "status",
+        "Only with this status",
+        {"enum": [str(s) for s in PaymentStatus]},
+    ),
+    "query": ("query", "Words of the title, or an invoice number", {"maxLength": 100}),
     "invoice_id": ("invoice_id", "Only of this invoice", {"pattern": "^inv_[0-9a-z]{10,40}$"}),
 }
 _PATH = {
@@ -129,25 +134,30 @@ _PATH = {
     "payment_id": "^pay_[0-9a-z]{10,40}$",
     "refund_id": "^ref_[0-9a-z]{10,40}$",
 }
-_IDEMPOTENCY: Json = {
+# Struct or enum name → public schema name, where the names differ.
+_PUBLIC_NAMES = {"QuestionKind": "Kind"}
+_IDEMPOTENCY_HEADER: Json = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
-    "description": "New for each new request. The same key with the same body gets the first"
-    " answer again, with `Idempotent-Replayed: true`; kept for three days at least.",
+    "description": "A new key for each new request. The same key with the same body returns the"
+    " first response again, with `Idempotent-Replayed: true`. Keys are stored for at least"
+    " three days.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"},
     "example": "order-42",
 }
 
 
 def document(base_url: str) -> Json:
-    """The whole description."""
+    """Return the OpenAPI document. `base_url`: public URL of the server, without a final slash."""
     paths: Json = {}
     for operation in OPERATIONS:
         paths.setdefault(PREFIX + operation.path, {})[operation.method] = _operation(operation)
-    shapes = [o.answer for o in OPERATIONS] + [o.body for o in OPERATIONS if o.body]
-    _, schemas = msgspec.json.schema_components([*shapes, ProblemTold], ref_template=REF)
-    described = {
+    shapes = [o.response for o in OPERATIONS] + [o.body for o in OPERATIONS if o.body]
+    _, schemas = msgspec.json.schema_components(
+        [*shapes, ProblemResponse], ref_template=REF_TEMPLATE
+    )
+    content = {
         "openapi": "3.1.0",
         "info": {
             "title": "Sigma",
@@ -159,86 +169,91 @@ def document(base_url: str) -> Json:
         "paths": paths,
         "components": {
             "schemas": {
-                _public(name): {**schema, "title": _public(name)}
+                _public_name(name): {**schema, "title": _public_name(name)}
                 for name, schema in schemas.items()
             },
             "securitySchemes": {
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of the shop: Settings, API keys, or `sigma key create`.",
+                    "description": "An API key: Settings, API keys, or `sigma key create`.",
                 }
             },
         },
     }
-    named: Json = _named(described)
-    return named
+    document: Json = _with_public_names(content)
+    return document
 
 
 def _operation(operation: Operation) -> Json:
-    described: Json = {
+    description: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.path.split("/")[1]],
         "parameters": _parameters(operation),
-        "responses": {str(operation.status): _success(operation), **_problems(operation)},
+        "responses": {
+            str(operation.status): _success_response(operation),
+            **_problem_responses(operation),
+        },
     }
     if operation.body:
         content: Json = {"schema": _ref(operation.body)}
-        if example := examples.BODIES.get(operation.name):
+        if example := examples.REQUEST_BODIES.get(operation.name):
             content["example"] = example
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
-    return described
+        description["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return description
 
 
 def _parameters(operation: Operation) -> list[Json]:
-    found = [_IDEMPOTENCY] if operation.method == "post" else []
+    parameters = [_IDEMPOTENCY_HEADER] if operation.method == "post" else []
     for name, pattern in _PATH.items():
         if f"{{{name}}}" in operation.path:
             schema = {"type": "string", "pattern": pattern}
-            found.append({"name": name, "in": "path", "required": True, "schema": schema})
+            parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     for name in operation.filters:
         public, text, schema = _FILTERS[name]
-        found.append(_query(public, text, {"type": "string", **schema}))
-    if operation.paged:
+        parameters.append(_query_parameter(public, text, {"type": "string", **schema}))
+    if operation.is_paged:
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-        found.append(_query("limit", "How many at once", limit))
+        parameters.append(_query_parameter("limit", "Page size", limit))
         cursor = {"type": "string", "pattern": "^[a-z]{3}_[0-9a-z]{10,40}$"}
-        found.append(_query("cursor", "next_cursor of the previous part", cursor))
-    return found
+        parameters.append(_query_parameter("cursor", "`next_cursor` of the previous page", cursor))
+    return parameters
 
 
-def _query(name: str, text: str, schema: Json) -> Json:
+def _query_parameter(name: str, text: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
-def _success(operation: Operation) -> Json:
-    content: Json = {"schema": _ref(operation.answer)}
-    if example := examples.ANSWERS.get(operation.answer.__name__):
+def _success_response(operation: Operation) -> Json:
+    content: Json = {"schema": _ref(operation.response)}
+    if example := examples.RESPONSE_BODIES.get(operation.response.__name__):
         content["example"] = example
-    answer: Json = {"description": operation.summary, "content": {"application/json": content}}
+    response: Json = {"description": operation.summary, "content": {"application/json": content}}
     if operation.method == "post":
-        answer["headers"] = {
+        response["headers"] = {
             "Idempotent-Replayed": {
-                "description": "“true” when this is the first answer, given again",
+                "description": "“true” when this is the stored response of an earlier request",
                 "schema": {"const": "true"},
             }
         }
-    return answer
+    return response
 
 
-def _problems(operation: Operation) -> Json:
-    """One answer for each HTTP status, with the codes that may stand in it."""
+def _problem_responses(operation: Operation) -> Json:
+    """Return one response for each HTTP status, with an example for each of its codes."""
     by_status: dict[int, list[str]] = {}
-    for code in operation.refusals:
-        by_status.setdefault(CODES[code], []).append(code)
+    for code in operation.all_codes:
+        by_status.setdefault(STATUS_BY_CODE[code], []).append(code)
     return {
         str(status): {
             "description": ", ".join(codes),
             "content": {
                 MEDIA_TYPE: {
-                    "schema": _ref(ProblemTold),
-                    "examples": {code: {"value": examples.problem(code)} for code in codes},
+                    "schema": _ref(ProblemResponse),
+                    "examples": {
+                        code: {"value": examples.problem_document(code)} for code in codes
+                    },
                 }
             },
         }
@@ -247,37 +262,37 @@ def _problems(operation: Operation) -> Json:
 
 
 def _ref(shape: type[Struct]) -> Json:
-    return {"$ref": REF.format(name=shape.__name__)}
+    return {"$ref": REF_TEMPLATE.format(name=shape.__name__)}
 
 
-def _public(name: str) -> str:
-    """Our word for a shape as the document calls it: an InvoiceTold is an Invoice there."""
+def _public_name(name: str) -> str:
+    """Return the public schema name of a struct: InvoiceResponse is "Invoice" in the document."""
     if name.endswith(".Status"):
         name = name.split(".")[-2].capitalize() + "Status"
-    return re.sub(r"Asked$", "Request", name.removesuffix("Told"))
+    return _PUBLIC_NAMES.get(name) or name.removesuffix("Response")
 
 
-def _named(described: Any) -> Any:
-    """The document with public names for all schemas, where they stand and where they are meant."""
-    if isinstance(described, dict):
-        if isinstance(ref := described.get("$ref"), str):
+def _with_public_names(content: Any) -> Any:
+    """Return the document with public schema names in all references."""
+    if isinstance(content, dict):
+        if isinstance(ref := content.get("$ref"), str):
             head, _, name = ref.rpartition("/")
-            return {"$ref": f"{head}/{_public(name)}"}
-        return {name: _named(value) for name, value in described.items()}
-    if isinstance(described, list):
-        return [_named(value) for value in described]
-    return described
+            return {"$ref": f"{head}/{_public_name(name)}"}
+        return {name: _with_public_names(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_with_public_names(value) for value in content]
+    return content
 
 
 @functools.lru_cache(maxsize=2)
-def _encoded(base_url: str) -> bytes:
+def _encoded_document(base_url: str) -> bytes:
     return msgspec.json.encode(document(base_url))
 
 
 @get("/openapi.json")
 async def openapi(ctx: Ctx) -> Response[bytes]:
-    """The description of the API, for programs that make clients."""
-    return Response(_encoded(ctx.settings.base_url), media_type="application/json")
+    """Return the OpenAPI document."""
+    return Response(_encoded_document(ctx.settings.base_url), media_type="application/json")
 
 
 HANDLERS = [openapi]

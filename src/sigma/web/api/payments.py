@@ -1,46 +1,59 @@
-"""Payments at the API: read and list. Clients pay on the payment page only."""
+"""API endpoints of payments: list and read. Payments start only on the payment page."""
 
 from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.domain.billing.payment import Status
-from sigma.domain.errors import Problem, invalid
-from sigma.services.billing import payment_views as told_services
+from sigma.domain.errors import Problem, validation_error
+from sigma.services.billing import payment_views
 from sigma.web.api import responses
-from sigma.web.api.http import ApiRequest, Ctx, Who, choice, is_id, json, read_id, read_query
-from sigma.web.api.problems import words_of
+from sigma.web.api.http import (
+    ApiRequest,
+    Ctx,
+    CurrentMember,
+    filter_choice,
+    is_id,
+    json_response,
+    parse_id,
+    parse_list_query,
+)
+from sigma.web.api.problems import translator_for
 
 FILTERS = ("invoice_id", "status")
 STATUSES = frozenset(Status)
 
 
 @get("/payments")
-async def listing(request: ApiRequest, ctx: Ctx, member: Who) -> Response[bytes]:
-    """The shop's payments, newest first; of one invoice when it is named."""
-    query = read_query(request, "pay", FILTERS)
+async def list_payments(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
+    """List the payments of the shop or of one invoice, newest first."""
+    query = parse_list_query(request, "pay", FILTERS)
     invoice_id = query.filters.get("invoice_id")
     if invoice_id is not None and not is_id(invoice_id, "inv"):
-        raise invalid(Problem("invoice_id", "id"))
-    found = await told_services.listing(
+        raise validation_error(Problem("invoice_id", "id"))
+    page = await payment_views.list_page(
         ctx,
         member,
         invoice_id=invoice_id,
-        status=choice(query, "status", STATUSES),
+        status=filter_choice(query, "status", STATUSES),
         limit=query.limit,
         cursor=query.cursor,
     )
-    words = words_of(request)
-    data = [responses.payment(one, ctx.settings.base_url, words) for one in found.data]
-    return json(responses.Payments(data, found.next_cursor))
+    translator = translator_for(request)
+    data = [
+        responses.payment_response(view, ctx.settings.base_url, translator) for view in page.data
+    ]
+    return json_response(responses.Payments(data, page.next_cursor))
 
 
 @get("/payments/{payment_id:str}")
-async def details(
-    request: ApiRequest, ctx: Ctx, member: Who, payment_id: FromPath[str]
+async def get_payment(
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:
-    """One payment."""
-    found = await told_services.payment(ctx, member, read_id(payment_id, "pay"))
-    return json(responses.payment(found, ctx.settings.base_url, words_of(request)))
+    """Return one payment."""
+    view = await payment_views.get(ctx, member, parse_id(payment_id, "pay"))
+    return json_response(
+        responses.payment_response(view, ctx.settings.base_url, translator_for(request))
+    )
 
 
-HANDLERS = [listing, details]
+HANDLERS = [list_payments, get_payment]

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what went wrong, under a stable code, in the reader's language."""
+"""Problem documents (RFC 9457): a stable code and a text in the language of the client."""
 
 import re
 from typing import Annotated, Any
@@ -7,9 +7,9 @@ import msgspec
 from litestar import Request, Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sigma.domain.errors import Refused
-from sigma.texts import Words
-from sigma.web.rendering import preferred
+from sigma.domain.errors import RefusedError
+from sigma.texts import Translator
+from sigma.web.rendering import preferred_language
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:sigma:problem:"
@@ -19,15 +19,15 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Fault(Struct, frozen=True):
-    """One thing wrong with one field."""
+    """One problem with one field of the request."""
 
-    field: Annotated[str, Meta(description="Its path", examples=["items.0.price.value"])]
+    field: Annotated[str, Meta(description="Path of the field", examples=["items.0.price.value"])]
     code: Annotated[str, Meta(examples=["required"])]
     message: str
 
 
-class ProblemTold(Struct, frozen=True):
-    """A problem document; programs go by `code`."""
+class ProblemResponse(Struct, frozen=True):
+    """A problem document (RFC 9457). Programs should check `code`, not the texts."""
 
     type: Annotated[str, Meta(examples=["urn:sigma:problem:not_found"])]
     title: str
@@ -38,30 +38,36 @@ class ProblemTold(Struct, frozen=True):
     errors: list[Fault] | UnsetType = UNSET
 
 
-def words_of(request: Request[Any, Any, Any]) -> Words:
-    """English, unless the program asks for Russian."""
+def translator_for(request: Request[Any, Any, Any]) -> Translator:
+    """Return the translator of a request: English unless Accept-Language prefers Russian."""
     header = request.headers.get("accept-language", "")
-    russian = _RUSSIAN.search(header) and preferred(header) == "ru"
-    return Words("ru" if russian else "en", "UTC")
+    russian = _RUSSIAN.search(header) and preferred_language(header) == "ru"
+    return Translator("ru" if russian else "en", "UTC")
 
 
-def problem(request: Request[Any, Any, Any], refused: Refused) -> Response[bytes]:
-    """The answer to a wish that cannot be granted."""
-    words = words_of(request)
-    key = f"api.detail.{refused.code}"
-    detail = words.t(key, **refused.params) if words.has(key) else words.refusal(refused)
-    told = ProblemTold(
-        type=TYPE + refused.code,
-        title=words.t(f"api.title.{refused.code}"),
-        status=refused.status,
-        detail=detail,
-        code=refused.code,
-        request_id=str(request.scope["state"].get("request_id", "")),
-        errors=[Fault(p.field, p.code, words.problem(p)) for p in refused.problems] or UNSET,
+def problem_response(request: Request[Any, Any, Any], error: RefusedError) -> Response[bytes]:
+    """Return the problem document of a refusal, with the status of its code."""
+    translator = translator_for(request)
+    key = f"api.detail.{error.code}"
+    detail = (
+        translator.t(key, **error.params) if translator.has(key) else translator.refusal_text(error)
     )
-    headers = {"content-language": words.locale, "vary": "Accept-Language"}
-    if refused.code == "unauthorized":
+    document = ProblemResponse(
+        type=TYPE + error.code,
+        title=translator.t(f"api.title.{error.code}"),
+        status=error.http_status,
+        detail=detail,
+        code=error.code,
+        request_id=str(request.scope["state"].get("request_id", "")),
+        errors=[Fault(p.field, p.code, translator.problem_text(p)) for p in error.problems]
+        or UNSET,
+    )
+    headers = {"content-language": translator.locale, "vary": "Accept-Language"}
+    if error.code == "unauthorized":
         headers["www-authenticate"] = 'Bearer realm="sigma"'
     return Response(
-        _ENCODER.encode(told), status_code=refused.status, media_type=MEDIA_TYPE, headers=headers
+        _ENCODER.encode(document),
+        status_code=error.http_status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
     )

@@ -1,58 +1,69 @@
-"""Refunds at the API: ask for money back, and see what became of it."""
+"""API endpoints of refunds: request, list, read."""
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from sigma.domain.billing.refund import Refund
 from sigma.services.billing import refunds
-from sigma.services.platform.idempotency import Remember
 from sigma.web.api import responses
-from sigma.web.api.body import read
-from sigma.web.api.http import ApiRequest, Ctx, Who, encode, json, once, read_id
-from sigma.web.api.problems import words_of
-from sigma.web.api.requests import REFUND, read_amount
+from sigma.web.api.body import parse_body
+from sigma.web.api.http import (
+    ApiRequest,
+    Ctx,
+    CurrentMember,
+    encode,
+    json_response,
+    parse_id,
+    read_idempotency,
+    respond_once,
+)
+from sigma.web.api.problems import translator_for
+from sigma.web.api.requests import REFUND_DECODER, parse_amount
 
 
 @post("/payments/{payment_id:str}/refunds")
-async def create(
-    request: ApiRequest, ctx: Ctx, member: Who, payment_id: FromPath[str]
+async def create_refund(
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:
-    """Promises money back."""
-    known = read_id(payment_id, "pay")
+    """Request a refund. It is stored as pending; a job sends it to the acquirer."""
+    known_id = parse_id(payment_id, "pay")
     body = await request.body()
-    asked = read(REFUND, body)
-    amount = read_amount(asked.amount)
-    words = words_of(request)
+    refund = parse_body(REFUND_DECODER, body)
+    amount = parse_amount(refund.amount)
+    translator = translator_for(request)
 
-    async def act(remember: Remember) -> object:
-        return await refunds.request(
-            ctx,
-            member,
-            known,
-            amount,
-            asked.reason,
-            remember=lambda made: remember(201, encode(responses.refund(made, words)).decode()),
-        )
+    def render(created: Refund) -> str:
+        return encode(responses.refund_response(created, translator)).decode()
 
-    return await once(ctx, member, request, body, act)
+    idempotency = read_idempotency(request, member, body, status=201, render=render)
+    return await respond_once(
+        ctx,
+        idempotency,
+        lambda: refunds.request(
+            ctx, member, known_id, amount, refund.reason, idempotency=idempotency
+        ),
+    )
 
 
 @get("/payments/{payment_id:str}/refunds")
-async def listing(
-    request: ApiRequest, ctx: Ctx, member: Who, payment_id: FromPath[str]
+async def list_refunds(
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:
-    """All refunds of a payment, oldest first."""
-    found = await refunds.of_payment(ctx, member, read_id(payment_id, "pay"))
-    words = words_of(request)
-    return json(responses.Refunds([responses.refund(one, words) for one in found], None))
+    """List all refunds of a payment, oldest first."""
+    data = await refunds.list_for_payment(ctx, member, parse_id(payment_id, "pay"))
+    translator = translator_for(request)
+    return json_response(
+        responses.Refunds([responses.refund_response(refund, translator) for refund in data], None)
+    )
 
 
 @get("/refunds/{refund_id:str}")
-async def details(
-    request: ApiRequest, ctx: Ctx, member: Who, refund_id: FromPath[str]
+async def get_refund(
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, refund_id: FromPath[str]
 ) -> Response[bytes]:
-    """One refund."""
-    found = await refunds.get(ctx, member, read_id(refund_id, "ref"))
-    return json(responses.refund(found, words_of(request)))
+    """Return one refund."""
+    refund = await refunds.get(ctx, member, parse_id(refund_id, "ref"))
+    return json_response(responses.refund_response(refund, translator_for(request)))
 
 
-HANDLERS = [create, listing, details]
+HANDLERS = [create_refund, list_refunds, get_refund]

@@ -1,7 +1,7 @@
-"""What programs are told: the shapes of answers and how they are made of the domain's words."""
+"""Response bodies of the API and their construction from domain objects."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -9,16 +9,17 @@ from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Attention, Payment
 from sigma.domain.billing.payment import Status as PaymentStatus
-from sigma.domain.billing.question import Kind, Question, Value
+from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.money import Money
-from sigma.services.billing.payment_views import Told
-from sigma.texts import Words
+from sigma.services.billing.payment_views import PaymentWithAnswers
+from sigma.texts import Translator
+from sigma.texts.failures import decline_text
 from sigma.web.api.requests import EPOCH
 
-Moment = Annotated[datetime, Meta(tz=True)]  # JSON shows it as RFC 3339 with Z
+Timestamp = Annotated[datetime, Meta(tz=True)]  # encoded as RFC 3339 with "Z"
 
 
 class Amount(Struct, frozen=True):
@@ -28,48 +29,48 @@ class Amount(Struct, frozen=True):
     currency: Annotated[str, Meta(examples=["RUB"])]
 
 
-class ItemTold(Struct, frozen=True):
-    """A line of an invoice; the price is for one."""
+class ItemResponse(Struct, frozen=True):
+    """An item of an invoice; `price` is the price of one unit."""
 
     name: str
     quantity: str
     price: Amount
 
 
-class QuestionTold(Struct, frozen=True):
-    """What the client is asked."""
+class QuestionResponse(Struct, frozen=True):
+    """A question for the payer."""
 
     key: str
-    kind: Kind
+    kind: QuestionKind
     label: str
     required: bool
     options: list[str]
     hint: str
 
 
-class InvoiceTold(Struct, frozen=True):
-    """An invoice."""
+class InvoiceResponse(Struct, frozen=True):
+    """An issued invoice."""
 
     id: Annotated[str, Meta(examples=["inv_0007x8kq1b2c3d4e5f6g7h8"])]
-    number: Annotated[str, Meta(description="The shop's own number", examples=["42"])]
+    number: Annotated[str, Meta(description="Number within the shop", examples=["42"])]
     status: InvoiceStatus
-    url: Annotated[str, Meta(description="The link for the client")]
+    url: Annotated[str, Meta(description="Payment page, to be sent to the client")]
     amount: Amount
     title: str
     description: str
-    items: list[ItemTold]
-    ask: list[QuestionTold]
+    items: list[ItemResponse]
+    ask: list[QuestionResponse]
     return_url: str | None
-    expires_at: Moment | None
+    expires_at: Timestamp | None
     max_payments: Annotated[int | None, Meta(description="null: any number")]
     paid_count: Annotated[int, Meta(description="Payments captured in time")]
     metadata: dict[str, str]
-    created_at: Moment
-    created_by: Annotated[str, Meta(description="Id of the user or key that made it")]
+    created_at: Timestamp
+    created_by: Annotated[str, Meta(description="Id of the user or API key that issued it")]
 
 
-class MethodTold(Struct, frozen=True):
-    """What was paid with. The mask is all that Sigma ever knows of a card."""
+class MethodResponse(Struct, frozen=True):
+    """The payment method. Sigma never receives more of a card number than the mask."""
 
     kind: Annotated[str, Meta(examples=["card"])]
     mask: Annotated[str, Meta(examples=["220000******0004"])]
@@ -77,34 +78,38 @@ class MethodTold(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """Why it did not work: the acquirer's word, and a sentence for a person."""
+    """Why it failed: the acquirer's code and a sentence for people."""
 
     code: Annotated[str, Meta(examples=["insufficient_funds"])]
     message: str
 
 
-class PaymentTold(Struct, frozen=True):
+class PaymentResponse(Struct, frozen=True):
     """One attempt to pay an invoice."""
 
     id: Annotated[str, Meta(examples=["pay_0007x8kq1b2c3d4e5f6g7h8"])]
     invoice_id: str
     status: PaymentStatus
-    unknown: Annotated[bool, Meta(description="The acquirer's answer was lost; Sigma keeps asking")]
+    unknown: Annotated[
+        bool, Meta(description="The acquirer's response was lost; Sigma keeps checking")
+    ]
     amount: Amount
     refunded: Annotated[Amount, Meta(description="The sum of refunds that succeeded")]
-    method: MethodTold | None
-    answers: Annotated[dict[str, Value], Meta(description="What the client answered, by key")]
+    method: MethodResponse | None
+    answers: Annotated[
+        dict[str, AnswerValue], Meta(description="The payer's answers, by question key")
+    ]
     receipt_url: Annotated[str | None, Meta(description="null until captured")]
-    created_at: Moment
-    captured_at: Moment | None
+    created_at: Timestamp
+    captured_at: Timestamp | None
     failure: Failure | None
-    attention: Annotated[Attention | None, Meta(description="Why a person must look at it")]
+    attention: Annotated[Attention | None, Meta(description="Why the payment needs attention")]
     provider: Annotated[str, Meta(examples=["yookassa"])]
     provider_id: Annotated[str | None, Meta(description="The payment's id at the acquirer")]
 
 
-class RefundTold(Struct, frozen=True):
-    """Money back for a payment."""
+class RefundResponse(Struct, frozen=True):
+    """A refund of a payment, in full or in part."""
 
     id: Annotated[str, Meta(examples=["ref_0007x8kq1b2c3d4e5f6g7h8"])]
     payment_id: str
@@ -114,169 +119,180 @@ class RefundTold(Struct, frozen=True):
     amount: Amount
     reason: str
     failure: Failure | None
-    created_at: Moment
-    finished_at: Moment | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
     provider_id: str | None
 
 
-class ServiceTold(Struct, frozen=True):
-    """What the shop offers."""
+class ServiceResponse(Struct, frozen=True):
+    """A service of the shop."""
 
     id: Annotated[str, Meta(examples=["svc_0007x8kq1b2c3d4e5f6g7h8"])]
     title: str
     description: str
-    price: Annotated[PriceKind, Meta(description="Only a fixed one can be paid without asking")]
-    amount: Annotated[Amount | None, Meta(description="null by agreement")]
-    visible: Annotated[bool, Meta(description="Whether clients see it")]
+    price: Annotated[
+        PriceKind, Meta(description="Only a fixed price can be paid on the public page")
+    ]
+    amount: Annotated[Amount | None, Meta(description="null when the price is by agreement")]
+    visible: Annotated[bool, Meta(description="Whether the public page shows it")]
     photo_url: str | None
-    page_url: Annotated[str | None, Meta(description="Its public page; null when there is none")]
-    dialog_url: Annotated[str | None, Meta(description="Where a client writes about it")]
-    ask: Annotated[list[QuestionTold], Meta(description="What its invoice asks")]
-    expires_days: Annotated[int | None, Meta(description="null: its invoice never expires")]
+    page_url: Annotated[str | None, Meta(description="Public page; null when there is none")]
+    dialog_url: Annotated[
+        str | None, Meta(description="Link to the conversation about it; null when there is none")
+    ]
+    ask: Annotated[list[QuestionResponse], Meta(description="Questions of its invoices")]
+    expires_days: Annotated[
+        int | None, Meta(description="Lifetime of its invoices; null: they never expire")
+    ]
     return_url: str | None
-    created_at: Moment
+    created_at: Timestamp
 
 
 class Services(Struct, frozen=True):
-    """The whole catalogue in its order."""
+    """All services in the order of the seller."""
 
-    data: list[ServiceTold]
-    next_cursor: Annotated[str | None, Meta(description="Always null: the list is whole")]
+    data: list[ServiceResponse]
+    next_cursor: Annotated[str | None, Meta(description="Always null: the list is complete")]
 
 
 class Invoices(Struct, frozen=True):
-    """A part of the list, newest first."""
+    """A page of invoices, newest first."""
 
-    data: list[InvoiceTold]
-    next_cursor: Annotated[str | None, Meta(description="For the next part; null at the end")]
+    data: list[InvoiceResponse]
+    next_cursor: Annotated[str | None, Meta(description="Next page; null on the last one")]
 
 
 class Payments(Struct, frozen=True):
-    """A part of the list, newest first."""
+    """A page of payments, newest first."""
 
-    data: list[PaymentTold]
-    next_cursor: Annotated[str | None, Meta(description="For the next part; null at the end")]
+    data: list[PaymentResponse]
+    next_cursor: Annotated[str | None, Meta(description="Next page; null on the last one")]
 
 
 class Refunds(Struct, frozen=True):
     """All refunds of a payment, oldest first."""
 
-    data: list[RefundTold]
-    next_cursor: Annotated[str | None, Meta(description="Always null: the list is whole")]
+    data: list[RefundResponse]
+    next_cursor: Annotated[str | None, Meta(description="Always null: the list is complete")]
 
 
-def amount(money: Money) -> Amount:
-    """Money as a decimal string."""
-    return Amount(money.decimal(), money.currency)
+def amount_response(money: Money) -> Amount:
+    """Return money as a decimal string with its currency."""
+    return Amount(money.to_decimal_text(), money.currency)
 
 
-def moment(at: int) -> datetime:
-    """UTC microseconds as a moment."""
-    return EPOCH + timedelta(microseconds=at)
+def to_datetime(at_us: int) -> datetime:
+    """Return UTC microseconds as a datetime in UTC."""
+    return EPOCH + timedelta(microseconds=at_us)
 
 
-def _moment(at: int | None) -> datetime | None:
-    return None if at is None else moment(at)
+def _optional_datetime(at_us: int | None) -> datetime | None:
+    return None if at_us is None else to_datetime(at_us)
 
 
-def _question(q: Question) -> QuestionTold:
-    return QuestionTold(q.key, q.kind, q.label, q.required, list(q.options), q.hint)
+def _question_response(question: Question) -> QuestionResponse:
+    return QuestionResponse(
+        question.key,
+        question.kind,
+        question.label,
+        question.required,
+        list(question.options),
+        question.hint,
+    )
 
 
-def invoice(seen: Invoice, url: str, now: int) -> InvoiceTold:
-    """An invoice; an open one whose time is over counts as expired."""
-    status = seen.status
-    if status is InvoiceStatus.OPEN and seen.lapsed(now):
-        status = InvoiceStatus.EXPIRED
-    return InvoiceTold(
-        id=seen.id,
-        number=str(seen.number),
-        status=status,
+def invoice_response(invoice: Invoice, url: str, now_us: int) -> InvoiceResponse:
+    """Return an invoice; an open one past its expiry has the status "expired"."""
+    return InvoiceResponse(
+        id=invoice.id,
+        number=str(invoice.number),
+        status=invoice.status_at(now_us),
         url=url,
-        amount=amount(seen.amount),
-        title=seen.title,
-        description=seen.description,
-        items=[ItemTold(i.name, i.quantity, amount(i.price)) for i in seen.items],
-        ask=[_question(q) for q in seen.questions],
-        return_url=seen.return_url or None,
-        expires_at=_moment(seen.expires_at),
-        max_payments=seen.max_payments,
-        paid_count=seen.paid_count,
-        metadata=seen.metadata,
-        created_at=moment(seen.created_at),
-        created_by=seen.created_by,
+        amount=amount_response(invoice.amount),
+        title=invoice.title,
+        description=invoice.description,
+        items=[ItemResponse(i.name, i.quantity, amount_response(i.price)) for i in invoice.items],
+        ask=[_question_response(q) for q in invoice.questions],
+        return_url=invoice.return_url or None,
+        expires_at=_optional_datetime(invoice.expires_at_us),
+        max_payments=invoice.max_payments,
+        paid_count=invoice.paid_count,
+        metadata=invoice.metadata,
+        created_at=to_datetime(invoice.created_at_us),
+        created_by=invoice.created_by,
     )
 
 
-def payment(told: Told, base_url: str, words: Words) -> PaymentTold:
-    """A payment with its answers; the failure is worded in the reader's language."""
-    seen = told.payment
-    method = seen.method
-    return PaymentTold(
-        id=seen.id,
-        invoice_id=seen.invoice_id,
-        status=seen.status,
-        unknown=seen.unknown,
-        amount=amount(seen.amount),
-        refunded=amount(told.refunded),
-        method=MethodTold(method.kind, method.mask, method.brand) if method else None,
-        answers=told.answers,
-        receipt_url=receipt_url(seen, base_url),
-        created_at=moment(seen.created_at),
-        captured_at=_moment(seen.captured_at),
-        failure=_failure(seen.failure, words),
-        attention=seen.attention,
-        provider=seen.provider,
-        provider_id=seen.provider_id,
+def payment_response(
+    view: PaymentWithAnswers, base_url: str, translator: Translator
+) -> PaymentResponse:
+    """Return a payment with its answers; the failure text is in the translator's language."""
+    payment = view.payment
+    method = payment.method
+    return PaymentResponse(
+        id=payment.id,
+        invoice_id=payment.invoice_id,
+        status=payment.status,
+        unknown=payment.is_outcome_unknown,
+        amount=amount_response(payment.amount),
+        refunded=amount_response(view.refunded),
+        method=MethodResponse(method.kind, method.mask, method.brand) if method else None,
+        answers=view.answers,
+        receipt_url=receipt_url(payment, base_url),
+        created_at=to_datetime(payment.created_at_us),
+        captured_at=_optional_datetime(payment.captured_at_us),
+        failure=_failure_response(payment.failure, translator),
+        attention=payment.attention,
+        provider=payment.provider,
+        provider_id=payment.provider_id,
     )
 
 
-def receipt_url(seen: Payment, base_url: str) -> str | None:
-    """The receipt's public link, once there is a receipt."""
-    return f"{base_url}/r/{seen.token}" if seen.status is PaymentStatus.CAPTURED else None
+def receipt_url(payment: Payment, base_url: str) -> str | None:
+    """Return the public URL of the receipt, or None until the payment is captured."""
+    return f"{base_url}/r/{payment.token}" if payment.status is PaymentStatus.CAPTURED else None
 
 
-def refund(seen: Refund, words: Words) -> RefundTold:
-    """A refund."""
-    return RefundTold(
-        id=seen.id,
-        payment_id=seen.payment_id,
-        invoice_id=seen.invoice_id,
-        status=seen.status,
-        unknown=seen.unknown,
-        amount=amount(seen.amount),
-        reason=seen.reason,
-        failure=_failure(seen.failure, words),
-        created_at=moment(seen.created_at),
-        finished_at=_moment(seen.finished_at),
-        provider_id=seen.provider_id,
+def refund_response(refund: Refund, translator: Translator) -> RefundResponse:
+    """Return a refund; the failure text is in the translator's language."""
+    return RefundResponse(
+        id=refund.id,
+        payment_id=refund.payment_id,
+        invoice_id=refund.invoice_id,
+        status=refund.status,
+        unknown=refund.is_outcome_unknown,
+        amount=amount_response(refund.amount),
+        reason=refund.reason,
+        failure=_failure_response(refund.failure, translator),
+        created_at=to_datetime(refund.created_at_us),
+        finished_at=_optional_datetime(refund.finished_at_us),
+        provider_id=refund.provider_id,
     )
 
 
-def service(seen: Service, base_url: str, slug: str | None, dialog_url: str) -> ServiceTold:
-    """A service with where it can be looked at and written about."""
-    shown = slug is not None and seen.visible
-    return ServiceTold(
-        id=seen.id,
-        title=seen.title,
-        description=seen.description,
-        price=seen.price,
-        amount=amount(seen.amount) if seen.amount else None,
-        visible=seen.visible,
-        photo_url=f"{base_url}/photos/{seen.photo_id}" if seen.photo_id else None,
-        page_url=f"{base_url}/s/{slug}/{seen.id}" if shown else None,
+def service_response(
+    service: Service, base_url: str, slug: str | None, dialog_url: str
+) -> ServiceResponse:
+    """Return a service with its public URLs. `slug` is None when the shop has no public page."""
+    has_page = slug is not None and service.is_visible
+    return ServiceResponse(
+        id=service.id,
+        title=service.title,
+        description=service.description,
+        price=service.price_kind,
+        amount=amount_response(service.amount) if service.amount else None,
+        visible=service.is_visible,
+        photo_url=f"{base_url}/photos/{service.photo_id}" if service.photo_id else None,
+        page_url=f"{base_url}/s/{slug}/{service.id}" if has_page else None,
         dialog_url=dialog_url or None,
-        ask=[_question(q) for q in seen.template.questions],
-        expires_days=seen.template.expires_days,
-        return_url=seen.template.return_url or None,
-        created_at=moment(seen.created_at),
+        ask=[_question_response(q) for q in service.invoice_template.questions],
+        expires_days=service.invoice_template.expires_days,
+        return_url=service.invoice_template.return_url or None,
+        created_at=to_datetime(service.created_at_us),
     )
 
 
-def _failure(code: str, words: Words) -> Failure | None:
+def _failure_response(code: str, translator: Translator) -> Failure | None:
     if not code:
         return None
-    known: Any = code if words.has(f"checkout.decline.{code}") else "other"
-    if code.startswith("rejected_") and known == "other":
-        known = "acquirer_refused"
-    return Failure(code, words.t(f"checkout.decline.{known}"))
+    return Failure(code, decline_text(code, translator))

@@ -1,4 +1,4 @@
-"""The catalogue at the API: read only. People change it in the cabinet."""
+"""API endpoint of services; read-only, they are edited in the cabinet."""
 
 from litestar import Response, get
 
@@ -6,18 +6,21 @@ from sigma.services.accounts import shops
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.web.api import responses
-from sigma.web.api.http import Ctx, Who, json
+from sigma.web.api.http import Ctx, CurrentMember, json_response
 
 
 @get("/services")
-async def listing(ctx: Ctx, member: Who) -> Response[bytes]:
-    """All services in their order, hidden ones too."""
+async def list_services(ctx: Ctx, member: CurrentMember) -> Response[bytes]:
+    """List all services in the order of the seller, including hidden ones."""
     shop = await shops.get(ctx, member)
-    found = await services.listing(ctx, member)
-    links = await storefront.links(ctx, shop.id, found)
+    listed = await services.list_for_shop(ctx, member)
+    links = await storefront.conversation_urls(ctx, shop.id, listed)
     base_url = ctx.settings.base_url
-    data = [responses.service(one, base_url, shop.slug, links.get(one.id, "")) for one in found]
-    return json(responses.Services(data, None))
+    data = [
+        responses.service_response(service, base_url, shop.slug, links.get(service.id, ""))
+        for service in listed
+    ]
+    return json_response(responses.Services(data, None))
 
 
-HANDLERS = [listing]
+HANDLERS = [list_services]

@@ -1,1 +1,3 @@
-"""The seller's door: pages for people who signed in. A handler parses, calls, answers."""
+"""The cabinet: pages for members of a shop. A handler parses the form, calls one service function
+and renders a page or redirects.
+"""

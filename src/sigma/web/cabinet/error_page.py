@@ -1,32 +1,35 @@
-"""The cabinet's page for what cannot be shown: no right, no such page, changed, our own fault."""
+"""The cabinet's error page: forbidden, not found, conflict, server error."""
 
 from typing import Any
 
 from litestar.response import Response
 
-from sigma.texts import Words
-from sigma.web.cabinet.guards import NO_STORE, WebRequest
-from sigma.web.cabinet.responses import words_of
-from sigma.web.rendering import language, page
+from sigma.texts import Translator
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
+from sigma.web.cabinet.responses import translator_for
+from sigma.web.rendering import render_page, request_language
 
-TITLED = {403, 404, 405, 409, 413, 422, 429, 502, 503}  # words: cabinet.error_{status}
+STATUSES_WITH_TEXT = {403, 404, 405, 409, 413, 422, 429, 502, 503}  # texts: cabinet.error_{status}
 
 
 def error_page(
-    request: WebRequest, status: int, sentence: str | None = None, request_id: str = ""
+    request: WebRequest, status: int, explanation: str | None = None, request_id: str = ""
 ) -> Response[Any]:
-    """Says what happened and where to go on, signed in or not. `sentence` None: a general one."""
+    """Return the error page, with the cabinet's menu when a session is open.
+
+    `explanation` None: the general explanation of this status.
+    """
     session = request.scope["state"].get("session")
-    words = words_of(session) if session else Words(language(request))
-    name = f"cabinet.error_{status if status in TITLED else 500}"
-    return page(
+    translator = translator_for(session) if session else Translator(request_language(request))
+    name = f"cabinet.error_{status if status in STATUSES_WITH_TEXT else 500}"
+    return render_page(
         request,
         "cabinet/error.html",
-        words,
+        translator,
         status=status,
-        headers=NO_STORE,
-        title=words.t(name),
-        sentence=sentence or words.t(f"{name}_do"),
+        headers=NO_STORE_HEADERS,
+        title=translator.t(name),
+        explanation=explanation or translator.t(f"{name}_do"),
         request_id=request_id,
         signed_in=session is not None,
     )

@@ -1,4 +1,4 @@
-"""A form of the cabinet that works once: its hidden nonce is an idempotency key of the services."""
+"""Idempotent forms: the hidden nonce of a form is the idempotency key of the service call."""
 
 import asyncio
 import hashlib
@@ -6,55 +6,63 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from sigma.domain.accounts.member import Member
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
+from sigma.domain.idempotency import HasId, Idempotency, render_id
 from sigma.services.context import Context
-from sigma.services.platform import idempotency
-from sigma.services.platform.idempotency import Remember
-from sigma.web.forms import Given, one
+from sigma.services.platform.idempotency import run_once
+from sigma.web.forms import FormValues, first_value
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_OWN = ("csrf", "nonce", "do")
-PATIENCE, PAUSE_S = 50, 0.1  # a second click waits up to five seconds for the first one's answer
+_IGNORED_FIELDS = ("csrf", "nonce", "do")
+MAX_WAITS, WAIT_PAUSE_S = 50, 0.1  # a second click waits up to 5 s for the result of the first
 
 
-def fresh_nonce() -> str:
-    """A secret for one form."""
+def new_nonce() -> str:
+    """Return a random nonce for one form: 22 URL-safe characters, 128 bits."""
     return secrets.token_urlsafe(16)
 
 
-def nonce_of(given: Given) -> str:
-    """The nonce that a form was given; a fresh one when it carries none."""
-    nonce = one(given, "nonce")
-    return nonce if _NONCE.fullmatch(nonce) else fresh_nonce()
+def read_nonce(form_data: FormValues) -> str:
+    """Return the nonce of a posted form, or a new one when it is missing or malformed."""
+    nonce = first_value(form_data, "nonce")
+    return nonce if _NONCE.fullmatch(nonce) else new_nonce()
 
 
-def fingerprint(subject: str, given: Given) -> str:
-    """A hash of what a form says and what it is about."""
-    said = sorted((name, list(values)) for name, values in given.items() if name not in _OWN)
-    return hashlib.sha256(json.dumps([subject, said]).encode()).hexdigest()
+def form_fingerprint(subject: str, form_data: FormValues) -> str:
+    """Return the SHA-256 (hex) of `subject` and the form's fields, without CSRF token and nonce."""
+    fields = sorted(
+        (name, list(values)) for name, values in form_data.items() if name not in _IGNORED_FIELDS
+    )
+    return hashlib.sha256(json.dumps([subject, fields]).encode()).hexdigest()
 
 
-async def once(
-    ctx: Context,
-    member: Member,
-    subject: str,
-    given: Given,
-    act: Callable[[Remember], Awaitable[Any]],
-) -> str:
-    """What the form's first sending made (its id), however often it is sent.
+def form_idempotency(member: Member, subject: str, form_data: FormValues) -> Idempotency[HasId]:
+    """Return the idempotency key of a submitted form; the id of the result is stored.
 
-    Raises Refused("idempotency_key_reused") when the form was sent before with other words.
+    `subject` names the form and what it is about.
     """
-    key, mark = f"form:{nonce_of(given)}", fingerprint(subject, given)
-    for _ in range(PATIENCE):
+    key = f"form:{read_nonce(form_data)}"
+    return Idempotency(member.shop_id, key, form_fingerprint(subject, form_data), 201, render_id)
+
+
+async def run_form_once(
+    ctx: Context, idempotency: Idempotency[HasId], action: Callable[[], Awaitable[HasId]]
+) -> str:
+    """Run `action` once per form nonce and return the id it stored, also for repeated submissions.
+
+    The action must pass `idempotency` to the service that it calls. Raises
+    RefusedError("idempotency_key_reused") when the same nonce was submitted before with
+    other values, and RefusedError("idempotency_in_flight") when the first submission is still
+    running after five seconds.
+    """
+    for _ in range(MAX_WAITS):
         try:
-            answered, _repeat = await idempotency.once(ctx, member, key, mark, act)
-            return answered.body
-        except Refused as refused:
-            if refused.code != "idempotency_in_flight":
+            response, _ = await run_once(ctx, idempotency, action)
+            return response.body
+        except RefusedError as error:
+            if error.code != "idempotency_in_flight":
                 raise
-        await asyncio.sleep(PAUSE_S)
-    raise Refused("idempotency_in_flight")
+        await asyncio.sleep(WAIT_PAUSE_S)
+    raise RefusedError("idempotency_in_flight")

@@ -1,4 +1,4 @@
-"""The first page: money taken, what waits for a person, what happened last, what to set up."""
+"""The home page: revenue, required actions, latest payments, setup steps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,63 +7,63 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from sigma.domain.billing.payment import RETURNABLE, Attention
+from sigma.domain.billing.payment import REFUND_REASONS, Attention
 from sigma.services.accounts import shops
-from sigma.services.accounts.shops import Home
+from sigma.services.accounts.shops import Dashboard
 from sigma.services.accounts.users import Session
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
+from sigma.web.cabinet.board.todo_board import count_texts
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page
-from sigma.web.cabinet.todo_board import shown
+from sigma.web.cabinet.responses import render_cabinet_page
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the guided set-up; words: cabinet.step_{name}…"""
+class SetupStep:
+    """One step of the guided setup; texts: `cabinet.step_{name}…`."""
 
     name: str
     url: str
-    done: bool
+    is_done: bool
 
 
-def steps(home: Home) -> list[Step]:
-    """From an empty shop to the first payment, in order."""
+def setup_steps(home: Dashboard) -> list[SetupStep]:
+    """Return the steps from an empty shop to the first payment, in order."""
     return [
-        Step("seller", "/settings/shop", home.seller_complete),
-        Step("connection", "/settings/connections", home.has_connection),
-        Step("invoice", "/invoices/new", home.has_invoice),
+        SetupStep("seller", "/settings/shop", home.is_seller_complete),
+        SetupStep("connection", "/settings/connections", home.has_connection),
+        SetupStep("invoice", "/invoices/new", home.has_invoice),
     ]
 
 
-def action(row: PaymentRow) -> tuple[str, str]:
-    """What to do about a payment that needs a person: words (cabinet.attend_…) and address."""
+def attention_action(row: PaymentRow) -> tuple[str, str]:
+    """Return the action for a payment that needs attention: text key `cabinet.attend_…`, URL."""
     url = f"/payments/{row.payment.id}"
-    if row.payment.attention in RETURNABLE or row.payment.attention is Attention.REFUND_FAILED:
+    if row.payment.attention in REFUND_REASONS or row.payment.attention is Attention.REFUND_FAILED:
         return "refund", f"{url}#refund"
-    return "look", url
+    return "open", url
 
 
 @get("/")
 async def home_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop at a glance."""
-    home = await shops.home(ctx, session.member)
-    todo = steps(home)
-    next_step = next((step for step in todo if not step.done), None)
-    return cabinet_page(
+    """Show the shop at a glance."""
+    home = await shops.get_dashboard(ctx, session.member)
+    todo = setup_steps(home)
+    next_step = next((step for step in todo if not step.is_done), None)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/home.html",
-        place="home",
+        section="home",
         home=home,
-        steps=[] if all(step.done for step in todo) else todo,
+        setup_steps=[] if all(step.is_done for step in todo) else todo,
         next_step=next_step,
-        hide_plus=next_step is not None,  # one thing to do
-        waits=shown(await todo_board.counts(ctx, session.member)),
-        attention=[(row, *action(row)) for row in home.attention],
+        hide_plus=next_step is not None,  # show one button only
+        todo_counts=count_texts(await todo_board.counts(ctx, session.member)),
+        attention_rows=[(row, *attention_action(row)) for row in home.attention_payments],
     )
 
 

@@ -1,4 +1,4 @@
-"""How a cabinet handler reads a posted form and answers: by a page, or a redirect with news."""
+"""Form data in, pages and redirects out: helpers that every cabinet handler uses."""
 
 import base64
 import binascii
@@ -11,111 +11,121 @@ from litestar.datastructures import Cookie
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
-from sigma.texts import Words
-from sigma.web.cabinet.guards import NO_STORE, WebRequest
-from sigma.web.rendering import page
+from sigma.texts import Translator
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
+from sigma.web.rendering import render_page
 
-FLASH = "sigma_flash"
+FLASH_COOKIE = "sigma_flash"
 _FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
 
-# The menu: name (words: cabinet.place_…), address, picture, what one must be allowed to see it.
-# `settings` is «Ещё» on a phone. A phone has room for four: the others are under «Ещё» there.
-PLACES = (
+# The menu: name (texts: cabinet.section_…), URL, icon, permission required to see it.
+# A phone shows four sections; `settings` is «Ещё» there and lists the others.
+MENU_SECTIONS = (
     ("home", "/", "home", Permission.READ),
-    ("inbox", "/inbox", "dialogs", Permission.ANSWER),
+    ("inbox", "/inbox", "conversations", Permission.ANSWER),
     ("invoices", "/invoices", "invoice", Permission.READ),
     ("payments", "/payments", "payments", Permission.READ),
     ("services", "/services", "service", Permission.READ),
     ("vk", "/vk", "vk", Permission.SETTINGS),
     ("settings", "/settings", "settings", Permission.READ),
 )
-ON_A_PHONE = ("home", "inbox", "invoices", "settings")
-MANY = 99  # the menu counts no further
+PHONE_SECTIONS = ("home", "inbox", "invoices", "settings")
+MAX_UNREAD_COUNT = 99  # a larger count is shown as "99+"
 
-Given = dict[str, list[str]]
+FormValues = dict[str, list[str]]
 
 
-async def posted(request: WebRequest) -> Given:
-    """A posted form: name → values, as they came. Files are no part of any cabinet form."""
+async def read_form_values(request: WebRequest) -> FormValues:
+    """Return the posted form, name → values, uncleaned. Uploaded files are left out."""
     form = await request.form()
     return {name: [v for v in form.getall(name) if isinstance(v, str)] for name in form}
 
 
-def words_of(session: Session) -> Words:
-    """The person's language and the shop's clock."""
-    return Words(session.locale, session.shop.tz)
+def translator_for(session: Session) -> Translator:
+    """Return the translator with the user's language and the shop's time zone."""
+    return Translator(session.locale, session.shop.tz)
 
 
-def sentences(words: Words, problems: Iterable[Problem]) -> dict[str, str]:
-    """Field → what is wrong with it; the first problem of a field speaks."""
-    found: dict[str, str] = {}
+def problem_texts(translator: Translator, problems: Iterable[Problem]) -> dict[str, str]:
+    """Return field → text of its first problem."""
+    texts: dict[str, str] = {}
     for problem in problems:
-        found.setdefault(problem.field, words.problem(problem))
-    return found
+        texts.setdefault(problem.field, translator.problem_text(problem))
+    return texts
 
 
-def refusal(words: Words, refused: Refused) -> dict[str, str]:
-    """What to show over and beside the fields of a refused form. Key "" is about the whole form."""
-    if refused.problems:
-        return sentences(words, refused.problems)
-    return {"": words.refusal(refused)}
+def refusal_texts(translator: Translator, error: RefusedError) -> dict[str, str]:
+    """Return field → error text for a refused form. Key "" is about the whole form."""
+    if error.problems:
+        return problem_texts(translator, error.problems)
+    return {"": translator.refusal_text(error)}
 
 
-def cabinet_page(
+def render_cabinet_page(
     request: WebRequest,
     session: Session,
     template: str,
     *,
-    place: str,
+    section: str,
     status: int = 200,
     **context: Any,
 ) -> Response[Any]:
-    """A page in the cabinet's frame. `place` is the lit one of PLACES; `errors`: see parts.html."""
+    """Render a template in the cabinet's layout and clear the flash cookie.
+
+    `section`: the active menu section; `context["errors"]`: field → text, see parts.html.
+    """
     ctx: Context = request.app.state.ctx
-    words = words_of(session)
-    told = _told(request, words)
-    places = [one for one in PLACES if session.member.may(one[3])]
-    shown: dict[str, Any] = {
+    translator = translator_for(session)
+    flashes = _read_flash(request, translator)
+    sections = [item for item in MENU_SECTIONS if session.member.can(item[3])]
+    layout: dict[str, Any] = {
         "session": session,
         "shop": session.shop,
         "csrf": session.csrf,
-        "now": ctx.now(),
-        "places": places,
-        "under_more": [one for one in places if len(places) > 4 and one[0] not in ON_A_PHONE],
-        "unread": waiting(request),
-        "troubles": getattr(request.state, "troubles", ()),
-        "place": place,
-        "flashes": told,
+        "now_us": ctx.now_us(),
+        "menu_sections": sections,
+        "under_more": [s for s in sections if len(sections) > 4 and s[0] not in PHONE_SECTIONS],
+        "unread_text": unread_text(request),
+        "broken_communities": getattr(request.state, "broken_communities", ()),
+        "section": section,
+        "flashes": flashes,
         "errors": {},
-        "may_issue": session.member.may(Permission.ISSUE),
-        "may_settings": session.member.may(Permission.SETTINGS),
-        "may_jobs": session.member.may(Permission.JOBS),
+        "can_issue": session.member.can(Permission.ISSUE),
+        "can_change_settings": session.member.can(Permission.SETTINGS),
+        "can_see_jobs": session.member.can(Permission.JOBS),
         "hide_plus": False,
     }
-    answer = page(request, template, words, status=status, headers=NO_STORE, **(shown | context))
-    if told or request.cookies.get(FLASH):
-        answer.delete_cookie(FLASH, path="/")
-    return answer
+    response = render_page(
+        request, template, translator, status=status, headers=NO_STORE_HEADERS, **(layout | context)
+    )
+    if flashes or request.cookies.get(FLASH_COOKIE):
+        response.delete_cookie(FLASH_COOKIE, path="/")
+    return response
 
 
-def waiting(request: WebRequest) -> str:
-    """How many dialogs are unread, as the menu shows it; empty when none is."""
-    count = int(getattr(request.state, "unread", 0))
-    return f"{MANY}+" if count > MANY else str(count or "")
+def unread_text(request: WebRequest) -> str:
+    """Return the number of unread conversations as the menu shows it; empty when zero."""
+    count = int(getattr(request.state, "unread_count", 0))
+    return f"{MAX_UNREAD_COUNT}+" if count > MAX_UNREAD_COUNT else str(count or "")
 
 
-def go(url: str, done: str = "", *, tone: str = "good", **params: str | int) -> Response[Any]:
-    """After a form: 303 to `url`, where the text `done` ("settings.done_shop") is shown once."""
+def redirect(
+    url: str, flash_key: str = "", *, tone: str = "good", **params: str | int
+) -> Response[Any]:
+    """Redirect (303) to `url`; the text key `flash_key` ("settings.done_shop") is shown there once.
+
+    The text travels in a cookie (flash message) with `tone` (good, bad, wait, quiet) and `params`.
+    """
     cookies = []
-    if done:
-        assert _FLASH_KEY.fullmatch(done), "the key of a flash is area.done_…"
-        body = json.dumps([tone, done, params]).encode()
+    if flash_key:
+        assert _FLASH_KEY.fullmatch(flash_key), "the text key of a flash message is area.done_…"
+        body = json.dumps([tone, flash_key, params]).encode()
         cookies.append(
             Cookie(
-                key=FLASH,
+                key=FLASH_COOKIE,
                 value=base64.urlsafe_b64encode(body).decode().rstrip("="),
                 path="/",
                 max_age=60,
@@ -126,14 +136,14 @@ def go(url: str, done: str = "", *, tone: str = "good", **params: str | int) -> 
     return Response("", status_code=303, headers={"location": url}, cookies=cookies)
 
 
-def _told(request: WebRequest, words: Words) -> list[Mapping[str, str]]:
-    raw = request.cookies.get(FLASH, "")
+def _read_flash(request: WebRequest, translator: Translator) -> list[Mapping[str, str]]:
+    raw = request.cookies.get(FLASH_COOKIE, "")
     if not raw or len(raw) > 2000:
         return []
     try:
         tone, key, params = json.loads(base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)))
         if tone not in ("good", "bad", "wait", "quiet") or not _FLASH_KEY.fullmatch(key):
             return []
-        return [{"tone": tone, "text": words.t(key, **params)}]
+        return [{"tone": tone, "text": translator.t(key, **params)}]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, binascii.Error):
-        return []  # a cookie of an older version or of somebody's own making
+        return []  # a cookie of an older version, or a forged one

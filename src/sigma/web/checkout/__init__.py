@@ -1,1 +1,1 @@
-"""The door for clients: the payment page, the waiting page, the receipt."""
+"""Pages of the payer: the payment page, the waiting page, the receipt."""

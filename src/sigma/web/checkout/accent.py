@@ -1,21 +1,25 @@
-"""A shop's colour as a tiny style sheet: its address holds the colour, so it never changes."""
+"""A shop's accent colour as a style sheet.
+
+It is a file, because the Content-Security-Policy forbids inline styles. The colour is part of the
+URL, so browsers may cache the file for a year.
+"""
 
 from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
 
-from sigma.web.checkout.colour import style, valid
+from sigma.web.checkout.colour import accent_css, is_valid_colour
 
 
 @get("/accent/{name:str}", cache=False, sync_to_thread=False)
-def accent(name: FromPath[str]) -> Response[Any]:
-    """ "/accent/3a36c9.css"; any other name is nothing."""
+def accent_stylesheet(name: FromPath[str]) -> Response[Any]:
+    """Return the style sheet of "/accent/{rrggbb}.css"; 404 for any other name."""
     colour = f"#{name.removesuffix('.css')}"
-    if not name.endswith(".css") or not valid(colour):
+    if not name.endswith(".css") or not is_valid_colour(colour):
         return Response("", status_code=404, media_type="text/css")
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(style(colour), media_type="text/css", headers=headers)
+    return Response(accent_css(colour), media_type="text/css", headers=headers)
 
 
-HANDLERS = [accent]
+HANDLERS = [accent_stylesheet]

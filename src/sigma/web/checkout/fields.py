@@ -1,47 +1,48 @@
-"""Questions as fields of a form: the right keyboard, autofill and words for each kind."""
+"""Questions as form fields: input type, on-screen keyboard, autofill and texts for each kind."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sigma.domain.billing.question import BUILT_IN, Kind, Question, Value
+from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.domain.errors import Problem
-from sigma.texts import Words
+from sigma.texts import Translator
+from sigma.web.questions import question_label
 
-# Browsers fill these by themselves; a seller's own question is nobody's saved address.
-_INPUTS: dict[Kind, dict[str, str]] = {
-    Kind.EMAIL: {
+# Autofill is on for built-in kinds only: a browser has no saved value for a custom question.
+_INPUT_ATTRIBUTES: dict[QuestionKind, dict[str, str]] = {
+    QuestionKind.EMAIL: {
         "type": "email",
         "inputmode": "email",
         "autocomplete": "email",
         "autocapitalize": "off",
         "spellcheck": "false",
     },
-    Kind.PHONE: {"type": "tel", "inputmode": "tel", "autocomplete": "tel"},
-    Kind.NAME: {"type": "text", "autocomplete": "name", "autocapitalize": "words"},
-    Kind.ADDRESS: {"autocomplete": "street-address", "rows": "2"},
-    Kind.TEXT: {"type": "text", "autocomplete": "off"},
-    Kind.TEXTAREA: {"autocomplete": "off", "rows": "3"},
-    Kind.NUMBER: {"type": "text", "inputmode": "decimal", "autocomplete": "off"},
-    Kind.DATE: {"type": "date", "autocomplete": "off"},
+    QuestionKind.PHONE: {"type": "tel", "inputmode": "tel", "autocomplete": "tel"},
+    QuestionKind.NAME: {"type": "text", "autocomplete": "name", "autocapitalize": "words"},
+    QuestionKind.ADDRESS: {"autocomplete": "street-address", "rows": "2"},
+    QuestionKind.TEXT: {"type": "text", "autocomplete": "off"},
+    QuestionKind.TEXTAREA: {"autocomplete": "off", "rows": "3"},
+    QuestionKind.NUMBER: {"type": "text", "inputmode": "decimal", "autocomplete": "off"},
+    QuestionKind.DATE: {"type": "date", "autocomplete": "off"},
 }
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_HINTS = (Kind.ADDRESS,)
-_SHAPES = {
-    Kind.ADDRESS: "textarea",
-    Kind.TEXTAREA: "textarea",
-    Kind.SELECT: "select",
-    Kind.MULTISELECT: "multiselect",
-    Kind.CHECKBOX: "checkbox",
+_KINDS_WITH_HINT = (QuestionKind.ADDRESS,)
+_CONTROLS = {
+    QuestionKind.ADDRESS: "textarea",
+    QuestionKind.TEXTAREA: "textarea",
+    QuestionKind.SELECT: "select",
+    QuestionKind.MULTISELECT: "multiselect",
+    QuestionKind.CHECKBOX: "checkbox",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One field as the template draws it. `values` are as typed; `error` is a sentence."""
+class FormField:
+    """View model of one field. `values` are as typed; `error` is a sentence or ""."""
 
     key: str
-    shape: str  # input, textarea, select, multiselect, checkbox
+    control: str  # input, textarea, select, multiselect, checkbox
     label: str
     hint: str
     required: bool
@@ -49,74 +50,87 @@ class Field:
     options: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     error: str = ""
-    focus: bool = False
+    has_focus: bool = False
 
     @property
     def value(self) -> str:
-        """The first value, for fields that have one."""
+        """The first value, or "" when there is none."""
         return self.values[0] if self.values else ""
 
     @property
     def described_by(self) -> str:
-        """Ids of what explains the field, error first."""
+        """Value of aria-describedby: ids of the error and the hint."""
         parts = [("error", self.error), ("hint", self.hint)]
         return " ".join(f"{self.key}-{name}" for name, text in parts if text)
 
 
-def fields(
+def build_fields(
     questions: tuple[Question, ...],
-    words: Words,
+    translator: Translator,
     *,
-    given: Mapping[str, list[str]] | None = None,
+    form_values: Mapping[str, list[str]] | None = None,
     problems: tuple[Problem, ...] = (),
-) -> list[Field]:
-    """The seller's questions in the seller's order; the first wrong one takes the focus."""
-    wrong: dict[str, str] = {}
+) -> list[FormField]:
+    """Return the fields in the order of the questions; the first invalid one has the focus.
+
+    `form_values`: question key → values as typed.
+    """
+    errors: dict[str, str] = {}
     for problem in problems:
-        wrong.setdefault(problem.field, words.problem(problem))
-    first = next((q.key for q in questions if q.key in wrong), None)
+        errors.setdefault(problem.field, translator.problem_text(problem))
+    first = next((q.key for q in questions if q.key in errors), None)
     return [
-        _field(q, words, tuple((given or {}).get(q.key, ())), wrong.get(q.key, ""), q.key == first)
+        _build_field(
+            q,
+            translator,
+            tuple((form_values or {}).get(q.key, ())),
+            errors.get(q.key, ""),
+            q.key == first,
+        )
         for q in questions
     ]
 
 
-def _field(q: Question, words: Words, values: tuple[str, ...], error: str, focus: bool) -> Field:
-    attributes = dict(_INPUTS.get(q.kind, {}))
-    if q.kind is Kind.DATE and values and not _ISO_DATE.fullmatch(values[0]):
-        attributes["type"] = "text"  # a date control would drop what was typed
-    hint = q.hint
-    if not hint and q.kind in _HINTS:
-        hint = words.t(f"checkout.{q.kind}_hint")
-    elif q.kind is Kind.MULTISELECT and not hint:
-        hint = words.t("checkout.several_hint")
-    return Field(
-        key=q.key,
-        shape=_SHAPES.get(q.kind, "input"),
-        label=words.t(f"common.question.{q.kind}") if q.kind in BUILT_IN else q.label,
+def _build_field(
+    question: Question, translator: Translator, values: tuple[str, ...], error: str, has_focus: bool
+) -> FormField:
+    attributes = dict(_INPUT_ATTRIBUTES.get(question.kind, {}))
+    if question.kind is QuestionKind.DATE and values and not _ISO_DATE.fullmatch(values[0]):
+        attributes["type"] = "text"  # a date input drops a value that is not ISO
+    hint = question.hint
+    if not hint and question.kind in _KINDS_WITH_HINT:
+        hint = translator.t(f"checkout.{question.kind}_hint")
+    elif question.kind is QuestionKind.MULTISELECT and not hint:
+        hint = translator.t("checkout.several_hint")
+    return FormField(
+        key=question.key,
+        control=_CONTROLS.get(question.kind, "input"),
+        label=question_label(question, translator),
         hint=hint,
-        required=q.required,
+        required=question.required,
         attributes=attributes,
-        options=q.options,
+        options=question.options,
         values=values,
         error=error,
-        focus=focus,
+        has_focus=has_focus,
     )
 
 
-def typed(
-    questions: tuple[Question, ...], answers: Mapping[str, Value], words: Words
+def to_form_values(
+    questions: tuple[Question, ...], answers: Mapping[str, AnswerValue], translator: Translator
 ) -> dict[str, list[str]]:
-    """Stored answers as they would be typed into the form again."""
-    given: dict[str, list[str]] = {}
+    """Convert stored answers back to form values: question key → values as typed."""
+    values_by_key: dict[str, list[str]] = {}
     for q in questions:
         value = answers.get(q.key)
         if isinstance(value, list):
-            given[q.key] = value
+            values_by_key[q.key] = value
         elif isinstance(value, str):
-            given[q.key] = [
-                words.phone(value).replace("\u00a0", " ") if q.kind is Kind.PHONE else value
+            values_by_key[q.key] = [
+                translator.phone(value).replace("\u00a0", " ")
+                if q.kind is QuestionKind.PHONE
+                else value
             ]
         elif value is True:
-            given[q.key] = ["yes"]
-    return given
+            values_by_key[q.key] = ["yes"]
+    return values_by_key

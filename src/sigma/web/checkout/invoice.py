@@ -1,225 +1,238 @@
-"""The payment page /i/{token}: shows what is to be paid, takes the answers, leads to the bank."""
+"""The payment page /i/{token}: shows the invoice, stores the answers, redirects to the acquirer."""
 
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma.domain.accounts.shop import url_ok
-from sigma.domain.billing.payment import Payment, Status
-from sigma.domain.errors import Refused
+from sigma.domain.billing.payment import Status
+from sigma.domain.billing.payment_actions import PayerStep, payer_step
+from sigma.domain.errors import RefusedError
 from sigma.services.billing import invoices
-from sigma.services.billing.invoices import Public
+from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.checkout import checkout
-from sigma.services.checkout.checkout import PayForm, Seen
+from sigma.services.checkout.checkout import PayForm, PublicPayment
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards, payment_links
-from sigma.texts import Words
-from sigma.web.checkout.fields import typed
-from sigma.web.checkout.page_context import closed, sheet, summary
+from sigma.texts import Translator
+from sigma.texts.failures import decline_text
+from sigma.web.checkout.fields import to_form_values
+from sigma.web.checkout.page_context import closed_reason, invoice_context, payment_page_context
+from sigma.web.checkout.payer_urls import next_url, receipt_url, wait_url
 from sigma.web.checkout.responses import (
     PAYER_COOKIE,
     STARTED_COOKIE,
     ClientRequest,
     Ctx,
-    back_to_shop,
     client_page,
-    fresh_secret,
-    go,
-    keep,
-    missing,
-    words_for,
+    invoice_not_found_page,
+    new_secret,
+    redirect,
+    set_invoice_cookie,
+    shop_return_url,
+    translator_for,
 )
 
-MARK_FIELD = "_d"  # no question's key begins so
-MAX_FORM = 256 * 1024  # bytes; thirty long answers are far smaller
-OVER = (Status.FAILED, Status.CANCELED)
+SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"
+MAX_FORM_BYTES = 256 * 1024  # far more than thirty long answers
 
 
 @get("/i/{token:str}")
-async def show(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
-    """The page in whatever state the invoice is in."""
+async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
+    """Show the payment page, or why the invoice cannot be paid now."""
     try:
-        public = await invoices.public(ctx, token)
-    except Refused:
-        return missing(request)
-    words = words_for(request, public.shop)
-    started = await _started(request, ctx, public)
-    if reason := closed(public, ctx.now()):
-        return _closed(request, public, words, reason, started)
+        public = await invoices.get_public(ctx, token)
+    except RefusedError:
+        return invoice_not_found_page(request)
+    translator = translator_for(request, public.shop)
+    last_payment = await _last_payment(request, ctx, public)
+    if reason := closed_reason(public, ctx.now_us()):
+        return _closed_page(request, public, translator, reason, last_payment)
     payer = request.cookies.get(PAYER_COOKIE, "")
-    given: dict[str, list[str]] = {}
+    form_values: dict[str, list[str]] = {}
     if payer and public.invoice.questions:
         answers = await checkout.saved_answers(ctx, public.invoice.id, payer)
-        given = typed(public.invoice.questions, answers, words)
-    answer = _open(request, public, words, given=given, started=started)
+        form_values = to_form_values(public.invoice.questions, answers, translator)
+    response = _payment_page(
+        request, public, translator, form_values=form_values, last_payment=last_payment
+    )
     if not payer:
-        keep(ctx, answer, token, PAYER_COOKIE, fresh_secret())
-    return answer
+        set_invoice_cookie(ctx, response, token, PAYER_COOKIE, new_secret())
+    return response
 
 
-@post("/i/{token:str}", request_max_body_size=MAX_FORM)
+@post("/i/{token:str}", request_max_body_size=MAX_FORM_BYTES)
 async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
-    """Stores the answers and goes to the bank, or says beside each field what is wrong."""
+    """Store the answers, start the payment and redirect; with problems, show the form again."""
     form = await request.form()
-    given = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
-    wish = _wish(request, ctx, token, given)
+    form_values = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
+    pay_form = _pay_form(request, ctx, token, form_values)
     try:
-        payment = await checkout.start(ctx, token, wish)
-    except Refused as refused:
-        return await _refused(request, ctx, token, given, refused)
-    answer = go(_onward(token, payment))
-    keep(ctx, answer, token, PAYER_COOKIE, wish.payer)
-    keep(ctx, answer, token, STARTED_COOKIE, payment.token)
-    return answer
+        payment = await checkout.start(ctx, token, pay_form)
+    except RefusedError as error:
+        return await _refusal_page(request, ctx, token, form_values, error)
+    response = redirect(next_url(token, payment))
+    set_invoice_cookie(ctx, response, token, PAYER_COOKIE, pay_form.payer)
+    set_invoice_cookie(ctx, response, token, STARTED_COOKIE, payment.token)
+    return response
 
 
-def _wish(request: ClientRequest, ctx: Context, token: str, given: dict[str, list[str]]) -> PayForm:
-    nonce = next(iter(given.get("nonce", [])), "")[:64] or fresh_secret()
+def _pay_form(
+    request: ClientRequest, ctx: Context, token: str, form_values: dict[str, list[str]]
+) -> PayForm:
+    nonce = next(iter(form_values.get("nonce", [])), "")[:64] or new_secret()
     return PayForm(
-        given=given,
-        consent="yes" in given.get("consent", []),
+        values=form_values,
+        has_consented="yes" in form_values.get("consent", []),
         nonce=nonce,
-        # A browser without cookies is known by its form, so a double click still pays once.
+        # Without cookies the nonce of the form identifies the browser, so a double click still
+        # creates one payment.
         payer=request.cookies.get(PAYER_COOKIE) or f"form-{nonce}",
-        locale=words_for(request).locale,
+        locale=translator_for(request).locale,
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "")[:300],
         page_url=f"{ctx.settings.base_url}/i/{token}",
-        mark=_mark(_first(given, MARK_FIELD)),
+        signature=_well_formed_signature(_first_value(form_values, SIGNATURE_FIELD)),
     )
 
 
-def _mark(text: str) -> str:
-    """The mark of a dialog's link as it came; whether it is genuine is for the services to say."""
-    return text if payment_links.looks_right(text) else ""
+def _well_formed_signature(signature: str) -> str:
+    """Return the link signature if it is well-formed, else "". The services verify it."""
+    return signature if payment_links.is_well_formed(signature) else ""
 
 
-def _onward(token: str, payment: Payment) -> str:
-    """Where a payment that was begun continues."""
-    if payment.status is Status.CAPTURED:
-        return f"/r/{payment.token}"
-    if payment.status in OVER:
-        return f"/i/{token}?payment={payment.token}"
-    at_bank = payment.status in (Status.CREATED, Status.PENDING) and not payment.unknown
-    if at_bank and url_ok(payment.confirmation_url):
-        return payment.confirmation_url
-    return f"/i/{token}/wait/{payment.token}"
-
-
-async def _refused(
-    request: ClientRequest, ctx: Context, token: str, given: dict[str, list[str]], no: Refused
+async def _refusal_page(
+    request: ClientRequest,
+    ctx: Context,
+    token: str,
+    form_values: dict[str, list[str]],
+    error: RefusedError,
 ) -> Response[Any]:
     try:
-        public = await invoices.public(ctx, token)
-    except Refused:
-        return missing(request)
-    words = words_for(request, public.shop)
-    if no.problems:
-        nonce = next(iter(given.get("nonce", [])), "")
-        return _open(request, public, words, given=given, problems=no.problems, nonce=nonce)
-    reason = closed(public, ctx.now()) or no.code
-    started = await _started(request, ctx, public)
-    return _closed(request, public, words, reason, started, no.status)
+        public = await invoices.get_public(ctx, token)
+    except RefusedError:
+        return invoice_not_found_page(request)
+    translator = translator_for(request, public.shop)
+    if error.problems:
+        nonce = next(iter(form_values.get("nonce", [])), "")
+        return _payment_page(
+            request,
+            public,
+            translator,
+            form_values=form_values,
+            problems=error.problems,
+            nonce=nonce,
+        )
+    reason = closed_reason(public, ctx.now_us()) or error.code
+    last_payment = await _last_payment(request, ctx, public)
+    return _closed_page(request, public, translator, reason, last_payment, error.http_status)
 
 
-async def _started(request: ClientRequest, ctx: Context, public: Public) -> Seen | None:
-    """The payment of this invoice that this browser began last, or that the address names."""
+async def _last_payment(
+    request: ClientRequest, ctx: Context, public: PublicInvoice
+) -> PublicPayment | None:
+    """Return the payment of this invoice named by `?payment=` or by this browser's cookie."""
     token = request.query_params.get("payment") or request.cookies.get(STARTED_COOKIE)
     if not token:
         return None
     try:
-        seen = await checkout.seen(ctx, token)
-    except Refused:
+        view = await checkout.get_public(ctx, token)
+    except RefusedError:
         return None
-    return seen if seen.invoice.id == public.invoice.id else None
+    return view if view.invoice.id == public.invoice.id else None
 
 
-def _open(
+def _payment_page(
     request: ClientRequest,
-    public: Public,
-    words: Words,
+    public: PublicInvoice,
+    translator: Translator,
     *,
-    given: dict[str, list[str]],
+    form_values: dict[str, list[str]],
     problems: tuple[Any, ...] = (),
     nonce: str = "",
-    started: Seen | None = None,
+    last_payment: PublicPayment | None = None,
 ) -> Response[Any]:
-    filled = sheet(public, words, given=given, problems=problems, nonce=nonce or fresh_secret())
-    going = started is not None and not started.payment.final
-    paid = started is not None and started.payment.status is Status.CAPTURED
+    page_context = payment_page_context(
+        public, translator, form_values=form_values, problems=problems, nonce=nonce or new_secret()
+    )
     return client_page(
         request,
         "checkout/invoice.html",
-        words,
+        translator,
         public.shop,
         status=422 if problems else 200,
-        decline="" if problems else _decline(started, words),
-        wait_url=_wait_url(public, started) if going else "",
-        receipt_url=f"/r/{started.payment.token}" if started and paid else "",
-        mark=_mark(_of_link(request) or _first(given, MARK_FIELD)),
-        **filled,
+        decline="" if problems else _decline_text(last_payment, translator),
+        **_payment_links(last_payment),
+        signature=_well_formed_signature(
+            _link_signature(request) or _first_value(form_values, SIGNATURE_FIELD)
+        ),
+        **page_context,
     )
 
 
-def _of_link(request: ClientRequest) -> str:
-    """The mark in the address; none when an operator looks at it from the dialog in the cabinet."""
-    ours = request.headers.get("sec-fetch-site") == "same-origin"
-    return "" if ours else request.query_params.get(payment_links.PARAM, "")
+def _payment_links(last_payment: PublicPayment | None) -> dict[str, str]:
+    """Return the paths of this browser's waiting page and receipt; "" for what it has not."""
+    if last_payment is None:
+        return {"wait_url": "", "receipt_url": ""}
+    payment = last_payment.payment
+    is_paid = payment.status is Status.CAPTURED
+    return {
+        "wait_url": "" if payment.is_final else wait_url(last_payment.invoice.token, payment),
+        "receipt_url": receipt_url(payment) if is_paid else "",
+    }
 
 
-def _first(given: dict[str, list[str]], name: str) -> str:
-    return next(iter(given.get(name, [])), "")
+def _link_signature(request: ClientRequest) -> str:
+    """Return the link signature in the URL; "" when an operator came from the cabinet."""
+    from_cabinet = request.headers.get("sec-fetch-site") == "same-origin"
+    return "" if from_cabinet else request.query_params.get(payment_links.SIGNATURE_PARAM, "")
 
 
-def _wait_url(public: Public, started: Seen | None) -> str:
-    return f"/i/{public.invoice.token}/wait/{started.payment.token}" if started else ""
+def _first_value(form_values: dict[str, list[str]], name: str) -> str:
+    return next(iter(form_values.get(name, [])), "")
 
 
-def _decline(started: Seen | None, words: Words) -> str:
-    """Why the last try failed and what to do, in one sentence or two; empty when it did not."""
-    if started is None or started.payment.status not in OVER:
+def _decline_text(last_payment: PublicPayment | None, translator: Translator) -> str:
+    """Return why the last payment failed and what to do; "" when it did not fail."""
+    if last_payment is None or payer_step(last_payment.payment) is not PayerStep.RETRY:
         return ""
-    reason = started.payment.failure
-    if reason.startswith("rejected_") and reason != "rejected_by_timeout":
-        reason = "acquirer_refused"  # services.payments: the acquirer did not take the request
-    key = f"checkout.decline.{reason}"
-    return words.t(key if reason and words.has(key) else "checkout.decline.other")
+    return decline_text(last_payment.payment.failure, translator)
 
 
-def _closed(
+def _closed_page(
     request: ClientRequest,
-    public: Public,
-    words: Words,
+    public: PublicInvoice,
+    translator: Translator,
     reason: str,
-    started: Seen | None,
+    last_payment: PublicPayment | None,
     status: int = 200,
 ) -> Response[Any]:
-    """The invoice in a state in which nobody can pay it, with ways out."""
+    """Show why the invoice cannot be paid, with links to the payment or the receipt."""
     invoice, shop = public.invoice, public.shop
-    paid = started is not None and started.receipt is not None
-    known = words.has(f"checkout.state.{reason}_title")
+    has_text = translator.has(f"checkout.state.{reason}_title")
     return client_page(
         request,
         "checkout/closed.html",
-        words,
+        translator,
         shop,
         status=status,
-        reason=reason if known else "broken",
-        wait_url="" if paid or not started or started.payment.final else _wait_url(public, started),
-        receipt_url=f"/r/{started.payment.token}" if started and paid else "",
-        shop_url=back_to_shop(invoice, shop),
-        **summary(invoice, shop, words),
+        reason=reason if has_text else "broken",
+        **_payment_links(last_payment),
+        shop_url=shop_return_url(invoice, shop),
+        **invoice_context(invoice, shop, translator),
     )
 
 
 @post("/i/{token:str}/seen", request_max_body_size=1024, status_code=204)
-async def seen(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> None:
-    """The page was really opened: a chat that looks for a preview runs no script."""
+async def record_page_view(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> None:
+    """Record that the page was opened from a conversation.
+
+    A script calls it, because link previews of chats load the page without running scripts.
+    """
     form = await request.form()
-    mark = form.get(MARK_FIELD)
-    if isinstance(mark, str) and _mark(mark):
-        await cards.opened(ctx, token, mark, request.cookies.get(PAYER_COOKIE, ""))
+    signature = form.get(SIGNATURE_FIELD)
+    if isinstance(signature, str) and _well_formed_signature(signature):
+        await cards.mark_opened(ctx, token, signature, request.cookies.get(PAYER_COOKIE, ""))
 
 
-HANDLERS = [show, pay, seen]
+HANDLERS = [show_invoice, pay, record_page_view]

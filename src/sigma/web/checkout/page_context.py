@@ -1,111 +1,115 @@
-"""The payment page as facts for its template: who sells, what for, how much, what is asked."""
+"""Template context of the payment page: seller, items, amount, questions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.invoice import Invoice, check_payable
-from sigma.domain.errors import Problem, Refused
-from sigma.services.billing.invoices import Public
-from sigma.texts import Words, consent_text
-from sigma.web.checkout.fields import fields
+from sigma.domain.billing.invoice import Invoice, require_payable
+from sigma.domain.errors import Problem, RefusedError
+from sigma.services.billing.invoices import PublicInvoice
+from sigma.texts import Translator, consent_text
+from sigma.web.checkout.fields import build_fields
 
-FOLDED_AFTER = 3
-SHORT_DESCRIPTION = 240  # characters; more would push the sum off a phone's screen
-LONG_SUM = 12  # characters; a longer one is set smaller, so that it stays in one line
+VISIBLE_ITEMS = 3
+SHORT_DESCRIPTION_CHARS = 240  # more would push the amount below the first screen of a phone
+LONG_AMOUNT_CHARS = 12  # a longer amount gets a smaller font and stays on one line
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An item of the invoice as texts; `quantity` is empty for a single one."""
+class ItemRow:
+    """An item of the invoice as texts; `quantity` is "" for a quantity of 1."""
 
     name: str
     quantity: str
-    sum: str
+    amount: str
 
 
 def initials(name: str) -> str:
-    """One or two letters that stand for a shop without a logo."""
+    """Return one or two initials, shown in place of a logo."""
     letters = [
         word[0] for word in name.replace("«", " ").replace('"', " ").split() if word[0].isalnum()
     ]
     return "".join(letters[:2]).upper()
 
 
-def lines(invoice: Invoice, words: Words) -> list[Line]:
-    """The items; none for an invoice that is only a sum."""
+def item_rows(invoice: Invoice, translator: Translator) -> list[ItemRow]:
+    """Return the items as texts; empty for an invoice without items."""
     return [
-        Line(
+        ItemRow(
             item.name,
             ""
             if item.quantity == "1"
-            else words.t(
+            else translator.t(
                 "checkout.quantity",
-                quantity=words.number(item.quantity),
-                price=words.money(item.price),
+                quantity=translator.number(item.quantity),
+                price=translator.money(item.price),
             ),
-            words.money(item.sum()),
+            translator.money(item.total()),
         )
         for item in invoice.items
     ]
 
 
-def split(text: str) -> tuple[str, str]:
-    """A long description cut at a space: what is seen at once, and what unfolds."""
-    if len(text) <= SHORT_DESCRIPTION + 40:
+def split_description(text: str) -> tuple[str, str]:
+    """Split a long description at a space into the visible and the folded part ("" if short)."""
+    if len(text) <= SHORT_DESCRIPTION_CHARS + 40:
         return text, ""
-    at = max(text.rfind(" ", 0, SHORT_DESCRIPTION), text.rfind("\n", 0, SHORT_DESCRIPTION))
-    at = at if at > 0 else SHORT_DESCRIPTION
+    at = max(
+        text.rfind(" ", 0, SHORT_DESCRIPTION_CHARS), text.rfind("\n", 0, SHORT_DESCRIPTION_CHARS)
+    )
+    at = at if at > 0 else SHORT_DESCRIPTION_CHARS
     return text[:at].rstrip(), text[at:].strip()
 
 
-def summary(invoice: Invoice, shop: Shop, words: Words) -> dict[str, Any]:
-    """What stands above everything else on every page about an invoice."""
-    total = words.money(invoice.amount)
-    head, rest = split(invoice.description)
+def invoice_context(invoice: Invoice, shop: Shop, translator: Translator) -> dict[str, Any]:
+    """Return the context of the invoice header, used by every page about an invoice."""
+    total = translator.money(invoice.amount)
+    head, rest = split_description(invoice.description)
     return {
         "description": head,
         "description_rest": rest,
         "invoice": invoice,
         "initials": initials(shop.name),
-        "lines": lines(invoice, words),
-        "folded_after": FOLDED_AFTER,
-        "sum": total,
-        "sum_is_long": len(total) > LONG_SUM,
+        "item_rows": item_rows(invoice, translator),
+        "visible_items": VISIBLE_ITEMS,
+        "amount": total,
+        "is_long_amount": len(total) > LONG_AMOUNT_CHARS,
     }
 
 
-def sheet(
-    public: Public,
-    words: Words,
+def payment_page_context(
+    public: PublicInvoice,
+    translator: Translator,
     *,
-    given: Mapping[str, list[str]] | None = None,
+    form_values: Mapping[str, list[str]] | None = None,
     problems: tuple[Problem, ...] = (),
     nonce: str = "",
 ) -> dict[str, Any]:
-    """Everything on an open payment page. `given` is what to fill in again, as typed."""
+    """Return the context of a payment page. `form_values`: question key → values as typed."""
     invoice, shop = public.invoice, public.shop
-    text = consent_text(shop, invoice.questions, words)[0]
-    wrong = {p.field: words.problem(p) for p in reversed(problems)}
-    asked = fields(invoice.questions, words, given=given, problems=problems)
+    text = consent_text(shop, invoice.questions, translator)[0]
+    errors = {p.field: translator.problem_text(p) for p in reversed(problems)}
+    form_fields = build_fields(
+        invoice.questions, translator, form_values=form_values, problems=problems
+    )
     provider = f"checkout.provider.{public.provider}"
-    return summary(invoice, shop, words) | {
-        "fields": asked,
-        "personal": any(q.personal for q in invoice.questions),
-        "consent": text,
-        "consent_error": wrong.get("consent", ""),
-        "consent_focus": "consent" in wrong and not any(f.focus for f in asked),
-        "wrong": bool(problems),
-        "provider": words.t(provider) if words.has(provider) else "",
+    return invoice_context(invoice, shop, translator) | {
+        "fields": form_fields,
+        "has_personal_data": any(q.is_personal for q in invoice.questions),
+        "consent_text": text,
+        "consent_error": errors.get("consent", ""),
+        "consent_has_focus": "consent" in errors and not any(f.has_focus for f in form_fields),
+        "has_errors": bool(problems),
+        "provider_name": translator.t(provider) if translator.has(provider) else "",
         "nonce": nonce,
     }
 
 
-def closed(public: Public, now: int) -> str:
-    """The code of why this invoice cannot be paid now; empty when it can."""
+def closed_reason(public: PublicInvoice, now_us: int) -> str:
+    """Return the refusal code of why the invoice cannot be paid now; "" when it can."""
     try:
-        check_payable(public.invoice, now, public.holds)
-    except Refused as refused:
-        return refused.code
+        require_payable(public.invoice, now_us, public.held_count)
+    except RefusedError as error:
+        return error.code
     return "" if public.provider else "no_connection"

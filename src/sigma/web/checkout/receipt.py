@@ -1,4 +1,4 @@
-"""The receipt /r/{token}: what was paid, to whom, and what came back; as a page and as a PDF."""
+"""The receipt /r/{token}: payment, seller and refunds, as a page and as a PDF."""
 
 from typing import Any
 
@@ -6,93 +6,92 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.domain.billing.mail import Status as MailStatus
-from sigma.domain.billing.payment import RETURNABLE
-from sigma.domain.errors import Refused
+from sigma.domain.billing.payment import REFUND_REASONS
+from sigma.domain.errors import RefusedError
 from sigma.services.checkout import checkout
 from sigma.services.checkout import receipt_pdf as checkout_receipt_pdf
-from sigma.services.checkout.checkout import Seen
+from sigma.services.checkout.checkout import PublicPayment
 from sigma.services.context import Context
-from sigma.texts import Words
-from sigma.texts.receipt_view import slip
-from sigma.web.checkout.page_context import LONG_SUM
+from sigma.texts import Translator
+from sigma.texts.receipt_view import build_receipt_view
+from sigma.web.checkout.page_context import LONG_AMOUNT_CHARS
 from sigma.web.checkout.responses import (
-    HEADERS,
+    CLIENT_HEADERS,
     ClientRequest,
     Ctx,
     client_page,
-    go,
-    missing,
-    words_for,
+    invoice_not_found_page,
+    redirect,
+    translator_for,
 )
 from sigma.web.checkout.return_link import return_link
 
 
 @get("/r/{token:str}")
-async def receipt(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
-    """The page; an address that ends in ".pdf" is the file."""
+async def receipt_page(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
+    """Show the receipt; a path that ends in ".pdf" returns the file."""
     if token.endswith(".pdf"):
-        return await receipt_pdf(request, ctx, token.removesuffix(".pdf"))
+        return await receipt_file(request, ctx, token.removesuffix(".pdf"))
     try:
-        seen = await checkout.seen(ctx, token)
-    except Refused:
-        return missing(request)
-    if seen.receipt is None:  # not paid, or not yet
-        return go(f"/i/{seen.invoice.token}/wait/{token}")
-    words = words_for(request, seen.shop)
-    shown = slip(seen.receipt, seen.refunds, words)
+        view = await checkout.get_public(ctx, token)
+    except RefusedError:
+        return invoice_not_found_page(request)
+    if view.receipt is None:  # not captured
+        return redirect(f"/i/{view.invoice.token}/wait/{token}")
+    translator = translator_for(request, view.shop)
+    receipt_view = build_receipt_view(view.receipt, view.refunds, translator)
     return client_page(
         request,
         "checkout/receipt.html",
-        words,
-        seen.shop,
-        slip=shown,
-        sum=shown.sum,
-        sum_is_long=len(shown.sum) > LONG_SUM,
-        mailed=_mailed(seen, words),
-        mail_failed=seen.mail is not None and seen.mail.status is MailStatus.FAILED,
-        attention=_attention(seen, words),
+        translator,
+        view.shop,
+        receipt_view=receipt_view,
+        is_long_amount=len(receipt_view.amount) > LONG_AMOUNT_CHARS,
+        mail_text=_mail_text(view, translator),
+        mail_failed=view.mail is not None and view.mail.status is MailStatus.FAILED,
+        attention=_attention_text(view, translator),
         pdf_url=f"/r/{token}.pdf",
         shop_url=return_link(
-            shown.return_url,
-            invoice=seen.invoice.id,
-            payment=seen.payment.id,
-            status=str(seen.payment.status),
+            receipt_view.return_url,
+            invoice=view.invoice.id,
+            payment=view.payment.id,
+            status=str(view.payment.status),
         ),
     )
 
 
-async def receipt_pdf(request: ClientRequest, ctx: Context, token: str) -> Response[Any]:
-    """The file, named after the invoice."""
+async def receipt_file(request: ClientRequest, ctx: Context, token: str) -> Response[Any]:
+    """Return the receipt as a PDF, named after the invoice number."""
     try:
-        seen = await checkout.seen(ctx, token)
-    except Refused:
-        return missing(request)
-    if seen.receipt is None:
-        return go(f"/i/{seen.invoice.token}/wait/{token}")
-    words = words_for(request, seen.shop)
-    name = words.t("receipt.file_name", number=seen.invoice.number)
+        view = await checkout.get_public(ctx, token)
+    except RefusedError:
+        return invoice_not_found_page(request)
+    if view.receipt is None:
+        return redirect(f"/i/{view.invoice.token}/wait/{token}")
+    translator = translator_for(request, view.shop)
+    name = translator.t("receipt.file_name", number=view.invoice.number)
     return Response(
-        checkout_receipt_pdf.pdf(ctx, seen, words.locale),
+        checkout_receipt_pdf.render(ctx, view, translator.locale),
         media_type="application/pdf",
-        headers={**HEADERS, "content-disposition": f'inline; filename="{name}"'},
+        headers={**CLIENT_HEADERS, "content-disposition": f'inline; filename="{name}"'},
     )
 
 
-def _mailed(seen: Seen, words: Words) -> str:
-    """What became of the letter, in one sentence."""
-    if seen.mail is None:
-        return words.t("receipt.mail_none")
-    if seen.mail.status is MailStatus.SENT:
-        return words.t("receipt.mail_sent", to=seen.mail.to_masked)
-    return words.t(f"receipt.mail_{seen.mail.status}")
+def _mail_text(view: PublicPayment, translator: Translator) -> str:
+    """Return the delivery state of the receipt mail as a sentence."""
+    if view.mail is None:
+        return translator.t("receipt.mail_none")
+    if view.mail.status is MailStatus.SENT:
+        return translator.t("receipt.mail_sent", to=view.mail.recipient_masked)
+    return translator.t(f"receipt.mail_{view.mail.status}")
 
 
-def _attention(seen: Seen, words: Words) -> str:
-    """Why the seller owes this money back, kindly; empty when all is well."""
-    why = seen.payment.attention
-    if why not in RETURNABLE:
+def _attention_text(view: PublicPayment, translator: Translator) -> str:
+    """Return why the payer gets the money back; "" unless a refund is due."""
+    reason = view.payment.attention
+    if reason not in REFUND_REASONS:
         return ""
-    return words.t(f"receipt.attention.{why}", sum=seen.payment.amount)
+    return translator.t(f"receipt.attention.{reason}", sum=view.payment.amount)
 
 
-HANDLERS = [receipt]
+HANDLERS = [receipt_page]

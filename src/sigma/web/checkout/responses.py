@@ -1,4 +1,4 @@
-"""What every page for clients has: language, headers, cookies; and pages of bad news."""
+"""Shared parts of payer pages: language, headers, cookies, error pages."""
 
 import secrets
 from typing import Any
@@ -10,19 +10,19 @@ from litestar.di import NamedDependency
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice
 from sigma.services.context import Context
-from sigma.texts import LOCALES, Words
-from sigma.web.checkout.colour import valid
+from sigma.texts import LOCALES, Translator
+from sigma.web.checkout.colour import is_valid_colour
 from sigma.web.checkout.return_link import return_link
-from sigma.web.rendering import LANGUAGE_COOKIE, language, page
+from sigma.web.rendering import LANGUAGE_COOKIE, render_page, request_language
 
 ClientRequest = Request[Any, Any, Any]
-Ctx = NamedDependency[Context]  # handed in by web.app
+Ctx = NamedDependency[Context]  # injected by web.app
 
-PAYER_COOKIE = "sigma_payer"  # the browser's own secret, one for each invoice
-STARTED_COOKIE = "sigma_started"  # the public token of the payment begun last
-_MONTHS = 180 * 86_400
+PAYER_COOKIE = "sigma_payer"  # random secret of this browser, one per invoice
+STARTED_COOKIE = "sigma_started"  # public token of the payment started last
+_COOKIE_MAX_AGE_S = 180 * 86_400
 
-HEADERS = {
+CLIENT_HEADERS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-robots-tag": "noindex, nofollow",
@@ -30,52 +30,60 @@ HEADERS = {
 }
 
 
-def words_for(request: ClientRequest, shop: Shop | None = None) -> Words:
-    """The reader's language on the shop's clock."""
-    return Words(language(request), shop.tz if shop else "Europe/Moscow")
+def translator_for(request: ClientRequest, shop: Shop | None = None) -> Translator:
+    """Return the translator for the request's language and the shop's time zone."""
+    return Translator(request_language(request), shop.tz if shop else "Europe/Moscow")
 
 
 def client_page(
     request: ClientRequest,
     template: str,
-    words: Words,
+    translator: Translator,
     shop: Shop | None,
     *,
     status: int = 200,
     **context: Any,
 ) -> Response[str]:
-    """A page for a client. `shop` None: nobody's page, without a seller's foot."""
-    accent = shop.accent.lstrip("#").lower() if shop and valid(shop.accent) else ""
-    answer = page(
+    """Render a payer page. Without `shop` the page has no accent colour and no seller footer."""
+    accent = shop.accent.lstrip("#").lower() if shop and is_valid_colour(shop.accent) else ""
+    response = render_page(
         request,
         template,
-        words,
+        translator,
         status=status,
-        headers=HEADERS,
+        headers=CLIENT_HEADERS,
         shop=shop,
         accent=accent,
         **context,
     )
-    if (chosen := request.query_params.get("lang")) in LOCALES:
-        answer.set_cookie(
-            Cookie(key=LANGUAGE_COOKIE, value=chosen, path="/", max_age=_MONTHS, samesite="lax")
+    if (locale := request.query_params.get("lang")) in LOCALES:
+        response.set_cookie(
+            Cookie(
+                key=LANGUAGE_COOKIE,
+                value=locale,
+                path="/",
+                max_age=_COOKIE_MAX_AGE_S,
+                samesite="lax",
+            )
         )
-    return answer
+    return response
 
 
-def go(url: str) -> Response[None]:
-    """Sends the browser on by GET; the answer is nobody's to keep."""
-    return Response(None, status_code=303, headers={**HEADERS, "location": url})
+def redirect(url: str) -> Response[None]:
+    """Redirect with 303; the response is not cached."""
+    return Response(None, status_code=303, headers={**CLIENT_HEADERS, "location": url})
 
 
-def keep(ctx: Context, answer: Response[Any], token: str, name: str, value: str) -> None:
-    """A cookie that only this invoice's pages get."""
-    answer.set_cookie(
+def set_invoice_cookie(
+    ctx: Context, response: Response[Any], token: str, name: str, value: str
+) -> None:
+    """Set a cookie that is sent only to the pages of this invoice."""
+    response.set_cookie(
         Cookie(
             key=name,
             value=value,
             path=f"/i/{token}",
-            max_age=_MONTHS,
+            max_age=_COOKIE_MAX_AGE_S,
             httponly=True,
             samesite="lax",
             secure=ctx.settings.base_url.startswith("https://"),
@@ -83,13 +91,15 @@ def keep(ctx: Context, answer: Response[Any], token: str, name: str, value: str)
     )
 
 
-def fresh_secret() -> str:
-    """128 random bits for a cookie or a form."""
+def new_secret() -> str:
+    """Return 128 random bits as URL-safe base64, for a cookie or a form nonce."""
     return secrets.token_urlsafe(16)
 
 
-def back_to_shop(invoice: Invoice, shop: Shop, payment: str = "", status: str = "") -> str | None:
-    """Where «Вернуться в магазин» leads, if anywhere."""
+def shop_return_url(
+    invoice: Invoice, shop: Shop, payment: str = "", status: str = ""
+) -> str | None:
+    """Return the URL of the link back to the seller, or None."""
     return return_link(
         invoice.return_url or shop.return_url,
         invoice=invoice.id,
@@ -98,23 +108,29 @@ def back_to_shop(invoice: Invoice, shop: Shop, payment: str = "", status: str = 
     )
 
 
-def missing(request: ClientRequest) -> Response[str]:
-    """There is nothing behind this link."""
-    words = words_for(request)
-    return client_page(
-        request, "checkout/nothing.html", words, None, status=404, what="not_found", request_id=""
-    )
-
-
-def broken(request: ClientRequest, status: int = 500, request_id: str = "") -> Response[str]:
-    """Something failed on our side; `request_id` helps whoever looks for it."""
-    words = words_for(request)
+def invoice_not_found_page(request: ClientRequest) -> Response[str]:
+    """Show a 404 page: no invoice or payment has this token."""
+    translator = translator_for(request)
     return client_page(
         request,
         "checkout/nothing.html",
-        words,
+        translator,
+        None,
+        status=404,
+        reason="not_found",
+        request_id="",
+    )
+
+
+def failure_page(request: ClientRequest, status: int = 500, request_id: str = "") -> Response[str]:
+    """Show an error page; `request_id` is the one in the log."""
+    translator = translator_for(request)
+    return client_page(
+        request,
+        "checkout/nothing.html",
+        translator,
         None,
         status=status,
-        what="broken",
+        reason="broken",
         request_id=request_id,
     )

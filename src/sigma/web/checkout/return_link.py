@@ -1,19 +1,19 @@
-"""The way back to the shop: the seller's own address with what happened filled in."""
+"""The return URL of a seller, with the invoice, the payment and the status filled in."""
 
 from urllib.parse import quote
 
-from sigma.domain.accounts.shop import url_ok
+from sigma.domain.accounts.shop import is_web_url
 
 
 def return_link(template: str, *, invoice: str, payment: str, status: str) -> str | None:
-    """The address with {invoice}, {payment} and {status} filled in, percent-encoded.
+    """Return the URL with {invoice}, {payment} and {status} filled in, percent-encoded.
 
-    None when there is no address or it is anything but plain http(s).
+    None when the template is empty or is not a valid http(s) URL.
     """
-    if not url_ok(template):
+    if not is_web_url(template):
         return None
     values = {"invoice": invoice, "payment": payment, "status": status}
     link = template
     for name, value in values.items():
         link = link.replace("{" + name + "}", quote(value, safe=""))
-    return link if url_ok(link) else None
+    return link if is_web_url(link) else None

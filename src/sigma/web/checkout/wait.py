@@ -1,6 +1,6 @@
-"""The waiting page: where the bank sends the client back, until we know what became of the payment.
+"""The waiting page: the acquirer redirects the payer here until the outcome is known.
 
-Coming back proves nothing: each look asks the acquirer.
+The redirect itself proves nothing, so each request asks the acquirer for the payment's status.
 """
 
 from typing import Any
@@ -8,57 +8,63 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
-from sigma.domain.accounts.shop import url_ok
-from sigma.domain.billing.payment import Status
-from sigma.domain.errors import Refused
+from sigma.domain.billing.payment_actions import PayerStep, payer_step
+from sigma.domain.errors import RefusedError
 from sigma.services.checkout import checkout
-from sigma.services.checkout.checkout import Seen
+from sigma.services.checkout.checkout import PublicPayment
 from sigma.services.context import Context
-from sigma.web.checkout.page_context import summary
+from sigma.web.checkout.page_context import invoice_context
+from sigma.web.checkout.payer_urls import outcome_url, wait_url
 from sigma.web.checkout.responses import (
-    HEADERS,
+    CLIENT_HEADERS,
     ClientRequest,
     Ctx,
-    back_to_shop,
     client_page,
-    go,
-    missing,
-    words_for,
+    invoice_not_found_page,
+    redirect,
+    shop_return_url,
+    translator_for,
 )
 
-# How often a browser without scripts asks; a held payment waits for a person, not for the bank.
-EVERY_S = {"pending": 4, "unknown": 4, "authorized": 30}
+# Refresh interval of browsers without scripts, by state. An authorized payment waits for the seller
+# to capture it, so it is checked less often.
+REFRESH_S = {"pending": 4, "unknown": 4, "authorized": 30}
+# The states of the page and its script; any other step is "pending".
+_STATES = {
+    PayerStep.REVIEW: "checked",
+    PayerStep.UNKNOWN: "unknown",
+    PayerStep.AUTHORIZED: "authorized",
+}
 
 
 @get("/i/{token:str}/wait/{payment_token:str}")
-async def wait(
+async def wait_page(
     request: ClientRequest, ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
 ) -> Response[Any]:
-    """What we are waiting for; goes on by itself when it is known."""
-    seen = await _look(ctx, token, payment_token)
-    if seen is None:
-        return missing(request)
-    if url := _onward(seen):
-        return go(url)
-    words = words_for(request, seen.shop)
-    state = _state(seen)
-    payment = seen.payment
-    at_bank = state == "pending" and url_ok(payment.confirmation_url)
+    """Show the state of the payment; redirect as soon as the outcome is known."""
+    view = await _refresh(ctx, token, payment_token)
+    if view is None:
+        return invoice_not_found_page(request)
+    payment, step = view.payment, payer_step(view.payment)
+    if url := outcome_url(token, payment):
+        return redirect(url)
+    translator = translator_for(request, view.shop)
+    state = _state(step)
     key = f"checkout.wait.text_{state}"
-    mailed = state == "pending" and payment.wants_mail
+    gets_mail = state == "pending" and payment.has_email
     return client_page(
         request,
         "checkout/wait.html",
-        words,
-        seen.shop,
+        translator,
+        view.shop,
         state=state,
-        title=words.t(f"checkout.wait.title_{state}"),
-        text=words.t(f"{key}_mail" if mailed else key),
-        bank_url=payment.confirmation_url if at_bank else "",
-        state_url=f"/i/{token}/wait/{payment_token}/state",
-        every_s=EVERY_S.get(state, 0),
-        shop_url=back_to_shop(seen.invoice, seen.shop, payment.id, str(payment.status)),
-        **summary(seen.invoice, seen.shop, words),
+        title=translator.t(f"checkout.wait.title_{state}"),
+        text=translator.t(f"{key}_mail" if gets_mail else key),
+        bank_url=payment.confirmation_url if step is PayerStep.CONFIRM else "",
+        state_url=f"{wait_url(token, payment)}/state",
+        refresh_s=REFRESH_S.get(state, 0),
+        shop_url=shop_return_url(view.invoice, view.shop, payment.id, str(payment.status)),
+        **invoice_context(view.invoice, view.shop, translator),
     )
 
 
@@ -66,37 +72,24 @@ async def wait(
 async def wait_state(
     ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
 ) -> Response[dict[str, str | None]]:
-    """The same for a script: which state, and where to go when it is over."""
-    seen = await _look(ctx, token, payment_token)
-    if seen is None:
-        return Response({"state": "missing", "go": None}, status_code=404, headers=HEADERS)
-    return Response({"state": _state(seen), "go": _onward(seen)}, headers=HEADERS)
+    """Return the state as JSON for the script; `go` is the next URL once the payment is final."""
+    view = await _refresh(ctx, token, payment_token)
+    if view is None:
+        return Response({"state": "missing", "go": None}, status_code=404, headers=CLIENT_HEADERS)
+    state, go = _state(payer_step(view.payment)), outcome_url(token, view.payment)
+    return Response({"state": state, "go": go}, headers=CLIENT_HEADERS)
 
 
-async def _look(ctx: Context, token: str, payment_token: str) -> Seen | None:
+async def _refresh(ctx: Context, token: str, payment_token: str) -> PublicPayment | None:
     try:
-        seen = await checkout.refresh(ctx, payment_token)
-    except Refused:
+        view = await checkout.refresh(ctx, payment_token)
+    except RefusedError:
         return None
-    return seen if seen.invoice.token == token else None
+    return view if view.invoice.token == token else None
 
 
-def _onward(seen: Seen) -> str | None:
-    payment = seen.payment
-    if seen.receipt is not None:
-        return f"/r/{payment.token}"
-    if payment.status in (Status.FAILED, Status.CANCELED):
-        return f"/i/{seen.invoice.token}?payment={payment.token}"
-    return None
+def _state(step: PayerStep) -> str:
+    return _STATES.get(step, "pending")
 
 
-def _state(seen: Seen) -> str:
-    payment = seen.payment
-    if payment.attention is not None:
-        return "checked"
-    if payment.unknown:
-        return "unknown"
-    return "authorized" if payment.status is Status.AUTHORIZED else "pending"
-
-
-HANDLERS = [wait, wait_state]
+HANDLERS = [wait_page, wait_state]

@@ -1,1 +1,1 @@
-"""The acquirers' door: what they tell us is stored and answered at once, and looked into later."""
+"""Webhook endpoints of acquirers and of VK: store the body, respond at once, process later."""

@@ -1,4 +1,7 @@
-"""Notices of acquirers: taken in whole, never believed."""
+"""Webhook endpoint of acquirer notices.
+
+A notice is stored without trusting it: processing fetches the payment from the acquirer.
+"""
 
 from typing import Any
 
@@ -9,19 +12,21 @@ from litestar.params import FromPath
 from sigma.services.billing import acquirer_notices
 from sigma.services.context import Context
 
-MAX_NOTICE = 256 * 1024  # bytes; real ones are a few thousand
+MAX_NOTICE_BYTES = 256 * 1024  # real notices have a few thousand bytes
 
 
-@post("/{provider:str}/{connection_id:str}", request_max_body_size=MAX_NOTICE, status_code=200)
-async def take(
+@post(
+    "/{provider:str}/{connection_id:str}", request_max_body_size=MAX_NOTICE_BYTES, status_code=200
+)
+async def receive_notice(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[Context],
     provider: FromPath[str],
     connection_id: FromPath[str],
 ) -> Response[bytes]:
-    """Stores what an acquirer tells about a payment of one connection."""
-    await acquirer_notices.take(ctx, provider, connection_id, await request.body())
+    """Store a notice of one connection and respond 200."""
+    await acquirer_notices.accept(ctx, provider, connection_id, await request.body())
     return Response(b"{}", media_type="application/json")
 
 
-HANDLERS = [take]
+HANDLERS = [receive_notice]

@@ -1,5 +1,7 @@
-"""What VKontakte brings to our address: kept at once, acted upon later. Nothing that somebody
-wrote is ever the answer, for VK takes some answers as commands.
+"""Webhook endpoint of the VK Callback API: store the event, process it later.
+
+The response body never contains user input, because VK treats some bodies as commands.
+https://dev.vk.com/ru/api/callback/getting-started
 """
 
 from typing import Any
@@ -11,27 +13,32 @@ from litestar.params import FromPath
 from sigma.services.communities import event_intake
 from sigma.services.context import Context
 
-AGAIN_S = 30  # VK repeats after so many seconds what we could not keep
+RETRY_AFTER_S = 30  # VK sends an event that could not be stored again after this time
 
 
-@post("/vk/{connection_id:str}", request_max_body_size=event_intake.MAX_BODY, status_code=200)
-async def take(
+@post("/vk/{connection_id:str}", request_max_body_size=event_intake.MAX_BODY_BYTES, status_code=200)
+async def receive_event(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[Context],
     connection_id: FromPath[str],
 ) -> Response[str]:
-    """Keeps an event of a community and answers "ok", or the code that VK asks for."""
-    counted = request.headers.get("x-retry-counter", "")
-    retry = int(counted) if counted.isascii() and counted.isdigit() and len(counted) < 4 else 0
+    """Store an event of a community; respond "ok", or the confirmation code VK requests.
+
+    503 with Retry-After when the event could not be stored.
+    """
+    counter = request.headers.get("x-retry-counter", "")
+    retry = int(counter) if counter.isascii() and counter.isdigit() and len(counter) < 4 else 0
     try:
-        answer = await event_intake.take(ctx, connection_id, await request.body(), retry)
-    except event_intake.NotKept:
-        return _plain("", 503, {"Retry-After": str(AGAIN_S)})
-    return _plain(answer)
+        reply = await event_intake.accept_callback(ctx, connection_id, await request.body(), retry)
+    except event_intake.EventNotStoredError:
+        return _text_response("", 503, {"Retry-After": str(RETRY_AFTER_S)})
+    return _text_response(reply)
 
 
-def _plain(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+def _text_response(
+    text: str, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[str]:
     return Response(text, status_code=status, media_type="text/plain", headers=headers)
 
 
-HANDLERS = [take]
+HANDLERS = [receive_event]

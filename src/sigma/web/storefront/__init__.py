@@ -1,1 +1,1 @@
-"""The door for everybody: the public page of a shop's services, and their photos."""
+"""The public page of a shop's services, and their photos."""

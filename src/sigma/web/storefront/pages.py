@@ -1,4 +1,4 @@
-"""The public page /s/{name}: the shop's services; one of them with «Написать» and «Оплатить»."""
+"""The public pages /s/{slug} and /s/{slug}/{service_id}: services, «Написать» and «Оплатить»."""
 
 from typing import Any
 
@@ -6,128 +6,140 @@ from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.checkout import storefront
-from sigma.services.checkout.storefront import Buyer, Front
+from sigma.services.checkout.storefront import Buyer, Storefront
 from sigma.services.context import Context
-from sigma.web.cabinet.guards import same_origin
 from sigma.web.checkout.responses import (
     ClientRequest,
     Ctx,
     client_page,
-    fresh_secret,
-    go,
-    words_for,
+    new_secret,
+    redirect,
+    translator_for,
 )
-from sigma.web.forms import one, read_id
-from sigma.web.storefront.view_models import detailed, listed
+from sigma.web.forms import first_value, parse_id
+from sigma.web.same_origin import require_same_origin
+from sigma.web.storefront.view_models import list_context, service_context
 
-BUYER_COOKIE = "sigma_buyer"  # the browser's own secret at one shop's page
-MAX_FORM = 16 * 1024
-KEPT_S = 30 * 86_400
-KINDLY = ("too_many_requests", "no_connection", "service_not_payable")
+BUYER_COOKIE = "sigma_buyer"  # random secret of this browser, one per shop
+MAX_FORM_BYTES = 16 * 1024
+COOKIE_MAX_AGE_S = 30 * 86_400
+EXPECTED_REFUSALS = ("too_many_requests", "no_connection", "service_not_payable")
 
 
 @get("/s/{slug:str}")
 async def services_page(request: ClientRequest, ctx: Ctx, slug: FromPath[str]) -> Response[Any]:
-    """What the shop offers."""
+    """Show the visible services of a shop."""
     try:
-        front = await storefront.front(ctx, slug)
-    except Refused:
-        return nothing(request)
-    words = words_for(request, front.shop)
-    return _page(request, "storefront/list.html", front, **listed(front, words))
+        front = await storefront.get(ctx, slug)
+    except RefusedError:
+        return storefront_not_found_page(request)
+    translator = translator_for(request, front.shop)
+    return _render(request, "storefront/list.html", front, **list_context(front, translator))
 
 
 @get("/s/{slug:str}/{service_id:str}")
 async def service_page(
     request: ClientRequest, ctx: Ctx, slug: FromPath[str], service_id: FromPath[str]
 ) -> Response[Any]:
-    """One service: what it is, what it costs, how to get it."""
+    """Show one service with its price and the links to pay and to write."""
     try:
-        front = await storefront.front(ctx, slug)
-        answer = _one(request, ctx, front, read_id(service_id, "svc"))
-    except Refused:
-        return nothing(request)
+        front = await storefront.get(ctx, slug)
+        response = _render_service(request, ctx, front, parse_id(service_id, "svc"))
+    except RefusedError:
+        return storefront_not_found_page(request)
     if not request.cookies.get(BUYER_COOKIE):
-        keep_buyer(ctx, answer, slug, fresh_secret())
-    return answer
+        set_buyer_cookie(ctx, response, slug, new_secret())
+    return response
 
 
-@post("/s/{slug:str}/{service_id:str}", guards=[same_origin], request_max_body_size=MAX_FORM)
+@post(
+    "/s/{slug:str}/{service_id:str}",
+    guards=[require_same_origin],
+    request_max_body_size=MAX_FORM_BYTES,
+)
 async def buy(
     request: ClientRequest, ctx: Ctx, slug: FromPath[str], service_id: FromPath[str]
 ) -> Response[Any]:
-    """Makes an invoice of the service and goes to it; the same browser gets the same one."""
+    """Issue an invoice for the service and redirect to it.
+
+    A repeated request of the same browser gets the same unpaid invoice.
+    """
     form = await request.form()
-    given = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
-    nonce = one(given, "nonce")[:64] or fresh_secret()
-    # A browser without cookies is known by its form, so a double click still buys once.
+    form_values = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
+    nonce = first_value(form_values, "nonce")[:64] or new_secret()
+    # Without cookies the nonce of the form identifies the browser, so a double click still issues
+    # one invoice.
     secret = request.cookies.get(BUYER_COOKIE, "")[:64] or f"form-{nonce}"
     ip = request.client.host if request.client else ""
     try:
-        invoice = await storefront.buy(ctx, slug, read_id(service_id, "svc"), Buyer(secret, ip))
-    except Refused as refused:
-        if refused.code == "not_found":
-            return nothing(request)
-        if refused.code not in KINDLY:
+        invoice = await storefront.buy(ctx, slug, parse_id(service_id, "svc"), Buyer(secret, ip))
+    except RefusedError as error:
+        if error.code == "not_found":
+            return storefront_not_found_page(request)
+        if error.code not in EXPECTED_REFUSALS:
             raise
-        return await _not_now(request, ctx, slug, service_id, refused)
-    return go(f"/i/{invoice.token}")
+        return await _refusal_page(request, ctx, slug, service_id, error)
+    return redirect(f"/i/{invoice.token}")
 
 
-async def _not_now(
-    request: ClientRequest, ctx: Context, slug: str, service_id: str, refused: Refused
+async def _refusal_page(
+    request: ClientRequest, ctx: Context, slug: str, service_id: str, error: RefusedError
 ) -> Response[Any]:
-    """The service again, with why it cannot be bought now."""
+    """Show the service again, with the reason why it cannot be bought now."""
     try:
-        front = await storefront.front(ctx, slug)
-        return _one(request, ctx, front, service_id, refused)
-    except Refused:
-        return nothing(request)
+        front = await storefront.get(ctx, slug)
+        return _render_service(request, ctx, front, service_id, error)
+    except RefusedError:
+        return storefront_not_found_page(request)
 
 
-def _one(
+def _render_service(
     request: ClientRequest,
     ctx: Context,
-    front: Front,
+    front: Storefront,
     service_id: str,
-    refused: Refused | None = None,
+    error: RefusedError | None = None,
 ) -> Response[Any]:
-    words = words_for(request, front.shop)
+    translator = translator_for(request, front.shop)
     service = front.service(service_id)
-    return _page(
+    return _render(
         request,
         "storefront/service.html",
         front,
-        status=refused.status if refused else 200,
-        refused=refused.code if refused else "",
-        nonce=fresh_secret(),
-        **detailed(service, front, words, ctx.settings.base_url),
+        status=error.http_status if error else 200,
+        refusal_code=error.code if error else "",
+        nonce=new_secret(),
+        **service_context(service, front, translator, ctx.settings.base_url),
     )
 
 
-def _page(request: ClientRequest, template: str, front: Front, **context: Any) -> Response[Any]:
-    words = words_for(request, front.shop)
-    answer = client_page(request, template, words, front.shop, **context)
-    # Buying is told from a forgery by its Origin, which a hidden referrer would hide too.
-    answer.headers["referrer-policy"] = "same-origin"
-    return answer
+def _render(
+    request: ClientRequest, template: str, front: Storefront, **context: Any
+) -> Response[Any]:
+    translator = translator_for(request, front.shop)
+    response = client_page(request, template, translator, front.shop, **context)
+    # The CSRF check of buy() needs the Origin header, which "no-referrer" would remove.
+    response.headers["referrer-policy"] = "same-origin"
+    return response
 
 
-def nothing(request: ClientRequest) -> Response[Any]:
-    """There is no such page, or not any more."""
-    return client_page(request, "storefront/nothing.html", words_for(request), None, status=404)
+def storefront_not_found_page(request: ClientRequest) -> Response[Any]:
+    """Show a 404 page: no public page or no visible service."""
+    return client_page(
+        request, "storefront/nothing.html", translator_for(request), None, status=404
+    )
 
 
-def keep_buyer(ctx: Context, answer: Response[Any], slug: str, secret: str) -> None:
-    """A cookie that only this shop's pages get."""
-    answer.set_cookie(
+def set_buyer_cookie(ctx: Context, response: Response[Any], slug: str, secret: str) -> None:
+    """Set a cookie that is sent only to the public pages of this shop."""
+    response.set_cookie(
         Cookie(
             key=BUYER_COOKIE,
             value=secret,
             path=f"/s/{slug}",
-            max_age=KEPT_S,
+            max_age=COOKIE_MAX_AGE_S,
             httponly=True,
             samesite="lax",
             secure=ctx.settings.base_url.startswith("https://"),

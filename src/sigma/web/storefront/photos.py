@@ -1,11 +1,11 @@
-"""Photos of services: anybody who knows the unguessable name may look, and keep it."""
+"""Photos of services: public under an unguessable id, cached for a year."""
 
 from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import services
 from sigma.web.checkout.responses import Ctx
 
@@ -19,12 +19,12 @@ HEADERS = {
 
 @get("/photos/{photo_id:str}", cache=False)
 async def photo(ctx: Ctx, photo_id: FromPath[str]) -> Response[Any]:
-    """The file; its name changes with its content."""
+    """Return the photo file. A changed photo gets a new id, so the response is immutable."""
     try:
-        found = await services.photo(ctx, photo_id)
-    except Refused:
+        stored = await services.get_photo(ctx, photo_id)
+    except RefusedError:
         return Response(b"", status_code=404, media_type="text/plain")
-    return Response(found.data, media_type=found.media_type, headers=HEADERS)
+    return Response(stored.data, media_type=stored.media_type, headers=HEADERS)
 
 
 HANDLERS = [photo]

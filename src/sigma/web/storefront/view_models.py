@@ -1,20 +1,19 @@
-"""Services as their public pages show them. Pure: the cabinet's preview draws the same."""
+"""View models of the public pages. Pure: the cabinet's preview uses them too."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.catalogue.service import Service
-from sigma.services.catalogue.image_processing import SMALL
-from sigma.services.catalogue.services import small_of
-from sigma.services.checkout.storefront import Front
-from sigma.texts import Words
-from sigma.web.checkout.page_context import initials, split
+from sigma.domain.catalogue.service import Service, thumbnail_id
+from sigma.services.catalogue.image_processing import SMALL_SIDE_PX
+from sigma.services.checkout.storefront import Storefront
+from sigma.texts import Translator
+from sigma.web.checkout.page_context import initials, split_description
 from sigma.web.prices import price_text
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A photo's two files and their widths in points."""
+class PhotoView:
+    """URLs and sizes in pixels of the full and the small file of a photo."""
 
     url: str
     small_url: str
@@ -24,59 +23,66 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One service: where its page is, what to show of it."""
+class ServiceView:
+    """A service as texts and URLs."""
 
     id: str
     url: str
     title: str
     price: str
-    letter: str  # stands for a photo
-    picture: Picture | None
+    letter: str  # shown when there is no photo
+    picture: PhotoView | None
 
 
-def picture(photo_id: str | None, sizes: dict[str, tuple[int, int]]) -> Picture | None:
-    """A photo of known size."""
+def photo_view(photo_id: str | None, sizes: dict[str, tuple[int, int]]) -> PhotoView | None:
+    """Return the photo, or None without a photo or when its size is unknown.
+
+    `sizes`: photo id → width and height in pixels.
+    """
     if photo_id is None or photo_id not in sizes:
         return None
     width, height = sizes[photo_id]
-    small = round(width * min(1.0, SMALL / max(width, height)))
-    return Picture(f"/photos/{photo_id}", f"/photos/{small_of(photo_id)}", width, height, small)
-
-
-def shown(service: Service, front: Front, words: Words) -> Shown:
-    """A service in a list."""
-    return Shown(
-        id=service.id,
-        url=f"/s/{front.shop.slug}/{service.id}",
-        title=service.title,
-        price=price_text(service, words),
-        letter=initials(service.title)[:1],
-        picture=picture(service.photo_id, front.sizes),
+    small_width = round(width * min(1.0, SMALL_SIDE_PX / max(width, height)))
+    return PhotoView(
+        f"/photos/{photo_id}", f"/photos/{thumbnail_id(photo_id)}", width, height, small_width
     )
 
 
-def listed(front: Front, words: Words) -> dict[str, Any]:
-    """Everything on the page of all services."""
+def service_view(service: Service, front: Storefront, translator: Translator) -> ServiceView:
+    """Return a service of the list."""
+    return ServiceView(
+        id=service.id,
+        url=f"/s/{front.shop.slug}/{service.id}",
+        title=service.title,
+        price=price_text(service, translator),
+        letter=initials(service.title)[:1],
+        picture=photo_view(service.photo_id, front.photo_sizes),
+    )
+
+
+def list_context(front: Storefront, translator: Translator) -> dict[str, Any]:
+    """Return the template context of the page with all services."""
     return {
         "initials": initials(front.shop.name),
-        "services": [shown(service, front, words) for service in front.services],
-        "write_url": front.links.get("", ""),
+        "services": [service_view(service, front, translator) for service in front.services],
+        "write_url": front.conversation_urls.get("", ""),
     }
 
 
-def detailed(service: Service, front: Front, words: Words, base_url: str) -> dict[str, Any]:
-    """Everything on the page of one service."""
-    head, rest = split(service.description)
-    one = shown(service, front, words)
+def service_context(
+    service: Service, front: Storefront, translator: Translator, base_url: str
+) -> dict[str, Any]:
+    """Return the template context of the page of one service."""
+    head, rest = split_description(service.description)
+    view = service_view(service, front, translator)
     return {
         "initials": initials(front.shop.name),
-        "service": one,
+        "service": view,
         "description": head,
         "description_rest": rest,
-        "write_url": front.links.get(service.id, ""),
-        "sum": words.money(service.amount, short=True) if service.amount else "",
-        "payable": service.payable and front.payable,
+        "write_url": front.conversation_urls.get(service.id, ""),
+        "amount": translator.money(service.amount, short=True) if service.amount else "",
+        "is_payable": service.is_payable and front.can_pay,
         "list_url": f"/s/{front.shop.slug}",
-        "image_url": f"{base_url}{one.picture.url}" if one.picture else "",
+        "image_url": f"{base_url}{view.picture.url}" if view.picture else "",
     }

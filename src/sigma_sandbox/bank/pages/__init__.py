@@ -1,1 +1,1 @@
-"""sigma_sandbox.bank.pages"""
+"""The bank's HTML pages: hosted card page, 3-D Secure page, cabinet."""

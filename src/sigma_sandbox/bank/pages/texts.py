@@ -1,8 +1,8 @@
-"""The words of the card page and of the code page, Russian and English."""
+"""Texts of the card page and the 3-D Secure page in Russian and English."""
 
-Words = dict[str, str]
+Texts = dict[str, str]
 
-RU: Words = {
+RU: Texts = {
     "banner": "Тестовый банк — деньги не списываются",
     "payment": "Оплата картой",
     "to": "Получатель",
@@ -55,7 +55,7 @@ RU: Words = {
     "unknown": "Такого платежа нет",
     "unknown_text": "Проверьте ссылку или начните оплату у продавца ещё раз.",
 }
-EN: Words = {
+EN: Texts = {
     "banner": "Test bank: no money is taken",
     "payment": "Pay by card",
     "to": "Paid to",
@@ -80,7 +80,7 @@ EN: Words = {
     "number_chars": "A card number has digits only",
     "number_wrong": "Check the number: one of its digits is wrong",
     "number_foreign": (
-        "This is a test bank: it takes only the cards listed below. The number was not kept"
+        "This is a test bank: it takes only the cards listed below. The number was not saved"
     ),
     "expiry_wrong": "Enter month and year as on the card, for example 12/30",
     "expiry_past": "This card has expired. Check the date or use another card",
@@ -110,8 +110,8 @@ EN: Words = {
 }
 TEXTS = {"ru": RU, "en": EN}
 
-# What happened and what to try, by `cancellation_details.reason`.
-REASONS: dict[str, tuple[str, str]] = {
+# (Russian, English) texts by `cancellation_details.reason`: what happened and what to do.
+DECLINE_TEXTS: dict[str, tuple[str, str]] = {
     "3d_secure_failed": (
         "Оплата не подтверждена кодом. Попробуйте ещё раз или возьмите другую карту.",
         "The payment was not confirmed with a code. Try again or use another card.",
@@ -175,13 +175,13 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-def reason(code: str, lang: str) -> str:
-    """A refusal in human words."""
-    return REASONS.get(code, REASONS["general_decline"])[lang == "en"]
+def decline_text(code: str, lang: str) -> str:
+    """Return the text for a cancellation reason; unknown reasons get the general text."""
+    return DECLINE_TEXTS.get(code, DECLINE_TEXTS["general_decline"])[lang == "en"]
 
 
-def tries_left(count: int, lang: str) -> str:
-    """How many more times the code may be entered (one or two)."""
+def attempts_left(count: int, lang: str) -> str:
+    """Return the text about remaining code attempts. `count` must be 1 or 2."""
     if lang == "en":
         return f"{count} {'try' if count == 1 else 'tries'} left."
     return "Осталась 1 попытка." if count == 1 else f"Осталось {count} попытки."

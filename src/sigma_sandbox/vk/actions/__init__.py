@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.actions"""
+"""What clients and communities do, and the initial data."""

@@ -1,7 +1,7 @@
-"""VKontakte in a box: what clients do there, and what their deeds tell the community.
+"""What clients do in VK: write, press buttons, read, allow and deny messages, order.
 
-`Vk` is the books with the clients' side on top: they write, press buttons, read, allow and deny.
-The community's side is the API (`api.py` and its methods). Every deed tells `on_event`.
+`Vk` is the store with these actions added. The community's side is `vk.api`. Every action of a
+client emits the event that VK sends for it.
 """
 
 import json
@@ -11,24 +11,24 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sigma_sandbox.time_util import MINUTE, SECOND
+from sigma_sandbox.time_util import MINUTE_US, SECOND_US
 from sigma_sandbox.vk.wire import market_json, serializers
 from sigma_sandbox.vk.world.models import (
+    AccessKey,
     Attachment,
+    ButtonPress,
     Community,
-    Item,
     Json,
+    MarketItem,
     Message,
-    Order,
-    OrderLine,
+    OrderItem,
     Person,
-    Picture,
-    Press,
-    Token,
+    Photo,
+    VkOrder,
 )
-from sigma_sandbox.vk.world.store import Books
+from sigma_sandbox.vk.world.store import VkStore
 
-RIGHTS = {
+RIGHT_BITS = {
     "stories": 1,
     "photos": 4,
     "app_widget": 64,
@@ -38,120 +38,141 @@ RIGHTS = {
     "manage": 262_144,
     "market": 134_217_728,
 }
-PRESS_LIFE = MINUTE
-TYPING_SHOWN = 10 * SECOND
-FIRST_ID = 1
-FIRST_PICTURE = 457_239_017
+PRESS_TTL_US = MINUTE_US
+TYPING_TTL_US = 10 * SECOND_US
+FIRST_COMMUNITY_ID = 1
+FIRST_PHOTO_ID = 457_239_017
 
 
-class Missing(LookupError):  # noqa: N818, it is an answer, not a fault
-    """There is no such person, community, message or button."""
+class NotFoundError(LookupError):
+    """There is no such person, community, access key, market item or button."""
 
 
-class Closed(Exception):  # noqa: N818, it is an answer, not a fault
-    """The community takes no messages now."""
+class MessagesDisabledError(Exception):
+    """The community has messages switched off."""
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """What a press did: `kind` is the button's type; a text wrote `message`, a callback waits
-    for an answer in `vk.presses[event_id]`, an open_link opens `link`."""
+class PressResult:
+    """The result of a button press. `button_type` is VK's `action.type`.
 
-    kind: str
+    A text button wrote `message`. A callback button waits for the community's answer in
+    `vk.button_presses[event_id]`. An open_link button opens `link`.
+    """
+
+    button_type: str
     link: str | None = None
     message: Message | None = None
     event_id: str | None = None
 
 
-class Vk(Books):
-    """People and communities who talk. Raises Missing for what is not there."""
+class Vk(VkStore):
+    """The whole VK of the sandbox. Methods raise NotFoundError for unknown ids."""
 
-    def person(self, person_id: int) -> Person:
-        """A person by id."""
+    def get_person(self, person_id: int) -> Person:
+        """Return a person. Raises NotFoundError."""
         if person_id not in self.people:
-            raise Missing(f"no person {person_id}")
+            raise NotFoundError(f"no person {person_id}")
         return self.people[person_id]
 
-    def community(self, group_id: int) -> Community:
-        """A community by id."""
+    def get_community(self, group_id: int) -> Community:
+        """Return a community. Raises NotFoundError."""
         if group_id not in self.communities:
-            raise Missing(f"no community {group_id}")
+            raise NotFoundError(f"no community {group_id}")
         return self.communities[group_id]
 
-    def community_by(self, name: str) -> Community | None:
-        """A community by its id, "club<id>", "-<id>" or short name."""
+    def find_community(self, name: str) -> Community | None:
+        """Find a community by id, "club<id>", "-<id>" or short name; return None if unknown."""
         digits = name.removeprefix("club").removeprefix("public").removeprefix("-")
         if digits.isdecimal():
             return self.communities.get(int(digits))
-        folded = name.casefold()
-        found = (one for one in self.communities.values() if one.screen_name.casefold() == folded)
-        return next(found, None)
+        lower_name = name.casefold()
+        matches = (
+            one for one in self.communities.values() if one.screen_name.casefold() == lower_name
+        )
+        return next(matches, None)
 
-    def clients(self) -> list[Person]:
-        """People who are nobody's staff."""
-        return [one for one in self.people.values() if not one.staff]
+    def list_clients(self) -> list[Person]:
+        """Return all people who manage no community."""
+        return [one for one in self.people.values() if not one.is_staff]
 
-    def add_person(self, first_name: str, last_name: str, **more: Any) -> Person:
-        """A new person."""
-        number = max(self.people, default=1000) + 1
-        more.setdefault("screen_name", f"id{number}")
+    def add_person(self, first_name: str, last_name: str, **fields: Any) -> Person:
+        """Create a person. `fields` are further fields of `Person`."""
+        new_id = max(self.people, default=1000) + 1
+        fields.setdefault("screen_name", f"id{new_id}")
         return self.put_person(
-            Person(id=number, first_name=first_name, last_name=last_name, **more)
+            Person(id=new_id, first_name=first_name, last_name=last_name, **fields)
         )
 
-    def add_community(self, name: str, owner_id: int, **more: Any) -> Community:
-        """A new community with nothing filled unless told in `more`."""
-        number = max(self.communities, default=FIRST_ID - 1) + 1
-        more["screen_name"] = more.get("screen_name") or f"club{number}"
-        more |= {"created_at": self.now(), "code": secrets.token_hex(4), "owner_id": owner_id}
-        return self.put_community(Community(id=number, name=name, **more))
+    def add_community(self, name: str, owner_id: int, **fields: Any) -> Community:
+        """Create a community. `fields` are further fields of `Community`.
 
-    def create_key(self, group_id: int, rights: list[str]) -> str:
-        """A new access key of a community; see RIGHTS. The secret itself is the answer."""
-        token = self._new_token(rights)
-        return self.put_token(replace(token, group_id=self.community(group_id).id)).token
+        By default everything is empty or switched off.
+        """
+        new_id = max(self.communities, default=FIRST_COMMUNITY_ID - 1) + 1
+        fields["screen_name"] = fields.get("screen_name") or f"club{new_id}"
+        fields |= {
+            "created_at_us": self.now_us(),
+            "confirmation_code": secrets.token_hex(4),
+            "owner_id": owner_id,
+        }
+        return self.put_community(Community(id=new_id, name=name, **fields))
+
+    def create_community_key(self, group_id: int, rights: list[str]) -> str:
+        """Create an access key of a community; return its token. Rights: see `RIGHT_BITS`."""
+        access_key = self._new_access_key(rights)
+        return self.put_access_key(
+            replace(access_key, group_id=self.get_community(group_id).id)
+        ).token
 
     def create_user_key(self, person_id: int, rights: list[str]) -> str:
-        """A new access key of a person, with rights such as groups, market, photos."""
-        token = self._new_token(rights)
-        return self.put_token(replace(token, person_id=self.person(person_id).id)).token
+        """Create an access key of a person; return its token. Rights: groups, market, photos, …"""
+        access_key = self._new_access_key(rights)
+        return self.put_access_key(
+            replace(access_key, person_id=self.get_person(person_id).id)
+        ).token
 
     def revoke_key(self, token: str) -> None:
-        """Make a key dead: error 5 from now on."""
-        if token not in self.tokens:
-            raise Missing("no such key")
-        self.put_token(replace(self.tokens[token], revoked=True))
+        """Revoke an access key: calls with it get error 5. Raises NotFoundError."""
+        if token not in self.access_keys:
+            raise NotFoundError("no such key")
+        self.put_access_key(replace(self.access_keys[token], is_revoked=True))
 
-    def keys_of(self, group_id: int) -> list[Token]:
-        """A community's keys, revoked ones too."""
-        return [one for one in self.tokens.values() if one.group_id == group_id]
+    def list_community_keys(self, group_id: int) -> list[AccessKey]:
+        """Return a community's access keys, revoked ones included."""
+        return [one for one in self.access_keys.values() if one.group_id == group_id]
 
-    def add_picture(
+    def add_photo(
         self, owner_id: int, content: bytes, content_type: str, size: tuple[int, int]
-    ) -> Picture:
-        """Keep a photo of a person (id) or of a community (minus id)."""
-        picture = Picture(
-            id=max(self.pictures, default=FIRST_PICTURE - 1) + 1,
+    ) -> Photo:
+        """Store a new photo of a person (`owner_id` is the id) or of a community (minus its id)."""
+        photo = Photo(
+            id=max(self.photos, default=FIRST_PHOTO_ID - 1) + 1,
             owner_id=owner_id,
             access_key=secrets.token_hex(9),
             content_type=content_type,
             width=size[0],
             height=size[1],
-            created_at=self.now(),
+            created_at_us=self.now_us(),
             content=content,
         )
-        return self.put_picture(picture)
+        return self.put_photo(photo)
 
-    def add_item(self, group_id: int, title: str, description: str, **more: Any) -> Item:
-        """A new good or service; prices in kopecks."""
-        community = self.community(group_id)
-        number = community.last_item_id + 1
-        self.put_community(replace(community, last_item_id=number))
-        more.setdefault("created_at", self.now(group_id))
-        item = Item(id=number, group_id=group_id, title=title, description=description, **more)
+    def add_item(self, group_id: int, title: str, description: str, **fields: Any) -> MarketItem:
+        """Create a market item or a service. `fields` are further fields of `MarketItem`.
+
+        Emits no event. Raises NotFoundError.
+        """
+        community = self.get_community(group_id)
+        new_id = community.last_item_id + 1
+        self.put_community(replace(community, last_item_id=new_id))
+        fields.setdefault("created_at_us", self.now_us(group_id))
+        item = MarketItem(
+            id=new_id, group_id=group_id, title=title, description=description, **fields
+        )
         return self.put_item(item)
 
-    def write(
+    def write_message(
         self,
         person_id: int,
         group_id: int,
@@ -162,16 +183,19 @@ class Vk(Books):
         payload: str | None = None,
         reply_to: int = 0,
     ) -> Message:
-        """A client writes to a community, and with that lets it answer. Raises Closed, Missing."""
-        person, community = self.person(person_id), self.community(group_id)
+        """Write to a community as a client; this also allows the community to write back.
+
+        Emits `message_new`. Raises MessagesDisabledError, NotFoundError.
+        """
+        person, community = self.get_person(person_id), self.get_community(group_id)
         if not community.messages:
-            raise Closed(f"community {group_id} takes no messages")
-        with self.together():
-            self.read(person.id, group_id)
+            raise MessagesDisabledError(f"community {group_id} does not accept messages")
+        with self.transaction():
+            self.mark_read(person.id, group_id)
             message = self.add_message(
                 group_id,
                 person.id,
-                out=False,
+                is_outgoing=False,
                 text=text,
                 attachments=attachments or [],
                 ref=ref or None,
@@ -179,143 +203,162 @@ class Vk(Books):
                 payload=payload,
                 reply_to=reply_to,
             )
-            dialog = self.dialog(group_id, person.id)
-            self.put_dialog(dialog, allowed=True, answered=False)
-            told = {
+            conversation = self.get_conversation(group_id, person.id)
+            self.put_conversation(conversation, is_allowed=True, is_answered=False)
+            event = {
                 "message": serializers.message_json(self, message),
                 "client_info": serializers.CLIENT_INFO,
             }
-            self.tell(group_id, "message_new", told)
+            self.emit_event(group_id, "message_new", event)
         return message
 
-    def press(
+    def press_button(
         self, person_id: int, group_id: int, button: tuple[int, int], cmid: int = 0
-    ) -> Pressed:
-        """A client presses a button: (row, column) under message `cmid`, or under the input (0).
+    ) -> PressResult:
+        """Press the button at (row, column) under message `cmid`, or under the input if `cmid` is
+        0.
 
-        Raises Missing when there is no such button, Closed as `write` does.
+        Raises NotFoundError when there is no such button, MessagesDisabledError as `write_message`.
         """
-        self.person(person_id)
-        dialog = self.dialog(group_id, person_id)
-        message = self.message(group_id, person_id, cmid) if cmid else None
-        keyboard = message.keyboard if message else None if cmid else dialog.keyboard
+        self.get_person(person_id)
+        conversation = self.get_conversation(group_id, person_id)
+        message = self.find_message(group_id, person_id, cmid) if cmid else None
+        keyboard = message.keyboard if message else None if cmid else conversation.keyboard
         row, column = button
         try:
             action = (keyboard or {"buttons": []})["buttons"][row][column]["action"]
         except IndexError:
-            raise Missing(f"no button {row}, {column} under message {cmid}") from None
-        kind, payload = str(action["type"]), action.get("payload")
-        if kind == "callback":
-            return self._call_back(person_id, group_id, cmid, payload)
-        if kind in ("open_link", "open_app", "vkpay"):
-            return Pressed(kind, link=action.get("link"))
-        written = self.write(person_id, group_id, action.get("label", ""), payload=payload)
+            raise NotFoundError(f"no button {row}, {column} under message {cmid}") from None
+        button_type, payload = str(action["type"]), action.get("payload")
+        if button_type == "callback":
+            return self._press_callback(person_id, group_id, cmid, payload)
+        if button_type in ("open_link", "open_app", "vkpay"):
+            return PressResult(button_type, link=action.get("link"))
+        new_message = self.write_message(
+            person_id, group_id, action.get("label", ""), payload=payload
+        )
         if not cmid and keyboard and keyboard.get("one_time"):
-            self.put_dialog(self.dialog(group_id, person_id), keyboard=None)
-        return Pressed(kind, message=written)
+            self.put_conversation(self.get_conversation(group_id, person_id), keyboard=None)
+        return PressResult(button_type, message=new_message)
 
-    def allow(self, person_id: int, group_id: int, key: str = "") -> None:
-        """A client lets the community write."""
-        self.person(person_id)
-        with self.together():
-            self.put_dialog(self.dialog(self.community(group_id).id, person_id), allowed=True)
-            self.tell(group_id, "message_allow", {"user_id": person_id, "key": key})
+    def allow_messages(self, person_id: int, group_id: int, key: str = "") -> None:
+        """Allow the community to write to the client. Emits `message_allow` with `key`."""
+        self.get_person(person_id)
+        with self.transaction():
+            self.put_conversation(
+                self.get_conversation(self.get_community(group_id).id, person_id), is_allowed=True
+            )
+            self.emit_event(group_id, "message_allow", {"user_id": person_id, "key": key})
 
-    def deny(self, person_id: int, group_id: int) -> None:
-        """A client forbids the community to write."""
-        self.person(person_id)
-        with self.together():
-            self.put_dialog(self.dialog(self.community(group_id).id, person_id), allowed=False)
-            self.tell(group_id, "message_deny", {"user_id": person_id})
+    def deny_messages(self, person_id: int, group_id: int) -> None:
+        """Forbid the community to write to the client. Emits `message_deny`."""
+        self.get_person(person_id)
+        with self.transaction():
+            self.put_conversation(
+                self.get_conversation(self.get_community(group_id).id, person_id), is_allowed=False
+            )
+            self.emit_event(group_id, "message_deny", {"user_id": person_id})
 
-    def read(self, person_id: int, group_id: int) -> None:
-        """A client has seen everything the community wrote."""
-        dialog = self.dialog(group_id, person_id)
-        last = next((m for m in self.newest(group_id, person_id) if m.out), None)
-        if last is None or last.cmid <= dialog.out_read:
+    def mark_read(self, person_id: int, group_id: int) -> None:
+        """Mark all messages of the community as read by the client.
+
+        Emits `message_read` if anything was unread.
+        """
+        conversation = self.get_conversation(group_id, person_id)
+        last_outgoing = next(
+            (m for m in self.iter_newest_messages(group_id, person_id) if m.is_outgoing), None
+        )
+        if last_outgoing is None or last_outgoing.cmid <= conversation.out_read:
             return
-        told = {"from_id": person_id, "peer_id": person_id, "read_message_id": last.id}
-        with self.together():
-            self.put_dialog(dialog, out_read=last.cmid)
-            self.tell(group_id, "message_read", told | {"conversation_message_id": last.cmid})
+        event = {"from_id": person_id, "peer_id": person_id, "read_message_id": last_outgoing.id}
+        with self.transaction():
+            self.put_conversation(conversation, out_read=last_outgoing.cmid)
+            self.emit_event(
+                group_id, "message_read", event | {"conversation_message_id": last_outgoing.cmid}
+            )
 
-    def typing(self, person_id: int, group_id: int) -> None:
-        """A client is typing."""
-        told = {"state": "typing", "from_id": person_id, "to_id": -group_id}
-        self.tell(group_id, "message_typing_state", told)
+    def start_typing(self, person_id: int, group_id: int) -> None:
+        """Emit `message_typing_state`: the client is typing."""
+        event = {"state": "typing", "from_id": person_id, "to_id": -group_id}
+        self.emit_event(group_id, "message_typing_state", event)
 
     def is_typing(self, group_id: int, person_id: int) -> bool:
-        """Shows the community "печатает…" to the client now?"""
-        return self.dialog(group_id, person_id).typing_until > self.now(group_id)
+        """Return whether the client sees "печатает…" from the community now."""
+        return self.get_conversation(group_id, person_id).typing_until_us > self.now_us(group_id)
 
-    def order(
-        self, person_id: int, group_id: int, lines: list[tuple[int, int]], comment: str = ""
-    ) -> Order:
-        """A client orders (item id, quantity) in the advanced shop. Raises Missing."""
-        person, community = self.person(person_id), self.community(group_id)
-        found = []
-        for item_id, quantity in lines:
+    def place_order(
+        self, person_id: int, group_id: int, quantities: list[tuple[int, int]], comment: str = ""
+    ) -> VkOrder:
+        """Order items, (item id, quantity) each, in the advanced shop.
+
+        Emits `market_order_new`. Raises NotFoundError.
+        """
+        person, community = self.get_person(person_id), self.get_community(group_id)
+        order_items = []
+        for item_id, quantity in quantities:
             item = self.items.get((group_id, item_id))
             if item is None:
-                raise Missing(f"no item {item_id}")
-            found.append(OrderLine(item.id, quantity, item.price))
-        number = community.last_order_id + 1
-        with self.together():
-            self.put_community(replace(community, last_order_id=number))
+                raise NotFoundError(f"no item {item_id}")
+            order_items.append(OrderItem(item.id, quantity, item.price_minor))
+        new_id = community.last_order_id + 1
+        with self.transaction():
+            self.put_community(replace(community, last_order_id=new_id))
             order = self.put_order(
-                Order(
-                    id=number,
+                VkOrder(
+                    id=new_id,
                     group_id=group_id,
                     person_id=person.id,
-                    created_at=self.now(group_id),
-                    lines=found,
+                    created_at_us=self.now_us(group_id),
+                    items=order_items,
                     comment=comment,
                 )
             )
-            self.tell(group_id, "market_order_new", market_json.order_json(self, order))
+            self.emit_event(group_id, "market_order_new", market_json.order_json(self, order))
         return order
 
     def add_message(self, group_id: int, person_id: int, **fields: Any) -> Message:
-        """The next message of a dialog, from either side. Tells nobody."""
-        community = self.community(group_id)
-        dialog = self.dialog(group_id, person_id)
-        number = community.last_message_id + 1
-        self.put_community(replace(community, last_message_id=number))
+        """Store the next message of a conversation, from either side. Emits no event."""
+        community = self.get_community(group_id)
+        conversation = self.get_conversation(group_id, person_id)
+        new_id = community.last_message_id + 1
+        self.put_community(replace(community, last_message_id=new_id))
         message = Message(
-            id=number,
+            id=new_id,
             group_id=group_id,
             person_id=person_id,
-            cmid=dialog.last_cmid + 1,
-            at=self.now(group_id),
-            version=number,
+            cmid=conversation.last_cmid + 1,
+            sent_at_us=self.now_us(group_id),
+            version=new_id,
             **fields,
         )
         self.put_message(message)
-        self.put_dialog(dialog, last_cmid=message.cmid)
+        self.put_conversation(conversation, last_cmid=message.cmid)
         return message
 
-    def tell(self, group_id: int, event: str, thing: Json) -> None:
-        """Something happened in a community: everybody who listens hears it."""
-        community = self.community(group_id)
-        for listener in self.on_event:
-            listener(community, event, thing)
+    def emit_event(self, group_id: int, event_type: str, object_json: Json) -> None:
+        """Pass an event to every listener (callbacks, long poll). `object_json` is its `object`."""
+        community = self.get_community(group_id)
+        for listener in self.event_listeners:
+            listener(community, event_type, object_json)
 
-    def _new_token(self, rights: list[str]) -> Token:
-        words = f"vk1.a.{secrets.token_urlsafe(48)}"
-        return Token(token=words, created_at=self.now(), rights=rights)
+    def _new_access_key(self, rights: list[str]) -> AccessKey:
+        token = f"vk1.a.{secrets.token_urlsafe(48)}"
+        return AccessKey(token=token, created_at_us=self.now_us(), rights=rights)
 
-    def _call_back(self, person_id: int, group_id: int, cmid: int, payload: str | None) -> Pressed:
-        press = Press(
+    def _press_callback(
+        self, person_id: int, group_id: int, cmid: int, payload: str | None
+    ) -> PressResult:
+        button_press = ButtonPress(
             id=secrets.token_hex(6),
             group_id=group_id,
             person_id=person_id,
             cmid=cmid,
-            at=self.now(group_id),
+            pressed_at_us=self.now_us(group_id),
         )
-        told: Json = {"user_id": person_id, "peer_id": person_id, "event_id": press.id}
-        told |= {"payload": json.loads(payload) if payload else None}
-        told["conversation_message_id"] = cmid
-        with self.together():
-            self.put_press(press)
-            self.tell(group_id, "message_event", told)
-        return Pressed("callback", event_id=press.id)
+        event: Json = {"user_id": person_id, "peer_id": person_id, "event_id": button_press.id}
+        event |= {"payload": json.loads(payload) if payload else None}
+        event["conversation_message_id"] = cmid
+        with self.transaction():
+            self.put_button_press(button_press)
+            self.emit_event(group_id, "message_event", event)
+        return PressResult("callback", event_id=button_press.id)

@@ -1,10 +1,10 @@
-"""The first inhabitants of VKontakte in a box: an owner, clients, a full and an empty shop."""
+"""Initial data: an owner, clients, a community with everything filled in and an empty one."""
 
 from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.world.images import draw_photo
 from sigma_sandbox.vk.world.models import Contact, Person
-from sigma_sandbox.vk.world.pictures import draw_photo
 
-OWNER = 1001
+OWNER_ID = 1001
 CLIENTS = (
     Person(
         id=2001,
@@ -23,30 +23,29 @@ CLIENTS = (
     ),
     Person(id=2003, first_name="Елена", last_name="Ким", screen_name="lena.kim", colour="#4f9a6a"),
 )
-STUDIO = 1
-EMPTY = 2
+STUDIO_ID = 1
 
 
 def seed(vk: Vk) -> None:
-    """Fill a fresh world; a world that has people is left as it is."""
+    """Create the initial data, unless the store already has people."""
     if vk.people:
         return
-    with vk.together():
+    with vk.transaction():
         vk.put_person(
             Person(
-                id=OWNER,
+                id=OWNER_ID,
                 first_name="Анна",
                 last_name="Лаврова",
                 screen_name="anna.lak",
                 colour="#8a5ab5",
-                staff=True,
+                is_staff=True,
             )
         )
         for person in CLIENTS:
             vk.put_person(person)
         vk.add_community(
             "Студия «Лак»",
-            OWNER,
+            OWNER_ID,
             screen_name="lak",
             description="Маникюр и педикюр на Чистых прудах. Стерильно, без спешки, каждый день "
             "с 10 до 21. Запись в сообщениях.",
@@ -54,37 +53,37 @@ def seed(vk: Vk) -> None:
             activity="Салон красоты",
             colour="#c2185b",
             has_photo=True,
-            contacts=[Contact(OWNER, "Мастер", "+7 900 123-45-67", "anna@lak.example")],
+            contacts=[Contact(OWNER_ID, "Мастер", "+7 900 123-45-67", "anna@lak.example")],
             market="basic",
             services=True,
             messages=True,
             bots_capabilities=True,
             main_section=51,
         )
-        _services(vk)
-        vk.add_community("Новая студия", OWNER, screen_name="novaya_studia", colour="#607d8b")
+        _add_services(vk)
+        vk.add_community("Новая студия", OWNER_ID, screen_name="novaya_studia", colour="#607d8b")
 
 
-def _services(vk: Vk) -> None:
-    offered = [
+def _add_services(vk: Vk) -> None:
+    services = [
         (
             "Маникюр с покрытием",
             "Снятие, форма, кутикула и покрытие в один тон. Полтора часа.",
-            {"price": 220_000},
+            {"price_minor": 220_000},
             "#d9628c",
             "petals",
         ),
         (
             "Педикюр аппаратный",
             "Стопы и пальцы, покрытие по желанию. Около двух часов.",
-            {"price": 280_000, "old_price": 320_000},
+            {"price_minor": 280_000, "old_price_minor": 320_000},
             "#7c6bb0",
             "circle",
         ),
         (
             "Наращивание ногтей",
             "Цена зависит от длины и формы: уточните в сообщениях.",
-            {"price": 350_000, "price_type": 2},
+            {"price_minor": 350_000, "price_type": 2},
             "#c98a3c",
             "square",
         ),
@@ -96,6 +95,6 @@ def _services(vk: Vk) -> None:
             "petals",
         ),
     ]
-    for title, description, price, colour, shape in offered:
-        picture = vk.add_picture(-STUDIO, *draw_photo(colour, shape))
-        vk.add_item(STUDIO, title, description, service=True, photo_ids=[picture.id], **price)
+    for title, description, price, colour, shape in services:
+        photo = vk.add_photo(-STUDIO_ID, *draw_photo(colour, shape))
+        vk.add_item(STUDIO_ID, title, description, is_service=True, photo_ids=[photo.id], **price)

@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.api"""
+"""The VK API: one module for each group of methods, and the upload server."""

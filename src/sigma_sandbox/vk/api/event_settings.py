@@ -1,80 +1,84 @@
-"""`groups.*` about events: callback servers and Bots Long Poll."""
+"""`groups.*` methods for events: callback servers and Bots Long Poll."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
-from sigma_sandbox.vk.api.request import Call, Method
-from sigma_sandbox.vk.wire.errors import VkRefused, bad_param
-from sigma_sandbox.vk.world.models import EVENT_NAMES, CallbackServer, Json
+from sigma_sandbox.vk.api.request import ApiCall, ApiMethod
+from sigma_sandbox.vk.wire.errors import VkApiError, invalid_param
+from sigma_sandbox.vk.world.models import EVENT_TYPES, CallbackServer, Json
 
 MAX_SERVERS = 10
-MAX_TITLE = 14
-MAX_SECRET = 50
-OLDEST_VERSION = (5, 81)
+MAX_TITLE_LENGTH = 14
+MAX_SECRET_LENGTH = 50
+MIN_API_VERSION = (5, 81)
 
 
-async def add_server(call: Call) -> Json:
-    """A new address; it is asked for the confirmation code before this call answers."""
+async def add_server(call: ApiCall) -> Json:
+    """Add a callback server. Its confirmation is requested before the call returns."""
     community = call.community()
-    url, title, secret = _address(call)
-    if len(call.vk.servers_of(community.id)) >= MAX_SERVERS:
-        raise VkRefused(2000)
-    number = community.last_server_id + 1
-    with call.vk.together():
-        call.vk.put_community(replace(community, last_server_id=number))
+    url, title, secret = _parse_address(call)
+    if len(call.vk.list_servers(community.id)) >= MAX_SERVERS:
+        raise VkApiError(2000)
+    new_id = community.last_server_id + 1
+    with call.vk.transaction():
+        call.vk.put_community(replace(community, last_server_id=new_id))
         server = call.vk.put_server(
             CallbackServer(
-                id=number,
+                id=new_id,
                 group_id=community.id,
                 title=title,
                 url=url,
                 secret=secret,
-                creator_id=call.token.person_id or community.owner_id,
+                creator_id=call.access_key.person_id or community.owner_id,
                 status="wait",
             )
         )
-    await call.postman.confirm(server)
-    return {"server_id": number}
+    await call.callbacks.confirm(server)
+    return {"server_id": new_id}
 
 
-def _address(call: Call) -> tuple[str, str, str]:
-    url, title, secret = call.needed("url"), call.needed("title"), call.text("secret_key")
+def _parse_address(call: ApiCall) -> tuple[str, str, str]:
+    url, title, secret = (
+        call.require_text("url"),
+        call.require_text("title"),
+        call.text("secret_key"),
+    )
     if not url.startswith(("http://", "https://")):
-        raise bad_param("url is invalid")
-    if len(title) > MAX_TITLE:
-        raise bad_param("title is too long")
-    if len(secret) > MAX_SECRET:
-        raise bad_param("secret_key is too long")
+        raise invalid_param("url is invalid")
+    if len(title) > MAX_TITLE_LENGTH:
+        raise invalid_param("title is too long")
+    if len(secret) > MAX_SECRET_LENGTH:
+        raise invalid_param("secret_key is too long")
     return url, title, secret
 
 
-async def edit_server(call: Call) -> int:
-    """Another address, title or secret; the address is asked for the code again."""
-    server = _server(call)
-    url, title, secret = _address(call)
-    server = replace(server, url=url, title=title, secret=secret, status="wait", errors=0)
-    await call.postman.confirm(call.vk.put_server(server))
+async def edit_server(call: ApiCall) -> int:
+    """Change the address, title and secret; the address must be confirmed again."""
+    server = _require_server(call)
+    url, title, secret = _parse_address(call)
+    server = replace(server, url=url, title=title, secret=secret, status="wait", error_count=0)
+    await call.callbacks.confirm(call.vk.put_server(server))
     return 1
 
 
-def delete_server(call: Call) -> int:
-    """Nothing is sent there any more."""
-    server = _server(call)
-    call.vk.drop_server(server.group_id, server.id)
+def delete_server(call: ApiCall) -> int:
+    """Delete a callback server."""
+    server = _require_server(call)
+    call.vk.delete_server(server.group_id, server.id)
     return 1
 
 
-def _server(call: Call) -> CallbackServer:
+def _require_server(call: ApiCall) -> CallbackServer:
     key = call.community().id, call.number("server_id")
     if key not in call.vk.servers:
-        raise bad_param("server_id is invalid")
+        raise invalid_param("server_id is invalid")
     return call.vk.servers[key]
 
 
-def get_servers(call: Call) -> Json:
-    """The addresses and how they are."""
-    asked = call.numbers("server_ids")
+def get_servers(call: ApiCall) -> Json:
+    """Return the callback servers and their status."""
+    wanted_ids = call.numbers("server_ids")
     servers = [
         {
             "id": one.id,
@@ -84,87 +88,87 @@ def get_servers(call: Call) -> Json:
             "secret_key": one.secret,
             "status": one.status,
         }
-        for one in call.vk.servers_of(call.community().id)
-        if not asked or one.id in asked
+        for one in call.vk.list_servers(call.community().id)
+        if not wanted_ids or one.id in wanted_ids
     ]
     return {"count": len(servers), "items": servers}
 
 
-def get_code(call: Call) -> Json:
-    """What an address must answer to `confirmation`."""
-    return {"code": call.community().code}
+def get_confirmation_code(call: ApiCall) -> Json:
+    """Return the code an address must return for a `confirmation` event."""
+    return {"code": call.community().confirmation_code}
 
 
-def set_callback(call: Call) -> int:
-    """Which events go to a server, and in which version."""
-    server = _server(call)
-    changes = _settings(call, server.events)
+def set_callback_settings(call: ApiCall) -> int:
+    """Set the event types and the API version of a callback server."""
+    server = _require_server(call)
+    changes = _parse_settings(call, server.events)
     call.vk.put_server(replace(server, **changes))
     return 1
 
 
-def _settings(call: Call, events: list[str]) -> dict[str, Any]:
-    """`api_version` and the switches; a switch that is not sent stays as it is."""
+def _parse_settings(call: ApiCall, events: list[str]) -> dict[str, Any]:
+    """Return the changed fields `api_version` and `events`; flags that were not sent stay."""
     changes: dict[str, Any] = {}
     if version := call.text("api_version"):
         try:
             numbers = tuple(int(one) for one in version.split("."))
         except ValueError:
-            raise bad_param("api_version is invalid") from None
-        if numbers < OLDEST_VERSION:
-            raise bad_param("api_version is not supported")
+            raise invalid_param("api_version is invalid") from None
+        if numbers < MIN_API_VERSION:
+            raise invalid_param("api_version is not supported")
         changes["api_version"] = version
-    flags = {name: call.flag(name) for name in EVENT_NAMES}
-    kept = [n for n in EVENT_NAMES if flags[n] or (flags[n] is None and n in events)]
-    return changes | {"events": kept}
+    flags = {name: call.flag(name) for name in EVENT_TYPES}
+    enabled_types = [n for n in EVENT_TYPES if flags[n] or (flags[n] is None and n in events)]
+    return changes | {"events": enabled_types}
 
 
-def _switches(events: list[str]) -> Json:
-    return {name: int(name in events) for name in EVENT_NAMES}
+def _event_flags(events: list[str]) -> Json:
+    return {name: int(name in events) for name in EVENT_TYPES}
 
 
-def get_callback(call: Call) -> Json:
-    """The switches of a server."""
-    server = _server(call)
-    return {"api_version": server.api_version, "events": _switches(server.events)}
+def get_callback_settings(call: ApiCall) -> Json:
+    """Return the API version and the event flags of a callback server."""
+    server = _require_server(call)
+    return {"api_version": server.api_version, "events": _event_flags(server.events)}
 
 
-def get_longpoll_server(call: Call) -> Json:
-    """Where to ask for events."""
-    longpoll = call.vk.longpoll(call.community().id)
-    if not longpoll.enabled:
-        raise bad_param("longpoll for this group is not enabled")
-    server = f"{call.vk.root}/longpoll/{longpoll.group_id}"
-    return {"key": longpoll.key, "server": server, "ts": str(longpoll.ts)}
+def get_long_poll_server(call: ApiCall) -> Json:
+    """Return the address, the key and the current `ts` of long poll."""
+    long_poll = call.vk.get_or_create_long_poll(call.community().id)
+    if not long_poll.enabled:
+        raise invalid_param("longpoll for this group is not enabled")
+    server = f"{call.vk.vk_url}/longpoll/{long_poll.group_id}"
+    return {"key": long_poll.key, "server": server, "ts": str(long_poll.ts)}
 
 
-def set_longpoll(call: Call) -> int:
-    """On or off, and which events."""
-    longpoll = call.vk.longpoll(call.community().id)
-    changes = _settings(call, longpoll.events)
+def set_long_poll_settings(call: ApiCall) -> int:
+    """Switch long poll on or off and set its event types."""
+    long_poll = call.vk.get_or_create_long_poll(call.community().id)
+    changes = _parse_settings(call, long_poll.events)
     enabled = call.flag("enabled")
     if enabled is not None:
         changes["enabled"] = enabled
-    call.vk.put_longpoll(replace(longpoll, **changes))
+    call.vk.put_long_poll(replace(long_poll, **changes))
     return 1
 
 
-def get_longpoll(call: Call) -> Json:
-    """The switches of long poll."""
-    longpoll = call.vk.longpoll(call.community().id)
-    body: Json = {"api_version": longpoll.api_version, "events": _switches(longpoll.events)}
-    return body | {"is_enabled": longpoll.enabled}
+def get_long_poll_settings(call: ApiCall) -> Json:
+    """Return the API version, the event flags and whether long poll is on."""
+    long_poll = call.vk.get_or_create_long_poll(call.community().id)
+    body: Json = {"api_version": long_poll.api_version, "events": _event_flags(long_poll.events)}
+    return body | {"is_enabled": long_poll.enabled}
 
 
 METHODS = {
-    "groups.addCallbackServer": Method(add_server, "manage", "groups"),
-    "groups.editCallbackServer": Method(edit_server, "manage", "groups"),
-    "groups.deleteCallbackServer": Method(delete_server, "manage", "groups"),
-    "groups.getCallbackServers": Method(get_servers, "manage", "groups"),
-    "groups.getCallbackConfirmationCode": Method(get_code, "manage", "groups"),
-    "groups.setCallbackSettings": Method(set_callback, "manage", "groups"),
-    "groups.getCallbackSettings": Method(get_callback, "manage", "groups"),
-    "groups.getLongPollServer": Method(get_longpoll_server, "manage", "groups"),
-    "groups.setLongPollSettings": Method(set_longpoll, "manage", "groups"),
-    "groups.getLongPollSettings": Method(get_longpoll, "manage", "groups"),
+    "groups.addCallbackServer": ApiMethod(add_server, "manage", "groups"),
+    "groups.editCallbackServer": ApiMethod(edit_server, "manage", "groups"),
+    "groups.deleteCallbackServer": ApiMethod(delete_server, "manage", "groups"),
+    "groups.getCallbackServers": ApiMethod(get_servers, "manage", "groups"),
+    "groups.getCallbackConfirmationCode": ApiMethod(get_confirmation_code, "manage", "groups"),
+    "groups.setCallbackSettings": ApiMethod(set_callback_settings, "manage", "groups"),
+    "groups.getCallbackSettings": ApiMethod(get_callback_settings, "manage", "groups"),
+    "groups.getLongPollServer": ApiMethod(get_long_poll_server, "manage", "groups"),
+    "groups.setLongPollSettings": ApiMethod(set_long_poll_settings, "manage", "groups"),
+    "groups.getLongPollSettings": ApiMethod(get_long_poll_settings, "manage", "groups"),
 }

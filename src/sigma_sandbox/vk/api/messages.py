@@ -1,4 +1,4 @@
-"""`messages.*`: what a community writes, reads and marks in its dialogs."""
+"""`messages.*` methods: send, edit, list and mark messages as the community."""
 
 import json
 from itertools import islice
@@ -7,304 +7,329 @@ from typing import Any
 from msgspec.structs import replace
 
 from sigma_sandbox.vk.actions import outgoing
-from sigma_sandbox.vk.actions.client_actions import PRESS_LIFE, TYPING_SHOWN
-from sigma_sandbox.vk.api.request import Call, Method
+from sigma_sandbox.vk.actions.client_actions import PRESS_TTL_US, TYPING_TTL_US
+from sigma_sandbox.vk.api.request import ApiCall, ApiMethod
 from sigma_sandbox.vk.wire import serializers
-from sigma_sandbox.vk.wire.errors import VkRefused, bad_param
-from sigma_sandbox.vk.world.models import Community, Dialog, Json, Message
+from sigma_sandbox.vk.wire.errors import VkApiError, invalid_param
+from sigma_sandbox.vk.world.models import Community, Conversation, Json, Message
 
-CHAT = 2_000_000_000
+CHAT_PEER_ID_BASE = 2_000_000_000
 MAX_INT32 = 2**31 - 1
-ANSWERS = ("show_snackbar", "open_link", "open_app")
+EVENT_ANSWER_TYPES = ("show_snackbar", "open_link", "open_app")
 
 
-def send(call: Call) -> Any:
-    """A number for one `peer_id`; for `peer_ids` a list, with refusals of recipients inside."""
+def send(call: ApiCall) -> Any:
+    """Send a message; return its id for one recipient, a list of results for `peer_ids`.
+
+    Errors of single recipients are part of that list.
+    """
     community = call.community(optional=True)
-    random_id = _random_id(call)
-    said = _said(call, community)
-    if not (said["text"] or said["attachments"] or said["template"] or call.text("sticker_id")):
-        raise bad_param("message is empty or invalid")
-    said["reply_to"] = call.number("reply_to", 0)
-    said["admin_id"] = call.token.person_id
-    peers = call.numbers("peer_ids") or call.numbers("user_ids")
-    if not peers:
-        return outgoing.say(call.vk, community, _peer(call), random_id, **said).id
-    answers = []
-    for peer_id in peers:
-        answer: Json = {"peer_id": peer_id, "message_id": 0, "conversation_message_id": 0}
+    random_id = _parse_random_id(call)
+    content = _parse_content(call, community)
+    if not (
+        content["text"] or content["attachments"] or content["template"] or call.text("sticker_id")
+    ):
+        raise invalid_param("message is empty or invalid")
+    content["reply_to"] = call.number("reply_to", 0)
+    content["admin_id"] = call.access_key.person_id
+    peer_ids = call.numbers("peer_ids") or call.numbers("user_ids")
+    if not peer_ids:
+        return outgoing.send_message(
+            call.vk, community, _parse_peer_id(call), random_id, **content
+        ).id
+    results = []
+    for peer_id in peer_ids:
+        result: Json = {"peer_id": peer_id, "message_id": 0, "conversation_message_id": 0}
         try:
-            message = outgoing.say(call.vk, community, peer_id, random_id, **said)
-        except VkRefused as refused:
-            answer["error"] = {"code": refused.code, "description": str(refused)}
+            message = outgoing.send_message(call.vk, community, peer_id, random_id, **content)
+        except VkApiError as error:
+            result["error"] = {"code": error.code, "description": str(error)}
         else:
-            answer |= {"message_id": message.id, "conversation_message_id": message.cmid}
-        answers.append(answer)
-    return answers
+            result |= {"message_id": message.id, "conversation_message_id": message.cmid}
+        results.append(result)
+    return results
 
 
-def _random_id(call: Call) -> int:
+def _parse_random_id(call: ApiCall) -> int:
     random_id = call.number("random_id")
     if not -MAX_INT32 - 1 <= random_id <= MAX_INT32:
-        raise bad_param("random_id should be a 32-bit number")
+        raise invalid_param("random_id should be a 32-bit number")
     return random_id
 
 
-def _said(call: Call, community: Community) -> Json:
-    """Text, attachments, keyboard, carousel and payload. Raises VkRefused."""
+def _parse_content(call: ApiCall, community: Community) -> Json:
+    """Return the validated content fields of a message. Raises VkApiError (100, 911, 912, 914)."""
     text = call.text("message")
-    if len(text) > outgoing.MAX_TEXT:
-        raise VkRefused(914)
+    if len(text) > outgoing.MAX_TEXT_LENGTH:
+        raise VkApiError(914)
     template = call.json("template")
     if template is not None and not _is_carousel(template):
-        raise bad_param("template is invalid")
+        raise invalid_param("template is invalid")
     if template and not community.bots_capabilities:
-        raise VkRefused(912)
+        raise VkApiError(912)
     payload = call.text("payload") or None
     if payload and len(payload) > 1000:
-        raise bad_param("payload is too long")
+        raise invalid_param("payload is too long")
     return {
         "text": text,
-        "attachments": outgoing.read_attachments(call.vk, community, call.text("attachment")),
-        "keyboard": outgoing.read_keyboard(community, call.text("keyboard")),
+        "attachments": outgoing.parse_attachments(call.vk, community, call.text("attachment")),
+        "keyboard": outgoing.parse_keyboard(community, call.text("keyboard")),
         "template": template,
         "payload": payload,
     }
 
 
 def _is_carousel(template: Any) -> bool:
-    """One to ten elements with up to three buttons each."""
+    """Return whether the template is a carousel of one to ten elements."""
     if not isinstance(template, dict) or template.get("type") != "carousel":
         return False
     elements = template.get("elements")
     return isinstance(elements, list) and 1 <= len(elements) <= 10
 
 
-def _peer(call: Call) -> int:
-    """The person meant by peer_id, user_id or domain. Raises VkRefused."""
+def _parse_peer_id(call: ApiCall) -> int:
+    """Return the person id from peer_id, user_id or domain. Raises VkApiError (100, 113, 917)."""
     if domain := call.text("domain"):
-        found = (one.id for one in call.vk.people.values() if one.screen_name == domain)
-        person_id = next(found, None)
+        matches = (one.id for one in call.vk.people.values() if one.screen_name == domain)
+        person_id = next(matches, None)
         if person_id is None:
-            raise VkRefused(113)
+            raise VkApiError(113)
         return person_id
     peer_id = call.number("peer_id" if call.text("peer_id") else "user_id")
-    if peer_id > CHAT:
-        raise VkRefused(917)
+    if peer_id > CHAT_PEER_ID_BASE:
+        raise VkApiError(917)
     return peer_id
 
 
-def edit(call: Call) -> int:
-    """Correct a message by `cmid` or `message_id`."""
+def edit(call: ApiCall) -> int:
+    """Edit a message found by `cmid` or `message_id`."""
     community = call.community(optional=True)
-    message = _message(call, community, call.number("peer_id"))
-    said = _said(call, community)
-    del said["payload"]
-    if not (said["text"] or said["attachments"] or said["template"]):
-        raise bad_param("message is empty or invalid")
-    if said["keyboard"] and not said["keyboard"]["inline"]:
-        said["keyboard"] = None
-    outgoing.rewrite(call.vk, message, **said)
+    message = _require_message(call, community, call.number("peer_id"))
+    content = _parse_content(call, community)
+    del content["payload"]
+    if not (content["text"] or content["attachments"] or content["template"]):
+        raise invalid_param("message is empty or invalid")
+    if content["keyboard"] and not content["keyboard"]["inline"]:
+        content["keyboard"] = None
+    outgoing.edit_message(call.vk, message, **content)
     return 1
 
 
-def _message(call: Call, community: Community, peer_id: int) -> Message:
+def _require_message(call: ApiCall, community: Community, peer_id: int) -> Message:
     cmid = call.number("cmid", 0) or call.number("conversation_message_id", 0)
     if cmid:
-        found = call.vk.message(community.id, peer_id, cmid)
+        message = call.vk.find_message(community.id, peer_id, cmid)
     else:
-        found = call.vk.message_by_id(community.id, call.number("message_id"))
-    if found is None or found.person_id != peer_id:
-        raise bad_param("message_id is invalid")
-    return found
+        message = call.vk.find_message_by_id(community.id, call.number("message_id"))
+    if message is None or message.person_id != peer_id:
+        raise invalid_param("message_id is invalid")
+    return message
 
 
-def get_history(call: Call) -> Json:
-    """A dialog's messages, newest first unless `rev`."""
+def get_history(call: ApiCall) -> Json:
+    """Return a page of a conversation, newest first, or oldest first with `rev`."""
     community, vk = call.community(optional=True), call.vk
-    peer_id = _peer(call)
-    offset, count = call.count(20, 200)
-    found = list(vk.newest(community.id, peer_id))
+    peer_id = _parse_peer_id(call)
+    offset, count = call.offset_and_count(20, 200)
+    messages = list(vk.iter_newest_messages(community.id, peer_id))
     if call.flag("rev"):
-        found.reverse()
-    shown = found
-    start, cmid = call.number("start_message_id", 0), call.number("start_cmid", 0)
-    if start > 0 or cmid > 0:
-        first = next((n for n, m in enumerate(found) if _from(m, start, cmid, call)), len(found))
-        offset = max(first + offset, 0)
-    shown = found[max(offset, 0) : max(offset, 0) + count]
-    body = _messages_json(call, shown, len(found), [peer_id])
-    if call.flag("extended") and shown:
-        dialog = vk.dialog(community.id, peer_id)
-        body["conversations"] = [serializers.conversation_json(vk, dialog)]
+        messages.reverse()
+    page = messages
+    start_id, cmid = call.number("start_message_id", 0), call.number("start_cmid", 0)
+    if start_id > 0 or cmid > 0:
+        start_index = next(
+            (n for n, m in enumerate(messages) if _is_past_start(m, start_id, cmid, call)),
+            len(messages),
+        )
+        offset = max(start_index + offset, 0)
+    page = messages[max(offset, 0) : max(offset, 0) + count]
+    body = _messages_json(call, page, len(messages), [peer_id])
+    if call.flag("extended") and page:
+        conversation = vk.get_conversation(community.id, peer_id)
+        body["conversations"] = [serializers.conversation_json(vk, conversation)]
     return body
 
 
-def _from(message: Message, start: int, cmid: int, call: Call) -> bool:
-    at = message.id - start if start > 0 else message.cmid - cmid
-    return at >= 0 if call.flag("rev") else at <= 0
+def _is_past_start(message: Message, start_id: int, cmid: int, call: ApiCall) -> bool:
+    distance = message.id - start_id if start_id > 0 else message.cmid - cmid
+    return distance >= 0 if call.flag("rev") else distance <= 0
 
 
-def _messages_json(call: Call, shown: list[Message], count: int, peers: list[int]) -> Json:
+def _messages_json(call: ApiCall, messages: list[Message], count: int, peer_ids: list[int]) -> Json:
     body: Json = {
         "count": count,
-        "items": [serializers.message_json(call.vk, one) for one in shown],
+        "items": [serializers.message_json(call.vk, one) for one in messages],
     }
-    return body | _extended(call, peers)
+    return body | _extended_json(call, peer_ids)
 
 
-def _extended(call: Call, peers: list[int]) -> Json:
-    """`profiles` and `groups` when they are asked for."""
+def _extended_json(call: ApiCall, peer_ids: list[int]) -> Json:
+    """Return `profiles` and `groups` if `extended` was sent, else an empty object."""
     if not call.flag("extended"):
         return {}
     vk = call.vk
     community = call.community(optional=True)
-    people = [vk.people[one] for one in dict.fromkeys(peers) if one in vk.people]
+    people = [vk.people[one] for one in dict.fromkeys(peer_ids) if one in vk.people]
     return {
         "profiles": [serializers.short_person_json(vk, one) for one in people],
         "groups": [serializers.group_json(vk, community)],
     }
 
 
-def get_by_id(call: Call) -> Json:
-    """Messages by their numbers in the community, or by `cmids` of a `peer_id`."""
+def get_by_id(call: ApiCall) -> Json:
+    """Return messages by their ids in the community, or by `cmids` of a `peer_id`."""
     community, vk = call.community(optional=True), call.vk
     if cmids := call.numbers("cmids"):
-        found = [vk.message(community.id, call.number("peer_id"), one) for one in cmids]
+        found = [vk.find_message(community.id, call.number("peer_id"), one) for one in cmids]
     else:
-        call.needed("message_ids")
-        found = [vk.message_by_id(community.id, one) for one in call.numbers("message_ids")]
-    shown = [one for one in found if one]
-    return _messages_json(call, shown, len(shown), [one.person_id for one in shown])
+        call.require_text("message_ids")
+        found = [vk.find_message_by_id(community.id, one) for one in call.numbers("message_ids")]
+    messages = [one for one in found if one]
+    return _messages_json(call, messages, len(messages), [one.person_id for one in messages])
 
 
-def get_by_cmid(call: Call) -> Json:
-    """Messages by their numbers in a dialog."""
+def get_by_cmid(call: ApiCall) -> Json:
+    """Return messages of a conversation by their cmids."""
     community, peer_id = call.community(optional=True), call.number("peer_id")
-    call.needed("conversation_message_ids")
+    call.require_text("conversation_message_ids")
     cmids = call.numbers("conversation_message_ids")
-    found = [call.vk.message(community.id, peer_id, one) for one in cmids]
-    shown = [one for one in found if one]
-    return _messages_json(call, shown, len(shown), [peer_id])
+    found = [call.vk.find_message(community.id, peer_id, one) for one in cmids]
+    messages = [one for one in found if one]
+    return _messages_json(call, messages, len(messages), [peer_id])
 
 
-def get_conversations(call: Call) -> Json:
-    """Dialogs with their last messages, the freshest first."""
+def get_conversations(call: ApiCall) -> Json:
+    """Return a page of conversations with their last messages, latest first."""
     community, vk = call.community(optional=True), call.vk
-    offset, count = call.count(20, 200)
-    kept = call.text("filter") or "all"
-    if kept not in ("all", "archive", "important", "unanswered", "unread", "sorted_chats"):
-        raise bad_param("filter is invalid")
-    dialogs = vk.dialogs_of(community.id)
-    unread = [one for one in dialogs if vk.unread(one)]
-    if kept == "unread":
-        dialogs = unread
-    elif kept == "unanswered":
-        dialogs = [one for one in dialogs if serializers.unanswered(vk, one)]
-    elif kept != "all":
-        dialogs = []
-    start = call.number("start_message_id", 0)
-    fresh = (one for one in dialogs if not start or vk.last_message(one).id <= start)
-    shown = list(islice(fresh, offset, offset + count))
+    offset, count = call.offset_and_count(20, 200)
+    filter_name = call.text("filter") or "all"
+    if filter_name not in ("all", "archive", "important", "unanswered", "unread", "sorted_chats"):
+        raise invalid_param("filter is invalid")
+    conversations = vk.list_conversations(community.id)
+    unread = [one for one in conversations if vk.count_unread(one)]
+    if filter_name == "unread":
+        conversations = unread
+    elif filter_name == "unanswered":
+        conversations = [one for one in conversations if serializers.is_unanswered(vk, one)]
+    elif filter_name != "all":
+        conversations = []
+    start_id = call.number("start_message_id", 0)
+    older = (one for one in conversations if not start_id or vk.last_message(one).id <= start_id)
+    page = list(islice(older, offset, offset + count))
     items = [
         {
             "conversation": serializers.conversation_json(vk, one),
             "last_message": serializers.message_json(vk, vk.last_message(one)),
         }
-        for one in shown
+        for one in page
     ]
-    body: Json = {"count": len(dialogs), "items": items, "unread_count": len(unread)}
-    return body | _extended(call, [one.person_id for one in shown])
+    body: Json = {"count": len(conversations), "items": items, "unread_count": len(unread)}
+    return body | _extended_json(call, [one.person_id for one in page])
 
 
-def get_conversations_by_id(call: Call) -> Json:
-    """Dialogs of these people, those that exist."""
+def get_conversations_by_id(call: ApiCall) -> Json:
+    """Return the conversations with these people; those without messages are left out."""
     community, vk = call.community(optional=True), call.vk
-    call.needed("peer_ids")
-    dialogs = [vk.dialog(community.id, one) for one in call.numbers("peer_ids")]
-    shown = [serializers.conversation_json(vk, one) for one in dialogs if one.last_cmid]
-    body: Json = {"count": len(shown), "items": shown}
-    return body | _extended(call, [one.person_id for one in dialogs])
+    call.require_text("peer_ids")
+    conversations = [vk.get_conversation(community.id, one) for one in call.numbers("peer_ids")]
+    items = [serializers.conversation_json(vk, one) for one in conversations if one.last_cmid]
+    body: Json = {"count": len(items), "items": items}
+    return body | _extended_json(call, [one.person_id for one in conversations])
 
 
-def _dialog(call: Call) -> Dialog:
+def _require_conversation(call: ApiCall) -> Conversation:
     community = call.community(optional=True)
-    dialog = call.vk.dialog(community.id, call.number("peer_id"))
-    if dialog.person_id not in call.vk.people:
-        raise bad_param("peer_id is invalid")
-    return dialog
+    conversation = call.vk.get_conversation(community.id, call.number("peer_id"))
+    if conversation.person_id not in call.vk.people:
+        raise invalid_param("peer_id is invalid")
+    return conversation
 
 
-def mark_as_read(call: Call) -> int:
-    """The community has seen the person's messages, up to one of them or all."""
-    dialog = _dialog(call)
+def mark_as_read(call: ApiCall) -> int:
+    """Mark the person's messages as read, up to a message or all of them."""
+    conversation = _require_conversation(call)
     cmid = call.number("up_to_cmid", 0)
-    if start := call.number("start_message_id", 0):
-        message = call.vk.message_by_id(dialog.group_id, start)
+    if start_id := call.number("start_message_id", 0):
+        message = call.vk.find_message_by_id(conversation.group_id, start_id)
         cmid = message.cmid if message else 0
-    cmid = min(cmid or dialog.last_cmid, dialog.last_cmid)
-    if cmid > dialog.in_read:
-        call.vk.put_dialog(dialog, in_read=cmid)
+    cmid = min(cmid or conversation.last_cmid, conversation.last_cmid)
+    if cmid > conversation.in_read:
+        call.vk.put_conversation(conversation, in_read=cmid)
     return 1
 
 
-def mark_as_answered(call: Call) -> int:
-    """The dialog needs no answer (or needs one after all)."""
-    call.vk.put_dialog(_dialog(call), answered=call.flag("answered") is not False)
+def mark_as_answered(call: ApiCall) -> int:
+    """Mark a conversation as answered, or with `answered=0` as not answered."""
+    call.vk.put_conversation(
+        _require_conversation(call), is_answered=call.flag("answered") is not False
+    )
     return 1
 
 
-def set_activity(call: Call) -> int:
-    """The person sees "печатает…" for ten seconds."""
+def set_activity(call: ApiCall) -> int:
+    """Show "печатает…" to the person for ten seconds."""
     if call.text("type") not in ("", "typing", "audiomessage", "photo", "file", "video"):
-        raise bad_param("type is invalid")
+        raise invalid_param("type is invalid")
     community = call.community(optional=True)
     peer_id = call.number("peer_id" if call.text("peer_id") else "user_id")
-    outgoing.check_may_write(call.vk, community, peer_id)
-    until = call.vk.now(community.id) + TYPING_SHOWN
-    call.vk.put_dialog(call.vk.dialog(community.id, peer_id), typing_until=until)
+    outgoing.require_can_write(call.vk, community, peer_id)
+    until_us = call.vk.now_us(community.id) + TYPING_TTL_US
+    call.vk.put_conversation(
+        call.vk.get_conversation(community.id, peer_id), typing_until_us=until_us
+    )
     return 1
 
 
-def is_allowed(call: Call) -> Json:
-    """May the community write to this person?"""
+def is_allowed(call: ApiCall) -> Json:
+    """Return whether the community may write to this person."""
     community = call.community()
-    return {"is_allowed": int(bool(call.vk.dialog(community.id, call.number("user_id")).allowed))}
+    return {
+        "is_allowed": int(
+            bool(call.vk.get_conversation(community.id, call.number("user_id")).is_allowed)
+        )
+    }
 
 
-def answer_event(call: Call) -> int:
-    """What a pressed callback button shows; once, within a minute."""
-    group_id = call.token.group_id
-    press = call.vk.presses.get(call.needed("event_id"))
-    asked = call.number("user_id"), call.number("peer_id")
-    if press is None or press.group_id != group_id or set(asked) != {press.person_id}:
-        raise bad_param("event_id is invalid")
-    if press.answer is not None or call.vk.now(group_id) - press.at > PRESS_LIFE:
-        raise bad_param("event_id is expired")
+def send_event_answer(call: ApiCall) -> int:
+    """Answer a press of a callback button: once, within a minute of the press."""
+    group_id = call.access_key.group_id
+    button_press = call.vk.button_presses.get(call.require_text("event_id"))
+    ids = call.number("user_id"), call.number("peer_id")
+    if (
+        button_press is None
+        or button_press.group_id != group_id
+        or set(ids) != {button_press.person_id}
+    ):
+        raise invalid_param("event_id is invalid")
+    if (
+        button_press.answer is not None
+        or call.vk.now_us(group_id) - button_press.pressed_at_us > PRESS_TTL_US
+    ):
+        raise invalid_param("event_id is expired")
     data = call.json("event_data")
     if data is not None and (
         not isinstance(data, dict)
-        or data.get("type") not in ANSWERS
+        or data.get("type") not in EVENT_ANSWER_TYPES
         or len(json.dumps(data, ensure_ascii=False)) > 1000
         or (data["type"] == "show_snackbar" and not 1 <= len(str(data.get("text", ""))) <= 90)
     ):
-        raise bad_param("event_data is invalid")
-    call.vk.put_press(replace(press, answer=data or {}))
-    call.vk.put_dialog(call.vk.dialog(group_id, press.person_id))
+        raise invalid_param("event_data is invalid")
+    call.vk.put_button_press(replace(button_press, answer=data or {}))
+    call.vk.put_conversation(call.vk.get_conversation(group_id, button_press.person_id))
     return 1
 
 
 METHODS = {
-    "messages.send": Method(send, "messages", "messages"),
-    "messages.edit": Method(edit, "messages", "messages"),
-    "messages.getHistory": Method(get_history, "messages", "messages"),
-    "messages.getById": Method(get_by_id, "messages", "messages"),
-    "messages.getByConversationMessageId": Method(get_by_cmid, "messages", "messages"),
-    "messages.getConversations": Method(get_conversations, "messages", "messages"),
-    "messages.getConversationsById": Method(get_conversations_by_id, "messages", "messages"),
-    "messages.markAsRead": Method(mark_as_read, "messages", "messages"),
-    "messages.markAsAnsweredConversation": Method(mark_as_answered, "messages", "messages"),
-    "messages.setActivity": Method(set_activity, "messages", "messages"),
-    "messages.isMessagesFromGroupAllowed": Method(is_allowed, "messages", "messages"),
-    "messages.sendMessageEventAnswer": Method(answer_event, "messages"),
+    "messages.send": ApiMethod(send, "messages", "messages"),
+    "messages.edit": ApiMethod(edit, "messages", "messages"),
+    "messages.getHistory": ApiMethod(get_history, "messages", "messages"),
+    "messages.getById": ApiMethod(get_by_id, "messages", "messages"),
+    "messages.getByConversationMessageId": ApiMethod(get_by_cmid, "messages", "messages"),
+    "messages.getConversations": ApiMethod(get_conversations, "messages", "messages"),
+    "messages.getConversationsById": ApiMethod(get_conversations_by_id, "messages", "messages"),
+    "messages.markAsRead": ApiMethod(mark_as_read, "messages", "messages"),
+    "messages.markAsAnsweredConversation": ApiMethod(mark_as_answered, "messages", "messages"),
+    "messages.setActivity": ApiMethod(set_activity, "messages", "messages"),
+    "messages.isMessagesFromGroupAllowed": ApiMethod(is_allowed, "messages", "messages"),
+    "messages.sendMessageEventAnswer": ApiMethod(send_event_answer, "messages"),
 }

@@ -1,4 +1,4 @@
-"""Where photos are uploaded, and what waits there to be saved."""
+"""The upload server for photos. Uploads wait in memory until a `save` method stores them."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -7,17 +7,17 @@ import msgspec
 from litestar import Response, post
 from litestar.params import FromPath
 
-from sigma_sandbox.responses import Asked, json_response
+from sigma_sandbox.responses import AnyRequest, json_response
+from sigma_sandbox.vk.world.images import InvalidImageError, identify_photo
 from sigma_sandbox.vk.world.models import Json
-from sigma_sandbox.vk.world.pictures import NotAPicture, read_photo
 
-MAX_PHOTO = 50_000_000
-FIELDS = {"messages": "photo", "product": "file"}
+MAX_PHOTO_BYTES = 50_000_000
+FORM_FIELDS = {"messages": "photo", "product": "file"}
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A photo that is uploaded, but not saved yet."""
+class PendingUpload:
+    """An uploaded photo that is not saved yet. `size` is (width, height) in pixels."""
 
     group_id: int
     content: bytes
@@ -26,39 +26,42 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Uploads:
-    """Photos by their hash. They are forgotten when the sandbox stops."""
+class PendingUploads:
+    """Uploads by their random hash; lost when the sandbox stops."""
 
-    waiting: dict[str, Upload] = field(default_factory=dict)
+    by_hash: dict[str, PendingUpload] = field(default_factory=dict)
 
-    def keep(self, upload: Upload) -> str:
-        """Remember a photo under a fresh hash."""
-        name = secrets.token_hex(16)
-        self.waiting[name] = upload
-        return name
+    def add(self, upload: PendingUpload) -> str:
+        """Add an upload and return its hash."""
+        upload_hash = secrets.token_hex(16)
+        self.by_hash[upload_hash] = upload
+        return upload_hash
 
 
-@post("/{purpose:str}/{group_id:int}", status_code=200, request_max_body_size=MAX_PHOTO)
-async def upload(
-    request: Asked, purpose: FromPath[str], group_id: FromPath[int]
+@post("/{purpose:str}/{group_id:int}", status_code=200, request_max_body_size=MAX_PHOTO_BYTES)
+async def upload_photo(
+    request: AnyRequest, purpose: FromPath[str], group_id: FromPath[int]
 ) -> Response[bytes]:
-    """Take a photo for a message (field `photo`) or for a good (field `file`)."""
+    """Accept a photo for a message (form field `photo`) or for a market item (`file`).
+
+    A file that is not an image gets VK's error response with status 200.
+    """
     form = await request.form()
-    part = form.get(FIELDS.get(purpose, ""))
+    part = form.get(FORM_FIELDS.get(purpose, ""))
     try:
         content = await part.read()  # type: ignore[union-attr]
-        kind, size = read_photo(content)
-    except (NotAPicture, AttributeError):
+        content_type, size = identify_photo(content)
+    except (InvalidImageError, AttributeError):
         if purpose == "messages":
             return json_response({"server": 0, "photo": "[]", "hash": ""})
         return json_response({"error": "ERR_UPLOAD_BAD_IMAGE_SIZE: no picture in `file`"})
-    uploads: Uploads = request.app.state["vk_uploads"]
-    name = uploads.keep(Upload(group_id, content, kind, size))
+    uploads: PendingUploads = request.app.state["vk_uploads"]
+    upload_hash = uploads.add(PendingUpload(group_id, content, content_type, size))
     if purpose == "messages":
-        photo = msgspec.json.encode([{"photo": name, "sizes": []}]).decode()
-        return json_response({"server": 628_000 + group_id, "photo": photo, "hash": name})
-    body: Json = {"app_id": 0, "group_id": group_id, "photo_token": name, "sha": name}
+        photo = msgspec.json.encode([{"photo": upload_hash, "sizes": []}]).decode()
+        return json_response({"server": 628_000 + group_id, "photo": photo, "hash": upload_hash})
+    body: Json = {"app_id": 0, "group_id": group_id, "photo_token": upload_hash, "sha": upload_hash}
     return json_response(body)
 
 
-HANDLERS = [upload]
+HANDLERS = [upload_photo]

@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.delivery"""
+"""Delivery of events to programs: Callback API and Bots Long Poll."""

@@ -1,7 +1,8 @@
-"""Callback API: the confirmation handshake, events with their secret, repeats, spoiled deliveries.
+"""Callback API: confirmation of addresses, delivery of events, retries, injected faults.
 
-Events of one dialog go one after another; repeats of what failed go on their own. Source:
-dev.vk.com/ru/api/callback/getting-started: five repeats after 10 s, 3 min, 10 min, 30 min, 1 h.
+First attempts of one conversation are made one after another; retries do not hold up later events.
+Source: https://dev.vk.com/ru/api/callback/getting-started (five retries after 10 s, 3 min, 10 min,
+30 min and 1 h).
 """
 
 import asyncio
@@ -16,157 +17,182 @@ from msgspec.structs import replace
 from sigma_sandbox import time_util
 from sigma_sandbox.faults import Effect
 from sigma_sandbox.vk.actions.client_actions import Vk
-from sigma_sandbox.vk.world.models import CallbackServer, Community, Json, Parcel, Sent
+from sigma_sandbox.vk.wire.serializers import event_json
+from sigma_sandbox.vk.world.models import (
+    CallbackServer,
+    Community,
+    DeliveryAttempt,
+    EventDelivery,
+    Json,
+)
 
-REPEATS_S = (10, 180, 600, 1800, 3600)
-FIRST_REPEAT_MS = 10_000
-MAX_STEERED_S = 3 * 3600
-ANSWER_TIMEOUT_S = 5.0
-MAX_ERRORS = 20
-STEERING = (410, 429, 503)
+RETRY_DELAYS_S = (10, 180, 600, 1800, 3600)
+FIRST_RETRY_MS = 10_000
+MAX_RETRY_AFTER_S = 3 * 3600
+RESPONSE_TIMEOUT_S = 5.0
+MAX_CONSECUTIVE_ERRORS = 20
+RETRY_AFTER_STATUSES = (410, 429, 503)
 
 
-def lane_of(event: str, thing: Json) -> str:
-    """The dialog an event belongs to ("" for none): its events keep their order."""
-    message = thing.get("message", thing)
+def event_ordering_key(event_type: str, object_json: Json) -> str:
+    """Return the peer id whose events must keep their order, or an empty string."""
+    message = object_json.get("message", object_json)
     peer = message.get("peer_id") or message.get("user_id") or ""
-    return str(peer) if event.startswith("message") else ""
+    return str(peer) if event_type.startswith("message") else ""
 
 
-class Postman:
-    """Carries events to callback servers. A restart takes the waiting ones up again."""
+class CallbackSender:
+    """Sends events to callback servers. `resume` continues waiting deliveries after a restart."""
 
     def __init__(self, vk: Vk) -> None:
         self._vk = vk
         self._client: httpx.AsyncClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lanes: dict[tuple[int, int, str], list[Parcel]] = {}
-        self._gathered: dict[tuple[int, int], list[Parcel]] = {}
-        vk.on_event.append(self.tell)
+        self._queues: dict[tuple[int, int, str], list[EventDelivery]] = {}
+        self._batches: dict[tuple[int, int], list[EventDelivery]] = {}
+        vk.event_listeners.append(self.enqueue)
 
     async def confirm(self, server: CallbackServer) -> None:
-        """Ask the address for the code now; later again when it answers something else."""
-        if not await self._confirmed(server):
-            self._spawn(self._confirm_later(server))
+        """Request the confirmation code now; retry in the background when the response is wrong."""
+        if not await self._request_confirmation(server):
+            self._start_task(self._retry_confirmation(server))
 
-    def tell(self, community: Community, event: str, thing: Json) -> None:
-        """Promise an event to every server that wants it."""
-        control, shop = self._vk.control, str(community.id)
+    def enqueue(self, community: Community, event_type: str, object_json: Json) -> None:
+        """Create a delivery for every server that has this event switched on. Listener of `Vk`."""
+        faults, shop = self._vk.faults, str(community.id)
         servers = [
             one
-            for one in self._vk.servers_of(community.id)
-            if self._open(one) and event in one.events
+            for one in self._vk.list_servers(community.id)
+            if self._accepts_events(one) and event_type in one.events
         ]
-        if not servers or control.take(Effect.VK_EVENTS_OFF, event, shop):
+        if not servers or faults.consume(Effect.VK_EVENTS_OFF, event_type, shop):
             return
-        window_ms = control.take(Effect.VK_EVENTS_REORDER_MS, event, shop)
+        window_ms = faults.consume(Effect.VK_EVENTS_REORDER_MS, event_type, shop)
         for server in servers:
-            parcel = self._vk.put_parcel(_parcel(server, event, thing))
+            delivery = self._vk.put_delivery(_new_delivery(server, event_type, object_json))
             if window_ms is None:
-                self._line_up(parcel)
+                self._add_to_queue(delivery)
             else:
-                self._gather(parcel, window_ms)
+                self._add_to_batch(delivery, window_ms)
 
-    def _open(self, server: CallbackServer) -> bool:
-        """A server that failed is tried again after the longest pause."""
+    def _accepts_events(self, server: CallbackServer) -> bool:
+        """Return whether the server gets new events: it is ok, or it failed an hour ago."""
         if server.status != "failed":
             return server.status == "ok"
-        since = (time_util.system_clock() - server.failed_at) / time_util.SECOND
-        return bool(server.failed_at) and since > self._scaled(REPEATS_S[-1], server.group_id)
+        elapsed_s = (time_util.system_clock() - server.failed_at_us) / time_util.SECOND_US
+        return bool(server.failed_at_us) and elapsed_s > self._scale_delay(
+            RETRY_DELAYS_S[-1], server.group_id
+        )
 
     def resume(self) -> None:
-        """Take up what was waiting when the sandbox stopped."""
-        for parcel in list(self._vk.parcels.values()):
-            if parcel.state == "waiting":
-                self._line_up(parcel)
+        """Queue the deliveries that were waiting when the sandbox stopped."""
+        for delivery in list(self._vk.deliveries.values()):
+            if delivery.state == "waiting":
+                self._add_to_queue(delivery)
 
     async def close(self) -> None:
-        """Stop; waiting events stay in the books."""
+        """Cancel all tasks. Waiting deliveries stay in the store."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
 
-    def _spawn(self, work: Any) -> None:
+    def _start_task(self, coroutine: Any) -> None:
         with contextlib.suppress(RuntimeError):
-            task = asyncio.get_running_loop().create_task(work)
+            task = asyncio.get_running_loop().create_task(coroutine)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        work.close()  # told outside a loop: it waits in the books for `resume`
+        coroutine.close()  # no running loop: the stored delivery waits for `resume`
 
-    def _line_up(self, parcel: Parcel) -> None:
-        key = parcel.group_id, parcel.server_id, parcel.lane
-        lane = self._lanes.setdefault(key, [])
-        lane.append(parcel)
-        if len(lane) == 1:
-            self._spawn(self._walk(key))
+    def _add_to_queue(self, delivery: EventDelivery) -> None:
+        key = delivery.group_id, delivery.server_id, delivery.ordering_key
+        queue = self._queues.setdefault(key, [])
+        queue.append(delivery)
+        if len(queue) == 1:
+            self._start_task(self._deliver_queue(key))
 
-    async def _walk(self, key: tuple[int, int, str]) -> None:
-        """First tries of one lane, one after another."""
-        lane = self._lanes[key]
-        while lane:
+    async def _deliver_queue(self, key: tuple[int, int, str]) -> None:
+        """Make the first attempts of one queue, one after another."""
+        queue = self._queues[key]
+        while queue:
             try:
-                await self._first(lane[0])
+                await self._first_attempt(queue[0])
             finally:
-                lane.pop(0)
-        del self._lanes[key]
+                queue.pop(0)
+        del self._queues[key]
 
-    def _gather(self, parcel: Parcel, window_ms: int) -> None:
-        key = parcel.group_id, parcel.server_id
-        waiting = self._gathered.setdefault(key, [])
-        waiting.append(parcel)
-        if len(waiting) == 1:
-            self._spawn(self._send_reversed(key, window_ms))
+    def _add_to_batch(self, delivery: EventDelivery, window_ms: int) -> None:
+        key = delivery.group_id, delivery.server_id
+        batch = self._batches.setdefault(key, [])
+        batch.append(delivery)
+        if len(batch) == 1:
+            self._start_task(self._send_reversed(key, window_ms))
 
     async def _send_reversed(self, key: tuple[int, int], window_ms: int) -> None:
         await asyncio.sleep(window_ms / 1000)
-        for parcel in reversed(self._gathered.pop(key)):
-            await self._first(parcel)
+        for delivery in reversed(self._batches.pop(key)):
+            await self._first_attempt(delivery)
 
-    async def _first(self, parcel: Parcel) -> None:
-        control, shop = self._vk.control, str(parcel.group_id)
-        await asyncio.sleep((control.take(Effect.VK_EVENTS_DELAY_MS, parcel.type, shop) or 0) / 1e3)
-        copies = control.take(Effect.VK_EVENTS_DUPLICATE, parcel.type, shop) or 1
-        outcomes = await asyncio.gather(*(self._send(parcel.id, 0) for _ in range(copies)))
+    async def _first_attempt(self, delivery: EventDelivery) -> None:
+        faults, shop = self._vk.faults, str(delivery.group_id)
+        await asyncio.sleep(
+            (faults.consume(Effect.VK_EVENTS_DELAY_MS, delivery.type, shop) or 0) / 1e3
+        )
+        copies = faults.consume(Effect.VK_EVENTS_DUPLICATE, delivery.type, shop) or 1
+        outcomes = await asyncio.gather(*(self._attempt(delivery.id, 0) for _ in range(copies)))
         if None not in outcomes:
-            self._spawn(self._repeat(parcel.id, max(one or 0 for one in outcomes)))
+            self._start_task(self._retry(delivery.id, max(one or 0 for one in outcomes)))
 
-    async def _repeat(self, parcel_id: str, steered_s: float) -> None:
-        for number, pause_s in enumerate(REPEATS_S, 1):
-            parcel = self._vk.parcels[parcel_id]
-            await asyncio.sleep(steered_s or self._scaled(pause_s, parcel.group_id))
-            outcome = await self._send(parcel_id, number)
+    async def _retry(self, delivery_id: str, requested_delay_s: float) -> None:
+        for number, delay_s in enumerate(RETRY_DELAYS_S, 1):
+            delivery = self._vk.deliveries[delivery_id]
+            await asyncio.sleep(requested_delay_s or self._scale_delay(delay_s, delivery.group_id))
+            outcome = await self._attempt(delivery_id, number)
             if outcome is None:
                 return
-            steered_s = outcome
-        self._vk.put_parcel(replace(self._vk.parcels[parcel_id], state="given_up"))
+            requested_delay_s = outcome
+        self._vk.put_delivery(replace(self._vk.deliveries[delivery_id], state="given_up"))
 
-    def _scaled(self, pause_s: float, group_id: int) -> float:
-        said_ms = self._vk.control.peek(Effect.VK_RETRY_MS, str(group_id))
-        return pause_s * (FIRST_REPEAT_MS if said_ms is None else said_ms) / FIRST_REPEAT_MS
+    def _scale_delay(self, delay_s: float, group_id: int) -> float:
+        first_delay_ms = self._vk.faults.peek(Effect.VK_RETRY_MS, str(group_id))
+        return (
+            delay_s
+            * (FIRST_RETRY_MS if first_delay_ms is None else first_delay_ms)
+            / FIRST_RETRY_MS
+        )
 
-    async def _send(self, parcel_id: str, retry: int) -> float | None:
-        """None when the event was taken (or nobody wants it), else the pause asked for, or 0."""
-        parcel = self._vk.parcels[parcel_id]
-        server = self._vk.servers.get((parcel.group_id, parcel.server_id))
+    async def _attempt(self, delivery_id: str, retry_number: int) -> float | None:
+        """Make one attempt and store its result.
+
+        Return None when no retry is needed, else the delay in seconds the server requested, or 0.
+        """
+        delivery = self._vk.deliveries[delivery_id]
+        server = self._vk.servers.get((delivery.group_id, delivery.server_id))
         if server is None:
-            self._vk.put_parcel(replace(parcel, state="given_up"))
+            self._vk.put_delivery(replace(delivery, state="given_up"))
             return None
-        status, text, pause_s = await self._post(server.url, parcel.body, retry)
-        parcel = self._vk.parcels[parcel_id]
-        tries = [*parcel.tries, Sent(time_util.system_clock(), f"{status} {text[:40]}".strip())]
-        taken = status == "200" and self._taken(server, text)
-        state = "delivered" if taken or parcel.state == "delivered" else "waiting"
-        self._vk.put_parcel(replace(parcel, state=state, tries=tries))
-        self._count(server, taken)
-        return None if taken else pause_s
+        status, text, retry_after_s = await self._post(server.url, delivery.body, retry_number)
+        delivery = self._vk.deliveries[delivery_id]
+        attempts = [
+            *delivery.attempts,
+            DeliveryAttempt(time_util.system_clock(), f"{status} {text[:40]}".strip()),
+        ]
+        is_accepted = status == "200" and self._process_response(server, text)
+        state = "delivered" if is_accepted or delivery.state == "delivered" else "waiting"
+        self._vk.put_delivery(replace(delivery, state=state, attempts=attempts))
+        self._update_server_status(server, is_accepted)
+        return None if is_accepted else retry_after_s
 
-    def _taken(self, server: CallbackServer, text: str) -> bool:
-        """ "ok", "remove" (no more, please) or "version 5.199"."""
+    def _process_response(self, server: CallbackServer, text: str) -> bool:
+        """Return whether the body acknowledges the event.
+
+        "ok" acknowledges. "remove" also deletes the server, "version 5.199" also sets its API
+        version.
+        """
         if text == "remove":
-            self._vk.drop_server(server.group_id, server.id)
+            self._vk.delete_server(server.group_id, server.id)
             return True
         if text.startswith("version "):
             version = text.removeprefix("version ").strip()
@@ -174,80 +200,90 @@ class Postman:
             return True
         return text == "ok"
 
-    def _count(self, server: CallbackServer, taken: bool) -> None:
-        """Many errors in a row make the server `failed`: it gets no new events until one works."""
-        known = self._vk.servers.get((server.group_id, server.id))
-        if known is None or known.status not in ("ok", "failed") or (taken and not known.errors):
+    def _update_server_status(self, server: CallbackServer, is_accepted: bool) -> None:
+        """Update the server's error count and status.
+
+        At MAX_CONSECUTIVE_ERRORS it becomes `failed` and gets no new events until an attempt
+        succeeds.
+        """
+        current = self._vk.servers.get((server.group_id, server.id))
+        if (
+            current is None
+            or current.status not in ("ok", "failed")
+            or (is_accepted and not current.error_count)
+        ):
             return
-        errors = 0 if taken else known.errors + 1
-        status = "failed" if errors >= MAX_ERRORS else "ok" if taken else known.status
-        failed_at = time_util.system_clock() if status == "failed" else 0
-        self._vk.put_server(replace(known, errors=errors, status=status, failed_at=failed_at))
+        error_count = 0 if is_accepted else current.error_count + 1
+        status = (
+            "failed"
+            if error_count >= MAX_CONSECUTIVE_ERRORS
+            else "ok"
+            if is_accepted
+            else current.status
+        )
+        failed_at_us = time_util.system_clock() if status == "failed" else 0
+        self._vk.put_server(
+            replace(current, error_count=error_count, status=status, failed_at_us=failed_at_us)
+        )
 
-    async def _confirmed(self, server: CallbackServer) -> bool:
-        code = self._vk.communities[server.group_id].code
-        ask = {"type": "confirmation", "group_id": server.group_id, "v": server.api_version}
-        ask["event_id"] = secrets.token_hex(20)
+    async def _request_confirmation(self, server: CallbackServer) -> bool:
+        code = self._vk.communities[server.group_id].confirmation_code
+        body = {"type": "confirmation", "group_id": server.group_id, "v": server.api_version}
+        body["event_id"] = secrets.token_hex(20)
         if server.secret:
-            ask["secret"] = server.secret
-        status, text, _ = await self._post(server.url, msgspec.json.encode(ask).decode(), 0)
-        known = self._vk.servers.get((server.group_id, server.id))
-        right = status == "200" and text == code
-        if known is not None and right and known.url == server.url:
-            self._vk.put_server(replace(known, status="ok", errors=0))
-        return right or known is None
+            body["secret"] = server.secret
+        status, text, _ = await self._post(server.url, msgspec.json.encode(body).decode(), 0)
+        current = self._vk.servers.get((server.group_id, server.id))
+        is_correct = status == "200" and text == code
+        if current is not None and is_correct and current.url == server.url:
+            self._vk.put_server(replace(current, status="ok", error_count=0))
+        return is_correct or current is None
 
-    async def _confirm_later(self, server: CallbackServer) -> None:
-        for pause_s in REPEATS_S:
-            await asyncio.sleep(self._scaled(pause_s, server.group_id))
-            known = self._vk.servers.get((server.group_id, server.id))
-            if known is None or known.status != "wait" or known.url != server.url:
+    async def _retry_confirmation(self, server: CallbackServer) -> None:
+        for delay_s in RETRY_DELAYS_S:
+            await asyncio.sleep(self._scale_delay(delay_s, server.group_id))
+            current = self._vk.servers.get((server.group_id, server.id))
+            if current is None or current.status != "wait" or current.url != server.url:
                 return
-            if await self._confirmed(known):
+            if await self._request_confirmation(current):
                 return
-        if (known := self._vk.servers.get((server.group_id, server.id))) is not None:
-            self._vk.put_server(replace(known, status="failed"))
+        if (current := self._vk.servers.get((server.group_id, server.id))) is not None:
+            self._vk.put_server(replace(current, status="failed"))
 
-    async def _post(self, url: str, body: str, retry: int) -> tuple[str, str, float]:
-        """The status (or what broke), the body, and the pause asked for in seconds."""
+    async def _post(self, url: str, body: str, retry_number: int) -> tuple[str, str, float]:
+        """Return the HTTP status or the exception name, the body, and the requested delay in
+        seconds.
+        """
         if self._client is None:
-            # A developer's address has no certificate of a known authority.
-            self._client = httpx.AsyncClient(verify=False, timeout=ANSWER_TIMEOUT_S)  # noqa: S501
+            # A developer's address has no certificate from a public authority.
+            self._client = httpx.AsyncClient(verify=False, timeout=RESPONSE_TIMEOUT_S)  # noqa: S501
         headers = {"Content-Type": "application/json", "User-Agent": "VK-sandbox"}
-        if retry:
-            headers["X-Retry-Counter"] = str(retry)
+        if retry_number:
+            headers["X-Retry-Counter"] = str(retry_number)
         try:
-            answer = await self._client.post(url, content=body, headers=headers)
+            response = await self._client.post(url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error).__name__, "", 0.0
-        pause = answer.headers.get("retry-after", "")
-        steered = answer.status_code in STEERING and pause.isdecimal()
+        retry_after = response.headers.get("retry-after", "")
+        has_retry_after = response.status_code in RETRY_AFTER_STATUSES and retry_after.isdecimal()
         return (
-            str(answer.status_code),
-            answer.text.strip(),
-            float(min(int(pause), MAX_STEERED_S)) if steered else 0.0,
+            str(response.status_code),
+            response.text.strip(),
+            float(min(int(retry_after), MAX_RETRY_AFTER_S)) if has_retry_after else 0.0,
         )
 
 
-def _parcel(server: CallbackServer, event: str, thing: Json) -> Parcel:
+def _new_delivery(server: CallbackServer, event_type: str, object_json: Json) -> EventDelivery:
     event_id = secrets.token_hex(20)
-    told = envelope(server.group_id, event, thing, event_id, server.api_version)
+    event_body = event_json(server.group_id, event_type, object_json, event_id, server.api_version)
     if server.secret:
-        told["secret"] = server.secret
-    return Parcel(
+        event_body["secret"] = server.secret
+    return EventDelivery(
         id=event_id,
         group_id=server.group_id,
         server_id=server.id,
-        lane=lane_of(event, thing),
-        type=event,
-        body=msgspec.json.encode(told).decode(),
-        created_at=time_util.system_clock(),
+        ordering_key=event_ordering_key(event_type, object_json),
+        type=event_type,
+        body=msgspec.json.encode(event_body).decode(),
+        created_at_us=time_util.system_clock(),
     )
-
-
-def envelope(group_id: int, event: str, thing: Json, event_id: str, version: str) -> Json:
-    """An event as it travels; before 5.103 `message_new` was the message itself."""
-    if event == "message_new" and tuple(map(int, version.split("."))) < (5, 103):
-        thing = thing["message"]
-    body: Json = {"group_id": group_id, "type": event, "event_id": event_id, "v": version}
-    return body | {"object": thing}

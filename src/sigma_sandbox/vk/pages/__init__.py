@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.pages"""
+"""The web pages under `/vk`: the client's view and the community's management."""

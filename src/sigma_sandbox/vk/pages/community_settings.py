@@ -1,4 +1,4 @@
-"""A community as its owner manages it: avatar, words, contact, switches, access keys."""
+"""The pages of a community's owner: avatar, description, contact, switches, access keys."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,16 +8,17 @@ from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 from msgspec.structs import replace
 
-from sigma_sandbox.responses import Asked, away, missing
-from sigma_sandbox.time_util import SECOND, to_person
+from sigma_sandbox.responses import AnyRequest, not_found_page, redirect
+from sigma_sandbox.time_util import format_moscow
 from sigma_sandbox.vk.actions.client_actions import Vk
-from sigma_sandbox.vk.api.groups import change
+from sigma_sandbox.vk.actions.owner_actions import set_avatar, update_settings
+from sigma_sandbox.vk.http import get_vk
 from sigma_sandbox.vk.pages import view_models
-from sigma_sandbox.vk.pages.client import club_of, me, picture, show, vk_of
-from sigma_sandbox.vk.world.models import Community, Contact, Json, Token
-from sigma_sandbox.vk.world.pictures import NotAPicture, avatar, read_photo
+from sigma_sandbox.vk.pages.rendering import current_person, render_vk_page, svg_response
+from sigma_sandbox.vk.world.images import InvalidImageError, draw_avatar, identify_photo
+from sigma_sandbox.vk.world.models import AccessKey, Community, Contact, Json
 
-DRAWN = (
+AVATAR_COLOURS = (
     ("#c2185b", "Малиновый"),
     ("#8a5ab5", "Фиолетовый"),
     ("#3f7fbf", "Синий"),
@@ -25,7 +26,7 @@ DRAWN = (
     ("#6d8a32", "Оливковый"),
     ("#b5702f", "Медный"),
 )
-SAVED = {
+SAVED_TEXTS = {
     "avatar": "Аватар сохранён.",
     "about": "Описание сохранено.",
     "contact": "Контакт сохранён.",
@@ -34,229 +35,250 @@ SAVED = {
     "created": "Ключ создан. Скопируйте его и вставьте в свою программу.",
     "revoked": "Ключ отозван.",
 }
-RIGHTS = (
+RIGHT_LABELS = (
     ("manage", "Управление сообществом"),
     ("messages", "Сообщения сообщества"),
     ("photos", "Фотографии"),
     ("market", "Товары"),
 )
-TICKED_AT_FIRST = {"manage", "messages", "photos"}
-MARKET_SERVICES = 51  # the number of the section in `main_section`
-MAX_PHOTO = 5_000_000
-BAD_PHOTO = "Файл не похож на картинку. Подойдёт PNG, JPEG или WebP до 5 МБ."
+DEFAULT_RIGHTS = {"manage", "messages", "photos"}
+SERVICES_SECTION_ID = 51  # VK's number of the section, used in `main_section`
+MAX_PHOTO_BYTES = 5_000_000
+INVALID_PHOTO_TEXT = "Файл не похож на картинку. Подойдёт PNG, JPEG или WebP до 5 МБ."
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """What is wrong with a form, and in which block of the page."""
+class FormError:
+    """An error text and the block of the page it belongs to."""
 
     block: str
     text: str
 
 
-def _club(request: Asked, name: str) -> Community | None:
-    return vk_of(request).community_by(name)
+def _find_community(request: AnyRequest, name: str) -> Community | None:
+    return get_vk(request).find_community(name)
 
 
-def _manage_page(request: Asked, club: Community, error: Wrong | None = None) -> Response[bytes]:
-    drawn = [
-        {"key": colour, "name": name, "url": f"/vk/drawn/{club.id}/{colour.lstrip('#')}.svg"}
-        for colour, name in DRAWN
+def _settings_page(
+    request: AnyRequest, community: Community, error: FormError | None = None
+) -> Response[bytes]:
+    avatar_choices = [
+        {"key": colour, "name": name, "url": f"/vk/drawn/{community.id}/{colour.lstrip('#')}.svg"}
+        for colour, name in AVATAR_COLOURS
     ]
-    return show(
+    return render_vk_page(
         request,
         "manage.html",
         422 if error else 200,
         tab="manage",
-        club=view_models.club_page(vk_of(request), club),
-        contact=club.contacts[0] if club.contacts else Contact(club.owner_id),
-        drawn=drawn,
-        saved=SAVED.get(request.query_params.get("saved", "")),
+        community=view_models.community_context(get_vk(request), community),
+        contact=community.contacts[0] if community.contacts else Contact(community.owner_id),
+        drawn=avatar_choices,
+        saved=SAVED_TEXTS.get(request.query_params.get("saved", "")),
         error=error,
     )
 
 
 @get("/create")
-async def new(request: Asked) -> Response[bytes]:
-    """The form of a new community."""
-    return show(request, "create.html", error=None)
+async def show_create_form(request: AnyRequest) -> Response[bytes]:
+    """Show the form of a new community."""
+    return render_vk_page(request, "create.html", error=None)
 
 
 @post("/create", status_code=200)
-async def create_club(request: Asked) -> Response[bytes]:
-    """A new, empty community of the owner, as VK makes it: everything is off."""
-    vk, title = vk_of(request), str((await request.form()).get("name") or "").strip()
-    if not title:
-        return show(request, "create.html", 422, error="Введите название.")
-    owner = next((one for one in vk.people.values() if one.staff), None)
-    club = vk.add_community(title[:48], owner.id if owner else me(request).id, colour="#607d8b")
-    return away(f"/vk/club{club.id}/manage")
+async def create_community(request: AnyRequest) -> Response[bytes]:
+    """Create a community of the owner with everything switched off, as VK does."""
+    vk, name = get_vk(request), str((await request.form()).get("name") or "").strip()
+    if not name:
+        return render_vk_page(request, "create.html", 422, error="Введите название.")
+    owner = next((one for one in vk.people.values() if one.is_staff), None)
+    community = vk.add_community(
+        name[:48], owner.id if owner else current_person(request).id, colour="#607d8b"
+    )
+    return redirect(f"/vk/club{community.id}/manage")
 
 
 @get("/{name:str}/manage")
-async def manage(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """The settings."""
-    club = _club(request, name)
-    return missing(request) if club is None else _manage_page(request, club)
+async def show_settings(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Show the settings."""
+    community = _find_community(request, name)
+    return not_found_page(request) if community is None else _settings_page(request, community)
 
 
 @get("/drawn/{group_id:int}/{name:str}")
-async def drawn(request: Asked, group_id: FromPath[int], name: FromPath[str]) -> Response[bytes]:
-    """A drawn avatar to choose: the community's initials on a colour, "c2185b.svg"."""
-    club = club_of(request, group_id)
+async def show_drawn_avatar(
+    request: AnyRequest, group_id: FromPath[int], name: FromPath[str]
+) -> Response[bytes]:
+    """Draw an avatar to choose from: the community's initials on a colour, "c2185b.svg"."""
+    community = get_vk(request).communities.get(group_id)
     colour = f"#{name.removesuffix('.svg')}"
-    if club is None or colour not in dict(DRAWN):
-        return missing(request)
-    return picture(avatar(club.name, colour))
+    if community is None or colour not in dict(AVATAR_COLOURS):
+        return not_found_page(request)
+    return svg_response(draw_avatar(community.name, colour))
 
 
-@post("/{name:str}/manage/{block:str}", status_code=200, request_max_body_size=MAX_PHOTO + 10_000)
-async def save(request: Asked, name: FromPath[str], block: FromPath[str]) -> Response[bytes]:
-    """One block of the settings."""
-    club = _club(request, name)
-    if club is None or block not in BLOCKS:
-        return missing(request)
+@post(
+    "/{name:str}/manage/{block:str}",
+    status_code=200,
+    request_max_body_size=MAX_PHOTO_BYTES + 10_000,
+)
+async def save_settings(
+    request: AnyRequest, name: FromPath[str], block: FromPath[str]
+) -> Response[bytes]:
+    """Save one block of the settings."""
+    community = _find_community(request, name)
+    if community is None or block not in CHANGES_BY_BLOCK:
+        return not_found_page(request)
     form = await request.form()
-    vk = vk_of(request)
+    vk = get_vk(request)
     if block == "avatar":
-        wrong = await _save_avatar(vk, club, form)
-        if wrong is not None:
-            return _manage_page(request, club, wrong)
+        error = await _save_avatar(vk, community, form)
+        if error is not None:
+            return _settings_page(request, community, error)
     else:
-        typed = {key: str(value).strip() for key, value in form.items()}
-        told, silent = BLOCKS[block](club, typed)
-        with vk.together():
-            change(vk, vk.put_community(replace(club, **silent)), club.owner_id, told)
-    return away(f"/vk/club{club.id}/manage?saved={block}#{block}")
+        values = {key: str(value).strip() for key, value in form.items()}
+        announced, silent = CHANGES_BY_BLOCK[block](community, values)
+        with vk.transaction():
+            update_settings(
+                vk, vk.put_community(replace(community, **silent)), community.owner_id, announced
+            )
+    return redirect(f"/vk/club{community.id}/manage?saved={block}#{block}")
 
 
-# Each block gives the changes that programs hear of and those they do not.
-def _about(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
-    name = typed.get("name") or club.name
-    return {"name": name, "description": typed.get("description", "")}, {}
+# Each function returns the changes announced by `group_change_settings` and the silent ones.
+def _about_changes(community: Community, values: dict[str, str]) -> tuple[Json, Json]:
+    name = values.get("name") or community.name
+    return {"name": name, "description": values.get("description", "")}, {}
 
 
-def _contact(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
-    desc, phone, email = (typed.get(key, "") for key in ("desc", "phone", "email"))
-    first = [Contact(club.owner_id, desc, phone, email)] if desc or phone or email else []
-    return {}, {"contacts": first + club.contacts[1:]}
+def _contact_changes(community: Community, values: dict[str, str]) -> tuple[Json, Json]:
+    desc, phone, email = (values.get(key, "") for key in ("desc", "phone", "email"))
+    first = [Contact(community.owner_id, desc, phone, email)] if desc or phone or email else []
+    return {}, {"contacts": first + community.contacts[1:]}
 
 
-def _messages(_: Community, typed: dict[str, str]) -> tuple[Json, Json]:
-    bots = {"bots_capabilities": "bots" in typed, "bots_start_button": "start" in typed}
-    return {"messages": "messages" in typed} | bots, {}
+def _messages_changes(_: Community, values: dict[str, str]) -> tuple[Json, Json]:
+    bots = {"bots_capabilities": "bots" in values, "bots_start_button": "start" in values}
+    return {"messages": "messages" in values} | bots, {}
 
 
-def _sections(club: Community, typed: dict[str, str]) -> tuple[Json, Json]:
-    kept = "basic" if club.market == "none" else club.market
-    shop = kept if "market" in typed else "none"
-    on = "services" in typed
-    return {"market": shop, "main_section": MARKET_SERVICES if on else 0}, {"services": on}
+def _sections_changes(community: Community, values: dict[str, str]) -> tuple[Json, Json]:
+    market_type = "basic" if community.market == "none" else community.market
+    market = market_type if "market" in values else "none"
+    services_on = "services" in values
+    return {"market": market, "main_section": SERVICES_SECTION_ID if services_on else 0}, {
+        "services": services_on
+    }
 
 
-BLOCKS: dict[str, Any] = {
+CHANGES_BY_BLOCK: dict[str, Any] = {
     "avatar": None,
-    "about": _about,
-    "contact": _contact,
-    "messages": _messages,
-    "sections": _sections,
+    "about": _about_changes,
+    "contact": _contact_changes,
+    "messages": _messages_changes,
+    "sections": _sections_changes,
 }
 
 
-async def _save_avatar(vk: Vk, club: Community, form: Any) -> Wrong | None:
-    """A drawn picture or an uploaded file; the file wins."""
+async def _save_avatar(vk: Vk, community: Community, form: Any) -> FormError | None:
+    """Set a drawn avatar or an uploaded file (it takes precedence); return the error, if any."""
     file = form.get("file")
     content = await file.read() if isinstance(file, UploadFile) else b""
     if content:
         try:
-            kind, size = read_photo(content)
-        except NotAPicture:
-            return Wrong("avatar", BAD_PHOTO)
-        if len(content) > MAX_PHOTO:
-            return Wrong("avatar", BAD_PHOTO)
-        picture = vk.add_picture(-club.id, content, kind, size)
-        _new_avatar(vk, club, photo_id=picture.id)
+            content_type, size = identify_photo(content)
+        except InvalidImageError:
+            return FormError("avatar", INVALID_PHOTO_TEXT)
+        if len(content) > MAX_PHOTO_BYTES:
+            return FormError("avatar", INVALID_PHOTO_TEXT)
+        photo = vk.add_photo(-community.id, content, content_type, size)
+        set_avatar(vk, community, photo_id=photo.id)
         return None
     colour = str(form.get("drawn") or "")
-    if colour not in dict(DRAWN):
-        return Wrong("avatar", "Выберите картинку или файл.")
-    _new_avatar(vk, club, photo_id=0, colour=colour)
+    if colour not in dict(AVATAR_COLOURS):
+        return FormError("avatar", "Выберите картинку или файл.")
+    set_avatar(vk, community, photo_id=0, colour=colour)
     return None
 
 
-def _new_avatar(vk: Vk, club: Community, **changes: Any) -> None:
-    with vk.together():
-        club = vk.put_community(replace(club, has_photo=True, **changes))
-        photo: Json = {"id": club.photo_id, "owner_id": -club.id, "album_id": -6}
-        photo |= {"date": vk.now(club.id) // SECOND, "has_tags": False, "sizes": []}
-        vk.tell(club.id, "group_change_photo", {"user_id": club.owner_id, "photo": photo})
-
-
 @get("/{name:str}/tokens")
-async def tokens(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """The access keys."""
-    club = _club(request, name)
-    return missing(request) if club is None else _tokens_page(request, club)
+async def show_access_keys(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Show the access keys."""
+    community = _find_community(request, name)
+    return not_found_page(request) if community is None else _access_keys_page(request, community)
 
 
-def _tokens_page(request: Asked, club: Community, error: Wrong | None = None) -> Response[bytes]:
-    vk = vk_of(request)
-    live = [one for one in reversed(vk.keys_of(club.id)) if not one.revoked]
+def _access_keys_page(
+    request: AnyRequest, community: Community, error: FormError | None = None
+) -> Response[bytes]:
+    vk = get_vk(request)
+    active = [one for one in reversed(vk.list_community_keys(community.id)) if not one.is_revoked]
     saved = request.query_params.get("saved", "")
-    keys = [_key_row(one, saved == "created" and n == 0) for n, one in enumerate(live)]
+    keys = [_key_row(one, saved == "created" and n == 0) for n, one in enumerate(active)]
     rights = [
-        {"name": right, "label": label, "ticked": right in TICKED_AT_FIRST}
-        for right, label in RIGHTS
+        {"name": right, "label": label, "ticked": right in DEFAULT_RIGHTS}
+        for right, label in RIGHT_LABELS
     ]
-    return show(
+    return render_vk_page(
         request,
-        "tokens.html",
+        "access_keys.html",
         422 if error else 200,
         tab="tokens",
-        club=view_models.club_page(vk, club),
+        community=view_models.community_context(vk, community),
         keys=keys,
         rights=rights,
-        saved=SAVED.get(saved),
+        saved=SAVED_TEXTS.get(saved),
         error=error,
     )
 
 
-def _key_row(token: Token, new: bool) -> Json:
-    words = dict(RIGHTS)
-    rights = ", ".join(words.get(one, one) for one in token.rights) or "Без прав"
+def _key_row(access_key: AccessKey, is_new: bool) -> Json:
+    labels = dict(RIGHT_LABELS)
+    rights = ", ".join(labels.get(one, one) for one in access_key.rights) or "Без прав"
     return {
-        "value": token.token,
+        "value": access_key.token,
         "rights": rights,
-        "made": to_person(token.created_at),
-        "new": new,
+        "made": format_moscow(access_key.created_at_us),
+        "new": is_new,
     }
 
 
 @post("/{name:str}/tokens", status_code=200)
-async def create(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """A new key with the ticked rights."""
-    club = _club(request, name)
-    if club is None:
-        return missing(request)
+async def create_access_key(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Create an access key with the ticked rights."""
+    community = _find_community(request, name)
+    if community is None:
+        return not_found_page(request)
     form = await request.form()
-    chosen = [right for right, _ in RIGHTS if form.get(right)]
-    if not chosen:
-        return _tokens_page(request, club, Wrong("rights", "Отметьте хотя бы одно право."))
-    vk_of(request).create_key(club.id, chosen)
-    return away(f"/vk/club{club.id}/tokens?saved=created#keys")
+    rights = [right for right, _ in RIGHT_LABELS if form.get(right)]
+    if not rights:
+        return _access_keys_page(
+            request, community, FormError("rights", "Отметьте хотя бы одно право.")
+        )
+    get_vk(request).create_community_key(community.id, rights)
+    return redirect(f"/vk/club{community.id}/tokens?saved=created#keys")
 
 
 @post("/{name:str}/tokens/revoke", status_code=200)
-async def revoke(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """A key that is not wanted any more."""
-    club = _club(request, name)
-    if club is None:
-        return missing(request)
-    vk = vk_of(request)
+async def revoke_access_key(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Revoke an access key; unknown ones are ignored."""
+    community = _find_community(request, name)
+    if community is None:
+        return not_found_page(request)
+    vk = get_vk(request)
     value = str((await request.form()).get("key") or "")
-    if any(one.token == value for one in vk.keys_of(club.id)):
+    if any(one.token == value for one in vk.list_community_keys(community.id)):
         vk.revoke_key(value)
-    return away(f"/vk/club{club.id}/tokens?saved=revoked#keys")
+    return redirect(f"/vk/club{community.id}/tokens?saved=revoked#keys")
 
 
-HANDLERS = [new, create_club, manage, drawn, save, tokens, create, revoke]
+HANDLERS = [
+    show_create_form,
+    create_community,
+    show_settings,
+    show_drawn_avatar,
+    save_settings,
+    show_access_keys,
+    create_access_key,
+    revoke_access_key,
+]

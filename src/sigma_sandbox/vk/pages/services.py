@@ -1,4 +1,4 @@
-"""Services as their owner fills them by hand in the community: add, edit, take away."""
+"""The owner's page of services: add, edit, delete."""
 
 import re
 from dataclasses import dataclass
@@ -8,35 +8,40 @@ from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 from msgspec.structs import replace
 
-from sigma_sandbox.responses import Asked, away, missing
+from sigma_sandbox.responses import AnyRequest, not_found_page, redirect
 from sigma_sandbox.vk.actions.client_actions import Vk
+from sigma_sandbox.vk.http import get_vk
 from sigma_sandbox.vk.pages import view_models
-from sigma_sandbox.vk.pages.client import show, vk_of
-from sigma_sandbox.vk.pages.community_settings import BAD_PHOTO, DRAWN, MAX_PHOTO
-from sigma_sandbox.vk.world.models import Community, Item, Json
-from sigma_sandbox.vk.world.pictures import NotAPicture, draw_photo, read_photo
+from sigma_sandbox.vk.pages.community_settings import (
+    AVATAR_COLOURS,
+    INVALID_PHOTO_TEXT,
+    MAX_PHOTO_BYTES,
+)
+from sigma_sandbox.vk.pages.rendering import render_vk_page
+from sigma_sandbox.vk.world.images import InvalidImageError, draw_photo, identify_photo
+from sigma_sandbox.vk.world.models import Community, Json, MarketItem
 
-EXACT, FROM, BY_AGREEMENT = "0", "2", "3"
-PRICE = re.compile(r"(\d{1,9})(?:[.,](\d{1,2}))?")
-SAVED = {"item": "Услуга сохранена.", "gone": "Услуга удалена."}
+PRICE_EXACT, PRICE_FROM, PRICE_BY_AGREEMENT = "0", "2", "3"
+PRICE_PATTERN = re.compile(r"(\d{1,9})(?:[.,](\d{1,2}))?")
+SAVED_TEXTS = {"item": "Услуга сохранена.", "gone": "Услуга удалена."}
 SHAPES = ("petals", "circle", "square")
 
 
 @dataclass(frozen=True)
-class Typed:
-    """The form as it was typed."""
+class ServiceForm:
+    """The submitted form, as text. `kind` is a price type; `id` is empty for a new service."""
 
     id: str = ""
     title: str = ""
     description: str = ""
-    kind: str = EXACT
+    kind: str = PRICE_EXACT
     price: str = ""
     available: bool = True
 
 
 @dataclass
-class Errors:
-    """What is wrong, by field."""
+class FormErrors:
+    """Error texts by field; false when there are none."""
 
     title: str = ""
     description: str = ""
@@ -50,134 +55,145 @@ class Errors:
         return str(getattr(self, name))
 
 
-def read_price(text: str) -> int | None:
-    """Roubles as they are typed, "1 500,50", to kopecks; None when they cannot be read."""
-    found = PRICE.fullmatch("".join(text.split()))
-    return int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0")) if found else None
+def parse_price_minor(text: str) -> int | None:
+    """Parse roubles, "1 500,50", to kopecks; return None for anything else."""
+    match = PRICE_PATTERN.fullmatch("".join(text.split()))
+    return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0")) if match else None
 
 
-def check(typed: Typed) -> Errors:
-    """VK's own limits for a name, a description and a price."""
-    errors = Errors()
-    if not 4 <= len(typed.title) <= 100:
+def check_form(form_values: ServiceForm) -> FormErrors:
+    """Check the form by VK's limits for title, description and price."""
+    errors = FormErrors()
+    if not 4 <= len(form_values.title) <= 100:
         errors.title = "В названии от 4 до 100 знаков."
-    if len(typed.description) < 10:
+    if len(form_values.description) < 10:
         errors.description = "В описании не меньше 10 знаков."
-    if typed.kind != BY_AGREEMENT and not read_price(typed.price):
+    if form_values.kind != PRICE_BY_AGREEMENT and not parse_price_minor(form_values.price):
         errors.price = "Введите сумму больше нуля, например 1500 или 999,50."
     return errors
 
 
-def _page(request: Asked, club: Community, typed: Typed, errors: Errors) -> Response[bytes]:
-    vk = vk_of(request)
-    return show(
+def _services_page(
+    request: AnyRequest, community: Community, form_values: ServiceForm, errors: FormErrors
+) -> Response[bytes]:
+    vk = get_vk(request)
+    return render_vk_page(
         request,
         "services.html",
         422 if errors else 200,
         tab="services",
-        club=view_models.club_page(vk, club),
-        items=view_models.cards(vk, club),
-        typed=typed,
+        community=view_models.community_context(vk, community),
+        items=view_models.service_cards(vk, community),
+        typed=form_values,
         errors=errors,
-        saved=SAVED.get(request.query_params.get("saved", "")),
+        saved=SAVED_TEXTS.get(request.query_params.get("saved", "")),
     )
 
 
-def _item(vk: Vk, club: Community, number: str) -> Item | None:
-    return vk.items.get((club.id, int(number))) if number.isdecimal() else None
+def _find_item(vk: Vk, community: Community, id_text: str) -> MarketItem | None:
+    return vk.items.get((community.id, int(id_text))) if id_text.isdecimal() else None
 
 
 @get("/{name:str}/services")
-async def services(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """The list, and the form of a new service or of the one in `?id=`."""
-    vk = vk_of(request)
-    club = vk.community_by(name)
-    if club is None:
-        return missing(request)
-    item = _item(vk, club, request.query_params.get("id", ""))
-    return _page(request, club, _as_typed(item) if item else Typed(), Errors())
+async def show_services(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Show the list and the form: a new service or the one in `?id=`."""
+    vk = get_vk(request)
+    community = vk.find_community(name)
+    if community is None:
+        return not_found_page(request)
+    item = _find_item(vk, community, request.query_params.get("id", ""))
+    return _services_page(
+        request, community, _form_from_item(item) if item else ServiceForm(), FormErrors()
+    )
 
 
-def _as_typed(item: Item) -> Typed:
-    whole, cents = divmod(item.price, 100)
-    price = f"{whole},{cents:02d}" if cents else str(whole)
-    return Typed(
+def _form_from_item(item: MarketItem) -> ServiceForm:
+    rubles, kopecks = divmod(item.price_minor, 100)
+    price = f"{rubles},{kopecks:02d}" if kopecks else str(rubles)
+    return ServiceForm(
         id=str(item.id),
         title=item.title,
         description=item.description,
         kind=str(item.price_type),
-        price=price if item.price else "",
+        price=price if item.price_minor else "",
         available=item.availability == 0,
     )
 
 
-@post("/{name:str}/services", status_code=200, request_max_body_size=MAX_PHOTO + 20_000)
-async def save_service(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """Add a service, or change the one whose `id` came along."""
-    vk = vk_of(request)
-    club = vk.community_by(name)
-    if club is None:
-        return missing(request)
+@post("/{name:str}/services", status_code=200, request_max_body_size=MAX_PHOTO_BYTES + 20_000)
+async def save_service(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Add a service, or change the one with the submitted `id`."""
+    vk = get_vk(request)
+    community = vk.find_community(name)
+    if community is None:
+        return not_found_page(request)
     form = await request.form()
-    words = {key: str(value).strip() for key, value in form.items() if key != "file"}
-    kind = words.get("kind", EXACT)
-    typed = Typed(
-        id=words.get("id", ""),
-        title=words.get("title", ""),
-        description=words.get("description", ""),
-        kind=kind if kind in (EXACT, FROM, BY_AGREEMENT) else EXACT,
-        price=words.get("price", ""),
-        available="available" in words,
+    fields = {key: str(value).strip() for key, value in form.items() if key != "file"}
+    kind = fields.get("kind", PRICE_EXACT)
+    form_values = ServiceForm(
+        id=fields.get("id", ""),
+        title=fields.get("title", ""),
+        description=fields.get("description", ""),
+        kind=kind if kind in (PRICE_EXACT, PRICE_FROM, PRICE_BY_AGREEMENT) else PRICE_EXACT,
+        price=fields.get("price", ""),
+        available="available" in fields,
     )
-    errors = check(typed)
+    errors = check_form(form_values)
     file = form.get("file")
     content = await file.read() if isinstance(file, UploadFile) else b""
     photo = None
     if content:
         try:
-            photo = (content, *read_photo(content))
-        except NotAPicture:
-            errors.file = BAD_PHOTO
+            photo = (content, *identify_photo(content))
+        except InvalidImageError:
+            errors.file = INVALID_PHOTO_TEXT
     if errors:
-        return _page(request, club, typed, errors)
-    with vk.together():
-        _write(vk, club, typed, photo)
-    return away(f"/vk/club{club.id}/services?saved=item#list")
+        return _services_page(request, community, form_values, errors)
+    with vk.transaction():
+        _save_item(vk, community, form_values, photo)
+    return redirect(f"/vk/club{community.id}/services?saved=item#list")
 
 
-def _write(
-    vk: Vk, club: Community, typed: Typed, photo: tuple[bytes, str, tuple[int, int]] | None
+def _save_item(
+    vk: Vk,
+    community: Community,
+    form_values: ServiceForm,
+    photo: tuple[bytes, str, tuple[int, int]] | None,
 ) -> None:
     fields: Json = {
-        "title": typed.title,
-        "description": typed.description,
-        "price": 0 if typed.kind == BY_AGREEMENT else read_price(typed.price),
-        "price_type": int(typed.kind),
-        "availability": 0 if typed.available else 2,
+        "title": form_values.title,
+        "description": form_values.description,
+        "price_minor": 0
+        if form_values.kind == PRICE_BY_AGREEMENT
+        else parse_price_minor(form_values.price),
+        "price_type": int(form_values.kind),
+        "availability": 0 if form_values.available else 2,
     }
-    item = _item(vk, club, typed.id)
+    item = _find_item(vk, community, form_values.id)
     if item is None and photo is None:
-        number = club.last_item_id
-        photo = draw_photo(DRAWN[number % len(DRAWN)][0], SHAPES[number % len(SHAPES)])
+        last_id = community.last_item_id
+        photo = draw_photo(
+            AVATAR_COLOURS[last_id % len(AVATAR_COLOURS)][0], SHAPES[last_id % len(SHAPES)]
+        )
     if photo is not None:
-        fields["photo_ids"] = [vk.add_picture(-club.id, *photo).id]
+        fields["photo_ids"] = [vk.add_photo(-community.id, *photo).id]
     if item is None:
-        vk.add_item(club.id, service=True, **fields)
+        vk.add_item(community.id, is_service=True, **fields)
     else:
         vk.put_item(replace(item, **fields))
 
 
 @post("/{name:str}/services/delete", status_code=200)
-async def delete_service(request: Asked, name: FromPath[str]) -> Response[bytes]:
-    """Take a service away; programs see it as deleted."""
-    vk = vk_of(request)
-    club = vk.community_by(name)
-    if club is None:
-        return missing(request)
-    item = _item(vk, club, str((await request.form()).get("id") or ""))
+async def delete_service(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """Mark a service as deleted; the API shows it so too."""
+    vk = get_vk(request)
+    community = vk.find_community(name)
+    if community is None:
+        return not_found_page(request)
+    item = _find_item(vk, community, str((await request.form()).get("id") or ""))
     if item is not None:
         vk.put_item(replace(item, availability=1))
-    return away(f"/vk/club{club.id}/services?saved=gone#list")
+    return redirect(f"/vk/club{community.id}/services?saved=gone#list")
 
 
-HANDLERS = [services, save_service, delete_service]
+HANDLERS = [show_services, save_service, delete_service]

@@ -1,6 +1,6 @@
-"""What the client's pages show of people, communities, services and dialogs. Pure.
+"""View models of the client's pages: people, communities, services, conversations. No I/O.
 
-Addresses are relative, so the pages work under whatever name the sandbox is opened.
+URLs are relative, so the pages work under any host name of the sandbox.
 """
 
 import re
@@ -12,22 +12,30 @@ from markupsafe import Markup, escape
 
 from sigma_sandbox.time_util import MOSCOW, as_datetime, to_wire
 from sigma_sandbox.vk.actions.client_actions import Vk
-from sigma_sandbox.vk.wire.market_json import price_json
-from sigma_sandbox.vk.world.models import Attachment, Community, Dialog, Item, Json, Message, Person
+from sigma_sandbox.vk.wire.market_json import item_price_json
+from sigma_sandbox.vk.world.models import (
+    Attachment,
+    Community,
+    Conversation,
+    Json,
+    MarketItem,
+    Message,
+    Person,
+)
 
 MONTHS = (
     *("января", "февраля", "марта", "апреля", "мая", "июня"),
     *("июля", "августа", "сентября", "октября", "ноября", "декабря"),
 )
-WEB = re.compile(r"https?://[^\s<>\"«»]+")
-NOT_OF_A_LINK = ".,;:!?)…"
-KIND_WORDS = {"doc": "Файл", "sticker": "Стикер", "audio_message": "Голосовое сообщение"}
-LAST_SHOWN = 200
+URL_PATTERN = re.compile(r"https?://[^\s<>\"«»]+")
+TRAILING_PUNCTUATION = ".,;:!?)…"
+ATTACHMENT_LABELS = {"doc": "Файл", "sticker": "Стикер", "audio_message": "Голосовое сообщение"}
+MAX_MESSAGES = 200
 
 
 @dataclass(frozen=True)
-class Face:
-    """A person or a community in a list."""
+class PersonView:
+    """A person in a list or in the page header."""
 
     id: int
     name: str
@@ -36,8 +44,8 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A service as its card shows it."""
+class ServiceCard:
+    """A service in the list of services. `picture` is a URL."""
 
     id: int
     title: str
@@ -49,8 +57,8 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An attachment of a message."""
+class AttachmentView:
+    """An attachment of a message. `picture` is the URL of an image."""
 
     kind: str
     title: str = ""
@@ -61,239 +69,271 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Key:
-    """A button; `place` is "row,column" and `works` says that a press does something here."""
+class ButtonView:
+    """A button of a keyboard. `position` is "row,column".
+
+    `is_pressable`: the sandbox supports a press of this type.
+    """
 
     kind: str
     label: str
     color: str
-    place: str
+    position: str
     link: str = ""
-    works: bool = False
+    is_pressable: bool = False
 
 
 @dataclass(frozen=True)
-class Bubble:
-    """A message as it is drawn; `day` stands above the first message of a day."""
+class MessageView:
+    """A message. `day` is set only for the first message of a day."""
 
     cmid: int
-    mine: bool
+    is_mine: bool
     text: Markup
     time: str
-    iso: str
+    time_iso: str
     day: str
-    edited: bool
-    read: bool
-    attachments: list[Shown]
-    keyboard: list[list[Key]]
+    is_edited: bool
+    is_read: bool
+    attachments: list[AttachmentView]
+    keyboard: list[list[ButtonView]]
 
 
 @dataclass(frozen=True)
-class Feed:
-    """A dialog as its client sees it now; `mark` changes with everything that is shown."""
+class ConversationView:
+    """A conversation as its client sees it. `version` changes whenever the page must be redrawn."""
 
-    mark: str
-    messages: list[Bubble] = field(default_factory=list)
-    keyboard: list[list[Key]] = field(default_factory=list)
-    start: bool = False
-    typing: bool = False
+    version: str
+    messages: list[MessageView] = field(default_factory=list)
+    keyboard: list[list[ButtonView]] = field(default_factory=list)
+    has_start_button: bool = False
+    is_typing: bool = False
 
 
-def person_face(person: Person) -> Face:
-    """A person."""
+def person_view(person: Person) -> PersonView:
+    """Return the view of a person."""
     picture = f"/vk/pictures/people/{person.id}.svg"
-    return Face(person.id, f"{person.first_name} {person.last_name}", person.first_name, picture)
+    return PersonView(
+        person.id, f"{person.first_name} {person.last_name}", person.first_name, picture
+    )
 
 
-def club_picture(club: Community) -> str:
-    """Where the community's avatar is; the address changes with the avatar."""
-    mark = f"{club.photo_id or club.colour.lstrip('#')}-{int(club.has_photo)}"
-    return f"/vk/pictures/communities/{club.id}.svg?{mark}"
+def community_picture_url(community: Community) -> str:
+    """Return the URL of a community's avatar; it changes with the avatar."""
+    version = f"{community.photo_id or community.colour.lstrip('#')}-{int(community.has_photo)}"
+    return f"/vk/pictures/communities/{community.id}.svg?{version}"
 
 
-def club_url(club: Community) -> str:
-    """The community's page."""
-    return f"/vk/{club.screen_name or f'club{club.id}'}"
+def community_url(community: Community) -> str:
+    """Return the URL of a community's page."""
+    return f"/vk/{community.screen_name or f'club{community.id}'}"
 
 
-def club_page(vk: Vk, club: Community) -> dict[str, Any]:
-    """Everything the pages of a community tell about it."""
+def community_context(vk: Vk, community: Community) -> dict[str, Any]:
+    """Return the template context of a community."""
     return {
-        "id": club.id,
-        "name": club.name,
-        "screen_name": club.screen_name,
-        "description": club.description,
-        "site": club.site if is_web(club.site) else "",
-        "url": club_url(club),
-        "picture": club_picture(club),
-        "cover": f"/vk/covers/{club.colour.lstrip('#')}.svg",
-        "has_photo": club.has_photo,
-        "messages": club.messages,
-        "bots": club.bots_capabilities,
-        "start_button": club.bots_start_button,
-        "services": club.services,
-        "market": club.market != "none",
-        "contacts": [_contact(vk, one.user_id, one) for one in club.contacts],
+        "id": community.id,
+        "name": community.name,
+        "screen_name": community.screen_name,
+        "description": community.description,
+        "site": community.site if is_http_url(community.site) else "",
+        "url": community_url(community),
+        "picture": community_picture_url(community),
+        "cover": f"/vk/covers/{community.colour.lstrip('#')}.svg",
+        "has_photo": community.has_photo,
+        "messages": community.messages,
+        "bots": community.bots_capabilities,
+        "start_button": community.bots_start_button,
+        "services": community.services,
+        "market": community.market != "none",
+        "contacts": [_contact_context(vk, one.user_id, one) for one in community.contacts],
     }
 
 
-def _contact(vk: Vk, user_id: int, contact: Any) -> dict[str, str]:
+def _contact_context(vk: Vk, user_id: int, contact: Any) -> dict[str, str]:
     person = vk.people.get(user_id)
     name = f"{person.first_name} {person.last_name}" if person else ""
     return {"name": name, "desc": contact.desc, "phone": contact.phone, "email": contact.email}
 
 
-def offers(count: int) -> str:
-    """ "3 услуги"."""
+def service_count_text(count: int) -> str:
+    """Return the number of services with the noun: "3 услуги"."""
     if count % 10 == 1 and count % 100 != 11:
         return f"{count}\u00a0услуга"
     few = count % 10 in (2, 3, 4) and count % 100 not in (12, 13, 14)
     return f"{count}\u00a0услуг{'и' if few else ''}"
 
 
-def cards(vk: Vk, club: Community) -> list[Card]:
-    """The services to leaf through: everything the community has not taken away."""
-    return [card(vk, one) for one in vk.items_of(club.id) if one.availability != 1]
+def service_cards(vk: Vk, community: Community) -> list[ServiceCard]:
+    """Return a community's services, without deleted ones."""
+    return [service_card(vk, one) for one in vk.list_items(community.id) if one.availability != 1]
 
 
-def card(vk: Vk, item: Item) -> Card:
-    """One service."""
-    photo = next((one for one in item.photo_ids if one in vk.pictures), None)
+def service_card(vk: Vk, item: MarketItem) -> ServiceCard:
+    """Return the view of a service."""
+    photo = next((one for one in item.photo_ids if one in vk.photos), None)
     picture = f"/vk/pictures/{photo}" if photo else f"/vk/pictures/communities/{item.group_id}.svg"
-    return Card(
+    return ServiceCard(
         id=item.id,
         title=item.title,
         description=item.description,
-        price=str(price_json(item)["text"]),
+        price=str(item_price_json(item)["text"]),
         picture=picture,
         url=f"/vk/service/{item.group_id}/{item.id}",
         available=item.availability == 0,
     )
 
 
-def is_web(address: str) -> bool:
-    """May this address stand in a link? Schemes that run something may not."""
-    return address.startswith(("http://", "https://"))
+def is_http_url(url: str) -> bool:
+    """Return whether a URL is safe for a link: http or https, no `javascript:`."""
+    return url.startswith(("http://", "https://"))
 
 
-def linked(text: str) -> Markup:
-    """A text with its web addresses as links that open in a new tab."""
-    out, at = Markup(), 0
-    for found in WEB.finditer(text):
-        address = found[0].rstrip(NOT_OF_A_LINK)
-        out += escape(text[at : found.start()])
-        out += Markup('<a href="{0}" target="_blank" rel="noopener">{0}</a>').format(address)
-        at = found.start() + len(address)
-    return out + escape(text[at:])
+def linkify(text: str) -> Markup:
+    """Escape a text and turn its URLs into links that open in a new tab."""
+    output, position = Markup(), 0
+    for match in URL_PATTERN.finditer(text):
+        address = match[0].rstrip(TRAILING_PUNCTUATION)
+        output += escape(text[position : match.start()])
+        output += Markup('<a href="{0}" target="_blank" rel="noopener">{0}</a>').format(address)
+        position = match.start() + len(address)
+    return output + escape(text[position:])
 
 
-def keys(keyboard: Json | None) -> list[list[Key]]:
-    """The rows of a keyboard."""
+def keyboard_rows(keyboard: Json | None) -> list[list[ButtonView]]:
+    """Return the rows of buttons of a VK keyboard."""
     rows = (keyboard or {}).get("buttons") or []
     return [
-        [_key(button, f"{row},{column}") for column, button in enumerate(buttons)]
+        [_button_view(button, f"{row},{column}") for column, button in enumerate(buttons)]
         for row, buttons in enumerate(rows)
     ]
 
 
-def _key(button: Json, place: str) -> Key:
+def _button_view(button: Json, position: str) -> ButtonView:
     action = button.get("action") or {}
     kind = str(action.get("type", "text"))
     link = str(action.get("link") or "")
-    words = {"location": "Отправить местоположение", "vkpay": "Оплатить через VK Pay"}
-    return Key(
+    labels = {"location": "Отправить местоположение", "vkpay": "Оплатить через VK Pay"}
+    return ButtonView(
         kind=kind,
-        label=str(action.get("label") or words.get(kind, "Кнопка")),
+        label=str(action.get("label") or labels.get(kind, "Кнопка")),
         color=str(button.get("color") or "") if kind in ("text", "callback") else "",
-        place=place,
-        link=link if kind == "open_link" and is_web(link) else "",
-        works=kind in ("text", "callback"),
+        position=position,
+        link=link if kind == "open_link" and is_http_url(link) else "",
+        is_pressable=kind in ("text", "callback"),
     )
 
 
-def feed(vk: Vk, club: Community, dialog: Dialog) -> Feed:
-    """The dialog with everything that is drawn of it."""
-    known = vk.messages(club.id, dialog.person_id)[-LAST_SHOWN:]
-    return Feed(
-        mark=mark(club, dialog),
-        messages=list(_bubbles(vk, known, dialog)),
-        keyboard=keys(dialog.keyboard) if club.messages else [],
-        start=not known and club.messages and club.bots_capabilities and club.bots_start_button,
-        typing=vk.is_typing(club.id, dialog.person_id),
+def conversation_view(vk: Vk, community: Community, conversation: Conversation) -> ConversationView:
+    """Return the view of a conversation."""
+    messages = vk.list_messages(community.id, conversation.person_id)[-MAX_MESSAGES:]
+    return ConversationView(
+        version=view_version(community, conversation),
+        messages=list(_message_views(vk, messages, conversation)),
+        keyboard=keyboard_rows(conversation.keyboard) if community.messages else [],
+        has_start_button=not messages
+        and community.messages
+        and community.bots_capabilities
+        and community.bots_start_button,
+        is_typing=vk.is_typing(community.id, conversation.person_id),
     )
 
 
-def mark(club: Community, dialog: Dialog) -> str:
-    """Changes when the dialog has to be drawn again."""
-    switches = club.messages, club.bots_capabilities, club.bots_start_button
-    return f"{dialog.person_id}-{dialog.version}-{''.join(str(int(one)) for one in switches)}"
+def view_version(community: Community, conversation: Conversation) -> str:
+    """Return a text that changes whenever the conversation's page must be redrawn."""
+    switches = community.messages, community.bots_capabilities, community.bots_start_button
+    flags = "".join(str(int(one)) for one in switches)
+    return f"{conversation.person_id}-{conversation.version}-{flags}"
 
 
-def _bubbles(vk: Vk, messages: list[Message], dialog: Dialog) -> Iterator[Bubble]:
-    before = ""
-    # The word stands under the last of one's own messages that the community has read.
-    seen = max((m.cmid for m in messages if not m.out and m.cmid <= dialog.in_read), default=0)
+def _message_views(
+    vk: Vk, messages: list[Message], conversation: Conversation
+) -> Iterator[MessageView]:
+    previous_day = ""
+    # «прочитано» is shown only under the person's last message that the community has read.
+    last_read_cmid = max(
+        (m.cmid for m in messages if not m.is_outgoing and m.cmid <= conversation.in_read),
+        default=0,
+    )
     for one in messages:
-        day = day_words(one.at)
-        yield Bubble(
+        day = format_day(one.sent_at_us)
+        yield MessageView(
             cmid=one.cmid,
-            mine=not one.out,
-            text=linked(one.text),
-            time=clock_words(one.at),
-            iso=to_wire(one.at),
-            day="" if day == before else day,
-            edited=one.edited_at is not None,
-            read=not one.out and one.cmid == seen,
-            attachments=[*(_shown(vk, a) for a in one.attachments), *_carousel(one.template)],
-            keyboard=keys(one.keyboard),
+            is_mine=not one.is_outgoing,
+            text=linkify(one.text),
+            time=format_time(one.sent_at_us),
+            time_iso=to_wire(one.sent_at_us),
+            day="" if day == previous_day else day,
+            is_edited=one.edited_at_us is not None,
+            is_read=not one.is_outgoing and one.cmid == last_read_cmid,
+            attachments=[
+                *(_attachment_view(vk, a) for a in one.attachments),
+                *_carousel_views(one.template),
+            ],
+            keyboard=keyboard_rows(one.keyboard),
         )
-        before = day
+        previous_day = day
 
 
-def _shown(vk: Vk, one: Attachment) -> Shown:
-    if one.type == "photo" and one.id in vk.pictures:
-        address = f"/vk/pictures/{one.id}"
-        return Shown("photo", url=address, picture=address)
-    if one.type == "market" and (-one.owner_id, one.id) in vk.items:
-        item = card(vk, vk.items[-one.owner_id, one.id])
-        return Shown("market", item.title, "", item.price, item.url, item.picture)
-    if one.type == "link" and is_web(one.url):
-        return Shown("link", one.title or one.url, one.url if one.title else "", url=one.url)
-    return Shown(one.type, one.title or KIND_WORDS.get(one.type, "Вложение"))
+def _attachment_view(vk: Vk, attachment: Attachment) -> AttachmentView:
+    if attachment.type == "photo" and attachment.id in vk.photos:
+        address = f"/vk/pictures/{attachment.id}"
+        return AttachmentView("photo", url=address, picture=address)
+    if attachment.type == "market" and (-attachment.owner_id, attachment.id) in vk.items:
+        item = service_card(vk, vk.items[-attachment.owner_id, attachment.id])
+        return AttachmentView("market", item.title, "", item.price, item.url, item.picture)
+    if attachment.type == "link" and is_http_url(attachment.url):
+        return AttachmentView(
+            "link",
+            attachment.title or attachment.url,
+            attachment.url if attachment.title else "",
+            url=attachment.url,
+        )
+    return AttachmentView(
+        attachment.type, attachment.title or ATTACHMENT_LABELS.get(attachment.type, "Вложение")
+    )
 
 
-def _carousel(template: Json | None) -> Iterator[Shown]:
+def _carousel_views(template: Json | None) -> Iterator[AttachmentView]:
     for element in (template or {}).get("elements") or []:
         link = str((element.get("action") or {}).get("link") or "")
         title, caption = str(element.get("title", "")), str(element.get("description", ""))
-        yield Shown("carousel", title, caption, url=link if is_web(link) else "")
+        yield AttachmentView("carousel", title, caption, url=link if is_http_url(link) else "")
 
 
-def clock_words(at: int) -> str:
-    """ "14:05", Moscow time."""
-    return as_datetime(at).astimezone(MOSCOW).strftime("%H:%M")
+def format_time(time_us: int) -> str:
+    """Format as "14:05", Moscow time."""
+    return as_datetime(time_us).astimezone(MOSCOW).strftime("%H:%M")
 
 
-def day_words(at: int) -> str:
-    """ "24 ноября 2026", Moscow time."""
-    moment = as_datetime(at).astimezone(MOSCOW)
-    return f"{moment.day}\u00a0{MONTHS[moment.month - 1]} {moment.year}"
+def format_day(time_us: int) -> str:
+    """Format as "24 ноября 2026", Moscow time."""
+    local_time = as_datetime(time_us).astimezone(MOSCOW)
+    return f"{local_time.day}\u00a0{MONTHS[local_time.month - 1]} {local_time.year}"
 
 
-def dialogs(vk: Vk, person: Person) -> list[dict[str, Any]]:
-    """A person's dialogs, the freshest first."""
-    own = [one for one in vk.dialogs.values() if one.person_id == person.id and one.last_cmid]
-    own.sort(key=lambda one: vk.last_message(one).at, reverse=True)
-    return [_dialog_row(vk, one) for one in own]
+def conversation_rows(vk: Vk, person: Person) -> list[dict[str, Any]]:
+    """Return a person's conversations for the list, latest first."""
+    conversations = [
+        one for one in vk.conversations.values() if one.person_id == person.id and one.last_cmid
+    ]
+    conversations.sort(key=lambda one: vk.last_message(one).sent_at_us, reverse=True)
+    return [_conversation_row(vk, one) for one in conversations]
 
 
-def _dialog_row(vk: Vk, dialog: Dialog) -> dict[str, Any]:
-    club, last = vk.communities[dialog.group_id], vk.last_message(dialog)
-    words = last.text or (last.attachments and "Вложение") or "Сообщение"
-    fresh = vk.messages(dialog.group_id, dialog.person_id)
+def _conversation_row(vk: Vk, conversation: Conversation) -> dict[str, Any]:
+    community, last = vk.communities[conversation.group_id], vk.last_message(conversation)
+    text = last.text or (last.attachments and "Вложение") or "Сообщение"
+    messages = vk.list_messages(conversation.group_id, conversation.person_id)
     return {
-        "club": {"id": club.id, "name": club.name, "picture": club_picture(club)},
-        "last": words if last.out else f"Вы: {words}",
-        "time": clock_words(last.at),
-        "unread": sum(1 for one in fresh if one.out and one.cmid > dialog.out_read),
+        "community": {
+            "id": community.id,
+            "name": community.name,
+            "picture": community_picture_url(community),
+        },
+        "last": text if last.is_outgoing else f"Вы: {text}",
+        "time": format_time(last.sent_at_us),
+        "unread": sum(
+            1 for one in messages if one.is_outgoing and one.cmid > conversation.out_read
+        ),
     }

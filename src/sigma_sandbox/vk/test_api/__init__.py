@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.test_api"""
+"""The HTTP API under `/vk/test`: act as a client or as an owner from a test."""

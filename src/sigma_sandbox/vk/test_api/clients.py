@@ -1,7 +1,7 @@
-"""Calls for programs under `/vk/test`: be a client, or an owner of a community, without a browser.
+"""Endpoints under `/vk/test`: act as a client, read a conversation.
 
-They need no key: the sandbox lives on the developer's machine. Refusals come with words: 400 (the
-body), 404 (no such person, community, button), 409 (the community takes no messages now).
+There is no authentication: the sandbox runs on the developer's machine. Errors have a description:
+400 invalid body, 404 unknown person, community or button, 409 the action is not possible now.
 """
 
 from collections.abc import Callable
@@ -11,25 +11,29 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma_sandbox.responses import Asked, json_response
+from sigma_sandbox.responses import AnyRequest, json_response
 from sigma_sandbox.vk.actions import outgoing
-from sigma_sandbox.vk.actions.client_actions import Closed, Missing, Vk
-from sigma_sandbox.vk.actions.seed import OWNER
+from sigma_sandbox.vk.actions.client_actions import MessagesDisabledError, NotFoundError, Vk
+from sigma_sandbox.vk.actions.seed import OWNER_ID
+from sigma_sandbox.vk.http import get_vk
 from sigma_sandbox.vk.wire import serializers
-from sigma_sandbox.vk.wire.errors import VkRefused
-from sigma_sandbox.vk.world import pictures
+from sigma_sandbox.vk.wire.errors import VkApiError
+from sigma_sandbox.vk.world import images
 from sigma_sandbox.vk.world.models import Attachment, Json
 
 
-class Meeting(msgspec.Struct, kw_only=True):
-    """A person and a community."""
+class ClientRequest(msgspec.Struct, kw_only=True):
+    """The client and the community of an action."""
 
     person_id: int
     group_id: int
 
 
-class Writing(Meeting, kw_only=True):
-    """What a client writes; `photo` true draws one, `market_item` is an item's id."""
+class WriteRequest(ClientRequest, kw_only=True):
+    """A client's message. `photo`: attach a drawn one. `market_item`: an item id to attach.
+
+    `raw` holds further attachments: VK's JSON by attachment type.
+    """
 
     text: str = ""
     ref: str | None = None
@@ -42,194 +46,212 @@ class Writing(Meeting, kw_only=True):
     reply_to: int = 0
 
 
-class Pushing(Meeting, kw_only=True):
-    """Which button: (row, column) under message `cmid`, or under the input (0)."""
+class PressRequest(ClientRequest, kw_only=True):
+    """The button at (row, column) under message `cmid`, or under the input if `cmid` is 0."""
 
     button: tuple[int, int]
     cmid: int = 0
 
 
-class Allowing(Meeting, kw_only=True):
-    """The `key` that was given when the permission was asked for."""
+class AllowRequest(ClientRequest, kw_only=True):
+    """`key`: the value the site passed when it asked for the permission."""
 
     key: str = ""
 
 
-class Replying(Meeting, kw_only=True):
-    """An administrator writes by hand, on VK's own page."""
+class ReplyRequest(ClientRequest, kw_only=True):
+    """A message an administrator writes on VK's own page."""
 
     text: str
-    admin_id: int = OWNER
+    admin_id: int = OWNER_ID
 
 
-class Ordering(Meeting, kw_only=True):
-    """Lines are (item id, quantity)."""
+class OrderRequest(ClientRequest, kw_only=True):
+    """`lines` are (item id, quantity)."""
 
     lines: list[tuple[int, int]]
     comment: str = ""
 
 
-def _vk(request: Asked) -> Vk:
-    vk = request.app.state["vk"]
-    assert isinstance(vk, Vk)
-    return vk
+async def run_action(
+    request: AnyRequest, body_type: Any, action: Callable[[Vk, Any], Json]
+) -> Response[bytes]:
+    """Decode the body as `body_type`, run the action, and return its result as JSON.
 
+    Exceptions of the action become 400, 404 or 409.
+    """
 
-async def answer(request: Asked, kind: Any, work: Callable[[Vk, Any], Json]) -> Response[bytes]:
-    """Read the body as `kind`, do the work, and say what came of it."""
-
-    def no(status: int, error: Exception) -> Response[bytes]:
+    def error_response(status: int, error: Exception) -> Response[bytes]:
         return json_response({"type": "error", "description": str(error)}, status)
 
     try:
-        body = msgspec.json.decode(await request.body() or b"{}", type=kind)
-        return json_response(work(_vk(request), body))
+        body = msgspec.json.decode(await request.body() or b"{}", type=body_type)
+        return json_response(action(get_vk(request), body))
     except (msgspec.MsgspecError, TypeError) as error:
-        return no(400, error)
-    except Missing as error:
-        return no(404, error)
-    except (Closed, VkRefused) as error:
-        return no(409, error)
+        return error_response(400, error)
+    except NotFoundError as error:
+        return error_response(404, error)
+    except (MessagesDisabledError, VkApiError) as error:
+        return error_response(409, error)
 
 
-def attached(vk: Vk, said: Writing) -> list[Attachment]:
-    """What hangs on a client's message. Raises Missing."""
-    found = [Attachment(type=kind, raw=raw) for kind, raw in said.raw.items()]
-    if said.market_item is not None:
-        if (said.group_id, said.market_item) not in vk.items:
-            raise Missing(f"no item {said.market_item}")
-        item = Attachment(type="market", owner_id=-said.group_id, id=said.market_item)
-        found.append(item)
-    if said.photo:
-        picture = vk.add_picture(said.person_id, *pictures.draw_photo("#8aa4c8"))
-        found.append(Attachment(type="photo", owner_id=said.person_id, id=picture.id))
-    if said.link:
-        found.append(Attachment(type="link", url=said.link, title=said.link))
-    return found
+def build_attachments(vk: Vk, body: WriteRequest) -> list[Attachment]:
+    """Build the attachments of a client's message. Raises NotFoundError."""
+    attachments = [Attachment(type=kind, raw=raw) for kind, raw in body.raw.items()]
+    if body.market_item is not None:
+        if (body.group_id, body.market_item) not in vk.items:
+            raise NotFoundError(f"no item {body.market_item}")
+        item = Attachment(type="market", owner_id=-body.group_id, id=body.market_item)
+        attachments.append(item)
+    if body.photo:
+        photo = vk.add_photo(body.person_id, *images.draw_photo("#8aa4c8"))
+        attachments.append(Attachment(type="photo", owner_id=body.person_id, id=photo.id))
+    if body.link:
+        attachments.append(Attachment(type="link", url=body.link, title=body.link))
+    return attachments
 
 
-def write_as_client(vk: Vk, said: Writing) -> Json:
-    """A client writes."""
-    vk.person(said.person_id)
-    message = vk.write(
-        said.person_id,
-        said.group_id,
-        said.text,
-        attached(vk, said),
-        said.ref,
-        said.ref_source,
-        said.payload,
-        said.reply_to,
+def write_as_client(vk: Vk, body: WriteRequest) -> Json:
+    """Write a message as a client; return it as VK's JSON."""
+    vk.get_person(body.person_id)
+    message = vk.write_message(
+        body.person_id,
+        body.group_id,
+        body.text,
+        build_attachments(vk, body),
+        body.ref,
+        body.ref_source,
+        body.payload,
+        body.reply_to,
     )
     return serializers.message_json(vk, message)
 
 
-def press_as_client(vk: Vk, said: Pushing) -> Json:
-    """A client presses a button."""
-    pressed = vk.press(said.person_id, said.group_id, said.button, said.cmid)
-    message = pressed.message and serializers.message_json(vk, pressed.message)
-    found = {"link": pressed.link, "event_id": pressed.event_id, "message": message}
-    return {"kind": pressed.kind} | {k: v for k, v in found.items() if v is not None}
+def press_as_client(vk: Vk, body: PressRequest) -> Json:
+    """Press a button as a client; return the button type and what the press created."""
+    result = vk.press_button(body.person_id, body.group_id, body.button, body.cmid)
+    message = result.message and serializers.message_json(vk, result.message)
+    created = {"link": result.link, "event_id": result.event_id, "message": message}
+    return {"kind": result.button_type} | {k: v for k, v in created.items() if v is not None}
 
 
 @post("/write", status_code=200)
-async def write(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id", "text", "ref"?, "market_item"?, "photo"?, "link"?, "payload"?…}."""
-    return await answer(request, Writing, write_as_client)
+async def write_message(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id", "text", and optional fields of `WriteRequest`."""
+    return await run_action(request, WriteRequest, write_as_client)
 
 
 @post("/press", status_code=200)
-async def press(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id", "cmid", "button": [row, column]}."""
-    return await answer(request, Pushing, press_as_client)
+async def press_button(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id", "cmid", "button": [row, column]."""
+    return await run_action(request, PressRequest, press_as_client)
 
 
 @post("/allow", status_code=200)
-async def allow(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id", "key"?}: the client lets the community write."""
+async def allow_messages(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id", optional "key". The client allows messages."""
 
-    def work(vk: Vk, said: Allowing) -> Json:
-        vk.allow(said.person_id, said.group_id, said.key)
+    def act(vk: Vk, body: AllowRequest) -> Json:
+        vk.allow_messages(body.person_id, body.group_id, body.key)
         return {"allowed": True}
 
-    return await answer(request, Allowing, work)
+    return await run_action(request, AllowRequest, act)
 
 
 @post("/deny", status_code=200)
-async def deny(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id"}: the client forbids it."""
+async def deny_messages(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id". The client forbids messages."""
 
-    def work(vk: Vk, said: Meeting) -> Json:
-        vk.deny(said.person_id, said.group_id)
+    def act(vk: Vk, body: ClientRequest) -> Json:
+        vk.deny_messages(body.person_id, body.group_id)
         return {"allowed": False}
 
-    return await answer(request, Meeting, work)
+    return await run_action(request, ClientRequest, act)
 
 
 @post("/read", status_code=200)
-async def read(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id"}: the client has seen everything."""
+async def mark_read(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id". The client reads everything."""
 
-    def work(vk: Vk, said: Meeting) -> Json:
-        vk.read(said.person_id, said.group_id)
-        return {"out_read": vk.dialog(said.group_id, said.person_id).out_read}
+    def act(vk: Vk, body: ClientRequest) -> Json:
+        vk.mark_read(body.person_id, body.group_id)
+        return {"out_read": vk.get_conversation(body.group_id, body.person_id).out_read}
 
-    return await answer(request, Meeting, work)
+    return await run_action(request, ClientRequest, act)
 
 
 @post("/typing", status_code=200)
-async def typing(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id"}: the client is typing."""
+async def start_typing(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id". The client starts typing."""
 
-    def work(vk: Vk, said: Meeting) -> Json:
-        vk.typing(vk.person(said.person_id).id, said.group_id)
+    def act(vk: Vk, body: ClientRequest) -> Json:
+        vk.start_typing(vk.get_person(body.person_id).id, body.group_id)
         return {}
 
-    return await answer(request, Meeting, work)
+    return await run_action(request, ClientRequest, act)
 
 
 @post("/reply", status_code=200)
-async def reply(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id", "text"}: an administrator answers on VK's own page."""
+async def send_reply(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id", "text". An administrator replies on VK's own page."""
 
-    def work(vk: Vk, said: Replying) -> Json:
-        community = vk.community(said.group_id)
-        message = outgoing.say(
-            vk, community, said.person_id, text=said.text, admin_id=said.admin_id
+    def act(vk: Vk, body: ReplyRequest) -> Json:
+        community = vk.get_community(body.group_id)
+        message = outgoing.send_message(
+            vk, community, body.person_id, text=body.text, admin_id=body.admin_id
         )
         return serializers.message_json(vk, message)
 
-    return await answer(request, Replying, work)
+    return await run_action(request, ReplyRequest, act)
 
 
 @post("/orders", status_code=200)
-async def order(request: Asked) -> Response[bytes]:
-    """{"person_id", "group_id", "lines": [[item_id, quantity]], "comment"?}: the advanced shop."""
+async def place_order(request: AnyRequest) -> Response[bytes]:
+    """Body: "person_id", "group_id", "lines": [[item_id, quantity]], optional "comment".
 
-    def work(vk: Vk, said: Ordering) -> Json:
-        if vk.community(said.group_id).market != "advanced":
-            raise VkRefused(1409)
-        made = vk.order(said.person_id, said.group_id, said.lines, said.comment)
-        return {"order_id": made.id, "total": made.total}
+    Needs the advanced shop.
+    """
 
-    return await answer(request, Ordering, work)
+    def act(vk: Vk, body: OrderRequest) -> Json:
+        if vk.get_community(body.group_id).market != "advanced":
+            raise VkApiError(1409)
+        new_order = vk.place_order(body.person_id, body.group_id, body.lines, body.comment)
+        return {"order_id": new_order.id, "total": new_order.total_minor}
+
+    return await run_action(request, OrderRequest, act)
 
 
 @get("/dialogs/{group_id:int}/{person_id:int}")
-async def dialog(
-    request: Asked, group_id: FromPath[int], person_id: FromPath[int]
+async def get_conversation(
+    request: AnyRequest, group_id: FromPath[int], person_id: FromPath[int]
 ) -> Response[bytes]:
-    """The dialog as it lies in VK: {"allowed", "in_read", "out_read", "typing", "messages"}."""
+    """Return "allowed", "typing", "in_read", "out_read", "keyboard" and "messages"."""
 
-    def work(vk: Vk, _: Any) -> Json:
-        vk.community(group_id), vk.person(person_id)
-        found = vk.dialog(group_id, person_id)
-        messages = [serializers.message_json(vk, one) for one in vk.messages(group_id, person_id)]
-        marks = {"in_read": found.in_read, "out_read": found.out_read, "keyboard": found.keyboard}
-        state = {"allowed": found.allowed, "typing": vk.is_typing(group_id, person_id)}
-        return state | marks | {"messages": messages}
+    def act(vk: Vk, _: Any) -> Json:
+        vk.get_community(group_id), vk.get_person(person_id)
+        conversation = vk.get_conversation(group_id, person_id)
+        messages = [
+            serializers.message_json(vk, one) for one in vk.list_messages(group_id, person_id)
+        ]
+        read_state = {
+            "in_read": conversation.in_read,
+            "out_read": conversation.out_read,
+            "keyboard": conversation.keyboard,
+        }
+        state = {"allowed": conversation.is_allowed, "typing": vk.is_typing(group_id, person_id)}
+        return state | read_state | {"messages": messages}
 
-    return await answer(request, dict[str, Any], work)
+    return await run_action(request, dict[str, Any], act)
 
 
-HANDLERS = [write, press, allow, deny, read, typing, reply, order, dialog]
+HANDLERS = [
+    write_message,
+    press_button,
+    allow_messages,
+    deny_messages,
+    mark_read,
+    start_typing,
+    send_reply,
+    place_order,
+    get_conversation,
+]

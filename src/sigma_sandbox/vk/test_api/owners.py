@@ -1,4 +1,4 @@
-"""Calls for programs under `/vk/test`: what an owner does on VK's own pages, and new clients."""
+"""Endpoints under `/vk/test`: act as a community's owner on VK's own pages, create people."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec.structs import replace
 
-from sigma_sandbox.responses import Asked
-from sigma_sandbox.vk.actions.client_actions import RIGHTS, Missing, Vk
-from sigma_sandbox.vk.actions.seed import OWNER
-from sigma_sandbox.vk.api.groups import change
-from sigma_sandbox.vk.test_api.clients import answer
-from sigma_sandbox.vk.world import pictures
+from sigma_sandbox.responses import AnyRequest
+from sigma_sandbox.vk.actions.client_actions import RIGHT_BITS, NotFoundError, Vk
+from sigma_sandbox.vk.actions.owner_actions import update_settings
+from sigma_sandbox.vk.actions.seed import OWNER_ID
+from sigma_sandbox.vk.test_api.clients import run_action
+from sigma_sandbox.vk.world import images
 from sigma_sandbox.vk.world.models import Community, Contact, Json
 
-ALL_RIGHTS = ["manage", "messages", "photos", "market"]
-USER_RIGHTS = ["groups", "market", "photos", "messages"]
+COMMUNITY_KEY_RIGHTS = ["manage", "messages", "photos", "market"]
+USER_KEY_RIGHTS = ["groups", "market", "photos", "messages"]
 
 
-class Filling(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What an owner fills on VK's pages; what is not sent stays."""
+class UpdateCommunityRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Settings an owner changes; fields that were not sent stay as they are."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     screen_name: str | msgspec.UnsetType = msgspec.UNSET
@@ -35,46 +35,46 @@ class Filling(msgspec.Struct, kw_only=True, omit_defaults=True):
     bots_capabilities: bool | msgspec.UnsetType = msgspec.UNSET
     main_section: int | msgspec.UnsetType = msgspec.UNSET
 
-    def told(self) -> dict[str, Any]:
-        """Only what was sent."""
+    def sent_fields(self) -> dict[str, Any]:
+        """Return the fields that were sent."""
         sent = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return {name: value for name, value in sent if value is not msgspec.UNSET}
 
 
-class Opening(Filling, kw_only=True):
-    """A new community and the rights of its first key."""
+class CreateCommunityRequest(UpdateCommunityRequest, kw_only=True):
+    """A new community, its owner and the rights of its first access key."""
 
-    owner_id: int = OWNER
-    rights: list[str] = msgspec.field(default_factory=lambda: list(ALL_RIGHTS))
-
-
-class Rights(msgspec.Struct):
-    """Rights of a new key."""
-
-    rights: list[str] = msgspec.field(default_factory=lambda: list(ALL_RIGHTS))
+    owner_id: int = OWNER_ID
+    rights: list[str] = msgspec.field(default_factory=lambda: list(COMMUNITY_KEY_RIGHTS))
 
 
-class Revoking(msgspec.Struct):
-    """Which key; without one, all of the community."""
+class CreateKeyRequest(msgspec.Struct):
+    """The rights of a new access key."""
+
+    rights: list[str] = msgspec.field(default_factory=lambda: list(COMMUNITY_KEY_RIGHTS))
+
+
+class RevokeKeysRequest(msgspec.Struct):
+    """The access key to revoke; None revokes all keys of the community."""
 
     token: str | None = None
 
 
-class Offering(msgspec.Struct, kw_only=True):
-    """A good or a service, prices in kopecks; see `things.Item`."""
+class CreateItemRequest(msgspec.Struct, kw_only=True):
+    """A new market item or service; see `MarketItem`. Prices are kopecks."""
 
     title: str
     description: str = "Подробности в сообщениях"
-    price: int = 0
-    price_to: int | None = None
-    old_price: int | None = None
+    price_minor: int = msgspec.field(default=0, name="price")
+    price_to_minor: int | None = msgspec.field(default=None, name="price_to")
+    old_price_minor: int | None = msgspec.field(default=None, name="old_price")
     price_type: int = 0
-    service: bool = True
+    is_service: bool = msgspec.field(default=True, name="service")
     availability: int = 0
     sku: str = ""
 
 
-class Meeting(msgspec.Struct, kw_only=True):
+class CreateClientRequest(msgspec.Struct, kw_only=True):
     """A new client."""
 
     first_name: str = "Иван"
@@ -82,129 +82,137 @@ class Meeting(msgspec.Struct, kw_only=True):
     sex: int = 2
 
 
-def _known(rights: list[str]) -> list[str]:
-    unknown = set(rights) - set(RIGHTS)
+def _require_known_rights(rights: list[str]) -> list[str]:
+    unknown = set(rights) - set(RIGHT_BITS)
     if unknown:
         raise TypeError(f"no such right: {min(unknown)}")
     return rights
 
 
 def community_json(vk: Vk, community: Community) -> Json:
-    """A community with its callback servers and what was sent to them, newest first."""
-    servers: list[Json] = msgspec.to_builtins(vk.servers_of(community.id))
-    sent = [
+    """Return a community with its callback servers and event deliveries, newest first."""
+    servers: list[Json] = msgspec.to_builtins(vk.list_servers(community.id))
+    events = [
         {"event_id": one.id, "type": one.type, "state": one.state, "server_id": one.server_id}
-        | {"answers": [tried.answer for tried in one.tries]}
-        for one in reversed(vk.parcels.values())
+        | {"answers": [tried.result for tried in one.attempts]}
+        for one in reversed(vk.deliveries.values())
         if one.group_id == community.id
     ]
     body: Json = msgspec.to_builtins(community)
-    return body | {"servers": servers, "events": sent}
+    return body | {"servers": servers, "events": events}
 
 
 @post("/people", status_code=200)
-async def add_person(request: Asked) -> Response[bytes]:
-    """{"first_name"?, "last_name"?}: a new client. Gives {"person_id"}."""
+async def add_person(request: AnyRequest) -> Response[bytes]:
+    """Create a client. Body: optional "first_name", "last_name", "sex". Returns "person_id"."""
 
-    def work(vk: Vk, said: Meeting) -> Json:
-        return {"person_id": vk.add_person(said.first_name, said.last_name, sex=said.sex).id}
+    def act(vk: Vk, body: CreateClientRequest) -> Json:
+        return {"person_id": vk.add_person(body.first_name, body.last_name, sex=body.sex).id}
 
-    return await answer(request, Meeting, work)
+    return await run_action(request, CreateClientRequest, act)
 
 
 @post("/communities", status_code=200)
-async def add_community(request: Asked) -> Response[bytes]:
-    """{"name"?, "screen_name"?, "messages"?, "rights"?…}: messages and bots are on unless told.
+async def add_community(request: AnyRequest) -> Response[bytes]:
+    """Create a community. Body: optional fields of `CreateCommunityRequest`.
 
-    Gives {"group_id", "screen_name", "token", "user_token"}; the last is the owner's own key, for
-    methods a community's key may not call.
+    Messages and bot features are on unless the body says otherwise. Returns "group_id",
+    "screen_name", "token" and "user_token": the owner's own key, for methods a community's key may
+    not call.
     """
 
-    def work(vk: Vk, said: Opening) -> Json:
-        fields = said.told()
-        rights, owner_id = _known(fields.pop("rights")), fields.pop("owner_id")
+    def act(vk: Vk, body: CreateCommunityRequest) -> Json:
+        fields = body.sent_fields()
+        rights, owner_id = _require_known_rights(fields.pop("rights")), fields.pop("owner_id")
         fields.setdefault("messages", True)
         fields.setdefault("bots_capabilities", fields["messages"])
         community = vk.add_community(fields.pop("name", "Студия"), owner_id, **fields)
         return {
             "group_id": community.id,
             "screen_name": community.screen_name,
-            "token": vk.create_key(community.id, rights),
-            "user_token": vk.create_user_key(owner_id, USER_RIGHTS),
+            "token": vk.create_community_key(community.id, rights),
+            "user_token": vk.create_user_key(owner_id, USER_KEY_RIGHTS),
         }
 
-    return await answer(request, Opening, work)
+    return await run_action(request, CreateCommunityRequest, act)
 
 
 @post("/communities/{group_id:int}", status_code=200)
-async def fill_community(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """Change what an owner fills by hand; listeners hear `group_change_settings`."""
+async def update_community(request: AnyRequest, group_id: FromPath[int]) -> Response[bytes]:
+    """Change settings, as on VK's pages. Emits `group_change_settings`."""
 
-    def work(vk: Vk, said: Filling) -> Json:
-        community = vk.community(group_id)
-        changes = said.told()
+    def act(vk: Vk, body: UpdateCommunityRequest) -> Json:
+        community = vk.get_community(group_id)
+        changes = body.sent_fields()
         if "contacts" in changes:
             community = vk.put_community(replace(community, contacts=changes.pop("contacts")))
-        change(vk, community, community.owner_id, changes)
-        return community_json(vk, vk.community(group_id))
+        update_settings(vk, community, community.owner_id, changes)
+        return community_json(vk, vk.get_community(group_id))
 
-    return await answer(request, Filling, work)
+    return await run_action(request, UpdateCommunityRequest, act)
 
 
 @get("/communities/{group_id:int}")
-async def get_community(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """The community, its callback servers and the events sent to them."""
+async def get_community(request: AnyRequest, group_id: FromPath[int]) -> Response[bytes]:
+    """Return the community, its callback servers and the events sent to them."""
 
-    def work(vk: Vk, _: Any) -> Json:
-        return community_json(vk, vk.community(group_id))
+    def act(vk: Vk, _: Any) -> Json:
+        return community_json(vk, vk.get_community(group_id))
 
-    return await answer(request, dict[str, Any], work)
+    return await run_action(request, dict[str, Any], act)
 
 
 @post("/communities/{group_id:int}/keys", status_code=200)
-async def add_key(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """{"rights"?: ["manage", "messages", …]}. Gives {"token"}."""
+async def add_key(request: AnyRequest, group_id: FromPath[int]) -> Response[bytes]:
+    """Create an access key. Body: optional "rights". Returns "token"."""
 
-    def work(vk: Vk, said: Rights) -> Json:
-        return {"token": vk.create_key(group_id, _known(said.rights))}
+    def act(vk: Vk, body: CreateKeyRequest) -> Json:
+        return {"token": vk.create_community_key(group_id, _require_known_rights(body.rights))}
 
-    return await answer(request, Rights, work)
+    return await run_action(request, CreateKeyRequest, act)
 
 
 @post("/communities/{group_id:int}/revoke", status_code=200)
-async def revoke(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """{"token"?}: the key (or all keys of the community) is dead from now on."""
+async def revoke_keys(request: AnyRequest, group_id: FromPath[int]) -> Response[bytes]:
+    """Revoke an access key or all of them. Body: optional "token". Returns the number "revoked"."""
 
-    def work(vk: Vk, said: Revoking) -> Json:
-        keys = [one.token for one in vk.keys_of(vk.community(group_id).id) if not one.revoked]
-        if said.token is not None and said.token not in keys:
-            raise Missing("no such key")
-        revoked = keys if said.token is None else [said.token]
+    def act(vk: Vk, body: RevokeKeysRequest) -> Json:
+        keys = [
+            one.token
+            for one in vk.list_community_keys(vk.get_community(group_id).id)
+            if not one.is_revoked
+        ]
+        if body.token is not None and body.token not in keys:
+            raise NotFoundError("no such key")
+        revoked = keys if body.token is None else [body.token]
         for token in revoked:
             vk.revoke_key(token)
         return {"revoked": len(revoked)}
 
-    return await answer(request, Revoking, work)
+    return await run_action(request, RevokeKeysRequest, act)
 
 
 @post("/communities/{group_id:int}/items", status_code=200)
-async def add_item(request: Asked, group_id: FromPath[int]) -> Response[bytes]:
-    """{"title", "description"?, "price"? (kopecks), "price_type"?…}; gives {"item_id"}."""
+async def add_item(request: AnyRequest, group_id: FromPath[int]) -> Response[bytes]:
+    """Create a market item or service with a drawn photo. Body: fields of `CreateItemRequest`.
 
-    def work(vk: Vk, said: Offering) -> Json:
-        picture = vk.add_picture(-vk.community(group_id).id, *pictures.draw_photo("#b07aa1"))
-        fields = msgspec.structs.asdict(said)
-        return {"item_id": vk.add_item(group_id, photo_ids=[picture.id], **fields).id}
+    Returns "item_id".
+    """
 
-    return await answer(request, Offering, work)
+    def act(vk: Vk, body: CreateItemRequest) -> Json:
+        photo = vk.add_photo(-vk.get_community(group_id).id, *images.draw_photo("#b07aa1"))
+        fields = msgspec.structs.asdict(body)
+        return {"item_id": vk.add_item(group_id, photo_ids=[photo.id], **fields).id}
+
+    return await run_action(request, CreateItemRequest, act)
 
 
 HANDLERS = [
     add_person,
     add_community,
-    fill_community,
+    update_community,
     get_community,
     add_key,
-    revoke,
+    revoke_keys,
     add_item,
 ]

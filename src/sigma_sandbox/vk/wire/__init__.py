@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.wire"""
+"""The JSON of the VK API: objects and errors."""

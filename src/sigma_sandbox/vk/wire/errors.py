@@ -1,11 +1,11 @@
-"""VKontakte's refusals: the numbers, VK's own words for them, and the envelope (HTTP 200).
+"""VK API errors: codes, VK's texts, and the error envelope (sent with HTTP status 200).
 
-Source: the official errors.json and dev.vk.com.
+Source: errors.json of https://github.com/VKCOM/vk-api-schema and https://dev.vk.com.
 """
 
 from sigma_sandbox.vk.world.models import Json
 
-WORDS = {
+ERROR_TEXTS = {
     1: "Unknown error occurred",
     3: "Unknown method passed",
     5: "User authorization failed: invalid access_token (4).",
@@ -66,31 +66,31 @@ WORDS = {
 }
 
 
-class VkRefused(Exception):  # noqa: N818, it is an answer, not a fault
-    """VK says no: a number, perhaps a subcode, and words for a programmer."""
+class VkApiError(Exception):
+    """An API error: VK's code, an optional subcode, VK's text with an optional detail."""
 
     def __init__(self, code: int, detail: str | None = None, subcode: int | None = None) -> None:
-        words = WORDS.get(code, "Unknown error occurred")
-        super().__init__(f"{words}: {detail}" if detail else words)
+        text = ERROR_TEXTS.get(code, "Unknown error occurred")
+        super().__init__(f"{text}: {detail}" if detail else text)
         self.code = code
         self.subcode = subcode
 
 
-def bad_param(detail: str) -> VkRefused:
-    """100 with the name of what is wrong."""
-    return VkRefused(100, detail)
+def invalid_param(detail: str) -> VkApiError:
+    """Return error 100; `detail` names the parameter and what is wrong with it."""
+    return VkApiError(100, detail)
 
 
-def error_json(refused: VkRefused, params: dict[str, str], method: str) -> Json:
-    """The error envelope; the key is not repeated in it."""
-    told = {"method": method} | {k: v for k, v in params.items() if k != "access_token"}
-    error: Json = {"error_code": refused.code}
-    if refused.subcode is not None:
-        error["error_subcode"] = refused.subcode
-    error["error_msg"] = str(refused)
-    error["request_params"] = [{"key": key, "value": value} for key, value in told.items()]
-    if refused.code == 14:
-        error |= {"captcha_sid": "239633676097", "captcha_img": "https://api.vk.ru/captcha.php"}
-    if refused.code == 17:
-        error["redirect_uri"] = "https://m.vk.ru/login?act=validate"
-    return {"error": error}
+def error_json(error: VkApiError, params: dict[str, str], method: str) -> Json:
+    """Return the error envelope. It repeats the parameters, except the access key."""
+    request_params = {"method": method} | {k: v for k, v in params.items() if k != "access_token"}
+    body: Json = {"error_code": error.code}
+    if error.subcode is not None:
+        body["error_subcode"] = error.subcode
+    body["error_msg"] = str(error)
+    body["request_params"] = [{"key": key, "value": value} for key, value in request_params.items()]
+    if error.code == 14:
+        body |= {"captcha_sid": "239633676097", "captcha_img": "https://api.vk.ru/captcha.php"}
+    if error.code == 17:
+        body["redirect_uri"] = "https://m.vk.ru/login?act=validate"
+    return {"error": body}

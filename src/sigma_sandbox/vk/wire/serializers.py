@@ -1,12 +1,12 @@
-"""People, communities, dialogs and messages as VKontakte's API writes them. Pure.
+"""JSON of people, communities, conversations, messages and events in the VK API.
 
-Source: the official schema (VKCOM/vk-api-schema, 5.199) and dev.vk.com.
+Source: the official schema (https://github.com/VKCOM/vk-api-schema, 5.199) and https://dev.vk.com.
 """
 
-from sigma_sandbox.time_util import SECOND
+from sigma_sandbox.time_util import SECOND_US
 from sigma_sandbox.vk.wire.market_json import RUB, item_json, photo_json
-from sigma_sandbox.vk.world.models import Attachment, Community, Dialog, Json, Message, Person
-from sigma_sandbox.vk.world.store import Books
+from sigma_sandbox.vk.world.models import Attachment, Community, Conversation, Json, Message, Person
+from sigma_sandbox.vk.world.store import VkStore
 
 CLIENT_INFO: Json = {
     "button_actions": [
@@ -25,8 +25,8 @@ CLIENT_INFO: Json = {
 }
 
 
-def person_json(books: Books, person: Person, fields: set[str] | None = None) -> Json:
-    """A profile; photos only when asked for."""
+def person_json(store: VkStore, person: Person, fields: set[str] | None = None) -> Json:
+    """Return a profile; optional fields only when named in `fields`."""
     body: Json = {
         "id": person.id,
         "first_name": person.first_name,
@@ -34,20 +34,20 @@ def person_json(books: Books, person: Person, fields: set[str] | None = None) ->
         "can_access_closed": True,
         "is_closed": False,
     }
-    photo = f"{books.root}/pictures/people/{person.id}.svg"
+    photo = f"{store.vk_url}/pictures/people/{person.id}.svg"
     more: Json = {f"photo_{size}": photo for size in ("50", "100", "200", "400_orig", "max")}
     more |= {"sex": person.sex, "screen_name": person.screen_name, "domain": person.screen_name}
     more |= {"online": 0, "has_photo": 1, "city": {"id": 1, "title": "Москва"}}
     return body | {name: value for name, value in more.items() if fields and name in fields}
 
 
-def short_person_json(books: Books, person: Person) -> Json:
-    """A profile as it accompanies messages with `extended=1`."""
-    return person_json(books, person, {"photo_50", "photo_100", "sex", "screen_name", "online"})
+def short_person_json(store: VkStore, person: Person) -> Json:
+    """Return a profile as sent along with messages when `extended=1`."""
+    return person_json(store, person, {"photo_50", "photo_100", "sex", "screen_name", "online"})
 
 
-def market_json(community: Community) -> Json:
-    """A community's shop; the type comes only while it is on."""
+def market_settings_json(community: Community) -> Json:
+    """Return a community's market settings; the type is present only while the market is on."""
     if community.market == "none":
         return {"enabled": 0}
     return {
@@ -62,9 +62,9 @@ def market_json(community: Community) -> Json:
     }
 
 
-def group_json(books: Books, community: Community, fields: set[str] | None = None) -> Json:
-    """A community; what is not basic comes only when asked for in `fields`."""
-    photo = f"{books.root}/pictures/communities/{community.id}.svg"
+def group_json(store: VkStore, community: Community, fields: set[str] | None = None) -> Json:
+    """Return a community; optional fields only when named in `fields`."""
+    photo = f"{store.vk_url}/pictures/communities/{community.id}.svg"
     contacts = [
         {"user_id": one.user_id, "desc": one.desc, "phone": one.phone, "email": one.email}
         for one in community.contacts
@@ -76,7 +76,7 @@ def group_json(books: Books, community: Community, fields: set[str] | None = Non
         "site": community.site,
         "status": "",
         "activity": community.activity or "Открытая группа",
-        "market": market_json(community),
+        "market": market_settings_json(community),
         "has_photo": int(community.has_photo),
         "can_message": int(community.messages),
         "is_messages_blocked": 0,
@@ -86,7 +86,7 @@ def group_json(books: Books, community: Community, fields: set[str] | None = Non
         "counters": {"market": 0},
         "members_count": 128,
         "verified": 0,
-        "online_status": online_json(community),
+        "online_status": online_status_json(community),
         "addresses": {"is_enabled": False},
         "age_limits": 1,
         "has_market_app": False,
@@ -107,43 +107,43 @@ def group_json(books: Books, community: Community, fields: set[str] | None = Non
     return base | {name: value for name, value in more.items() if fields and name in fields}
 
 
-def online_json(community: Community) -> Json:
-    """Is somebody there to answer?"""
-    return {"status": "online" if community.online else "none"}
+def online_status_json(community: Community) -> Json:
+    """Return the online status of a community."""
+    return {"status": "online" if community.is_online else "none"}
 
 
-def attachment_json(books: Books, attachment: Attachment) -> Json | None:
-    """One attachment; None when what it pointed at is gone."""
+def attachment_json(store: VkStore, attachment: Attachment) -> Json | None:
+    """Return an attachment, or None when its photo or item no longer exists."""
     kind = attachment.type
     if attachment.raw is not None:
         return {"type": kind, kind: attachment.raw}
     if kind == "photo":
-        picture = books.pictures.get(attachment.id)
-        return {"type": kind, kind: photo_json(books, picture)} if picture else None
+        photo = store.photos.get(attachment.id)
+        return {"type": kind, kind: photo_json(store, photo)} if photo else None
     if kind == "market":
-        item = books.items.get((-attachment.owner_id, attachment.id))
-        return {"type": kind, kind: item_json(books, item)} if item else None
+        item = store.items.get((-attachment.owner_id, attachment.id))
+        return {"type": kind, kind: item_json(store, item)} if item else None
     title = attachment.title or attachment.url
     return {"type": kind, kind: {"url": attachment.url, "title": title, "description": ""}}
 
 
-def message_json(books: Books, message: Message, own: bool = True) -> Json:
-    """A message; `own` shows what only the community may know (random_id)."""
-    shown = [attachment_json(books, one) for one in message.attachments]
+def message_json(store: VkStore, message: Message) -> Json:
+    """Return a message as the community sees it."""
+    attachments = [attachment_json(store, one) for one in message.attachments]
     body: Json = {
         "id": message.id,
-        "date": message.at // SECOND,
+        "date": message.sent_at_us // SECOND_US,
         "peer_id": message.person_id,
-        "from_id": -message.group_id if message.out else message.person_id,
-        "out": int(message.out),
+        "from_id": -message.group_id if message.is_outgoing else message.person_id,
+        "out": int(message.is_outgoing),
         "version": 10_000_000 + message.version,
         "text": message.text,
         "conversation_message_id": message.cmid,
-        "random_id": message.random_id if own else 0,
+        "random_id": message.random_id,
         "important": False,
         "is_hidden": False,
         "fwd_messages": [],
-        "attachments": [one for one in shown if one],
+        "attachments": [one for one in attachments if one],
     }
     optional = {
         "keyboard": message.keyboard,
@@ -153,61 +153,74 @@ def message_json(books: Books, message: Message, own: bool = True) -> Json:
         "ref_source": message.ref_source,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
-    if message.edited_at is not None:
-        body["update_time"] = message.edited_at // SECOND
+    if message.edited_at_us is not None:
+        body["update_time"] = message.edited_at_us // SECOND_US
     if message.admin_id:
         body["admin_author_id"] = message.admin_id
-    answered = books.message(message.group_id, message.person_id, message.reply_to)
-    if answered is not None:
-        body["reply_message"] = _foreign(books, answered)
+    replied_to = store.find_message(message.group_id, message.person_id, message.reply_to)
+    if replied_to is not None:
+        body["reply_message"] = _nested_message_json(store, replied_to)
     return body
 
 
-def _foreign(books: Books, message: Message) -> Json:
-    """A message inside another one."""
-    kept = ("id", "date", "peer_id", "from_id", "text", "conversation_message_id", "attachments")
-    full = message_json(books, message)
-    return {name: full[name] for name in kept}
+def _nested_message_json(store: VkStore, message: Message) -> Json:
+    """Return the short form of a message that is nested in another one."""
+    names = ("id", "date", "peer_id", "from_id", "text", "conversation_message_id", "attachments")
+    full = message_json(store, message)
+    return {name: full[name] for name in names}
 
 
-def conversation_json(books: Books, dialog: Dialog) -> Json:
-    """A dialog as the community sees it; read marks are message ids and cmids."""
-    last = books.last_message(dialog)
+def conversation_json(store: VkStore, conversation: Conversation) -> Json:
+    """Return a conversation as the community sees it; read positions are ids and cmids."""
+    last = store.last_message(conversation)
 
-    def marked(cmid: int) -> int:
-        message = books.message(dialog.group_id, dialog.person_id, cmid)
+    def message_id_at(cmid: int) -> int:
+        message = store.find_message(conversation.group_id, conversation.person_id, cmid)
         return message.id if message else 0
 
     body: Json = {
-        "peer": {"id": dialog.person_id, "type": "user", "local_id": dialog.person_id},
+        "peer": {"id": conversation.person_id, "type": "user", "local_id": conversation.person_id},
         "sort_id": {"major_id": 0, "minor_id": last.id},
         "last_message_id": last.id,
         "last_conversation_message_id": last.cmid,
-        "in_read": marked(dialog.in_read),
-        "out_read": marked(dialog.out_read),
-        "in_read_cmid": dialog.in_read,
-        "out_read_cmid": dialog.out_read,
-        "version": 10_000_000 + dialog.version,
+        "in_read": message_id_at(conversation.in_read),
+        "out_read": message_id_at(conversation.out_read),
+        "in_read_cmid": conversation.in_read,
+        "out_read_cmid": conversation.out_read,
+        "version": 10_000_000 + conversation.version,
         "is_marked_unread": False,
         "important": False,
-        "unanswered": unanswered(books, dialog),
-        "can_write": can_write(books, dialog),
+        "unanswered": is_unanswered(store, conversation),
+        "can_write": can_write_json(store, conversation),
     }
-    unread = books.unread(dialog)
+    unread = store.count_unread(conversation)
     if unread:
         body["unread_count"] = unread
-    if dialog.keyboard:
-        body["current_keyboard"] = dialog.keyboard
+    if conversation.keyboard:
+        body["current_keyboard"] = conversation.keyboard
     return body
 
 
-def unanswered(books: Books, dialog: Dialog) -> bool:
-    """Is the last word the person's, and nobody marked it answered?"""
-    return not books.last_message(dialog).out and not dialog.answered
+def is_unanswered(store: VkStore, conversation: Conversation) -> bool:
+    """Return whether the last message is the person's and is not marked as answered."""
+    return not store.last_message(conversation).is_outgoing and not conversation.is_answered
 
 
-def can_write(books: Books, dialog: Dialog) -> Json:
-    """May the community write now, and if not, why."""
-    if not books.communities[dialog.group_id].messages:
+def can_write_json(store: VkStore, conversation: Conversation) -> Json:
+    """Return whether the community may write now, with VK's reason code if not."""
+    if not store.communities[conversation.group_id].messages:
         return {"allowed": False, "reason": 915}
-    return {"allowed": True} if dialog.allowed else {"allowed": False, "reason": 901}
+    return {"allowed": True} if conversation.is_allowed else {"allowed": False, "reason": 901}
+
+
+def event_json(
+    group_id: int, event_type: str, object_json: Json, event_id: str, version: str
+) -> Json:
+    """Return the JSON of an event.
+
+    Before API version 5.103 the `object` of `message_new` was the message itself.
+    """
+    if event_type == "message_new" and tuple(map(int, version.split("."))) < (5, 103):
+        object_json = object_json["message"]
+    body: Json = {"group_id": group_id, "type": event_type, "event_id": event_id, "v": version}
+    return body | {"object": object_json}

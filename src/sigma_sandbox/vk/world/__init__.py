@@ -1,1 +1,1 @@
-"""sigma_sandbox.vk.world"""
+"""The state of the sandbox's VKontakte: objects, their store and images."""

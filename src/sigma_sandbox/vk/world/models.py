@@ -1,6 +1,6 @@
-"""What VKontakte in a box consists of: people, communities, keys, dialogs, goods, orders, pictures.
+"""The objects of the sandbox's VKontakte: people, communities, conversations, market, deliveries.
 
-Moments are UTC microseconds, sums are kopecks. Every struct is kept by the vault under its name.
+Times are UTC microseconds, prices are kopecks. `ObjectStore` keeps a struct under its class name.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ import msgspec
 
 Json = dict[str, Any]
 
-# The switches of `groups.setCallbackSettings` and `groups.setLongPollSettings`.
-_NAMES = """
+# Event types that `groups.setCallbackSettings` and `groups.setLongPollSettings` switch on or off.
+_EVENT_TYPES_TEXT = """
 message_new message_reply message_edit message_allow message_deny message_event message_read
 message_typing_state message_reaction_event market_order_new market_order_edit
 group_change_settings group_change_photo group_join group_leave group_officers_edit user_block
@@ -24,11 +24,11 @@ wall_schedule_post_delete donut_subscription_create donut_subscription_prolonged
 donut_subscription_cancelled donut_subscription_expired donut_subscription_price_changed
 donut_money_withdraw donut_money_withdraw_error
 """
-EVENT_NAMES = tuple(_NAMES.split())
+EVENT_TYPES = tuple(_EVENT_TYPES_TEXT.split())
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody with a profile. `staff` runs communities, the others are clients."""
+    """A VK user. People with `is_staff` manage communities, all others are clients."""
 
     id: int
     first_name: str
@@ -36,11 +36,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     screen_name: str
     sex: int = 1
     colour: str = "#5181b8"
-    staff: bool = False
+    is_staff: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """One line of a community's contacts."""
+    """An entry in the contacts block of a community."""
 
     user_id: int
     desc: str = ""
@@ -49,14 +49,19 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class Community(msgspec.Struct, frozen=True, kw_only=True):
-    """A community and its settings. `market` is none, basic or advanced."""
+    """A community and its settings. `market`: "none", "basic" or "advanced".
+
+    Settings have VK's own names: `group_change_settings` events and `/vk/test` show them.
+    `confirmation_code` is the expected response to a Callback API confirmation. `last_*_id` fields
+    are the counters new ids are taken from.
+    """
 
     id: int
     name: str
     screen_name: str
     owner_id: int
-    created_at: int
-    code: str
+    created_at_us: int
+    confirmation_code: str
     description: str = ""
     site: str = ""
     activity: str = ""
@@ -70,7 +75,7 @@ class Community(msgspec.Struct, frozen=True, kw_only=True):
     bots_capabilities: bool = False
     bots_start_button: bool = False
     bots_add_to_chat: bool = False
-    online: bool = False
+    is_online: bool = False
     main_section: int = 0
     secondary_section: int = 0
     last_message_id: int = 0
@@ -79,19 +84,23 @@ class Community(msgspec.Struct, frozen=True, kw_only=True):
     last_server_id: int = 0
 
 
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """An access key of a community (`group_id`) or of a person (`person_id`)."""
+class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An access key of a community (`group_id`) or of a person (`person_id`); the other id is 0."""
 
     token: str
-    created_at: int
+    created_at_us: int
     group_id: int = 0
     person_id: int = 0
     rights: list[str] = []
-    revoked: bool = False
+    is_revoked: bool = False
 
 
 class CallbackServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An address events are sent to. `status`: unconfigured, wait, ok, failed."""
+    """A Callback API address. `status`: unconfigured, wait, ok, failed.
+
+    `error_count` is the number of failed deliveries in a row. `failed_at_us` is when they made the
+    server `failed`, else 0.
+    """
 
     id: int
     group_id: int
@@ -102,12 +111,12 @@ class CallbackServer(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "unconfigured"
     api_version: str = "5.199"
     events: list[str] = []
-    errors: int = 0
-    failed_at: int = 0
+    error_count: int = 0
+    failed_at_us: int = 0
 
 
 class LongPoll(msgspec.Struct, frozen=True, kw_only=True):
-    """A community's Bots Long Poll: its key, the number of its last event and its settings."""
+    """Bots Long Poll of a community: secret `key`, number `ts` of the last event, settings."""
 
     group_id: int
     key: str
@@ -117,8 +126,8 @@ class LongPoll(msgspec.Struct, frozen=True, kw_only=True):
     events: list[str] = []
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A photo: `owner_id` is a person's id or minus a community's."""
+class Photo(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored photo. `owner_id`: a person's id, or minus a community's id."""
 
     id: int
     owner_id: int
@@ -126,28 +135,28 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     width: int
     height: int
-    created_at: int
+    created_at_us: int
     content: bytes
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A good or a service of a community. Prices are kopecks.
+class MarketItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A market item or a service of a community. Prices are kopecks.
 
-    `price_type`: 0 exact, 2 from `price` (to `price_to`), 3 by agreement. `availability`: 0 on
-    sale, 1 deleted, 2 unavailable.
+    `price_type`: 0 exact, 2 from `price_minor` (up to `price_to_minor`), 3 by agreement.
+    `availability`: 0 on sale, 1 deleted, 2 unavailable.
     """
 
     id: int
     group_id: int
     title: str
     description: str
-    created_at: int
-    price: int = 0
-    price_to: int | None = None
-    old_price: int | None = None
+    created_at_us: int
+    price_minor: int = 0
+    price_to_minor: int | None = None
+    old_price_minor: int | None = None
     price_type: int = 0
     price_unit: int = 0
-    service: bool = False
+    is_service: bool = False
     availability: int = 0
     category_id: int = 1
     photo_ids: list[int] = []
@@ -157,31 +166,31 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Album(msgspec.Struct, frozen=True, kw_only=True):
-    """A selection of goods (or of services)."""
+    """A market album: a selection of items or of services."""
 
     id: int
     group_id: int
     title: str
-    updated_at: int
-    service: bool = False
+    updated_at_us: int
+    is_service: bool = False
 
 
-class OrderLine(msgspec.Struct, frozen=True):
-    """So many of an item at that price, kopecks each."""
+class OrderItem(msgspec.Struct, frozen=True):
+    """A position of a VK order. `price_minor` is the price of one piece when it was ordered."""
 
     item_id: int
     quantity: int
-    price: int
+    price_minor: int
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order in the advanced shop. `status` 0 new … 4 done, 5 cancelled, 6 returned."""
+class VkOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order in the advanced shop. `status`: 0 new … 4 done, 5 cancelled, 6 returned."""
 
     id: int
     group_id: int
     person_id: int
-    created_at: int
-    lines: list[OrderLine]
+    created_at_us: int
+    items: list[OrderItem]
     status: int = 0
     comment: str = ""
     address: str = ""
@@ -193,13 +202,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     phone: str = ""
 
     @property
-    def total(self) -> int:
-        """Kopecks."""
-        return sum(line.quantity * line.price for line in self.lines)
+    def total_minor(self) -> int:
+        """The sum of the order in kopecks."""
+        return sum(line.quantity * line.price_minor for line in self.items)
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """What hangs on a message: `type` photo, market or link; anything else lies in `raw`."""
+    """An attachment of a message. `type`: photo, market or link.
+
+    An attachment of any other type has VK's JSON in `raw`.
+    """
 
     type: str
     owner_id: int = 0
@@ -210,14 +222,18 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. `id` counts in the community, `cmid` in the dialog; `out`: the community's."""
+    """A message. `is_outgoing`: the community wrote it.
+
+    `id` is unique in the community, `cmid` (VK: conversation message id) in the conversation.
+    `reply_to` is a cmid or 0. `admin_id` is the person who wrote for the community, or 0.
+    """
 
     id: int
     group_id: int
     person_id: int
     cmid: int
-    out: bool
-    at: int
+    is_outgoing: bool
+    sent_at_us: int
     text: str = ""
     attachments: list[Attachment] = []
     keyboard: Json | None = None
@@ -228,57 +244,65 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     random_id: int = 0
     admin_id: int = 0
     reply_to: int = 0
-    edited_at: int | None = None
+    edited_at_us: int | None = None
     version: int = 0
 
 
-class Dialog(msgspec.Struct, frozen=True, kw_only=True):
-    """A person and a community. `allowed`: may the community write (None: was never asked).
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation of a person with a community.
 
-    `in_read` and `out_read` are the last cmids read by the community and by the person;
-    `keyboard` lies under the person's input; `version` grows with every change.
+    `is_allowed`: whether the community may write to the person; None until the person decides.
+    `in_read` and `out_read` are the last cmids read by the community and by the person.
+    `keyboard` is the one under the person's input. `version` grows with every change.
     """
 
     group_id: int
     person_id: int
-    allowed: bool | None = None
+    is_allowed: bool | None = None
     last_cmid: int = 0
     in_read: int = 0
     out_read: int = 0
-    answered: bool = False
+    is_answered: bool = False
     keyboard: Json | None = None
-    typing_until: int = 0
-    changed_at: int = 0
+    typing_until_us: int = 0
+    changed_at_us: int = 0
     version: int = 0
 
 
-class Press(msgspec.Struct, frozen=True, kw_only=True):
-    """A pressed callback button; `answer` is what the community told to show."""
+class ButtonPress(msgspec.Struct, frozen=True, kw_only=True):
+    """A press of a callback button.
+
+    `answer` is the community's `event_data` ({} if it sent none), or None until it answers.
+    """
 
     id: str
     group_id: int
     person_id: int
     cmid: int
-    at: int
+    pressed_at_us: int
     answer: Json | None = None
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """One POST of an event; `answer` is the HTTP status and body, or what broke."""
+class DeliveryAttempt(msgspec.Struct, frozen=True):
+    """One POST of an event. `result`: HTTP status and the start of the body, or exception name."""
 
-    at: int
-    answer: str
+    attempted_at_us: int
+    result: str
 
 
-class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way to one server. `state`: waiting, delivered, given_up."""
+class EventDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """The delivery of one event to one server. `state`: waiting, delivered, given_up.
+
+    Deliveries with the same non-empty `ordering_key` belong to one conversation and keep their
+    order.
+    """
 
     id: str
     group_id: int
     server_id: int
-    lane: str
+    ordering_key: str
     type: str
     body: str
-    created_at: int
+    created_at_us: int
     state: str = "waiting"
-    tries: list[Sent] = []
+    attempts: list[DeliveryAttempt] = []

@@ -1,1 +1,1 @@
-"""Migrations: one file for both databases, applied in order by `sigma.store.schema.migrate`."""
+"""Alembic migrations for both databases, applied by `sigma.store.schema.migrate`."""

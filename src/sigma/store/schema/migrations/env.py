@@ -1,4 +1,4 @@
-"""What Alembic runs for every command; the connection is opened by `sigma.store.schema.migrate`."""
+"""Alembic environment; `sigma.store.schema.migrate` passes the open connection in."""
 
 from alembic import context
 

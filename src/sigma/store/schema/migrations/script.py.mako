@@ -3,8 +3,8 @@
 %>\
 """${message}.
 
-Works on both databases: column types come from `sigma.store.schema.columns`, and tables are changed in
-`op.batch_alter_table`, for SQLite can only copy them.
+Works on both databases: column types come from `sigma.store.schema.columns`. Tables are changed in
+`op.batch_alter_table`, because SQLite must copy a table to change it.
 """
 
 import sqlalchemy as sa

@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.access"""
+"""Setup, sign-in and sign-out, password and language."""

@@ -1,4 +1,4 @@
-"""The very first page: whoever set Sigma up makes a shop and owns it. Closed ever afterwards."""
+"""First-run setup: create the shop and its owner. Closed as soon as there is a user."""
 
 from typing import Any
 
@@ -6,64 +6,66 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
 from sigma.services.accounts.users import MIN_PASSWORD
 from sigma.services.context import Context
-from sigma.texts import LOCALES, Words
-from sigma.web.cabinet.guards import Elsewhere, WebRequest, session_cookie
-from sigma.web.cabinet.responses import go, posted, refusal
-from sigma.web.forms import one
-from sigma.web.rendering import language, page
+from sigma.texts import LOCALES, Translator
+from sigma.web.cabinet.guards import RedirectRequiredError, WebRequest, session_cookie
+from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
+from sigma.web.forms import first_value
+from sigma.web.rendering import render_page, request_language
 
 
 @get("/start")
-async def start_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """The form of the first start."""
+async def setup_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
+    """Show the setup form. Raises RedirectRequiredError when setup is done."""
     if not await users.needs_owner(ctx):
-        raise Elsewhere("/sign-in")
-    return _form(request, {}, {})
+        raise RedirectRequiredError("/sign-in")
+    return _form_page(request, {}, {})
 
 
 @post("/start")
-async def start(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """Makes the shop and its owner, signs him in."""
-    given = await posted(request)
-    typed = {name: one(given, name) for name in ("shop_name", "name", "login", "locale")}
-    locale = typed["locale"] if typed["locale"] in LOCALES else "ru"
+async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
+    """Create the shop and its owner, and sign the owner in."""
+    form_data = await read_form_values(request)
+    values = {
+        name: first_value(form_data, name) for name in ("shop_name", "name", "login", "locale")
+    }
+    locale = values["locale"] if values["locale"] in LOCALES else "ru"
     try:
-        signed = await users.first_owner(
+        new_session = await users.create_first_owner(
             ctx,
-            login=typed["login"],
-            password=(given.get("password") or [""])[0],
-            name=typed["name"],
-            shop_name=typed["shop_name"],
+            login=values["login"],
+            password=(form_data.get("password") or [""])[0],
+            name=values["name"],
+            shop_name=values["shop_name"],
             locale=locale,
         )
-    except Refused as refused:
-        if refused.code == "forbidden":
-            raise Elsewhere("/sign-in") from refused
-        return _form(request, typed, refusal(Words(locale), refused), status=422)
-    answer = go("/", "cabinet.done_started")
-    answer.set_cookie(session_cookie(ctx, signed.secret))
-    return answer
+    except RefusedError as error:
+        if error.code == "forbidden":
+            raise RedirectRequiredError("/sign-in") from error
+        return _form_page(request, values, refusal_texts(Translator(locale), error), status=422)
+    response = redirect("/", "cabinet.done_started")
+    response.set_cookie(session_cookie(ctx, new_session.secret))
+    return response
 
 
-def _form(
-    request: WebRequest, typed: dict[str, str], errors: dict[str, str], status: int = 200
+def _form_page(
+    request: WebRequest, values: dict[str, str], errors: dict[str, str], status: int = 200
 ) -> Response[Any]:
-    locale = typed.get("locale") or language(request)
-    words = Words(locale if locale in LOCALES else "ru")
-    return page(
+    locale = values.get("locale") or request_language(request)
+    translator = Translator(locale if locale in LOCALES else "ru")
+    return render_page(
         request,
-        "cabinet/start.html",
-        words,
+        "cabinet/setup.html",
+        translator,
         status=status,
-        typed=typed,
+        values=values,
         errors=errors,
         locales=LOCALES,
         min_password=MIN_PASSWORD,
     )
 
 
-HANDLERS = [start_page, start]
+HANDLERS = [setup_page, create_owner]

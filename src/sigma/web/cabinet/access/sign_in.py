@@ -1,4 +1,4 @@
-"""Coming and going: signing in and out, one's own password and language."""
+"""Sign-in and sign-out, the user's own password and language."""
 
 from typing import Any
 
@@ -6,60 +6,75 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts import users
 from sigma.services.accounts.users import MIN_PASSWORD, Session
 from sigma.services.context import Context
-from sigma.texts import LOCALES, Words
-from sigma.web.cabinet.guards import COOKIE, Elsewhere, WebRequest, safe_next, session_cookie
-from sigma.web.cabinet.responses import cabinet_page, go, posted, refusal, words_of
-from sigma.web.forms import one
-from sigma.web.rendering import language, page
+from sigma.texts import LOCALES, Translator
+from sigma.web.cabinet.guards import (
+    SESSION_COOKIE,
+    RedirectRequiredError,
+    WebRequest,
+    safe_redirect_path,
+    session_cookie,
+)
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value
+from sigma.web.rendering import render_page, request_language
 
 
 @get("/sign-in")
 async def sign_in_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """The door. Whoever is inside already goes on; an empty house leads to the first start."""
-    onward = safe_next(request.query_params.get("next", "/"))
-    if await users.session(ctx, request.cookies.get(COOKIE, "")):
-        raise Elsewhere(onward)
+    """Show the sign-in form; redirect when a session is open or setup is not done."""
+    next_url = safe_redirect_path(request.query_params.get("next", "/"))
+    if await users.find_session(ctx, request.cookies.get(SESSION_COOKIE, "")):
+        raise RedirectRequiredError(next_url)
     if await users.needs_owner(ctx):
-        raise Elsewhere("/start")
-    return _sign_in_form(request, "", onward, "")
+        raise RedirectRequiredError("/start")
+    return _sign_in_form_page(request, "", next_url, "")
 
 
 @post("/sign-in")
 async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """Opens a session. A wrong login and a wrong password sound the same."""
-    given = await posted(request)
-    login, onward = one(given, "login"), safe_next(one(given, "next"))
-    password = (given.get("password") or [""])[0]
+    """Open a session. A wrong login and a wrong password give the same error text."""
+    form_data = await read_form_values(request)
+    login, next_url = (
+        first_value(form_data, "login"),
+        safe_redirect_path(first_value(form_data, "next")),
+    )
+    password = (form_data.get("password") or [""])[0]
     ip = request.client.host if request.client else ""
     try:
-        signed = await users.sign_in(ctx, login, password, ip=ip)
-    except Refused as refused:
-        words = Words(language(request))
-        wrong = refused.code == "unauthorized"
-        said = words.t("cabinet.sign_in_wrong") if wrong else words.refusal(refused)
-        status = 422 if wrong else refused.status
-        return _sign_in_form(request, login, onward, said, status)
-    answer = go(onward)
-    answer.set_cookie(session_cookie(ctx, signed.secret))
-    return answer
+        new_session = await users.sign_in(ctx, login, password, ip=ip)
+    except RefusedError as error:
+        translator = Translator(request_language(request))
+        wrong = error.code == "unauthorized"
+        message = translator.t("cabinet.sign_in_wrong") if wrong else translator.refusal_text(error)
+        status = 422 if wrong else error.http_status
+        return _sign_in_form_page(request, login, next_url, message, status)
+    response = redirect(next_url)
+    response.set_cookie(session_cookie(ctx, new_session.secret))
+    return response
 
 
-def _sign_in_form(
-    request: WebRequest, login: str, onward: str, said: str, status: int = 200
+def _sign_in_form_page(
+    request: WebRequest, login: str, next_url: str, error_text: str, status: int = 200
 ) -> Response[Any]:
-    errors = {"": said} if said else {}
-    words = Words(language(request))
-    return page(
+    errors = {"": error_text} if error_text else {}
+    translator = Translator(request_language(request))
+    return render_page(
         request,
         "cabinet/sign_in.html",
-        words,
+        translator,
         status=status,
         login=login,
-        next=onward,
+        next=next_url,
         errors=errors,
         locales=LOCALES,
     )
@@ -69,53 +84,55 @@ def _sign_in_form(
 async def sign_out(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Ends the session here and on the server."""
-    await users.sign_out(ctx, request.cookies.get(COOKIE, ""))
-    answer = go("/sign-in")
-    answer.set_cookie(session_cookie(ctx, ""))
-    return answer
+    """End the session on the server and delete its cookie."""
+    await users.sign_out(ctx, request.cookies.get(SESSION_COOKIE, ""))
+    response = redirect("/sign-in")
+    response.set_cookie(session_cookie(ctx, ""))
+    return response
 
 
 @post("/locale")
 async def set_locale(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The language of this person's cabinet."""
-    given = await posted(request)
-    await users.set_locale(ctx, session, one(given, "locale"))
-    return go(safe_next(one(given, "next")))
+    """Set the language of the user's cabinet."""
+    form_data = await read_form_values(request)
+    await users.set_locale(ctx, session, first_value(form_data, "locale"))
+    return redirect(safe_redirect_path(first_value(form_data, "next")))
 
 
 @get("/settings/access")
 async def access_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
-    """One's own password and language."""
-    return _access(request, session, {})
+    """Show the forms for the user's password and language."""
+    return _access_form_page(request, session, {})
 
 
 @post("/settings/access")
 async def change_password(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """A new password; every other browser of this person is signed out."""
-    given = await posted(request)
-    old, new = (given.get(name, [""])[0] for name in ("old", "new"))
+    """Change the password; all other sessions of the user end."""
+    form_data = await read_form_values(request)
+    old, new = (form_data.get(name, [""])[0] for name in ("old", "new"))
     try:
         if not old:
-            raise invalid(Problem("old", "required"))
+            raise validation_error(Problem("old", "required"))
         await users.change_password(ctx, session, old, new)
-    except Refused as refused:
-        return _access(request, session, refusal(words_of(session), refused), 422)
-    return go("/settings/access", "settings.done_password")
+    except RefusedError as error:
+        return _access_form_page(
+            request, session, refusal_texts(translator_for(session), error), 422
+        )
+    return redirect("/settings/access", "settings.done_password")
 
 
-def _access(
+def _access_form_page(
     request: WebRequest, session: Session, errors: dict[str, str], status: int = 200
 ) -> Response[Any]:
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/access.html",
-        place="settings",
+        section="settings",
         status=status,
         errors=errors,
         locales=LOCALES,
@@ -123,5 +140,5 @@ def _access(
     )
 
 
-ENTRANCE = [sign_in_page, sign_in]
+PUBLIC_HANDLERS = [sign_in_page, sign_in]
 HANDLERS = [sign_out, set_locale, access_page, change_password]

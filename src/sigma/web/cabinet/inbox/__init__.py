@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.inbox"""
+"""The inbox: list of conversations, one conversation, its actions, live updates."""

@@ -1,6 +1,4 @@
-"""What is done in a dialog: an answer sent, a failed one sent again, and what is said of it: read,
-needs no answer, I am answering, I take it over.
-"""
+"""Actions in a conversation: send, retry, mark read or answered, typing, pause auto-replies."""
 
 import re
 import secrets
@@ -12,153 +10,176 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.conversations import inbox, outbox
-from sigma.texts import Words
+from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.inbox.conversations import Draft, partly, read_chosen, show
-from sigma.web.cabinet.inbox.view_models import refusal
-from sigma.web.cabinet.responses import go, posted, words_of
-from sigma.web.forms import clean, one, read_id
+from sigma.web.cabinet.inbox.conversations import (
+    ReplyDraft,
+    is_partial,
+    parse_inbox_filter,
+    render_conversation,
+)
+from sigma.web.cabinet.inbox.view_models import failure_text
+from sigma.web.cabinet.responses import read_form_values, redirect, translator_for
+from sigma.web.forms import clean, first_value, parse_id
 
-MAX_SENT = 12 * 1024 * 1024  # bytes: a photo and a text
-_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
-# Refusals that are shown over the field; what was typed stays in it.
-_SAID = ("validation", "cannot_write", "no_community", "vk_silent", "vk_refused")
+MAX_SEND_BYTES = 12 * 1024 * 1024  # bytes: a photo and a text
+_MESSAGE_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+# Refusals that are displayed above the message field, which keeps its text.
+_FORM_REFUSALS = ("validation", "cannot_write", "no_community", "vk_silent", "vk_refused")
 
 
-@post("/inbox/{conversation_id:str}/send", request_max_body_size=MAX_SENT)
-async def send(
+@post("/inbox/{conversation_id:str}/send", request_max_body_size=MAX_SEND_BYTES)
+async def send_message(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> Response[Any]:
-    """Sends what was typed. The form's key makes one message of it, however often it comes."""
-    conversation_id = read_id(conversation_id, "dlg")
-    given = await posted(request)
-    text, key = one(given, "text", lines=True), one(given, "key")
-    if not _KEY.fullmatch(key):
+    """Send a message. The form's `key` makes repeated submissions one message."""
+    conversation_id = parse_id(conversation_id, "cnv")
+    form_data = await read_form_values(request)
+    text, key = first_value(form_data, "text", multiline=True), first_value(form_data, "key")
+    if not _MESSAGE_KEY.fullmatch(key):
         key = secrets.token_urlsafe(12)
-    photo = await _photo(request)
-    words = words_of(session)
+    photo = await _read_photo(request)
+    translator = translator_for(session)
     try:
-        await outbox.post(ctx, session.member, conversation_id, text, key=key, photo=photo)
-    except Refused as refused:
-        if refused.code not in _SAID:
+        await outbox.post(
+            ctx, session.member, conversation_id, text, idempotency_key=key, photo=photo
+        )
+    except RefusedError as error:
+        if error.code not in _FORM_REFUSALS:
             raise
-        errors = _errors(refused, words)
-        if partly(request):
-            said = {"error": " ".join(errors.values())}
-            return Response(said, status_code=refused.status)
-        draft = Draft(text, key, errors)
-        return await show(request, ctx, session, conversation_id, draft, refused.status)
-    if partly(request):
-        return await show(request, ctx, session, conversation_id)
-    return go(read_chosen(request).url(f"/inbox/{conversation_id}"))
+        errors = _refusal_texts(error, translator)
+        if is_partial(request):
+            body = {"error": " ".join(errors.values())}
+            return Response(body, status_code=error.http_status)
+        draft = ReplyDraft(text, key, errors)
+        return await render_conversation(
+            request, ctx, session, conversation_id, draft, error.http_status
+        )
+    if is_partial(request):
+        return await render_conversation(request, ctx, session, conversation_id)
+    return redirect(parse_inbox_filter(request).url(f"/inbox/{conversation_id}"))
 
 
-async def _photo(request: WebRequest) -> bytes | None:
-    """The picture of a form; None when none was chosen."""
-    given = (await request.form()).get("photo")
-    if not isinstance(given, UploadFile) or not given.filename:
+async def _read_photo(request: WebRequest) -> bytes | None:
+    """Return the uploaded image, None when no file was chosen."""
+    upload = (await request.form()).get("photo")
+    if not isinstance(upload, UploadFile) or not upload.filename:
         return None
-    return await given.read()
+    return await upload.read()
 
 
-def _errors(refused: Refused, words: Words) -> dict[str, str]:
-    """Why an answer was not sent, by field; "" is about the dialog."""
-    if refused.code == "validation":
-        return {p.field: _sentence(p, words) for p in refused.problems}
-    reason = str(refused.params.get("reason", ""))
-    if refused.code in ("cannot_write", "vk_refused"):
-        return {"": refusal(reason, words)}
-    return {"": words.refusal(refused)}
+def _refusal_texts(error: RefusedError, translator: Translator) -> dict[str, str]:
+    """Return field → why the message was not sent; key "" is about the conversation."""
+    if error.code == "validation":
+        return {p.field: _problem_text(p, translator) for p in error.problems}
+    reason = str(error.params.get("reason", ""))
+    if error.code in ("cannot_write", "vk_refused"):
+        return {"": failure_text(reason, translator)}
+    return {"": translator.refusal_text(error)}
 
 
-def _sentence(problem: Problem, words: Words) -> str:
-    own = f"inbox.wrong_{problem.field}_{problem.code}"
-    return words.t(own) if words.has(own) else words.problem(problem)
+def _problem_text(problem: Problem, translator: Translator) -> str:
+    key = f"inbox.wrong_{problem.field}_{problem.code}"
+    return translator.t(key) if translator.has(key) else translator.problem_text(problem)
 
 
 @post("/inbox/{conversation_id:str}/messages/{message_id:str}/again")
-async def again(
+async def retry_message(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
     message_id: FromPath[str],
 ) -> Response[Any]:
-    """Tries a failed message once more."""
-    conversation_id = read_id(conversation_id, "dlg")
+    """Send a failed message again."""
+    conversation_id = parse_id(conversation_id, "cnv")
     try:
-        await outbox.again(ctx, session.member, read_id(message_id, "msg"))
-    except Refused as refused:
-        if refused.code not in _SAID:
+        await outbox.retry(ctx, session.member, parse_id(message_id, "msg"))
+    except RefusedError as error:
+        if error.code not in _FORM_REFUSALS:
             raise
-        draft = Draft(errors=_errors(refused, words_of(session)))
-        return await show(request, ctx, session, conversation_id, draft, refused.status)
-    return _back(request, conversation_id)
+        draft = ReplyDraft(errors=_refusal_texts(error, translator_for(session)))
+        return await render_conversation(
+            request, ctx, session, conversation_id, draft, error.http_status
+        )
+    return _redirect_back(request, conversation_id)
 
 
 @post("/inbox/{conversation_id:str}/answered")
-async def answered(
+async def mark_answered(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> Response[Any]:
-    """«Ответа не нужно»."""
-    conversation_id = read_id(conversation_id, "dlg")
-    await inbox.answer_not_needed(ctx, session.member, conversation_id)
-    return _back(request, conversation_id)
+    """Mark the conversation as answered without a reply («Ответа не нужно»)."""
+    conversation_id = parse_id(conversation_id, "cnv")
+    await inbox.mark_answered(ctx, session.member, conversation_id)
+    return _redirect_back(request, conversation_id)
 
 
 @post("/inbox/{conversation_id:str}/hand")
-async def hand(
+async def set_auto_replies_paused(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> Response[Any]:
-    """«Взять на себя» and «Вернуть автоответам»."""
-    conversation_id = read_id(conversation_id, "dlg")
-    by = one(await posted(request), "by")
+    """Pause or resume auto-replies («Взять на себя», «Вернуть автоответам»).
+
+    `by`: "person" or "auto". Raises RefusedError("validation").
+    """
+    conversation_id = parse_id(conversation_id, "cnv")
+    by = first_value(await read_form_values(request), "by")
     if by not in ("person", "auto"):
-        raise invalid(Problem("by", "choose"))
-    await inbox.take_over(ctx, session.member, conversation_id, by_hand=by == "person")
-    return _back(request, conversation_id)
+        raise validation_error(Problem("by", "choose"))
+    await inbox.set_auto_replies_paused(ctx, session.member, conversation_id, paused=by == "person")
+    return _redirect_back(request, conversation_id)
 
 
 @post("/inbox/{conversation_id:str}/answering", status_code=204)
-async def answering(
+async def report_answering(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> None:
-    """A page says that its person is in the field, or types: the others see it."""
-    typing = clean(one(await posted(request), "typing")) == "yes"
-    await inbox.answering(ctx, session.member, read_id(conversation_id, "dlg"), typing=typing)
+    """Record that the operator is at the message field or typing; other operators see it."""
+    typing = clean(first_value(await read_form_values(request), "typing")) == "yes"
+    await inbox.start_answering(
+        ctx, session.member, parse_id(conversation_id, "cnv"), is_typing=typing
+    )
 
 
 @post("/inbox/{conversation_id:str}/read", status_code=204)
-async def read(
+async def mark_read(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> None:
-    """A page that is open and in sight says what it has shown."""
-    last = one(await posted(request), "last")
+    """Mark the conversation read up to message `last` (VK's `conversation_message_id`)."""
+    last = first_value(await read_form_values(request), "last")
     if last.isdecimal() and len(last) < 16:
-        await inbox.read(ctx, session.member, read_id(conversation_id, "dlg"), int(last))
+        await inbox.mark_read(ctx, session.member, parse_id(conversation_id, "cnv"), int(last))
 
 
-def _back(request: WebRequest, conversation_id: str) -> Response[Any]:
-    return go(read_chosen(request).url(f"/inbox/{conversation_id}"))
+def _redirect_back(request: WebRequest, conversation_id: str) -> Response[Any]:
+    return redirect(parse_inbox_filter(request).url(f"/inbox/{conversation_id}"))
 
 
-HANDLERS = [send, again, answered, hand, answering, read]
+HANDLERS = [
+    send_message,
+    retry_message,
+    mark_answered,
+    set_auto_replies_paused,
+    report_answering,
+    mark_read,
+]

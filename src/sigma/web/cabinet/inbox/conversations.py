@@ -1,4 +1,4 @@
-"""Диалоги: the list with its searches, and one dialog beside it."""
+"""The list of conversations with filters and search, and one conversation beside it."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -13,36 +13,36 @@ from sigma.domain.accounts.member import Permission
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page, inbox
-from sigma.services.conversations.conversation_page import Dialog
-from sigma.services.conversations.inbox import ONLY, Listing
-from sigma.texts import Words
-from sigma.web.cabinet.form_idempotency import fresh_nonce
-from sigma.web.cabinet.guards import NO_STORE, WebRequest
-from sigma.web.cabinet.inbox import view_models as shown
-from sigma.web.cabinet.invoices.invoices import address, asked
-from sigma.web.cabinet.responses import cabinet_page, waiting, words_of
-from sigma.web.forms import MAX_QUERY, one, read_cursor, read_id, read_limit
-from sigma.web.rendering import page
+from sigma.services.conversations.conversation_page import ConversationPage
+from sigma.services.conversations.inbox import STATUS_FILTERS, ConversationList
+from sigma.texts import Translator
+from sigma.web.cabinet.form_idempotency import new_nonce
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
+from sigma.web.cabinet.inbox import view_models
+from sigma.web.cabinet.responses import render_cabinet_page, translator_for, unread_text
+from sigma.web.cabinet.urls import build_url, query_values
+from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_id, parse_limit
+from sigma.web.rendering import render_page
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What the list is narrowed to; lives in the address, of a dialog's page too."""
+class InboxFilter:
+    """The filter of the list; part of the URL, also on a conversation's page."""
 
-    only: str = ""
+    status: str = ""
     query: str = ""
     cursor: str | None = None
     limit: int = 25
 
     def url(self, path: str = "/inbox", **other: str | None) -> str:
-        """An address with the same choice, or with what differs."""
-        here: dict[str, str | None] = {"only": self.only, "q": self.query}
-        return address(path, **(here | other))
+        """Return a URL with this filter; `other` replaces its parameters."""
+        query: dict[str, str | None] = {"only": self.status, "q": self.query}
+        return build_url(path, **(query | other))
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What stands in the field: what was typed and refused, and the key of that wish."""
+class ReplyDraft:
+    """The message field: the text of a refused message, its idempotency key, its errors."""
 
     text: str = ""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
@@ -50,15 +50,15 @@ class Draft:
     phrase: str = ""
 
 
-def read_chosen(request: WebRequest) -> Chosen:
-    """The choice of an address; words that are none are left out."""
-    given = asked(request)
-    only = one(given, "only")
-    return Chosen(
-        only if only in ONLY else "",
-        one(given, "q")[:MAX_QUERY],
-        read_cursor(one(given, "cursor")),
-        read_limit(one(given, "limit")),
+def parse_inbox_filter(request: WebRequest) -> InboxFilter:
+    """Parse the filter from the URL; invalid values are ignored."""
+    query = query_values(request)
+    only = first_value(query, "only")
+    return InboxFilter(
+        only if only in STATUS_FILTERS else "",
+        first_value(query, "q")[:MAX_QUERY_LENGTH],
+        parse_cursor(first_value(query, "cursor")),
+        parse_limit(first_value(query, "limit")),
     )
 
 
@@ -66,147 +66,177 @@ def read_chosen(request: WebRequest) -> Chosen:
 async def inbox_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop's dialogs, the latest first."""
-    chosen = read_chosen(request)
-    listed = await _listed(ctx, session, chosen)
-    return answer(request, session, _list(listed, chosen, words_of(session)))
+    """List the shop's conversations, latest first."""
+    inbox_filter = parse_inbox_filter(request)
+    listing = await _list_conversations(ctx, session, inbox_filter)
+    return render_inbox(
+        request, session, _list_context(listing, inbox_filter, translator_for(session))
+    )
 
 
 @get("/inbox/{conversation_id:str}")
-async def dialog_page(
+async def conversation_details(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> Response[Any]:
-    """One dialog. Opening it reads it; a page that only looks for news does not."""
-    conversation_id = read_id(conversation_id, "dlg")
-    before = one(asked(request), "before")
+    """Show a conversation. Opening it marks it read; an htmx update does not.
+
+    `?before=`: the messages before this position.
+    """
+    conversation_id = parse_id(conversation_id, "cnv")
+    before = first_value(query_values(request), "before")
     if before.isdecimal() and len(before) < 19:
-        return await _earlier(request, ctx, session, conversation_id, int(before))
-    return await show(request, ctx, session, conversation_id)
+        return await _older_messages(request, ctx, session, conversation_id, int(before))
+    return await render_conversation(request, ctx, session, conversation_id)
 
 
-async def show(
+async def render_conversation(
     request: WebRequest,
     ctx: Context,
     session: Session,
     conversation_id: str,
-    draft: Draft | None = None,
+    draft: ReplyDraft | None = None,
     status: int = 200,
 ) -> Response[Any]:
-    """The page of a dialog, with what was typed and refused. For htmx only what may have changed.
+    """Render a conversation; for htmx only the parts that can change.
 
-    `draft` None: an empty field.
+    `draft`: a refused message; None: an empty field.
     """
-    chosen, words = read_chosen(request), words_of(session)
-    dialog = await conversation_page.view(ctx, session.member, conversation_id)
-    if not partly(request) and dialog.conversation.unread:
-        last = dialog.conversation.last_cmid
-        if await inbox.read(ctx, session.member, conversation_id, last):
-            request.state.unread = await inbox.unread(ctx, session.member)
-    listed = await _listed(ctx, session, chosen)
-    context = _list(listed, chosen, words) | _dialog(dialog, words) | {"draft": draft or Draft()}
-    return answer(request, session, context, status)
+    inbox_filter, translator = parse_inbox_filter(request), translator_for(session)
+    view = await conversation_page.load_page(ctx, session.member, conversation_id)
+    if not is_partial(request) and view.conversation.unread_count:
+        last = view.conversation.last_cmid
+        if await inbox.mark_read(ctx, session.member, conversation_id, last):
+            request.state.unread_count = await inbox.count_unread(ctx, session.member)
+    listing = await _list_conversations(ctx, session, inbox_filter)
+    context = (
+        _list_context(listing, inbox_filter, translator)
+        | _conversation_context(view, translator)
+        | {"draft": draft or ReplyDraft()}
+    )
+    return render_inbox(request, session, context, status)
 
 
-async def _listed(ctx: Context, session: Session, chosen: Chosen) -> Listing:
-    return await inbox.listing(
+async def _list_conversations(
+    ctx: Context, session: Session, inbox_filter: InboxFilter
+) -> ConversationList:
+    return await inbox.list_conversations(
         ctx,
         session.member,
-        only=chosen.only,
-        query=chosen.query,
-        limit=chosen.limit,
-        cursor=chosen.cursor,
+        status_filter=inbox_filter.status,
+        query=inbox_filter.query,
+        limit=inbox_filter.limit,
+        cursor=inbox_filter.cursor,
     )
 
 
-def partly(request: WebRequest) -> bool:
-    """Whether a script asks for what may have changed, and not for the whole page."""
+def is_partial(request: WebRequest) -> bool:
+    """Whether htmx requests the parts that can change instead of the whole page."""
     return request.headers.get("hx-request") == "true"
 
 
-def _list(listed: Listing, chosen: Chosen, words: Words) -> dict[str, Any]:
-    counts = {"unread": listed.unread, "unanswered": listed.unanswered}
-    chips = [(chosen.url(only=""), words.t("inbox.only_all"), not chosen.only, 0)]
-    chips += [
-        (chosen.url(only=only), words.t(f"inbox.only_{only}"), chosen.only == only, counts[only])
-        for only in ONLY
+def _list_context(
+    listing: ConversationList, inbox_filter: InboxFilter, translator: Translator
+) -> dict[str, Any]:
+    counts = {"unread": listing.unread_count, "unanswered": listing.unanswered_count}
+    chips = [
+        (inbox_filter.url(only=""), translator.t("inbox.only_all"), not inbox_filter.status, 0)
     ]
-    more = chosen.url(cursor=listed.next_cursor) if listed.next_cursor else None
+    chips += [
+        (
+            inbox_filter.url(only=only),
+            translator.t(f"inbox.only_{only}"),
+            inbox_filter.status == only,
+            counts[only],
+        )
+        for only in STATUS_FILTERS
+    ]
+    more = inbox_filter.url(cursor=listing.next_cursor) if listing.next_cursor else None
     return {
-        "listed": listed,
-        "previews": {r.conversation.id: shown.preview(r, words) for r in listed.rows},
-        "chosen": chosen,
+        "listing": listing,
+        "previews": {
+            r.conversation.id: view_models.preview_text(r, translator) for r in listing.rows
+        },
+        "inbox_filter": inbox_filter,
         "chips": chips,
         "more_url": more,
-        "initials": shown.initials,
-        "safe_url": shown.safe_url,
-        "since": listed.at,
+        "initials": view_models.initials,
+        "safe_url": view_models.safe_url,
+        "since_us": listing.read_at_us,
     }
 
 
-def _dialog(dialog: Dialog, words: Words) -> dict[str, Any]:
-    closed = dialog.conversation.closed
-    troubled = bool(dialog.community.trouble)
+def _conversation_context(view: ConversationPage, translator: Translator) -> dict[str, Any]:
+    blocked_reason = view.conversation.blocked_reason
+    key_is_broken = bool(view.community.error_code)
     return {
-        "dialog": dialog,
-        "bubbles": shown.bubbles(dialog.talk, words, dialog.at, troubled=troubled),
-        "closed": shown.refusal(closed, words) if closed else "",
-        "since": dialog.at,
+        "page": view,
+        "bubbles": view_models.message_bubbles(
+            view.message_page, translator, view.read_at_us, key_is_broken=key_is_broken
+        ),
+        "blocked_text": view_models.failure_text(blocked_reason, translator)
+        if blocked_reason
+        else "",
+        "since_us": view.read_at_us,
     }
 
 
-def answer(
+def render_inbox(
     request: WebRequest, session: Session, context: dict[str, Any], status: int = 200
 ) -> Response[Any]:
-    """The whole page in the cabinet's frame, or for htmx the parts of it."""
-    context = {"dialog": None, "nonce": fresh_nonce()} | context
-    if not partly(request):
-        return cabinet_page(
-            request, session, "cabinet/inbox/page.html", place="inbox", status=status, **context
+    """Render the whole page in the cabinet's layout, or for htmx its changing parts."""
+    context = {"page": None, "nonce": new_nonce()} | context
+    if not is_partial(request):
+        return render_cabinet_page(
+            request, session, "cabinet/inbox/page.html", section="inbox", status=status, **context
         )
     ctx: Context = request.app.state.ctx
-    return page(
+    return render_page(
         request,
-        "cabinet/inbox/parts_now.html",
-        words_of(session),
+        "cabinet/inbox/updates.html",
+        translator_for(session),
         status=status,
-        headers=NO_STORE,
+        headers=NO_STORE_HEADERS,
         session=session,
         csrf=session.csrf,
-        now=ctx.now(),
-        unread=waiting(request),
-        may_settings=session.member.may(Permission.SETTINGS),
+        now_us=ctx.now_us(),
+        unread_text=unread_text(request),
+        can_change_settings=session.member.can(Permission.SETTINGS),
         **context,
     )
 
 
-async def _earlier(
-    request: WebRequest, ctx: Context, session: Session, conversation_id: str, before: int
+async def _older_messages(
+    request: WebRequest, ctx: Context, session: Session, conversation_id: str, before_position: int
 ) -> Response[Any]:
-    """Older messages: for htmx their bubbles, else a page of them with the way back."""
-    words = words_of(session)
-    talk = await conversation_page.talk(ctx, session.member, conversation_id, before)
+    """Render older messages: for htmx the messages only, else a page with a link back."""
+    translator = translator_for(session)
+    message_page = await conversation_page.load_messages(
+        ctx, session.member, conversation_id, before_position
+    )
     context: dict[str, Any] = {
-        "talk": talk,
-        "bubbles": shown.bubbles(talk, words, ctx.now(), troubled=False),
-        "chosen": read_chosen(request),
-        "conversation": talk.conversation,
+        "message_page": message_page,
+        "bubbles": view_models.message_bubbles(
+            message_page, translator, ctx.now_us(), key_is_broken=False
+        ),
+        "inbox_filter": parse_inbox_filter(request),
+        "conversation": message_page.conversation,
     }
-    if partly(request):
-        return page(
+    if is_partial(request):
+        return render_page(
             request,
             "cabinet/inbox/earlier.html",
-            words,
-            headers=NO_STORE,
+            translator,
+            headers=NO_STORE_HEADERS,
             csrf=session.csrf,
-            now=ctx.now(),
+            now_us=ctx.now_us(),
             **context,
         )
-    return cabinet_page(
-        request, session, "cabinet/inbox/earlier_page.html", place="inbox", **context
+    return render_cabinet_page(
+        request, session, "cabinet/inbox/earlier_page.html", section="inbox", **context
     )
 
 
-HANDLERS = [inbox_page, dialog_page]
+HANDLERS = [inbox_page, conversation_details]

@@ -1,4 +1,4 @@
-"""One typed phrase as the draft of an invoice: read, matched with the catalogue, shown. Pure."""
+"""An invoice draft from one phrase: parse it and match it with the shop's services. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,69 +6,77 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from sigma.domain.billing.invoice import Draft, check_draft
-from sigma.domain.billing.question import Kind, Question
-from sigma.domain.catalogue.phrase import BadPhrase, read_phrase
-from sigma.domain.catalogue.service import Service, draft_of, folded
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.catalogue.phrase import PhraseError, parse_phrase
+from sigma.domain.catalogue.service import Service, draft_invoice, normalized_title
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money
-from sigma.web.forms import read_moment, read_money
+from sigma.web.forms import parse_date_time, parse_money
 
-USUAL = (Question("email", Kind.EMAIL, required=True),)  # so that the receipt has where to go
+# The receipt is sent to it.
+DEFAULT_QUESTIONS = (Question("email", QuestionKind.EMAIL, required=True),)
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What was typed and what it means, or what is wrong with it. `dated`: the day was typed."""
+class ParsedPhrase:
+    """A phrase with its draft or its problem. `has_date`: the phrase names the expiry date."""
 
-    typed: str = ""
+    text: str = ""
     draft: Draft | None = None
     service: Service | None = None
     problem: Problem | None = None
-    dated: bool = False
+    has_date: bool = False
 
 
-def read_typed(
-    typed: str, offered: Sequence[Service], today: date, tz: str, now: int, dialog_id: str
-) -> Read:
-    """Reads a phrase. A title that is a service's brings the service's questions and terms."""
-    if not typed:
-        return Read()
-    try:
-        phrase = read_phrase(typed, today)
-    except BadPhrase as bad:
-        return Read(typed, problem=Problem("phrase", f"phrase_{bad.code}"))
-    amount = read_money(phrase.amount, "amount")
-    if isinstance(amount, Problem):
-        return Read(typed, problem=amount)
-    service = _match(phrase.title, offered)
-    draft = _draft(phrase.title, amount, service, now)
-    if phrase.until is not None:
-        until = read_moment(phrase.until.isoformat(), "expires_at", tz)
-        draft = replace(draft, expires_at=until if isinstance(until, int) else None)
-    draft = replace(draft, conversation_id=dialog_id)
-    if wrong := check_draft(draft, now):
-        return Read(typed, problem=wrong[0])
-    return Read(typed, draft, service, dated=phrase.until is not None)
+def parse_invoice_phrase(
+    text: str, services: Sequence[Service], today: date, tz: str, now_us: int, conversation_id: str
+) -> ParsedPhrase:
+    """Parse a phrase. A title that matches a service takes over its questions and terms.
 
-
-def seen_as(read: Read) -> str:
-    """A mark of everything that the preview shows: what is issued is what was seen. A term that
-    counts from now on moves a little all the time; a day that was typed does not.
+    `today`: the date in the shop's time zone `tz`; `now_us`: UTC microseconds.
     """
-    shown = read.draft and (read.draft if read.dated else replace(read.draft, expires_at=None))
-    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
+    if not text:
+        return ParsedPhrase()
+    try:
+        phrase = parse_phrase(text, today)
+    except PhraseError as error:
+        return ParsedPhrase(text, problem=Problem("phrase", f"phrase_{error.code}"))
+    amount = parse_money(phrase.amount, "amount")
+    if isinstance(amount, Problem):
+        return ParsedPhrase(text, problem=amount)
+    service = _match_service(phrase.title, services)
+    draft = _build_draft(phrase.title, amount, service, now_us)
+    if phrase.last_day is not None:
+        expires_at = parse_date_time(phrase.last_day.isoformat(), "expires_at", tz)
+        draft = replace(draft, expires_at_us=expires_at if isinstance(expires_at, int) else None)
+    draft = replace(draft, conversation_id=conversation_id)
+    if problems := check_draft(draft, now_us):
+        return ParsedPhrase(text, problem=problems[0])
+    return ParsedPhrase(text, draft, service, has_date=phrase.last_day is not None)
 
 
-def _draft(title: str, amount: Money, service: Service | None, now: int) -> Draft:
+def preview_fingerprint(parsed: ParsedPhrase) -> str:
+    """Return a fingerprint of the preview (32 hex digits): only a previewed draft is issued.
+
+    An expiry counted from the current moment changes with every request and is left out; a date
+    named in the phrase is included.
+    """
+    stable = parsed.draft and (
+        parsed.draft if parsed.has_date else replace(parsed.draft, expires_at_us=None)
+    )
+    return hashlib.sha256(repr(stable).encode()).hexdigest()[:32]
+
+
+def _build_draft(title: str, amount: Money, service: Service | None, now_us: int) -> Draft:
     if service is None:
-        return Draft(title=title, amount=amount, questions=USUAL)
-    return draft_of(service, now, amount)
+        return Draft(title=title, amount=amount, questions=DEFAULT_QUESTIONS)
+    return draft_invoice(service, now_us, amount)
 
 
-def _match(title: str, offered: Sequence[Service]) -> Service | None:
-    """The one service that is called so, or whose name begins so."""
-    wanted = folded(title)
-    same = [s for s in offered if folded(s.title) == wanted]
-    if not same:
-        same = [s for s in offered if folded(s.title).startswith(f"{wanted} ")]
-    return same[0] if len(same) == 1 else None
+def _match_service(title: str, services: Sequence[Service]) -> Service | None:
+    """Return the only service with this title, else the only one whose title starts with it."""
+    name = normalized_title(title)
+    matches = [s for s in services if normalized_title(s.title) == name]
+    if not matches:
+        matches = [s for s in services if normalized_title(s.title).startswith(f"{name} ")]
+    return matches[0] if len(matches) == 1 else None

@@ -1,4 +1,7 @@
-"""What changes in the dialogs, told to open pages over one long answer (server-sent events)."""
+"""Live updates of the inbox: server-sent events about changed conversations.
+
+Protocol: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -10,64 +13,77 @@ from litestar.di import NamedDependency
 from litestar.response import Response, Stream
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
-from sigma.services.context import HOUR, Context
-from sigma.services.conversations.change_feed import Live, Told
-from sigma.web.cabinet.guards import COOKIE, NO_STORE, WebRequest
-from sigma.web.cabinet.invoices.invoices import asked
-from sigma.web.cabinet.responses import MANY
-from sigma.web.forms import one
+from sigma.services.context import Context
+from sigma.services.conversations.change_feed import ChangeFeed, ConversationChange
+from sigma.services.time_units import HOUR_US
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, SESSION_COOKIE, WebRequest
+from sigma.web.cabinet.responses import MAX_UNREAD_COUNT
+from sigma.web.cabinet.urls import query_values
+from sigma.web.forms import first_value
 
 RETRY_MS = 2000
-HEADERS = NO_STORE | {"x-accel-buffering": "no"}  # nginx would keep it back until it ends
-BEAT = b": beat\n\n"
-BYE = b"event: bye\ndata: {}\n\n"  # the session is over: do not come back with it
+HEADERS = NO_STORE_HEADERS | {"x-accel-buffering": "no"}  # nginx would buffer the response
+HEARTBEAT = b": heartbeat\n\n"
+SESSION_ENDED = (
+    b"event: session_ended\ndata: {}\n\n"  # the session has ended: the page must not reconnect
+)
 
 
 @get("/inbox/live")
-async def live(
+async def stream_changes(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Which dialogs changed since the page was drawn, as it happens, while the session lasts.
+    """Stream the ids of changed conversations until the session ends.
 
-    Resumes after `Last-Event-ID`, or after `since` of the address (UTC microseconds). Raises
-    Refused("too_many_requests") when the session has very many such pages.
+    Resumes after `Last-Event-ID`, else after `?since=` (UTC microseconds), at most one hour back.
+    Raises RefusedError("too_many_requests") when the session has too many open streams.
     """
-    session.member.must(Permission.ANSWER)
-    told = request.headers.get("last-event-id") or one(asked(request), "since")
-    now = ctx.now()
-    since = int(told) if told.isdecimal() and len(told) < 18 else now
-    watcher: Live = request.app.state.live
-    if watcher.full(session.secret_hash):
-        raise Refused("too_many_requests", minutes=1)
-    secret = request.cookies.get(COOKIE, "")
-    stream = _events(ctx, watcher, session, secret, min(max(since, now - HOUR), now))
+    session.member.require(Permission.ANSWER)
+    cursor = request.headers.get("last-event-id") or first_value(query_values(request), "since")
+    now_us = ctx.now_us()
+    since = int(cursor) if cursor.isdecimal() and len(cursor) < 18 else now_us
+    change_feed: ChangeFeed = request.app.state.change_feed
+    if change_feed.is_full(session.secret_hash):
+        raise RefusedError("too_many_requests", minutes=1)
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    stream = _event_stream(
+        ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)
+    )
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 
-async def _events(
-    ctx: Context, watcher: Live, session: Session, secret: str, since: int
+async def _event_stream(
+    ctx: Context, change_feed: ChangeFeed, session: Session, secret: str, since_us: int
 ) -> AsyncIterator[bytes]:
-    changes = watcher.changes(session.member.shop_id, since)
-    with watcher.page(session.secret_hash):
-        yield f"retry: {RETRY_MS}\nid: {since}\n\n".encode()
+    changes = change_feed.changes(session.member.shop_id, since_us)
+    with change_feed.stream(session.secret_hash):
+        yield f"retry: {RETRY_MS}\nid: {since_us}\n\n".encode()
         async with contextlib.aclosing(changes):
-            async for told in changes:
-                here = await users.session(ctx, secret)
-                if here is None or not here.member.may(Permission.ANSWER):
-                    yield BYE
+            async for change in changes:
+                current = await users.find_session(ctx, secret)
+                if current is None or not current.member.can(Permission.ANSWER):
+                    yield SESSION_ENDED
                     return
-                yield BEAT if told is None else _event(told)
+                yield HEARTBEAT if change is None else _encode_event(change)
 
 
-def _event(told: Told) -> bytes:
-    """One event. It names dialogs by id alone: what was written is asked for by the page."""
-    unread = str(told.unread) if told.unread <= MANY else f"{MANY}+"
-    said = {"ids": told.ids, "everything": told.everything, "unread": unread if told.unread else ""}
-    data = msgspec.json.encode(said).decode()
-    return f"id: {told.cursor}\nevent: changed\ndata: {data}\n\n".encode()
+def _encode_event(change: ConversationChange) -> bytes:
+    """Encode a change as a server-sent event. It has ids only; the page requests the content."""
+    unread = (
+        str(change.unread_count)
+        if change.unread_count <= MAX_UNREAD_COUNT
+        else f"{MAX_UNREAD_COUNT}+"
+    )
+    payload = {
+        "ids": change.conversation_ids,
+        "everything": change.is_truncated,
+        "unread": unread if change.unread_count else "",
+    }
+    data = msgspec.json.encode(payload).decode()
+    return f"id: {change.cursor_us}\nevent: changed\ndata: {data}\n\n".encode()
 
 
-HANDLERS = [live]
+HANDLERS = [stream_changes]

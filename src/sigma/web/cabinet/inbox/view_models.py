@@ -1,4 +1,4 @@
-"""A dialog as facts for its template: texts with links made safe, days, states in words."""
+"""View models of a conversation: texts with safe links, dates, message states."""
 
 import re
 from dataclasses import dataclass
@@ -7,145 +7,177 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from sigma.domain.messaging.message import Message, Shown, Status
-from sigma.services.context import DAY, MINUTE
-from sigma.services.conversations.conversation_page import Said, Talk
-from sigma.services.conversations.inbox import Row
-from sigma.texts import Words
-from sigma.texts.formats import clock, local
+from sigma.domain.messaging.message import Message, MessageAttachment, Status
+from sigma.services.conversations.conversation_page import MessagePage, MessageView
+from sigma.services.conversations.inbox import ConversationRow
+from sigma.services.time_units import DAY_US, MINUTE_US
+from sigma.texts import Translator
+from sigma.texts.formats import local_time, time_of_day
 
-KINDS = ("photo", "market", "link", "doc", "video", "audio", "sticker", "wall", "place")
-# Why a message waits, where that is known; everything else is VK's silence.
-SAID_WHY = {
-    "waits:no_community": "inbox.queued_off",
-    **dict.fromkeys(("waits:6", "waits:9", "waits:29", "waits:601"), "inbox.queued_slow"),
+ATTACHMENT_KINDS = (
+    "photo",
+    "market",
+    "link",
+    "doc",
+    "video",
+    "audio",
+    "sticker",
+    "wall",
+    "location",
+)
+# Text of a queued message by `failure`; for other codes VK has just not answered yet.
+QUEUED_TEXTS = {
+    "postponed:no_community": "inbox.queued_off",
+    **dict.fromkeys(
+        ("postponed:6", "postponed:9", "postponed:29", "postponed:601"), "inbox.queued_slow"
+    ),
 }
 _KIND = re.compile(r"\[([a-z_]+)\]")
 _LINK = re.compile(r"https?://[^\s<>\"'«»]+", re.IGNORECASE)
 _MENTION = re.compile(r"\[(?:id|club|public)\d+\|([^\]\n]{1,200})\]")
-_AFTER_A_LINK = ".,;:!?)]}"
-_OUTSIDE = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer nofollow">{0}</a>')
+_TRAILING_PUNCTUATION = ".,;:!?)]}"
+_EXTERNAL_LINK = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer nofollow">{0}</a>')
 
 
 @dataclass(frozen=True, slots=True)
-class Hung:
-    """An attachment: `name` in words; `url` and `picture` only where they may be followed."""
+class AttachmentView:
+    """An attachment. `url` and `image_url` are empty unless they are safe http(s) URLs."""
 
     kind: str
     name: str
     detail: str
     url: str
-    picture: str
+    image_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Bubble:
-    """One message on the page. `day` is said before the first message of a day.
+class MessageBubble:
+    """One message of the page.
 
-    `state` is "", queued or failed; `reason` says why and `again` whether it may be repeated.
+    `day`: date heading, set on the first message of a day. `state`: "", "queued" or "failed";
+    `reason`: its explanation. `is_unreadable`: the body cannot be decrypted.
     """
 
     message: Message
-    text: Markup
-    plain: str
-    who: str
-    hung: list[Hung]
-    buttons: list[str]
+    html: Markup
+    plain_text: str
+    author: str
+    attachments: list[AttachmentView]
+    button_labels: list[str]
     day: str
     time: str
     state: str
     reason: str
-    sealed: bool
+    is_unreadable: bool
 
     @property
-    def mark(self) -> str:
-        """Changes whenever the bubble must be drawn anew."""
+    def version_key(self) -> str:
+        """A value that changes whenever the message must be rendered again."""
         return f"{self.message.version}{self.state}"
 
 
 def safe_url(url: str) -> str:
-    """The address if a browser may be sent there; else empty. It was written by a stranger."""
+    """Return the URL if it is http(s), else "". The URL is untrusted: it comes from a client."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:
         return ""
-    # https://vk.com@evil.example/ is a page of evil.example: nobody needs such addresses.
-    good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-    return url.strip() if good else ""
+    # Refuse user info: https://vk.com@evil.example/ is a page of evil.example.
+    is_safe = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    return url.strip() if is_safe else ""
 
 
-def linked(text: str) -> Markup:
-    """Text as people wrote it: escaped, its lines kept, its addresses made links."""
+def linkify(text: str) -> Markup:
+    """Return an untrusted text as HTML: escaped, URLs as links, VK mentions as names."""
     text = _MENTION.sub(r"\1", text)
-    shown, end = [], 0
-    for found in _LINK.finditer(text):
-        url = found[0].rstrip(_AFTER_A_LINK)
+    parts, end = [], 0
+    for match in _LINK.finditer(text):
+        url = match[0].rstrip(_TRAILING_PUNCTUATION)
         if not safe_url(url):
             continue
-        shown += [escape(text[end : found.start()]), _OUTSIDE.format(url)]
-        end = found.start() + len(url)
-    shown.append(escape(text[end:]))
-    return Markup("").join(shown)
+        parts += [escape(text[end : match.start()]), _EXTERNAL_LINK.format(url)]
+        end = match.start() + len(url)
+    parts.append(escape(text[end:]))
+    return Markup("").join(parts)
 
 
-def preview(row: Row, words: Words) -> str:
-    """The last word of a dialog in one line."""
+def preview_text(row: ConversationRow, translator: Translator) -> str:
+    """Return the latest message of a conversation as one line of text."""
     if row.preview is None:
-        return words.t("inbox.sealed")
-    if found := _KIND.fullmatch(row.preview):
-        return kind_name(found[1], words)
+        return translator.t("inbox.unreadable")
+    if match := _KIND.fullmatch(row.preview):
+        return attachment_kind_name(match[1], translator)
     return _MENTION.sub(r"\1", row.preview)
 
 
-def kind_name(kind: str, words: Words) -> str:
-    """How a kind of attachment is called."""
-    return words.t(f"inbox.kind.{kind if kind in KINDS else 'other'}")
+def attachment_kind_name(kind: str, translator: Translator) -> str:
+    """Return the name of an attachment kind, "other" for unknown kinds."""
+    return translator.t(f"inbox.kind.{kind if kind in ATTACHMENT_KINDS else 'other'}")
 
 
-def bubbles(talk: Talk, words: Words, now: int, *, troubled: bool) -> list[Bubble]:
-    """The messages of a page, oldest first."""
-    shown, last = [], ""
-    for said in talk.said:
-        day = day_name(said.message.at, words, now)
-        shown.append(_bubble(said, words, now, day if day != last else "", troubled))
-        last = day
-    return shown
+def message_bubbles(
+    message_page: MessagePage, translator: Translator, now_us: int, *, key_is_broken: bool
+) -> list[MessageBubble]:
+    """Return the views of a page's messages, oldest first.
+
+    `now_us`: UTC microseconds. `key_is_broken`: the community's access key does not work.
+    """
+    views, previous_day = [], ""
+    for item in message_page.messages:
+        day = day_name(item.message.written_at_us, translator, now_us)
+        views.append(
+            _message_bubble(
+                item, translator, now_us, day if day != previous_day else "", key_is_broken
+            )
+        )
+        previous_day = day
+    return views
 
 
-def _bubble(said: Said, words: Words, now: int, day: str, troubled: bool) -> Bubble:
-    message, body = said.message, said.body
-    hung = [_hung(one, words) for one in body.attachments] if body else []
-    if body and body.attachment and not hung:
-        hung = [Hung("photo", kind_name("photo", words), "", "", "")]
-    return Bubble(
+def _message_bubble(
+    view: MessageView, translator: Translator, now_us: int, day: str, key_is_broken: bool
+) -> MessageBubble:
+    message, body = view.message, view.body
+    attachments = (
+        [_attachment_view(attachment, translator) for attachment in body.attachments]
+        if body
+        else []
+    )
+    if body and body.vk_attachment and not attachments:
+        attachments = [
+            AttachmentView("photo", attachment_kind_name("photo", translator), "", "", "")
+        ]
+    return MessageBubble(
         message=message,
-        text=linked(body.text) if body else Markup(),
-        plain=body.text if body else "",
-        who=_who(said, words),
-        hung=hung,
-        buttons=_buttons(body.keyboard) if body else [],
+        html=linkify(body.text) if body else Markup(),
+        plain_text=body.text if body else "",
+        author=_author(view, translator),
+        attachments=attachments,
+        button_labels=_button_labels(body.keyboard) if body else [],
         day=day,
-        time=clock(message.at, words.tz),
+        time=time_of_day(message.written_at_us, translator.tz),
         state=str(message.status) if message.status in (Status.QUEUED, Status.FAILED) else "",
-        reason=_reason(message, words, now, troubled),
-        sealed=body is None,
+        reason=_state_reason(message, translator, now_us, key_is_broken),
+        is_unreadable=body is None,
     )
 
 
-def _hung(shown: Shown, words: Words) -> Hung:
-    name = shown.title.strip() or kind_name(shown.kind, words)
-    picture = safe_url(shown.picture)
-    return Hung(shown.kind, name, shown.detail, safe_url(shown.url), picture)
+def _attachment_view(attachment: MessageAttachment, translator: Translator) -> AttachmentView:
+    name = attachment.title.strip() or attachment_kind_name(attachment.kind, translator)
+    image_url = safe_url(attachment.picture_url)
+    return AttachmentView(
+        attachment.kind, name, attachment.detail, safe_url(attachment.url), image_url
+    )
 
 
-def _who(said: Said, words: Words) -> str:
-    if said.who == "other" and said.name:
-        return said.name
-    return "" if said.who == "client" else words.t(f"inbox.by_{said.who}")
+def _author(view: MessageView, translator: Translator) -> str:
+    if view.author_kind == "other" and view.author_name:
+        return view.author_name
+    return "" if view.author_kind == "client" else translator.t(f"inbox.by_{view.author_kind}")
 
 
-def _buttons(keyboard: dict[str, Any] | None) -> list[str]:
-    """What the buttons under a message say; they are the client's to press."""
+def _button_labels(keyboard: dict[str, Any] | None) -> list[str]:
+    """Return the labels of a message's keyboard buttons; malformed parts are skipped."""
     rows = keyboard.get("buttons") if isinstance(keyboard, dict) else None
     labels = []
     for row in rows if isinstance(rows, list) else []:
@@ -156,35 +188,39 @@ def _buttons(keyboard: dict[str, Any] | None) -> list[str]:
     return labels
 
 
-def _reason(message: Message, words: Words, now: int, troubled: bool) -> str:
+def _state_reason(
+    message: Message, translator: Translator, now_us: int, key_is_broken: bool
+) -> str:
     if message.status is Status.FAILED:
-        return refusal(message.failure, words)
+        return failure_text(message.failure, translator)
     if message.status is not Status.QUEUED:
         return ""
-    if troubled:
-        return words.t("inbox.queued_key")
-    if message.failure in SAID_WHY:
-        return words.t(SAID_WHY[message.failure])
-    return words.t("inbox.queued_long" if now - message.at > MINUTE else "inbox.queued")
+    if key_is_broken:
+        return translator.t("inbox.queued_key")
+    if message.failure in QUEUED_TEXTS:
+        return translator.t(QUEUED_TEXTS[message.failure])
+    return translator.t(
+        "inbox.queued_long" if now_us - message.written_at_us > MINUTE_US else "inbox.queued"
+    )
 
 
-def refusal(code: str, words: Words) -> str:
-    """Why VK does not take a message, and what to do."""
-    known = f"inbox.failure.{code}"
-    return words.t(known if code and words.has(known) else "inbox.failure.other")
+def failure_text(code: str, translator: Translator) -> str:
+    """Return why VK rejects a message, and what to do."""
+    key = f"inbox.failure.{code}"
+    return translator.t(key if code and translator.has(key) else "inbox.failure.other")
 
 
-def day_name(at: int, words: Words, now: int) -> str:
-    """«Сегодня», «Вчера», «24 ноября 2026» on the shop's calendar."""
-    day = local(at, words.tz).date()
-    if day == local(now, words.tz).date():
-        return words.t("inbox.today")
-    if day == local(now - DAY, words.tz).date():
-        return words.t("inbox.yesterday")
-    return words.date(at)
+def day_name(at_us: int, translator: Translator, now_us: int) -> str:
+    """Return «Сегодня», «Вчера» or «24 ноября 2026», in the shop's time zone."""
+    day = local_time(at_us, translator.tz).date()
+    if day == local_time(now_us, translator.tz).date():
+        return translator.t("inbox.today")
+    if day == local_time(now_us - DAY_US, translator.tz).date():
+        return translator.t("inbox.yesterday")
+    return translator.date(at_us)
 
 
 def initials(name: str) -> str:
-    """Two letters for who has no picture, or whose picture does not come."""
+    """Return one or two initials, the placeholder of a missing photo; "?" without letters."""
     parts = [part for part in re.split(r"\W+", name) if part]
     return "".join(part[0] for part in parts[:2]).upper() or "?"

@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.invoices"""
+"""Invoices: list, details, the form, its editing without scripts."""

@@ -1,7 +1,7 @@
-"""The invoice form: everything typed, as typed, and the draft of an invoice that it means. Pure.
+"""The invoice form as entered, and the invoice draft it means. Pure.
 
-Rows are numbered in the names of inputs («items.0.name», «ask.2.label»); their order is the order
-of the numbers, so adding, removing and moving rows works with submit buttons alone.
+Rows are numbered in the names of inputs (`items.0.name`, `ask.2.label`) and ordered by these
+numbers, so rows can be added, removed and moved with submit buttons alone, without a script.
 """
 
 import re
@@ -9,34 +9,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sigma.domain.billing.invoice import MAX_ITEMS, MAX_PAYMENTS, Draft, Item, check_draft
+from sigma.domain.billing.invoice import MAX_ITEMS, MAX_PAYMENTS, Draft, InvoiceItem, check_draft
 from sigma.domain.billing.question import (
-    BUILT_IN,
-    KEY,
+    BUILT_IN_KINDS,
+    KEY_PATTERN,
+    KINDS_WITH_OPTIONS,
     MAX_QUESTIONS,
-    RESERVED,
-    WITH_OPTIONS,
-    Kind,
+    RESERVED_KEYS,
     Question,
+    QuestionKind,
 )
 from sigma.domain.errors import Problem
-from sigma.domain.money import EXPONENTS, Money
+from sigma.domain.money import CURRENCY_EXPONENTS, Money
 from sigma.web.forms import (
-    Given,
-    moment_text,
-    one,
-    read_count,
-    read_moment,
-    read_money,
-    read_quantity,
+    FormValues,
+    date_time_texts,
+    first_value,
+    parse_count,
+    parse_date_time,
+    parse_money,
+    parse_quantity,
 )
 
 DAY_US = 86_400 * 1_000_000
-OWN_KINDS = tuple(k for k in Kind if k not in BUILT_IN)
+CUSTOM_KINDS = tuple(k for k in QuestionKind if k not in BUILT_IN_KINDS)
 
 
-class Expiry(StrEnum):
-    """How the end of an invoice's time is chosen."""
+class ExpiryChoice(StrEnum):
+    """How the invoice's expiry is chosen."""
 
     NONE = "none"
     DAY = "day"
@@ -45,7 +45,7 @@ class Expiry(StrEnum):
     DATE = "date"
 
 
-class Times(StrEnum):
+class PaymentLimit(StrEnum):
     """How many times an invoice can be paid."""
 
     ONCE = "once"
@@ -53,135 +53,156 @@ class Times(StrEnum):
     ANY = "any"
 
 
-_NAMED_BY_INPUT = {"expires_at": "expires_on"}  # the domain's name → the input's
-_DAYS = {Expiry.DAY: 1, Expiry.THREE_DAYS: 3, Expiry.WEEK: 7}
+_INPUT_BY_FIELD = {"expires_at": "expires_on"}  # the domain's name → the input's
+_DAYS_BY_EXPIRY = {ExpiryChoice.DAY: 1, ExpiryChoice.THREE_DAYS: 3, ExpiryChoice.WEEK: 7}
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """A line of the invoice as typed."""
+    """An item of the invoice as entered."""
 
     name: str = ""
     quantity: str = ""
     price: str = ""
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing was typed: such a row is not an item. A quantity alone is the default."""
+    def is_blank(self) -> bool:
+        """Whether the row is blank and so not an item. A quantity alone is the form's default."""
         return not self.name and not self.price
 
 
 @dataclass(frozen=True, slots=True)
-class AskRow:
-    """A field of the payment page as set up. `options` is one per line; `on` is for contacts."""
+class QuestionRow:
+    """A question of the payment page as entered.
+
+    `options`: one per line. `enabled`: whether a contact question is enabled.
+    """
 
     kind: str
     key: str = ""
-    on: bool = True
+    enabled: bool = True
     required: bool = False
     label: str = ""
     options: str = ""
     hint: str = ""
 
     @property
-    def built_in(self) -> bool:
-        """Whether it is one of the contact fields that the page words itself."""
-        return self.kind in BUILT_IN
+    def is_contact(self) -> bool:
+        """Whether it is a contact question, whose label the payment page supplies."""
+        return self.kind in BUILT_IN_KINDS
 
     @property
-    def asked(self) -> bool:
-        """Whether the client will see it: own fields always, contact fields when switched on."""
-        return self.on or not self.built_in
+    def is_included(self) -> bool:
+        """Whether the payment page includes it: contact questions only when enabled."""
+        return self.enabled or not self.is_contact
 
 
-def _contact_rows() -> tuple[AskRow, ...]:
-    return tuple(AskRow(str(k), str(k), on=k is Kind.EMAIL, required=True) for k in BUILT_IN)
+def _contact_rows() -> tuple[QuestionRow, ...]:
+    return tuple(
+        QuestionRow(str(k), str(k), enabled=k is QuestionKind.EMAIL, required=True)
+        for k in BUILT_IN_KINDS
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceForm:
-    """Everything typed. A fresh one asks for an e-mail, so that the receipt has where to go."""
+    """The form as entered, not validated. A new one asks for an e-mail, to send the receipt to."""
 
     title: str = ""
     amount: str = ""
     description: str = ""
     items: tuple[ItemRow, ...] = ()
-    ask: tuple[AskRow, ...] = _contact_rows()
-    expiry: Expiry = Expiry.NONE
-    expires_on: str = ""
+    questions: tuple[QuestionRow, ...] = _contact_rows()
+    expiry: ExpiryChoice = ExpiryChoice.NONE
+    expires_date: str = ""
     expires_time: str = ""
-    times: Times = Times.ONCE
+    payment_limit: PaymentLimit = PaymentLimit.ONCE
     max_payments: str = ""
     return_url: str = ""
     currency: str = "RUB"
-    dialog: str = ""  # the id of the dialog that it is issued into
-    service: str = ""  # the id of the service that it is for
-    order: str = ""  # the id of the VK order that it is for
+    conversation_id: str = ""  # id of the conversation that gets the invoice
+    service_id: str = ""  # id of the service that is sold
+    vk_order_id: str = ""  # id of the VK order that is paid
 
 
-def read_form(given: Given) -> InvoiceForm:
-    """The form as posted. Nothing typed is lost, right or wrong; unknown choices fall back."""
-    expiry, times, currency = (one(given, name) for name in ("expiry", "times", "currency"))
+def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
+    """Parse the posted form without validating it; unknown choices become the defaults."""
+    expiry, limit, currency = (
+        first_value(form_data, name) for name in ("expiry", "times", "currency")
+    )
     return InvoiceForm(
-        title=one(given, "title"),
-        amount=one(given, "amount"),
-        description=one(given, "description", lines=True),
-        items=tuple(_item_row(given, n) for n in _rows(given, "items", MAX_ITEMS + 1)),
-        ask=complete(_ask_row(given, n) for n in _rows(given, "ask", MAX_QUESTIONS + 5)),
-        expiry=Expiry(expiry) if expiry in set(Expiry) else Expiry.NONE,
-        expires_on=one(given, "expires_on"),
-        expires_time=one(given, "expires_time"),
-        times=Times(times) if times in set(Times) else Times.ONCE,
-        max_payments=one(given, "max_payments"),
-        return_url=one(given, "return_url"),
-        currency=currency if currency in EXPONENTS else "RUB",
-        dialog=one(given, "dialog"),
-        service=one(given, "service"),
-        order=one(given, "order"),
+        title=first_value(form_data, "title"),
+        amount=first_value(form_data, "amount"),
+        description=first_value(form_data, "description", multiline=True),
+        items=tuple(
+            _parse_item_row(form_data, n) for n in _row_numbers(form_data, "items", MAX_ITEMS + 1)
+        ),
+        questions=complete_rows(
+            _parse_question_row(form_data, n)
+            for n in _row_numbers(form_data, "ask", MAX_QUESTIONS + 5)
+        ),
+        expiry=ExpiryChoice(expiry) if expiry in set(ExpiryChoice) else ExpiryChoice.NONE,
+        expires_date=first_value(form_data, "expires_on"),
+        expires_time=first_value(form_data, "expires_time"),
+        payment_limit=PaymentLimit(limit) if limit in set(PaymentLimit) else PaymentLimit.ONCE,
+        max_payments=first_value(form_data, "max_payments"),
+        return_url=first_value(form_data, "return_url"),
+        currency=currency if currency in CURRENCY_EXPONENTS else "RUB",
+        conversation_id=first_value(form_data, "conversation"),
+        service_id=first_value(form_data, "service"),
+        vk_order_id=first_value(form_data, "order"),
     )
 
 
-def _rows(given: Given, name: str, most: int) -> list[int]:
-    """The numbers of the rows that were posted, in order."""
+def _row_numbers(form_data: FormValues, name: str, limit: int) -> list[int]:
+    """Return the posted row numbers in order, at most `limit`."""
     row = re.compile(rf"{name}\.(\d{{1,4}})\.[a-z]+", re.ASCII)
-    return sorted({int(m[1]) for key in given if (m := row.fullmatch(key))})[:most]
+    return sorted({int(m[1]) for key in form_data if (m := row.fullmatch(key))})[:limit]
 
 
-def _item_row(given: Given, n: int) -> ItemRow:
-    return ItemRow(*(one(given, f"items.{n}.{name}") for name in ("name", "quantity", "price")))
-
-
-def _ask_row(given: Given, n: int) -> AskRow:
-    kind, key = one(given, f"ask.{n}.kind"), one(given, f"ask.{n}.key")
-    kind = kind if kind in set(Kind) else str(Kind.TEXT)
-    return AskRow(
-        kind=kind,
-        key=kind if kind in BUILT_IN else key,
-        on=bool(one(given, f"ask.{n}.on")),
-        required=bool(one(given, f"ask.{n}.required")),
-        label=one(given, f"ask.{n}.label"),
-        options=one(given, f"ask.{n}.options", lines=True),
-        hint=one(given, f"ask.{n}.hint"),
+def _parse_item_row(form_data: FormValues, number: int) -> ItemRow:
+    return ItemRow(
+        *(
+            first_value(form_data, f"items.{number}.{name}")
+            for name in ("name", "quantity", "price")
+        )
     )
 
 
-def complete(rows: Iterable[AskRow]) -> tuple[AskRow, ...]:
-    """The rows with every contact field once (off when it was not posted) and every key filled."""
-    found: list[AskRow] = []
+def _parse_question_row(form_data: FormValues, number: int) -> QuestionRow:
+    kind, key = (
+        first_value(form_data, f"ask.{number}.kind"),
+        first_value(form_data, f"ask.{number}.key"),
+    )
+    kind = kind if kind in set(QuestionKind) else str(QuestionKind.TEXT)
+    return QuestionRow(
+        kind=kind,
+        key=kind if kind in BUILT_IN_KINDS else key,
+        enabled=bool(first_value(form_data, f"ask.{number}.on")),
+        required=bool(first_value(form_data, f"ask.{number}.required")),
+        label=first_value(form_data, f"ask.{number}.label"),
+        options=first_value(form_data, f"ask.{number}.options", multiline=True),
+        hint=first_value(form_data, f"ask.{number}.hint"),
+    )
+
+
+def complete_rows(rows: Iterable[QuestionRow]) -> tuple[QuestionRow, ...]:
+    """Return the rows with each contact question once (disabled if missing) and all keys set."""
+    result: list[QuestionRow] = []
     for row in rows:
-        if not row.built_in or all(r.kind != row.kind for r in found):
-            found.append(row)
-    missing = [k for k in BUILT_IN if all(r.kind != k for r in found)]
-    found += [AskRow(str(k), str(k), on=False, required=True) for k in missing]
-    taken = {r.key for r in found}
-    for n, row in enumerate(found):
+        if not row.is_contact or all(r.kind != row.kind for r in result):
+            result.append(row)
+    missing = [k for k in BUILT_IN_KINDS if all(r.kind != k for r in result)]
+    result += [QuestionRow(str(k), str(k), enabled=False, required=True) for k in missing]
+    used_keys = {r.key for r in result}
+    for n, row in enumerate(result):
         if not row.key and row.label:
-            found[n] = replace(row, key=make_key(row.label, taken))
-            taken.add(found[n].key)
-    return tuple(found)
+            result[n] = replace(row, key=make_key(row.label, used_keys))
+            used_keys.add(result[n].key)
+    return tuple(result)
 
 
-_LATIN = dict(
+_TRANSLITERATION = dict(
     zip("абвгдезийклмнопрстуфхцыэіў", "abvgdeziyklmnoprstufhcyeiu", strict=True),
     ё="e",
     ж="zh",
@@ -195,105 +216,108 @@ _LATIN = dict(
 )
 
 
-def make_key(label: str, taken: Iterable[str] = ()) -> str:
-    """A key for an own field, made from its label: «Размер футболки» → "razmer_futbolki"."""
-    latin = "".join(_LATIN.get(c, c) for c in label.casefold())
+def make_key(label: str, used_keys: Iterable[str] = ()) -> str:
+    """Return a unique key made from a question's label: «Размер футболки» → "razmer_futbolki"."""
+    latin = "".join(_TRANSLITERATION.get(c, c) for c in label.casefold())
     base = re.sub(r"[^a-z0-9]+", "_", latin).strip("_")[:36].strip("_")
     if not re.match(r"[a-z]", base):
         base = f"field_{base}".strip("_")
-    busy = {*taken, *BUILT_IN, *RESERVED}
+    used = {*used_keys, *BUILT_IN_KINDS, *RESERVED_KEYS}
     key, n = base, 1
-    while key in busy or not KEY.fullmatch(key):
+    while key in used or not KEY_PATTERN.fullmatch(key):
         n += 1
         key = f"{base}_{n}"
     return key
 
 
-def read_draft(form: InvoiceForm, *, tz: str, now: int) -> tuple[Draft, list[Problem]]:
-    """The draft that the form means (a sum that cannot be read is zero) and all that is wrong.
+def parse_draft(form: InvoiceForm, *, tz: str, now_us: int) -> tuple[Draft, list[Problem]]:
+    """Return the draft and all problems, their fields named by the form's inputs.
 
-    Fields in problems are named like the inputs; `now` is UTC microseconds.
+    An amount that cannot be parsed becomes zero. `now_us`: UTC microseconds.
     """
-    amount = read_money(form.amount, "amount", form.currency)
-    items = _read_items(form)
-    expires_at = _read_expiry(form, tz, now)
-    max_payments = _read_times(form)
-    unread = [*items.values(), amount, expires_at, max_payments]
-    problems = [read for read in unread if isinstance(read, Problem)]
+    amount = parse_money(form.amount, "amount", form.currency)
+    items = _parse_items(form)
+    expires_at = _parse_expiry(form, tz, now_us)
+    max_payments = _parse_payment_limit(form)
+    values = [*items.values(), amount, expires_at, max_payments]
+    problems = [value for value in values if isinstance(value, Problem)]
     draft = Draft(
         title=form.title,
         amount=amount if isinstance(amount, Money) else Money(0, form.currency),
         description=form.description,
-        items=tuple(item for item in items.values() if isinstance(item, Item)),
-        questions=tuple(question_of(row) for row in form.ask if row.asked),
+        items=tuple(item for item in items.values() if isinstance(item, InvoiceItem)),
+        questions=tuple(question_from_row(row) for row in form.questions if row.is_included),
         max_payments=1 if isinstance(max_payments, Problem) else max_payments,
-        expires_at=None if isinstance(expires_at, Problem) else expires_at,
+        expires_at_us=None if isinstance(expires_at, Problem) else expires_at,
         return_url=form.return_url,
-        conversation_id=form.dialog or None,
-        service_id=form.service or None,
+        conversation_id=form.conversation_id or None,
+        service_id=form.service_id or None,
     )
     numbers = {
-        "items": [n for n, item in items.items() if isinstance(item, Item)],
-        "ask": [n for n, row in enumerate(form.ask) if row.asked],
+        "items": [n for n, item in items.items() if isinstance(item, InvoiceItem)],
+        "ask": [n for n, row in enumerate(form.questions) if row.is_included],
     }
-    return draft, _all_wrong(problems, check_draft(draft, now), numbers)
+    return draft, _merge_problems(problems, check_draft(draft, now_us), numbers)
 
 
-def _all_wrong(
-    unread: list[Problem], wrong: list[Problem], numbers: dict[str, list[int]]
+def _merge_problems(
+    parse_problems: list[Problem], domain_problems: list[Problem], row_numbers: dict[str, list[int]]
 ) -> list[Problem]:
-    """What could not be read, then what the domain refuses, under the form's row numbers."""
-    named = {p.field for p in unread}
-    unsure = any(f == "amount" or f.startswith("items.") for f in named)
-    unnamed = {p.field for p in wrong if p.code == "required"}
-    for problem in wrong:
-        if problem.field.endswith(".key") and problem.field[:-3] + "label" in unnamed:
-            continue  # a key is made from the label: one fault is enough
+    """Append the domain's problems to the parse problems, with the form's row numbers.
+
+    `row_numbers`: "items" or "ask" → row number in the form by index in the draft.
+    """
+    unparsed = {p.field for p in parse_problems}
+    amounts_unknown = any(f == "amount" or f.startswith("items.") for f in unparsed)
+    missing = {p.field for p in domain_problems if p.code == "required"}
+    for problem in domain_problems:
+        if problem.field.endswith(".key") and problem.field[:-3] + "label" in missing:
+            continue  # the key is made from the label: report the missing label only
         root, *rest = problem.field.split(".")
-        if rest and root in numbers:
-            at = numbers[root][int(rest[0])]
-            problem = replace(problem, field=".".join([root, str(at), *rest[1:]]))
-        elif root in _NAMED_BY_INPUT:
-            problem = replace(problem, field=_NAMED_BY_INPUT[root])
-        # A sum that was not read is no reason to say that items do not add up to it.
-        if problem.field not in named and not (unsure and problem.code == "items_sum"):
-            unread.append(problem)
-    return unread
+        if rest and root in row_numbers:
+            number = row_numbers[root][int(rest[0])]
+            problem = replace(problem, field=".".join([root, str(number), *rest[1:]]))
+        elif root in _INPUT_BY_FIELD:
+            problem = replace(problem, field=_INPUT_BY_FIELD[root])
+        # Items cannot be compared with an amount that was not parsed.
+        if problem.field not in unparsed and not (amounts_unknown and problem.code == "items_sum"):
+            parse_problems.append(problem)
+    return parse_problems
 
 
-def _read_items(form: InvoiceForm) -> dict[int, Item | Problem]:
-    """Item or what is wrong with its price, by the number of the row; empty rows are left out."""
-    read: dict[int, Item | Problem] = {}
+def _parse_items(form: InvoiceForm) -> dict[int, InvoiceItem | Problem]:
+    """Return row number → item or the problem of its price; blank rows are left out."""
+    items: dict[int, InvoiceItem | Problem] = {}
     for n, row in enumerate(form.items):
-        if row.empty:
+        if row.is_blank:
             continue
-        price = read_money(row.price, f"items.{n}.price", form.currency)
+        price = parse_money(row.price, f"items.{n}.price", form.currency)
         if isinstance(price, Problem):
-            read[n] = price
+            items[n] = price
         else:
-            read[n] = Item(row.name, read_quantity(row.quantity), price)
-    return read
+            items[n] = InvoiceItem(row.name, parse_quantity(row.quantity), price)
+    return items
 
 
-def _read_expiry(form: InvoiceForm, tz: str, now: int) -> int | Problem | None:
-    if form.expiry is Expiry.NONE:
+def _parse_expiry(form: InvoiceForm, tz: str, now_us: int) -> int | Problem | None:
+    if form.expiry is ExpiryChoice.NONE:
         return None
-    if days := _DAYS.get(form.expiry):
-        day, _ = moment_text(now + days * DAY_US, tz)
-        return read_moment(day, "expires_on", tz)
-    return read_moment(f"{form.expires_on} {form.expires_time}".strip(), "expires_on", tz)
+    if days := _DAYS_BY_EXPIRY.get(form.expiry):
+        day, _ = date_time_texts(now_us + days * DAY_US, tz)
+        return parse_date_time(day, "expires_on", tz)
+    return parse_date_time(f"{form.expires_date} {form.expires_time}".strip(), "expires_on", tz)
 
 
-def _read_times(form: InvoiceForm) -> int | Problem | None:
-    if form.times is Times.COUNT:
-        return read_count(form.max_payments, "max_payments", least=1, most=MAX_PAYMENTS)
-    return 1 if form.times is Times.ONCE else None
+def _parse_payment_limit(form: InvoiceForm) -> int | Problem | None:
+    if form.payment_limit is PaymentLimit.COUNT:
+        return parse_count(form.max_payments, "max_payments", minimum=1, maximum=MAX_PAYMENTS)
+    return 1 if form.payment_limit is PaymentLimit.ONCE else None
 
 
-def question_of(row: AskRow) -> Question:
-    """The question that a row sets up. Options of kinds that have none are dropped, not refused."""
-    kind = Kind(row.kind)
-    if row.built_in:
+def question_from_row(row: QuestionRow) -> Question:
+    """Return the question of a row. Options of a kind without options are dropped silently."""
+    kind = QuestionKind(row.kind)
+    if row.is_contact:
         return Question(str(kind), kind, required=row.required)
     options = [o for o in (line.strip() for line in row.options.split("\n")) if o]
     return Question(
@@ -301,6 +325,6 @@ def question_of(row: AskRow) -> Question:
         kind,
         label=row.label,
         required=row.required,
-        options=tuple(options) if kind in WITH_OPTIONS else (),
+        options=tuple(options) if kind in KINDS_WITH_OPTIONS else (),
         hint=row.hint,
     )

@@ -1,6 +1,6 @@
-"""Changes of the invoice form that need no script: adding, removing, moving rows, the sum of items.
+"""Edits of the invoice form without a script: add, remove and move rows, total the items.
 
-Pure: a form and the name of a button in, a form out.
+Pure: takes a form and the name of the pressed button, returns a form.
 """
 
 import re
@@ -12,142 +12,152 @@ from sigma.domain.billing.invoice import MAX_ITEMS, Invoice
 from sigma.domain.billing.question import MAX_QUESTIONS, Question
 from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.errors import Problem
-from sigma.domain.money import BadMoney, Money, total
+from sigma.domain.money import Money, MoneyError, sum_money
 from sigma.web.cabinet.invoices.form import (
     DAY_US,
-    AskRow,
-    Expiry,
+    ExpiryChoice,
     InvoiceForm,
     ItemRow,
-    Times,
-    complete,
+    PaymentLimit,
+    QuestionRow,
+    complete_rows,
 )
-from sigma.web.forms import moment_text, read_money, read_quantity
+from sigma.web.forms import date_time_texts, parse_money, parse_quantity
 
 Row = TypeVar("Row")
 
 _BUTTON = re.compile(r"(items|ask)-(add|remove|up|down)(?:-(\d{1,4}))?|sum", re.ASCII)
 
 
-def edits(button: str) -> bool:
-    """Whether a submit button only changes the form."""
+def is_edit_button(button: str) -> bool:
+    """Whether this submit button only edits the form."""
     return bool(_BUTTON.fullmatch(button))
 
 
-def edited(form: InvoiceForm, button: str) -> InvoiceForm:
-    """The form after one of its own buttons: «items-add», «ask-up-2», «sum»…"""
-    found = _BUTTON.fullmatch(button)
-    if not found:
+def apply_button(form: InvoiceForm, button: str) -> InvoiceForm:
+    """Return the form after an edit button: `items-add`, `ask-up-2`, `sum`."""
+    match = _BUTTON.fullmatch(button)
+    if not match:
         return form
     if button == "sum":
-        added = sum_of_items(form)
-        return replace(form, amount=plain_sum(added)) if added else form
-    what, how, number = found[1], found[2], int(found[3] or 0)
-    if what == "items":
-        rows = _changed(form.items, how, number, ItemRow(), MAX_ITEMS)
+        items_sum = items_total(form)
+        return replace(form, amount=amount_text(items_sum)) if items_sum else form
+    group, action, number = match[1], match[2], int(match[3] or 0)
+    if group == "items":
+        rows = _edit_rows(form.items, action, number, ItemRow(), MAX_ITEMS)
         return replace(form, items=rows)
-    return replace(form, ask=_changed(form.ask, how, number, AskRow("text"), MAX_QUESTIONS))
+    return replace(
+        form,
+        questions=_edit_rows(form.questions, action, number, QuestionRow("text"), MAX_QUESTIONS),
+    )
 
 
-def focus_after(form: InvoiceForm, button: str) -> str:
-    """The input or button that takes the focus when a button has changed the form `form`."""
-    found = _BUTTON.fullmatch(button)
-    if not found or button == "sum":
+def focus_after_edit(form: InvoiceForm, button: str) -> str:
+    """Return the name of the input or button to focus after `button` edited `form`.
+
+    `form`: the form before the edit.
+    """
+    match = _BUTTON.fullmatch(button)
+    if not match or button == "sum":
         return "amount"
-    what, how, number = found[1], found[2], int(found[3] or 0)
-    if how == "add":
-        rows: tuple[object, ...] = form.items if what == "items" else form.ask
-        return f"{what}.{len(rows)}." + ("name" if what == "items" else "label")
-    if how == "remove":
-        return f"do-{what}-add"
-    # The same arrow of the moved row; at the end of the list it is off, so the other one.
-    at = number + (-1 if how == "up" else 1)
-    if at <= 0:
-        return f"do-{what}-down-0"
-    return f"do-{what}-up-{at}" if at >= len(form.ask) - 1 else f"do-{what}-{how}-{at}"
+    group, action, number = match[1], match[2], int(match[3] or 0)
+    if action == "add":
+        rows: tuple[object, ...] = form.items if group == "items" else form.questions
+        return f"{group}.{len(rows)}." + ("name" if group == "items" else "label")
+    if action == "remove":
+        return f"do-{group}-add"
+    # The same arrow of the moved row. At either end of the list it is disabled: the other arrow.
+    index = number + (-1 if action == "up" else 1)
+    if index <= 0:
+        return f"do-{group}-down-0"
+    is_last = index >= len(form.questions) - 1
+    return f"do-{group}-up-{index}" if is_last else f"do-{group}-{action}-{index}"
 
 
-def _changed(
-    rows: tuple[Row, ...], how: str, number: int, fresh: Row, most: int
+def _edit_rows(
+    rows: tuple[Row, ...], action: str, number: int, new_row: Row, limit: int
 ) -> tuple[Row, ...]:
-    if how == "add":
-        return (*rows, fresh) if len(rows) < most else rows
+    if action == "add":
+        return (*rows, new_row) if len(rows) < limit else rows
     if number >= len(rows):
         return rows
     changed = list(rows)
     row = changed.pop(number)
-    if how != "remove":
-        changed.insert(max(0, number + (-1 if how == "up" else 1)), row)
+    if action != "remove":
+        changed.insert(max(0, number + (-1 if action == "up" else 1)), row)
     return tuple(changed)
 
 
-def sum_of_items(form: InvoiceForm) -> Money | None:
-    """What the items add up to; None when there are none or one of them cannot be read."""
+def items_total(form: InvoiceForm) -> Money | None:
+    """Return the total of the items; None without items or when one cannot be parsed."""
     sums = []
     for row in form.items:
-        if row.empty:
+        if row.is_blank:
             continue
-        price = read_money(row.price, "price", form.currency)
+        price = parse_money(row.price, "price", form.currency)
         if isinstance(price, Problem):
             return None
         try:
-            sums.append(price.times(Decimal(read_quantity(row.quantity))))
-        except (BadMoney, InvalidOperation, ValueError, OverflowError):
+            sums.append(price.multiply(Decimal(parse_quantity(row.quantity))))
+        except (MoneyError, InvalidOperation, ValueError, OverflowError):
             return None
-    return total(sums, form.currency) if sums else None
+    return sum_money(sums, form.currency) if sums else None
 
 
-def plain_sum(amount: Money) -> str:
-    """A sum as people type it: "1500", «1500,50»."""
-    return amount.decimal().removesuffix(".00").replace(".", ",")
+def amount_text(amount: Money) -> str:
+    """Return an amount as people type it in Russian: "1500", "1500,50"."""
+    return amount.to_decimal_text().removesuffix(".00").replace(".", ",")
 
 
-def form_of(invoice: Invoice) -> InvoiceForm:
-    """The form that would make such an invoice again. Its time is not repeated: it is over."""
+def form_from_invoice(invoice: Invoice) -> InvoiceForm:
+    """Return a form that repeats an invoice, without its expiry time, which has passed."""
     counted = invoice.max_payments is not None and invoice.max_payments > 1
-    times = Times.ANY if invoice.max_payments is None else Times.ONCE
+    limit = PaymentLimit.ANY if invoice.max_payments is None else PaymentLimit.ONCE
     return InvoiceForm(
         title=invoice.title,
-        amount=plain_sum(invoice.amount),
+        amount=amount_text(invoice.amount),
         description=invoice.description,
-        items=tuple(ItemRow(i.name, i.quantity, plain_sum(i.price)) for i in invoice.items),
-        ask=complete(row_of(q) for q in invoice.questions),
-        times=Times.COUNT if counted else times,
+        items=tuple(ItemRow(i.name, i.quantity, amount_text(i.price)) for i in invoice.items),
+        questions=complete_rows(row_from_question(q) for q in invoice.questions),
+        payment_limit=PaymentLimit.COUNT if counted else limit,
         max_payments=str(invoice.max_payments) if counted else "",
         return_url=invoice.return_url,
         currency=invoice.amount.currency,
     )
 
 
-def form_of_service(service: Service, *, tz: str, now: int) -> InvoiceForm:
-    """The form that an invoice for a service begins with, at `now` on the clock of `tz`."""
-    expiry, expires_on, days = Expiry.NONE, "", service.template.expires_days
+def form_from_service(service: Service, *, tz: str, now_us: int) -> InvoiceForm:
+    """Return the initial form of an invoice for a service.
+
+    The expiry counts from `now_us` (UTC microseconds) in the time zone `tz`.
+    """
+    expiry, expires_date, days = ExpiryChoice.NONE, "", service.invoice_template.expires_days
     if days is not None:
-        known = {1: Expiry.DAY, 3: Expiry.THREE_DAYS, 7: Expiry.WEEK}
-        expiry = known.get(days, Expiry.DATE)
-        if expiry is Expiry.DATE:
-            expires_on, _ = moment_text(now + days * DAY_US, tz)
-    fixed = service.price is PriceKind.FIXED and service.amount is not None
+        choices = {1: ExpiryChoice.DAY, 3: ExpiryChoice.THREE_DAYS, 7: ExpiryChoice.WEEK}
+        expiry = choices.get(days, ExpiryChoice.DATE)
+        if expiry is ExpiryChoice.DATE:
+            expires_date, _ = date_time_texts(now_us + days * DAY_US, tz)
+    fixed = service.price_kind is PriceKind.FIXED and service.amount is not None
     return InvoiceForm(
         title=service.title,
-        amount=plain_sum(service.amount) if fixed and service.amount else "",
+        amount=amount_text(service.amount) if fixed and service.amount else "",
         description=service.description,
-        ask=complete(row_of(q) for q in service.template.questions),
+        questions=complete_rows(row_from_question(q) for q in service.invoice_template.questions),
         expiry=expiry,
-        expires_on=expires_on,
-        return_url=service.template.return_url,
+        expires_date=expires_date,
+        return_url=service.invoice_template.return_url,
         currency=service.amount.currency if service.amount else "RUB",
-        service=service.id,
+        service_id=service.id,
     )
 
 
-def row_of(q: Question) -> AskRow:
-    """A question as a row of the form."""
-    return AskRow(
-        kind=str(q.kind),
-        key=q.key,
-        required=q.required,
-        label=q.label,
-        options="\n".join(q.options),
-        hint=q.hint,
+def row_from_question(question: Question) -> QuestionRow:
+    """Return a question as a row of the form."""
+    return QuestionRow(
+        kind=str(question.kind),
+        key=question.key,
+        required=question.required,
+        label=question.label,
+        options="\n".join(question.options),
+        hint=question.hint,
     )

@@ -1,8 +1,7 @@
-"""Счета: the list, one invoice with its link, and what can be done with it."""
+"""The list of invoices, the page of one invoice and its actions, QR codes."""
 
 import io
 from typing import Any
-from urllib.parse import urlencode
 
 import segno
 from litestar import get, post
@@ -12,74 +11,73 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.invoice import FLOW, Event, Invoice, Status
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, payments
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
-from sigma.texts import Words
+from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.payments.view_models import label, line
-from sigma.web.cabinet.responses import cabinet_page, go, words_of
-from sigma.web.forms import Filter, read_filter, read_id
+from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
+from sigma.web.cabinet.timeline import timeline_item
+from sigma.web.cabinet.urls import build_url, query_values
+from sigma.web.forms import ListFilter, parse_filter, parse_id
+from sigma.web.questions import question_label
 
-SHOWN = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
-
-
-def asked(request: WebRequest) -> dict[str, list[str]]:
-    """The query string of an address: name → values."""
-    query = request.query_params
-    return {name: query.getall(name) for name in query}
-
-
-def address(path: str, **query: str | None) -> str:
-    """A path with what is set of a query."""
-    said = urlencode({name: value for name, value in query.items() if value})
-    return f"{path}?{said}" if said else path
+FILTER_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
 
 
 @get("/invoices")
 async def invoice_list(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop's invoices, newest first."""
-    chosen = read_filter(asked(request), set(SHOWN))
-    found = await invoices.listing(
+    """List the shop's invoices, newest first."""
+    list_filter = parse_filter(query_values(request), set(FILTER_STATUSES))
+    page = await invoices.list_page(
         ctx,
         session.member,
-        status=chosen.status or None,
-        query=chosen.query,
-        limit=chosen.limit,
-        cursor=chosen.cursor,
+        status=list_filter.status or None,
+        query=list_filter.query,
+        limit=list_filter.limit,
+        cursor=list_filter.cursor,
     )
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
         "cabinet/invoices/list.html",
-        place="invoices",
-        rows=found.data,
-        chosen=chosen,
-        filters=_filters(chosen, words_of(session)),
-        more_url=_next(chosen, found.next_cursor),
-        hide_plus=not found.data and not chosen.narrowed,  # the empty list has the button itself
+        section="invoices",
+        rows=page.data,
+        list_filter=list_filter,
+        filters=_filter_chips(list_filter, translator_for(session)),
+        more_url=_next_page_url(list_filter, page.next_cursor),
+        hide_plus=not page.data and not list_filter.is_active,  # the empty list has its own button
     )
 
 
-def _filters(chosen: Filter, words: Words) -> list[tuple[str, str, bool]]:
-    every = (_url(chosen, ""), words.t("invoices.filter_all"), not chosen.status)
-    return [every] + [
-        (_url(chosen, s), words.t(f"common.invoice_status.{s}"), chosen.status == s) for s in SHOWN
+def _filter_chips(list_filter: ListFilter, translator: Translator) -> list[tuple[str, str, bool]]:
+    everything = (
+        _filter_url(list_filter, ""),
+        translator.t("invoices.filter_all"),
+        not list_filter.status,
+    )
+    return [everything] + [
+        (
+            _filter_url(list_filter, s),
+            translator.t(f"common.invoice_status.{s}"),
+            list_filter.status == s,
+        )
+        for s in FILTER_STATUSES
     ]
 
 
-def _url(chosen: Filter, status: str) -> str:
-    return address("/invoices", status=status, q=chosen.query)
+def _filter_url(list_filter: ListFilter, status: str) -> str:
+    return build_url("/invoices", status=status, q=list_filter.query)
 
 
-def _next(chosen: Filter, cursor: str | None) -> str | None:
+def _next_page_url(list_filter: ListFilter, cursor: str | None) -> str | None:
     if cursor is None:
         return None
-    return address("/invoices", status=chosen.status, q=chosen.query, cursor=cursor)
+    return build_url("/invoices", status=list_filter.status, q=list_filter.query, cursor=cursor)
 
 
 @get("/invoices/{invoice_id:str}")
@@ -89,8 +87,8 @@ async def invoice_details(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[Any]:
-    """One invoice: its link, who paid, what is asked, what happened."""
-    return await details_page(request, ctx, session, read_id(invoice_id, "inv"))
+    """Show an invoice: link, payments, questions, timeline."""
+    return await details_page(request, ctx, session, parse_id(invoice_id, "inv"))
 
 
 async def details_page(
@@ -101,42 +99,47 @@ async def details_page(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response[Any]:
-    """The page of an invoice, perhaps with why a wish was not granted."""
+    """Render the page of an invoice, with the error texts of a refused action."""
     invoice = await invoices.get(ctx, session.member, invoice_id)
-    paid = await payments.listing(ctx, session.member, invoice_id=invoice_id, limit=10)
-    over = invoice.status is Status.OPEN and invoice.lapsed(ctx.now())
-    words = words_of(session)
-    return cabinet_page(
+    paid = await payments.list_page(ctx, session.member, invoice_id=invoice_id, limit=10)
+    translator = translator_for(session)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/invoices/details.html",
-        place="invoices",
+        section="invoices",
         status=status,
         invoice=invoice,
-        state=str(Status.EXPIRED if over else invoice.status),
+        state=str(invoice.status_at(ctx.now_us())),
         url=invoices.payment_url(ctx, invoice),
-        voidable=Event.VOIDED in FLOW[invoice.status] and invoice.status is not Status.VOID,
+        can_void=Event.VOIDED in FLOW[invoice.status] and invoice.status is not Status.VOID,
         payments=paid.data,
-        in_dialogs=await cards.places(ctx, session.member, invoice_id),
-        may_answer=session.member.may(Permission.ANSWER),
-        more_payments=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
-        timeline_lines=[
-            line(told, session, words)
-            for told in await invoices.timeline(ctx, session.member, invoice_id)
+        invoice_cards=await cards.list_for_invoice(ctx, session.member, invoice_id),
+        can_answer=session.member.can(Permission.ANSWER),
+        more_payments_url=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
+        timeline_items=[
+            timeline_item(event, session, translator)
+            for event in await invoices.timeline(ctx, session.member, invoice_id)
         ],
-        asked=[(label(q, words), q.required) for q in invoice.questions],
-        message=_message(invoice, invoices.payment_url(ctx, invoice), words),
+        questions=[(question_label(q, translator), q.required) for q in invoice.questions],
+        message=_client_message(invoice, invoices.payment_url(ctx, invoice), translator),
         errors=errors or {},
         hide_plus=True,
     )
 
 
-def _message(invoice: Invoice, url: str, words: Words) -> str:
-    """What to send to the client in a chat, ready to copy."""
-    said = {"title": invoice.title, "sum": words.money(invoice.amount, short=True), "url": url}
-    if invoice.expires_at is None:
-        return words.t("invoices.message_text", **said)
-    return words.t("invoices.message_due", due=words.datetime(invoice.expires_at), **said)
+def _client_message(invoice: Invoice, url: str, translator: Translator) -> str:
+    """Return a message for the client to copy into a chat."""
+    params = {
+        "title": invoice.title,
+        "sum": translator.money(invoice.amount, short=True),
+        "url": url,
+    }
+    if invoice.expires_at_us is None:
+        return translator.t("invoices.message_text", **params)
+    return translator.t(
+        "invoices.message_due", due=translator.datetime(invoice.expires_at_us), **params
+    )
 
 
 @post("/invoices/{invoice_id:str}/issue")
@@ -146,13 +149,13 @@ async def issue(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[Any]:
-    """Opens a draft: from now on its link works."""
-    invoice_id = read_id(invoice_id, "inv")
+    """Issue a draft; its link works from now on."""
+    invoice_id = parse_id(invoice_id, "inv")
     try:
         invoice = await invoices.issue(ctx, session.member, invoice_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, invoice_id, refused)
-    return go(f"/invoices/{invoice_id}", "invoices.done_issued", number=invoice.number)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, invoice_id, error)
+    return redirect(f"/invoices/{invoice_id}", "invoices.done_issued", number=invoice.number)
 
 
 @post("/invoices/{invoice_id:str}/void")
@@ -162,25 +165,28 @@ async def void(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[Any]:
-    """Calls an invoice off; the page has asked whether to."""
-    invoice_id = read_id(invoice_id, "inv")
+    """Void an invoice; the page asks for confirmation first."""
+    invoice_id = parse_id(invoice_id, "inv")
     try:
         invoice = await invoices.void(ctx, session.member, invoice_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, invoice_id, refused)
-    return go(f"/invoices/{invoice_id}", "invoices.done_voided", number=invoice.number)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, invoice_id, error)
+    return redirect(f"/invoices/{invoice_id}", "invoices.done_voided", number=invoice.number)
 
 
-async def not_now(
-    request: WebRequest, ctx: Context, session: Session, invoice_id: str, refused: Refused
+async def details_page_with_refusal(
+    request: WebRequest, ctx: Context, session: Session, invoice_id: str, error: RefusedError
 ) -> Response[Any]:
-    """The invoice as it is, with why the wish was not granted. Words for the seller come first."""
-    if refused.code in ("forbidden", "not_found"):
-        raise refused
-    words = words_of(session)
-    own = f"invoices.refused_{refused.code}"
-    said = words.t(own) if words.has(own) else words.refusal(refused)
-    return await details_page(request, ctx, session, invoice_id, {"": said}, refused.status)
+    """Render the invoice with the reason of a refusal, in the seller's wording where there is one.
+
+    Re-raises "forbidden" and "not_found".
+    """
+    if error.code in ("forbidden", "not_found"):
+        raise error
+    translator = translator_for(session)
+    key = f"invoices.refused_{error.code}"
+    message = translator.t(key) if translator.has(key) else translator.refusal_text(error)
+    return await details_page(request, ctx, session, invoice_id, {"": message}, error.http_status)
 
 
 @get("/invoices/{invoice_id:str}/qr.svg")
@@ -189,10 +195,10 @@ async def qr_svg(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[bytes]:
-    """The link as a picture that scales. Dark on white in any theme: cameras want it so."""
-    invoice = await invoices.get(ctx, session.member, read_id(invoice_id, "inv"))
+    """Return the link as an SVG. Dark on white in every theme: cameras need it to scan."""
+    invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
     picture = io.BytesIO()
-    _code(ctx, invoice).save(
+    _qr_code(ctx, invoice).save(
         picture, kind="svg", border=4, scale=6, dark="#000", light="#fff", xmldecl=False
     )
     return Response(picture.getvalue(), media_type="image/svg+xml")
@@ -204,16 +210,16 @@ async def qr_png(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[bytes]:
-    """The same as a file to print or to send."""
-    invoice = await invoices.get(ctx, session.member, read_id(invoice_id, "inv"))
+    """Return the link as a PNG download, to print or to send."""
+    invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
     picture = io.BytesIO()
-    _code(ctx, invoice).save(picture, kind="png", border=4, scale=12)
-    name = words_of(session).t("invoices.qr_file", number=invoice.number)
+    _qr_code(ctx, invoice).save(picture, kind="png", border=4, scale=12)
+    name = translator_for(session).t("invoices.qr_file", number=invoice.number)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(picture.getvalue(), media_type="image/png", headers=headers)
 
 
-def _code(ctx: Context, invoice: Invoice) -> segno.QRCode:
+def _qr_code(ctx: Context, invoice: Invoice) -> segno.QRCode:
     return segno.make_qr(invoices.payment_url(ctx, invoice), error="m")
 
 

@@ -1,4 +1,4 @@
-"""A new invoice: the form builder, its preview as the client's own page, issuing and drafts."""
+"""A new invoice: the form, a preview of the payment page, issuing and saving drafts."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,42 +10,51 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.connection import Status as ConnectionStatus
 from sigma.domain.billing.invoice import Draft, Invoice, Status
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections, invoices
-from sigma.services.billing.invoices import Public
-from sigma.services.billing.invoices import Remember as InvoiceKept
+from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import cards, vk_orders
-from sigma.services.platform.idempotency import Remember
-from sigma.texts.formats import sign
-from sigma.web.cabinet.form_idempotency import fresh_nonce, nonce_of, once
-from sigma.web.cabinet.guards import NO_STORE, WebRequest
-from sigma.web.cabinet.inbox.invoices import sent_into_dialog
+from sigma.texts.formats import currency_sign
+from sigma.web.cabinet.form_idempotency import (
+    form_idempotency,
+    new_nonce,
+    read_nonce,
+    run_form_once,
+)
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.invoices.form import (
-    OWN_KINDS,
-    Expiry,
+    CUSTOM_KINDS,
+    ExpiryChoice,
     InvoiceForm,
-    Times,
-    read_draft,
-    read_form,
+    PaymentLimit,
+    parse_draft,
+    parse_invoice_form,
 )
 from sigma.web.cabinet.invoices.form_edit import (
-    edited,
-    edits,
-    focus_after,
-    form_of,
-    form_of_service,
-    plain_sum,
-    sum_of_items,
+    amount_text,
+    apply_button,
+    focus_after_edit,
+    form_from_invoice,
+    form_from_service,
+    is_edit_button,
+    items_total,
 )
-from sigma.web.cabinet.invoices.invoices import asked
-from sigma.web.cabinet.responses import cabinet_page, go, posted, sentences, words_of
-from sigma.web.cabinet.settings.time_zones import zone
-from sigma.web.checkout.page_context import sheet
-from sigma.web.forms import Given, one, read_id
+from sigma.web.cabinet.invoices.sending import redirect_to_conversation
+from sigma.web.cabinet.responses import (
+    problem_texts,
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.cabinet.settings.time_zones import zone_label
+from sigma.web.cabinet.urls import query_values
+from sigma.web.checkout.page_context import payment_page_context
+from sigma.web.forms import FormValues, first_value, parse_id
 from sigma.web.rendering import render
 
 
@@ -53,28 +62,34 @@ from sigma.web.rendering import render
 async def new_invoice(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """An empty form, or one filled like an earlier invoice («Повторить»), from a service or an
-    order, for a dialog or for nobody yet.
+    """Show an empty form, or one filled from the query.
+
+    `like`: an invoice to repeat; `service`, `order` (VK order) or `conversation`: ids.
     """
-    session.member.must(Permission.ISSUE)
+    session.member.require(Permission.ISSUE)
     return await _form_page(
-        request, ctx, session, await _begun(request, ctx, session), fresh_nonce()
+        request, ctx, session, await _initial_form(request, ctx, session), new_nonce()
     )
 
 
-async def _begun(request: WebRequest, ctx: Context, session: Session) -> InvoiceForm:
-    query, member, form = asked(request), session.member, InvoiceForm()
-    if like := one(query, "like"):
-        form = form_of(await invoices.get(ctx, member, read_id(like, "inv")))
-    elif service := one(query, "service"):
-        known_service = await services.get(ctx, member, read_id(service, "svc"))
-        form = form_of_service(known_service, tz=session.shop.tz, now=ctx.now())
-    if order := one(query, "order"):
-        known = await vk_orders.get(ctx, member, read_id(order, "ord"))
-        title = words_of(session).t("cards.order_title", order=known.display_id)
-        form = replace(form, title=title, amount=plain_sum(known.amount), order=known.id)
-    if dialog := one(query, "dialog"):
-        form = replace(form, dialog=(await inbox.get(ctx, member, read_id(dialog, "dlg"))).id)
+async def _initial_form(request: WebRequest, ctx: Context, session: Session) -> InvoiceForm:
+    query, member, form = query_values(request), session.member, InvoiceForm()
+    if like := first_value(query, "like"):
+        form = form_from_invoice(await invoices.get(ctx, member, parse_id(like, "inv")))
+    elif service := first_value(query, "service"):
+        sold_service = await services.get(ctx, member, parse_id(service, "svc"))
+        form = form_from_service(sold_service, tz=session.shop.tz, now_us=ctx.now_us())
+    if order := first_value(query, "order"):
+        vk_order = await vk_orders.get(ctx, member, parse_id(order, "ord"))
+        title = translator_for(session).t("cards.order_title", order=vk_order.display_id)
+        form = replace(
+            form, title=title, amount=amount_text(vk_order.amount), vk_order_id=vk_order.id
+        )
+    if conversation_id := first_value(query, "conversation"):
+        form = replace(
+            form,
+            conversation_id=(await inbox.get(ctx, member, parse_id(conversation_id, "cnv"))).id,
+        )
     return form
 
 
@@ -82,59 +97,68 @@ async def _begun(request: WebRequest, ctx: Context, session: Session) -> Invoice
 async def create_invoice(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Issues the invoice or keeps a draft; other buttons only change or show the form."""
-    session.member.must(Permission.ISSUE)
-    given = await posted(request)
-    form, button = read_form(given), one(given, "do")
-    if edits(button):
-        form, focus = edited(form, button), focus_after(form, button)
-        return await _form_page(request, ctx, session, form, nonce_of(given), focus=focus)
-    draft, problems = read_draft(form, tz=session.shop.tz, now=ctx.now())
+    """Issue the invoice or save a draft; other buttons only edit or preview the form."""
+    session.member.require(Permission.ISSUE)
+    form_data = await read_form_values(request)
+    form, button = parse_invoice_form(form_data), first_value(form_data, "do")
+    if is_edit_button(button):
+        form, focus = apply_button(form, button), focus_after_edit(form, button)
+        return await _form_page(request, ctx, session, form, read_nonce(form_data), focus=focus)
+    draft, problems = parse_draft(form, tz=session.shop.tz, now_us=ctx.now_us())
     if button not in ("issue", "draft"):
-        return await _form_page(request, ctx, session, form, nonce_of(given), seen=True)
+        return await _form_page(
+            request, ctx, session, form, read_nonce(form_data), show_preview=True
+        )
     if problems:
-        return await _form_page(request, ctx, session, form, nonce_of(given), problems)
-    return await _create(request, ctx, session, given, form, draft, issued=button == "issue")
+        return await _form_page(request, ctx, session, form, read_nonce(form_data), problems)
+    return await _create(request, ctx, session, form_data, form, draft, issued=button == "issue")
 
 
 async def _create(
     request: WebRequest,
     ctx: Context,
     session: Session,
-    given: Given,
+    form_data: FormValues,
     form: InvoiceForm,
     draft: Draft,
     *,
     issued: bool,
 ) -> Response[Any]:
-    into_dialog = issued and draft.conversation_id is not None
+    for_conversation = issued and draft.conversation_id is not None
 
-    async def act(remember: Remember) -> Invoice:
-        kept: InvoiceKept = lambda made: remember(201, made.id)  # noqa: E731
-        if into_dialog:
-            order = form.order or None
-            return await cards.issue(ctx, session.member, draft, order_id=order, remember=kept)
-        alone = replace(draft, conversation_id=None)
-        return await invoices.create(ctx, session.member, alone, issued=issued, remember=kept)
+    idempotency = form_idempotency(session.member, f"invoice issued={issued}", form_data)
+
+    async def create() -> Invoice:
+        if for_conversation:
+            order = form.vk_order_id or None
+            return await cards.issue(
+                ctx, session.member, draft, order_id=order, idempotency=idempotency
+            )
+        standalone = replace(draft, conversation_id=None)
+        return await invoices.create(
+            ctx, session.member, standalone, is_issued=issued, idempotency=idempotency
+        )
 
     try:
-        made = await once(ctx, session.member, f"invoice issued={issued}", given, act)
-    except Refused as refused:
-        if refused.code == "idempotency_key_reused":  # sent, then changed and sent again
-            said = words_of(session).t("invoices.sent_before")
-            return await _form_page(request, ctx, session, form, fresh_nonce(), said=said)
-        if not refused.problems:
+        invoice_id = await run_form_once(ctx, idempotency, create)
+    except RefusedError as error:
+        if error.code == "idempotency_key_reused":  # submitted, changed, submitted again
+            message = translator_for(session).t("invoices.sent_before")
+            return await _form_page(request, ctx, session, form, new_nonce(), error_text=message)
+        if not error.problems:
             raise
-        if of_order := [one for one in refused.problems if one.field == "order"]:
-            said = words_of(session).problem(of_order[0])
-            return await _form_page(request, ctx, session, form, nonce_of(given), said=said)
-        wrong = list(refused.problems)
-        return await _form_page(request, ctx, session, form, nonce_of(given), wrong)
-    invoice = await invoices.get(ctx, session.member, made)
-    if into_dialog:
-        return await sent_into_dialog(ctx, session.member, invoice)
-    done = "invoices.done_issued" if issued else "invoices.done_drafted"
-    return go(f"/invoices/{made}", done, number=invoice.number)
+        if order_problems := [p for p in error.problems if p.field == "order"]:
+            message = translator_for(session).problem_text(order_problems[0])
+            return await _form_page(
+                request, ctx, session, form, read_nonce(form_data), error_text=message
+            )
+        problems = list(error.problems)
+        return await _form_page(request, ctx, session, form, read_nonce(form_data), problems)
+    invoice = await invoices.get(ctx, session.member, invoice_id)
+    if for_conversation:
+        return await redirect_to_conversation(ctx, session.member, invoice)
+    flash_key = "invoices.done_issued" if issued else "invoices.done_drafted"
+    return redirect(f"/invoices/{invoice_id}", flash_key, number=invoice.number)
 
 
 async def _form_page(
@@ -145,99 +169,104 @@ async def _form_page(
     nonce: str,
     problems: list[Problem] | None = None,
     *,
-    said: str = "",
-    seen: bool = False,
+    error_text: str = "",
+    show_preview: bool = False,
     focus: str = "",
 ) -> Response[Any]:
-    words = words_of(session)
-    dialog_id = read_id(form.dialog, "dlg") if form.dialog else ""
-    dialog = await inbox.get(ctx, session.member, dialog_id) if dialog_id else None
-    errors = sentences(words, problems or [])
-    if said:
-        errors[""] = said
+    translator = translator_for(session)
+    conversation_id = parse_id(form.conversation_id, "cnv") if form.conversation_id else ""
+    conversation = (
+        await inbox.get(ctx, session.member, conversation_id) if conversation_id else None
+    )
+    errors = problem_texts(translator, problems or [])
+    if error_text:
+        errors[""] = error_text
     elif errors:
-        errors[""] = words.t("invoices.look_at_fields")
-    return cabinet_page(
+        errors[""] = translator.t("invoices.check_fields")
+    return render_cabinet_page(
         request,
         session,
         "cabinet/invoices/new.html",
-        place="invoices",
+        section="invoices",
         status=422 if errors else 200,
         form=form,
-        dialog=dialog,
+        conversation=conversation,
         nonce=nonce,
         errors=errors,
-        preview=await preview_text(ctx, session, form),
-        preview_seen=seen,
-        items_sum=sum_of_items(form),
-        own_kinds=[(str(k), words.t(f"invoices.kind.{k}")) for k in OWN_KINDS],
-        expiries=[(str(e), words.t(f"invoices.expiry_{e}")) for e in Expiry],
-        times=[(str(n), words.t(f"invoices.times_{n}")) for n in Times],
-        currency_sign=sign(form.currency),
+        preview=await preview_html(ctx, session, form),
+        show_preview=show_preview,
+        items_sum=items_total(form),
+        custom_kinds=[(str(k), translator.t(f"invoices.kind.{k}")) for k in CUSTOM_KINDS],
+        expiry_choices=[(str(e), translator.t(f"invoices.expiry_{e}")) for e in ExpiryChoice],
+        payment_limits=[(str(n), translator.t(f"invoices.times_{n}")) for n in PaymentLimit],
+        currency_sign=currency_sign(form.currency),
         focus=focus,
         shop_return_url=session.shop.return_url,
-        zone=zone(session.shop.tz, session.locale, ctx.now()),
+        zone=zone_label(session.shop.tz, session.locale, ctx.now_us()),
         hide_plus=True,
     )
 
 
 @post("/invoices/preview", status_code=200)
-async def preview(
+async def preview_invoice(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The payment page that the form would make, drawn by the payment page's own template."""
-    session.member.must(Permission.ISSUE)
-    text = await preview_text(ctx, session, read_form(await posted(request)))
-    return Response(text, media_type="text/html", headers=NO_STORE)
+    """Render the payment page of the form's invoice, with that page's own template."""
+    session.member.require(Permission.ISSUE)
+    text = await preview_html(ctx, session, parse_invoice_form(await read_form_values(request)))
+    return Response(text, media_type="text/html", headers=NO_STORE_HEADERS)
 
 
-async def preview_text(ctx: Context, session: Session, form: InvoiceForm) -> str:
-    """The client's page for a form as it is now, right or not; nothing on it works."""
-    now, shop, words = ctx.now(), session.shop, words_of(session)
-    draft, _ = read_draft(form, tz=shop.tz, now=now)
-    last = await invoices.listing(ctx, session.member, limit=1)
-    public = Public(
+async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str:
+    """Return the HTML of the payment page for a form, valid or not; its buttons do nothing."""
+    now_us, shop, translator = ctx.now_us(), session.shop, translator_for(session)
+    draft, _ = parse_draft(form, tz=shop.tz, now_us=now_us)
+    latest = await invoices.list_page(ctx, session.member, limit=1)
+    public = PublicInvoice(
         Invoice(
             id="inv_preview",
             shop_id=shop.id,
-            number=last.data[0].number + 1 if last.data else 1,
-            token="preview",  # noqa: S106, it opens nothing
+            number=latest.data[0].number + 1 if latest.data else 1,
+            token="preview",  # noqa: S106 - not a secret: no invoice has this token
             status=Status.OPEN,
-            title=draft.title or words.t("invoices.preview_title"),
+            title=draft.title or translator.t("invoices.preview_title"),
             amount=draft.amount,
-            created_at=now,
+            created_at_us=now_us,
             description=draft.description,
             items=draft.items,
             questions=tuple(
-                q if q.label or q.personal else replace(q, label=words.t("invoices.own_field"))
+                q
+                if q.label or q.is_personal
+                else replace(q, label=translator.t("invoices.own_field"))
                 for q in draft.questions
             ),
-            expires_at=draft.expires_at,
+            expires_at_us=draft.expires_at_us,
         ),
         shop,
-        await _provider(ctx, session),
+        await _active_provider(ctx, session),
         0,
     )
     return render(
         "cabinet/invoices/preview.html",
-        words,
+        translator,
         shop=shop,
         accent=shop.accent.lstrip("#").lower(),
         decline="",
         wait_url="",
-        mark="",
+        signature="",
         receipt_url="",
         path="/i/preview",
-        **sheet(public, words),
+        **payment_page_context(public, translator),
     )
 
 
-async def _provider(ctx: Context, session: Session) -> str | None:
-    """Whose card form the client will see, for those who may know the shop's connections."""
-    if not session.member.may(Permission.SETTINGS):
+async def _active_provider(ctx: Context, session: Session) -> str | None:
+    """Return the acquirer of the active connection, or None if the member cannot see it."""
+    if not session.member.can(Permission.SETTINGS):
         return None
-    found = await connections.listing(ctx, session.member)
-    return next((c.provider for c in found if c.status is ConnectionStatus.ACTIVE), None)
+    shop_connections = await connections.list_for_shop(ctx, session.member)
+    active = (c.provider for c in shop_connections if c.status is ConnectionStatus.ACTIVE)
+    return next(active, None)
 
 
-HANDLERS = [new_invoice, create_invoice, preview]
+HANDLERS = [new_invoice, create_invoice, preview_invoice]

@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.payments"""
+"""Payments: list, details, capture and cancel, refunds."""

@@ -1,4 +1,4 @@
-"""Операции: the list, one payment with everything that is known of it, and what can be done."""
+"""The list of payments, the page of one payment and its actions."""
 
 from typing import Any
 
@@ -9,77 +9,92 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.payment import Status
-from sigma.domain.errors import Refused
+from sigma.domain.billing.payment_actions import available_actions
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, mails, payments
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
-from sigma.texts import Words
+from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.invoices.invoices import address, asked
-from sigma.web.cabinet.payments.view_models import summary, view
-from sigma.web.cabinet.responses import cabinet_page, go, words_of
-from sigma.web.forms import Filter, one, read_filter, read_id
+from sigma.web.cabinet.payments.view_models import details_texts
+from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
+from sigma.web.cabinet.urls import build_url, query_values
+from sigma.web.forms import ListFilter, first_value, parse_filter, parse_id
 
-SHOWN = (Status.CAPTURED, Status.AUTHORIZED, Status.PENDING, Status.FAILED, Status.CANCELED)
+FILTER_STATUSES = (
+    Status.CAPTURED,
+    Status.AUTHORIZED,
+    Status.PENDING,
+    Status.FAILED,
+    Status.CANCELED,
+)
 
 
 @get("/payments")
 async def payment_list(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop's payments, newest first; of one invoice when the address names it."""
-    given = asked(request)
-    chosen = read_filter(given, set(SHOWN))
-    of = one(given, "invoice")
-    invoice = await invoices.get(ctx, session.member, read_id(of, "inv")) if of else None
-    found = await payments.listing(
+    """List the shop's payments, newest first; `?invoice=` limits them to one invoice."""
+    query = query_values(request)
+    list_filter = parse_filter(query, set(FILTER_STATUSES))
+    invoice_id = first_value(query, "invoice")
+    invoice = (
+        await invoices.get(ctx, session.member, parse_id(invoice_id, "inv")) if invoice_id else None
+    )
+    page = await payments.list_page(
         ctx,
         session.member,
         invoice_id=invoice.id if invoice else None,
-        status=chosen.status or None,
-        attention=chosen.attention,
-        query=chosen.query,
-        limit=chosen.limit,
-        cursor=chosen.cursor,
+        status=list_filter.status or None,
+        attention=list_filter.attention,
+        query=list_filter.query,
+        limit=list_filter.limit,
+        cursor=list_filter.cursor,
     )
-    here = {"q": chosen.query, "invoice": invoice.id if invoice else ""}
-    return cabinet_page(
+    base_query = {"q": list_filter.query, "invoice": invoice.id if invoice else ""}
+    return render_cabinet_page(
         request,
         session,
         "cabinet/payments/list.html",
-        place="payments",
-        rows=found.data,
-        chosen=chosen,
+        section="payments",
+        rows=page.data,
+        list_filter=list_filter,
         invoice=invoice,
-        filters=_filters(chosen, here, words_of(session)),
-        more_url=_next(chosen, here, found.next_cursor),
-        hide_plus=not found.data and not chosen.narrowed,
+        filters=_filter_chips(list_filter, base_query, translator_for(session)),
+        more_url=_next_page_url(list_filter, base_query, page.next_cursor),
+        hide_plus=not page.data and not list_filter.is_active,
     )
 
 
-def _filters(chosen: Filter, here: dict[str, str], words: Words) -> list[tuple[str, str, bool]]:
-    everything = not chosen.status and not chosen.attention
-    looks = address("/payments", attention="yes", **here)
+def _filter_chips(
+    list_filter: ListFilter, base_query: dict[str, str], translator: Translator
+) -> list[tuple[str, str, bool]]:
+    everything = not list_filter.status and not list_filter.attention
+    attention_url = build_url("/payments", attention="yes", **base_query)
     return [
-        (address("/payments", **here), words.t("payments.filter_all"), everything),
-        (looks, words.t("payments.filter_attention"), chosen.attention),
+        (build_url("/payments", **base_query), translator.t("payments.filter_all"), everything),
+        (attention_url, translator.t("payments.filter_attention"), list_filter.attention),
         *(
             (
-                address("/payments", status=s, **here),
-                words.t(f"common.payment_status.{s}"),
-                chosen.status == s,
+                build_url("/payments", status=s, **base_query),
+                translator.t(f"common.payment_status.{s}"),
+                list_filter.status == s,
             )
-            for s in SHOWN
+            for s in FILTER_STATUSES
         ),
     ]
 
 
-def _next(chosen: Filter, here: dict[str, str], cursor: str | None) -> str | None:
+def _next_page_url(
+    list_filter: ListFilter, base_query: dict[str, str], cursor: str | None
+) -> str | None:
     if cursor is None:
         return None
-    attention = "yes" if chosen.attention else ""
-    return address("/payments", status=chosen.status, attention=attention, **here, cursor=cursor)
+    attention = "yes" if list_filter.attention else ""
+    return build_url(
+        "/payments", status=list_filter.status, attention=attention, **base_query, cursor=cursor
+    )
 
 
 @get("/payments/{payment_id:str}")
@@ -89,8 +104,8 @@ async def payment_details(
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Everything about one payment."""
-    return await details_page(request, ctx, session, read_id(payment_id, "pay"))
+    """Show a payment with everything known about it."""
+    return await details_page(request, ctx, session, parse_id(payment_id, "pay"))
 
 
 async def details_page(
@@ -100,58 +115,60 @@ async def details_page(
     payment_id: str,
     *,
     errors: dict[str, str] | None = None,
-    typed: dict[str, str] | None = None,
+    refund_values: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response[Any]:
-    """The page of a payment; `errors` and `typed` belong to its refund form."""
-    details = await payments.details(ctx, session.member, payment_id)
-    places = await cards.places(ctx, session.member, details.invoice.id)
-    return cabinet_page(
+    """Render the page of a payment. `errors` and `refund_values` are of the refund form."""
+    details = await payments.get_details(ctx, session.member, payment_id)
+    invoice_cards = await cards.list_for_invoice(ctx, session.member, details.invoice.id)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/payments/details.html",
-        place="payments",
+        section="payments",
         status=status,
-        d=details,
-        view=view(details, session, words_of(session)),
-        summary=summary(details),
-        in_dialogs=places,
-        may_refund=session.member.may(Permission.REFUND),
-        may_capture=session.member.may(Permission.CAPTURE),
+        details=details,
+        texts=details_texts(details, session, translator_for(session)),
+        actions=available_actions(
+            details.payment, details.refundable, has_receipt=details.receipt is not None
+        ),
+        invoice_cards=invoice_cards,
+        can_refund=session.member.can(Permission.REFUND),
+        can_capture=session.member.can(Permission.CAPTURE),
         errors=errors or {},
-        typed=typed or {},
+        refund_values=refund_values or {},
         hide_plus=True,
     )
 
 
-async def not_now(
-    request: WebRequest, ctx: Context, session: Session, payment_id: str, refused: Refused
+async def details_page_with_refusal(
+    request: WebRequest, ctx: Context, session: Session, payment_id: str, error: RefusedError
 ) -> Response[Any]:
-    """The payment as it is, with why the wish was not granted."""
-    if refused.code in ("forbidden", "not_found"):
-        raise refused
-    errors = {"": words_of(session).refusal(refused)}
+    """Render the payment with the reason of a refusal. Re-raises "forbidden" and "not_found"."""
+    if error.code in ("forbidden", "not_found"):
+        raise error
+    errors = {"": translator_for(session).refusal_text(error)}
     return await details_page(
-        request, ctx, session, payment_id, errors=errors, status=refused.status
+        request, ctx, session, payment_id, errors=errors, status=error.http_status
     )
 
 
 @post("/payments/{payment_id:str}/ask")
-async def ask_again(
+async def check_payment(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Asks the bank now, without waiting for the clock."""
-    payment_id = read_id(payment_id, "pay")
+    """Ask the acquirer for the payment's state now, before its scheduled job."""
+    payment_id = parse_id(payment_id, "pay")
     try:
-        payment = await payments.ask_again(ctx, session.member, payment_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, payment_id, refused)
-    if payment.unknown:
-        return go(f"/payments/{payment_id}", "payments.done_asked_unknown", tone="wait")
-    return go(f"/payments/{payment_id}", "payments.done_asked")
+        payment = await payments.refresh(ctx, session.member, payment_id)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    if payment.is_outcome_unknown:
+        return redirect(f"/payments/{payment_id}", "payments.done_checked_unknown", tone="wait")
+    return redirect(f"/payments/{payment_id}", "payments.done_checked")
 
 
 @post("/payments/{payment_id:str}/capture")
@@ -161,13 +178,13 @@ async def capture(
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Takes the held money."""
-    payment_id = read_id(payment_id, "pay")
+    """Capture the authorized amount."""
+    payment_id = parse_id(payment_id, "pay")
     try:
         payment = await payments.capture(ctx, session.member, payment_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, payment_id, refused)
-    return _decided(payment_id, "captured", known=payment.final)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    return _redirect_with_result(payment_id, "captured", is_final=payment.is_final)
 
 
 @post("/payments/{payment_id:str}/cancel")
@@ -177,35 +194,35 @@ async def cancel(
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Lets the held money go; the page has asked whether to."""
-    payment_id = read_id(payment_id, "pay")
+    """Release the authorized amount; the page asks for confirmation first."""
+    payment_id = parse_id(payment_id, "pay")
     try:
         payment = await payments.cancel(ctx, session.member, payment_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, payment_id, refused)
-    return _decided(payment_id, "canceled", known=payment.final)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    return _redirect_with_result(payment_id, "canceled", is_final=payment.is_final)
 
 
-def _decided(payment_id: str, what: str, *, known: bool) -> Response[Any]:
-    if known:
-        return go(f"/payments/{payment_id}", f"payments.done_{what}")
-    return go(f"/payments/{payment_id}", "payments.done_decided", tone="wait")
+def _redirect_with_result(payment_id: str, result: str, *, is_final: bool) -> Response[Any]:
+    if is_final:
+        return redirect(f"/payments/{payment_id}", f"payments.done_{result}")
+    return redirect(f"/payments/{payment_id}", "payments.done_requested", tone="wait")
 
 
 @post("/payments/{payment_id:str}/mail")
-async def mail_again(
+async def resend_receipt(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Mails the receipt once more."""
-    payment_id = read_id(payment_id, "pay")
+    """Mail the receipt again."""
+    payment_id = parse_id(payment_id, "pay")
     try:
         await mails.resend(ctx, session.member, payment_id)
-    except Refused as refused:
-        return await not_now(request, ctx, session, payment_id, refused)
-    return go(f"/payments/{payment_id}#mails", "payments.done_mailed")
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    return redirect(f"/payments/{payment_id}#mails", "payments.done_mailed")
 
 
-HANDLERS = [payment_list, payment_details, ask_again, capture, cancel, mail_again]
+HANDLERS = [payment_list, payment_details, check_payment, capture, cancel, resend_receipt]

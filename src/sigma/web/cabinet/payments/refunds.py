@@ -1,4 +1,4 @@
-"""Giving money back from a payment's page: the form, the question "sure?", and the wish itself."""
+"""Refunds from a payment's page: form, confirmation page, request."""
 
 from typing import Any
 
@@ -8,127 +8,122 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.billing.refund import Refund
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.billing.refund import Refund, check_reason, require_refundable
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
 from sigma.services.billing import payments, refunds
-from sigma.services.billing.payments import Details
 from sigma.services.context import Context
-from sigma.services.platform.idempotency import Remember
-from sigma.web.cabinet.form_idempotency import fresh_nonce, once
+from sigma.web.cabinet.form_idempotency import form_idempotency, new_nonce, run_form_once
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.payments import details_page
-from sigma.web.cabinet.payments.view_models import view
-from sigma.web.cabinet.responses import cabinet_page, go, posted, refusal, words_of
-from sigma.web.forms import Given, one, read_id, read_money
+from sigma.web.cabinet.payments.view_models import details_texts
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import FormValues, first_value, parse_id, parse_money
 
-MAX_REASON = 250
 
-
-def _wish(given: Given, details: Details) -> tuple[Money, str]:
-    """How much and why. Raises Refused("validation") naming the fields."""
-    left = details.left
-    whole = one(given, "how") == "whole"
-    amount = left if whole else read_money(one(given, "amount"), "amount", left.currency)
-    reason = one(given, "reason")
-    problems = [amount] if isinstance(amount, Problem) else []
-    if len(reason) > MAX_REASON:
-        problems.append(Problem("reason", "too_long", {"max": MAX_REASON}))
-    if isinstance(amount, Problem) or problems:
-        raise invalid(*problems)
-    if not amount:
-        raise invalid(Problem("amount", "money_positive"))
-    if amount > left:
-        raise Refused("refund_too_large", left=left)
+def _parse_refund(form_data: FormValues, left: Money) -> tuple[Money, str]:
+    """Return amount and reason. Raises RefusedError("validation") or ("refund_too_large")."""
+    reason = first_value(form_data, "reason")
+    if first_value(form_data, "how") == "whole":
+        amount: Money | Problem = left
+    else:
+        amount = parse_money(first_value(form_data, "amount"), "amount", left.currency)
+    if isinstance(amount, Problem):
+        raise validation_error(amount, *check_reason(reason))
+    require_refundable(amount, reason, left)
     return amount, reason
 
 
 @post("/payments/{payment_id:str}/refund", status_code=200)
-async def ask_refund(
+async def confirm_refund(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Shows exactly how much goes back to whom, and asks."""
-    session.member.must(Permission.REFUND)
-    payment_id = read_id(payment_id, "pay")
-    given = await posted(request)
-    details = await payments.details(ctx, session.member, payment_id)
+    """Show the amount and the recipient, and ask for confirmation."""
+    session.member.require(Permission.REFUND)
+    payment_id = parse_id(payment_id, "pay")
+    form_data = await read_form_values(request)
+    details = await payments.get_details(ctx, session.member, payment_id)
     try:
-        amount, reason = _wish(given, details)
-    except Refused as refused:
-        return await _wrong(request, ctx, session, payment_id, given, refused)
-    return cabinet_page(
+        amount, reason = _parse_refund(form_data, details.refundable)
+    except RefusedError as error:
+        return await _details_page_with_errors(request, ctx, session, payment_id, form_data, error)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/payments/refund.html",
-        place="payments",
-        d=details,
-        view=view(details, session, words_of(session)),
+        section="payments",
+        details=details,
+        texts=details_texts(details, session, translator_for(session)),
         amount=amount,
-        left_after=details.left - amount,
+        left_after=details.refundable - amount,
         reason=reason,
-        nonce=fresh_nonce(),
+        nonce=new_nonce(),
         hide_plus=True,
     )
 
 
 @post("/payments/{payment_id:str}/refund/sure")
-async def make_refund(
+async def request_refund(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     payment_id: FromPath[str],
 ) -> Response[Any]:
-    """Promises the money back, once for one form however often it is sent."""
-    payment_id = read_id(payment_id, "pay")
-    given = await posted(request)
+    """Request the refund; a repeated submission of the same form requests nothing more."""
+    payment_id = parse_id(payment_id, "pay")
+    form_data = await read_form_values(request)
     payment = await payments.get(ctx, session.member, payment_id)
-    amount = read_money(one(given, "amount"), "amount", payment.amount.currency)
+    amount = parse_money(first_value(form_data, "amount"), "amount", payment.amount.currency)
 
-    async def act(remember: Remember) -> Refund:
+    idempotency = form_idempotency(session.member, f"refund {payment_id}", form_data)
+
+    async def request_once() -> Refund:
         if isinstance(amount, Problem):
-            raise invalid(amount)
+            raise validation_error(amount)
+        reason = first_value(form_data, "reason")
         return await refunds.request(
-            ctx,
-            session.member,
-            payment_id,
-            amount,
-            one(given, "reason"),
-            remember=lambda made: remember(201, made.id),
+            ctx, session.member, payment_id, amount, reason, idempotency=idempotency
         )
 
     try:
-        await once(ctx, session.member, f"refund {payment_id}", given, act)
-    except Refused as refused:
-        return await _wrong(request, ctx, session, payment_id, given, refused)
-    return go(f"/payments/{payment_id}#refunds", "payments.done_refund")
+        await run_form_once(ctx, idempotency, request_once)
+    except RefusedError as error:
+        return await _details_page_with_errors(request, ctx, session, payment_id, form_data, error)
+    return redirect(f"/payments/{payment_id}#refunds", "payments.done_refund")
 
 
-async def _wrong(
+async def _details_page_with_errors(
     request: WebRequest,
     ctx: Context,
     session: Session,
     payment_id: str,
-    given: Given,
-    refused: Refused,
+    form_data: FormValues,
+    error: RefusedError,
 ) -> Response[Any]:
-    """The payment's page with the refund form as typed and what is wrong with it."""
-    if refused.code in ("forbidden", "not_found"):
-        raise refused
-    words = words_of(session)
-    errors = refusal(words, refused)
-    if refused.code == "refund_too_large":
-        errors = {"amount": words.refusal(refused)}
-    elif refused.code == "idempotency_key_reused":
-        errors = {"": words.t("payments.refund_sent_before")}
-    typed = {name: one(given, name) for name in ("amount", "reason")} | {"how": "part"}
-    status = 422 if refused.problems else refused.status
+    """Render the payment with the refund form as entered and its errors."""
+    if error.code in ("forbidden", "not_found"):
+        raise error
+    translator = translator_for(session)
+    errors = refusal_texts(translator, error)
+    if error.code == "refund_too_large":
+        errors = {"amount": translator.refusal_text(error)}
+    elif error.code == "idempotency_key_reused":
+        errors = {"": translator.t("payments.refund_sent_before")}
+    values = {name: first_value(form_data, name) for name in ("amount", "reason")} | {"how": "part"}
+    status = 422 if error.problems else error.http_status
     return await details_page(
-        request, ctx, session, payment_id, errors=errors, typed=typed, status=status
+        request, ctx, session, payment_id, errors=errors, refund_values=values, status=status
     )
 
 
-HANDLERS = [ask_refund, make_refund]
+HANDLERS = [confirm_refund, request_refund]

@@ -1,145 +1,73 @@
-"""A payment's page as facts for its template: the story in words, what is asked of a person."""
+"""View models of a payment's page: timeline, answers, decline reasons."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.billing.payment import RETURNABLE, Attention, Status
-from sigma.domain.billing.question import BUILT_IN, Kind, Question, Value
-from sigma.domain.change import Happening
-from sigma.domain.money import Money
+from sigma.domain.billing.payment import Status
+from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.services.accounts.users import Session
-from sigma.services.billing.payments import AnswerShown, Details
-from sigma.services.checkout import storefront
-from sigma.texts import Words
-from sigma.texts.receipt_view import card
+from sigma.services.billing.payments import AnswerView, PaymentDetails
+from sigma.texts import Translator
+from sigma.texts.failures import decline_text
+from sigma.texts.receipt_view import card_label
+from sigma.web.cabinet.timeline import actor_text, timeline_item
+from sigma.web.questions import question_label
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the timeline. `at` is UTC microseconds; `tone` as of chips."""
-
-    at: int
-    text: str
-    who: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer in words. `copy` is the very value for the clipboard, empty when there is none."""
+class AnswerText:
+    """One answer as text. `copy_text`: the value for the clipboard, empty if not copyable."""
 
     key: str
     label: str
     text: str
-    copy: str
+    copy_text: str
     kind: str
 
 
-_TONES = {
-    "payment.captured": "good",
-    "payment.failed": "bad",
-    "payment.unknown": "wait",
-    "refund.failed": "bad",
-    "refund.unknown": "wait",
-    "invoice.paid": "good",
-    "invoice.expired": "bad",
-}
+def answer_text(answer_data: AnswerView, translator: Translator) -> AnswerText:
+    """Return the view of an answer. A masked value and a yes/no answer cannot be copied."""
+    q = answer_data.question
+    text = _value_text(q, answer_data.value, translator)
+    copy_text = "" if answer_data.is_masked or isinstance(answer_data.value, bool) else text
+    if q.kind is QuestionKind.PHONE and copy_text:
+        copy_text = str(answer_data.value)
+    return AnswerText(q.key, question_label(q, translator), text, copy_text, str(q.kind))
 
 
-def line(told: Happening, session: Session, words: Words) -> Line:
-    """What happened, in words; by whom, when it was a person or a program."""
-    params = {}
-    if "minor" in told.detail:
-        params["sum"] = Money(told.detail["minor"], told.detail["currency"])
-    key = f"payments.happened.{told.kind}"
-    said = words.t(key, **params) if words.has(key) else told.kind
-    attention = ".attention_" in told.kind
-    return Line(
-        at=told.at,
-        text=said,
-        who=_who(told.actor, session, words),
-        tone="bad" if attention else _TONES.get(told.kind, "quiet"),
-    )
-
-
-def _who(actor: str, session: Session, words: Words) -> str:
-    if actor == session.user.id:
-        return words.t("payments.by_you")
-    if actor.startswith("usr_"):
-        return words.t("payments.by_member")
-    if actor.startswith("key_"):
-        return words.t("payments.by_program")
-    if actor == storefront.ACTOR:
-        return words.t("payments.by_client")
-    return ""
-
-
-def answer(shown: AnswerShown, words: Words) -> Answer:
-    """An answer as a person reads it."""
-    q = shown.question
-    text = _text(q, shown.value, words)
-    copied = "" if shown.masked or isinstance(shown.value, bool) else text
-    if q.kind is Kind.PHONE and copied:
-        copied = str(shown.value)
-    return Answer(q.key, label(q, words), text, copied, str(q.kind))
-
-
-def label(q: Question, words: Words) -> str:
-    """The name of a question: the seller's own, or the page's for contact fields."""
-    return words.t(f"common.question.{q.kind}") if q.kind in BUILT_IN else q.label
-
-
-def _text(q: Question, value: Value | None, words: Words) -> str:
+def _value_text(question: Question, value: AnswerValue | None, translator: Translator) -> str:
     if value is None or value == "" or value == []:
         return ""
     if isinstance(value, bool):
-        return words.t("common.yes" if value else "common.no")
+        return translator.t("common.yes" if value else "common.no")
     if isinstance(value, list):
         return ", ".join(value)
-    if q.kind is Kind.PHONE and value.startswith("+"):
-        return words.phone(value)
+    if question.kind is QuestionKind.PHONE and value.startswith("+"):
+        return translator.phone(value)
     return value
 
 
-def reason(code: str, words: Words) -> str:
-    """Why the bank said no, in the words that the client saw."""
-    known = f"checkout.decline.{code}"
-    return words.t(known if code and words.has(known) else "checkout.decline.other")
+def refund_reason(code: str, translator: Translator) -> str:
+    """Return why the refund failed, and what to do."""
+    key = f"payments.refund_failure.{code}"
+    return translator.t(key if code and translator.has(key) else "payments.refund_failure.other")
 
 
-def refund_reason(code: str, words: Words) -> str:
-    """Why the bank did not give the money back, and what to do."""
-    known = f"payments.refund_failure.{code}"
-    return words.t(known if code and words.has(known) else "payments.refund_failure.other")
-
-
-def view(d: Details, session: Session, words: Words) -> dict[str, Any]:
-    """Everything that must be put into words before it is shown."""
-    payment = d.payment
+def details_texts(
+    details: PaymentDetails, session: Session, translator: Translator
+) -> dict[str, Any]:
+    """Return the translated texts of a payment's page, by the names its template uses."""
+    payment = details.payment
     method = payment.method
     failed = payment.status in (Status.FAILED, Status.CANCELED)
     return {
-        "timeline": [line(told, session, words) for told in d.timeline],
-        "answers": [answer(shown, words) for shown in d.answers],
-        "masked": any(shown.masked for shown in d.answers),
-        "card": card(method.mask, method.brand, words) if method else "",
-        "reason": reason(payment.failure, words) if failed and payment.failure else "",
-        "refund_reasons": {r.id: refund_reason(r.failure, words) for r in d.refunds if r.failure},
-        "by": {r.id: _who(r.created_by, session, words) for r in d.refunds},
-    }
-
-
-def summary(d: Details) -> dict[str, Any]:
-    """What may be done now. `attention` names why a person must look, `do` the one way out."""
-    payment = d.payment
-    why = payment.attention
-    returns = why in RETURNABLE or why is Attention.REFUND_FAILED
-    return {
-        "attention": str(why) if why else "",
-        "do": "refund" if returns and d.left else "ask",
-        "held": payment.status is Status.AUTHORIZED and not payment.wanted,
-        "deciding": payment.wanted,
-        "can_refund": payment.status is Status.CAPTURED and bool(d.left),
-        "can_ask": not payment.final or payment.status is Status.FAILED or payment.unknown,
-        "can_mail": d.receipt is not None and payment.wants_mail,
+        "timeline": [timeline_item(event, session, translator) for event in details.timeline],
+        "answers": [answer_text(item, translator) for item in details.answers],
+        "masked": any(item.is_masked for item in details.answers),
+        "card": card_label(method.mask, method.brand, translator) if method else "",
+        "reason": decline_text(payment.failure, translator) if failed and payment.failure else "",
+        "refund_reasons": {
+            r.id: refund_reason(r.failure, translator) for r in details.refunds if r.failure
+        },
+        "by": {r.id: actor_text(r.created_by, session, translator) for r in details.refunds},
     }

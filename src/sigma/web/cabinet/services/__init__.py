@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.services"""
+"""The shop's services: list, form, import and export, market comparison, public page."""

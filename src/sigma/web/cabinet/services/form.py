@@ -1,116 +1,138 @@
-"""The form of a service: everything typed, as typed, and the offer that it means. Pure.
+"""The form of a service as entered, and the service fields it means. Pure.
 
-Its questions are the invoice form's own rows, so both builders work alike.
+Its questions are rows of the invoice form, so both forms behave the same.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 
-from sigma.domain.catalogue.service import MAX_DAYS, PriceKind, Service, Template, check_service
+from sigma.domain.catalogue.service import (
+    MAX_EXPIRES_DAYS,
+    InvoiceTemplate,
+    PriceKind,
+    Service,
+    ServiceFields,
+    check_service,
+)
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money
-from sigma.services.catalogue.services import Offer
-from sigma.web.cabinet.invoices.form import InvoiceForm, complete, read_draft, read_form
-from sigma.web.cabinet.invoices.form_edit import edited, plain_sum, row_of
-from sigma.web.forms import Given, one, read_count, read_money
+from sigma.web.cabinet.invoices.form import (
+    InvoiceForm,
+    complete_rows,
+    parse_draft,
+    parse_invoice_form,
+)
+from sigma.web.cabinet.invoices.form_edit import amount_text, apply_button, row_from_question
+from sigma.web.forms import FormValues, first_value, parse_count, parse_money
 
-_PHOTO = re.compile(r"pho_[A-Za-z0-9_-]{1,60}", re.ASCII)
+_PHOTO_ID = re.compile(r"pho_[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceForm:
-    """Everything typed. `sheet` is what it has in common with an invoice; `days` as typed."""
+    """The form as entered, not validated.
 
-    sheet: InvoiceForm = field(default_factory=InvoiceForm)
-    price: PriceKind = PriceKind.FIXED
-    days: str = "7"
-    visible: bool = True
+    `invoice_form`: the fields shared with the invoice form. `expires_days`: the invoice's
+    lifetime as entered.
+    """
+
+    invoice_form: InvoiceForm = field(default_factory=InvoiceForm)
+    price_kind: PriceKind = PriceKind.FIXED
+    expires_days: str = "7"
+    is_visible: bool = True
     photo_id: str = ""
 
 
-def read_service_form(given: Given) -> ServiceForm:
-    """The form as posted. Nothing typed is lost, right or wrong; unknown choices fall back."""
-    price, photo_id = one(given, "price"), one(given, "photo_id")
+def parse_service_form(form_data: FormValues) -> ServiceForm:
+    """Parse the posted form without validating it; unknown choices become the defaults."""
+    price, photo_id = first_value(form_data, "price"), first_value(form_data, "photo_id")
     return ServiceForm(
-        sheet=read_form(given),
-        price=PriceKind(price) if price in set(PriceKind) else PriceKind.FIXED,
-        days=one(given, "expires_days"),
-        visible=bool(one(given, "visible")),
-        photo_id=photo_id if _PHOTO.fullmatch(photo_id) else "",
+        invoice_form=parse_invoice_form(form_data),
+        price_kind=PriceKind(price) if price in set(PriceKind) else PriceKind.FIXED,
+        expires_days=first_value(form_data, "expires_days"),
+        is_visible=bool(first_value(form_data, "visible")),
+        photo_id=photo_id if _PHOTO_ID.fullmatch(photo_id) else "",
     )
 
 
-def form_of_service(service: Service) -> ServiceForm:
-    """The form that shows a service as it is."""
-    template, amount = service.template, service.amount
+def form_from_service(service: Service) -> ServiceForm:
+    """Return the form filled from a stored service."""
+    template, amount = service.invoice_template, service.amount
     return ServiceForm(
-        sheet=InvoiceForm(
+        invoice_form=InvoiceForm(
             title=service.title,
-            amount=plain_sum(amount) if amount else "",
+            amount=amount_text(amount) if amount else "",
             description=service.description,
-            ask=complete(row_of(q) for q in template.questions),
+            questions=complete_rows(row_from_question(q) for q in template.questions),
             return_url=template.return_url,
             currency=amount.currency if amount else "RUB",
         ),
-        price=service.price,
-        days=str(template.expires_days or ""),
-        visible=service.visible,
+        price_kind=service.price_kind,
+        expires_days=str(template.expires_days or ""),
+        is_visible=service.is_visible,
         photo_id=service.photo_id or "",
     )
 
 
-def pressed(form: ServiceForm, button: str) -> ServiceForm:
-    """The form after one of its buttons that move questions."""
-    return replace(form, sheet=edited(form.sheet, button))
+def apply_form_button(form: ServiceForm, button: str) -> ServiceForm:
+    """Return the form after one of its buttons: add, remove or move a question."""
+    return replace(form, invoice_form=apply_button(form.invoice_form, button))
 
 
-def read_offer(form: ServiceForm, *, tz: str, now: int) -> tuple[Offer, list[Problem]]:
-    """The offer that the form means and all that is wrong, by the names of the inputs."""
-    draft, wrong = read_draft(form.sheet, tz=tz, now=now)
-    problems = [p for p in wrong if p.field != "amount"]
-    amount = _amount(form)
-    days = _days(form.days)
+def parse_service_fields(
+    form: ServiceForm, *, tz: str, now_us: int
+) -> tuple[ServiceFields, list[Problem]]:
+    """Return the service fields and all problems, named by the form's inputs.
+
+    `now_us`: UTC microseconds.
+    """
+    draft, draft_problems = parse_draft(form.invoice_form, tz=tz, now_us=now_us)
+    problems = [p for p in draft_problems if p.field != "amount"]
+    amount = _parse_amount(form)
+    days = _parse_days(form.expires_days)
     problems += [p for p in (amount, days) if isinstance(p, Problem)]
-    offer = Offer(
-        title=form.sheet.title,
-        description=form.sheet.description,
-        price=form.price,
+    fields = ServiceFields(
+        title=form.invoice_form.title,
+        description=form.invoice_form.description,
+        price_kind=form.price_kind,
         amount=amount if isinstance(amount, Money) else None,
         photo_id=form.photo_id or None,
-        visible=form.visible,
-        template=Template(
-            draft.questions, None if isinstance(days, Problem) else days, form.sheet.return_url
+        is_visible=form.is_visible,
+        invoice_template=InvoiceTemplate(
+            draft.questions,
+            None if isinstance(days, Problem) else days,
+            form.invoice_form.return_url,
         ),
     )
-    named = {p.field for p in problems}
+    reported = {p.field for p in problems}
     problems += [
         p
-        for p in check_service(preview_of(offer))
-        if p.field not in named and not p.field.startswith("ask")  # read_draft has named those
+        for p in check_service(preview_service(fields))
+        if p.field not in reported and not p.field.startswith("ask")  # parse_draft reports those
     ]
-    return offer, problems
+    return fields, problems
 
 
-def preview_of(offer: Offer) -> Service:
-    """A service that says what the offer says and is stored nowhere."""
+def preview_service(fields: ServiceFields) -> Service:
+    """Return an unsaved service for the preview and for validation."""
     return Service(
         id="svc_preview",
         shop_id="",
-        title=offer.title,
-        created_at=0,
-        description=offer.description,
-        price=offer.price,
-        amount=offer.amount,
-        photo_id=offer.photo_id,
-        template=offer.template,
+        title=fields.title,
+        created_at_us=0,
+        description=fields.description,
+        price_kind=fields.price_kind,
+        amount=fields.amount,
+        photo_id=fields.photo_id,
+        invoice_template=fields.invoice_template,
     )
 
 
-def _amount(form: ServiceForm) -> Money | Problem | None:
-    if form.price is PriceKind.AGREEMENT:
+def _parse_amount(form: ServiceForm) -> Money | Problem | None:
+    if form.price_kind is PriceKind.AGREEMENT:
         return None
-    return read_money(form.sheet.amount, "amount", form.sheet.currency)
+    return parse_money(form.invoice_form.amount, "amount", form.invoice_form.currency)
 
 
-def _days(text: str) -> int | Problem | None:
-    return read_count(text, "expires_days", least=1, most=MAX_DAYS) if text else None
+def _parse_days(text: str) -> int | Problem | None:
+    return parse_count(text, "expires_days", minimum=1, maximum=MAX_EXPIRES_DAYS) if text else None

@@ -1,4 +1,4 @@
-"""Import and export of services: price lists as files, and the goods of a community."""
+"""Import and export of services: CSV price lists, and the market items of a VK community."""
 
 import base64
 from typing import Any
@@ -10,50 +10,56 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.catalogue.price_list import ChangeKind, ImportRow, count_by_kind
+from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import price_list_import, services
-from sigma.services.catalogue.price_list_import import Listed, What
 from sigma.services.context import Context
 from sigma.services.market import market_apply, market_diff
-from sigma.services.market.market_apply import Failure, Outcome
+from sigma.services.market.market_apply import ApplyResult, Failure
 from sigma.services.market.market_diff import Comparison
 from sigma.services.vk import community_client
-from sigma.texts import Words
+from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page, go, posted, sentences, words_of
+from sigma.web.cabinet.responses import (
+    problem_texts,
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
 from sigma.web.cabinet.services import price_list
-from sigma.web.cabinet.services.market_comparison import shown
-from sigma.web.forms import Given, one, read_id
+from sigma.web.cabinet.services.market_comparison import pair_view
+from sigma.web.forms import FormValues, first_value, parse_id
 
-MAX_BODY = 2 * price_list.MAX_BYTES  # a file comes back from the page that showed it, encoded
-MAX_CHOICES = 1024 * 1024
+MAX_BODY_BYTES = 2 * price_list.MAX_BYTES  # the preview page posts the file back as base64
+MAX_CHOICES_BYTES = 1024 * 1024
 
 
 @get("/services/exchange")
-async def exchange_page(
+async def import_export_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Where a price list comes from and goes to."""
-    return await _page(request, ctx, session, {})
+    """Show the sources and targets of a price list."""
+    return await _import_export_page(request, ctx, session, {})
 
 
-async def _page(
+async def _import_export_page(
     request: WebRequest, ctx: Context, session: Session, errors: dict[str, str]
 ) -> Response[Any]:
-    session.member.must(Permission.CATALOGUE)
+    session.member.require(Permission.CATALOGUE)
     language = 0 if session.locale == "ru" else 1
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
-        "cabinet/services/exchange.html",
-        place="services",
+        "cabinet/services/import_export.html",
+        section="services",
         status=422 if errors else 200,
         errors=errors,
         communities=[
-            line.community for line in await community_client.lines_of(ctx, session.member)
+            client.community for client in await community_client.list_clients(ctx, session.member)
         ],
-        count=len(await services.listing(ctx, session.member)),
+        count=len(await services.list_for_shop(ctx, session.member)),
         file_mb=price_list.MAX_BYTES // 1024**2,
         columns=[names[language][0] for names in price_list.COLUMNS.values()],
         hide_plus=True,
@@ -64,91 +70,101 @@ async def _page(
 async def export_csv(
     ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[bytes]:
-    """The catalogue for a spreadsheet; the same file can be loaded again."""
-    found = await services.listing(ctx, session.member)
+    """Export the services as CSV; the same file can be imported again."""
+    exported = await services.list_for_shop(ctx, session.member)
     headers = {"content-disposition": 'attachment; filename="services.csv"'}
     return Response(
-        price_list.write(found, session.locale),
+        price_list.to_csv(exported, session.locale),
         media_type="text/csv; charset=utf-8",
         headers=headers,
     )
 
 
-@post("/services/exchange/csv", request_max_body_size=MAX_BODY)
-async def read_csv(
+@post("/services/exchange/csv", request_max_body_size=MAX_BODY_BYTES)
+async def preview_csv(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """What a file would do, line by line; nothing is written yet."""
-    session.member.must(Permission.CATALOGUE)
-    sent = (await request.form()).get("file")
-    data = await sent.read() if isinstance(sent, UploadFile) else b""
+    """Preview the changes of an uploaded file, row by row. Nothing is written."""
+    session.member.require(Permission.CATALOGUE)
+    upload = (await request.form()).get("file")
+    data = await upload.read() if isinstance(upload, UploadFile) else b""
     if not data:
-        wrong = [Problem("file", "required")]
-        return await _page(request, ctx, session, sentences(words_of(session), wrong))
-    listed, problems = price_list.read(data)
+        problems = [Problem("file", "required")]
+        return await _import_export_page(
+            request, ctx, session, problem_texts(translator_for(session), problems)
+        )
+    rows, problems = price_list.parse(data)
     if problems:
-        return await _page(request, ctx, session, sentences(words_of(session), problems))
-    return await _preview(request, ctx, session, listed, data)
+        return await _import_export_page(
+            request, ctx, session, problem_texts(translator_for(session), problems)
+        )
+    return await _preview_page(request, ctx, session, rows, data)
 
 
-async def _preview(
-    request: WebRequest, ctx: Context, session: Session, listed: list[Listed], data: bytes
+async def _preview_page(
+    request: WebRequest, ctx: Context, session: Session, rows: list[ImportRow], data: bytes
 ) -> Response[Any]:
-    words = words_of(session)
-    steps = await price_list_import.preview(ctx, session.member, listed)
-    counts = {str(what): sum(step.what is what for step in steps) for what in What}
-    return cabinet_page(
+    translator = translator_for(session)
+    planned = await price_list_import.preview(ctx, session.member, rows)
+    counts = count_by_kind(planned)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/services/csv.html",
-        place="services",
-        steps=steps,
+        section="services",
+        planned=planned,
         counts=counts,
-        said={step.line: _said(step.problems, words) for step in steps},
-        doing=counts["add"] + counts["change"],
+        problem_texts={
+            change.row_number: _row_problem_texts(change.problems, translator) for change in planned
+        },
+        apply_count=counts[ChangeKind.ADD] + counts[ChangeKind.CHANGE],
         body=base64.b64encode(data).decode(),
         hide_plus=True,
     )
 
 
-def _said(problems: tuple[Problem, ...], words: Words) -> list[str]:
-    """What is wrong with a line, each fault with the name of its column."""
-    found = []
+def _row_problem_texts(problems: tuple[Problem, ...], translator: Translator) -> list[str]:
+    """Return the problem texts of a row, each with the name of its column."""
+    texts = []
     for p in problems:
         key = f"services.column_{p.field.split('.')[0]}"
-        name = words.t(key) if words.has(key) else ""
-        found.append(f"{name}: {words.problem(p)}" if name else words.problem(p))
-    return found
+        name = translator.t(key) if translator.has(key) else ""
+        texts.append(
+            f"{name}: {translator.problem_text(p)}" if name else translator.problem_text(p)
+        )
+    return texts
 
 
-@post("/services/exchange/csv/apply", request_max_body_size=MAX_BODY)
+@post("/services/exchange/csv/apply", request_max_body_size=MAX_BODY_BYTES)
 async def apply_csv(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Does what the page showed. Pressed twice, the second time finds everything done."""
-    session.member.must(Permission.CATALOGUE)
-    given = await posted(request)
+    """Apply the previewed changes. Idempotent: a second submission changes nothing."""
+    session.member.require(Permission.CATALOGUE)
+    form_data = await read_form_values(request)
     try:
-        data = base64.b64decode(one(given, "body"), validate=True)
-    except ValueError:  # binascii.Error is one
-        raise Refused("bad_request") from None
-    listed, problems = price_list.read(data)
+        data = base64.b64decode(first_value(form_data, "body"), validate=True)
+    except ValueError:  # binascii.Error is a subclass
+        raise RefusedError("bad_request") from None
+    rows, problems = price_list.parse(data)
     if problems:
-        return await _page(request, ctx, session, sentences(words_of(session), problems))
+        return await _import_export_page(
+            request, ctx, session, problem_texts(translator_for(session), problems)
+        )
     try:
-        done = await price_list_import.apply(ctx, session.member, listed)
-    except Refused as refused:
-        if not refused.problems:
+        counts = await price_list_import.apply(ctx, session.member, rows)
+    except RefusedError as error:
+        if not error.problems:
             raise
-        said = words_of(session).problem(refused.problems[0])
-        return await _page(request, ctx, session, {"file": said})
-    return go(
+        message = translator_for(session).problem_text(error.problems[0])
+        return await _import_export_page(request, ctx, session, {"file": message})
+    return redirect(
         "/services",
         "services.done_csv",
-        added=done.of(What.ADD),
-        changed=done.of(What.CHANGE),
-        same=done.of(What.SAME),
-        wrong=done.of(What.WRONG),
+        added=counts[ChangeKind.ADD],
+        changed=counts[ChangeKind.CHANGE],
+        unchanged=counts[ChangeKind.UNCHANGED],
+        invalid=counts[ChangeKind.INVALID],
     )
 
 
@@ -159,89 +175,100 @@ async def compare_page(
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """The catalogue beside the goods of a community, or why they cannot be seen."""
-    return await _compared(request, ctx, session, read_id(community_id, "con"))
+    """Compare the services with a community's market items, or show why VK denies access."""
+    return await _comparison_page(request, ctx, session, parse_id(community_id, "con"))
 
 
-@post("/services/exchange/vk/{community_id:str}", request_max_body_size=MAX_CHOICES)
+@post("/services/exchange/vk/{community_id:str}", request_max_body_size=MAX_CHOICES_BYTES)
 async def apply_choices(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """Does what was chosen, then shows how both sides stand now."""
-    community_id = read_id(community_id, "con")
-    chosen = _chosen(await posted(request))
+    """Apply the chosen actions, then show the new comparison."""
+    community_id = parse_id(community_id, "con")
+    choices = _parse_choices(await read_form_values(request))
     try:
-        outcome = await market_apply.act(ctx, session.member, community_id, chosen)
-    except Refused as refused:
-        if refused.code not in ("vk_refused", "vk_silent", "no_community"):
+        outcome = await market_apply.apply_choices(ctx, session.member, community_id, choices)
+    except RefusedError as error:
+        if error.code not in ("vk_refused", "vk_silent", "no_community"):
             raise
-        return await _compared(request, ctx, session, community_id)
-    return await _compared(request, ctx, session, community_id, outcome)
+        return await _comparison_page(request, ctx, session, community_id)
+    return await _comparison_page(request, ctx, session, community_id, outcome)
 
 
-def _chosen(given: Given) -> dict[str, tuple[str, str]]:
-    """Line's key → what was chosen, and the mark of what was seen."""
-    keys = [name.removeprefix("do.") for name in given if name.startswith("do.")]
-    return {key: (one(given, f"do.{key}"), one(given, f"mark.{key}")) for key in keys}
+def _parse_choices(form_data: FormValues) -> dict[str, tuple[str, str]]:
+    """Return pair key → (choice, fingerprint of the pair as displayed)."""
+    keys = [name.removeprefix("do.") for name in form_data if name.startswith("do.")]
+    return {
+        key: (first_value(form_data, f"do.{key}"), first_value(form_data, f"fingerprint.{key}"))
+        for key in keys
+    }
 
 
-async def _compared(
+async def _comparison_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
     community_id: str,
-    outcome: Outcome | None = None,
+    outcome: ApplyResult | None = None,
 ) -> Response[Any]:
-    words = words_of(session)
-    seen: Comparison | None = None
-    trouble = ""
+    translator = translator_for(session)
+    comparison: Comparison | None = None
+    problem = ""
     try:
-        seen = await market_diff.compare(ctx, session.member, community_id)
-    except Refused as refused:
-        if refused.code not in ("vk_refused", "vk_silent", "no_community"):
+        comparison = await market_diff.compare(ctx, session.member, community_id)
+    except RefusedError as error:
+        if error.code not in ("vk_refused", "vk_silent", "no_community"):
             raise
-        trouble = words.refusal(refused)
-    pairs = seen.open_pairs if seen else []
-    return cabinet_page(
+        problem = translator.refusal_text(error)
+    pairs = comparison.differing_pairs if comparison else []
+    return render_cabinet_page(
         request,
         session,
         "cabinet/services/compare.html",
-        place="services",
-        community=seen.line.community if seen else None,
+        section="services",
+        community=comparison.client.community if comparison else None,
         community_id=community_id,
-        closed=_closed(seen.closed, words) if seen and seen.closed else "",
-        trouble=trouble,
-        pairs=[shown(pair, words) for pair in pairs],
-        same=len(seen.pairs) - len(pairs) if seen else 0,
+        access_error=_access_error_text(comparison.access_error, translator)
+        if comparison and comparison.access_error
+        else "",
+        problem=problem,
+        pairs=[pair_view(pair, translator) for pair in pairs],
+        same_count=len(comparison.pairs) - len(pairs) if comparison else 0,
         outcome=outcome,
-        failures=[(f.title, _why(f, words)) for f in outcome.failures] if outcome else [],
+        failures=[(f.title, _failure_text(f, translator)) for f in outcome.failures]
+        if outcome
+        else [],
         hide_plus=True,
     )
 
 
-def _closed(code: str, words: Words) -> str:
-    key = f"services.vk_closed_{code}"
-    return words.t(key) if words.has(key) else words.t("services.vk_closed_other", code=code)
+def _access_error_text(code: str, translator: Translator) -> str:
+    key = f"services.vk_access_error_{code}"
+    return (
+        translator.t(key)
+        if translator.has(key)
+        else translator.t("services.vk_access_error_other", code=code)
+    )
 
 
-def _why(failure: Failure, words: Words) -> str:
-    """Why a line did not work out, in a sentence."""
+def _failure_text(failure: Failure, translator: Translator) -> str:
+    """Return the text of why an action failed."""
     if failure.problems:
-        return " ".join(_said(failure.problems, words))
-    if words.has(f"services.vk_no_{failure.code}"):
-        return words.t(f"services.vk_no_{failure.code}")
-    if words.has(f"errors.refusal.{failure.code}"):
-        return words.t(f"errors.refusal.{failure.code}")
-    return words.t("services.vk_no", code=failure.code, words=failure.words or "…")
+        return " ".join(_row_problem_texts(failure.problems, translator))
+    if translator.has(f"services.vk_no_{failure.code}"):
+        return translator.t(f"services.vk_no_{failure.code}")
+    if translator.has(f"errors.refusal.{failure.code}"):
+        return translator.t(f"errors.refusal.{failure.code}")
+    return translator.t("services.vk_no", code=failure.code, message=failure.vk_message or "…")
 
 
 HANDLERS = [
-    exchange_page,
+    import_export_page,
     export_csv,
-    read_csv,
+    preview_csv,
     apply_csv,
     compare_page,
     apply_choices,

@@ -1,4 +1,4 @@
-"""One service: its form with photo and questions, beside it the page that clients will see."""
+"""One service: its form with photo and questions, and a preview of its public page."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,44 +10,53 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.service import PriceKind, Service
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.catalogue.service import PriceKind, Service, ServiceFields, thumbnail_id
+from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import image_processing, services
-from sigma.services.catalogue.services import Offer
 from sigma.services.checkout import storefront
-from sigma.services.checkout.storefront import Front
+from sigma.services.checkout.storefront import Storefront
 from sigma.services.context import Context
-from sigma.services.platform.idempotency import Remember
-from sigma.texts.formats import sign
-from sigma.web.cabinet.form_idempotency import fresh_nonce, nonce_of, once
-from sigma.web.cabinet.guards import NO_STORE, WebRequest
-from sigma.web.cabinet.invoices.form import OWN_KINDS
-from sigma.web.cabinet.invoices.form_edit import edits, focus_after
-from sigma.web.cabinet.responses import cabinet_page, go, posted, sentences, words_of
+from sigma.texts.formats import currency_sign
+from sigma.web.cabinet.form_idempotency import (
+    form_idempotency,
+    new_nonce,
+    read_nonce,
+    run_form_once,
+)
+from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
+from sigma.web.cabinet.invoices.form import CUSTOM_KINDS
+from sigma.web.cabinet.invoices.form_edit import focus_after_edit, is_edit_button
+from sigma.web.cabinet.responses import (
+    problem_texts,
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
 from sigma.web.cabinet.services.form import (
     ServiceForm,
-    form_of_service,
-    pressed,
-    preview_of,
-    read_offer,
-    read_service_form,
+    apply_form_button,
+    form_from_service,
+    parse_service_fields,
+    parse_service_form,
+    preview_service,
 )
-from sigma.web.cabinet.services.services import addresses
-from sigma.web.forms import Given, one, read_id
+from sigma.web.cabinet.services.services import service_urls
+from sigma.web.forms import FormValues, first_value, parse_id
 from sigma.web.rendering import render
-from sigma.web.storefront.view_models import detailed
+from sigma.web.storefront.view_models import service_context
 
-MAX_BODY = image_processing.MAX_BYTES + 512 * 1024  # the form and its photo
+MAX_BODY_BYTES = image_processing.MAX_BYTES + 512 * 1024  # the photo and the other fields
 
 
 @get("/services/new")
 async def new_service(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """An empty form."""
-    session.member.must(Permission.CATALOGUE)
-    return await _page(request, ctx, session, None, ServiceForm(), fresh_nonce())
+    """Show an empty form."""
+    session.member.require(Permission.CATALOGUE)
+    return await _form_page(request, ctx, session, None, ServiceForm(), new_nonce())
 
 
 @get("/services/{service_id:str}")
@@ -57,95 +66,105 @@ async def service_details(
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """A service with its links; its form, for those who may change it."""
-    service = await services.get(ctx, session.member, read_id(service_id, "svc"))
-    return await _page(request, ctx, session, service, form_of_service(service), "")
+    """Show a service with its links; members who can edit it get the form."""
+    service = await services.get(ctx, session.member, parse_id(service_id, "svc"))
+    return await _form_page(request, ctx, session, service, form_from_service(service), "")
 
 
-@post("/services/new", request_max_body_size=MAX_BODY)
+@post("/services/new", request_max_body_size=MAX_BODY_BYTES)
 async def create_service(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Adds the service; other buttons only change the form."""
-    return await _posted(request, ctx, session, None)
+    """Create the service; buttons other than "save" only change the form."""
+    return await _handle_form(request, ctx, session, None)
 
 
-@post("/services/{service_id:str}", request_max_body_size=MAX_BODY)
+@post("/services/{service_id:str}", request_max_body_size=MAX_BODY_BYTES)
 async def save_service(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """Saves the service; other buttons only change the form."""
-    service = await services.get(ctx, session.member, read_id(service_id, "svc"))
-    return await _posted(request, ctx, session, service)
+    """Save the service; buttons other than "save" only change the form."""
+    service = await services.get(ctx, session.member, parse_id(service_id, "svc"))
+    return await _handle_form(request, ctx, session, service)
 
 
-async def _posted(
+async def _handle_form(
     request: WebRequest, ctx: Context, session: Session, service: Service | None
 ) -> Response[Any]:
-    session.member.must(Permission.CATALOGUE)
-    given = await posted(request)
-    form, button = read_service_form(given), one(given, "do")
+    session.member.require(Permission.CATALOGUE)
+    form_data = await read_form_values(request)
+    form, button = parse_service_form(form_data), first_value(form_data, "do")
     if button == "photo-remove":
         form = replace(form, photo_id="")
-        return await _page(request, ctx, session, service, form, nonce_of(given), focus="photo")
-    form, problems = await _with_photo(request, ctx, session, form)
-    if edits(button):
-        focus = focus_after(form.sheet, button)
-        form = pressed(form, button)
-        return await _page(request, ctx, session, service, form, nonce_of(given), focus=focus)
-    offer, wrong = read_offer(form, tz=session.shop.tz, now=ctx.now())
-    problems += wrong
+        return await _form_page(
+            request, ctx, session, service, form, read_nonce(form_data), focus="photo"
+        )
+    form, problems = await _store_photo(request, ctx, session, form)
+    if is_edit_button(button):
+        focus = focus_after_edit(form.invoice_form, button)
+        form = apply_form_button(form, button)
+        return await _form_page(
+            request, ctx, session, service, form, read_nonce(form_data), focus=focus
+        )
+    fields, form_problems = parse_service_fields(form, tz=session.shop.tz, now_us=ctx.now_us())
+    problems += form_problems
     if problems or button != "save":
-        nonce = nonce_of(given)
-        return await _page(request, ctx, session, service, form, nonce, problems)
+        nonce = read_nonce(form_data)
+        return await _form_page(request, ctx, session, service, form, nonce, problems)
     try:
-        return await _save(ctx, session, service, given, offer)
-    except Refused as refused:
-        if not refused.problems:
+        return await _save(ctx, session, service, form_data, fields)
+    except RefusedError as error:
+        if not error.problems:
             raise
-        wrong = list(refused.problems)
-        return await _page(request, ctx, session, service, form, nonce_of(given), wrong)
+        problems = list(error.problems)
+        return await _form_page(
+            request, ctx, session, service, form, read_nonce(form_data), problems
+        )
 
 
-async def _with_photo(
+async def _store_photo(
     request: WebRequest, ctx: Context, session: Session, form: ServiceForm
 ) -> tuple[ServiceForm, list[Problem]]:
-    """The form with the photo that came with it; kept at once, whatever is wrong elsewhere."""
-    sent = (await request.form()).get("photo")
-    if not isinstance(sent, UploadFile) or not (data := await sent.read()):
+    """Store an uploaded photo at once, even if other fields are invalid; return form, problems."""
+    upload = (await request.form()).get("photo")
+    if not isinstance(upload, UploadFile) or not (data := await upload.read()):
         return form, []
     try:
         photo = await services.add_photo(ctx, session.member, data)
-    except Refused as refused:
-        return form, list(refused.problems)
+    except RefusedError as error:
+        return form, list(error.problems)
     return replace(form, photo_id=photo.id), []
 
 
 async def _save(
-    ctx: Context, session: Session, service: Service | None, given: Given, offer: Offer
+    ctx: Context,
+    session: Session,
+    service: Service | None,
+    form_data: FormValues,
+    fields: ServiceFields,
 ) -> Response[Any]:
     if service is not None:
-        await services.save(ctx, session.member, service.id, offer)
-        return go(f"/services/{service.id}", "services.done_saved")
+        await services.save(ctx, session.member, service.id, fields)
+        return redirect(f"/services/{service.id}", "services.done_saved")
 
-    async def act(remember: Remember) -> Service:
-        return await services.save(
-            ctx, session.member, None, offer, remember=lambda made: remember(201, made.id)
-        )
-
+    idempotency = form_idempotency(session.member, "service", form_data)
     try:
-        made = await once(ctx, session.member, "service", given, act)
-    except Refused as refused:
-        if refused.code != "idempotency_key_reused":  # sent, then changed and sent again
+        service_id = await run_form_once(
+            ctx,
+            idempotency,
+            lambda: services.save(ctx, session.member, None, fields, idempotency=idempotency),
+        )
+    except RefusedError as error:
+        if error.code != "idempotency_key_reused":  # submitted, changed and submitted again
             raise
-        return go("/services", "services.done_before", tone="wait")
-    return go(f"/services/{made}", "services.done_added")
+        return redirect("/services", "services.done_added_before", tone="wait")
+    return redirect(f"/services/{service_id}", "services.done_added")
 
 
-async def _page(
+async def _form_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
@@ -156,67 +175,67 @@ async def _page(
     *,
     focus: str = "",
 ) -> Response[Any]:
-    words = words_of(session)
-    errors = sentences(words, problems or [])
+    translator = translator_for(session)
+    errors = problem_texts(translator, problems or [])
     if errors:
-        errors[""] = words.t("services.look_at_fields")
-    return cabinet_page(
+        errors[""] = translator.t("services.check_fields")
+    return render_cabinet_page(
         request,
         session,
         "cabinet/services/form.html",
-        place="services",
+        section="services",
         status=422 if errors else 200,
         service=service,
-        form=form.sheet,
-        more=form,
+        form=form.invoice_form,
+        service_form=form,
         form_id="service-form",
         form_url=f"/services/{service.id}" if service else "/services/new",
         nonce=nonce,
         errors=errors,
-        preview=await preview_text(ctx, session, form),
-        own_kinds=[(str(k), words.t(f"invoices.kind.{k}")) for k in OWN_KINDS],
-        prices=[(str(k), words.t(f"services.price_{k}")) for k in PriceKind],
-        currency_sign=sign(form.sheet.currency),
+        preview=await preview_html(ctx, session, form),
+        custom_kinds=[(str(k), translator.t(f"invoices.kind.{k}")) for k in CUSTOM_KINDS],
+        price_kinds=[(str(k), translator.t(f"services.price_{k}")) for k in PriceKind],
+        currency_sign=currency_sign(form.invoice_form.currency),
         focus=focus,
-        addresses=await addresses(ctx, session, service) if service else {},
-        small_of=services.small_of,
+        service_urls=await service_urls(ctx, session, service) if service else {},
+        thumbnail_id=thumbnail_id,
         photo_mb=image_processing.MAX_BYTES // 1024**2,
-        may_edit=session.member.may(Permission.CATALOGUE),
+        can_edit=session.member.can(Permission.CATALOGUE),
         hide_plus=True,
     )
 
 
 @post("/services/preview", status_code=200)
-async def preview(
+async def preview_service_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The public page that the form would make, drawn by that page's own template."""
-    session.member.must(Permission.CATALOGUE)
-    text = await preview_text(ctx, session, read_service_form(await posted(request)))
-    return Response(text, media_type="text/html", headers=NO_STORE)
+    """Render the public page of the service in the form, with that page's own template."""
+    session.member.require(Permission.CATALOGUE)
+    text = await preview_html(ctx, session, parse_service_form(await read_form_values(request)))
+    return Response(text, media_type="text/html", headers=NO_STORE_HEADERS)
 
 
-async def preview_text(ctx: Context, session: Session, form: ServiceForm) -> str:
-    """The client's page for a form as it is now, right or not; nothing on it works."""
-    shop, words = session.shop, words_of(session)
-    offer, _ = read_offer(form, tz=shop.tz, now=ctx.now())
-    service = preview_of(offer)
+async def preview_html(ctx: Context, session: Session, form: ServiceForm) -> str:
+    """Return the HTML of the public page for a form, valid or not; its buttons do nothing."""
+    shop, translator = session.shop, translator_for(session)
+    fields, _ = parse_service_fields(form, tz=shop.tz, now_us=ctx.now_us())
+    service = preview_service(fields)
     if not service.title:
-        service = replace(service, title=words.t("services.preview_title"))
-    links = await storefront.links(ctx, shop.id, [service])
-    payable = await storefront.payable(ctx, shop.id)
-    sizes = await services.photo_size(ctx, session.member, service.photo_id)
-    front = Front(shop, (service,), links, payable, sizes)
+        service = replace(service, title=translator.t("services.preview_title"))
+    links = await storefront.conversation_urls(ctx, shop.id, [service])
+    can_pay = await storefront.can_pay(ctx, shop.id)
+    sizes = await services.get_photo_size(ctx, session.member, service.photo_id)
+    front = Storefront(shop, (service,), links, can_pay, sizes)
     return render(
         "cabinet/services/preview.html",
-        words,
+        translator,
         shop=shop,
         accent=shop.accent.lstrip("#").lower(),
-        refused="",
+        refusal_code="",
         nonce="",
         path="/s/preview",
-        **detailed(service, front, words, "") | {"list_url": ""},
+        **service_context(service, front, translator, "") | {"list_url": ""},
     )
 
 
-HANDLERS = [new_service, create_service, service_details, save_service, preview]
+HANDLERS = [new_service, create_service, service_details, save_service, preview_service_page]

@@ -1,4 +1,4 @@
-"""Услуги: the catalogue, its order, what clients see of it, links and QR codes."""
+"""The list of services: order, visibility, links and QR codes."""
 
 import io
 from typing import Any
@@ -10,15 +10,20 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.service import Service
-from sigma.domain.errors import Refused
+from sigma.domain.catalogue.service import Service, thumbnail_id
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page, go, posted, words_of
-from sigma.web.forms import one, read_id
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value, parse_id
 from sigma.web.prices import price_text
 
 
@@ -26,63 +31,63 @@ from sigma.web.prices import price_text
 async def service_list(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop's services in their order."""
-    found = await services.listing(ctx, session.member)
-    words = words_of(session)
-    return cabinet_page(
+    """List the shop's services in their order."""
+    listed_services = await services.list_for_shop(ctx, session.member)
+    translator = translator_for(session)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/services/list.html",
-        place="services",
-        rows=[(service, price_text(service, words)) for service in found],
-        links=await storefront.links(ctx, session.shop.id, found),
-        may_edit=session.member.may(Permission.CATALOGUE),
-        small_of=services.small_of,
-        front_url=_front(ctx, session),
+        section="services",
+        rows=[(service, price_text(service, translator)) for service in listed_services],
+        links=await storefront.conversation_urls(ctx, session.shop.id, listed_services),
+        can_edit=session.member.can(Permission.CATALOGUE),
+        thumbnail_id=thumbnail_id,
+        public_page_url=_public_page_url(ctx, session),
         hide_plus=True,
     )
 
 
-def _front(ctx: Context, session: Session) -> str:
+def _public_page_url(ctx: Context, session: Session) -> str:
     slug = session.shop.slug
-    return storefront.url(ctx, slug) if slug else ""
+    return storefront.storefront_url(ctx, slug) if slug else ""
 
 
 @post("/services/{service_id:str}/move")
-async def move(
+async def move_service(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """One place up or down."""
-    step = -1 if one(await posted(request), "way") == "up" else 1
-    await services.move(ctx, session.member, read_id(service_id, "svc"), step)
-    return go("/services")
+    """Move a service one position up or down."""
+    step = -1 if first_value(await read_form_values(request), "way") == "up" else 1
+    await services.move(ctx, session.member, parse_id(service_id, "svc"), step)
+    return redirect("/services")
 
 
 @post("/services/{service_id:str}/show")
-async def show(
+async def set_visible(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """Shows it to clients or hides it."""
-    visible = one(await posted(request), "visible") == "1"
-    await services.show(ctx, session.member, read_id(service_id, "svc"), visible)
-    return go("/services")
+    """Show a service to clients or hide it."""
+    visible = first_value(await read_form_values(request), "visible") == "1"
+    await services.set_visible(ctx, session.member, parse_id(service_id, "svc"), visible)
+    return redirect("/services")
 
 
 @post("/services/{service_id:str}/delete")
-async def delete(
+async def delete_service(
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """Takes it out of the catalogue; the page has asked whether to."""
-    gone = await services.delete(ctx, session.member, read_id(service_id, "svc"))
-    return go("/services", "services.done_deleted", title=gone.title)
+    """Delete a service; the page asks for confirmation first."""
+    service = await services.delete(ctx, session.member, parse_id(service_id, "svc"))
+    return redirect("/services", "services.done_deleted", title=service.title)
 
 
 @get("/services/{service_id:str}/qr/{kind:str}")
@@ -92,46 +97,50 @@ async def service_qr(
     service_id: FromPath[str],
     kind: FromPath[str],
 ) -> Response[bytes]:
-    """The way to write about a service ("dialog.svg") or to its public page ("page.svg"); also
-    as PNG to print.
+    """Return the QR code of a service's conversation link or public page, SVG or PNG.
+
+    `kind`: "conversation" or "page", a dot, "svg" or "png". Raises RefusedError("not_found").
     """
-    service = await services.get(ctx, session.member, read_id(service_id, "svc"))
-    name, _, form = kind.partition(".")
-    url = (await addresses(ctx, session, service)).get(name, "")
-    if not url or form not in ("svg", "png"):
-        raise Refused("not_found")
-    return qr_file(url, form, f"service-{name}.png")
+    service = await services.get(ctx, session.member, parse_id(service_id, "svc"))
+    name, _, file_format = kind.partition(".")
+    url = (await service_urls(ctx, session, service)).get(name, "")
+    if not url or file_format not in ("svg", "png"):
+        raise RefusedError("not_found")
+    return qr_response(url, file_format, f"service-{name}.png")
 
 
 @get("/services/page/qr/{kind:str}")
-async def page_qr(
+async def public_page_qr(
     ctx: NamedDependency[Context], session: NamedDependency[Session], kind: FromPath[str]
 ) -> Response[bytes]:
-    """The way to the public page of all services."""
-    url, form = _front(ctx, session), kind.removeprefix("page.")
-    if not url or form not in ("svg", "png"):
-        raise Refused("not_found")
-    return qr_file(url, form, "services.png")
+    """Return the QR code of the public page of all services; `kind`: page.svg or page.png."""
+    url, file_format = _public_page_url(ctx, session), kind.removeprefix("page.")
+    if not url or file_format not in ("svg", "png"):
+        raise RefusedError("not_found")
+    return qr_response(url, file_format, "services.png")
 
 
-async def addresses(ctx: Context, session: Session, service: Service) -> dict[str, str]:
-    """Where a service lives: "dialog" and "page", those that there are."""
-    found = await storefront.links(ctx, session.shop.id, [service])
-    shown = {"dialog": found.get(service.id, "")}
-    if (front := _front(ctx, session)) and service.visible:
-        shown["page"] = f"{front}/{service.id}"
-    return {name: url for name, url in shown.items() if url}
+async def service_urls(ctx: Context, session: Session, service: Service) -> dict[str, str]:
+    """Return the existing links to a service by kind: "conversation" and "page"."""
+    links = await storefront.conversation_urls(ctx, session.shop.id, [service])
+    urls = {"conversation": links.get(service.id, "")}
+    if (page_url := _public_page_url(ctx, session)) and service.is_visible:
+        urls["page"] = f"{page_url}/{service.id}"
+    return {name: url for name, url in urls.items() if url}
 
 
-def qr_file(url: str, form: str, name: str) -> Response[bytes]:
-    """A link as a picture. Dark on white in any theme: cameras want it so."""
+def qr_response(url: str, file_format: str, file_name: str) -> Response[bytes]:
+    """Return the QR code of a link. Dark on white in every theme: cameras need it to scan.
+
+    `file_format`: "svg", or "png" as a download named `file_name`.
+    """
     picture, code = io.BytesIO(), segno.make_qr(url, error="m")
-    if form == "svg":
+    if file_format == "svg":
         code.save(picture, kind="svg", border=4, scale=6, dark="#000", light="#fff", xmldecl=False)
         return Response(picture.getvalue(), media_type="image/svg+xml")
     code.save(picture, kind="png", border=4, scale=12)
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    headers = {"content-disposition": f'attachment; filename="{file_name}"'}
     return Response(picture.getvalue(), media_type="image/png", headers=headers)
 
 
-HANDLERS = [service_list, move, show, delete, service_qr, page_qr]
+HANDLERS = [service_list, move_service, set_visible, delete_service, service_qr, public_page_qr]

@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.settings"""
+"""Settings of the shop: requisites, connections, mail, API keys, auto-replies, failed jobs."""

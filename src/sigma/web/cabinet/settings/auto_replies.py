@@ -1,4 +1,4 @@
-"""Settings of the automatic answers: what is said by itself, and the hours of the shop."""
+"""Settings of auto-replies: their texts and the shop's working hours."""
 
 import re
 from dataclasses import dataclass
@@ -9,116 +9,136 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.errors import Problem
-from sigma.domain.messaging.auto_reply import DAY_MINUTES, MAX_TEXT, AutoAnswers, check_auto_answers
+from sigma.domain.messaging.auto_reply import (
+    DAY_MINUTES,
+    MAX_TEXT,
+    AutoReplySettings,
+    check_auto_reply_settings,
+)
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.invoice_cards import auto_reply
-from sigma.texts import Words
+from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import Given, cabinet_page, go, posted, sentences, words_of
-from sigma.web.cabinet.settings.time_zones import zone
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    FormValues,
+    problem_texts,
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.cabinet.settings.time_zones import zone_label
+from sigma.web.forms import first_value
 
 URL = "/settings/auto-answers"
-WORKDAYS, OPENS, CLOSES = 5, 10 * 60, 20 * 60  # what the form begins with
+# Monday to Friday from 10:00 to 20:00; the times in minutes of the day
+DEFAULT_WORKDAYS, DEFAULT_OPENS_MIN, DEFAULT_CLOSES_MIN = 5, 10 * 60, 20 * 60
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """A day of the week as its row of the form shows it: what was typed, also of a day off."""
+class DayRow:
+    """One weekday's row of the form: times as entered ("09:30"), also for a day off."""
 
-    works: bool
-    opens: str
-    closes: str
+    is_workday: bool
+    opens_at: str
+    closes_at: str
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """The whole form as it was typed."""
+class AutoReplyForm:
+    """The form as entered, not validated. `days`: seven rows, Monday first."""
 
-    on: bool
-    greet: bool
+    enabled: bool
+    greeting_enabled: bool
     greeting: str
-    invoice: bool
-    closed: bool
+    invoice_enabled: bool
+    closed_enabled: bool
     closed_text: str
-    days: tuple[Day, ...]
+    days: tuple[DayRow, ...]
 
 
 @get(URL)
-async def auto_page(
+async def auto_replies_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The form of the automatic answers."""
-    kept = await auto_reply.rules(ctx, session.member)
-    return await _form(request, ctx, session, typed_of(kept), {})
+    """Show the auto-reply settings."""
+    rules = await auto_reply.get_settings(ctx, session.member)
+    return await _form_page(request, ctx, session, form_from_rules(rules), {})
 
 
 @post(URL)
-async def save_auto(
+async def save_auto_replies(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Stores them; what is wrong is said beside its field and nothing is lost."""
-    typed = read_typed(await posted(request))
-    wanted, problems = read_rules(typed)
-    if problems := [*problems, *check_auto_answers(wanted)]:
-        wrong = sentences(words_of(session), problems)
-        return await _form(request, ctx, session, typed, wrong, 422)
-    await auto_reply.save(ctx, session.member, wanted)
-    return go(URL, "auto.done_on" if wanted.on else "auto.done_off")
+    """Save the settings, or show the form as entered with an error text beside each field."""
+    form = parse_form(await read_form_values(request))
+    rules, problems = parse_rules(form)
+    if problems := [*problems, *check_auto_reply_settings(rules)]:
+        errors = problem_texts(translator_for(session), problems)
+        return await _form_page(request, ctx, session, form, errors, 422)
+    await auto_reply.save_settings(ctx, session.member, rules)
+    return redirect(URL, "auto.done_on" if rules.enabled else "auto.done_off")
 
 
-def typed_of(kept: AutoAnswers) -> Typed:
-    """The form of what is kept; of days nobody has said anything about, a usual week."""
-    days = [_day(day) for day in kept.hours] or [
-        Day(n < WORKDAYS, _clock(OPENS), _clock(CLOSES)) for n in range(7)
+def form_from_rules(rules: AutoReplySettings) -> AutoReplyForm:
+    """Return the form of the stored rules, with a default week when no hours are stored."""
+    days = [_day_row(day) for day in rules.hours] or [
+        DayRow(
+            n < DEFAULT_WORKDAYS, _clock_text(DEFAULT_OPENS_MIN), _clock_text(DEFAULT_CLOSES_MIN)
+        )
+        for n in range(7)
     ]
-    return Typed(
-        kept.on,
-        kept.greet,
-        kept.greeting,
-        kept.invoice,
-        kept.closed,
-        kept.closed_text,
+    return AutoReplyForm(
+        rules.enabled,
+        rules.greeting_enabled,
+        rules.greeting,
+        rules.invoice_enabled,
+        rules.closed_enabled,
+        rules.closed_text,
         tuple(days),
     )
 
 
-def _day(hours: tuple[int, int] | None) -> Day:
-    opens, closes = hours or (OPENS, CLOSES)
-    return Day(hours is not None, _clock(opens), _clock(closes))
+def _day_row(hours: tuple[int, int] | None) -> DayRow:
+    opens, closes = hours or (DEFAULT_OPENS_MIN, DEFAULT_CLOSES_MIN)
+    return DayRow(hours is not None, _clock_text(opens), _clock_text(closes))
 
 
-def _clock(minutes: int) -> str:
-    """«09:30»; the end of a day is written 00:00, as clocks show it."""
+def _clock_text(minutes: int) -> str:
+    """Format minutes of a day as "09:30"; 1440 (the end of the day) is "00:00"."""
     return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
-def read_typed(given: Given) -> Typed:
-    """The posted form."""
+def parse_form(form_data: FormValues) -> AutoReplyForm:
+    """Parse the posted form without validating it."""
     days = tuple(
-        Day(bool(one(given, f"works-{n}")), one(given, f"opens-{n}"), one(given, f"closes-{n}"))
+        DayRow(
+            bool(first_value(form_data, f"works-{n}")),
+            first_value(form_data, f"opens-{n}"),
+            first_value(form_data, f"closes-{n}"),
+        )
         for n in range(7)
     )
-    return Typed(
-        bool(one(given, "on")),
-        bool(one(given, "greet")),
-        one(given, "greeting", lines=True),
-        bool(one(given, "invoice")),
-        bool(one(given, "closed")),
-        one(given, "closed_text", lines=True),
+    return AutoReplyForm(
+        bool(first_value(form_data, "on")),
+        bool(first_value(form_data, "greet")),
+        first_value(form_data, "greeting", multiline=True),
+        bool(first_value(form_data, "invoice")),
+        bool(first_value(form_data, "closed")),
+        first_value(form_data, "closed_text", multiline=True),
         days,
     )
 
 
-def read_rules(typed: Typed) -> tuple[AutoAnswers, list[Problem]]:
-    """What the form means, and which of its times are none. Days off need no times."""
+def parse_rules(form: AutoReplyForm) -> tuple[AutoReplySettings, list[Problem]]:
+    """Return the rules and the problems of the form's times. Days off need no valid times."""
     hours: list[tuple[int, int] | None] = []
     problems = []
-    for n, day in enumerate(typed.days):
-        opens, closes = _minutes(day.opens), _minutes(day.closes)
-        if not day.works:
+    for n, day in enumerate(form.days):
+        opens, closes = _parse_minutes(day.opens_at), _parse_minutes(day.closes_at)
+        if not day.is_workday:
             hours.append(None)
         elif opens is None or closes is None:
             problems.append(Problem(f"hours.{n}", "time"))
@@ -126,49 +146,49 @@ def read_rules(typed: Typed) -> tuple[AutoAnswers, list[Problem]]:
         else:
             hours.append((opens, closes or DAY_MINUTES))
     return (
-        AutoAnswers(
-            typed.on,
-            typed.greet,
-            typed.greeting,
-            typed.invoice,
-            typed.closed,
-            typed.closed_text,
+        AutoReplySettings(
+            form.enabled,
+            form.greeting_enabled,
+            form.greeting,
+            form.invoice_enabled,
+            form.closed_enabled,
+            form.closed_text,
             tuple(hours),
         ),
         problems,
     )
 
 
-def _minutes(text: str) -> int | None:
-    found = _TIME.fullmatch(text)
-    return int(found[1]) * 60 + int(found[2]) if found else None
+def _parse_minutes(text: str) -> int | None:
+    match = _TIME.fullmatch(text)
+    return int(match[1]) * 60 + int(match[2]) if match else None
 
 
-async def _form(
+async def _form_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
-    typed: Typed,
+    form: AutoReplyForm,
     errors: dict[str, str],
     status: int = 200,
 ) -> Response[Any]:
     shop = session.shop
-    said = Words(shop.locale, shop.tz)  # clients are spoken to in the shop's language
-    return cabinet_page(
+    shop_translator = Translator(shop.locale, shop.tz)  # clients get texts in the shop's language
+    return render_cabinet_page(
         request,
         session,
-        "cabinet/settings/auto_answers.html",
-        place="settings",
+        "cabinet/settings/auto_replies.html",
+        section="settings",
         status=status,
         errors=errors,
-        typed=typed,
-        labels=await auto_reply.labels(ctx, session.member),
-        greeting=said.t("auto.greeting", shop=shop.name),
-        closed_text=said.t("auto.closed"),
-        zone=zone(shop.tz, session.locale, ctx.now()),
+        form=form,
+        labels=await auto_reply.button_labels(ctx, session.member),
+        greeting=shop_translator.t("auto.greeting", shop=shop.name),
+        closed_text=shop_translator.t("auto.closed"),
+        zone=zone_label(shop.tz, session.locale, ctx.now_us()),
         max_text=MAX_TEXT,
         hide_plus=True,
     )
 
 
-HANDLERS = [auto_page, save_auto]
+HANDLERS = [auto_replies_page, save_auto_replies]

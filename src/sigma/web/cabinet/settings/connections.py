@@ -1,4 +1,4 @@
-"""Taking payments: the shop's connections to acquirers. Their secrets are never shown again."""
+"""The shop's connections to acquirers. A stored secret is never sent to the browser."""
 
 from typing import Any
 
@@ -8,55 +8,63 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.billing.connection import Connection, Status
-from sigma.domain.errors import Problem, Refused, invalid
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import Given, cabinet_page, go, posted, refusal, words_of
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    FormValues,
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value
 
-FIELDS = ("provider", "title", "account", "two_stage", "base_url", "timeout_s", "ca_bundle")
-ADVANCED = ("base_url", "timeout_s", "ca_bundle")
-DEFAULT = "yookassa"
+FORM_FIELDS = ("provider", "title", "account", "two_stage", "base_url", "timeout_s", "ca_bundle")
+ADVANCED_FIELDS = ("base_url", "timeout_s", "ca_bundle")
+DEFAULT_PROVIDER = "yookassa"
 
 
 @get("/settings/connections")
-async def list_page(
+async def connections_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """All connections of the shop."""
-    found = await connections.listing(ctx, session.member)
-    return cabinet_page(
+    """List the shop's connections."""
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/connections.html",
-        place="settings",
-        connections=found,
+        section="settings",
+        connections=await connections.list_for_shop(ctx, session.member),
         providers=ctx.providers,
     )
 
 
 @get("/settings/connections/new")
-async def new_page(
+async def new_connection_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The form of a new connection."""
-    typed = dict.fromkeys(FIELDS, "") | {"provider": DEFAULT}
-    return _form(request, ctx, session, None, typed, {})
+    """Show an empty form."""
+    values = dict.fromkeys(FORM_FIELDS, "") | {"provider": DEFAULT_PROVIDER}
+    return _form_page(request, ctx, session, None, values, {})
 
 
 @post("/settings/connections/new")
-async def add(
+async def create_connection(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Stores a new connection and asks the acquirer at once whether it works."""
-    given = await posted(request)
+    """Save a new connection and check its credentials with the acquirer."""
+    form_data = await read_form_values(request)
     try:
-        made = await _save(ctx, session, None, given)
-    except Refused as refused:
-        return _refused(request, ctx, session, None, given, refused)
-    return _saved(await connections.check(ctx, session.member, made.id))
+        connection = await _save(ctx, session, None, form_data)
+    except RefusedError as error:
+        return _form_page_with_errors(request, ctx, session, None, form_data, error)
+    return _redirect_with_check_result(
+        await connections.verify_credentials(ctx, session.member, connection.id)
+    )
 
 
 @get("/settings/connections/{connection_id:str}")
@@ -66,88 +74,97 @@ async def connection_page(
     session: NamedDependency[Session],
     connection_id: FromPath[str],
 ) -> Response[Any]:
-    """One connection: its check, the address for notices, its form."""
+    """Show a connection: the result of its check, the notice URL, the form."""
     connection = await connections.get(ctx, session.member, connection_id)
-    return _form(request, ctx, session, connection, _kept(connection), {})
+    return _form_page(request, ctx, session, connection, _form_values(connection), {})
 
 
 @post("/settings/connections/{connection_id:str}")
-async def save(
+async def save_connection(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     connection_id: FromPath[str],
 ) -> Response[Any]:
-    """Stores the changes and asks the acquirer again."""
-    given = await posted(request)
+    """Save the changes and check the credentials with the acquirer."""
+    form_data = await read_form_values(request)
     connection = await connections.get(ctx, session.member, connection_id)
     try:
-        await _save(ctx, session, connection, given)
-    except Refused as refused:
-        return _refused(request, ctx, session, connection, given, refused)
-    return _saved(await connections.check(ctx, session.member, connection_id))
+        await _save(ctx, session, connection, form_data)
+    except RefusedError as error:
+        return _form_page_with_errors(request, ctx, session, connection, form_data, error)
+    return _redirect_with_check_result(
+        await connections.verify_credentials(ctx, session.member, connection_id)
+    )
 
 
 @post("/settings/connections/{connection_id:str}/check")
-async def check(
+async def check_connection(
     ctx: NamedDependency[Context], session: NamedDependency[Session], connection_id: FromPath[str]
 ) -> Response[Any]:
-    """Asks the acquirer whether these credentials work; the page then shows what it said."""
-    await connections.check(ctx, session.member, connection_id)
-    return go(f"/settings/connections/{connection_id}")
+    """Check the credentials with the acquirer; the page then shows the result."""
+    await connections.verify_credentials(ctx, session.member, connection_id)
+    return redirect(f"/settings/connections/{connection_id}")
 
 
 @post("/settings/connections/{connection_id:str}/switch")
-async def switch(
+async def set_active(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     connection_id: FromPath[str],
 ) -> Response[Any]:
-    """Takes new payments through it, or no more."""
-    active = one(await posted(request), "active") == "1"
-    await connections.switch(ctx, session.member, connection_id, active)
-    done = "settings.done_connection_on" if active else "settings.done_connection_off"
-    return go(f"/settings/connections/{connection_id}", done)
+    """Start or stop using the connection for new payments."""
+    active = first_value(await read_form_values(request), "active") == "1"
+    await connections.set_active(ctx, session.member, connection_id, active)
+    flash_key = "settings.done_connection_on" if active else "settings.done_connection_off"
+    return redirect(f"/settings/connections/{connection_id}", flash_key)
 
 
-def _saved(connection: Connection) -> Response[Any]:
-    """On to the connection's page, which says what the acquirer answered."""
+def _redirect_with_check_result(connection: Connection) -> Response[Any]:
+    """Redirect to the connection's page, which shows the result of the check."""
     url = f"/settings/connections/{connection.id}"
-    if connection.check_ok:
-        return go(url, "settings.done_connection")
-    return go(url, "settings.done_connection_bad", tone="bad")
+    if connection.has_passed_check:
+        return redirect(url, "settings.done_connection")
+    return redirect(url, "settings.done_connection_bad", tone="bad")
 
 
 async def _save(
-    ctx: Context, session: Session, known: Connection | None, given: Given
+    ctx: Context, session: Session, connection: Connection | None, form_data: FormValues
 ) -> Connection:
     return await connections.save(
         ctx,
         session.member,
-        known.id if known else None,
-        provider=known.provider if known else one(given, "provider"),
-        title=one(given, "title"),
-        account=one(given, "account"),
-        secret=one(given, "secret") or None,
-        settings=read_settings(given),
+        connection.id if connection else None,
+        provider=connection.provider if connection else first_value(form_data, "provider"),
+        title=first_value(form_data, "title"),
+        account=first_value(form_data, "account"),
+        secret=first_value(form_data, "secret") or None,
+        settings=parse_settings(form_data),
     )
 
 
-def read_settings(given: Given) -> dict[str, Any]:
-    """What a connection keeps besides credentials; the adapter fills gaps. Raises Refused."""
-    settings: dict[str, Any] = {name: one(given, name) for name in ADVANCED if one(given, name)}
-    settings["two_stage"] = one(given, "two_stage") == "1"
+def parse_settings(form_data: FormValues) -> dict[str, Any]:
+    """Parse the settings besides credentials; the adapter adds defaults for missing ones.
+
+    Raises RefusedError("validation") when `timeout_s` is not a number.
+    """
+    settings: dict[str, Any] = {
+        name: first_value(form_data, name)
+        for name in ADVANCED_FIELDS
+        if first_value(form_data, name)
+    }
+    settings["two_stage"] = first_value(form_data, "two_stage") == "1"
     if text := settings.get("timeout_s"):
         try:
             settings["timeout_s"] = float(text.replace(",", "."))
         except ValueError:
-            raise invalid(Problem("timeout_s", "range", {"min": 1, "max": 120})) from None
+            raise validation_error(Problem("timeout_s", "range", {"min": 1, "max": 120})) from None
     return settings
 
 
-def _kept(connection: Connection) -> dict[str, str]:
-    settings = {name: str(connection.settings.get(name) or "") for name in ADVANCED}
+def _form_values(connection: Connection) -> dict[str, str]:
+    settings = {name: str(connection.settings.get(name) or "") for name in ADVANCED_FIELDS}
     return settings | {
         "provider": connection.provider,
         "title": connection.title,
@@ -157,46 +174,63 @@ def _kept(connection: Connection) -> dict[str, str]:
     }
 
 
-def _refused(
+def _form_page_with_errors(
     request: WebRequest,
     ctx: Context,
     session: Session,
     connection: Connection | None,
-    given: Given,
-    refused: Refused,
+    form_data: FormValues,
+    error: RefusedError,
 ) -> Response[Any]:
-    if refused.code != "validation":
-        raise refused
-    typed = {name: one(given, name) for name in FIELDS}
-    return _form(request, ctx, session, connection, typed, refusal(words_of(session), refused), 422)
+    if error.code != "validation":
+        raise error
+    values = {name: first_value(form_data, name) for name in FORM_FIELDS}
+    return _form_page(
+        request,
+        ctx,
+        session,
+        connection,
+        values,
+        refusal_texts(translator_for(session), error),
+        422,
+    )
 
 
-def _form(
+def _form_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
     connection: Connection | None,
-    typed: dict[str, str],
+    values: dict[str, str],
     errors: dict[str, str],
     status: int = 200,
 ) -> Response[Any]:
     providers = {name: p.titles[session.locale] for name, p in ctx.providers.items()}
-    known = ctx.providers.get(typed["provider"] or DEFAULT)
-    return cabinet_page(
+    provider = ctx.providers.get(values["provider"] or DEFAULT_PROVIDER)
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/connection.html",
-        place="settings",
+        section="settings",
         status=status,
         errors=errors,
-        typed=typed,
+        values=values,
         connection=connection,
         active=connection is not None and connection.status is Status.ACTIVE,
         providers=providers,
-        live_url=known.base_url if known else "",
+        live_url=provider.base_url if provider else "",
+        has_two_stage=provider is not None and provider.capabilities.two_stage,
         notice_url=connections.notice_url(ctx, connection) if connection else "",
-        advanced_open=any(name in errors for name in ADVANCED),
+        advanced_open=any(name in errors for name in ADVANCED_FIELDS),
     )
 
 
-HANDLERS = [list_page, new_page, add, connection_page, save, check, switch]
+HANDLERS = [
+    connections_page,
+    new_connection_page,
+    create_connection,
+    connection_page,
+    save_connection,
+    check_connection,
+    set_active,
+]

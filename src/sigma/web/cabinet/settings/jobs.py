@@ -1,4 +1,4 @@
-"""Work that failed for good and waits for a person: repeat it, or put it away."""
+"""Dead jobs: retry or dismiss them."""
 
 from typing import Any
 
@@ -10,37 +10,37 @@ from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.platform import jobs
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page, go, posted
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import read_form_values, redirect, render_cabinet_page
+from sigma.web.forms import first_value
 
 
 @get("/settings/jobs")
 async def jobs_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The dead jobs of the shop."""
-    found = await jobs.dead(ctx, session.member)
-    return cabinet_page(
-        request, session, "cabinet/settings/jobs.html", place="settings", jobs=found
+    """List the shop's dead jobs."""
+    dead_jobs = await jobs.list_dead(ctx, session.member)
+    return render_cabinet_page(
+        request, session, "cabinet/settings/jobs.html", section="settings", jobs=dead_jobs
     )
 
 
 @post("/settings/jobs/retry")
-async def retry(
+async def retry_job(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Tries it again from the start."""
-    await jobs.retry(ctx, session.member, one(await posted(request), "job"))
-    return go("/settings/jobs", "settings.done_retry")
+    """Put a dead job back into the queue with a new count of attempts."""
+    await jobs.retry(ctx, session.member, first_value(await read_form_values(request), "job"))
+    return redirect("/settings/jobs", "settings.done_retry")
 
 
 @post("/settings/jobs/dismiss")
-async def dismiss(
+async def dismiss_job(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Puts it away undone."""
-    await jobs.dismiss(ctx, session.member, one(await posted(request), "job"))
-    return go("/settings/jobs", "settings.done_dismiss")
+    """Remove a dead job without running it."""
+    await jobs.dismiss(ctx, session.member, first_value(await read_form_values(request), "job"))
+    return redirect("/settings/jobs", "settings.done_dismiss")
 
 
-HANDLERS = [jobs_page, retry, dismiss]
+HANDLERS = [jobs_page, retry_job, dismiss_job]

@@ -1,4 +1,4 @@
-"""How the shop's mail goes out: name, reply address, own server, and a test letter to see it."""
+"""Mail settings of the shop: sender name, reply address, own SMTP server, test mail."""
 
 from typing import Any
 
@@ -7,80 +7,92 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.billing.mail import Status
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts import shops
 from sigma.services.accounts.users import Session
 from sigma.services.billing import mails
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page, go, posted, refusal, words_of
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value
 
-MAX_SHOWN = 300  # characters of a server's answer: it travels in a cookie
+MAX_ANSWER_LENGTH = 300  # characters of the server's answer: it is stored in the flash cookie
 
 
 @get("/settings/mail")
 async def mail_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The form of mail."""
+    """Show the mail settings."""
     shop = await shops.get(ctx, session.member)
-    typed = {"from_name": shop.mail_from_name, "reply_to": shop.mail_reply_to}
-    return _form(request, ctx, session, typed, {})
+    values = {"from_name": shop.mail_from_name, "reply_to": shop.mail_reply_to}
+    return _form_page(request, ctx, session, values, {})
 
 
 @post("/settings/mail")
 async def save_mail(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Stores it. An empty server keeps the stored one; the switch «own server off» removes it."""
-    given = await posted(request)
-    typed = {name: one(given, name) for name in ("from_name", "reply_to")}
-    smtp_url = "" if one(given, "forget_smtp") else one(given, "smtp_url") or None
+    """Save the settings. An empty `smtp_url` keeps the stored server; `forget_smtp` removes it."""
+    form_data = await read_form_values(request)
+    values = {name: first_value(form_data, name) for name in ("from_name", "reply_to")}
+    smtp_url = (
+        "" if first_value(form_data, "forget_smtp") else first_value(form_data, "smtp_url") or None
+    )
     try:
-        await shops.save_mail(ctx, session.member, **typed, smtp_url=smtp_url)
-    except Refused as refused:
-        if refused.code != "validation":
+        await shops.save_mail(ctx, session.member, **values, smtp_url=smtp_url)
+    except RefusedError as error:
+        if error.code != "validation":
             raise
-        return _form(request, ctx, session, typed, refusal(words_of(session), refused), 422)
-    return go("/settings/mail", "settings.done_mail")
+        return _form_page(
+            request, ctx, session, values, refusal_texts(translator_for(session), error), 422
+        )
+    return redirect("/settings/mail", "settings.done_mail")
 
 
 @post("/settings/mail/test")
-async def send_test(
+async def send_test_mail(
     ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Sends a letter to the person who asks, and tells what the mail server said."""
+    """Send a test mail to the current user and show the mail server's answer."""
     mail = await mails.send_test(ctx, session.member)
-    to, answer = mail.to_masked, mail.answer[:MAX_SHOWN]
+    to, answer = mail.recipient_masked, mail.server_reply[:MAX_ANSWER_LENGTH]
     if mail.status is Status.SENT:
-        return go("/settings/mail", "settings.done_test_sent", to=to, answer=answer)
-    if mail.answer == "no_server":
-        return go("/settings/mail", "settings.done_test_no_server", tone="bad")
-    tone, word = ("bad", "failed") if mail.status is Status.FAILED else ("wait", "queued")
-    return go("/settings/mail", f"settings.done_test_{word}", tone=tone, to=to, answer=answer)
+        return redirect("/settings/mail", "settings.done_test_sent", to=to, answer=answer)
+    if mail.server_reply == "no_server":
+        return redirect("/settings/mail", "settings.done_test_no_server", tone="bad")
+    tone, state = ("bad", "failed") if mail.status is Status.FAILED else ("wait", "queued")
+    return redirect(
+        "/settings/mail", f"settings.done_test_{state}", tone=tone, to=to, answer=answer
+    )
 
 
-def _form(
+def _form_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
-    typed: dict[str, str],
+    values: dict[str, str],
     errors: dict[str, str],
     status: int = 200,
 ) -> Response[Any]:
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/mail.html",
-        place="settings",
+        section="settings",
         status=status,
         errors=errors,
-        typed=typed,
-        own_server=bool(session.shop.smtp_sealed),
-        has_server=ctx.mailers("") is not None,
+        values=values,
+        own_server=bool(session.shop.smtp_url_encrypted),
+        has_server=ctx.mailer_factory("") is not None,
         mail_from=ctx.settings.mail_from,
     )
 
 
-HANDLERS = [mail_page, save_mail, send_test]
+HANDLERS = [mail_page, save_mail, send_test_mail]

@@ -1,4 +1,4 @@
-"""Settings: the list of places, and the shop itself: requisites, documents, look of its page."""
+"""The settings index, and the shop: requisites, documents, design of its public pages."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,42 +8,49 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.accounts.shop import Seller, SellerKind
-from sigma.domain.billing.question import read_phone
-from sigma.domain.errors import Problem, Refused
+from sigma.domain.billing.question import parse_phone
+from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts import shops
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import Given, cabinet_page, go, posted, refusal, words_of
-from sigma.web.cabinet.settings.time_zones import zones
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    FormValues,
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.cabinet.settings.time_zones import zone_choices
+from sigma.web.forms import first_value
 
-# name (words: settings.place_…), address, picture, whose permission: settings, jobs or nobody's
-INDEX = (
+# name (texts: settings.section_…), URL, icon, permission: settings, jobs or "" (everyone)
+SETTINGS_INDEX = (
     ("shop", "/settings/shop", "shop", "settings"),
     ("connections", "/settings/connections", "card", "settings"),
-    ("auto", "/settings/auto-answers", "dialogs", "settings"),
+    ("auto", "/settings/auto-answers", "conversations", "settings"),
     ("mail", "/settings/mail", "mail", "settings"),
     ("keys", "/settings/keys", "key", "settings"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
     ("access", "/settings/access", "lock", ""),
 )
-LINES = ("refund_terms", "consent_text", "address")
-SELLER = ("full_name", "inn", "ogrn", "address", "phone", "email")
-SELLER_DOCUMENTS = ("offer_url", "policy_url", "refund_terms")
-SHOP = ("name", "tz", "accent", "return_url", "consent_text", "locale", "kind")
+MULTILINE_FIELDS = ("refund_terms", "consent_text", "address")
+SELLER_FIELDS = ("full_name", "inn", "ogrn", "address", "phone", "email")
+SELLER_DOCUMENT_FIELDS = ("offer_url", "policy_url", "refund_terms")
+SHOP_FIELDS = ("name", "tz", "accent", "return_url", "consent_text", "locale", "kind")
 
 
 @get("/settings")
 async def index_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
-    """The list of settings; «Ещё» on a phone."""
-    return cabinet_page(
+    """Show the list of settings; «Ещё» on a phone."""
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/index.html",
-        place="settings",
-        index=INDEX,
+        section="settings",
+        index=SETTINGS_INDEX,
         locales=LOCALES,
     )
 
@@ -52,81 +59,87 @@ async def index_page(request: WebRequest, session: NamedDependency[Session]) -> 
 async def shop_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The form of the shop."""
+    """Show the shop's settings."""
     shop = await shops.get(ctx, session.member)
-    kept = {name: str(getattr(shop, name, "")) for name in SHOP}
+    values = {name: str(getattr(shop, name, "")) for name in SHOP_FIELDS}
     seller = {k: str(v) for k, v in asdict(shop.seller).items()}
-    seller["phone"] = words_of(session).phone(shop.seller.phone) or shop.seller.phone
-    return _form(request, ctx, session, kept | seller, {})
+    seller["phone"] = translator_for(session).phone(shop.seller.phone) or shop.seller.phone
+    return _form_page(request, ctx, session, values | seller, {})
 
 
 @post("/settings/shop")
 async def save_shop(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Stores the shop."""
-    typed = read_shop(await posted(request))
+    """Save the shop's settings."""
+    values = parse_shop_form(await read_form_values(request))
     try:
         await shops.save_seller(
             ctx,
             session.member,
-            name=typed["name"],
-            seller=_seller(typed),
-            tz=typed["tz"],
-            accent=typed["accent"],
-            return_url=typed["return_url"],
-            consent_text=typed["consent_text"],
-            locale=typed["locale"] if typed["locale"] in LOCALES else None,
+            name=values["name"],
+            seller=_build_seller(values),
+            tz=values["tz"],
+            accent=values["accent"],
+            return_url=values["return_url"],
+            consent_text=values["consent_text"],
+            locale=values["locale"] if values["locale"] in LOCALES else None,
         )
-    except Refused as refused:
-        if refused.code != "validation":
+    except RefusedError as error:
+        if error.code != "validation":
             raise
-        return _form(request, ctx, session, typed, refusal(words_of(session), refused), 422)
-    return go("/settings/shop", "settings.done_shop")
+        return _form_page(
+            request, ctx, session, values, refusal_texts(translator_for(session), error), 422
+        )
+    return redirect("/settings/shop", "settings.done_shop")
 
 
-def read_shop(given: Given) -> dict[str, str]:
-    """The posted texts by field, cleaned."""
-    names = (*SHOP, *SELLER, *SELLER_DOCUMENTS)
-    return {name: one(given, name, lines=name in LINES) for name in names}
+def parse_shop_form(form_data: FormValues) -> dict[str, str]:
+    """Return the posted texts by field, cleaned."""
+    names = (*SHOP_FIELDS, *SELLER_FIELDS, *SELLER_DOCUMENT_FIELDS)
+    return {
+        name: first_value(form_data, name, multiline=name in MULTILINE_FIELDS) for name in names
+    }
 
 
-def _seller(typed: dict[str, str]) -> Seller:
-    kind = SellerKind(typed["kind"]) if typed["kind"] in set(SellerKind) else SellerKind.NPD
-    phone = read_phone(typed["phone"]) if typed["phone"] else ""
+def _build_seller(values: dict[str, str]) -> Seller:
+    kind = SellerKind(values["kind"]) if values["kind"] in set(SellerKind) else SellerKind.NPD
+    phone = parse_phone(values["phone"]) if values["phone"] else ""
     return Seller(
         kind=kind,
-        full_name=typed["full_name"],
-        inn=typed["inn"].replace(" ", ""),
-        # A self-employed person has none, and the page hides the field.
-        ogrn="" if kind is SellerKind.NPD else typed["ogrn"].replace(" ", ""),
-        address=typed["address"],
-        phone=typed["phone"] if isinstance(phone, Problem) else phone,
-        email=typed["email"],
-        offer_url=typed["offer_url"],
-        policy_url=typed["policy_url"],
-        refund_terms=typed["refund_terms"],
+        full_name=values["full_name"],
+        inn=values["inn"].replace(" ", ""),
+        # A self-employed person has no OGRN, and the page hides the field.
+        ogrn="" if kind is SellerKind.NPD else values["ogrn"].replace(" ", ""),
+        address=values["address"],
+        phone=values["phone"] if isinstance(phone, Problem) else phone,
+        email=values["email"],
+        offer_url=values["offer_url"],
+        policy_url=values["policy_url"],
+        refund_terms=values["refund_terms"],
     )
 
 
-def _form(
+def _form_page(
     request: WebRequest,
     ctx: Context,
     session: Session,
-    typed: dict[str, str],
+    values: dict[str, str],
     errors: dict[str, str],
     status: int = 200,
 ) -> Response[Any]:
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
         "cabinet/settings/shop.html",
-        place="settings",
+        section="settings",
         status=status,
         errors=errors,
-        typed=typed,
+        values=values,
         kinds=list(SellerKind),
-        zones=zones(session.locale, ctx.now(), typed["tz"] if not errors else session.shop.tz),
+        zones=zone_choices(
+            session.locale, ctx.now_us(), values["tz"] if not errors else session.shop.tz
+        ),
         locales=LOCALES,
     )
 

@@ -1,4 +1,4 @@
-"""The time zones that a shop may choose from: city and present distance from UTC."""
+"""The time zones offered to a shop: city and current UTC offset."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import get_timezone_location
 
-from sigma.services.context import SECOND
+from sigma.services.time_units import SECOND_US
 
-NEAR = (
+REGIONAL_ZONES = (
     "Europe/Kaliningrad",
     "Europe/Moscow",
     "Europe/Samara",
@@ -31,7 +31,7 @@ NEAR = (
     "Asia/Dushanbe",
     "Europe/Chisinau",
 )
-FAR = (
+OTHER_ZONES = (
     "UTC",
     "Europe/London",
     "Europe/Lisbon",
@@ -58,33 +58,36 @@ FAR = (
     "America/Sao_Paulo",
 )
 
-# Zones that were renamed; translations know the older name.
-OLDER = {
+# Renamed zones: CLDR, and so Babel, has the city names under the older identifier.
+OLD_ZONE_NAMES = {
     "Asia/Kolkata": "Asia/Calcutta",
     "America/Argentina/Buenos_Aires": "America/Buenos_Aires",
 }
 
 
-def zones(locale: str, now: int, chosen: str) -> list[tuple[str, str]]:
-    """Pairs (IANA name, «Москва, UTC+3») with `chosen` among them. `now`: UTC microseconds."""
-    names = [*NEAR, *FAR]
-    if chosen not in names:
-        names.append(chosen)
-    return [(name, zone(name, locale, now)) for name in names]
+def zone_choices(locale: str, now_us: int, current: str) -> list[tuple[str, str]]:
+    """Return (IANA name, «Москва, UTC+3») pairs that include `current`.
+
+    `now_us`: UTC microseconds.
+    """
+    names = [*REGIONAL_ZONES, *OTHER_ZONES]
+    if current not in names:
+        names.append(current)
+    return [(name, zone_label(name, locale, now_us)) for name in names]
 
 
-def zone(name: str, locale: str, now: int) -> str:
-    """One zone in words: «Москва, UTC+3». `now`: UTC microseconds."""
+def zone_label(name: str, locale: str, now_us: int) -> str:
+    """Return «Москва, UTC+3». `now_us`: UTC microseconds; it decides about summer time."""
     if name == "UTC":
         return "UTC"
-    offset = datetime.fromtimestamp(now / SECOND, ZoneInfo(name)).utcoffset()
+    offset = datetime.fromtimestamp(now_us / SECOND_US, ZoneInfo(name)).utcoffset()
     minutes = int(offset.total_seconds()) // 60 if offset else 0
     sign, (hours, rest) = "−" if minutes < 0 else "+", divmod(abs(minutes), 60)
-    return f"{_city(name, locale)}, UTC{sign}{hours}{f':{rest:02}' if rest else ''}"
+    return f"{_city_name(name, locale)}, UTC{sign}{hours}{f':{rest:02}' if rest else ''}"
 
 
-def _city(name: str, locale: str) -> str:
-    if name not in OLDER:
+def _city_name(name: str, locale: str) -> str:
+    if name not in OLD_ZONE_NAMES:
         return str(get_timezone_location(name, locale=locale, return_city=True))
-    known = Locale.parse(locale).time_zones.get(OLDER[name], {})
+    known = Locale.parse(locale).time_zones.get(OLD_ZONE_NAMES[name], {})
     return str(known.get("city") or name.rpartition("/")[2].replace("_", " "))

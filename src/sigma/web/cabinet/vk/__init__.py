@@ -1,1 +1,1 @@
-"""sigma.web.cabinet.vk"""
+"""VK communities: connect, checklist, access key, delivery of events."""

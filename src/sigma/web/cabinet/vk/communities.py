@@ -1,4 +1,4 @@
-"""VKontakte in the cabinet: connecting a community step by step, and the list of them."""
+"""The list of VK communities and the steps to connect one."""
 
 from typing import Any
 
@@ -7,88 +7,101 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.checklist import count_done
 from sigma.services.accounts.users import Session
 from sigma.services.communities import checklist, communities
-from sigma.services.communities.access_keys import Found, from_ticket, ticket
+from sigma.services.communities.access_keys import (
+    InspectedKey,
+    inspect,
+    issue_ticket,
+    read_ticket,
+)
 from sigma.services.context import Context
 from sigma.services.vk import links
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import cabinet_page, go, posted, refusal, words_of
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value
 
-PLACE = "vk"
+SECTION = "vk"
 MAX_KEY = 1100
 
 
 @get("/vk")
-async def list_page(
+async def communities_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """The shop's communities, or the way to the first one."""
-    found = await communities.listing(ctx, session.member)
-    if not found:
-        return _key_page(request, ctx, session)
+    """List the shop's communities; without any, show the page to connect one."""
+    connected = await communities.list_connected(ctx, session.member)
+    if not connected:
+        return _connect_page(request, ctx, session)
     rows = [
-        (one, *checklist.ready(checklist.items(one.community, one.connection))) for one in found
+        (row, *count_done(checklist.build_items(row.community, row.connection)))
+        for row in connected
     ]
-    return cabinet_page(request, session, "cabinet/vk/list.html", place=PLACE, rows=rows)
+    return render_cabinet_page(request, session, "cabinet/vk/list.html", section=SECTION, rows=rows)
 
 
 @get("/vk/connect")
 async def connect_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """How to make a key, and the field for it."""
-    session.member.must(Permission.SETTINGS)
-    return _key_page(request, ctx, session)
+    """Show how to create an access key, and the field for it."""
+    session.member.require(Permission.SETTINGS)
+    return _connect_page(request, ctx, session)
 
 
 @post("/vk/connect")
-async def look(
+async def preview_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Shows whose key was pasted; nothing is stored before the person says yes."""
-    session.member.must(Permission.SETTINGS)
-    key = one(await posted(request), "key")
+    """Show the community of the pasted access key. Nothing is stored before the confirmation."""
+    session.member.require(Permission.SETTINGS)
+    key = first_value(await read_form_values(request), "key")
     try:
-        found = await communities.look(ctx, session.member, key)
-    except Refused as refused:
-        return _key_page(request, ctx, session, refused)
-    return _confirm_page(request, ctx, session, found, ticket(ctx, session.member, key))
+        key_check = await inspect(ctx, session.member, key)
+    except RefusedError as error:
+        return _connect_page(request, ctx, session, error)
+    return _confirm_page(request, ctx, session, key_check, issue_ticket(ctx, session.member, key))
 
 
 @post("/vk/connect/confirm")
-async def confirm(
+async def connect_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Connects the community that was shown."""
-    session.member.must(Permission.SETTINGS)
-    given = await posted(request)
+    """Connect the community of the encrypted access key (`ticket`) in the form."""
+    session.member.require(Permission.SETTINGS)
+    form_data = await read_form_values(request)
     try:
-        key = from_ticket(ctx, session.member, one(given, "ticket"))
-        made = await communities.connect(ctx, session.member, key)
-    except Refused as refused:
-        return _key_page(request, ctx, session, refused)
-    return go(f"/vk/{made.id}", "vk.done_connected", name=made.name)
+        key = read_ticket(ctx, session.member, first_value(form_data, "ticket"))
+        community = await communities.connect(ctx, session.member, key)
+    except RefusedError as error:
+        return _connect_page(request, ctx, session, error)
+    return redirect(f"/vk/{community.id}", "vk.done_connected", name=community.name)
 
 
-def _key_page(
-    request: WebRequest, ctx: Context, session: Session, refused: Refused | None = None
+def _connect_page(
+    request: WebRequest, ctx: Context, session: Session, error: RefusedError | None = None
 ) -> Response[Any]:
-    """`?club=` is the community's address as a person copied it: links then lead right there."""
-    club = one({"club": [request.query_params.get("club", "")]}, "club")
+    """`?club=` is the community's address as the user copied it; it makes the links specific."""
+    club = first_value({"club": [request.query_params.get("club", "")]}, "club")
     site = ctx.settings.vk_site_url
-    tokens = links.typed_tokens_url(site, club) if club else ""
-    errors = refusal(words_of(session), refused) if refused else {}
+    tokens = links.typed_access_keys_url(site, club) if club else ""
+    errors = refusal_texts(translator_for(session), error) if error else {}
     if club and not tokens:
-        errors["club"] = words_of(session).t("vk.club_unclear")
-    return cabinet_page(
+        errors["club"] = translator_for(session).t("vk.club_unclear")
+    return render_cabinet_page(
         request,
         session,
         "cabinet/vk/connect.html",
-        place=PLACE,
-        status=422 if refused else 200,
+        section=SECTION,
+        status=422 if error else 200,
         errors=errors,
         club=club,
         tokens_url=tokens,
@@ -99,20 +112,22 @@ def _key_page(
 
 
 def _confirm_page(
-    request: WebRequest, ctx: Context, session: Session, found: Found, sealed: str
+    request: WebRequest, ctx: Context, session: Session, key_check: InspectedKey, encrypted_key: str
 ) -> Response[Any]:
-    known = found.known if found.connected else None
-    return cabinet_page(
+    connected = key_check.existing if key_check.is_connected else None
+    return render_cabinet_page(
         request,
         session,
         "cabinet/vk/confirm.html",
-        place=PLACE,
-        found=found,
-        known=known,
-        ticket=sealed,
-        tokens_url=links.group_tokens_url(ctx.settings.vk_site_url, found.group.id),
-        can=not found.group.deactivated and not found.missing and known is None,
+        section=SECTION,
+        key_check=key_check,
+        connected_community=connected,
+        ticket=encrypted_key,
+        tokens_url=links.group_access_keys_url(ctx.settings.vk_site_url, key_check.group.id),
+        can_connect=not key_check.group.deactivated
+        and not key_check.missing_required
+        and connected is None,
     )
 
 
-HANDLERS = [list_page, connect_page, look, confirm]
+HANDLERS = [communities_page, connect_page, preview_community, connect_community]

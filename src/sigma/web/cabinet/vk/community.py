@@ -1,4 +1,4 @@
-"""One community: its state, checklist with a button for what Sigma can do, key, delivery."""
+"""One VK community: state, checklist with an action for each item, access key, delivery."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,19 +8,29 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.errors import Refused
+from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.checklist import count_done
+from sigma.domain.messaging.community import DELIVERY_OK, delivery_status
 from sigma.services.accounts.users import Session
 from sigma.services.communities import checklist, communities, event_subscription
-from sigma.services.communities.access_keys import from_ticket
-from sigma.services.communities.communities import Kept
-from sigma.services.context import MINUTE, Context
+from sigma.services.communities.access_keys import read_ticket
+from sigma.services.communities.communities import CommunityWithConnection
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US
 from sigma.services.vk import links
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import Given, cabinet_page, go, posted, refusal, words_of
-from sigma.web.cabinet.vk.communities import PLACE
-from sigma.web.forms import one
+from sigma.web.cabinet.responses import (
+    FormValues,
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.cabinet.vk.communities import SECTION
+from sigma.web.forms import first_value
 
-STALE = MINUTE  # an older answer of VK is asked for anew as soon as the page is there
+CHECKLIST_MAX_AGE_US = MINUTE_US  # the page reloads an older checklist in the background
 
 
 @get("/vk/{community_id:str}")
@@ -30,37 +40,37 @@ async def community_page(
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """The whole of it."""
+    """Show the community."""
     return await _page(request, ctx, session, community_id)
 
 
 @post("/vk/{community_id:str}/check")
-async def check(
+async def check_community(
     ctx: NamedDependency[Context], session: NamedDependency[Session], community_id: FromPath[str]
 ) -> Response[Any]:
-    """Really asks VK; the page says what it answered."""
-    await communities.check(ctx, session.member, community_id)
-    return go(f"/vk/{community_id}#state")
+    """Check the access key and the delivery with VK; the page then shows the result."""
+    await communities.verify(ctx, session.member, community_id)
+    return redirect(f"/vk/{community_id}#state")
 
 
 @post("/vk/{community_id:str}/key")
-async def key(
+async def replace_key(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """Another key of the same community, pasted here or on the page of connecting."""
-    given = await posted(request)
+    """Replace the access key: pasted here (`key`) or on the connect page (`ticket`)."""
+    form_data = await read_form_values(request)
     try:
-        sealed = one(given, "ticket")
-        new = from_ticket(ctx, session.member, sealed) if sealed else one(given, "key")
-        await communities.mend(ctx, session.member, community_id, new)
-    except Refused as refused:
-        if refused.code in ("not_found", "no_community"):
+        ticket = first_value(form_data, "ticket")
+        new = read_ticket(ctx, session.member, ticket) if ticket else first_value(form_data, "key")
+        await communities.replace_key(ctx, session.member, community_id, new)
+    except RefusedError as error:
+        if error.code in ("not_found", "no_community"):
             raise
-        return await _page(request, ctx, session, community_id, refused)
-    return go(f"/vk/{community_id}", "vk.done_mended")
+        return await _page(request, ctx, session, community_id, error)
+    return redirect(f"/vk/{community_id}", "vk.done_key_replaced")
 
 
 @post("/vk/{community_id:str}/delivery")
@@ -70,93 +80,101 @@ async def choose_delivery(
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """How events shall come; the page says what came of it."""
-    wanted = one(await posted(request), "wanted")
+    """Choose how VK delivers events: auto, callback or long poll."""
+    mode = first_value(await read_form_values(request), "delivery")
     try:
-        await communities.choose_delivery(ctx, session.member, community_id, wanted)
-    except Refused as refused:
-        return await _refused(request, ctx, session, community_id, refused)
-    return go(f"/vk/{community_id}#delivery", "vk.done_delivery")
+        await communities.choose_delivery(ctx, session.member, community_id, mode)
+    except RefusedError as error:
+        return await _page_with_refusal(request, ctx, session, community_id, error)
+    return redirect(f"/vk/{community_id}#delivery", "vk.done_delivery")
 
 
 @post("/vk/{community_id:str}/disconnect")
-async def disconnect(
+async def disconnect_community(
     ctx: NamedDependency[Context], session: NamedDependency[Session], community_id: FromPath[str]
 ) -> Response[Any]:
-    """Ends the work with it; dialogs stay."""
-    kept = await communities.get(ctx, session.member, community_id)
+    """Disconnect the community; its conversations stay."""
+    connected = await communities.get(ctx, session.member, community_id)
     await communities.disconnect(ctx, session.member, community_id)
-    return go("/vk", "vk.done_disconnected", name=kept.community.name)
+    return redirect("/vk", "vk.done_disconnected", name=connected.community.name)
 
 
 @post("/vk/{community_id:str}/checklist")
-async def refresh(
+async def refresh_checklist(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     community_id: FromPath[str],
 ) -> Response[Any]:
-    """Asks VK about every point again."""
+    """Read the state of every checklist item from VK."""
     try:
         await checklist.refresh(ctx, session.member, community_id)
-    except Refused as refused:
-        if refused.code not in ("vk_refused", "vk_silent"):
+    except RefusedError as error:
+        if error.code not in ("vk_refused", "vk_silent"):
             raise
-        return await _refused(request, ctx, session, community_id, refused, at="list")
+        return await _page_with_refusal(
+            request, ctx, session, community_id, error, error_section="list"
+        )
     if request.headers.get("hx-request"):
         return await _page(request, ctx, session, community_id)
-    return go(f"/vk/{community_id}#list")
+    return redirect(f"/vk/{community_id}#list")
 
 
 @post("/vk/{community_id:str}/checklist/{name:str}")
-async def act(
+async def run_checklist_action(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     community_id: FromPath[str],
     name: FromPath[str],
 ) -> Response[Any]:
-    """The button of one point."""
-    given = await posted(request)
+    """Run the action of one checklist item."""
+    form_data = await read_form_values(request)
     try:
-        done = await _act(ctx, session, community_id, name, given)
-    except Refused as refused:
-        return await _refused(request, ctx, session, community_id, refused, at="list")
-    yes = "vk.done_item_said" if name == "services" else "vk.done_item"
-    said = yes if done else "vk.done_item_refused"
-    return go(f"/vk/{community_id}#item-{name}", said, tone="good" if done else "wait")
+        is_done = await _run_checklist_action(ctx, session, community_id, name, form_data)
+    except RefusedError as error:
+        return await _page_with_refusal(
+            request, ctx, session, community_id, error, error_section="list"
+        )
+    success = "vk.done_item_confirmed" if name == "services" else "vk.done_item"
+    flash = success if is_done else "vk.done_item_refused"
+    return redirect(f"/vk/{community_id}#item-{name}", flash, tone="good" if is_done else "wait")
 
 
-async def _act(ctx: Context, session: Session, community_id: str, name: str, given: Given) -> bool:
+async def _run_checklist_action(
+    ctx: Context, session: Session, community_id: str, name: str, form_data: FormValues
+) -> bool:
     member = session.member
     if name in ("messages", "bots"):
-        return await checklist.switch_on(ctx, member, community_id)
+        return await checklist.enable_messages(ctx, member, community_id)
     if name == "description":
-        text = one(given, "description", lines=True)
-        return await checklist.describe(ctx, member, community_id, text)
-    if name == "goods":
-        return await checklist.goods_on(ctx, member, community_id)
+        text = first_value(form_data, "description", multiline=True)
+        return await checklist.set_description(ctx, member, community_id, text)
+    if name == "market":
+        return await checklist.enable_market(ctx, member, community_id)
     if name == "services":
-        await checklist.say(ctx, member, community_id, one(given, "on") == "1")
+        await checklist.confirm_services(
+            ctx, member, community_id, first_value(form_data, "on") == "1"
+        )
         return True
     if name == "delivery":
-        await communities.renew(ctx, member, community_id)
-        kept = await communities.get(ctx, member, community_id)
-        return event_subscription.told(kept.community)["state"] == event_subscription.OK
-    raise Refused("not_found", what="item")
+        await communities.set_up_delivery(ctx, member, community_id)
+        connected = await communities.get(ctx, member, community_id)
+        return delivery_status(connected.community)["state"] == DELIVERY_OK
+    raise RefusedError("not_found", what="item")
 
 
-async def _refused(
+async def _page_with_refusal(
     request: WebRequest,
     ctx: Context,
     session: Session,
     community_id: str,
-    refused: Refused,
-    at: str = "",
+    error: RefusedError,
+    error_section: str = "",
 ) -> Response[Any]:
-    if refused.code not in ("validation", "vk_refused", "vk_silent"):
-        raise refused
-    return await _page(request, ctx, session, community_id, refused, at)
+    if error.code not in ("validation", "vk_refused", "vk_silent"):
+        raise error
+    return await _page(request, ctx, session, community_id, error, error_section)
 
 
 async def _page(
@@ -164,48 +182,62 @@ async def _page(
     ctx: Context,
     session: Session,
     community_id: str,
-    refused: Refused | None = None,
-    at: str = "",
+    error: RefusedError | None = None,
+    error_section: str = "",
 ) -> Response[Any]:
-    kept = await communities.get(ctx, session.member, community_id)
-    errors = refusal(words_of(session), refused) if refused else {}
-    # htmx swaps an answer in only when it is a good one.
+    connected = await communities.get(ctx, session.member, community_id)
+    errors = refusal_texts(translator_for(session), error) if error else {}
+    # htmx swaps in responses with status 2xx only.
     swapped = bool(request.headers.get("hx-request"))
-    return cabinet_page(
+    return render_cabinet_page(
         request,
         session,
         "cabinet/vk/community.html",
-        place=PLACE,
-        status=422 if refused and not swapped else 200,
-        errors={} if at else errors,
-        # What is wrong with this one is said below at length.
-        troubles=[one for one in getattr(request.state, "troubles", ()) if one.id != community_id],
-        list_error=" ".join(errors.values()) if at else "",
-        **_shown(ctx, kept, bool(refused)),
+        section=SECTION,
+        status=422 if error and not swapped else 200,
+        errors={} if error_section else errors,
+        # The page itself explains the error of this community.
+        broken_communities=[
+            c for c in getattr(request.state, "broken_communities", ()) if c.id != community_id
+        ],
+        list_error=" ".join(errors.values()) if error_section else "",
+        **_page_context(ctx, connected, bool(error)),
     )
 
 
-def _shown(ctx: Context, kept: Kept, refused: bool) -> dict[str, Any]:
-    community, connection = kept.community, kept.connection
-    items = checklist.items(community, connection)
-    done, count = checklist.ready(items)
-    asked_at = int(community.facts.get("list_at", 0))
+def _page_context(
+    ctx: Context, connected: CommunityWithConnection, has_error: bool
+) -> dict[str, Any]:
+    community, connection = connected.community, connected.connection
+    items = checklist.build_items(community, connection)
+    done_count, count = count_done(items)
+    checked_at_us = int(community.facts.get("refreshed_at_us", 0))
     return {
-        "c": community,
-        "connected": kept.connected,
+        "community": community,
+        "connected": connected.is_connected,
         "items": items,
-        "done": done,
+        "done_count": done_count,
         "count": count,
-        "asked_at": asked_at,
-        "stale": kept.connected and not refused and ctx.now() - asked_at > STALE,
-        "delivery": event_subscription.told(community),
+        "checked_at_us": checked_at_us,
+        "is_stale": connected.is_connected
+        and not has_error
+        and ctx.now_us() - checked_at_us > CHECKLIST_MAX_AGE_US,
+        "delivery": delivery_status(community),
         "host": urlsplit(ctx.settings.base_url).netloc,
-        "public": event_subscription.public(ctx.settings.base_url),
+        "is_public_url": event_subscription.is_public_url(ctx.settings.base_url),
         "check": community.facts.get("check", {}),
         "url": links.community_url(connection),
-        "tokens_url": links.tokens_url(connection),
-        "dialog_url": links.dialog_url(community, connection),
+        "tokens_url": links.access_keys_url(connection),
+        "conversation_url": links.chat_url(community, connection),
     }
 
 
-HANDLERS = [community_page, check, key, choose_delivery, disconnect, refresh, act]
+HANDLERS = [
+    community_page,
+    check_community,
+    replace_key,
+    choose_delivery,
+    disconnect_community,
+    refresh_checklist,
+    run_checklist_action,
+]

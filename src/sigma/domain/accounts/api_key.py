@@ -1,0 +1,23 @@
+"""API keys of a shop."""
+
+from dataclasses import dataclass
+
+from sigma.domain.accounts.member import Role
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key. `prefix` is the start of the secret, shown in the cabinet to identify the key.
+
+    Times are UTC microseconds; `used_at_us` is 0 when the key was never used.
+    """
+
+    id: str
+    shop_id: str
+    name: str
+    prefix: str
+    secret_hash: str
+    role: Role
+    created_at_us: int
+    used_at_us: int = 0
+    revoked_at_us: int | None = None

@@ -1,0 +1,94 @@
+"""What comes next for a payment: for the shop, for the payer and for the polling job."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sigma.domain.accounts.shop import is_web_url
+from sigma.domain.billing.payment import REFUND_REASONS, Attention, Payment, Status
+from sigma.domain.money import Money
+
+MIN_POLL_DELAY_US, MAX_POLL_DELAY_US = 10_000_000, 600_000_000  # 10 s, 10 min
+
+# Polling cannot resolve these: the acquirer repeats the same answer until a person acts.
+_UNPOLLED_ATTENTION = (Attention.MISMATCH, Attention.CONTRADICTION)
+
+
+class SuggestedAction(StrEnum):
+    """What the shop should do about a payment that needs attention."""
+
+    REFUND = "refund"
+    REFRESH = "refresh"  # query the acquirer again
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentActions:
+    """What the shop can do with a payment now, apart from the member's permissions."""
+
+    can_capture: bool
+    can_refund: bool
+    can_refresh: bool
+    can_mail_receipt: bool
+    suggested_action: SuggestedAction | None  # None: the payment needs no attention
+
+
+def available_actions(payment: Payment, refundable: Money, *, has_receipt: bool) -> PaymentActions:
+    """Return what the shop can do with a payment. `refundable`: what can still be refunded."""
+    return PaymentActions(
+        can_capture=payment.status is Status.AUTHORIZED and not payment.requested_action,
+        can_refund=payment.status is Status.CAPTURED and bool(refundable),
+        # A failed payment may have been paid after all.
+        can_refresh=not payment.is_final
+        or payment.status is Status.FAILED
+        or payment.is_outcome_unknown,
+        can_mail_receipt=has_receipt and payment.has_email,
+        suggested_action=_suggested_action(payment.attention, refundable),
+    )
+
+
+def _suggested_action(attention: Attention | None, refundable: Money) -> SuggestedAction | None:
+    if attention is None:
+        return None
+    is_refund_due = attention in REFUND_REASONS or attention is Attention.REFUND_FAILED
+    return SuggestedAction.REFUND if is_refund_due and refundable else SuggestedAction.REFRESH
+
+
+class PayerStep(StrEnum):
+    """What comes next for the payer of a started payment."""
+
+    RECEIPT = "receipt"  # captured
+    RETRY = "retry"  # failed or canceled: the invoice can be paid again
+    REVIEW = "review"  # flagged: the shop must look at it, the payer must not pay again
+    UNKNOWN = "unknown"  # the acquirer's answer was lost: wait
+    AUTHORIZED = "authorized"  # wait until the shop captures
+    CONFIRM = "confirm"  # pay on the acquirer's page, `confirmation_url`
+    PENDING = "pending"  # wait; there is no page to pay on
+
+
+def payer_step(payment: Payment) -> PayerStep:
+    """Return what comes next for the payer."""
+    if payment.status is Status.CAPTURED:
+        return PayerStep.RECEIPT
+    if payment.status in (Status.FAILED, Status.CANCELED):
+        return PayerStep.RETRY
+    if payment.attention is not None:
+        return PayerStep.REVIEW
+    if payment.is_outcome_unknown:
+        return PayerStep.UNKNOWN
+    if payment.status is Status.AUTHORIZED:
+        return PayerStep.AUTHORIZED
+    return PayerStep.CONFIRM if is_web_url(payment.confirmation_url) else PayerStep.PENDING
+
+
+def next_poll_at_us(payment: Payment, now_us: int) -> int | None:
+    """Return when to query the acquirer again (UTC microseconds), None to stop polling.
+
+    A payment with a mismatch or contradiction needs a person.
+    """
+    if payment.is_final or payment.attention in _UNPOLLED_ATTENTION:
+        return None
+    return now_us + poll_delay_us(now_us - payment.created_at_us)
+
+
+def poll_delay_us(age_us: int) -> int:
+    """Return the delay before the next query (microseconds): half the age, 10 s to 10 min."""
+    return min(max(age_us // 2, MIN_POLL_DELAY_US), MAX_POLL_DELAY_US)

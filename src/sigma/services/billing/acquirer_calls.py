@@ -1,0 +1,67 @@
+"""What calls to the acquirer about payments and refunds have in common: access, lost calls."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.payment import Payment, PaymentReply
+from sigma.domain.billing.refund import Refund, RefundReply
+from sigma.domain.errors import RefusedError
+from sigma.providers.base import ConnectionAccess, Provider, RejectedError, connection_access
+from sigma.services.context import Context
+from sigma.services.time_units import MINUTE_US
+from sigma.store.billing import connections
+
+ReplyT = TypeVar("ReplyT", PaymentReply, RefundReply)
+
+SHOP_REJECTION_CODES = ("credentials", "forbidden")  # the shop is rejected, not this payment
+# A call without a response may still reach the acquirer for so long.
+LOST_CALL_WINDOW_US = 10 * MINUTE_US
+
+
+async def open_connection(
+    ctx: Context, connection_id: str
+) -> tuple[Connection, Provider, ConnectionAccess]:
+    """Return a connection, its provider and the decrypted access for one call."""
+    async with ctx.db.read() as tx:
+        connection = await connections.get(tx, connection_id)
+    assert connection is not None, "a connection with payments is never deleted"
+    provider = ctx.providers[connection.provider]
+    secret = ctx.cipher.decrypt(connection.secret_encrypted)
+    return connection, provider, connection_access(provider, connection, secret)
+
+
+async def find_lost(
+    ctx: Context,
+    operation: Payment | Refund,
+    rejection: RejectedError,
+    find: Callable[[], Awaitable[ReplyT | None]],
+) -> ReplyT | None:
+    """Find a rejected operation at the acquirer with `find`, None if it was never started.
+
+    A rejection proves nothing about an earlier call that may have been lost. Raises
+    RefusedError("acquirer_refused") while such a call can still be under way.
+    """
+    try:
+        found = await find()
+    except RejectedError:
+        found = None
+    is_under_way = (
+        operation.is_outcome_unknown
+        and ctx.now_us() - operation.created_at_us < LOST_CALL_WINDOW_US
+    )
+    if found is None and is_under_way:
+        raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
+    return found
+
+
+def is_stale_rejection(
+    reply: PaymentReply | RefundReply, stored: Payment | Refund, snapshot: Payment | Refund
+) -> bool:
+    """Return whether a concurrent call has started, or lost, the operation since `snapshot`.
+
+    `stored` is the row under the lock. Only a reply without an id, a rejection, can be stale.
+    """
+    return not reply.provider_id and bool(
+        stored.provider_id or stored.is_outcome_unknown > snapshot.is_outcome_unknown
+    )

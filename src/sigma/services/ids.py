@@ -1,0 +1,43 @@
+"""Ids and tokens: ids sort by creation time and carry their shop."""
+
+import base64
+import random
+import secrets
+from collections.abc import Callable
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+
+
+class IdGenerator:
+    """Generates ids that sort by creation time, even within one microsecond.
+
+    Format in base 32: `prefix_` + 11 characters of time + 4 of the shop + 8 random.
+    """
+
+    def __init__(
+        self, clock: Callable[[], int], random_source: random.Random | None = None
+    ) -> None:
+        self._clock = clock
+        self._random = random_source or secrets.SystemRandom()
+        self._last_us = 0
+
+    def new(self, prefix: str, shop_id: str = "") -> str:
+        """Return a new id such as "inv_…". Without `shop_id` the shop part is random."""
+        self._last_us = max(self._clock(), self._last_us + 1)
+        tag = shop_id[15:19] if shop_id else _encode_base32(self._random.getrandbits(20), 4)
+        time, random = self._last_us, self._random.getrandbits(40)
+        return f"{prefix}_{_encode_base32(time, 11)}{tag}{_encode_base32(random, 8)}"
+
+    def new_token(self) -> str:
+        """Return a public token: 128 random bits as 22 characters of URL-safe base64."""
+        raw = self._random.getrandbits(128).to_bytes(16, "big")
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def min_id(prefix: str, since_us: int) -> str:
+    """Return the lower bound of ids of this prefix made at or after `since_us`."""
+    return f"{prefix}_{_encode_base32(since_us, 11)}"
+
+
+def _encode_base32(number: int, width: int) -> str:
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (width - 1), -1, -5))

@@ -1,0 +1,67 @@
+"""API keys. Only the hashes of their secrets are stored."""
+
+from sqlalchemy import bindparam, insert, select, update
+
+from sigma.domain.accounts.api_key import ApiKey
+from sigma.domain.accounts.member import Role
+from sigma.store.engine.interface import Row, Tx
+from sigma.store.engine.row_codec import column_values, field_values
+from sigma.store.engine.statements import statement
+from sigma.store.schema.tables import api_keys
+
+_insert = statement(insert(api_keys))
+_list_for_shop = statement(
+    select(api_keys)
+    .where(api_keys.c.shop_id == bindparam("shop_id"))
+    .order_by(api_keys.c.id.desc())
+)
+_find = statement(
+    select(api_keys).where(
+        api_keys.c.secret_hash == bindparam("secret_hash"), api_keys.c.revoked_at_us.is_(None)
+    )
+)
+_revoke = statement(
+    update(api_keys)
+    .where(
+        api_keys.c.id == bindparam("key_id"),
+        api_keys.c.shop_id == bindparam("key_shop_id"),
+        api_keys.c.revoked_at_us.is_(None),
+    )
+    .values(revoked_at_us=bindparam("revoked_at_us"))
+)
+_record_use = statement(
+    update(api_keys)
+    .where(api_keys.c.id == bindparam("key_id"))
+    .values(used_at_us=bindparam("used_at_us"))
+)
+
+
+def _from_row(row: Row) -> ApiKey:
+    return ApiKey(role=Role(row["role"]), **column_values(api_keys, row, "role"))
+
+
+async def add(tx: Tx, key: ApiKey) -> None:
+    """Insert an API key."""
+    await tx.execute(_insert, **field_values(key))
+
+
+async def list_for_shop(tx: Tx, shop_id: str) -> list[ApiKey]:
+    """Return a shop's API keys, the newest first, including revoked ones."""
+    return [_from_row(row) for row in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
+
+
+async def find(tx: Tx, secret_hash: str) -> ApiKey | None:
+    """Return the API key with this secret hash; None when unknown or revoked."""
+    row = await tx.fetch_one(_find, secret_hash=secret_hash)
+    return _from_row(row) if row else None
+
+
+async def revoke(tx: Tx, shop_id: str, key_id: str, now_us: int) -> bool:
+    """Revoke an API key. Return False when the shop has no such active key."""
+    values = {"key_id": key_id, "key_shop_id": shop_id, "revoked_at_us": now_us}
+    return await tx.execute(_revoke, **values) == 1
+
+
+async def record_use(tx: Tx, key_id: str, now_us: int) -> None:
+    """Record when an API key was last used."""
+    await tx.execute(_record_use, key_id=key_id, used_at_us=now_us)

@@ -1,0 +1,47 @@
+"""Acquirer notices."""
+
+from sqlalchemy import bindparam, select, update
+
+from sigma.domain.billing.acquirer_notice import AcquirerNotice
+from sigma.store.engine.interface import Tx
+from sigma.store.engine.row_codec import build_codec, column_values, field_values
+from sigma.store.engine.statements import statement
+from sigma.store.schema.tables import acquirer_notices
+
+CODEC = build_codec(
+    acquirer_notices,
+    field_values,
+    lambda row: AcquirerNotice(**column_values(acquirer_notices, row)),
+)
+
+_mark_processed = statement(
+    update(acquirer_notices)
+    .where(acquirer_notices.c.id == bindparam("key_id"))
+    .values(processed_at_us=bindparam("processed_at_us"))
+)
+_list_for_object = statement(
+    select(acquirer_notices)
+    .where(
+        acquirer_notices.c.connection_id == bindparam("connection_id"),
+        acquirer_notices.c.object_id == bindparam("object_id"),
+    )
+    .order_by(acquirer_notices.c.id)
+    .limit(50)
+)
+
+
+async def get(tx: Tx, notice_id: str) -> AcquirerNotice | None:
+    """Return the notice, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=notice_id)
+    return CODEC.from_row(row) if row else None
+
+
+async def mark_processed(tx: Tx, notice_id: str, now_us: int) -> None:
+    """Record when a notice was processed."""
+    await tx.execute(_mark_processed, key_id=notice_id, processed_at_us=now_us)
+
+
+async def list_for_object(tx: Tx, connection_id: str, object_id: str) -> list[AcquirerNotice]:
+    """Return the first 50 notices about one object of the acquirer, the oldest first."""
+    rows = await tx.fetch_all(_list_for_object, connection_id=connection_id, object_id=object_id)
+    return [CODEC.from_row(r) for r in rows]

@@ -1,0 +1,42 @@
+"""Photos of services."""
+
+from sqlalchemy import bindparam, delete, func, select
+
+from sigma.domain.catalogue.photo import Photo
+from sigma.store.engine.interface import Tx
+from sigma.store.engine.row_codec import build_codec, column_values, field_values
+from sigma.store.engine.statements import statement
+from sigma.store.schema.catalogue_tables import photos, services
+
+CODEC = build_codec(photos, field_values, lambda row: Photo(**column_values(photos, row)))
+
+_list_sizes = statement(
+    select(photos.c.id, photos.c.width, photos.c.height)
+    .join(services, services.c.photo_id == photos.c.id)
+    .where(services.c.shop_id == bindparam("shop_id"), services.c.deleted_at_us.is_(None))
+)
+# The ids of a photo and its thumbnail differ only in the prefix, see `thumbnail_id` of the domain.
+_full_size_id = func.replace(photos.c.id, "phs_", "pho_")
+_delete_unused = statement(
+    delete(photos).where(
+        photos.c.created_at_us < bindparam("before_us"),
+        ~select(services.c.id).where(services.c.photo_id == _full_size_id).exists(),
+    )
+)
+
+
+async def get(tx: Tx, photo_id: str) -> Photo | None:
+    """Return the photo, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=photo_id)
+    return CODEC.from_row(row) if row else None
+
+
+async def list_sizes(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:
+    """Return (width, height) in pixels by photo id, for the photos of a shop's services."""
+    rows = await tx.fetch_all(_list_sizes, shop_id=shop_id)
+    return {r["id"]: (r["width"], r["height"]) for r in rows}
+
+
+async def delete_unused(tx: Tx, before_us: int) -> int:
+    """Delete photos created before `before_us` that no service uses; return how many."""
+    return await tx.execute(_delete_unused, before_us=before_us)

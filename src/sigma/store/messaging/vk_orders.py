@@ -1,0 +1,72 @@
+"""VK orders."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from sigma.domain.messaging.vk_order import VkOrder
+from sigma.store.engine.interface import Row, Tx
+from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
+from sigma.store.engine.statements import statement
+from sigma.store.schema.messaging_tables import vk_orders
+
+
+def _to_row(order: VkOrder) -> dict[str, Any]:
+    return field_values(order, "amount") | {
+        "amount_minor": order.amount.minor,
+        "currency": order.amount.currency,
+    }
+
+
+def _from_row(row: Row) -> VkOrder:
+    return VkOrder(
+        amount=money_from_row(row), **column_values(vk_orders, row, "amount_minor", "currency")
+    )
+
+
+CODEC = build_codec(vk_orders, _to_row, _from_row)
+
+_list_for_conversation = statement(
+    select(vk_orders)
+    .where(vk_orders.c.conversation_id == bindparam("conversation_id"))
+    .order_by(vk_orders.c.id.desc())
+    .limit(50)
+)
+_find_by_vk_id = statement(
+    select(vk_orders).where(
+        vk_orders.c.connection_id == bindparam("connection_id"),
+        vk_orders.c.vk_user_id == bindparam("vk_user_id"),
+        vk_orders.c.vk_order_id == bindparam("vk_order_id"),
+    )
+)
+_find_for_invoice = statement(
+    select(vk_orders).where(vk_orders.c.invoice_id == bindparam("invoice_id"))
+)
+
+
+async def get(tx: Tx, order_id: str) -> VkOrder | None:
+    """Return the VK order, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=order_id)
+    return _from_row(row) if row else None
+
+
+async def find_by_vk_id(
+    tx: Tx, connection_id: str, vk_user_id: int, vk_order_id: int
+) -> VkOrder | None:
+    """Return the VK order with these ids in VK, or None."""
+    row = await tx.fetch_one(
+        _find_by_vk_id, connection_id=connection_id, vk_user_id=vk_user_id, vk_order_id=vk_order_id
+    )
+    return _from_row(row) if row else None
+
+
+async def find_for_invoice(tx: Tx, invoice_id: str) -> VkOrder | None:
+    """Return the VK order of an invoice, or None."""
+    row = await tx.fetch_one(_find_for_invoice, invoice_id=invoice_id)
+    return _from_row(row) if row else None
+
+
+async def list_for_conversation(tx: Tx, conversation_id: str) -> list[VkOrder]:
+    """Return the 50 newest VK orders of a conversation, the newest first."""
+    rows = await tx.fetch_all(_list_for_conversation, conversation_id=conversation_id)
+    return [_from_row(r) for r in rows]

@@ -1,0 +1,10 @@
+"""The metadata of the whole schema. Each module of tables adds its own when it is imported."""
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from sigma.store.schema import catalogue_tables, messaging_tables, tables
+
+TABLE_MODULES: Final = (tables, catalogue_tables, messaging_tables)
+ALL_TABLES: Final[MetaData] = tables.metadata

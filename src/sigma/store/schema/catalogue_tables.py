@@ -1,0 +1,54 @@
+"""Tables of services and their photos."""
+
+from sqlalchemy import Column, Index, Table
+from sqlalchemy import UniqueConstraint as Unique
+
+from sigma.store.schema.columns import (
+    BigInt,
+    Blob,
+    Json,
+    TextC,
+    flag_column,
+    id_column,
+    int_column,
+    shop_id_column,
+    text_column,
+)
+from sigma.store.schema.tables import metadata
+
+services = Table(
+    "services",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("title"),
+    text_column("description"),
+    text_column("price_kind"),
+    Column("amount_minor", BigInt),
+    text_column("currency"),
+    Column("photo_id", TextC),
+    flag_column("is_visible"),
+    int_column("position"),
+    Column("invoice_template", Json, nullable=False),
+    Column("vk_connection_id", TextC),
+    Column("vk_item_id", BigInt),
+    Column("vk_synced_state", Json, nullable=False),
+    int_column("created_at_us"),
+    Column("deleted_at_us", BigInt),
+    int_column("version"),
+    Unique("vk_connection_id", "vk_item_id", name="uq_services_market_item"),
+    Index("ix_services_shop", "shop_id", "position", "id"),
+)
+
+photos = Table(
+    "photos",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("media_type"),
+    int_column("width"),
+    int_column("height"),
+    Column("data", Blob, nullable=False),
+    int_column("created_at_us"),
+    int_column("version"),
+)

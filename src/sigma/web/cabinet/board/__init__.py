@@ -1,0 +1,1 @@
+"""The to-do board: what needs an action, and its two actions."""

@@ -1,0 +1,17 @@
+"""URLs of the cabinet: query strings in and out."""
+
+from urllib.parse import urlencode
+
+from sigma.web.cabinet.guards import WebRequest
+
+
+def query_values(request: WebRequest) -> dict[str, list[str]]:
+    """Return the query string of the request: name → values."""
+    query = request.query_params
+    return {name: query.getall(name) for name in query}
+
+
+def build_url(path: str, **query: str | None) -> str:
+    """Return a path with a query string of the values that are not empty."""
+    encoded = urlencode({name: value for name, value in query.items() if value})
+    return f"{path}?{encoded}" if encoded else path

@@ -1,0 +1,228 @@
+"""Reconciliation of Sigma with the sandbox bank: payments, refunds, ledger, mails and jobs.
+
+All checks must pass once the worker has nothing left to do.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table, bindparam, select
+
+from sigma.domain.ledger import Account
+from sigma.domain.money import Money
+from sigma.store.engine.interface import Database
+from sigma.store.engine.statements import Statement, statement
+from sigma.store.schema.tables import (
+    acquirer_notices,
+    invoices,
+    jobs,
+    ledger,
+    mails,
+    payments,
+    receipts,
+    refunds,
+    timeline_events,
+)
+from tests.world import World
+
+_TABLES = (invoices, jobs, ledger, mails, acquirer_notices, payments, receipts, refunds)
+_SELECT_BY_SHOP: dict[str, Statement] = {
+    table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
+    for table in (*_TABLES, timeline_events)
+}
+Row = dict[str, Any]
+
+
+async def fetch_rows(db: Database, table: Table, shop_id: str) -> list[Row]:
+    """Return all stored rows of a shop in one table, each as column name → raw value."""
+    names = [column.name for column in table.columns]
+    async with db.read() as tx:
+        stored = await tx.fetch_all(_SELECT_BY_SHOP[table.name], shop_id=shop_id)
+    return [{name: row[name] for name in names} for row in stored]
+
+
+class Reconciliation:
+    """A snapshot of both sides: Sigma's rows by table, the bank's objects by kind."""
+
+    def __init__(self, our_rows: dict[str, list[Row]], bank_objects: dict[str, list[Row]]) -> None:
+        self.our_rows = our_rows
+        self.bank_objects = bank_objects
+        self.refunds_by_payment: dict[str, list[Row]] = defaultdict(list)
+        for refund in our_rows["refunds"]:
+            self.refunds_by_payment[refund["payment_id"]].append(refund)
+        self.captured_payments = [p for p in our_rows["payments"] if p["status"] == "captured"]
+        self.refund_due_ids = {
+            posting["subject_id"]
+            for posting in our_rows["ledger"]
+            if posting["kind"] == "capture" and posting["account"] == Account.REFUNDS_DUE
+        }
+
+    def find_mismatches(self, allow_resent_receipts: bool = False) -> list[str]:
+        """Return one sentence for each mismatch; an empty list when both sides agree.
+
+        `allow_resent_receipts`: accept several receipt mails for one payment.
+        """
+        return [
+            *self._payments(),
+            *self._refunds(),
+            *self._ledger(),
+            *self._invoices(),
+            *self._receipts_and_jobs(allow_resent_receipts),
+        ]
+
+    def _payments(self) -> Iterator[str]:
+        ours = {p["provider_id"]: p for p in self.our_rows["payments"] if p["provider_id"]}
+        at_bank: set[str] = set()
+        for theirs in self.bank_objects["payments"]:
+            our_id = theirs["metadata"]["payment"]
+            if our_id in at_bank:
+                yield f"{our_id} was created twice at the bank"
+            at_bank.add(our_id)
+            mine = ours.get(theirs["id"])
+            if theirs["status"] == "succeeded":
+                if mine is None or mine["status"] != "captured":
+                    yield f"{our_id} is paid at the bank and {mine and mine['status']} here"
+                elif _amount_minor(theirs["amount"]) != (mine["amount_minor"], mine["currency"]):
+                    yield f"{our_id} has a different amount at the bank"
+                elif mine["income_minor"] != _amount_minor(theirs["income_amount"])[0]:
+                    yield f"{our_id} has a different income at the bank"
+            elif mine is not None and mine["status"] == "captured":
+                yield f"{our_id} is captured here and {theirs['status']} at the bank"
+        for payment in self.captured_payments:
+            if payment["id"] not in at_bank:
+                yield f"{payment['id']} is captured here and unknown to the bank"
+
+    def _refunds(self) -> Iterator[str]:
+        ours = {r["provider_id"]: r for r in self.our_rows["refunds"] if r["provider_id"]}
+        our_status = {"succeeded": "succeeded", "canceled": "failed", "pending": "pending"}
+        for theirs in self.bank_objects["refunds"]:
+            mine = ours.pop(theirs["id"], None)
+            if mine is None:
+                yield f"the bank's refund {theirs['id']} is unknown here"
+            elif mine["status"] != our_status[theirs["status"]]:
+                yield f"{mine['id']} is {theirs['status']} at the bank and {mine['status']} here"
+            elif _amount_minor(theirs["amount"]) != (mine["amount_minor"], mine["currency"]):
+                yield f"{mine['id']} has a different amount at the bank"
+        for refund in ours.values():
+            yield f"{refund['id']} is unknown to the bank"
+        yield from self.find_over_refunded()
+        for refund in self.our_rows["refunds"]:
+            if refund["status"] == "pending":
+                yield f"{refund['id']} is still pending"
+
+    def find_over_refunded(self) -> Iterator[str]:
+        """Find payments whose succeeded and pending refunds exceed the paid amount.
+
+        There must be none at any moment, not only when the worker is idle.
+        """
+        for payment in self.our_rows["payments"]:
+            refunded = _sum_minor(self.refunds_by_payment[payment["id"]], "succeeded", "pending")
+            if refunded > payment["amount_minor"]:
+                yield f"{payment['id']} is refunded by more than its amount"
+
+    def _ledger(self) -> Iterator[str]:
+        entries: dict[tuple[str, str], int] = defaultdict(int)
+        accounts: dict[str, int] = defaultdict(int)
+        for posting in self.our_rows["ledger"]:
+            entries[posting["kind"], posting["subject_id"]] += posting["amount_minor"]
+            accounts[posting["account"]] += posting["amount_minor"]
+        yield from (
+            f"the entry {entry} does not balance" for entry, total in entries.items() if total
+        )
+        expected = {("capture", p["id"]) for p in self.captured_payments} | {
+            ("refund", r["id"]) for r in self.our_rows["refunds"] if r["status"] == "succeeded"
+        }
+        if set(entries) != expected:
+            yield f"entries differ from captures and refunds: {sorted(set(entries) ^ expected)}"
+        paid = [p for p in self.bank_objects["payments"] if p["status"] == "succeeded"]
+        paid_minor = sum(_amount_minor(p["amount"])[0] for p in paid)
+        income = sum(_amount_minor(p["income_amount"])[0] for p in paid)
+        refunded_minor = sum(
+            _amount_minor(r["amount"])[0]
+            for r in self.bank_objects["refunds"]
+            if r["status"] == "succeeded"
+        )
+        at_bank = {
+            Account.ACQUIRER: income - refunded_minor,
+            Account.FEES: paid_minor - income,
+            "shop": refunded_minor - paid_minor,
+        }
+        in_ledger = {
+            Account.ACQUIRER: accounts[Account.ACQUIRER],
+            Account.FEES: accounts[Account.FEES],
+            "shop": accounts[Account.SALES] + accounts[Account.REFUNDS_DUE],
+        }
+        if at_bank != in_ledger:
+            yield f"the bank has {at_bank}, the ledger has {in_ledger}"
+        due = sum(
+            p["amount_minor"] - _sum_minor(self.refunds_by_payment[p["id"]], "succeeded")
+            for p in self.captured_payments
+            if p["id"] in self.refund_due_ids
+        )
+        if accounts[Account.REFUNDS_DUE] != -due:
+            yield f"refunds due are {due}, the ledger has {-accounts[Account.REFUNDS_DUE]}"
+
+    def _invoices(self) -> Iterator[str]:
+        counted: dict[str, int] = defaultdict(int)
+        for payment in self.captured_payments:
+            if payment["id"] not in self.refund_due_ids:
+                counted[payment["invoice_id"]] += 1
+                continue
+            refunded_minor = _sum_minor(self.refunds_by_payment[payment["id"]], "succeeded")
+            if not payment["attention"] and refunded_minor != payment["amount_minor"]:
+                yield f"{payment['id']} must be refunded and has no attention flag"
+            if not any(
+                m["payment_id"] == payment["id"] and m["kind"] == "attention"
+                for m in self.our_rows["mails"]
+            ):
+                yield f"{payment['id']} must be refunded and the owner got no mail"
+        for invoice in self.our_rows["invoices"]:
+            number, limit = counted[invoice["id"]], invoice["max_payments"]
+            if invoice["paid_count"] != number:
+                yield f"{invoice['id']} counts {invoice['paid_count']} payments, not {number}"
+            if limit is not None and number > limit:
+                yield f"{invoice['id']} was paid {number} times, unflagged"
+            if invoice["status"] == "paid" and number != limit:
+                yield f"{invoice['id']} is paid by {number} of {limit}"
+            if invoice["status"] in ("open", "expired") and number == limit:
+                yield f"{invoice['id']} has all its payments and is {invoice['status']}"
+
+    def _receipts_and_jobs(self, allow_resent_receipts: bool) -> Iterator[str]:
+        receipts_of = sorted(r["payment_id"] for r in self.our_rows["receipts"])
+        if receipts_of != sorted(p["id"] for p in self.captured_payments):
+            yield "there is not exactly one receipt for each captured payment"
+        mail_count: dict[str, int] = defaultdict(int)
+        for mail in self.our_rows["mails"]:
+            if mail["kind"] == "receipt":
+                mail_count[mail["subject_key"]] += 1
+        for payment in self.captured_payments:
+            number = mail_count.pop(payment["id"], 0)
+            if number != bool(payment["has_email"]) and not (allow_resent_receipts and number > 1):
+                yield f"{payment['id']} has {number} receipt mails"
+        if mail_count:
+            yield f"receipts were mailed for unpaid {sorted(mail_count)}"
+        for job in self.our_rows["jobs"]:
+            if job["kind"] != "invoice.expire" or job["state"] != "queued":
+                yield f"{job['kind']} {job['subject_id']} is {job['state']}: {job['last_error']}"
+
+
+def _amount_minor(amount: dict[str, str]) -> tuple[int, str]:
+    money = Money.parse(amount["value"], amount["currency"])
+    return money.minor, money.currency
+
+
+def _sum_minor(refund_rows: list[Row], *statuses: str) -> int:
+    return sum(row["amount_minor"] for row in refund_rows if row["status"] in statuses)
+
+
+async def load_reconciliation(world: World) -> Reconciliation:
+    """Read both sides: all rows of the shop and all objects of its account at the bank."""
+    ours = {t.name: await fetch_rows(world.ctx.db, t, world.shop.id) for t in _TABLES}
+    bank = {kind: await world.list_at_bank(kind) for kind in ("payments", "refunds")}
+    return Reconciliation(ours, bank)
+
+
+async def find_mismatches(world: World, *, allow_resent_receipts: bool = False) -> list[str]:
+    """Compare Sigma with the bank. Reliable only when the worker has no due jobs left."""
+    return (await load_reconciliation(world)).find_mismatches(allow_resent_receipts)

@@ -1,0 +1,88 @@
+"""House rules that are easy to forget: jobs have handlers, nothing is patched, no path leaks."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from sigma.worker import HANDLERS
+from tests.shape.source_files import ROOT, tracked
+
+
+def enqueued_job_kinds(source: str) -> Iterator[str]:
+    """Yield the job kinds that this source enqueues."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Job":
+            kind = node.args[0] if node.args else node.keywords[0].value
+            yield ast.unparse(kind).strip("'")
+
+
+def test_every_enqueued_job_has_a_handler_and_every_handler_is_used() -> None:
+    paths = tracked("src/sigma/domain/*.py", "src/sigma/services/*.py", "src/sigma/channels/*.py")
+    enqueued = {kind for path in paths for kind in enqueued_job_kinds(path.read_text())}
+    assert enqueued == set(HANDLERS)
+
+
+# Written in two halves, so that this file does not find itself.
+REGISTRIES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "npmjs" + ".com"]
+REGISTRIES += ["yarnpkg" + ".com", "debian" + ".org", "ubuntu" + ".com"]
+MACHINE_SPECIFIC = re.compile(
+    "|".join(map(re.escape, REGISTRIES)) + r"|(?<![\w.~-])/(?:work|root)/"
+)
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [
+            f"{path.relative_to(ROOT)}:{number}"
+            for number, line in enumerate(text.splitlines(), 1)
+            if MACHINE_SPECIFIC.search(line)
+        ]
+    assert found == []
+
+
+EVASIONS = {"skip", "skipif", "xfail", "importorskip"}
+PATCHERS = {"setattr", "patch", "Mock", "MagicMock", "AsyncMock"}
+
+
+def find_evasions(source: str) -> Iterator[str]:
+    """Yield the lines where a test is skipped, or repositions a real part by a patch."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            if owner in {"pytest", "pytest.mark", "unittest"} and node.attr in EVASIONS:
+                yield f"{node.lineno}: {owner}.{node.attr}"
+            if owner.split(".")[-1] in {"monkeypatch", "mock", "mocker"} and node.attr in PATCHERS:
+                yield f"{node.lineno}: {owner}.{node.attr}"
+        if isinstance(node, ast.ImportFrom) and node.module == "unittest.mock":
+            yield f"{node.lineno}: unittest.mock"
+
+
+def test_no_test_is_skipped_and_nothing_is_patched() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{position}"
+        for path in tracked("tests/*.py")
+        for position in find_evasions(path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "@pytest.mark.skip\ndef test_x(): ...",
+        "@pytest.mark.skipif(True, reason='')\ndef test_x(): ...",
+        "pytestmark = pytest.mark.xfail",
+        "def test_x():\n    pytest.skip('no browser')",
+        "def test_x(monkeypatch):\n    monkeypatch.setattr(time, 'time', lambda: 0)",
+        "from unittest.mock import AsyncMock",
+    ],
+)
+def test_evasion_is_found(line: str) -> None:
+    assert list(find_evasions(line))

@@ -1,0 +1,173 @@
+"""Every route of the application, with the permission that it requires."""
+
+import re
+
+import httpx
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from sigma.domain.accounts.member import Permission
+from sigma.services.context import Context
+from sigma.web.app import create_app
+from sigma.web.cabinet.guards import require_session
+from tests.web.two_shops import Actor
+
+READ, ISSUE, ANSWER = Permission.READ, Permission.ISSUE, Permission.ANSWER
+CATALOGUE, SETTINGS, JOBS = Permission.CATALOGUE, Permission.SETTINGS, Permission.JOBS
+
+# The permission that each route of the cabinet requires. Add every new route here.
+REQUIRED_PERMISSIONS = {
+    "GET /": READ,
+    "POST /locale": READ,
+    "POST /sign-out": READ,
+    "GET /settings": READ,
+    "GET /settings/access": READ,
+    "POST /settings/access": READ,
+    "GET /settings/shop": READ,
+    "POST /settings/shop": SETTINGS,
+    "GET /settings/auto-answers": SETTINGS,
+    "POST /settings/auto-answers": SETTINGS,
+    "GET /settings/connections": SETTINGS,
+    "GET /settings/connections/new": READ,
+    "POST /settings/connections/new": SETTINGS,
+    "GET /settings/connections/{connection_id}": SETTINGS,
+    "POST /settings/connections/{connection_id}": SETTINGS,
+    "POST /settings/connections/{connection_id}/check": SETTINGS,
+    "POST /settings/connections/{connection_id}/switch": SETTINGS,
+    "GET /settings/mail": READ,
+    "POST /settings/mail": SETTINGS,
+    "POST /settings/mail/test": SETTINGS,
+    "GET /settings/keys": SETTINGS,
+    "POST /settings/keys": SETTINGS,
+    "POST /settings/keys/{key_id}/revoke": SETTINGS,
+    "GET /settings/jobs": JOBS,
+    "POST /settings/jobs/retry": JOBS,
+    "POST /settings/jobs/dismiss": JOBS,
+    "GET /board": READ,
+    "POST /board/cards/{card_id}/remind": ANSWER,
+    "POST /board/mails/{payment_id}/again": ISSUE,
+    "GET /inbox": ANSWER,
+    "GET /inbox/live": ANSWER,
+    "GET /inbox/{conversation_id}": ANSWER,
+    "POST /inbox/{conversation_id}/send": ANSWER,
+    "POST /inbox/{conversation_id}/messages/{message_id}/again": ANSWER,
+    "POST /inbox/{conversation_id}/answered": ANSWER,
+    "POST /inbox/{conversation_id}/hand": ANSWER,
+    "POST /inbox/{conversation_id}/answering": ANSWER,
+    "POST /inbox/{conversation_id}/read": ANSWER,
+    "GET /inbox/{conversation_id}/invoice": ISSUE,
+    "POST /inbox/{conversation_id}/phrase": ISSUE,
+    "GET /invoices": READ,
+    "GET /invoices/new": ISSUE,
+    "POST /invoices/new": ISSUE,
+    "POST /invoices/preview": ISSUE,
+    "GET /invoices/{invoice_id}": READ,
+    "GET /invoices/{invoice_id}/qr.png": READ,
+    "GET /invoices/{invoice_id}/qr.svg": READ,
+    "POST /invoices/{invoice_id}/issue": ISSUE,
+    "POST /invoices/{invoice_id}/void": ISSUE,
+    "GET /invoices/{invoice_id}/send": ANSWER,
+    "POST /invoices/{invoice_id}/send/{conversation_id}": ANSWER,
+    "GET /payments": READ,
+    "GET /payments/{payment_id}": READ,
+    "POST /payments/{payment_id}/ask": READ,
+    "POST /payments/{payment_id}/capture": Permission.CAPTURE,
+    "POST /payments/{payment_id}/cancel": Permission.CAPTURE,
+    "POST /payments/{payment_id}/mail": ISSUE,
+    "POST /payments/{payment_id}/refund": Permission.REFUND,
+    "POST /payments/{payment_id}/refund/sure": Permission.REFUND,
+    "GET /services": READ,
+    "GET /services/new": CATALOGUE,
+    "POST /services/new": CATALOGUE,
+    "POST /services/preview": CATALOGUE,
+    "GET /services/page": CATALOGUE,
+    "POST /services/page": CATALOGUE,
+    "GET /services/page/qr/{kind}": READ,
+    "GET /services/export.csv": READ,
+    "GET /services/exchange": CATALOGUE,
+    "POST /services/exchange/csv": CATALOGUE,
+    "POST /services/exchange/csv/apply": CATALOGUE,
+    "GET /services/exchange/vk/{community_id}": CATALOGUE,
+    "POST /services/exchange/vk/{community_id}": CATALOGUE,
+    "GET /services/{service_id}": READ,
+    "POST /services/{service_id}": CATALOGUE,
+    "POST /services/{service_id}/move": CATALOGUE,
+    "POST /services/{service_id}/show": CATALOGUE,
+    "POST /services/{service_id}/delete": CATALOGUE,
+    "GET /services/{service_id}/qr/{kind}": READ,
+    "GET /vk": SETTINGS,
+    "GET /vk/connect": SETTINGS,
+    "POST /vk/connect": SETTINGS,
+    "POST /vk/connect/confirm": SETTINGS,
+    "GET /vk/{community_id}": SETTINGS,
+    "POST /vk/{community_id}/check": SETTINGS,
+    "POST /vk/{community_id}/key": SETTINGS,
+    "POST /vk/{community_id}/delivery": SETTINGS,
+    "POST /vk/{community_id}/disconnect": SETTINGS,
+    "POST /vk/{community_id}/checklist": SETTINGS,
+    "POST /vk/{community_id}/checklist/{name}": SETTINGS,
+}
+# Routes without a session: a token in the path or a secret in the body gives the access.
+PUBLIC_ROUTES = {
+    *("GET /sign-in", "POST /sign-in", "GET /start", "POST /start"),
+    *("GET /accent/{name}", "GET /static/{file_path}", "GET /photos/{photo_id}"),
+    *("GET /i/{token}", "POST /i/{token}", "POST /i/{token}/seen", "GET /r/{token}"),
+    *("GET /i/{token}/wait/{payment_token}", "GET /i/{token}/wait/{payment_token}/state"),
+    *("GET /s/{slug}", "GET /s/{slug}/{service_id}", "POST /s/{slug}/{service_id}"),
+    *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}"),
+    *("GET /healthz", "GET /readyz", "GET /metrics"),
+}
+API_ROUTES = {
+    *("GET /api/v1/openapi.json", "GET /api/v1/services"),
+    *("GET /api/v1/invoices", "POST /api/v1/invoices", "GET /api/v1/invoices/{invoice_id}"),
+    *("POST /api/v1/invoices/{invoice_id}/void", "GET /api/v1/payments"),
+    *("GET /api/v1/payments/{payment_id}", "GET /api/v1/payments/{payment_id}/refunds"),
+    *("POST /api/v1/payments/{payment_id}/refunds", "GET /api/v1/refunds/{refund_id}"),
+}
+# Values of path parameters that are not ids.
+OTHER_PARAMETERS = {"kind": "conversation.svg", "name": "messages"}
+# A form that every route accepts as far as it can.
+FORM = {
+    "text": "Взлом",
+    "key": "key-of-a-thief",
+    "by": "auto",
+    "typing": "yes",
+    "last": "9",
+    "phrase": "2500 маникюр",
+    "do": "save",
+    "way": "up",
+    "visible": "0",
+    "delivery": "long_poll",
+    "title": "Взлом",
+    "price": "fixed",
+    "amount": "1",
+    "description": "Взлом",
+    "on": "1",
+}
+
+
+def app_routes(ctx: Context) -> dict[str, bool]:
+    """Return every route of the application as "METHOD /path" → whether it requires a session."""
+    app = create_app(ctx).router
+    assert isinstance(app, Litestar)
+    guarded_by_route = {}
+    for route in app.routes:
+        assert isinstance(route, HTTPRoute)
+        path = re.sub(
+            r":[a-z]+}", "}", route.path_format.replace("{file_path:path}", "{file_path}")
+        )
+        for method in route.methods - {"OPTIONS", "HEAD"}:
+            handler, _ = route.route_handler_map[method]
+            guarded_by_route[f"{method} {path}"] = require_session in handler.resolve_guards()
+    return guarded_by_route
+
+
+def id_parameters(route: str) -> list[str]:
+    """Return the id parameters of a route."""
+    return [name for name in re.findall(r"{(\w+)}", route) if name not in OTHER_PARAMETERS]
+
+
+async def request_route(person: Actor, route: str, ids: dict[str, str]) -> httpx.Response:
+    """Request a route with these ids."""
+    method, path = route.split()
+    return await person.request(method, path.format(**OTHER_PARAMETERS, **ids), **FORM)

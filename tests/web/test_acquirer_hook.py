@@ -1,0 +1,95 @@
+"""Acquirer webhooks: a notice is stored and answered at once; its content is never trusted."""
+
+import json
+from typing import Any
+
+from sigma.services.billing import payments
+from tests.web.api_harness import ApiClient
+from tests.world import World
+
+
+def notice_body(provider_id: str, status: str = "succeeded") -> bytes:
+    """Return the notice that YooKassa sends about a payment."""
+    body: dict[str, Any] = {
+        "type": "notification",
+        "event": f"payment.{status}",
+        "object": {
+            "id": provider_id,
+            "status": status,
+            "paid": status == "succeeded",
+            "amount": {"value": "1500.00", "currency": "RUB"},
+        },
+    }
+    return json.dumps(body).encode()
+
+
+def hook_path(world: World) -> str:
+    """Return the notice URL path of the connection."""
+    return f"/hooks/yookassa/{world.connection.id}"
+
+
+async def test_notice_makes_sigma_fetch_the_payment_from_the_acquirer(
+    api_client: ApiClient, world: World
+) -> None:
+    payment = await world.start_payment()
+    await world.pay(payment)
+    response = await api_client.http.post(
+        hook_path(world), content=notice_body(str(payment.provider_id))
+    )
+    assert (response.status_code, response.content) == (200, b"{}")
+    await world.run_jobs()
+    assert (await payments.get(world.ctx, world.member, payment.id)).status == "captured"
+
+
+async def test_forged_notice_does_not_capture_the_payment(
+    api_client: ApiClient, world: World
+) -> None:
+    payment = await world.start_payment()
+    for _ in range(2):
+        response = await api_client.http.post(
+            hook_path(world), content=notice_body(str(payment.provider_id))
+        )
+        assert response.status_code == 200
+    await world.run_jobs()
+    assert (await payments.get(world.ctx, world.member, payment.id)).status == "pending"
+
+
+async def test_notice_for_an_unknown_connection_is_not_found(
+    api_client: ApiClient, world: World
+) -> None:
+    body = notice_body("30d2f6a1-000f-5000-9000-1b2c3d4e5f60")
+    for path in (
+        "/hooks/yookassa/con_0000000000000000000000",
+        f"/hooks/tbank/{world.connection.id}",
+        "/hooks/yookassa/x",
+        "/hooks/yookassa",
+    ):
+        response = await api_client.http.post(path, content=body)
+        assert (response.status_code, response.json()["code"]) == (404, "not_found"), path
+
+
+async def test_malformed_notice_is_a_bad_request(api_client: ApiClient, world: World) -> None:
+    for body in (b"", b"rubbish", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"type": "\\u0000"}'):
+        response = await api_client.http.post(hook_path(world), content=body)
+        assert (response.status_code, response.json()["code"]) == (400, "bad_request"), body[:20]
+
+
+async def test_notice_with_a_nul_character_is_accepted(api_client: ApiClient, world: World) -> None:
+    payment = await world.start_payment()
+    body = notice_body(str(payment.provider_id)).replace(b'"paid"', b'"note": "a\\u0000b", "paid"')
+    assert (await api_client.http.post(hook_path(world), content=body)).status_code == 200
+
+
+async def test_oversized_notice_is_refused(api_client: ApiClient, world: World) -> None:
+    response = await api_client.http.post(
+        hook_path(world), content=b'{"a":"' + b"x" * 300_000 + b'"}'
+    )
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+async def test_get_request_to_a_hook_is_refused_with_an_allow_header(
+    api_client: ApiClient, world: World
+) -> None:
+    response = await api_client.http.get(hook_path(world))
+    assert response.status_code == 405
+    assert "POST" in response.headers["allow"]

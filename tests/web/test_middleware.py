@@ -1,0 +1,155 @@
+"""Parts of every request: security headers, proxies, health, metrics, static files, errors, log."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sigma.web.app import create_app
+from sigma.web.config import WebConfig
+from tests.leaks import captured_log
+from tests.world import World
+
+
+@asynccontextmanager
+async def open_app(
+    world: World, config: WebConfig | None = None, client: str = "203.0.113.9"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Return an HTTP client of the application with this client address."""
+    app = create_app(world.ctx, config)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(client, 5000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+        yield http
+
+
+async def test_content_security_policy_forbids_other_hosts(world: World) -> None:
+    invoice = await world.create_invoice()
+    async with open_app(world) as http:
+        for path in ("/sign-in", f"/i/{invoice.token}", "/i/nothing", "/nothing"):
+            headers = (await http.get(path)).headers
+            policy = dict(
+                part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
+            )
+            assert policy["default-src"] == "'none'", path
+            assert policy["script-src"] == policy["style-src"] == "'self'"
+            assert policy["frame-ancestors"] == "'self'"
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] in ("same-origin", "no-referrer")
+
+
+async def test_only_the_payment_page_may_submit_forms_to_other_hosts(world: World) -> None:
+    invoice = await world.create_invoice()
+    async with open_app(world, WebConfig(secure=True)) as http:
+        pay = (await http.get(f"/i/{invoice.token}")).headers["content-security-policy"]
+        other = (await http.get("/sign-in")).headers["content-security-policy"]
+    assert "form-action 'self' https:" in pay
+    assert other.endswith("form-action 'self'")
+
+
+async def test_hsts_header_is_sent_only_over_https(world: World) -> None:
+    for secure in (True, False):
+        async with open_app(world, WebConfig(secure=secure)) as http:
+            response = await http.get("/healthz")
+        assert ("strict-transport-security" in response.headers) is secure
+
+
+async def test_readiness_reports_a_late_worker(world: World) -> None:
+    async with open_app(world) as http:
+        assert (await http.get("/healthz")).json() == {"status": "ok"}
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+        await world.start_payment()
+        world.clock.advance(hours=1)  # a job is due and no worker runs it
+        late = await http.get("/readyz")
+        assert (late.status_code, late.json()["worker"]) == (503, "late")
+
+
+async def test_metrics_require_localhost_or_a_token(world: World) -> None:
+    async with open_app(world) as http:
+        assert (await http.get("/metrics")).status_code == 401
+    async with open_app(world, client="127.0.0.1") as http:
+        await http.get("/healthz")
+        text = (await http.get("/metrics")).text
+        assert 'sigma_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
+        behind = await http.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})
+        assert behind.status_code == 401
+    async with open_app(world, WebConfig(metrics_token="secret")) as http:
+        assert (await http.get("/metrics")).status_code == 401
+        bearer = {"authorization": "Bearer secret"}
+        assert (await http.get("/metrics", headers=bearer)).status_code == 200
+
+
+async def test_metrics_contain_no_payment_links(world: World) -> None:
+    invoice = await world.create_invoice()
+    async with open_app(world, client="127.0.0.1") as http:
+        await http.get(f"/i/{invoice.token}")
+        await http.get(f"/nothing/{invoice.token}")
+        text = (await http.get("/metrics")).text
+    assert invoice.token not in text
+    assert 'route="/i/{token}"' in text
+    assert 'route="unknown"' in text
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "status"),
+    [
+        ((), "127.0.0.1", 401),
+        (("203.0.113.0/24",), "127.0.0.1", 200),
+        (("203.0.113.0/24",), "127.0.0.1, 198.51.100.7", 401),
+        (("203.0.113.0/24",), "198.51.100.7, 127.0.0.1, 203.0.113.3", 200),
+        (("10.0.0.0/8",), "127.0.0.1", 401),
+    ],
+)
+async def test_forwarded_address_is_used_only_from_trusted_proxies(
+    world: World, trusted: tuple[str, ...], forwarded: str, status: int
+) -> None:
+    """/metrics is open to 127.0.0.1 only, so it shows which client address the application sees."""
+    async with open_app(world, WebConfig(trusted_proxies=trusted)) as http:
+        response = await http.get("/metrics", headers={"x-forwarded-for": forwarded})
+    assert response.status_code == status
+
+
+async def test_static_files_are_immutable_and_nothing_else_is_served(world: World) -> None:
+    static = Path("src/sigma/web/static")
+    name = json.loads((static / "manifest.json").read_text())["app.css"]
+    async with open_app(world) as http:
+        response = await http.get(f"/static/{name}")
+        assert response.status_code == 200
+        assert "immutable" in response.headers["cache-control"]
+        for path in ("/static/none.css", "/static/..%2fapp.py", "/static/%2e%2e/app.py"):
+            assert (await http.get(path)).status_code == 404, path
+
+
+async def test_internal_error_page_shows_only_the_request_id(world: World) -> None:
+    invoice = await world.create_invoice()
+    await world.ctx.db.close()
+    async with open_app(world) as http:
+        for path in (f"/i/{invoice.token}", "/"):
+            response = await http.get(path)
+            assert response.status_code == 500
+            assert response.headers["x-request-id"] in response.text or path.startswith("/i/")
+            assert "Traceback" not in response.text
+
+
+async def test_request_log_record_has_no_link_and_no_query(world: World) -> None:
+    invoice = await world.create_invoice()
+    with captured_log() as log:
+        async with open_app(world) as http:
+            response = await http.get(f"/i/{invoice.token}?email=client@example.net")
+    (record,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    ms: Any = record.pop("ms")
+    record.pop("timestamp")
+    assert ms > 0
+    assert record == {
+        "event": "request",
+        "level": "info",
+        "method": "GET",
+        "route": "/i/{token}",
+        "status": 200,
+        "request_id": response.headers["x-request-id"],
+    }
