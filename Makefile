@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock bench screenshots wheel clean browser
+.PHONY: help setup demo test check fmt lock bench mutants screenshots wheel clean browser
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 
 bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both databases (ARGS="…")
 	$(BIN)/python -m bench $(ARGS)
+
+mutants: setup ## Remove the guards of money and tenancy one at a time: a test must fail (ARGS="lock")
+	$(BIN)/python -m scripts.mutants $(ARGS)
 
 screenshots: setup ## Take the pictures in the documentation
 	$(BIN)/python -m scripts.screenshots $(ARGS)

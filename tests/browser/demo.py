@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.browser.waiting import wait_until
+from tests.browser.waiting import TIMEOUT_MS, wait_until
 
 SIGMA = Path(sys.executable).with_name("sigma")
 LOG_NAME = "output.log"
@@ -111,7 +111,7 @@ async def running_demo(folder: Path) -> AsyncIterator[Demo]:
             return await asyncio.to_thread(info_file.exists)
 
         await _wait_until_ready(process, is_written, folder)
-        async with httpx.AsyncClient(timeout=20) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_MS / 1000) as http:
             yield Demo(json.loads(info_file.read_text()), http)
 
 

@@ -12,7 +12,7 @@ MIR_WITH_CODE = "2200000000000004"
 MIR = "2202474301322987"
 NO_MONEY = "2200000000000053"
 CODE = "1234"
-RELOAD_AFTER_MS = 500
+RELOAD_AFTER_MS = 500  # how long `wait_for_text` looks at a page before it reloads it
 
 QUESTIONS = [
     {"key": "email", "required": True},

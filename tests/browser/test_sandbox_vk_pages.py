@@ -113,8 +113,7 @@ async def test_client_opens_service_writes_and_presses_buttons(
         async with page.expect_popup() as popup:
             await pay.click()
         payment_page = await popup.value
-        await payment_page.wait_for_load_state()
-        assert payment_page.url == f"https://{PAY_HOST}/i"
+        await expect(payment_page).to_have_url(f"https://{PAY_HOST}/i")
     assert studio.received() == [
         ("Есть время вечером?", None, None),
         ("Вопрос", '{"cmd":"ask"}', None),

@@ -40,7 +40,7 @@ async def test_invoice_is_issued_paid_and_refunded_without_javascript(
         await page.wait_for_url("**/r/*")
         await client.check_page("receipt")
         await page.get_by_role("link", name="Вернуться к продавцу").click()
-        assert page.url == f"https://{SHOP_HOST}/thanks"
+        await expect(page).to_have_url(f"https://{SHOP_HOST}/thanks")
         await steps.open_payment(seller.page, issued)
         await expect(seller.page.get_by_text("До плеч").first).to_be_visible()
         await steps.fill_refund_form(seller.page, "0,50", "Скидка")

@@ -7,9 +7,20 @@ import pytest
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Status
-from sigma.domain.messaging.card import CapturedPayment, CardState, card_content
+from sigma.domain.messaging.card import (
+    CapturedPayment,
+    Card,
+    CardContent,
+    CardState,
+    card_content,
+    is_current,
+    mark_opened,
+    needs_new_message,
+    with_content,
+    without_fingerprint,
+)
 from sigma.domain.money import Money
-from tests.domain.factories import NOW_US
+from tests.domain.factories import NOW_US, SequentialIds
 from tests.domain.factories import invoice as make_invoice
 from tests.domain.factories import payment as make_payment
 
@@ -87,3 +98,49 @@ def test_card_refresh_is_enqueued_only_for_invoice_with_conversation() -> None:
     assert not invoices.card_refresh(OPEN)
     (job,) = invoices.card_refresh(replace(OPEN, conversation_id="cnv_1")).jobs
     assert (job.kind, job.subject_id) == ("card.refresh", OPEN.id)
+
+
+CARD = Card("crd_1", "shp_1", OPEN.id, "cnv_1", NOW_US, "usr_1")
+
+
+@pytest.mark.parametrize(
+    ("card", "payer_hash", "row_count", "job_count"),
+    [
+        (CARD, "", 2, 1),
+        (CARD, "browser", 2, 1),
+        (replace(CARD, opened_at_us=NOW_US), "browser", 1, 0),
+        (replace(CARD, opened_at_us=NOW_US), "", 0, 0),
+        (replace(CARD, opened_at_us=NOW_US, payer_hash="first"), "second", 0, 0),
+    ],
+)
+def test_first_opening_is_recorded_and_the_first_browser_stays(
+    card: Card, payer_hash: str, row_count: int, job_count: int
+) -> None:
+    change = mark_opened(card, OPEN, payer_hash, NOW_US, SequentialIds())
+    assert (len(change.rows), len(change.jobs)) == (row_count, job_count)
+    if change:
+        updated = change.rows[0]
+        assert isinstance(updated, Card)
+        assert (updated.opened_at_us, updated.payer_hash) == (NOW_US, payer_hash)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_edited", "expected"),
+    [
+        (CardState.PAID, True, False),
+        (CardState.PAID, False, True),
+        (CardState.OPENED, False, False),
+    ],
+)
+def test_rejected_edit_is_sent_as_new_message_unless_only_opened(
+    state: CardState, is_edited: bool, expected: bool
+) -> None:
+    assert needs_new_message(CardContent(state), is_edited=is_edited) == expected
+
+
+def test_card_is_current_while_its_fingerprint_is_known() -> None:
+    content = CardContent(CardState.PAID, PAID)
+    sent = with_content(CARD, content, "msg_1")
+    assert is_current(sent, content)
+    assert with_content(sent, content).message_id == "msg_1"
+    assert not is_current(without_fingerprint(sent), content)

@@ -323,7 +323,8 @@ def test_every_timeline_event_kind_has_a_text() -> None:
     statuses = (Status.PENDING, Status.AUTHORIZED, Status.CANCELED, Status.FAILED)
     kinds |= {f"payment.{s}" for s in statuses}
     kinds |= {f"payment.attention_{a}" for a in Attention}
-    kinds |= {"invoice.paid", "payment.capture_requested", "payment.cancel_requested"}
+    kinds |= {"invoice.paid", "invoice.opened"}
+    kinds |= {"payment.capture_requested", "payment.cancel_requested"}
     kinds |= {"refund.attention_contradiction", "refund.attention_refund_failed"}
     assert {"invoice.drafted", "payment.resumed", "refund.requested"} <= kinds
     translator = Translator("ru")
