@@ -11,6 +11,7 @@ from sigma.domain.errors import STATUS_BY_CODE
 from sigma.domain.money import MoneyError
 from sigma.texts import LOCALES, Translator
 from sigma.texts.messages import load_texts
+from sigma.worker import HANDLERS
 
 ROOT = Path(sigma.__file__).parent
 # A complete quoted key as the first argument of t(…), rich(…), plural(…) or raw(…).
@@ -60,6 +61,11 @@ def test_every_refusal_and_problem_code_has_a_text() -> None:
     codes |= set(re.findall(rf'{MoneyError.__name__}\("([a-z_]+)"\)', source))
     assert {"required", "email", "phone_short", "money_format"} <= codes, "the search finds codes"
     assert sorted(code for code in codes if f"errors.problem.{code}" not in known) == []
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_every_job_kind_has_a_name_for_the_list_of_failed_jobs(kind: str) -> None:
+    assert f"settings.job_{kind.replace('.', '_')}" in load_texts("ru")
 
 
 def test_every_key_used_in_code_and_templates_exists() -> None:
