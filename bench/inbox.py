@@ -70,8 +70,8 @@ _INSERT_MESSAGES = text_statement(
     "after_peer_id",
     "to_peer_id",
 )
-# Search tokens: twenty of a few thousand per conversation, one that every third conversation has,
-# and one that every two-thousandth has.
+# Each conversation gets 20 search tokens out of 4001. The common token replaces one of them in
+# every 3rd conversation, and the rare token replaces one in every 2000th.
 _INSERT_TOKENS = text_statement(
     """
     INSERT INTO search_tokens (shop_id, token_hash, conversation_id)

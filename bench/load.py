@@ -85,7 +85,7 @@ async def open_loop(
     make_request: Callable[[int], bytes],
     connections: int = 32,
 ) -> LoadResult:
-    """Send `rate` requests per second; the wait for a free connection counts as latency."""
+    """Send `rate_per_s` requests per second; the wait for a free connection counts as latency."""
     free: asyncio.Queue[HttpConnection] = asyncio.Queue()
     for _ in range(connections):
         free.put_nowait(await connect(port))

@@ -35,7 +35,7 @@ class Series:
     p99_ms: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "asyncpg": []})
 
     def row(self) -> str:
-        """Return the medians and the median of the round's ratios asyncpg / ours."""
+        """Return the medians and the median of the rounds' ratios asyncpg / ours."""
         ratios = [b / a for a, b in zip(self.rates["ours"], self.rates["asyncpg"], strict=True)]
         medians = [statistics.median(self.rates[pool]) for pool in ("ours", "asyncpg")]
         tails = [statistics.median(self.p99_ms[pool]) for pool in ("ours", "asyncpg")]

@@ -45,7 +45,7 @@ class InstantAcquirer(YooKassa):
     """An acquirer without a network: a payment is captured at the first `fetch_payment`."""
 
     async def start_payment(self, access: ConnectionAccess, order: PaymentRequest) -> PaymentReply:
-        """Return a pending payment whose id is made of ours."""
+        """Return a pending payment; its id at the acquirer is made from Sigma's payment id."""
         return PaymentReply(
             f"bank-{order.payment_id}", Event.PENDING, order.amount, "http://bank/pay"
         )

@@ -61,7 +61,7 @@ def check(folder: Path, source: Path = SOURCE) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Check the wheels in the folder named first; return exit code 0 when there is no problem."""
+    """Check the wheels in the folder `arguments[0]`; return the exit code, 1 with problems."""
     problems = check(Path(arguments[0]))
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that Chromium and fonts with Cyrillic letters are here, by Debian's packages.
+# Installs Chromium and fonts with Cyrillic from Debian packages, unless a browser is installed.
 set -eu
 
 for name in chromium chromium-browser google-chrome; do

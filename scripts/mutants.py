@@ -1,7 +1,7 @@
 """Remove the guards of money and tenancy one at a time: a test must fail for each.
 
-Each mutant edits one line of a copy of the repository and runs the tests that must notice. Usage:
-`make mutants` (minutes). Exit code 1 when a mutant survives.
+Each mutant edits one line of a copy of the repository and runs the tests that must fail. Usage:
+`make mutants` (takes minutes). Exit code 1 when a mutant survives or its line is gone.
 """
 
 import argparse

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 VK_JOURNEY_TEST = "tests/browser/test_vk_journey.py"
 IMAGES = ROOT / "docs" / "images"
 
-INVOICES: list[tuple[str, str, str]] = [  # title, amount, outcome
+INVOICES: list[tuple[str, str, str]] = [  # title, amount in RUB, outcome
     ("Консультация по уходу", "900.00", "void"),
     ("Окрашивание", "6400.00", "paid"),
     ("Подарочный сертификат", "3000.00", "open"),

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a virtual environment: venv.sh PYTHON DIRECTORY
-# Says in one line what is missing when it cannot.
+# Creates a virtual environment: venv.sh PYTHON DIRECTORY
+# If that is not possible, prints one line with what is missing.
 set -eu
 
 directory=$2

@@ -97,7 +97,7 @@ def stack_summary(error: BaseException, limit: int = 8) -> list[str]:
 
 
 def mask_personal_data(_: Any, __: str, event: LogEvent) -> LogEvent:
-    """Mask card numbers (by Luhn) and e-mail addresses in every value of an event."""
+    """Mask card numbers (by Luhn) and e-mail addresses in every value that is not a number."""
     for name, value in event.items():
         event[name] = _mask_value(value)
     return event

@@ -19,7 +19,7 @@ from sigma.services.time_units import HOUR_US
 
 log = structlog.get_logger()
 
-MAX_CONCURRENT_JOBS = 8  # concurrent jobs; they mostly wait for other servers
+MAX_CONCURRENT_JOBS = 8  # per process; jobs mostly wait for other servers
 POLL_INTERVAL_S = 5.0  # new jobs are signalled; polling is the fallback
 SHUTDOWN_TIMEOUT_S = 10.0  # time for running jobs to finish after a stop
 
@@ -63,8 +63,8 @@ HANDLERS: Mapping[str, Handler] = {
     "community.check_events": event_subscription.check_events,
     "vk_orders.fetch": vk_orders.fetch,
 }
-# These jobs are retried without limit: the state of money must become known, and stored VK events
-# must be processed, however long the other side does not respond.
+# These jobs are retried without limit while an acquirer or VK does not respond: the state of money
+# must become known, and stored VK events must be processed.
 RETRIED_FOREVER = (
     "payment.advance",
     "refund.advance",

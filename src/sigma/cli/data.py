@@ -1,4 +1,4 @@
-"""Commands for invoices, payments, API keys, users and shops, on top of the web's services."""
+"""Commands for invoices, payments, API keys, users and shops. They call the web's services."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,10 @@ def run_with_context(action: Callable[[Context], Awaitable[T]]) -> T:
 
 
 async def owner_of_shop(ctx: Context, shop_id: str | None) -> Member:
-    """Return an owner of the shop with this id, or of the first shop. Raises CliError."""
+    """Return a member with owner rights in the shop with this id, or in the first shop.
+
+    Its user id is "cli": no stored user is involved. Raises CliError without a shop.
+    """
     async with ctx.db.read() as tx:
         shop = await (shop_rows.get(tx, shop_id) if shop_id else shop_rows.oldest(tx))
     if shop is None:

@@ -112,7 +112,7 @@ async def _serve(loaded: Settings, sock: socket.socket, port: int, data: Path) -
 
 
 async def _wait_until_ready(url: str, server: asyncio.Task[None]) -> None:
-    """Wait until the application responds. Raises what ended the server, if it ends first."""
+    """Wait until the application responds. Raises the server's error if the server ends first."""
     async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - plain http on loopback
         while not server.done():
             try:

@@ -58,9 +58,9 @@ def errors_as_messages() -> Iterator[None]:
 
 @contextmanager
 def sandbox_required() -> Iterator[None]:
-    """Import the optional sandbox in this block.
+    """Run a block that imports the optional sandbox.
 
-    Raises CliError that says what to install, if the sandbox or a package it needs is missing.
+    Raises CliError, which says what to install, if the sandbox or a package it needs is missing.
     """
     try:
         yield

@@ -22,7 +22,7 @@ from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
 
-BACKLOG = 2048
+BACKLOG = 2048  # connections that may wait to be accepted
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHUTDOWN_GRACE_S = 5  # time for open requests to finish after a stop
 
@@ -109,7 +109,7 @@ async def running_worker(ctx: Context, enabled: bool = True) -> AsyncIterator[No
 @click.option("--host", default=None, help=t("cli.host"))
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help=t("cli.port_option"))
 def serve(host: str | None, port: int | None) -> None:
-    """Run the web application, on SQLite together with the worker."""
+    """Run the web application, with the worker if the setting `worker_inside` says so."""
     with errors_as_messages():
         loaded = read_settings(host=host, port=port)
         configure(loaded.log_level, loaded.log_format)

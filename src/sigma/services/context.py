@@ -17,7 +17,7 @@ from sigma.services.time_units import clock
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
 
-# A concurrent transaction was first; the own transaction wrote nothing.
+# A concurrent transaction committed first; this transaction wrote nothing.
 CONFLICT_ERRORS = (StaleError, ConflictError, BusyError)
 
 

@@ -11,7 +11,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower cas
 class IdGenerator:
     """Generates ids that sort by creation time, even within one microsecond.
 
-    Format in base 32: `prefix_` + 11 characters of time + 4 of the shop + 8 random.
+    Format in base 32: prefix + "_" + 11 characters of time + 4 of the shop + 8 random.
+    `clock` returns UTC microseconds.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class IdGenerator:
     def new(self, prefix: str, shop_id: str = "") -> str:
         """Return a new id such as "inv_…". Without `shop_id` the shop part is random."""
         self._last_us = max(self._clock(), self._last_us + 1)
+        # The shop part of "shp_" + 11 characters of time + 4 of the shop.
         tag = shop_id[15:19] if shop_id else _encode_base32(self._random.getrandbits(20), 4)
         time, random = self._last_us, self._random.getrandbits(40)
         return f"{prefix}_{_encode_base32(time, 11)}{tag}{_encode_base32(random, 8)}"
@@ -35,7 +37,7 @@ class IdGenerator:
 
 
 def min_id(prefix: str, since_us: int) -> str:
-    """Return the lower bound of ids of this prefix made at or after `since_us`."""
+    """Return the lower bound of this prefix's ids made since `since_us` (UTC microseconds)."""
     return f"{prefix}_{_encode_base32(since_us, 11)}"
 
 

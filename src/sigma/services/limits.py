@@ -1,7 +1,7 @@
 """Rate limits: how often an address, a login or a payment may do something in a window of time.
 
-The counters live in this process. They are a `limits` storage, so that counters in the database
-can take their place without a change of the callers.
+The counters live in this process. They implement the `Storage` interface of the `limits` library,
+so that counters in the database can replace them without a change of the callers.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,8 @@ class MemoryCounters(Storage):
     def __init__(self, now_us: Callable[[], int]) -> None:
         super().__init__()
         self._now_us = now_us
-        self._counters: dict[str, tuple[int, int]] = {}  # key → (count, end of the window)
+        # Key → (count, end of the window in UTC microseconds).
+        self._counters: dict[str, tuple[int, int]] = {}
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -48,7 +49,8 @@ class MemoryCounters(Storage):
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add `amount` to a counter whose window lasts `expiry` seconds; return its value.
 
-        A full storage counts nobody new: an attack from many addresses is refused.
+        A full storage accepts no new key and refuses its attempts. This stops an attack from many
+        addresses.
         """
         now_us = self._now_us()
         count, until_us = self._counters.get(key, (0, 0))
@@ -111,7 +113,7 @@ class RateLimiter:
             raise too_many_requests(int(stats.reset_time * SECOND_US) - self._now_us())
 
     async def undo(self, limit: RateLimitItem, key: str) -> None:
-        """Take one attempt back: it did not do what is limited."""
+        """Uncount one attempt that did not perform the limited action."""
         await self._windows.hit(limit, key, cost=-1)
 
     async def clear(self, limit: RateLimitItem, key: str) -> None:

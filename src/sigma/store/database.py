@@ -17,8 +17,10 @@ async def open_database(
 ) -> Database:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://…`.
 
-    `pool_size` is the number of PostgreSQL connections. `metadata` (Sigma's tables by default)
-    gives unique keys their names on SQLite. Raises UnreachableError; its message is one line.
+    `pool_size` is the maximum number of PostgreSQL connections. `metadata` (Sigma's tables by
+    default) gives unique keys their names on SQLite.
+
+    Raises UnreachableError; its message is one line.
     """
     if url.startswith("sqlite:"):
         return await open_sqlite(url, metadata, reader_threads=2)

@@ -17,7 +17,7 @@ _enqueue = statement(
     _insert.on_conflict_do_update(
         index_elements=["kind", "subject_id"],
         set_={
-            # Enqueued again while queued: the earlier due time wins; while running: it runs again.
+            # The earlier due time wins. The new generation makes a running job run once more.
             "due_at_us": case(
                 (jobs.c.due_at_us > _insert.excluded.due_at_us, _insert.excluded.due_at_us),
                 else_=jobs.c.due_at_us,

@@ -83,7 +83,7 @@ class Translator:
         return formats.date_time(at_us, self.locale, self.tz)
 
     def relative_time(self, at_us: int, now_us: int) -> str:
-        """Return «5 минут назад»; a date when the time is more than a week away."""
+        """Return «только что» (within 45 s), «5 минут назад», or a date when over a week away."""
         if abs(at_us - now_us) < _JUST_NOW_US:
             return self.t("common.just_now")
         if abs(at_us - now_us) > _WEEK_US:

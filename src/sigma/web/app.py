@@ -56,8 +56,9 @@ STOREFRONT = (storefront_pages, photos)
 class WebApp(ProxyHeadersMiddleware):
     """The ASGI application.
 
-    uvicorn's middleware around it sets the client address and the scheme from X-Forwarded-*
-    headers, if the request comes from one of `trusted_proxies` (addresses or CIDR networks).
+    Its base class, a middleware of uvicorn, sets the client address and the scheme from
+    X-Forwarded-* headers, if the request comes from one of `trusted_proxies` (addresses or CIDR
+    networks).
     """
 
     def __init__(self, router: Litestar, app: Any, trusted_proxies: Sequence[str]) -> None:
@@ -65,11 +66,11 @@ class WebApp(ProxyHeadersMiddleware):
         self.router = router
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Handle one ASGI connection. The ASGI types of uvicorn, Litestar and httpx differ."""
+        """Handle one ASGI connection. `Any`: uvicorn, Litestar and httpx have different types."""
         await super().__call__(scope, receive, send)
 
     def close(self) -> None:
-        """End the open event streams. Called at shutdown, which would wait for them otherwise."""
+        """End the open event streams: they never end by themselves and would delay the shutdown."""
         feed: ChangeFeed = self.router.state.change_feed
         feed.close()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """`trusted_proxies`: CIDR networks whose X-Forwarded-* headers are used.
+    """`trusted_proxies`: addresses or CIDR networks whose X-Forwarded-* headers are used.
 
     `metrics_token`: bearer token for /metrics; if empty, only loopback clients may read it.
     `secure`: clients use https, so HSTS is sent and only https resources are allowed.

@@ -1,4 +1,4 @@
-"""The only parser of form and query text: money, dates, counts, ids and list filters. Pure.
+"""The only parser of the pages' form and query text: money, dates, counts, ids, filters. Pure.
 
 Invalid input is returned as a Problem for the page to show; only invalid ids raise.
 """

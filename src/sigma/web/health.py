@@ -27,7 +27,7 @@ async def healthz() -> Response[bytes]:
 
 @get("/readyz")
 async def readyz(ctx: NamedDependency[Context]) -> Response[bytes]:
-    """Readiness: 200 when the database and the jobs are ok, else 503 with the failed check."""
+    """Readiness: 200 when the database and the worker are ok, else 503; with the state of each."""
     checks = await health.check_readiness(ctx)
     is_ready = all(state == "ok" for state in checks.values())
     return _json({"status": "ok" if is_ready else "not_ready", **checks}, 200 if is_ready else 503)

@@ -132,7 +132,7 @@ _LANGUAGE_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?
 
 
 def preferred_language(header: str) -> str:
-    """ "en" if an Accept-Language header weighs English above Russian, else "ru"."""
+    """Return "en" if an Accept-Language header weighs English above Russian, else "ru"."""
     weights: dict[str, float] = {}
     for part in header.split(","):
         if match := _LANGUAGE_RANGE.fullmatch(part):

@@ -14,7 +14,7 @@ _PAGE_CSP = (
     "font-src 'self'; connect-src 'self'; frame-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; frame-ancestors 'self'; form-action "
 )
-# Conversations show profile photos and pictures from VK, whose hosts are many and change.
+# Extended for pages that show pictures from VK, whose hosts are many and change.
 _OWN_IMAGES = "img-src 'self' data:"
 _DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
 

@@ -42,6 +42,7 @@ POOL_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, ke
 
 MAX_RETRIES = 3
 FIRST_RETRY_DELAY_S = 0.3
+# VK error codes after which `VkClient.call` retries at once.
 FAST_RETRY_CODES = frozenset({NO_RESPONSE, 1, TOO_MANY_REQUESTS, 10})
 MAX_QUEUE_WAIT_S = 20.0  # a call that would wait longer raises RetryLaterError instead
 MAX_RATE_LIMITERS = 1000

@@ -28,6 +28,7 @@ _RETRY_DELAYS_S = {
 }
 # After these codes the action may have been performed although VK reported a failure.
 _UNKNOWN_OUTCOME_CODES = {UNKNOWN_ERROR, INTERNAL_ERROR, SERVER_BUSY, SERVER_SLOW}
+# VK error codes that the owner must fix.
 _OWNER_CODES = {
     5,  # the key is wrong or was revoked
     14,  # captcha required

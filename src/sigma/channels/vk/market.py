@@ -24,7 +24,8 @@ from sigma.domain.money import Money, MoneyError
 
 PAGE_SIZE = 200
 MAX_RECEIPT_LINK_CHARS = 400
-AVAILABLE = 0
+AVAILABLE = 0  # value of VK's field `availability`
+# Values of VK's field `price_type`; all others mean FIXED.
 _PRICE_KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
 
 

@@ -20,7 +20,7 @@ class Permission(StrEnum):
 
     READ = "read"  # see invoices and payments
     READ_ANSWERS = "read_answers"  # see personal data unmasked
-    ISSUE = "issue"  # issue, void
+    ISSUE = "issue"  # issue and void invoices
     ANSWER = "answer"  # read and write in conversations
     CATALOGUE = "catalogue"  # edit services and the public page
     CAPTURE = "capture"  # capture or cancel authorized payments

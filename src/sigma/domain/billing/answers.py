@@ -14,6 +14,7 @@ class Answers:
 
     `values_encrypted` decrypts to a JSON object, question key → value. `questions` are those that
     were on the page, so the answers stay readable after the invoice or service changes.
+    `payer_hash` is the hash of the browser's secret.
     """
 
     id: str
@@ -29,7 +30,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Proof of a consent: the exact text with its version and hash, the time (UTC microseconds).
+    """Proof of a consent: the exact text, its version and hash, and the time (UTC microseconds).
 
     `evidence_encrypted` decrypts to JSON: ip, user_agent, page_url.
     """

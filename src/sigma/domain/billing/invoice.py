@@ -51,7 +51,7 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
-MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000
+MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000  # texts in characters
 MAX_PAYMENTS = 100_000
 # Exclusive upper limit: 2200-01-02 UTC. Pages convert times to any time zone, and 9999-12-31 would
 # overflow `datetime` in some. The extra day allows all of 2199 for shops west of UTC.

@@ -93,7 +93,7 @@ class Attention(StrEnum):
 
     EXTRA = "extra"  # more payments than the invoice allows: to be refunded
     LATE = "late"  # captured after the invoice's expiry: to be refunded or accepted
-    VOIDED = "voided"  # the invoice had been voided
+    VOIDED = "voided"  # captured after the invoice was voided: to be refunded
     MISMATCH = "mismatch"  # another amount or currency at the acquirer: never captured here
     CONTRADICTION = "contradiction"  # the acquirer's answers contradict each other
     REFUND_FAILED = "refund_failed"
@@ -190,7 +190,7 @@ def begin(
     """Return the Change to commit before the acquirer is called: payment, answers, consent and job.
 
     The job finds out the outcome if the process dies during the call. `is_new` False: the same
-    browser returns to its unfinished payment, perhaps with other answers.
+    browser continues its unfinished payment, perhaps with other answers.
     """
     personal = tuple(row for row in (answers, consent) if row is not None)
     event = timeline_event(payment, "started" if is_new else "resumed", now_us, new_id, "client")

@@ -13,7 +13,7 @@ from sigma.domain.errors import Problem, has_control_characters
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page itself
-MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100
+MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100  # texts in characters
 
 _NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
 _ISO_DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -39,7 +39,7 @@ class QuestionKind(StrEnum):
 
 BUILT_IN_KINDS = (QuestionKind.EMAIL, QuestionKind.PHONE, QuestionKind.NAME, QuestionKind.ADDRESS)
 KINDS_WITH_OPTIONS = (QuestionKind.SELECT, QuestionKind.MULTISELECT)
-MAX_LENGTHS = {
+MAX_LENGTHS = {  # characters
     QuestionKind.NAME: 150,
     QuestionKind.ADDRESS: 400,
     QuestionKind.TEXT: 300,

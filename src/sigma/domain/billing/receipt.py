@@ -1,4 +1,4 @@
-"""Our own receipt (квитанция): shown to the client after paying. It never changes."""
+"""Our own receipt (квитанция), shown to the client after the payment. It never changes."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

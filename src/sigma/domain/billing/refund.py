@@ -19,7 +19,7 @@ from sigma.domain.errors import Problem, RefusedError, has_control_characters, v
 from sigma.domain.ledger import refund_entry
 from sigma.domain.money import Money, sum_money
 
-MAX_REASON_LENGTH = 250
+MAX_REASON_LENGTH = 250  # characters
 
 
 class Status(StrEnum):

@@ -290,9 +290,9 @@ def link(service: Service, item: MarketItem, community_id: str) -> Service:
 def link_pushed(
     current: Service, pushed: Service, draft: MarketItemDraft, item_id: int, community_id: str
 ) -> Service:
-    """Return the current service linked to the item that VK got.
+    """Return the current service linked to the item that was pushed to VK.
 
-    `pushed`: the service as it was sent; later changes count as not synchronised yet.
+    `pushed`: the service as it was sent; later changes of it still count as local changes.
     """
     remote: SideState = {
         "title": draft.title,
@@ -309,7 +309,8 @@ def link_pushed(
 def with_remote_state(service: Service, item: MarketItem) -> Service:
     """Return the service with the state of its item as VK returns it after a push.
 
-    VK may change what it is given. The service is returned unchanged if it has another item now.
+    VK may change the values that it receives. The service is returned unchanged if it is linked to
+    another item now.
     """
     if service.vk_item_id != item.id:
         return service

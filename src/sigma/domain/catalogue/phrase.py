@@ -54,7 +54,7 @@ _DAY = re.compile(
     r"|(?:на|for) (?P<span>\d{1,3}) (?:дня|дней|день|days|day)",
     re.IGNORECASE,
 )
-MAX_PHRASE = 300
+MAX_PHRASE = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 
-MAX_TITLE, MAX_DESCRIPTION = 100, 4000
+MAX_TITLE, MAX_DESCRIPTION = 100, 4000  # characters
 MAX_EXPIRES_DAYS = 365
 DAY_US = 86_400_000_000  # microseconds
 
 
 class PriceKind(StrEnum):
-    """How the price is to be read. Only FIXED can be paid without a conversation."""
+    """What the price means. Only a service with a FIXED price can be paid without an operator."""
 
     FIXED = "fixed"
     FROM = "from"
@@ -172,7 +172,7 @@ def _check_template(template: InvoiceTemplate) -> list[Problem]:
 
 
 def draft_invoice(service: Service, now_us: int, amount: Money | None = None) -> Draft:
-    """Return an invoice draft for this service. `amount` overrides a price by agreement.
+    """Return an invoice draft for this service. `amount` overrides the service's price.
 
     Raises RefusedError("service_not_payable") when there is no `amount` and no fixed price.
     """

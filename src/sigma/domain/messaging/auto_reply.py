@@ -10,7 +10,7 @@ from sigma.domain.catalogue.service import Service, normalized_title
 from sigma.domain.errors import Problem, has_control_characters
 from sigma.domain.messaging.conversation import Conversation
 
-MAX_TEXT = 1000
+MAX_TEXT = 1000  # characters
 DAY_MINUTES = 24 * 60
 MAX_AUTO_REPLY_AGE_US = 10 * 60_000_000  # an older message arrived late: an operator answers it
 
@@ -112,7 +112,8 @@ def choose_reply(
     """Return the auto-reply to a message at `now_us` (UTC microseconds).
 
     `local_time` is the same time on the shop's clock. Returns NOTHING when an operator has taken
-    the conversation over or has already answered.
+    the conversation over or has answered, when VK blocks replies, or when the message is older
+    than MAX_AUTO_REPLY_AGE_US.
     """
     if (
         not settings.enabled
@@ -134,7 +135,7 @@ def choose_reply(
 
 
 def _awaits_reply(conversation: Conversation) -> bool:
-    """Return whether the client waits for a reply and no operator has taken over."""
+    """Return whether the client waits for a reply, VK allows one and no operator took over."""
     return (
         conversation.is_unanswered
         and not conversation.handled_by_operator

@@ -28,8 +28,8 @@ class CardState(StrEnum):
 class Card:
     """One invoice in one conversation. `message_id` is the message that shows it now.
 
-    `state` is the state for the client. `message_fingerprint` is the CardContent.fingerprint
-    that the message in VK certainly shows; empty while it is not known: the card is then refreshed.
+    `state` is what the client sees. `message_fingerprint` is the CardContent.fingerprint that the
+    message in VK certainly shows. It is empty while that is not known; the card is then refreshed.
     `opened_at_us`: when the client first opened the payment link (UTC microseconds).
     """
 
@@ -74,7 +74,7 @@ class CardContent:
 
     @property
     def fingerprint(self) -> str:
-        """Contents with equal fingerprints look the same to the client."""
+        """The identity of the content: equal fingerprints look the same to the client."""
         parts = (
             self.state,
             self.payment.id if self.payment else "",
@@ -123,7 +123,7 @@ def refresh_jobs(cards: Iterable[Card]) -> tuple[Job, ...]:
 def mark_opened(
     card: Card, invoice: Invoice, payer_hash: str, now_us: int, new_id: NewId
 ) -> Change:
-    """Record that the payment link of the card was opened; empty when nothing is new.
+    """Record that the card's payment link was opened; empty when that is already recorded.
 
     `payer_hash`: hash of the browser's secret, or empty. The first browser is bound to the client.
     """
@@ -161,8 +161,8 @@ def without_fingerprint(card: Card) -> Card:
 
 
 def needs_new_message(content: CardContent, *, is_edited: bool) -> bool:
-    """Return whether a content must be sent as a new message, as VK did not accept the edit.
+    """Return whether the content must be sent as a new message because VK refused the edit.
 
-    That the client has opened the link is not worth a message.
+    The state OPENED is never sent as a new message: it tells the client nothing new.
     """
     return not is_edited and content.state is not CardState.OPENED

@@ -117,7 +117,7 @@ def _existence_item(community: Community, url: str) -> ChecklistItem:
 
 
 def _services_item(community: Community, url: str) -> ChecklistItem:
-    """No VK field says it: a main section with services, or a member's confirmation, counts."""
+    """VK has no field for it. Done: main or secondary section, or confirmed by a member."""
     if community.facts.get("group", {}).get("services"):
         return ChecklistItem("services", ItemState.DONE, url)
     if "services_confirmed" in community.facts:
@@ -173,7 +173,7 @@ def _rights_item(community: Community, url: str) -> ChecklistItem:
 
 
 def with_refusal(community: Community, name: str, code: int) -> Community:
-    """Return the community with an item that VK does not let its key set. `code`: VK's, or 0."""
+    """Record that VK does not let the key set this item. `code`: VK's error code, or 0 for none."""
     return with_facts(community, **{f"no_{name}": code})
 
 

@@ -73,8 +73,9 @@ class CommunityCheck:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """Complements the Connection with the same id, which holds the access key. Times are UTC
-    microseconds.
+    """A community. The Connection with the same id holds its access key.
+
+    Times are UTC microseconds.
 
     `preferred_delivery` is the owner's choice: "auto", "callback" or "long_poll"; `event_delivery`
     is what is in use. `error_code` is empty, or VK's error code (or reason of deactivation) of a
@@ -95,7 +96,7 @@ class Community:
     event_delivery: EventDelivery = EventDelivery.LONG_POLL
     callback_secret_encrypted: str = ""
     confirmation_code: str = ""  # our reply when VK verifies the callback URL
-    long_poll_ts: str = ""
+    long_poll_ts: str = ""  # position in VK's event stream; empty: fetch the current one
     poll_lease_until_us: int = 0  # lease: only one process polls a community
     last_contact_at_us: int = 0  # last event or last successful long poll
     caught_up_until_us: int = 0  # the history before this time was read
@@ -156,7 +157,8 @@ def with_new_key(
 ) -> Community:
     """Return the community with a usable access key: its problem is solved.
 
-    What VK refused to the old key is forgotten; work that waits for a key can be resumed.
+    The refusals that VK gave to the old key are removed. Work that waited for a
+    key is marked to be resumed.
     """
     facts = {name: fact for name, fact in community.facts.items() if not name.startswith("no_")}
     after = replace(
@@ -184,7 +186,7 @@ def with_check(community: Community, check: CommunityCheck, now_us: int) -> Comm
 
 
 def with_waiting_work(community: Community, now_us: int) -> Community:
-    """Return the community with the fact that work which waited for its key must be resumed."""
+    """Record that the work which waited for a usable key must be resumed."""
     return with_facts(community, resume=now_us)
 
 
@@ -246,7 +248,7 @@ def with_long_poll(community: Community, *, state: str, callback_error: str) -> 
 
 
 def with_market_access(community: Community, market_access: str) -> Community:
-    """Return the community with whether its key can read market items."""
+    """Store whether the key can read market items: "ok" or VK's error code."""
     return replace(community, market_access=market_access)
 
 

@@ -32,7 +32,7 @@ def start_conversation(
 
 
 def mark_changed(conversation: Conversation, now_us: int) -> Change:
-    """Show open inbox pages the conversation again: something outside its row has changed."""
+    """Set `changed_at_us`, so that open inbox pages reload the conversation."""
     return Change((replace(conversation, changed_at_us=now_us),))
 
 

@@ -201,7 +201,7 @@ def with_body(message: Message, body_encrypted: str, edited_at_us: int | None) -
 
 
 def with_attachments(body: MessageBody, attachments: tuple[MessageAttachment, ...]) -> MessageBody:
-    """Return the body with VK's view of its attachments; an empty one keeps ours."""
+    """Return the body with the attachments that VK reports; an empty tuple keeps ours."""
     return replace(body, attachments=attachments or body.attachments)
 
 

@@ -1,4 +1,4 @@
-"""Orders of VK's own shop."""
+"""Orders of a community's advanced shop in VK."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ PAID, RETURNED, REJECTED_PREFIX = "paid", "returned", "rejected:"
 
 @dataclass(frozen=True, slots=True)
 class VkOrder:
-    """An order of VK's market (shop mode). `body_encrypted` decrypts to VK's JSON of the order.
+    """An order in VK's advanced shop. `body_encrypted` decrypts to JSON: items, comment.
 
     `vk_payment_status` is the payment status last sent to VK: empty, not_paid, paid, returned, or
     "rejected:<code>" when VK refused it with that error code.

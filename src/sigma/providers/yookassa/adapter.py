@@ -2,8 +2,8 @@
 
 Source: https://yookassa.ru/developers/using-api. Only status 200 with a JSON object is an answer. A
 4xx with YooKassa's error object is a rejection. Everything else (3xx, 202, 408, 429, 5xx, broken
-connection, a proxy's page, timeout) is an unknown outcome, even if nothing can have been sent: one
-rule is simpler.
+connection, a proxy's page, timeout) is an unknown outcome, even when the request was certainly not
+sent: one rule is simpler.
 
 How lost operations are found: a key returns the first result for 24 hours. After that a payment is
 found in `list_payments` by our id in its metadata. A refund has no metadata, so its description
@@ -40,7 +40,7 @@ DAY_US = 24 * 3600 * 1_000_000
 CONNECT_TIMEOUT_S = 5.0
 MAX_RESPONSE_BYTES = 2_000_000
 KEY_HEADER = "Idempotence-Key"
-MAX_KEY_LENGTH = 64
+MAX_KEY_LENGTH = 64  # characters
 PAGE_SIZE = 100
 MAX_REFUND_PAGES = 50
 

@@ -26,7 +26,7 @@ from sigma.providers.base import (
     UnknownOutcomeError,
 )
 
-MAX_DESCRIPTION = 128
+MAX_DESCRIPTION = 128  # characters, as the other text limits
 MAX_METADATA_KEYS = 16
 MAX_METADATA_VALUE = 512
 MAX_NOTICE_BYTES = 262_144

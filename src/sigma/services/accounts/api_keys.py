@@ -62,7 +62,7 @@ async def authenticate(ctx: Context, secret: str) -> Member:
     if key is None:
         raise RefusedError("unauthorized")
     now_us = ctx.now_us()
-    if now_us - key.used_at_us > 10 * MINUTE_US:  # precise enough for people, and few writes
+    if now_us - key.used_at_us > 10 * MINUTE_US:  # limit the writes
         async with ctx.db.write() as tx:
             await api_keys.record_use(tx, key.id, now_us)
     return Member(key.id, key.shop_id, key.role)

@@ -20,6 +20,7 @@ from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, payments
 
+# characters
 MAX_LENGTHS = {"full_name": 200, "address": 300, "phone": 60, "email": 200, "refund_terms": 5000}
 
 
@@ -47,7 +48,7 @@ async def save_seller(
 ) -> Shop:
     """Store what clients see of the shop. Raises RefusedError("validation") with all problems.
 
-    The consent version grows when the consent text, or seller data that it names, has changed.
+    The consent version is incremented when the consent text or seller data in it has changed.
     """
     member.require(Permission.SETTINGS)
     problems = _check_seller_form(name, seller, tz, accent, return_url, consent_text)
@@ -143,8 +144,10 @@ def _is_smtp_url(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Summary of a shop: money captured today and this month in the shop's time zone, payments
-    that need attention, missing setup steps. `open_invoice_count` is at most 100.
+    """Summary of a shop: captured money, payments that need attention, missing setup steps.
+
+    "Today" and "this month" are in the shop's time zone and count roubles only.
+    `open_invoice_count` is at most 100.
     """
 
     captured_today: Money

@@ -24,7 +24,7 @@ from sigma.store import changes
 from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
-MIN_PASSWORD, MAX_PASSWORD = 10, 200
+MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
 MAX_SIGN_IN_ATTEMPTS = 8
 SIGN_IN_LIMIT = per_minutes(MAX_SIGN_IN_ATTEMPTS, 10, "sign_in")
 
@@ -77,7 +77,7 @@ async def create_first_owner(
     shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
     user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now_us)
     async with ctx.db.write() as tx:
-        # claim_first() lets only one of several concurrent requests create the owner.
+        # claim_first_shop() lets only one of several concurrent requests create the owner.
         if not await shops.claim_first_shop(tx) or await users.count(tx):
             raise RefusedError("forbidden")
         await changes.write(tx, Change((shop,)), now_us)

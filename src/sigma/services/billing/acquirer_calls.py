@@ -1,4 +1,4 @@
-"""What calls to the acquirer about payments and refunds have in common: access, lost calls."""
+"""Shared by the acquirer calls of payments and refunds: access, and the search for lost calls."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -14,8 +14,8 @@ from sigma.store.billing import connections
 
 ReplyT = TypeVar("ReplyT", PaymentReply, RefundReply)
 
-SHOP_REJECTION_CODES = ("credentials", "forbidden")  # the shop is rejected, not this payment
-# A call without a response may still reach the acquirer for so long.
+SHOP_REJECTION_CODES = ("credentials", "forbidden")  # the shop is rejected, not this operation
+# A call without a response may still reach the acquirer within this time.
 LOST_CALL_WINDOW_US = 10 * MINUTE_US
 
 

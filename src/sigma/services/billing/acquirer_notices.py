@@ -54,7 +54,7 @@ async def accept(ctx: Context, provider_name: str, connection_id: str, body: byt
 
 
 async def process(ctx: Context, notice_id: str) -> None:
-    """Query the acquirer for the payment and refunds that a notice names.
+    """Job acquirer_notice.process: query the acquirer for the payment and refunds of a notice.
 
     Raises UnknownOutcomeError when the acquirer did not answer.
     """

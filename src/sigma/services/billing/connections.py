@@ -50,8 +50,8 @@ async def save(
 ) -> Connection:
     """Add a connection (`connection_id` None) or change one.
 
-    `secret` None keeps the stored secret. A connection with payments keeps its account, because
-    their status is queried there for ever. Raises RefusedError("validation").
+    `secret` None keeps the stored secret. The account of a connection with payments cannot
+    change: their status is queried there. Raises RefusedError("validation").
     """
     member.require(Permission.SETTINGS)
     existing = await get(ctx, member, connection_id) if connection_id else None

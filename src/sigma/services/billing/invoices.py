@@ -24,7 +24,7 @@ class PublicInvoice:
     """What the payment page shows.
 
     `provider` is the acquirer of the active connection, None when the shop has none.
-    `held_count` is the number of payments with held money.
+    `held_count` is the number of payments that are authorized but not captured.
     """
 
     invoice: Invoice

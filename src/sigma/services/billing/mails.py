@@ -31,7 +31,7 @@ from sigma.store.billing import mails, payments, receipts, refunds
 from sigma.store.engine.interface import Tx
 from sigma.texts import Translator
 
-MAX_ATTEMPTS = 8  # attempts, over about four hours; then the mail has failed
+MAX_ATTEMPTS = 8  # over about two hours; then the mail has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _RenderedMail:
 
 
 async def send(ctx: Context, mail_id: str) -> int | None:
-    """Send a queued mail.
+    """Job mail.send: send a queued mail.
 
     Returns when to try again (UTC microseconds), None when it is sent or has failed for good.
     Delivery is at least once: after a crash between the SMTP server's acceptance and our commit

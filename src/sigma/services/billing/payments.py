@@ -53,7 +53,7 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
 
     Called for the client's return, for an acquirer notice and by the job payment.advance.
     Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown), and
-    RefusedError: "not_found", or "acquirer_refused" when the credentials are rejected.
+    RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
     """
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, payment_id)
@@ -195,12 +195,12 @@ async def _mark_unknown(ctx: Context, snapshot: Payment) -> None:
 
 
 async def capture(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Capture held money: stored before the acquirer is called. Raises RefusedError."""
+    """Capture an authorized payment; stored before the acquirer is called. Raises RefusedError."""
     return await _request_action(ctx, member, payment_id, "capture")
 
 
 async def cancel(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Release held money: stored before the acquirer is called. Raises RefusedError."""
+    """Cancel an authorized payment; stored before the acquirer is called. Raises RefusedError."""
     return await _request_action(ctx, member, payment_id, "cancel")
 
 
@@ -234,7 +234,7 @@ async def get(ctx: Context, member: Member, payment_id: str) -> Payment:
 async def try_advance(ctx: Context, payment_id: str) -> Payment:
     """Like `advance`, but return the payment, marked unknown, when the acquirer's reply is lost.
 
-    The job payment.advance goes on. Raises RefusedError.
+    The job payment.advance then queries the acquirer again. Raises RefusedError.
     """
     try:
         return await advance(ctx, payment_id)

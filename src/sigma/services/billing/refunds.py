@@ -62,7 +62,7 @@ async def advance(ctx: Context, refund_id: str) -> Refund:
     """Send a refund to the acquirer, or query it there, and write the result.
 
     Raises UnknownOutcomeError when no reply arrived (the refund is then marked unknown), and
-    RefusedError: "not_found", or "acquirer_refused" when the credentials are rejected.
+    RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
     """
     async with ctx.db.read() as tx:
         refund = await refunds.get(tx, refund_id)

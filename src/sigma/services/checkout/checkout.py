@@ -30,8 +30,8 @@ from sigma.store.engine.interface import ConflictError, Tx
 from sigma.texts import Translator, consent_text
 
 RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
-# Shortest time between two calls to the acquirer made for a page.
-POLL_LIMIT = per_seconds(1, 1, "acquirer_poll")  # by the page that waits for one payment
+# The waiting page queries the acquirer at most once per second and payment.
+POLL_LIMIT = per_seconds(1, 1, "acquirer_poll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ async def _store_under_lock(
 ) -> tuple[Payment, bool]:
     """Find or create the payment under the invoice's lock.
 
-    Returns, first match: the payment of this form, the unfinished payment of this browser, a new
-    payment; and whether it is the unfinished one.
+    Returns the first that exists of: the payment of this form, the unfinished payment of this
+    browser, a new payment; and whether it is the unfinished one.
     """
     invoice = await invoices.lock_by_token(tx, token)
     assert invoice is not None, "the invoice was read just before, and invoices are never deleted"
@@ -122,6 +122,7 @@ async def _store_under_lock(
     if duplicate := await payments.find_by_form(tx, invoice.id, payer, form.nonce):
         if resume or duplicate.status not in (Status.FAILED, Status.CANCELED):
             return duplicate, False
+        # This form's payment has failed: the second payment needs a nonce of its own.
         form = replace(form, nonce=f"{form.nonce}+")
     require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
     connection = await connections.find_active(tx, invoice.shop_id)

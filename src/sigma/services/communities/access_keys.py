@@ -24,6 +24,7 @@ from sigma.store.messaging import communities
 
 PROVIDER = "vk"
 _KEY_FORMAT = re.compile(r"[A-Za-z0-9._-]{20,1024}", re.ASCII)
+# VK error codes; sigma.channels.vk.errors explains them.
 _OUTDATED_KEY_CODES = {1117, 3609}
 _NOT_COMMUNITY_KEY_CODES = {27, 28}
 

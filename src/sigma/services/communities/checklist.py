@@ -28,8 +28,8 @@ from sigma.services.context import Context
 from sigma.services.vk import community_client, links
 from sigma.services.vk.community_client import CommunityClient
 
-MAX_DESCRIPTION = 4000
-# groups.edit is no longer documented; VK returns one of these codes where it is withdrawn.
+MAX_DESCRIPTION = 4000  # characters
+# groups.edit is no longer documented. These VK error codes mean that it is not available.
 WITHDRAWN_METHOD_CODES = {3, 7, 15, 23, 27}
 
 
@@ -144,7 +144,7 @@ async def _record_refusal(
 
 
 async def confirm_services(ctx: Context, member: Member, community_id: str, is_on: bool) -> None:
-    """Confirm that the section of services is switched on (`is_on`), or withdraw it.
+    """Confirm that the section of services is switched on, or withdraw it (`is_on` False).
 
     VK has no field for it. Raises RefusedError("no_community").
     """

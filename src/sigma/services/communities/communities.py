@@ -158,7 +158,7 @@ def _timeline_event(ctx: Context, community: Community, kind: str, actor: str) -
 
 
 async def _set_up_now(ctx: Context, community_id: str) -> None:
-    """Set up event delivery at once. If VK does not respond, the job does it later."""
+    """Set up event delivery at once. If VK does not respond, community.check_events does it."""
     try:
         await event_subscription.set_up(ctx, community_id)
         await _probe_market(ctx, community_id)
@@ -217,7 +217,7 @@ async def replace_key(ctx: Context, member: Member, community_id: str, key: str)
 async def _write_recovered(
     tx: Tx, ctx: Context, after: Community, actor: str, before: Community, *more: Connection
 ) -> None:
-    """Write that the problem is solved, and requeue the jobs that died because of it."""
+    """Record that the community's problem is solved; requeue the jobs that died because of it."""
     if before.error_code:
         error = f"refused: vk {before.error_code}"
         await jobs.requeue_dead(tx, before.shop_id, error, ctx.now_us())

@@ -12,7 +12,7 @@ from sigma.store.messaging import communities
 async def update_community(
     ctx: Context, community_id: str, apply_change: Callable[[Community], Community]
 ) -> Community:
-    """Lock a community and write what `apply_change` makes of it. Returns the new state."""
+    """Lock a community and write the state that `apply_change` returns. Returns that state."""
     async with ctx.db.write() as tx:
         community = await communities.lock(tx, community_id)
         after = apply_change(community)

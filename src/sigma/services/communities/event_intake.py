@@ -197,7 +197,7 @@ async def process_conversation(ctx: Context, subject: str) -> int | None:
     """Job vk_event.process: process all stored events of a conversation, each in a transaction.
 
     An event that fails does not stop the following ones; the job then fails and is repeated.
-    Returns the current time when more events are waiting.
+    Returns the current time (UTC microseconds) when more events are waiting, else None.
     """
     connection_id, _, conversation_key = subject.partition(":")
     async with ctx.db.read() as tx:
@@ -220,7 +220,7 @@ async def process_conversation(ctx: Context, subject: str) -> int | None:
 
 
 def _decrypt(ctx: Context, stored: VkEvent) -> _DecryptedEvent:
-    """Decrypt and parse a stored event. An unreadable one gets a type that only logs it."""
+    """Decrypt and parse a stored event. An unreadable one becomes UNREADABLE_TYPE: only logged."""
     try:
         event = msgspec.convert(ctx.cipher.decrypt(stored.body_encrypted), ParsedEvent)
         return _DecryptedEvent(stored, event.type, _EVENT_TYPES[event.type].parse(event.object))
@@ -355,7 +355,7 @@ def _parse_nothing(_: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _EventType:
-    """How an event type is parsed (ValueError if malformed) and processed."""
+    """The parser (raises ValueError for a malformed object) and the handler of an event type."""
 
     parse: Callable[[dict[str, Any]], Any]
     process: Callable[[Context, Community, _DecryptedEvent], Awaitable[None]]

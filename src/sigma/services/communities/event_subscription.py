@@ -56,7 +56,7 @@ def is_public_url(base_url: str) -> bool:
 
 
 def should_use_callback(ctx: Context, community: Community) -> bool:
-    """Return whether events shall come by callback: the owner's choice, or a public base URL."""
+    """Return whether to use callbacks: the owner's choice, or "auto" with a public base URL."""
     if community.preferred_delivery == AUTO_DELIVERY:
         return is_public_url(ctx.settings.base_url)
     return community.preferred_delivery == EventDelivery.CALLBACK
@@ -103,7 +103,7 @@ async def _set_up_callback(ctx: Context, client: CommunityClient) -> str:
 
 
 async def _store_confirmation(ctx: Context, community_id: str, code: str) -> str:
-    """Store the confirmation code and the secret of VK's calls. Returns the secret."""
+    """Store the confirmation code, and a callback secret if there is none. Returns the secret."""
     new_secret_encrypted = ctx.cipher.encrypt(ctx.new_token())
     community = await update_community(
         ctx, community_id, lambda stored: with_callback_secret(stored, code, new_secret_encrypted)

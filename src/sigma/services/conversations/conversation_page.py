@@ -29,7 +29,7 @@ from sigma.store.messaging import cards, communities, inbox, vk_orders
 from sigma.store.messaging import messages as message_rows
 from sigma.store.paging import MAX_INT
 
-MESSAGES_PER_PAGE = 40  # messages per page
+MESSAGES_PER_PAGE = 40
 RELATED_LIMIT = 20  # latest invoices, payments and VK orders, each
 
 
@@ -37,8 +37,8 @@ RELATED_LIMIT = 20  # latest invoices, payments and VK orders, each
 class MessageView:
     """A message with its body; `body` is None when no encryption key decrypts it.
 
-    `author_kind`: "client", "me" (the reader), "other" (another operator, with `author_name`),
-    "auto" (Sigma) or "vk" (a community administrator who wrote in VK itself).
+    `author_kind`: "client", "me" (the reader), "other" (another user; `author_name` is empty when
+    it is not known), "auto" (Sigma) or "vk" (an administrator or bot that wrote in VK itself).
     """
 
     message: Message

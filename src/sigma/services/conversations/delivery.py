@@ -1,6 +1,6 @@
 """Deliver queued messages to VK, each exactly once and in order within a conversation.
 
-VK rejects a repeated `random_id`, but only for an hour or a hundred messages. A message that may
+VK ignores a repeated `random_id`, but only for an hour or a hundred messages. A message that may
 have reached VK in an earlier attempt is therefore searched in VK's history before it is sent again.
 """
 
@@ -25,7 +25,7 @@ from sigma.store import changes
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations, messages
 
-MAX_SEARCHED_MESSAGES = 2000  # VK messages of a conversation searched for one of ours
+MAX_SEARCHED_MESSAGES = 2000  # searched in VK's history for one of our messages
 # VK rejects the keyboard (bot features are off, or invalid format); the text alone is accepted.
 KEYBOARD_ERROR_CODES = (911, 912)
 NOT_ALLOWED_CODE = 901  # the user has not allowed messages from this community
@@ -113,7 +113,7 @@ async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
 async def _deliver(ctx: Context, delivery: _Delivery) -> SentMessage | None:
     """Send the message and return its VK ids; None when it is no longer queued.
 
-    Raises VkError subclasses.
+    Raises VkError.
     """
     vk, peer_id = delivery.vk_client.api, delivery.conversation.peer_id
     # VK forgets a random_id after an hour or a hundred messages; the history is complete.
@@ -197,8 +197,8 @@ async def mark_delivered(
 ) -> None:
     """Mark an outgoing message as sent and enqueue the next queued one.
 
-    The caller's transaction must hold the conversation's lock. `attachments` are VK's view of the
-    attachments; empty keeps ours.
+    The caller's transaction must hold the conversation's lock. `attachments`: as VK reports them;
+    an empty tuple keeps ours.
     """
     now_us = ctx.now_us()
     body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)

@@ -35,7 +35,7 @@ MAX_CONVERSATIONS = 2000  # conversations read in one catch-up
 MAX_MISSED_MESSAGES = 2000  # messages read per conversation
 # Retry delays while the access key does not work, and while the community is not connected.
 KEY_ERROR_DELAY_US, DISCONNECTED_DELAY_US = 10 * MINUTE_US, DAY_US
-TIME_BUDGET_US = 60 * SECOND_US  # stop after this time: a job's lease is under two minutes
+TIME_BUDGET_US = 60 * SECOND_US  # stop after this time: the worker cancels a job after 110 s
 
 
 async def catch_up_community(ctx: Context, community_id: str) -> int | None:

@@ -26,8 +26,8 @@ from sigma.store.engine.interface import Tx
 from sigma.store.messaging import communities, conversations, inbox
 
 STATUS_FILTERS = ("unread", "unanswered")
-MAX_COUNT = 100  # limit of the count in the menu
-MAX_SEARCH_TERMS = 8  # search terms in one query
+MAX_COUNT = 100  # the menu shows at most this number of unread conversations
+MAX_SEARCH_TERMS = 8  # further words of a query are ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +211,10 @@ async def _update(
     conversation_id: str,
     decide: Callable[[Conversation, int], Change],
 ) -> bool:
-    """Write the change that `decide` returns for the conversation at a time (UTC microseconds).
+    """Lock the conversation and write the change that `decide` returns.
 
-    Returns False when it is empty.
+    `decide` gets the conversation and the time (UTC microseconds). Returns False when the change
+    is empty.
     """
     member.require(Permission.ANSWER)
     async with ctx.db.write() as tx:
@@ -233,6 +234,7 @@ async def mark_read_in_vk(ctx: Context, conversation_id: str) -> int | None:
     """Job conversation.mark_read: mark the client's messages as read in VK.
 
     Best effort: a rejection by VK is ignored, and retries stop an hour after the last message.
+    Returns when to try again (UTC microseconds), or None.
     """
     async with ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)

@@ -19,7 +19,7 @@ def decrypt_body(cipher: Cipher, ciphertext: str) -> MessageBody:
 
 
 def preview_text(body: MessageBody) -> str:
-    """Return the text as one line of at most 160 characters.
+    """Return the text as one line of at most PREVIEW_LENGTH characters.
 
     Without text, return the kind of the first attachment in brackets, such as "[photo]".
     """

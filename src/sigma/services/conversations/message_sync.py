@@ -97,7 +97,7 @@ async def record(
 async def _apply_edit(
     ctx: Context, tx: Tx, conversation: Conversation, stored: Message, vk_message: VkMessage
 ) -> bool:
-    """Apply an edit to a stored message if VK's edit time is newer than ours.
+    """Apply an edit to a stored message unless VK's edit time is before ours.
 
     Returns whether anything changed.
     """
@@ -155,7 +155,7 @@ async def _load_facts(
     is_live: bool,
     is_unread: bool,
 ) -> IncomingFacts:
-    """Read what decides about a client's message; only what this message can change."""
+    """Load the facts for `record_incoming`; facts that cannot matter for it are not read."""
     cmid, last_message, service_id = vk_message.cmid, None, None
     if not message_changes.is_newest(conversation, cmid):
         last_message = await messages.find_by_cmid(tx, conversation.id, conversation.last_cmid)
@@ -245,8 +245,8 @@ async def _find_service(tx: Tx, community: Community, vk_message: VkMessage) -> 
     """Return the id of the service that a message is about, or None.
 
     Values sent by the client's app are untrusted: they are only used to look up a service.
-    Sources in order of trust: a VK market item, the `ref` of our link, the payload of our button,
-    a storefront link in the text or attachments.
+    Sources in order of trust: an attached VK market item, the `ref` of our link, the payload of
+    our button, a link to a market item, a storefront link in the text or attachments.
     """
     has_market_item = any(attachment.kind == "market" for attachment in vk_message.attachments)
     if has_market_item and (service_id := await _find_by_market_item(tx, community, vk_message)):

@@ -1,6 +1,6 @@
 """Outbox: outgoing messages are stored first and then delivered to VK by the job message.send.
 
-Messages of one conversation are delivered in order, each once.
+The messages of a conversation are delivered in order, each exactly once.
 """
 
 from dataclasses import replace

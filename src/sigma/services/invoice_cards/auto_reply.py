@@ -48,7 +48,7 @@ from sigma.texts import Translator
 log = structlog.get_logger()
 
 MAX_BUTTONS = 6  # one per row, because service titles are long
-LOOKUP_LIMIT = 20  # earlier messages, and invoices, read per conversation
+LOOKUP_LIMIT = 20  # latest messages, and latest invoices, read of a conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,7 @@ async def _needs_invoice(ctx: Context, context: _ReplyContext, draft: Draft | No
 
 
 async def _is_over_daily_limit(ctx: Context, context: _ReplyContext) -> bool:
-    """Return whether this conversation already got LOOKUP_LIMIT unpaid automatic invoices in a day.
+    """Return whether the last LOOKUP_LIMIT invoices are automatic, unpaid and from one day.
 
     Protects against a client or bot that presses service buttons without end.
     """

@@ -58,9 +58,9 @@ class CardFacts:
     def payer_card(self, payment: Payment) -> Card | None:
         """Return the card of the client who made the payment, or None when it is unknown.
 
-        The payment link's signature proves the conversation. Without it, an invoice with a single
-        payment belongs to its own conversation. For a reusable invoice the payer is not guessed,
-        so that no client receives another client's receipt.
+        The payment link's signature proves the conversation. Without it, the payment of a one-time
+        invoice is attributed to the invoice's conversation. For a reusable invoice the payer is
+        not guessed, so that no client receives another client's receipt.
         """
         conversation_id = payment.conversation_id
         if conversation_id is None and self.invoice.max_payments == 1:
@@ -380,7 +380,7 @@ async def _send_receipt(ctx: Context, facts: CardFacts, payment: Payment) -> Non
 
 
 async def resume(ctx: Context, community_id: str) -> None:
-    """Enqueue outdated cards and VK orders, after a new access key or a renewed connection."""
+    """Enqueue the refresh of outdated cards and VK orders when the access key works again."""
     async with ctx.db.write() as tx:
         outdated = await cards.list_outdated(tx, community_id)
         jobs = tuple(refresh_job(invoice_id, shop_id) for invoice_id, shop_id in outdated)

@@ -58,7 +58,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client of a conversation. `blocked_reason`: VK's code, empty when we may write."""
+    """The client of a conversation. `blocked_reason`: VK's error code, or "" if not blocked."""
 
     conversation_id: str
     name: str

@@ -1,4 +1,4 @@
-"""VK orders (VK's own shop): record them, link them to invoices, report the payment to VK."""
+"""Orders of VK's advanced shop: record them, link them to invoices, report payments to VK."""
 
 from sigma.channels.vk import market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError
@@ -34,7 +34,7 @@ def order_change(
     stored: VkOrder | None,
     now_us: int,
 ) -> Change:
-    """Return the change that records a VK order; empty when the stored one is already the same."""
+    """Return the change that records a VK order; empty when the stored total is the same."""
     if vk_order.total is None:
         return Change()  # unsupported currency: the order is visible on VK's page only
     body = ctx.cipher.encrypt({"items": list(vk_order.items), "comment": vk_order.comment})
@@ -96,7 +96,7 @@ async def fetch(ctx: Context, community_id: str) -> int | None:
         await mark_key_broken(ctx, community_id, error)
         return None
     except PermanentError:
-        return ctx.now_us() + HOUR_US  # the community has no extended shop; it may be enabled later
+        return ctx.now_us() + HOUR_US  # the community has no advanced shop; it may be enabled later
     async with ctx.db.read() as tx:
         changed_orders = [
             vk_order

@@ -24,7 +24,7 @@ from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.catalogue import photos, services
 
-# Time limit of one request; the member applies the rest with another one.
+# Time limit of one request; the member applies the remaining pairs with another request.
 TIME_BUDGET_US = 20 * SECOND_US
 
 
@@ -42,12 +42,13 @@ class Failure:
 class ApplyResult:
     """Numbers of pairs by outcome.
 
-    `stop_reason`: why the rest waits: "", "silent" (VK), "time" or "key".
+    `stop_reason`: why the remaining pairs wait: "silent" (VK does not respond), "time" (budget is
+    used up), "key" (access key is broken), or "" when none waits.
     """
 
     pulled: int = 0
     pushed: int = 0
-    linked: int = 0
+    linked: int = 0  # linked or unlinked
     outdated: int = 0  # changed since the member saw the comparison
     waiting: int = 0
     stop_reason: str = ""
@@ -187,7 +188,7 @@ async def _link(ctx: Context, comparison: Comparison, pair: Pair, *, is_linked: 
 
 
 async def _read_back(ctx: Context, comparison: Comparison, pushed: Mapping[str, int]) -> None:
-    """Read the pushed items back and store their real state: VK may change what it is given.
+    """Read the pushed items back and store their real state: VK may change the values.
 
     If reading fails, the state that we sent stays, and the next comparison may show a difference.
     """

@@ -1,1 +1,1 @@
-"""Jobs, idempotency, cleanup and readiness: what every other room builds on."""
+"""Jobs, idempotency, cleanup and readiness: infrastructure of the other services."""

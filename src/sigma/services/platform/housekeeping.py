@@ -7,9 +7,9 @@ from sigma.store.accounts import sessions
 from sigma.store.catalogue import photos
 from sigma.store.messaging import vk_events
 
-# Idempotency records; a client with a queue may repeat a request days later.
+# A client that queues its requests may repeat one days later.
 IDEMPOTENCY_TTL_US = 3 * DAY_US
-# Processed VK events; VK repeats for two hours, the rest is for fault analysis.
+# VK repeats an event for two hours; the remaining days are for fault analysis.
 VK_EVENT_TTL_US = 30 * DAY_US
 
 

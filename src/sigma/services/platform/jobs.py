@@ -53,7 +53,7 @@ async def run_job(
 ) -> None:
     """Run one job once; then it is deleted, rescheduled or dead.
 
-    Kinds in `endless_kinds` are never dead because an acquirer or VK does not respond.
+    Jobs of `endless_kinds` are retried without limit while an acquirer or VK does not respond.
     Raises StoreError only when the database fails; the lease then expires by itself.
     """
     try:

@@ -50,7 +50,7 @@ async def find_owner(tx: Tx, shop_id: str) -> User | None:
 async def list_names(tx: Tx, shop_id: str) -> dict[str, str]:
     """Return the display names of a shop's members by user id.
 
-    It is the user's name, or the part of the login before "@".
+    A display name is the user's name, or the part of the login before "@".
     """
     rows = await tx.fetch_all(_list_names, shop_id=shop_id)
     return {r["id"]: r["name"] or r["login"].partition("@")[0] for r in rows}

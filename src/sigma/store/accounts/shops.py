@@ -71,5 +71,5 @@ async def next_invoice_number(db: Database, shop_id: str) -> int:
 
 
 async def claim_first_shop(tx: Tx) -> bool:
-    """Return True in the one transaction that may create the first shop of this installation."""
+    """Return True for the first caller only: it may create the first shop of this installation."""
     return await tx.execute(_claim_first_shop, shop_id="", name="first_shop", value=1) == 1

@@ -1,4 +1,4 @@
-"""Clients' answers and consents. Both are encrypted."""
+"""Clients' answers and consents. Answer values and the evidence of consents are encrypted."""
 
 import msgspec
 from sqlalchemy import bindparam, select

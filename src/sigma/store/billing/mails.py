@@ -38,6 +38,6 @@ async def list_for_payment(tx: Tx, payment_id: str) -> tuple[Mail, ...]:
 
 
 async def last_number(tx: Tx, kind: str, subject_key: str) -> int:
-    """Return the highest `number` of the mails with this `subject_key`; 0 when there is none."""
+    """Return the highest `number` of the mails of this kind and `subject_key`; 0 without mails."""
     row = await tx.fetch_one(_last_number, kind=kind, subject_key=subject_key)
     return int(row["n"]) if row else 0

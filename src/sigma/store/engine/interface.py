@@ -20,9 +20,9 @@ class Row(Protocol):
 
 
 class StoreError(Exception):
-    """A database operation failed; its transaction is rolled back.
+    """A database operation failed, and its transaction is rolled back.
 
-    Exception: see `UnreachableError` about a connection lost during COMMIT.
+    Only if the connection is lost during COMMIT, the result is unknown: see `UnreachableError`.
     """
 
 
@@ -74,7 +74,7 @@ class Tx(Protocol):
 
     @property
     def dialect(self) -> str:
-        """ "postgresql" or "sqlite"."""
+        """The kind of the database: "postgresql" or "sqlite"."""
 
     async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
         """Run `stmt` and return its first row, or None."""
@@ -106,7 +106,7 @@ class Database(Protocol):
 
     @property
     def dialect(self) -> str:
-        """ "postgresql" or "sqlite"."""
+        """The kind of the database: "postgresql" or "sqlite"."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Read outside any transaction: each statement sees everything committed before it."""
@@ -132,7 +132,10 @@ class Database(Protocol):
         """Wake all waiters of `channel`, in every process that shares the database."""
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        """Return when `channel` is notified, was notified since the last wait, or on timeout."""
+        """Wait until `channel` is notified or for `timeout_s`.
+
+        Returns at once when the channel was notified since the last wait.
+        """
 
     async def close(self) -> None:
         """Finish running statements and close every connection."""

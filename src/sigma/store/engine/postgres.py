@@ -193,8 +193,8 @@ class PostgresRead:
 class PostgresTx:
     """One transaction. BEGIN is sent with the first statement that writes or locks.
 
-    A block whose only write is one `write_all` sends no BEGIN: the ops go as one statement at the
-    end of the block, which is a transaction by itself.
+    A block whose only write is one `write_all` of at most MAX_BATCH_OPS sends no BEGIN: at the end
+    of the block the ops are sent as one statement, which is a transaction by itself.
     """
 
     dialect = "postgresql"

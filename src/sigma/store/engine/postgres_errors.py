@@ -49,7 +49,8 @@ def translate_error(error: Exception, ops: Sequence[Op] = ()) -> Exception:
     if isinstance(error, asyncpg.InvalidTextRepresentationError):
         message = stale_message(str(error), ops)
         return error if message is None else StaleError(message)
-    if isinstance(error, BUSY_ERRORS):  # must precede LOST: some classes are in both
+    # Check before CONNECTION_LOST_ERRORS, which holds base classes of some of these.
+    if isinstance(error, BUSY_ERRORS):
         return BusyError(f"the database is busy: {error or type(error).__name__}")
     # asyncpg has no separate class for "connection is closed" and "has been released".
     closed = isinstance(error, asyncpg.InterfaceError) and CLOSED_PATTERN.search(str(error))

@@ -25,7 +25,7 @@ RECONNECT_DELAYS_S: Final = (0.1, 1.0, 5.0, 15.0)
 
 
 class PostgresSignals:
-    """Signals local waiters at once and other processes by NOTIFY.
+    """Wakes local waiters at once and those of other processes by NOTIFY.
 
     LISTEN uses a dedicated connection, opened at the first `wait`.
     """
@@ -72,7 +72,10 @@ class PostgresSignals:
             del self._send_tasks[channel]
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        """Return when `channel` is notified, was notified since the last wait, or on timeout."""
+        """Wait until `channel` is notified or for `timeout_s`.
+
+        Returns at once when the channel was notified since the last wait.
+        """
         if channel not in self._channels:
             self._channels.add(channel)
             self._listening_event.clear()

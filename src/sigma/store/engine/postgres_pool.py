@@ -82,7 +82,7 @@ class Pool:
         return None
 
     async def _wait(self) -> Any:
-        """Wait for a connection, or for None: permission to open one."""
+        """Wait for a free connection; None means that the caller may open a new one."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiting)

@@ -29,7 +29,10 @@ class Signals:
             self.notify(channel)
 
     async def wait(self, channel: str, timeout_s: float) -> None:
-        """Return when `channel` is signalled, was signalled since the last wait, or on timeout."""
+        """Wait until `channel` is notified or for `timeout_s`.
+
+        Returns at once when the channel was notified since the last wait.
+        """
         if channel in self._pending:
             self._pending.discard(channel)
             return

@@ -37,8 +37,8 @@ PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",  # an acknowledged commit survives a power loss
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16000",  # 16 MB
-    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -16000",  # negative: in KiB, about 16 MB
+    "PRAGMA journal_size_limit = 67108864",  # bytes: 64 MiB
 )
 
 
@@ -72,7 +72,7 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> SqliteDatabase:
     """Open the file of `url`, creating it if it does not exist. Raises UnreachableError.
 
-    `metadata` gives unique keys their names; `reader_threads` is their number.
+    `metadata` gives unique keys their names. `reader_threads`: number of threads for long reads.
     """
     path = sqlite_path(url)
     names = unique_key_names(metadata)

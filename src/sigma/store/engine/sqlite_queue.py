@@ -12,8 +12,8 @@ from sigma.store.engine.interface import NESTED_TRANSACTION, BusyError, Op, Unre
 from sigma.store.engine.sqlite_writer import ResultFuture, StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
 
-IDLE_LIMIT_S: Final = 10.0
-UNSYNCED_COMMIT_DELAY_S: Final = 0.005
+IDLE_LIMIT_S: Final = 10.0  # a slot without a statement for this time is revoked
+UNSYNCED_COMMIT_DELAY_S: Final = 0.005  # an unsynced write is committed after this time
 DATABASE_CLOSED: Final = "the database is closed"
 
 
@@ -26,7 +26,7 @@ class WriteSlot:
         self._queue = queue
         self.task = asyncio.current_task()
         self.is_revoked = False
-        """Revoked because the holder was idle longer than the limit."""
+        """The holder was idle longer than the limit, or the queue was closed."""
         self.running_count = 0
         self.last_used_s = now_s
 

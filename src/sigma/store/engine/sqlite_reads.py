@@ -17,8 +17,8 @@ from sigma.store.engine.interface import Row
 from sigma.store.engine.sqlite_errors import translate_error
 from sigma.store.engine.statements import Statement
 
-TICK_STEPS: Final = 1_000
-BUDGET_TICKS: Final = 20
+TICK_STEPS: Final = 1_000  # virtual machine steps between two calls of the progress handler
+BUDGET_TICKS: Final = 20  # calls before a read on the event loop is interrupted
 READ_TIMEOUT_S: Final = 15.0
 
 

@@ -32,7 +32,10 @@ ResultFuture = asyncio.Future[Any]
 
 @dataclass(slots=True)
 class StatementResult:
-    """The result of one statement. `count` is the number of rows written, or returned if any."""
+    """The result of one statement.
+
+    `row_count` is the number of rows returned, or written if the statement returns none.
+    """
 
     rows: list[Row]
     row_count: int

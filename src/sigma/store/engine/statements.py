@@ -201,7 +201,7 @@ def upsert(table: Table, key: Sequence[str], update: Sequence[str] | Mapping[str
 
 
 class _StatementCompiler:
-    """What both SQL compilers do differently from SQLAlchemy's.
+    """The changes to SQLAlchemy's compilers that both databases share.
 
     The values of `.in_([…])` are rendered at compile time; SQLAlchemy does it at every execution.
     The compiler notes whether the statement locks rows.

@@ -179,8 +179,9 @@ async def record_contact(tx: Tx, community_id: str, now_us: int) -> None:
 
 
 async def list_silent(tx: Tx, before_us: int) -> list[tuple[str, str]]:
-    """Return (community id, shop id) of active communities without events since `before_us`.
+    """Return (community id, shop id) of active communities without contact since `before_us`.
 
-    Communities that were caught up since then are left out.
+    A contact is an event or a finished long poll. Communities that were caught up since then are
+    left out.
     """
     return [(r["id"], r["shop_id"]) for r in await tx.fetch_all(_list_silent, before_us=before_us)]

@@ -110,7 +110,7 @@ async def list_changed(tx: Tx, shop_id: str, since_us: int, limit: int = 50) -> 
 
 
 async def inbox_counts(tx: Tx, shop_id: str) -> dict[str, int]:
-    """Return the numbers of conversations with the keys `unread` and `unanswered`."""
+    """Count conversations; the keys of the result are "unread" and "unanswered"."""
     row = await tx.fetch_one(_inbox_counts, shop_id=shop_id)
     assert row is not None, "an aggregate query returns one row"
     return {"unread": int(row["unread_count"]), "unanswered": int(row["unanswered_count"])}

@@ -136,9 +136,9 @@ async def list_conversations(
 ) -> list[Conversation]:
     """Return conversations, the latest first. `state` is "", "unread" or "unanswered".
 
-    `query` is searched in client names; `token_hashes` must all occur in the
-    conversation's messages. `before_cursor` is (last message time, id) of the previous page's
-    last row.
+    With `query`, a conversation matches if the client's name contains it or if the messages
+    contain all `token_hashes`. `before_cursor` is (time of the last message in UTC microseconds,
+    id) of the previous page's last row.
     """
     at_us, last_id = before_cursor or START_CURSOR
     values: dict[str, object] = {

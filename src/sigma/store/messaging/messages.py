@@ -97,7 +97,7 @@ async def find_undelivered(tx: Tx, conversation_id: str, random_id: int) -> Mess
 
 
 async def next_queued(tx: Tx, conversation_id: str) -> list[str]:
-    """Return the ids of the next two queued messages, so that they are sent in order."""
+    """Return the ids of the next two queued messages: the one to send now and its successor."""
     rows = await tx.fetch_all(_next_queued, conversation_id=conversation_id)
     return [str(r["id"]) for r in rows]
 

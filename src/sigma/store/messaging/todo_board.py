@@ -47,9 +47,10 @@ def _after_cursor(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnE
 
 # Conditions of partial indexes are literals: with a parameter the planner cannot use the index.
 def _unanswered_query() -> Select[Any]:
-    """Conversations that wait for a reply.
+    """Select conversations that wait for a reply.
 
-    If our message is the last one, with the client's last message, as the preview shows ours.
+    `preview_encrypted` is the last message. If the shop wrote it, `client_body_encrypted` is the
+    client's last message, else NULL.
     """
     client_body = (
         select(messages.c.body_encrypted)
@@ -75,7 +76,7 @@ def _latest_payment(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _payable_cards_query() -> Select[Any]:
-    """Cards of payable invoices, with the status of the latest payment and of the card message."""
+    """Select cards of payable invoices, with the status of the latest payment and card message."""
     return (
         select(
             *_CLIENT_COLUMNS,
@@ -146,7 +147,7 @@ def _with_payment(query: Select[Any], payment_id: ColumnElement[Any]) -> Select[
 
 
 def _failed_mails_query() -> Select[Any]:
-    """Failed mails to clients about a payment, unless a newer mail about it exists."""
+    """Select failed mails to clients, unless a newer mail about the same payment exists."""
     m, later = mails.c, mails.alias("later")
     newer = exists(
         select(later.c.id).where(
@@ -166,7 +167,11 @@ def _failed_mails_query() -> Select[Any]:
 
 
 def _refunds_query() -> Select[Any]:
-    """Refunds that need attention: failed, slow, or with an unknown outcome."""
+    """Select refunds that need attention.
+
+    These are pending ones that are slow or have an unknown outcome, and failed ones unless a newer
+    refund of the same payment exists.
+    """
     r, later = refunds.c, refunds.alias("later")
     newer = exists(select(later.c.id).where(later.c.payment_id == r.payment_id, later.c.id > r.id))
     slow = and_(
@@ -249,7 +254,7 @@ SENT_TIMES = statement(
 async def list_items(
     tx: Tx, section: str, values: dict[str, Any], cursor: tuple[int, str] | None, limit: int
 ) -> list[Row]:
-    """Return items of one section after `cursor` (at_us, id); None is the first page.
+    """Return items of one section after `cursor` (UTC microseconds, id); None: the first page.
 
     `values` holds the parameters of the section's query, such as `shop_id` and `now_us`.
     """

@@ -1,8 +1,8 @@
 """Tables of accounts, billing, jobs and idempotency.
 
 Columns are BIGINT, INTEGER or TEXT only, so that rows need no conversion on either database.
-Every row belongs to one shop. Amounts are minor units, times are UTC microseconds. Encrypted
-columns hold ciphertext: answers and credentials are never stored as plain text.
+Every row except those of `users` belongs to one shop. Amounts are minor units, times are UTC
+microseconds. Encrypted columns hold ciphertext: answers and credentials are never plain text.
 """
 
 from sqlalchemy import Column, ForeignKey, Index, MetaData, PrimaryKeyConstraint, Table, text

@@ -54,7 +54,7 @@ def read_idempotency(
     status: int,
     render: Callable[[ResultT], str],
 ) -> Idempotency[ResultT]:
-    """Return the Idempotency-Key of a request with how to answer it: `status` and `render`.
+    """Return the Idempotency-Key of a request, with the status and the renderer of its response.
 
     Raises RefusedError("idempotency_key_missing"), also for a malformed key.
     """

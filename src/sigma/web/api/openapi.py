@@ -46,7 +46,7 @@ class Operation:
 
     @property
     def all_codes(self) -> list[str]:
-        """All refusal codes of the operation, in the order of CODES."""
+        """All refusal codes of the operation, in the order of STATUS_BY_CODE."""
         more = POST_CODES if self.method == "post" else ()
         missing = ("not_found",) if "{" in self.path else ()
         invalid = ("validation",) if self.is_paged or self.body else ()

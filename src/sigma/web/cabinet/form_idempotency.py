@@ -31,7 +31,7 @@ def read_nonce(form_data: FormValues) -> str:
 
 
 def form_fingerprint(subject: str, form_data: FormValues) -> str:
-    """Return the SHA-256 (hex) of `subject` and the form's fields, without CSRF token and nonce."""
+    """Return the SHA-256 (hex) of `subject` and the form's fields except _IGNORED_FIELDS."""
     fields = sorted(
         (name, list(values)) for name, values in form_data.items() if name not in _IGNORED_FIELDS
     )

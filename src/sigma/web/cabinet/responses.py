@@ -1,4 +1,4 @@
-"""Form data in, pages and redirects out: helpers that every cabinet handler uses."""
+"""Helpers of all cabinet handlers: read forms, render pages, redirect with a flash message."""
 
 import base64
 import binascii

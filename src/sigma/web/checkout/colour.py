@@ -39,12 +39,12 @@ def contrast_ratio(first: str, second: str) -> float:
 
 
 def accent_on_light(colour: str) -> Accent:
-    """Return the colour darkened until it is readable on light pages, and white text on it."""
+    """Darken the colour until it is readable on light pages and white text is readable on it."""
     return _adjust_lightness(colour, LIGHT_PAGES, WHITE, share=0.1, step=-1)
 
 
 def accent_on_dark(colour: str) -> Accent:
-    """Return the colour lightened until it is readable on dark pages and dark text on it."""
+    """Lighten the colour until it is readable on dark pages and dark text is readable on it."""
     return _adjust_lightness(colour, DARK_PAGES, NEAR_BLACK, share=0.18, step=1)
 
 
@@ -67,7 +67,10 @@ def accent_css(colour: str) -> str:
 def _adjust_lightness(
     colour: str, pages: tuple[str, str], on: str, *, share: float, step: int
 ) -> Accent:
-    """Change the lightness in steps until the contrast with `pages`, `on` and `soft` is enough."""
+    """Change the lightness in steps until the contrast with `pages`, `on` and `soft` is enough.
+
+    `share`: part of the colour in `soft` (0 to 1). `step`: 1 lightens, -1 darkens.
+    """
     hue, lightness, saturation = colorsys.rgb_to_hls(*_to_rgb(colour))
     colour = colour.lower()
     for _ in range(LIGHTNESS_STEPS):

@@ -171,7 +171,7 @@ def _payment_page(
 
 
 def _payment_links(last_payment: PublicPayment | None) -> dict[str, str]:
-    """Return the paths of this browser's waiting page and receipt; "" for what it has not."""
+    """Return the paths of the last payment's waiting page and receipt; "" for a missing one."""
     if last_payment is None:
         return {"wait_url": "", "receipt_url": ""}
     payment = last_payment.payment

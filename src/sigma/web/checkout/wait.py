@@ -1,4 +1,4 @@
-"""The waiting page: the acquirer redirects the payer here until the outcome is known.
+"""The waiting page: the acquirer redirects the payer here; it waits for the outcome.
 
 The redirect itself proves nothing, so each request asks the acquirer for the payment's status.
 """
@@ -29,7 +29,7 @@ from sigma.web.checkout.responses import (
 # Refresh interval of browsers without scripts, by state. An authorized payment waits for the seller
 # to capture it, so it is checked less often.
 REFRESH_S = {"pending": 4, "unknown": 4, "authorized": 30}
-# The states of the page and its script; any other step is "pending".
+# Step of the payer → state of the page and its script; any other step is "pending".
 _STATES = {
     PayerStep.REVIEW: "checked",
     PayerStep.UNKNOWN: "unknown",

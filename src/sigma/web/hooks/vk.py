@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from sigma.services.communities import event_intake
 from sigma.services.context import Context
 
-RETRY_AFTER_S = 30  # VK sends an event that could not be stored again after this time
+RETRY_AFTER_S = 30  # when VK should repeat an event that could not be stored
 
 
 @post("/vk/{connection_id:str}", request_max_body_size=event_intake.MAX_BODY_BYTES, status_code=200)
@@ -24,7 +24,7 @@ async def receive_event(
 ) -> Response[str]:
     """Store an event of a community; respond "ok", or the confirmation code VK requests.
 
-    503 with Retry-After when the event could not be stored.
+    Responds 503 with Retry-After when the event could not be stored.
     """
     counter = request.headers.get("x-retry-counter", "")
     retry = int(counter) if counter.isascii() and counter.isdigit() and len(counter) < 4 else 0

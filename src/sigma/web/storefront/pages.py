@@ -120,7 +120,7 @@ def _render(
 ) -> Response[Any]:
     translator = translator_for(request, front.shop)
     response = client_page(request, template, translator, front.shop, **context)
-    # The CSRF check of buy() needs the Origin header, which "no-referrer" would remove.
+    # The same-origin check of buy() needs the Origin header: "no-referrer" would make it "null".
     response.headers["referrer-policy"] = "same-origin"
     return response
 

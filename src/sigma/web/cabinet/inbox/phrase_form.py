@@ -13,7 +13,7 @@ from sigma.domain.errors import Problem
 from sigma.domain.money import Money
 from sigma.web.forms import parse_date_time, parse_money
 
-# The receipt is sent to it.
+# Without a service the invoice asks only for the e-mail that gets the receipt.
 DEFAULT_QUESTIONS = (Question("email", QuestionKind.EMAIL, required=True),)
 
 
@@ -31,7 +31,7 @@ class ParsedPhrase:
 def parse_invoice_phrase(
     text: str, services: Sequence[Service], today: date, tz: str, now_us: int, conversation_id: str
 ) -> ParsedPhrase:
-    """Parse a phrase. A title that matches a service takes over its questions and terms.
+    """Parse a phrase. If its title matches a service, use the service's questions and terms.
 
     `today`: the date in the shop's time zone `tz`; `now_us`: UTC microseconds.
     """

@@ -25,7 +25,7 @@ ATTACHMENT_KINDS = (
     "wall",
     "location",
 )
-# Text of a queued message by `failure`; for other codes VK has just not answered yet.
+# `failure` of a queued message → text key. Other values mean that VK has not answered yet.
 QUEUED_TEXTS = {
     "postponed:no_community": "inbox.queued_off",
     **dict.fromkeys(

@@ -1,4 +1,4 @@
-"""The invoice form as entered, and the invoice draft it means. Pure.
+"""The invoice form as entered, and its conversion to an invoice draft. Pure.
 
 Rows are numbered in the names of inputs (`items.0.name`, `ask.2.label`) and ordered by these
 numbers, so rows can be added, removed and moved with submit buttons alone, without a script.

@@ -66,7 +66,8 @@ def focus_after_edit(form: InvoiceForm, button: str) -> str:
         return f"{group}.{len(rows)}." + ("name" if group == "items" else "label")
     if action == "remove":
         return f"do-{group}-add"
-    # The same arrow of the moved row. At either end of the list it is disabled: the other arrow.
+    # Focus the same arrow of the moved row, or the other arrow if that one is disabled: at either
+    # end of the list.
     index = number + (-1 if action == "up" else 1)
     if index <= 0:
         return f"do-{group}-down-0"
@@ -110,7 +111,7 @@ def amount_text(amount: Money) -> str:
 
 
 def form_from_invoice(invoice: Invoice) -> InvoiceForm:
-    """Return a form that repeats an invoice, without its expiry time, which has passed."""
+    """Return a form that repeats an invoice, without its expiry, conversation and service."""
     counted = invoice.max_payments is not None and invoice.max_payments > 1
     limit = PaymentLimit.ANY if invoice.max_payments is None else PaymentLimit.ONCE
     return InvoiceForm(

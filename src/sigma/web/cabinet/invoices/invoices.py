@@ -177,9 +177,9 @@ async def void(
 async def details_page_with_refusal(
     request: WebRequest, ctx: Context, session: Session, invoice_id: str, error: RefusedError
 ) -> Response[Any]:
-    """Render the invoice with the reason of a refusal, in the seller's wording where there is one.
+    """Render the invoice with the reason of a refusal. Re-raises "forbidden" and "not_found".
 
-    Re-raises "forbidden" and "not_found".
+    The text `invoices.refused_{code}`, written for sellers, is preferred to the general one.
     """
     if error.code in ("forbidden", "not_found"):
         raise error
@@ -195,7 +195,7 @@ async def qr_svg(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[bytes]:
-    """Return the link as an SVG. Dark on white in every theme: cameras need it to scan."""
+    """Return the QR code of the link as SVG. Dark on white in every theme, for cameras."""
     invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
     picture = io.BytesIO()
     _qr_code(ctx, invoice).save(
@@ -210,7 +210,7 @@ async def qr_png(
     session: NamedDependency[Session],
     invoice_id: FromPath[str],
 ) -> Response[bytes]:
-    """Return the link as a PNG download, to print or to send."""
+    """Return the QR code of the link as a PNG download, to print or to send."""
     invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
     picture = io.BytesIO()
     _qr_code(ctx, invoice).save(picture, kind="png", border=4, scale=12)

@@ -1,4 +1,4 @@
-"""The form of a service as entered, and the service fields it means. Pure.
+"""The form of a service as entered, and its conversion to service fields. Pure.
 
 Its questions are rows of the invoice form, so both forms behave the same.
 """

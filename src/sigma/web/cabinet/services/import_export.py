@@ -40,7 +40,7 @@ MAX_CHOICES_BYTES = 1024 * 1024
 async def import_export_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Show the sources and targets of a price list."""
+    """Show the page to import and export services: a CSV file, or a VK community."""
     return await _import_export_page(request, ctx, session, {})
 
 

@@ -30,7 +30,7 @@ from sigma.web.cabinet.responses import (
 from sigma.web.forms import first_value
 
 SECTION = "vk"
-MAX_KEY = 1100
+MAX_KEY = 1100  # characters
 
 
 @get("/vk")
@@ -89,7 +89,10 @@ async def connect_community(
 def _connect_page(
     request: WebRequest, ctx: Context, session: Session, error: RefusedError | None = None
 ) -> Response[Any]:
-    """`?club=` is the community's address as the user copied it; it makes the links specific."""
+    """Render the page to connect a community.
+
+    `?club=`: the community's address as pasted; then the link opens its access keys in VK.
+    """
     club = first_value({"club": [request.query_params.get("club", "")]}, "club")
     site = ctx.settings.vk_site_url
     tokens = links.typed_access_keys_url(site, club) if club else ""
