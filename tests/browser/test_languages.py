@@ -178,7 +178,7 @@ async def _is_dark(page: Page) -> bool:
     return sum(float(n) for n in re.findall(r"[\d.]+", background)[:3]) < 3 * 64
 
 
-async def test_language_chosen_by_client_is_kept_until_mail(
+async def test_language_chosen_by_client_is_used_until_mail(
     browser: Browser, demo: Demo, screenshots_dir: Path, seller_texts: list[str]
 ) -> None:
     invoice = await demo.create_invoice(title="¤title", ask=ASK[:2])

@@ -31,7 +31,7 @@ async def _start_payment(client: Window, url: str) -> Page:
     return page
 
 
-async def test_lost_response_shows_unknown_outcome_until_bank_is_asked_again(
+async def test_lost_response_shows_unknown_outcome_until_bank_is_queried_again(
     browser: Browser, demo: Demo, screenshots_dir: Path, acquirer_account: str
 ) -> None:
     invoice = await demo.create_invoice(ask=steps.QUESTIONS)

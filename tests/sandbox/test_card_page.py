@@ -152,7 +152,7 @@ async def test_card_expiring_this_month_is_accepted(merchant: Merchant) -> None:
     assert done.headers["location"] == RETURN_URL
 
 
-async def test_language_of_payment_is_kept_after_decline(merchant: Merchant) -> None:
+async def test_language_of_payment_is_preserved_after_decline(merchant: Merchant) -> None:
     confirmation = {"type": "redirect", "return_url": RETURN_URL, "locale": "en_US"}
     url, page = await open_page(merchant, confirmation=confirmation)
     assert "Pay RUB\u00a01,500.00" in page.text

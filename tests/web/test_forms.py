@@ -110,7 +110,7 @@ def test_cleaned_text_is_storable(text: str) -> None:
     assert forms.clean(cleaned, multiline=True) == cleaned
 
 
-def test_line_breaks_are_kept_only_in_multiline_fields() -> None:
+def test_line_breaks_are_preserved_only_in_multiline_fields() -> None:
     assert forms.clean("а\r\nб\tв", multiline=True) == "а\nб в"
     assert forms.clean("а\r\nб") == "а б"
 

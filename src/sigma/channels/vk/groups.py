@@ -33,7 +33,7 @@ LONG_POLL_EVENTS = (
 )
 CALLBACK_EVENTS = (*LONG_POLL_EVENTS, *ORDER_EVENTS)
 MAX_TITLE_CHARS, MAX_SECRET_CHARS = 14, 50
-SERVICES_SECTION, MARKET_SECTION = 51, 5  # values of main_section and secondary_section
+SERVICES_SECTION = 51  # value of main_section and secondary_section
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from sigma.channels.vk.client import VkClient, error_from_object, unreadable_res
 from sigma.channels.vk.fields import read_flag, read_int, read_objects
 from sigma.channels.vk.users import VkProfile, parse_profile
 
-MAX_TEXT_CHARS = 9000
 PAGE_SIZE = 200
 MAX_EVENT_DATA_CHARS = 1000
 FIRST_CHAT_PEER_ID = 2_000_000_000  # peer ids from here on are group chats

@@ -22,7 +22,7 @@ class VkProfile:
     photo_url: str
 
     def __repr__(self) -> str:
-        return f"Person(id={self.id})"
+        return f"VkProfile(id={self.id})"
 
 
 async def fetch_profiles(vk: VkClient, ids: Iterable[int]) -> list[VkProfile]:

@@ -30,7 +30,6 @@ from sigma.web.cabinet.responses import (
 from sigma.web.forms import first_value
 
 SECTION = "vk"
-MAX_KEY = 1100  # characters
 
 
 @get("/vk")
