@@ -18,9 +18,9 @@ from sigma.services.accounts import api_keys, shops, users
 from sigma.services.billing import connections, invoices
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
+from sigma.services.clock import clock
 from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
-from sigma.services.time_units import clock
 from sigma.store.accounts import members
 from sigma.store.accounts import shops as shop_rows
 from sigma.store.database import open_database

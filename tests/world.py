@@ -25,9 +25,9 @@ from sigma.services.accounts import shops, users
 from sigma.services.billing import connections, invoices, payments
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
+from sigma.services.clock import clock
 from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
-from sigma.services.time_units import clock
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
 from sigma_sandbox.app import Sandbox

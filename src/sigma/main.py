@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from sigma.channels.email import Mailer, SmtpMailer
 from sigma.channels.vk.client import VkClients
 from sigma.providers.registry import close_providers, open_providers
+from sigma.services.clock import clock
 from sigma.services.context import Context, MailerFactory
 from sigma.services.ids import IdGenerator
-from sigma.services.time_units import clock
 from sigma.settings import Settings
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher

@@ -8,6 +8,7 @@ import structlog
 from sigma.domain.billing import payment_actions
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.change import ClaimedJob
+from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
 from sigma.services.context import Context
@@ -15,7 +16,6 @@ from sigma.services.conversations import delivery, history_sync, inbox, profiles
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.platform import housekeeping, jobs
 from sigma.services.platform.jobs import Handler
-from sigma.services.time_units import HOUR_US
 
 log = structlog.get_logger()
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace as struct_replace
 from sigma import worker
 from sigma.channels.vk import messages as vk_messages
 from sigma.domain.messaging.message import AUTHOR_CLIENT, Status
+from sigma.domain.time_units import HOUR_US, MINUTE_US
 from sigma.services.communities import event_intake, long_poll
 from sigma.services.context import Context
 from sigma.services.conversations import history_sync, outbox
 from sigma.services.ids import IdGenerator
-from sigma.services.time_units import HOUR_US, MINUTE_US
 from sigma.services.vk import community_client
 from sigma.store import jobs
 from sigma.store.messaging import communities, conversations

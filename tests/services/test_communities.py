@@ -10,9 +10,9 @@ from sigma.domain.billing.connection import Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import Community, EventDelivery, delivery_status
+from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import connections
 from sigma.services.communities import access_keys, communities
-from sigma.services.time_units import HOUR_US
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma_sandbox.vk.actions.seed import OWNER_ID

@@ -19,11 +19,11 @@ from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.money import Money
+from sigma.domain.time_units import HOUR_US, MINUTE_US
 from sigma.services.billing import invoices, mails, refunds
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import auto_reply, todo_board
 from sigma.services.invoice_cards.todo_board import MONEY_KINDS, Action, Item, Kind
-from sigma.services.time_units import HOUR_US, MINUTE_US
 from sigma.store import changes
 from sigma.store.billing import mails as mail_rows
 from sigma.store.billing import payments as payment_rows

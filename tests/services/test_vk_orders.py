@@ -8,10 +8,10 @@ import pytest
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices
 from sigma.services.communities import communities
 from sigma.services.invoice_cards import vk_orders
-from sigma.services.time_units import MINUTE_US
 from sigma.store.billing import timeline as timeline_rows
 from sigma_sandbox.vk.wire.market_json import order_json
 from tests.conversation_invoices import (

@@ -16,10 +16,10 @@ from sigma.channels.email import SmtpMailer
 from sigma.channels.vk.client import VkClients
 from sigma.domain.errors import RefusedError
 from sigma.providers.registry import close_providers, open_providers
+from sigma.services.clock import clock
 from sigma.services.context import Context
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.services.ids import IdGenerator
-from sigma.services.time_units import clock
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
 from sigma.web.cabinet import home

@@ -8,8 +8,8 @@ import pytest
 from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change, Job
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments, refunds
-from sigma.services.time_units import DAY_US
 from sigma.store import changes, jobs
 from tests.web.cabinet_harness import CabinetBrowser, field_value, open_browser, visible_text
 from tests.world import World

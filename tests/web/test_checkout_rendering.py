@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.domain.errors import Problem
 from sigma.texts import Translator
+from sigma.texts.formats import initials
 from sigma.web.checkout import colour
 from sigma.web.checkout.fields import build_fields, to_form_values
-from sigma.web.checkout.page_context import initials, split_description
+from sigma.web.checkout.page_context import split_description
 from sigma.web.checkout.return_link import return_link
 from sigma.web.rendering import line_breaks, preferred_language
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from sigma.domain.accounts.member import Role
-from sigma.domain.catalogue.service import DAY_US, InvoiceTemplate, PriceKind
+from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.web.forms import date_time_texts

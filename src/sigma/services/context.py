@@ -11,9 +11,9 @@ from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
+from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
-from sigma.services.time_units import clock
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
 

@@ -11,7 +11,7 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from sigma.domain.errors import RefusedError
-from sigma.services.time_units import MINUTE_US, SECOND_US
+from sigma.domain.time_units import MINUTE_US, SECOND_US
 
 MAX_TRACKED_KEYS = 20_000  # bounds memory when keys come from many addresses
 

@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+MAX_LIMIT, DEFAULT_LIMIT = 100, 25  # rows per page
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):

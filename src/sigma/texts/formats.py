@@ -4,15 +4,16 @@ Spaces inside a formatted number are U+00A0. Times are UTC microseconds.
 """
 
 import functools
-from datetime import UTC, datetime, timedelta, tzinfo
+import re
+from datetime import UTC, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from babel import Locale
 from babel.dates import format_timedelta
 from num2words import num2words  # type: ignore[import-untyped]
 
+from sigma.domain.local_time import local_time
 from sigma.domain.money import CURRENCY_EXPONENTS, Money
 
 NBSP = "\u00a0"
@@ -60,6 +61,14 @@ def currency_sign(currency: str) -> str:
     return _CURRENCY_SIGNS.get(currency, currency)
 
 
+def initials(name: str) -> str:
+    """Return one or two capital initials of a person or a shop, shown in place of a picture.
+
+    "" for a name without letters and digits.
+    """
+    return "".join(word[0] for word in re.findall(r"\w+", name)[:2]).upper()
+
+
 def amount_in_words(amount: Money, locale: str) -> str:
     """Return the amount in words; "" for a currency the language does not support."""
     if amount.currency not in _CURRENCIES_IN_WORDS[locale]:
@@ -74,21 +83,6 @@ def amount_in_words(amount: Money, locale: str) -> str:
         cents=False,
     )
     return words[:1].upper() + words[1:]
-
-
-@functools.lru_cache(maxsize=64)
-def time_zone(name: str) -> tzinfo:
-    """Return the time zone with an IANA name; UTC for a name unknown to this machine."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
-
-
-def local_time(at_us: int, tz: str) -> datetime:
-    """Return a time (UTC microseconds) in a time zone."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return (epoch + timedelta(microseconds=at_us)).astimezone(time_zone(tz))
 
 
 @functools.cache

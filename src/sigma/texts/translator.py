@@ -9,11 +9,12 @@ from babel import Locale
 
 from sigma.domain.errors import Problem, RefusedError
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US, SECOND_US
 from sigma.texts import formats
 from sigma.texts.messages import LOCALES, load_texts
 
-_WEEK_US = 7 * 24 * 3600 * 1_000_000
-_JUST_NOW_US = 45 * 1_000_000
+_WEEK_US = 7 * DAY_US
+_JUST_NOW_US = 45 * SECOND_US
 
 
 @functools.cache

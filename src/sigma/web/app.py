@@ -37,11 +37,10 @@ from sigma.web.hooks import notices, vk
 from sigma.web.metrics import RequestMetrics
 from sigma.web.middleware import RequestMiddleware
 from sigma.web.rendering import STATIC
-from sigma.web.security import SecurityHeaders
+from sigma.web.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.storefront import pages as storefront_pages
 from sigma.web.storefront import photos
 
-YEAR_S = 31_536_000
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
 CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
@@ -141,5 +140,5 @@ async def _reject_nul(request: Request[Any, Any, Any]) -> None:
 
 async def _cache_immutable(response: Any) -> Any:
     """Let browsers cache a static file for a year: its name contains a hash of its content."""
-    response.headers["cache-control"] = f"public, max-age={YEAR_S}, immutable"
+    response.headers["cache-control"] = CACHE_FOREVER
     return response

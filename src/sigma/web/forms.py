@@ -8,14 +8,15 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
 
-from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.errors import Problem
+from sigma.domain.local_time import local_time, time_zone
 from sigma.domain.money import Money, MoneyError
+from sigma.domain.time_units import SECOND_US
+from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
 FormValues = Mapping[str, Sequence[str]]  # a posted form or a query string: name → raw values
 
-MAX_LIMIT, DEFAULT_LIMIT = 100, 25
 MAX_QUERY_LENGTH = 100
 END_OF_DAY = time(23, 59, 59)
 
@@ -151,21 +152,14 @@ def parse_date_time(text: str, field: str, tz: str) -> int | Problem:
     if not 1970 < day.year < 2200:
         return Problem(field, "date")
     # In the hour repeated at the end of summer time, take the later one: an expiry is never early.
-    local = datetime.combine(day, clock, ZoneInfo(tz)).replace(fold=1)
-    return int(local.timestamp()) * 1_000_000
+    local = datetime.combine(day, clock, time_zone(tz)).replace(fold=1)
+    return int(local.timestamp()) * SECOND_US
 
 
 def date_time_texts(at_us: int, tz: str) -> tuple[str, str]:
     """Return the date («2026-11-24») and the time («18:30») of UTC microseconds in a time zone."""
-    local = datetime.fromtimestamp(at_us // 1_000_000, ZoneInfo(tz))
+    local = local_time(at_us, tz)
     return local.date().isoformat(), local.strftime("%H:%M")
-
-
-def parse_id(text: str, prefix: str) -> str:
-    """Return an id from a URL. Raises RefusedError("not_found") unless it looks like `prefix_…`."""
-    if not re.fullmatch(rf"{re.escape(prefix)}_[A-Za-z0-9_-]{{1,60}}", text):
-        raise RefusedError("not_found")
-    return text
 
 
 def parse_limit(text: str) -> int:

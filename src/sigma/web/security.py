@@ -6,6 +6,7 @@ from collections.abc import Iterable
 Headers = tuple[tuple[bytes, bytes], ...]
 
 YEAR_S = 31_536_000
+CACHE_FOREVER = f"public, max-age={YEAR_S}, immutable"  # the URL changes with the content
 
 # Pages load only resources of this origin. `form-action` is appended per page, because browsers
 # also apply it to the redirect from the payment form to the acquirer's page.

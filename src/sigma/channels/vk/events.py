@@ -14,6 +14,7 @@ import msgspec
 from sigma.channels.vk.attachments import find_market_item, read_attachments
 from sigma.channels.vk.fields import read_flag, read_int, read_object, read_text
 from sigma.domain.messaging.message import MessageAttachment
+from sigma.domain.time_units import SECOND_US
 
 MAX_BODY_BYTES = 1_000_000
 MAX_TEXT_CHARS = 16_000
@@ -21,7 +22,6 @@ MAX_PAYLOAD_BYTES = 4096
 MAX_REF_CHARS = 64
 MAX_ID = 2**53
 MAX_CMID = 2**31  # VK's limit; message positions are computed from it
-SECOND_US = 1_000_000
 MAX_DATE_S = 253_402_300_799  # Unix time of the last second of the year 9999
 _EVENT_TYPE = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)

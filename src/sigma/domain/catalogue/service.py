@@ -9,10 +9,10 @@ from sigma.domain.billing.invoice import Draft, check_title_and_description
 from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US
 
 MAX_TITLE, MAX_DESCRIPTION = 100, 4000  # characters
 MAX_EXPIRES_DAYS = 365
-DAY_US = 86_400_000_000  # microseconds
 
 
 class PriceKind(StrEnum):

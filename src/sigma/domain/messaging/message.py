@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sigma.domain.change import Change
+from sigma.domain.time_units import SECOND_US
 
 MAX_TEXT = 4096  # characters; VK allows more, but it is unreadable on a phone
 POSITION_STEP = 1_000_000  # gap between two VK numbers, for messages that VK has not numbered
@@ -36,7 +37,6 @@ FLOW: dict[Status, frozenset[Status]] = {
 AUTHOR_CLIENT, AUTHOR_AUTO_REPLY = "client", "auto"
 # An outgoing message written in VK itself: "vk:<administrator's user id>"; "vk:0" for VK's bots.
 VK_AUTHOR_PREFIX = "vk:"
-SECOND_US = 1_000_000
 # A message delivered within this time keeps the time when it was written.
 MAX_DELIVERY_US = 60 * SECOND_US
 

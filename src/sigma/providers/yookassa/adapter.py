@@ -22,6 +22,7 @@ import msgspec
 
 from sigma.domain.billing import payment, refund
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US
 from sigma.providers.base import (
     AcquirerRefund,
     Capabilities,
@@ -36,7 +37,6 @@ from sigma.providers.base import (
 )
 from sigma.providers.yookassa import wire
 
-DAY_US = 24 * 3600 * 1_000_000
 CONNECT_TIMEOUT_S = 5.0
 MAX_RESPONSE_BYTES = 2_000_000
 KEY_HEADER = "Idempotence-Key"

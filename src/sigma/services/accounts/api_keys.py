@@ -5,9 +5,9 @@ import secrets
 from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Member, Permission, Role
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US
 from sigma.store.accounts import api_keys
 
 KEY_PREFIX = "sk_"

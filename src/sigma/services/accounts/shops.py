@@ -2,20 +2,19 @@
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
 from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.money import Money
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
-from sigma.services.time_units import SECOND_US
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, payments
@@ -164,14 +163,14 @@ class Dashboard:
 async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
     """Return the summary for the home page. Raises RefusedError("not_found")."""
     shop = await get(ctx, member)
-    local_now = datetime.fromtimestamp(ctx.now_us() / SECOND_US, ZoneInfo(shop.tz))
-    day = local_now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = day.replace(day=1)
+    day = local_date(ctx.now_us(), shop.tz)
+    day_start_us = start_of_day(day, shop.tz)
+    month_start_us = start_of_day(day.replace(day=1), shop.tz)
     open_page = await invoice_services.list_page(ctx, member, status="open", limit=100)
     any_invoice = await invoice_services.list_page(ctx, member, limit=1)
     async with ctx.db.read() as tx:
-        today = await payments.sum_captured(tx, shop.id, _utc_us(day))
-        this_month = await payments.sum_captured(tx, shop.id, _utc_us(month))
+        today = await payments.sum_captured(tx, shop.id, day_start_us)
+        this_month = await payments.sum_captured(tx, shop.id, month_start_us)
         active = await connections.find_active(tx, shop.id)
         dead_jobs = await jobs.list_dead(tx, shop.id) if member.can(Permission.JOBS) else []
     return Dashboard(
@@ -187,7 +186,3 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
         has_connection=active is not None,
         has_invoice=bool(any_invoice.data),
     )
-
-
-def _utc_us(local_time: datetime) -> int:
-    return (local_time - datetime.fromtimestamp(0, local_time.tzinfo)) // timedelta(microseconds=1)

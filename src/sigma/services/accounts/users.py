@@ -16,10 +16,10 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
 from sigma.services.limits import per_minutes
-from sigma.services.time_units import DAY_US
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx

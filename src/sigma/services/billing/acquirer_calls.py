@@ -7,9 +7,9 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.payment import Payment, PaymentReply
 from sigma.domain.billing.refund import Refund, RefundReply
 from sigma.domain.errors import RefusedError
+from sigma.domain.time_units import MINUTE_US
 from sigma.providers.base import ConnectionAccess, Provider, RejectedError, connection_access
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US
 from sigma.store.billing import connections
 
 ReplyT = TypeVar("ReplyT", PaymentReply, RefundReply)

@@ -21,9 +21,9 @@ from sigma.domain.billing import mail as domain
 from sigma.domain.billing.mail import Mail, Status, mask_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US
 from sigma.store import changes
 from sigma.store.accounts import members, shops, users
 from sigma.store.billing import answers as answer_rows

@@ -16,6 +16,7 @@ from sigma.domain.billing.refund import Refund, refundable_amount, refunded_amou
 from sigma.domain.change import TimelineEvent
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
+from sigma.domain.time_units import HOUR_US
 from sigma.providers.base import (
     ConnectionAccess,
     IdempotencyKeyConflictError,
@@ -31,7 +32,6 @@ from sigma.services.billing.acquirer_calls import (
 )
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
-from sigma.services.time_units import HOUR_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import (

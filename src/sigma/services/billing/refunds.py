@@ -9,6 +9,7 @@ from sigma.domain.billing.refund import Event, Refund, RefundReply, Status
 from sigma.domain.errors import RefusedError
 from sigma.domain.idempotency import Idempotency
 from sigma.domain.money import Money
+from sigma.domain.time_units import HOUR_US
 from sigma.providers.base import RefundRequest, RejectedError, UnknownOutcomeError
 from sigma.services.billing.acquirer_calls import (
     SHOP_REJECTION_CODES,
@@ -18,7 +19,6 @@ from sigma.services.billing.acquirer_calls import (
 )
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
-from sigma.services.time_units import HOUR_US
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
 

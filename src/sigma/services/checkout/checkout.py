@@ -15,13 +15,13 @@ from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing.payments import try_advance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
 from sigma.services.limits import per_seconds
-from sigma.services.time_units import MINUTE_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows

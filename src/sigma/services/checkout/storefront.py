@@ -15,12 +15,12 @@ from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency, render_id
+from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.billing import invoices
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.limits import per_minutes, too_many_requests
 from sigma.services.platform.idempotency import run_once
-from sigma.services.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.vk import links as vk_links
 from sigma.store import changes
 from sigma.store import idempotency as stored_responses

@@ -16,8 +16,8 @@ from sigma.domain.messaging.checklist import (
     REQUIRED_RIGHTS,
 )
 from sigma.domain.messaging.community import Community
+from sigma.domain.time_units import HOUR_US
 from sigma.services.context import Context
-from sigma.services.time_units import HOUR_US
 from sigma.store.billing import connections
 from sigma.store.encryption import DecryptionError
 from sigma.store.messaging import communities

@@ -20,12 +20,12 @@ from sigma.domain.messaging.checklist import with_changed_settings
 from sigma.domain.messaging.community import Community, with_profile
 from sigma.domain.messaging.conversation_changes import block, unblock
 from sigma.domain.messaging.vk_event import VkEvent
+from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.services.communities.community_updates import update_community
 from sigma.services.context import Context
 from sigma.services.conversations import message_sync
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import vk_orders
-from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops

@@ -26,12 +26,12 @@ from sigma.domain.messaging.community import (
     with_long_poll,
     without_waiting_work,
 )
+from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import connections
 from sigma.services.communities.community_updates import update_community
 from sigma.services.context import Context
 from sigma.services.conversations import outbox
 from sigma.services.invoice_cards import cards
-from sigma.services.time_units import HOUR_US
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes

@@ -16,9 +16,9 @@ from sigma.channels.vk.long_poll import HISTORY_OUTDATED, KEY_EXPIRED, POSITION_
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import EventDelivery
+from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.services.communities import event_intake
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.engine.interface import StoreError

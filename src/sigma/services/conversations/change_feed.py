@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
-from sigma.services.time_units import SECOND_US
 from sigma.store.engine.interface import StoreError
 from sigma.store.messaging import conversations
 

@@ -15,10 +15,10 @@ from sigma.domain.messaging import message as message_domain
 from sigma.domain.messaging import message_changes
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageAttachment, MessageBody, Status
+from sigma.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes

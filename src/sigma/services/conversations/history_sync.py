@@ -19,9 +19,9 @@ from sigma.channels.vk.users import VkProfile
 from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.conversation_changes import sync_flags
+from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, message_sync, outbox, profiles
-from sigma.services.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes

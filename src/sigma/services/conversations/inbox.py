@@ -13,11 +13,11 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.messaging import conversation_changes
 from sigma.domain.messaging.card import CardState
 from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.context import Context
 from sigma.services.conversations import change_feed, message_codec
 from sigma.services.conversations.search_index import query_hashes
 from sigma.services.paging import make_page
-from sigma.services.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.vk.community_client import mark_key_broken, open_client
 from sigma.store import changes
 from sigma.store.accounts import members

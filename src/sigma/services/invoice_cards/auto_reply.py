@@ -5,8 +5,7 @@ A client message gets at most one auto-reply. An operator who writes pauses them
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -20,6 +19,7 @@ from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
 from sigma.domain.errors import validation_error
+from sigma.domain.local_time import local_time
 from sigma.domain.messaging.auto_reply import (
     AutoReply,
     AutoReplySettings,
@@ -30,13 +30,13 @@ from sigma.domain.messaging.auto_reply import (
 )
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, MessageBody
+from sigma.domain.time_units import DAY_US
 from sigma.services.billing.invoices import build
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, outbox
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import cards, payment_links
 from sigma.services.invoice_cards.card_messages import open_invoice_body
-from sigma.services.time_units import DAY_US, SECOND_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import services
@@ -180,7 +180,6 @@ async def _load_context(ctx: Context, message_id: str) -> _ReplyContext | None:
         offered_services = await services.list_for_shop(tx, shop.id)
         incoming = await _incoming_message(ctx, tx, message)
     now_us = ctx.now_us()
-    local_time = datetime.fromtimestamp(now_us // SECOND_US, UTC).astimezone(ZoneInfo(shop.tz))
     service = chosen_service(incoming, offered_services)
     return _ReplyContext(
         message,
@@ -190,7 +189,7 @@ async def _load_context(ctx: Context, message_id: str) -> _ReplyContext | None:
         offered_services,
         incoming,
         service,
-        local_time,
+        local_time(now_us, shop.tz),
         now_us,
     )
 

@@ -27,13 +27,13 @@ from sigma.domain.messaging.card import (
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import mark_changed
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY
+from sigma.domain.time_units import DAY_US, MINUTE_US
 from sigma.services.billing import invoices as issuing
 from sigma.services.context import Context
 from sigma.services.conversations import inbox, outbox
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import payment_links, vk_orders
 from sigma.services.invoice_cards.card_messages import PAYABLE_STATES, card_body, receipt_body
-from sigma.services.time_units import DAY_US, MINUTE_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices, payments

@@ -3,15 +3,15 @@ refunds; and the reminder of an unpaid invoice.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.errors import RefusedError
+from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
+from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, outbox
 from sigma.services.conversations.change_feed import notify_changed
@@ -19,7 +19,6 @@ from sigma.services.ids import min_id
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.card_messages import reminder_body
 from sigma.services.paging import make_page
-from sigma.services.time_units import DAY_US, HOUR_US, SECOND_US
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -261,8 +260,7 @@ def _decrypt_preview(ctx: Context, row: Row) -> str | None:
 
 def _reminder_key(card_id: str, now_us: int, tz: str) -> str:
     """Return the idempotency key: one reminder per card and day in the shop's time zone."""
-    day = datetime.fromtimestamp(now_us // SECOND_US, UTC).astimezone(ZoneInfo(tz)).date()
-    return f"reminder:{card_id}:{day.isoformat()}"
+    return f"reminder:{card_id}:{local_date(now_us, tz).isoformat()}"
 
 
 async def remind(ctx: Context, member: Member, card_id: str) -> bool:

@@ -12,10 +12,10 @@ from sigma.domain.messaging.community import Community, EventDelivery
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import mark_changed
 from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.time_units import HOUR_US, MINUTE_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_sync
 from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.time_units import HOUR_US, MINUTE_US
 from sigma.services.vk.community_client import mark_key_broken, open_client
 from sigma.store import changes
 from sigma.store.billing import invoices

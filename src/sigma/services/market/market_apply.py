@@ -16,10 +16,10 @@ from sigma.domain.catalogue.market_pair import Choice, Pair
 from sigma.domain.catalogue.service import require_unchanged, without_market_link
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.time_units import SECOND_US
 from sigma.services.catalogue.services import add_photo, lock_catalogue, new_service
 from sigma.services.context import Context
 from sigma.services.market.market_diff import Comparison, compare
-from sigma.services.time_units import SECOND_US
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.catalogue import photos, services

@@ -1,7 +1,7 @@
 """Readiness of this process, for /readyz and metrics."""
 
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US
 from sigma.store import jobs
 from sigma.store.engine.interface import StoreError
 

@@ -1,7 +1,7 @@
 """Hourly cleanup: expired sessions, idempotency records, unused photos, processed VK events."""
 
+from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
-from sigma.services.time_units import DAY_US
 from sigma.store import idempotency
 from sigma.store.accounts import sessions
 from sigma.store.catalogue import photos

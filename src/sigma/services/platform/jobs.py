@@ -14,9 +14,9 @@ from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.change import ClaimedJob
 from sigma.domain.errors import RefusedError
+from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.providers.base import UnknownOutcomeError
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US, SECOND_US
 from sigma.store import jobs
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final
@@ -28,6 +28,7 @@ from sigma.store.engine.interface import (
 from sigma.store.engine.postgres_errors import translate_error
 from sigma.store.engine.postgres_notify import PostgresSignals
 from sigma.store.engine.postgres_pool import Pool
+from sigma.store.engine.read_only import ReadOnlyTx
 from sigma.store.engine.statements import Statement
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -80,7 +81,7 @@ class PostgresDatabase:
         self._signals = signals
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        return PostgresRead(self)
+        return ReadOnlyTx(self.dialect, self.fetch)
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return PostgresTx(self)
@@ -133,6 +134,12 @@ class PostgresDatabase:
         await self._signals.close()
         await self.pool.close()
 
+    async def fetch(self, stmt: Statement, values: Mapping[str, object]) -> list[Row]:
+        """Run one reading statement outside a transaction, on a connection of its own."""
+        compiled = stmt.compiled_for("postgresql")
+        rows: list[Row] = await self.run("fetch", compiled.sql, compiled.arguments(values))
+        return rows
+
     async def run(
         self, method: str, sql: str, arguments: Sequence[object], ops: Sequence[Op] = ()
     ) -> Any:
@@ -156,38 +163,6 @@ class PostgresDatabase:
         """Raise RuntimeError when the current task has an open transaction."""
         if self.tasks_in_transaction and asyncio.current_task() in self.tasks_in_transaction:
             raise RuntimeError(NESTED_TRANSACTION)
-
-
-class PostgresRead:
-    """Reads outside any transaction; each takes a connection only while it runs."""
-
-    dialect = "postgresql"
-
-    def __init__(self, db: PostgresDatabase) -> None:
-        self._db = db
-
-    async def __aenter__(self) -> PostgresRead:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
-        rows = await self.fetch_all(stmt, **values)
-        return rows[0] if rows else None
-
-    async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if not stmt.is_read_only:
-            raise RuntimeError(f"read() only reads: {stmt!r}")
-        compiled = stmt.compiled_for("postgresql")
-        rows: list[Row] = await self._db.run("fetch", compiled.sql, compiled.arguments(values))
-        return rows
-
-    async def execute(self, stmt: Statement, **values: object) -> int:
-        raise RuntimeError(f"read() only reads: {stmt!r}")
-
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
-        raise RuntimeError("read() only reads")
 
 
 class PostgresTx:
@@ -216,7 +191,7 @@ class PostgresTx:
         compiled = stmt.compiled_for("postgresql")
         is_plain_read = stmt.is_read_only and not compiled.locks_rows
         if self._con is None and not self._pending_ops and is_plain_read:
-            return await PostgresRead(self._db).fetch_all(stmt, **values)
+            return await self._db.fetch(stmt, values)
         rows: list[Row] = await self._run("fetch", compiled.sql, compiled.arguments(values))
         return rows
 

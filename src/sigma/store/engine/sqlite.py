@@ -24,6 +24,7 @@ from sigma.store.engine.interface import (
     Tx,
     UnreachableError,
 )
+from sigma.store.engine.read_only import ReadOnlyTx
 from sigma.store.engine.signals import Signals
 from sigma.store.engine.sqlite_errors import unique_key_names
 from sigma.store.engine.sqlite_queue import WriteQueue, WriteSlot
@@ -101,7 +102,7 @@ class SqliteDatabase:
         return self._writer.commit_count
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        return SqliteRead(self)
+        return ReadOnlyTx(self.dialect, self.read_pool.fetch)
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return SqliteTx(self)
@@ -125,36 +126,6 @@ class SqliteDatabase:
         self.write_queue.close()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self.read_pool.close)
-
-
-class SqliteRead:
-    """Reads outside any transaction."""
-
-    dialect = "sqlite"
-
-    def __init__(self, db: SqliteDatabase) -> None:
-        self._db = db
-
-    async def __aenter__(self) -> SqliteRead:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def fetch_one(self, stmt: Statement, **values: object) -> Row | None:
-        rows = await self.fetch_all(stmt, **values)
-        return rows[0] if rows else None
-
-    async def fetch_all(self, stmt: Statement, **values: object) -> list[Row]:
-        if not stmt.is_read_only:
-            raise RuntimeError(f"read() only reads: {stmt!r}")
-        return await self._db.read_pool.fetch(stmt, values)
-
-    async def execute(self, stmt: Statement, **values: object) -> int:
-        raise RuntimeError(f"read() only reads: {stmt!r}")
-
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
-        raise RuntimeError("read() only reads")
 
 
 class SqliteTx:

@@ -15,7 +15,9 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
 from sigma.services.accounts import api_keys
 from sigma.services.context import Context
+from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
+from sigma.web.ids import is_id
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]
@@ -24,10 +26,8 @@ ResultT = TypeVar("ResultT")
 
 JSON = "application/json"
 MAX_BODY_BYTES = 1024 * 1024  # more than the largest valid invoice with 100 items
-MAX_LIMIT, DEFAULT_LIMIT = 100, 25
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,128}")
-_ID = re.compile(r"[a-z]{3}_[0-9a-z]{10,40}")
 _ENCODER = msgspec.json.Encoder()
 
 encode = _ENCODER.encode
@@ -78,18 +78,6 @@ async def respond_once(
     return Response(
         stored.body.encode(), status_code=stored.status, media_type=JSON, headers=headers
     )
-
-
-def is_id(text: str, prefix: str) -> bool:
-    """Whether the text is a well-formed id with this prefix."""
-    return text.startswith(f"{prefix}_") and bool(_ID.fullmatch(text))
-
-
-def parse_id(text: str, prefix: str) -> str:
-    """Return an id from the URL. Raises RefusedError("not_found") unless it is well-formed."""
-    if not is_id(text, prefix):
-        raise RefusedError("not_found")
-    return text
 
 
 @dataclass(frozen=True, slots=True)

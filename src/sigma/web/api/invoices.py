@@ -17,12 +17,12 @@ from sigma.web.api.http import (
     encode,
     filter_choice,
     json_response,
-    parse_id,
     parse_list_query,
     read_idempotency,
     respond_once,
 )
 from sigma.web.api.requests import INVOICE_DECODER, parse_draft
+from sigma.web.ids import parse_id
 
 FILTERS = ("status", "query")
 STATUSES = frozenset(Status)

@@ -11,8 +11,9 @@ from msgspec import Struct
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.errors import STATUS_BY_CODE
+from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.web.api import examples, requests, responses
-from sigma.web.api.http import DEFAULT_LIMIT, MAX_LIMIT, Ctx
+from sigma.web.api.http import Ctx
 from sigma.web.api.problems import MEDIA_TYPE, ProblemResponse
 
 Json = dict[str, Any]

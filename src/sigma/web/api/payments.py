@@ -12,12 +12,11 @@ from sigma.web.api.http import (
     Ctx,
     CurrentMember,
     filter_choice,
-    is_id,
     json_response,
-    parse_id,
     parse_list_query,
 )
 from sigma.web.api.problems import translator_for
+from sigma.web.ids import is_id, parse_id
 
 FILTERS = ("invoice_id", "status")
 STATUSES = frozenset(Status)

@@ -13,12 +13,12 @@ from sigma.web.api.http import (
     CurrentMember,
     encode,
     json_response,
-    parse_id,
     read_idempotency,
     respond_once,
 )
 from sigma.web.api.problems import translator_for
 from sigma.web.api.requests import REFUND_DECODER, parse_amount
+from sigma.web.ids import parse_id
 
 
 @post("/payments/{payment_id:str}/refunds")

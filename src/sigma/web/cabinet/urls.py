@@ -15,3 +15,8 @@ def build_url(path: str, **query: str | None) -> str:
     """Return a path with a query string of the values that are not empty."""
     encoded = urlencode({name: value for name, value in query.items() if value})
     return f"{path}?{encoded}" if encoded else path
+
+
+def next_page_url(path: str, cursor: str | None, **query: str) -> str | None:
+    """Return the URL of a list's next page; None when there is no next page."""
+    return build_url(path, **query, cursor=cursor) if cursor is not None else None

@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.web.checkout.colour import accent_css, is_valid_colour
+from sigma.web.security import CACHE_FOREVER
 
 
 @get("/accent/{name:str}", cache=False, sync_to_thread=False)
@@ -18,7 +19,7 @@ def accent_stylesheet(name: FromPath[str]) -> Response[Any]:
     colour = f"#{name.removesuffix('.css')}"
     if not name.endswith(".css") or not is_valid_colour(colour):
         return Response("", status_code=404, media_type="text/css")
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    headers = {"cache-control": CACHE_FOREVER}
     return Response(accent_css(colour), media_type="text/css", headers=headers)
 
 

@@ -9,6 +9,7 @@ from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.texts import Translator, consent_text
+from sigma.texts.formats import initials
 from sigma.web.checkout.fields import build_fields
 
 VISIBLE_ITEMS = 3
@@ -23,14 +24,6 @@ class ItemRow:
     name: str
     quantity: str
     amount: str
-
-
-def initials(name: str) -> str:
-    """Return one or two initials, shown in place of a logo."""
-    letters = [
-        word[0] for word in name.replace("«", " ").replace('"', " ").split() if word[0].isalnum()
-    ]
-    return "".join(letters[:2]).upper()
 
 
 def item_rows(invoice: Invoice, translator: Translator) -> list[ItemRow]:

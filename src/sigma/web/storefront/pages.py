@@ -18,7 +18,8 @@ from sigma.web.checkout.responses import (
     redirect,
     translator_for,
 )
-from sigma.web.forms import first_value, parse_id
+from sigma.web.forms import first_value
+from sigma.web.ids import parse_id
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context
 

@@ -8,10 +8,10 @@ from litestar.params import FromPath
 from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import services
 from sigma.web.checkout.responses import Ctx
+from sigma.web.security import CACHE_FOREVER
 
-YEAR_S = 31_536_000
 HEADERS = {
-    "cache-control": f"public, max-age={YEAR_S}, immutable",
+    "cache-control": CACHE_FOREVER,
     "content-security-policy": "default-src 'none'; sandbox",
     "x-content-type-options": "nosniff",
 }

@@ -7,7 +7,8 @@ from sigma.domain.catalogue.service import Service, thumbnail_id
 from sigma.services.catalogue.image_processing import SMALL_SIDE_PX
 from sigma.services.checkout.storefront import Storefront
 from sigma.texts import Translator
-from sigma.web.checkout.page_context import initials, split_description
+from sigma.texts.formats import initials
+from sigma.web.checkout.page_context import split_description
 from sigma.web.prices import price_text
 
 

@@ -16,8 +16,9 @@ from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
 from sigma.services.invoice_cards.todo_board import MAX_COUNT, Board, Item, Kind
 from sigma.texts import Translator
+from sigma.texts.formats import initials
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.inbox.view_models import attachment_kind_name, initials, safe_url
+from sigma.web.cabinet.inbox.view_models import attachment_kind_name, safe_url
 from sigma.web.cabinet.payments.view_models import refund_reason
 from sigma.web.cabinet.responses import (
     read_form_values,
@@ -26,7 +27,8 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.cabinet.urls import build_url, query_values
-from sigma.web.forms import first_value, parse_cursor, parse_id
+from sigma.web.forms import first_value, parse_cursor
+from sigma.web.ids import parse_id
 
 SECTION_PREVIEW_LIMIT = 5  # items of each section on the whole board
 SECTION_LIMIT = 50  # items on the page of one section

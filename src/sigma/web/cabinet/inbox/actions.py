@@ -24,7 +24,8 @@ from sigma.web.cabinet.inbox.conversations import (
 )
 from sigma.web.cabinet.inbox.view_models import failure_text
 from sigma.web.cabinet.responses import read_form_values, redirect, translator_for
-from sigma.web.forms import clean, first_value, parse_id
+from sigma.web.forms import clean, first_value
+from sigma.web.ids import parse_id
 
 MAX_SEND_BYTES = 12 * 1024 * 1024  # bytes: a photo and a text
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")

@@ -16,12 +16,14 @@ from sigma.services.conversations import conversation_page, inbox
 from sigma.services.conversations.conversation_page import ConversationPage
 from sigma.services.conversations.inbox import STATUS_FILTERS, ConversationList
 from sigma.texts import Translator
+from sigma.texts.formats import initials
 from sigma.web.cabinet.form_idempotency import new_nonce
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.inbox import view_models
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for, unread_text
 from sigma.web.cabinet.urls import build_url, query_values
-from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_id, parse_limit
+from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_limit
+from sigma.web.ids import parse_id
 from sigma.web.rendering import render_page
 
 
@@ -162,7 +164,7 @@ def _list_context(
         "inbox_filter": inbox_filter,
         "chips": chips,
         "more_url": more,
-        "initials": view_models.initials,
+        "initials": initials,
         "safe_url": view_models.safe_url,
         "since_us": listing.read_at_us,
     }

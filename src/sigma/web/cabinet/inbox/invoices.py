@@ -1,8 +1,6 @@
 """New invoices in a conversation: from one phrase or the full form."""
 
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -11,6 +9,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
+from sigma.domain.local_time import local_date
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
@@ -37,7 +36,8 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.cabinet.urls import query_values
-from sigma.web.forms import first_value, parse_id
+from sigma.web.forms import first_value
+from sigma.web.ids import parse_id
 from sigma.web.rendering import render
 
 
@@ -97,8 +97,7 @@ async def invoice_from_phrase(
 async def _parse_phrase(
     ctx: Context, session: Session, text: str, conversation_id: str
 ) -> ParsedPhrase:
-    tz = ZoneInfo(session.shop.tz)
-    today = datetime.fromtimestamp(ctx.now_us() // 1_000_000, UTC).astimezone(tz).date()
+    today = local_date(ctx.now_us(), session.shop.tz)
     shop_services = await services.list_for_shop(ctx, session.member)
     return parse_invoice_phrase(
         text, shop_services, today, session.shop.tz, ctx.now_us(), conversation_id

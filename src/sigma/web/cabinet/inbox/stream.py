@@ -14,11 +14,11 @@ from litestar.response import Response, Stream
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
+from sigma.domain.time_units import HOUR_US
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.conversations.change_feed import ChangeFeed, ConversationChange
-from sigma.services.time_units import HOUR_US
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, SESSION_COOKIE, WebRequest
 from sigma.web.cabinet.responses import MAX_UNREAD_COUNT
 from sigma.web.cabinet.urls import query_values

@@ -2,17 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
+from sigma.domain.local_time import local_date
 from sigma.domain.messaging.message import Message, MessageAttachment, Status
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.conversations.conversation_page import MessagePage, MessageView
 from sigma.services.conversations.inbox import ConversationRow
-from sigma.services.time_units import DAY_US, MINUTE_US
 from sigma.texts import Translator
-from sigma.texts.formats import local_time, time_of_day
+from sigma.texts.formats import time_of_day
 
 ATTACHMENT_KINDS = (
     "photo",
@@ -212,15 +214,9 @@ def failure_text(code: str, translator: Translator) -> str:
 
 def day_name(at_us: int, translator: Translator, now_us: int) -> str:
     """Return «Сегодня», «Вчера» or «24 ноября 2026», in the shop's time zone."""
-    day = local_time(at_us, translator.tz).date()
-    if day == local_time(now_us, translator.tz).date():
+    day = local_date(at_us, translator.tz)
+    if day == local_date(now_us, translator.tz):
         return translator.t("inbox.today")
-    if day == local_time(now_us - DAY_US, translator.tz).date():
+    if day == local_date(now_us, translator.tz) - timedelta(days=1):
         return translator.t("inbox.yesterday")
     return translator.date(at_us)
-
-
-def initials(name: str) -> str:
-    """Return one or two initials, the placeholder of a missing photo; "?" without letters."""
-    parts = [part for part in re.split(r"\W+", name) if part]
-    return "".join(part[0] for part in parts[:2]).upper() or "?"

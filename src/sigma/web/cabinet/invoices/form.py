@@ -21,6 +21,7 @@ from sigma.domain.billing.question import (
 )
 from sigma.domain.errors import Problem
 from sigma.domain.money import CURRENCY_EXPONENTS, Money
+from sigma.domain.time_units import DAY_US
 from sigma.web.forms import (
     FormValues,
     date_time_texts,
@@ -31,7 +32,6 @@ from sigma.web.forms import (
     parse_quantity,
 )
 
-DAY_US = 86_400 * 1_000_000
 CUSTOM_KINDS = tuple(k for k in QuestionKind if k not in BUILT_IN_KINDS)
 
 

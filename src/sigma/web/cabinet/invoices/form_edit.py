@@ -13,8 +13,8 @@ from sigma.domain.billing.question import MAX_QUESTIONS, Question
 from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money, MoneyError, sum_money
+from sigma.domain.time_units import DAY_US
 from sigma.web.cabinet.invoices.form import (
-    DAY_US,
     ExpiryChoice,
     InvoiceForm,
     ItemRow,

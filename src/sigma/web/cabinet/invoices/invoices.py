@@ -1,9 +1,7 @@
 """The list of invoices, the page of one invoice and its actions, QR codes."""
 
-import io
 from typing import Any
 
-import segno
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -18,10 +16,12 @@ from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
 from sigma.web.cabinet.timeline import timeline_item
-from sigma.web.cabinet.urls import build_url, query_values
-from sigma.web.forms import ListFilter, parse_filter, parse_id
+from sigma.web.cabinet.urls import build_url, next_page_url, query_values
+from sigma.web.forms import ListFilter, parse_filter
+from sigma.web.ids import parse_id
 from sigma.web.questions import question_label
 
 FILTER_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
@@ -49,7 +49,9 @@ async def invoice_list(
         rows=page.data,
         list_filter=list_filter,
         filters=_filter_chips(list_filter, translator_for(session)),
-        more_url=_next_page_url(list_filter, page.next_cursor),
+        more_url=next_page_url(
+            "/invoices", page.next_cursor, status=list_filter.status, q=list_filter.query
+        ),
         hide_plus=not page.data and not list_filter.is_active,  # the empty list has its own button
     )
 
@@ -72,12 +74,6 @@ def _filter_chips(list_filter: ListFilter, translator: Translator) -> list[tuple
 
 def _filter_url(list_filter: ListFilter, status: str) -> str:
     return build_url("/invoices", status=status, q=list_filter.query)
-
-
-def _next_page_url(list_filter: ListFilter, cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    return build_url("/invoices", status=list_filter.status, q=list_filter.query, cursor=cursor)
 
 
 @get("/invoices/{invoice_id:str}")
@@ -197,11 +193,7 @@ async def qr_svg(
 ) -> Response[bytes]:
     """Return the QR code of the link as SVG. Dark on white in every theme, for cameras."""
     invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
-    picture = io.BytesIO()
-    _qr_code(ctx, invoice).save(
-        picture, kind="svg", border=4, scale=6, dark="#000", light="#fff", xmldecl=False
-    )
-    return Response(picture.getvalue(), media_type="image/svg+xml")
+    return await qr_response(invoices.payment_url(ctx, invoice), "svg", "")
 
 
 @get("/invoices/{invoice_id:str}/qr.png")
@@ -212,15 +204,8 @@ async def qr_png(
 ) -> Response[bytes]:
     """Return the QR code of the link as a PNG download, to print or to send."""
     invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
-    picture = io.BytesIO()
-    _qr_code(ctx, invoice).save(picture, kind="png", border=4, scale=12)
     name = translator_for(session).t("invoices.qr_file", number=invoice.number)
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(picture.getvalue(), media_type="image/png", headers=headers)
-
-
-def _qr_code(ctx: Context, invoice: Invoice) -> segno.QRCode:
-    return segno.make_qr(invoices.payment_url(ctx, invoice), error="m")
+    return await qr_response(invoices.payment_url(ctx, invoice), "png", name)
 
 
 HANDLERS = [invoice_list, invoice_details, issue, void, qr_svg, qr_png]

@@ -54,7 +54,8 @@ from sigma.web.cabinet.responses import (
 from sigma.web.cabinet.settings.time_zones import zone_label
 from sigma.web.cabinet.urls import query_values
 from sigma.web.checkout.page_context import payment_page_context
-from sigma.web.forms import FormValues, first_value, parse_id
+from sigma.web.forms import FormValues, first_value
+from sigma.web.ids import parse_id
 from sigma.web.rendering import render
 
 

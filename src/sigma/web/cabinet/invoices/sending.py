@@ -19,7 +19,8 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.invoices.invoices import details_page_with_refusal
 from sigma.web.cabinet.responses import redirect, render_cabinet_page
 from sigma.web.cabinet.urls import query_values
-from sigma.web.forms import first_value, parse_id
+from sigma.web.forms import first_value
+from sigma.web.ids import parse_id
 
 SEARCH_LIMIT = 20
 

@@ -1,5 +1,6 @@
 """The list of payments, the page of one payment and its actions."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import get, post
@@ -7,8 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.accounts.member import Permission
-from sigma.domain.billing.payment import Status
+from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
@@ -19,8 +20,9 @@ from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.view_models import details_texts
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
-from sigma.web.cabinet.urls import build_url, query_values
-from sigma.web.forms import ListFilter, first_value, parse_filter, parse_id
+from sigma.web.cabinet.urls import build_url, next_page_url, query_values
+from sigma.web.forms import ListFilter, first_value, parse_filter
+from sigma.web.ids import parse_id
 
 FILTER_STATUSES = (
     Status.CAPTURED,
@@ -62,7 +64,13 @@ async def payment_list(
         list_filter=list_filter,
         invoice=invoice,
         filters=_filter_chips(list_filter, base_query, translator_for(session)),
-        more_url=_next_page_url(list_filter, base_query, page.next_cursor),
+        more_url=next_page_url(
+            "/payments",
+            page.next_cursor,
+            status=list_filter.status,
+            attention="yes" if list_filter.attention else "",
+            **base_query,
+        ),
         hide_plus=not page.data and not list_filter.is_active,
     )
 
@@ -84,17 +92,6 @@ def _filter_chips(
             for s in FILTER_STATUSES
         ),
     ]
-
-
-def _next_page_url(
-    list_filter: ListFilter, base_query: dict[str, str], cursor: str | None
-) -> str | None:
-    if cursor is None:
-        return None
-    attention = "yes" if list_filter.attention else ""
-    return build_url(
-        "/payments", status=list_filter.status, attention=attention, **base_query, cursor=cursor
-    )
 
 
 @get("/payments/{payment_id:str}")
@@ -179,12 +176,7 @@ async def capture(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Capture the authorized amount."""
-    payment_id = parse_id(payment_id, "pay")
-    try:
-        payment = await payments.capture(ctx, session.member, payment_id)
-    except RefusedError as error:
-        return await details_page_with_refusal(request, ctx, session, payment_id, error)
-    return _redirect_with_result(payment_id, "captured", is_final=payment.is_final)
+    return await _end_hold(request, ctx, session, payment_id, payments.capture, "captured")
 
 
 @post("/payments/{payment_id:str}/cancel")
@@ -195,16 +187,24 @@ async def cancel(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Release the authorized amount; the page asks for confirmation first."""
+    return await _end_hold(request, ctx, session, payment_id, payments.cancel, "canceled")
+
+
+async def _end_hold(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    payment_id: str,
+    action: Callable[[Context, Member, str], Awaitable[Payment]],
+    result: str,
+) -> Response[Any]:
+    """Capture or cancel an authorized payment; `result` names the text of the redirect."""
     payment_id = parse_id(payment_id, "pay")
     try:
-        payment = await payments.cancel(ctx, session.member, payment_id)
+        payment = await action(ctx, session.member, payment_id)
     except RefusedError as error:
         return await details_page_with_refusal(request, ctx, session, payment_id, error)
-    return _redirect_with_result(payment_id, "canceled", is_final=payment.is_final)
-
-
-def _redirect_with_result(payment_id: str, result: str, *, is_final: bool) -> Response[Any]:
-    if is_final:
+    if payment.is_final:
         return redirect(f"/payments/{payment_id}", f"payments.done_{result}")
     return redirect(f"/payments/{payment_id}", "payments.done_requested", tone="wait")
 

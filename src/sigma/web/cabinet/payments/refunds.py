@@ -25,7 +25,8 @@ from sigma.web.cabinet.responses import (
     render_cabinet_page,
     translator_for,
 )
-from sigma.web.forms import FormValues, first_value, parse_id, parse_money
+from sigma.web.forms import FormValues, first_value, parse_money
+from sigma.web.ids import parse_id
 
 
 def _parse_refund(form_data: FormValues, left: Money) -> tuple[Money, str]:

@@ -30,7 +30,8 @@ from sigma.web.cabinet.responses import (
 )
 from sigma.web.cabinet.services import price_list
 from sigma.web.cabinet.services.market_comparison import pair_view
-from sigma.web.forms import FormValues, first_value, parse_id
+from sigma.web.forms import FormValues, first_value
+from sigma.web.ids import parse_id
 
 MAX_BODY_BYTES = 2 * price_list.MAX_BYTES  # the preview page posts the file back as base64
 MAX_CHOICES_BYTES = 1024 * 1024

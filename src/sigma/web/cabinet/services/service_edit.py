@@ -43,7 +43,8 @@ from sigma.web.cabinet.services.form import (
     preview_service,
 )
 from sigma.web.cabinet.services.services import service_urls
-from sigma.web.forms import FormValues, first_value, parse_id
+from sigma.web.forms import FormValues, first_value
+from sigma.web.ids import parse_id
 from sigma.web.rendering import render
 from sigma.web.storefront.view_models import service_context
 

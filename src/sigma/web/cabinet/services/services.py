@@ -1,9 +1,7 @@
 """The list of services: order, visibility, links and QR codes."""
 
-import io
 from typing import Any
 
-import segno
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -17,13 +15,15 @@ from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
     render_cabinet_page,
     translator_for,
 )
-from sigma.web.forms import first_value, parse_id
+from sigma.web.forms import first_value
+from sigma.web.ids import parse_id
 from sigma.web.prices import price_text
 
 
@@ -106,7 +106,7 @@ async def service_qr(
     url = (await service_urls(ctx, session, service)).get(name, "")
     if not url or file_format not in ("svg", "png"):
         raise RefusedError("not_found")
-    return qr_response(url, file_format, f"service-{name}.png")
+    return await qr_response(url, file_format, f"service-{name}.png")
 
 
 @get("/services/page/qr/{kind:str}")
@@ -117,7 +117,7 @@ async def public_page_qr(
     url, file_format = _public_page_url(ctx, session), kind.removeprefix("page.")
     if not url or file_format not in ("svg", "png"):
         raise RefusedError("not_found")
-    return qr_response(url, file_format, "services.png")
+    return await qr_response(url, file_format, "services.png")
 
 
 async def service_urls(ctx: Context, session: Session, service: Service) -> dict[str, str]:
@@ -127,20 +127,6 @@ async def service_urls(ctx: Context, session: Session, service: Service) -> dict
     if (page_url := _public_page_url(ctx, session)) and service.is_visible:
         urls["page"] = f"{page_url}/{service.id}"
     return {name: url for name, url in urls.items() if url}
-
-
-def qr_response(url: str, file_format: str, file_name: str) -> Response[bytes]:
-    """Return the QR code of a link. Dark on white in every theme: cameras need it to scan.
-
-    `file_format`: "svg", or "png" as a download named `file_name`.
-    """
-    picture, code = io.BytesIO(), segno.make_qr(url, error="m")
-    if file_format == "svg":
-        code.save(picture, kind="svg", border=4, scale=6, dark="#000", light="#fff", xmldecl=False)
-        return Response(picture.getvalue(), media_type="image/svg+xml")
-    code.save(picture, kind="png", border=4, scale=12)
-    headers = {"content-disposition": f'attachment; filename="{file_name}"'}
-    return Response(picture.getvalue(), media_type="image/png", headers=headers)
 
 
 HANDLERS = [service_list, move_service, set_visible, delete_service, service_qr, public_page_qr]

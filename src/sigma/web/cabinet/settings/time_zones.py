@@ -1,12 +1,9 @@
 """The time zones offered to a shop: city and current UTC offset."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 from babel import Locale
 from babel.dates import get_timezone_location
 
-from sigma.services.time_units import SECOND_US
+from sigma.domain.local_time import local_time
 
 REGIONAL_ZONES = (
     "Europe/Kaliningrad",
@@ -80,7 +77,7 @@ def zone_label(name: str, locale: str, now_us: int) -> str:
     """Return «Москва, UTC+3». `now_us`: UTC microseconds; it decides about summer time."""
     if name == "UTC":
         return "UTC"
-    offset = datetime.fromtimestamp(now_us / SECOND_US, ZoneInfo(name)).utcoffset()
+    offset = local_time(now_us, name).utcoffset()
     minutes = int(offset.total_seconds()) // 60 if offset else 0
     sign, (hours, rest) = "−" if minutes < 0 else "+", divmod(abs(minutes), 60)
     return f"{_city_name(name, locale)}, UTC{sign}{hours}{f':{rest:02}' if rest else ''}"

@@ -11,12 +11,12 @@ from litestar.response import Response
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.checklist import count_done
 from sigma.domain.messaging.community import DELIVERY_OK, delivery_status
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.users import Session
 from sigma.services.communities import checklist, communities, event_subscription
 from sigma.services.communities.access_keys import read_ticket
 from sigma.services.communities.communities import CommunityWithConnection
 from sigma.services.context import Context
-from sigma.services.time_units import MINUTE_US
 from sigma.services.vk import links
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
