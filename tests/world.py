@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 
 from sigma import worker
 from sigma.channels.email import SmtpMailer
@@ -28,6 +29,7 @@ from sigma.services.checkout.checkout import PayForm
 from sigma.services.clock import clock
 from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
+from sigma.services.passwords import PasswordHashing
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
 from sigma_sandbox.app import Sandbox
@@ -69,6 +71,11 @@ class Clock:
         from datetime import timedelta
 
         self.offset_us += int(timedelta(**spans).total_seconds() * 1_000_000)
+
+
+def fast_passwords() -> PasswordHashing:
+    """Password hashing at the lowest cost: the default takes a tenth of a second of each test."""
+    return PasswordHashing(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass(frozen=True)
@@ -211,6 +218,7 @@ async def open_world(
         settings=settings
         or TestSettings(vk_api_url=f"{sandbox.base_url}/vk", vk_site_url=f"{sandbox.base_url}/vk"),
         cipher=Cipher([secrets.token_hex(16)]),
+        passwords=fast_passwords(),
         ids=IdGenerator(test_clock),
         providers=acquirers,
         mailer_factory=lambda url: SmtpMailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),

@@ -36,7 +36,7 @@ from sigma.web.cabinet.services import import_export, public_page, service_edit,
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
 from sigma.web.cabinet.vk import communities, community
 from tests.vk_checked_client import checked_client
-from tests.world import TestSettings
+from tests.world import TestSettings, fast_passwords
 
 BASE_URL = "http://127.0.0.1:8000"
 SETTINGS_PAGES = (home, shop, auto_replies, connections, mail, api_keys, jobs, access_sign_in)
@@ -127,6 +127,7 @@ async def open_empty_installation(
         db=database,
         settings=TestSettings(base_url=base_url),
         cipher=Cipher([secrets.token_hex(16)]),
+        passwords=fast_passwords(),
         ids=IdGenerator(clock),
         providers=providers,
         mailer_factory=lambda url: SmtpMailer(url) if url else None,

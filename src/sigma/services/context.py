@@ -14,6 +14,7 @@ from sigma.providers.base import Provider
 from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
+from sigma.services.passwords import PasswordHashing
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
 
@@ -57,6 +58,7 @@ class Context:
     mailer_factory: MailerFactory
     vk: VkClients
     now_us: Callable[[], int] = clock
+    passwords: PasswordHashing = field(default_factory=PasswordHashing)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
     limiter: RateLimiter = field(init=False, repr=False)
 

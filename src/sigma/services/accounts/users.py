@@ -3,12 +3,8 @@
 Sessions are stored in the database; the browser holds the session's secret in a cookie.
 """
 
-import asyncio
 import secrets
 from dataclasses import dataclass, replace
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from sigma.domain.accounts.member import Member, Role, User
 from sigma.domain.accounts.session import StoredSession
@@ -27,10 +23,6 @@ from sigma.store.engine.interface import Tx
 MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
 MAX_SIGN_IN_ATTEMPTS = 8
 SIGN_IN_LIMIT = per_minutes(MAX_SIGN_IN_ATTEMPTS, 10, "sign_in")
-
-_hasher = PasswordHasher()  # argon2id with the RFC 9106 defaults of the library
-# An unknown login is verified against this hash, so that it takes as long as a known one.
-_DUMMY_HASH = _hasher.hash(secrets.token_hex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +64,7 @@ async def create_first_owner(
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
     email = _require_valid_owner(login, password, shop_name)
-    password_hash = await asyncio.to_thread(_hasher.hash, password)
+    password_hash = await ctx.passwords.hash(password)
     now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
     shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
     user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now_us)
@@ -114,8 +106,8 @@ async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSes
     await ctx.limiter.require(SIGN_IN_LIMIT, limit_key)
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
-    is_valid = await asyncio.to_thread(
-        _verify_password, user.password_hash if user else _DUMMY_HASH, password
+    is_valid = await ctx.passwords.verify(
+        user.password_hash if user else None, password[: MAX_PASSWORD + 1]
     )
     if user is None or not is_valid:
         raise RefusedError("unauthorized")
@@ -129,13 +121,6 @@ async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSes
         await sessions.delete_expired(tx, ctx.now_us())
         secret = await _create_session(ctx, tx, user.id, shop.id)
     return NewSession(secret, user, shop)
-
-
-def _verify_password(password_hash: str, password: str) -> bool:
-    try:
-        return _hasher.verify(password_hash, password[: MAX_PASSWORD + 1])
-    except (VerifyMismatchError, InvalidHashError):
-        return False
 
 
 async def _create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
@@ -181,11 +166,11 @@ async def set_locale(ctx: Context, session: Session, locale: str) -> None:
 
 async def change_password(ctx: Context, session: Session, old: str, new: str) -> None:
     """Change the password and end the user's other sessions. Raises RefusedError("validation")."""
-    if not await asyncio.to_thread(_verify_password, session.user.password_hash, old):
+    if not await ctx.passwords.verify(session.user.password_hash, old[: MAX_PASSWORD + 1]):
         raise validation_error(Problem("old", "password_wrong"))
     if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
         raise validation_error(Problem("new", "password_length", {"min": MIN_PASSWORD}))
-    password_hash = await asyncio.to_thread(_hasher.hash, new)
+    password_hash = await ctx.passwords.hash(new)
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, password_hash=password_hash))
         await sessions.delete_others(tx, session.user.id, session.secret_hash)
