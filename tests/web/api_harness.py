@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from sigma.services.accounts import api_keys
-from sigma.web.app import create_app
+from tests.web.apps import web_app
 from tests.world import World
 
 Json = dict[str, Any]
@@ -58,9 +58,7 @@ class ApiClient:
 async def open_api_client(world: World) -> AsyncIterator[ApiClient]:
     """Create an API key of the world's shop and yield a client that uses it."""
     _, secret = await api_keys.create(world.ctx, world.member, "Касса")
-    app = create_app(world.ctx)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
-        base_url="http://127.0.0.1:8000",
-    ) as http:
-        yield ApiClient(http, secret)
+    with web_app(world.ctx) as app:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            yield ApiClient(http, secret)

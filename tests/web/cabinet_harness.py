@@ -1,4 +1,4 @@
-"""The cabinet without the rest of the application, and a browser without scripts for it."""
+"""A browser without scripts for the cabinet, and an empty installation."""
 
 import re
 import secrets
@@ -6,76 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
 
 import httpx
-from litestar import Litestar, Request, Response
-from litestar.di import Provide
 
 from sigma.channels.email import SmtpMailer
 from sigma.channels.vk.client import VkClients
-from sigma.domain.errors import RefusedError
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.clock import clock
 from sigma.services.context import Context
-from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.services.ids import IdGenerator
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
-from sigma.web.cabinet import home
-from sigma.web.cabinet.access import setup
-from sigma.web.cabinet.access import sign_in as access_sign_in
-from sigma.web.cabinet.board import todo_board
-from sigma.web.cabinet.error_page import error_page
-from sigma.web.cabinet.guards import cabinet_router, public_router
-from sigma.web.cabinet.inbox import actions, conversations, stream
-from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoices, new_invoice, sending
-from sigma.web.cabinet.payments import payments, refunds
-from sigma.web.cabinet.services import import_export, public_page, service_edit, services
-from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
-from sigma.web.cabinet.vk import communities, community
 from tests.vk_checked_client import checked_client
+from tests.web.apps import web_app
 from tests.world import TestSettings, fast_passwords
 
 BASE_URL = "http://127.0.0.1:8000"
-SETTINGS_PAGES = (home, shop, auto_replies, connections, mail, api_keys, jobs, access_sign_in)
-VK_PAGES = (communities, community)
-INBOX_PAGES = (todo_board, conversations, actions, stream, inbox_invoices)
-SERVICE_PAGES = (services, service_edit, import_export, public_page)
-CABINET_PAGES = (
-    *SETTINGS_PAGES,
-    invoices,
-    new_invoice,
-    sending,
-    payments,
-    refunds,
-    *SERVICE_PAGES,
-    *VK_PAGES,
-    *INBOX_PAGES,
-)
-
-
-def _show_error_page(request: Request[Any, Any, Any], error: RefusedError) -> Response[Any]:
-    return error_page(request, error.http_status)
-
-
-async def _ctx(request: Request[Any, Any, Any]) -> object:
-    return request.app.state.ctx
-
-
-def make_app(ctx: Context) -> Litestar:
-    """Return an application with all cabinet pages, sign-in and first setup."""
-    app = Litestar(
-        [
-            cabinet_router([handler for module in CABINET_PAGES for handler in module.HANDLERS]),
-            public_router([*access_sign_in.PUBLIC_HANDLERS, *setup.HANDLERS]),
-        ],
-        dependencies={"ctx": Provide(_ctx)},
-        exception_handlers={RefusedError: _show_error_page},
-    )
-    app.state.ctx, app.state.change_feed = ctx, ChangeFeed(ctx)
-    return app
 
 
 @dataclass
@@ -109,10 +55,10 @@ class CabinetBrowser:
 @asynccontextmanager
 async def open_browser(ctx: Context) -> AsyncIterator[CabinetBrowser]:
     """Open a browser without cookies at the cabinet of this context."""
-    app: Any = make_app(ctx)  # httpx and Litestar type an ASGI application differently
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
-        yield CabinetBrowser(http)
+    with web_app(ctx) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+            yield CabinetBrowser(http)
 
 
 @asynccontextmanager

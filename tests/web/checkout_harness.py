@@ -1,73 +1,43 @@
-"""The checkout without the rest of the application, and an HTTP client of its pages."""
+"""An HTTP client of the checkout pages, and a server for a real browser."""
 
 import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import uvicorn
-from litestar import Litestar, Response
-from litestar.datastructures import State
-from litestar.di import Provide
-from litestar.static_files import create_static_files_router
 
-from sigma.services.context import Context
-from sigma.web.checkout import accent, invoice, receipt, wait
-from sigma.web.rendering import STATIC
-from sigma.web.security import SecurityHeaders
+from tests.web.apps import web_app
 from tests.world import World
 
 ANSWERS = {"email": "client@example.net", "phone": "8 916 765-43-21", "wish": "без лака"}
 
 
-async def _ctx(state: State) -> Context:
-    ctx: Context = state.ctx
-    return ctx
-
-
-def checkout_app(ctx: Context) -> Litestar:
-    """Return an application with the four checkout modules on a real context."""
-    policy = SecurityHeaders(secure=False).for_path("/i/")
-
-    def add_headers(response: Response[object]) -> Response[object]:
-        for name, value in policy:
-            response.headers.setdefault(name.decode(), value.decode())
-        return response
-
-    pages = [*invoice.HANDLERS, *wait.HANDLERS, *receipt.HANDLERS, *accent.HANDLERS]
-    return Litestar(
-        [*pages, create_static_files_router("/static", [STATIC])],
-        state=State({"ctx": ctx}),
-        dependencies={"ctx": Provide(_ctx)},
-        after_request=add_headers,
-        debug=True,
-    )
-
-
 @asynccontextmanager
 async def serve_checkout(world: World, sock: socket.socket) -> AsyncIterator[None]:
     """Serve the checkout on a bound socket while the block runs."""
-    config = uvicorn.Config(checkout_app(world.ctx), log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve(sockets=[sock]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-        await asyncio.sleep(0.01)
-    yield
-    server.should_exit = True
-    await running
+    with web_app(world.ctx) as app:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+            await asyncio.sleep(0.01)
+        yield
+        server.should_exit = True
+        await running
 
 
-def open_client(world: World, language: str = "ru") -> httpx.AsyncClient:
-    """Return an HTTP client with its own cookies that follows no redirects."""
-    app: Any = checkout_app(world.ctx)  # httpx and Litestar declare ASGI types differently
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app),
-        base_url="http://127.0.0.1:8000",
-        headers={"accept-language": language},
-    )
+@asynccontextmanager
+async def open_client(world: World, language: str = "ru") -> AsyncIterator[httpx.AsyncClient]:
+    """Open an HTTP client with its own cookies that follows no redirects."""
+    with web_app(world.ctx) as app:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://127.0.0.1:8000",
+            headers={"accept-language": language},
+        ) as client:
+            yield client
 
 
 def form_nonce(page: str) -> str:

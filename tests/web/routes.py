@@ -3,12 +3,10 @@
 import re
 
 import httpx
-from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from sigma.domain.accounts.member import Permission
-from sigma.services.context import Context
-from sigma.web.app import create_app
+from sigma.web.app import build_router
 from sigma.web.cabinet.guards import require_session
 from tests.web.two_shops import Actor
 
@@ -146,10 +144,9 @@ FORM = {
 }
 
 
-def app_routes(ctx: Context) -> dict[str, bool]:
+def app_routes() -> dict[str, bool]:
     """Return every route of the application as "METHOD /path" → whether it requires a session."""
-    app = create_app(ctx).router
-    assert isinstance(app, Litestar)
+    app = build_router()
     guarded_by_route = {}
     for route in app.routes:
         assert isinstance(route, HTTPRoute)

@@ -34,8 +34,8 @@ from tests.web.two_shops import (
 )
 
 
-def test_every_route_is_listed_here(vk_world: VkWorld) -> None:
-    routes = app_routes(vk_world.ctx)
+def test_every_route_is_listed_here() -> None:
+    routes = app_routes()
     assert {route for route, guarded in routes.items() if guarded} == set(REQUIRED_PERMISSIONS)
     assert {route for route, guarded in routes.items() if not guarded} == PUBLIC_ROUTES | API_ROUTES
 

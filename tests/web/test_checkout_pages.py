@@ -97,7 +97,8 @@ async def test_client_pays_and_sees_the_receipt(world: World, client: httpx.Asyn
     again = await client.get(f"/i/{invoice.token}")
     assert "Счёт оплачен" in again.text
     assert path in again.text, "the paying browser gets the link to its receipt"
-    other_browser = await open_client(world).get(f"/i/{invoice.token}")
+    async with open_client(world) as stranger:
+        other_browser = await stranger.get(f"/i/{invoice.token}")
     assert "Счёт оплачен" in other_browser.text
     assert path not in other_browser.text
 
@@ -193,10 +194,12 @@ async def test_double_submit_starts_one_payment(world: World, client: httpx.Asyn
 
 async def test_double_submit_without_cookies_starts_one_payment(world: World) -> None:
     invoice = await world.create_invoice()
-    page = await open_client(world).get(f"/i/{invoice.token}")
+    async with open_client(world) as stranger:
+        page = await stranger.get(f"/i/{invoice.token}")
     form = {**ANSWERS, "consent": "yes", "nonce": form_nonce(page.text)}
     for _ in range(2):
-        await open_client(world).post(f"/i/{invoice.token}", data=form)
+        async with open_client(world) as stranger:
+            await stranger.post(f"/i/{invoice.token}", data=form)
     listed = await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)
     assert len(listed.data) == 1
 
@@ -217,7 +220,8 @@ async def test_saved_answers_are_hidden_from_another_browser(
     path = f"/i/{(await world.create_invoice()).token}"
     await submit_form(client, path)
     assert "client@example.net" in (await client.get(path)).text
-    assert "client@example.net" not in (await open_client(world).get(path)).text
+    async with open_client(world) as stranger:
+        assert "client@example.net" not in (await stranger.get(path)).text
 
 
 async def test_lost_acquirer_response_leads_to_the_waiting_page_then_the_bank(

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sigma.web.app import create_app
 from sigma.web.config import WebConfig
 from tests.leaks import captured_log
+from tests.web.apps import web_app
 from tests.world import World
 
 
@@ -20,10 +20,10 @@ async def open_app(
     world: World, config: WebConfig | None = None, client: str = "203.0.113.9"
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Return an HTTP client of the application with this client address."""
-    app = create_app(world.ctx, config)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(client, 5000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
-        yield http
+    with web_app(world.ctx, config) as app:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(client, 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            yield http
 
 
 async def test_content_security_policy_forbids_other_hosts(world: World) -> None:

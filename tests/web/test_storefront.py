@@ -19,10 +19,10 @@ from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
-from sigma.web.app import create_app
 from tests import service_factories
 from tests.photos import make_photo
 from tests.sandbox_communities import connect_community, create_community
+from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL, field_value, visible_text
 from tests.world import World
 
@@ -35,9 +35,10 @@ SAME_ORIGIN = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client at the public page of the shop."""
     await storefront.save_slug(world.ctx, world.member, "lak")
-    transport = httpx.ASGITransport(create_app(world.ctx))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
-        yield http
+    with web_app(world.ctx) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+            yield http
 
 
 async def create_service(world: World, title: str = "Маникюр", **fields: Any) -> Service:

@@ -30,12 +30,12 @@ from sigma.services.invoice_cards import cards
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
 from sigma.store.messaging import cards as card_rows
-from sigma.web.app import create_app
 from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests import leaks
 from tests.conversation_invoices import pay_invoice
 from tests.photos import make_photo
 from tests.vk_world import VkWorld
+from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL
 
 PRIVATE_TEXTS = ("Секретный маникюр", "Тайная Клиентка", "Шёпот на ухо", "Салон Шепот")
@@ -85,9 +85,12 @@ async def api_actor(ctx: Context, shop_id: str) -> AsyncIterator[Actor]:
         yield Actor(http, "")
 
 
-def _open_http_client(ctx: Context, **more: Any) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(create_app(ctx), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url=BASE_URL, **more)
+@asynccontextmanager
+async def _open_http_client(ctx: Context, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
+    with web_app(ctx) as app:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE_URL, **more) as http:
+            yield http
 
 
 async def create_all_objects(vk: VkWorld) -> dict[str, str]:

@@ -74,15 +74,9 @@ class WebApp(ProxyHeadersMiddleware):
         feed.close()
 
 
-def create_app(ctx: Context, config: WebConfig | None = None) -> WebApp:
-    """Build the ASGI application.
-
-    The order, from the outside: proxy headers, then request id, security headers and log, then
-    the router.
-    """
-    config = config or WebConfig()
-    metrics = RequestMetrics()
-    app = Litestar(
+def build_router() -> Litestar:
+    """Build the routes of the application, with their error handlers and without any state."""
+    return Litestar(
         [
             cabinet_router(
                 [
@@ -118,10 +112,23 @@ def create_app(ctx: Context, config: WebConfig | None = None) -> WebApp:
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    app.state.ctx, app.state.config, app.state.metrics = ctx, config, metrics
-    app.state.change_feed = ChangeFeed(ctx)
-    wrapped = RequestMiddleware(app, SecurityHeaders(secure=config.secure), metrics)
-    return WebApp(app, wrapped, config.trusted_proxies)
+
+
+def create_app(
+    ctx: Context, config: WebConfig | None = None, *, router: Litestar | None = None
+) -> WebApp:
+    """Build the ASGI application; `router` is a result of `build_router` that nobody else uses.
+
+    The order, from the outside: proxy headers, then request id, security headers and log, then
+    the router.
+    """
+    router = router or build_router()
+    config = config or WebConfig()
+    metrics = RequestMetrics()
+    router.state.ctx, router.state.config, router.state.metrics = ctx, config, metrics
+    router.state.change_feed = ChangeFeed(ctx)
+    wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics)
+    return WebApp(router, wrapped, config.trusted_proxies)
 
 
 def _provide_context(request: Request[Any, Any, Any]) -> Context:
