@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
+from sigma.documents.pdf_cache import PdfCache
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
 from sigma.services.clock import clock
@@ -58,6 +59,7 @@ class Context:
     vk: VkClients
     now_us: Callable[[], int] = clock
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as domain
-from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.answers import Answer, Answers, Consent
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.billing.mail import Mail
@@ -17,6 +17,7 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
+from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
@@ -55,7 +56,10 @@ class PayForm:
 
 @dataclass(frozen=True, slots=True)
 class PublicPayment:
-    """A payment as its client may see it. `mail` is the latest receipt mail."""
+    """A payment as its client may see it. `mail` is the latest receipt mail.
+
+    `receipt_answers`: what the seller chose to show to anyone with the link to the receipt.
+    """
 
     payment: Payment
     invoice: Invoice
@@ -63,6 +67,7 @@ class PublicPayment:
     receipt: Receipt | None
     refunds: tuple[Refund, ...]
     mail: Mail | None
+    receipt_answers: tuple[Answer, ...] = ()
 
 
 async def start(ctx: Context, token: str, form: PayForm) -> Payment:
@@ -256,6 +261,7 @@ async def get_public(ctx: Context, payment_token: str) -> PublicPayment:
             await receipts.find_for_payment(tx, payment.id),
             await refunds.list_for_payment(tx, payment.id),
             receipt_mails[-1] if receipt_mails else None,
+            await receipt_answers(ctx, tx, payment.id),
         )
 
 
