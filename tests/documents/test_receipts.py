@@ -7,7 +7,7 @@ import pypdf
 import pytest
 
 from sigma.documents.mails import attention_mail, receipt_mail, refund_mail, trial_mail
-from sigma.documents.pdf import receipt_pdf
+from sigma.documents.pdf import draw_pdf, receipt_pdf
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import refund as refunds
 from sigma.domain.billing.invoice import Invoice, InvoiceItem
@@ -39,6 +39,7 @@ def receipt(
 ) -> Receipt:
     return build_receipt(
         "rcp_1",
+        method="card" if mask else "",
         token="rtok",
         payment_id="pay_1",
         amount=invoice.amount,
@@ -123,7 +124,7 @@ def test_refunds_reduce_net_amount_and_failed_ones_are_hidden() -> None:
 
 def test_payment_without_card_has_no_card_row() -> None:
     assert all(
-        "Карта" not in label
+        "Способ оплаты" not in label
         for label, _ in build_receipt_view(receipt(mask=""), (), RU).detail_rows
     )
 
@@ -132,14 +133,13 @@ def test_receipt_mail_contains_all_receipt_facts_in_text_and_html() -> None:
     mail = receipt_mail(receipt(), (), RU, LINK)
     assert mail.subject == "Квитанция на 1\u00a0500,00\u00a0₽: Маникюр"
     view = build_receipt_view(receipt(), (), RU)
-    facts = [view.amount, view.amount_in_words, view.seller_name, LINK]
+    facts = [view.amount, view.amount_in_words, view.shop_name, view.seller_name, LINK]
     facts += [value for _, value in (*view.detail_rows, *view.seller_rows)]
     for fact in facts:
         assert fact in mail.text, fact
         assert fact in mail.html, fact
-    (attachment,) = mail.attachments
-    assert (attachment.name, attachment.media_type) == ("kvitanciya-42.pdf", "application/pdf")
-    assert attachment.data == receipt_pdf(receipt(), (), RU, LINK)
+    assert mail.pdf_name == "kvitanciya-42.pdf"
+    assert draw_pdf(mail.pdf_source) == receipt_pdf(receipt(), (), RU, LINK)
 
 
 def test_receipt_mail_has_no_scripts_or_remote_resources() -> None:
@@ -175,4 +175,4 @@ def test_owner_is_mailed_about_every_attention_kind_with_link() -> None:
 def test_trial_mail_names_the_shop() -> None:
     mail = trial_mail(SHOP, RU)
     assert "Студия" in mail.subject
-    assert mail.attachments == ()
+    assert mail.pdf_source == ""

@@ -119,6 +119,7 @@ def create_app(ctx: Context, config: WebConfig | None = None) -> WebApp:
         logging_config=None,
     )
     app.state.ctx, app.state.config, app.state.metrics = ctx, config, metrics
+    app.state.default_locale = config.locale
     app.state.change_feed = ChangeFeed(ctx)
     wrapped = RequestMiddleware(app, SecurityHeaders(secure=config.secure), metrics)
     return WebApp(app, wrapped, config.trusted_proxies)

@@ -41,6 +41,7 @@ class PayForm:
 
     `values`: question key → values as typed. `payer`: the browser's secret from its cookie.
     `nonce`: unique per rendered form; a second submit of the form is the same payment.
+    `locale`: the language that the client asks for; "": the shop's language of clients.
     """
 
     values: dict[str, list[str]]
@@ -144,7 +145,7 @@ async def _store_under_lock(
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
         payment = replace(payment, conversation_id=conversation_id)
-    payment = replace(payment, has_email="email" in answers, locale=form.locale)
+    payment = replace(payment, has_email="email" in answers, locale=form.locale or shop.locale)
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = (
         _build_consent(ctx, payment, invoice, shop, form)
@@ -214,7 +215,7 @@ def _build_answers(
 def _build_consent(
     ctx: Context, payment: Payment, invoice: Invoice, shop: Shop, form: PayForm
 ) -> Consent:
-    translator = Translator(form.locale, shop.tz)
+    translator = Translator(form.locale or shop.locale, shop.tz)
     text, version = consent_text(shop, invoice.questions, translator)
     evidence = {"ip": form.ip, "user_agent": form.user_agent, "page_url": form.page_url}
     return Consent(

@@ -39,9 +39,7 @@ async def receipt_page(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     if view.receipt is None:  # not captured
         return redirect(f"/i/{view.invoice.token}/wait/{token}")
     translator = translator_for(request, view.shop)
-    receipt_view = build_receipt_view(
-        view.receipt, view.refunds, translator, view.receipt_answers
-    )
+    receipt_view = build_receipt_view(view.receipt, view.refunds, translator, view.receipt_answers)
     return client_page(
         request,
         "checkout/receipt.html",

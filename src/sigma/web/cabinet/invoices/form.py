@@ -320,9 +320,7 @@ def question_from_row(row: QuestionRow) -> Question:
     """Return the question of a row. Options of a kind without options are dropped silently."""
     kind = QuestionKind(row.kind)
     if row.is_contact:
-        return Question(
-            str(kind), kind, required=row.required, show_on_receipt=row.show_on_receipt
-        )
+        return Question(str(kind), kind, required=row.required, show_on_receipt=row.show_on_receipt)
     options = [o for o in (line.strip() for line in row.options.split("\n")) if o]
     return Question(
         row.key,

@@ -9,6 +9,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.invoice import FLOW, Event, Invoice, Status
+from sigma.domain.billing.question import Question
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, payments
