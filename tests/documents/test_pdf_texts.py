@@ -122,9 +122,9 @@ def test_long_word_breaks_inside_its_column(word: str) -> None:
     assert all(left >= MARGIN - 2 and right <= width - MARGIN + 2 for _, left, _, right, _ in chars)
     # «246 913 578,00 ₽» beside the item: nothing else is drawn over it.
     page_text = "".join(c for c, *_ in chars)
-    place = page_text.index("246913578,00₽", page_text.index("Оплачено"))
-    price = chars[place : place + len("246913578,00₽")]
-    others = chars[:place] + chars[place + len(price) :]
+    start = page_text.index("246913578,00₽", page_text.index("Оплачено"))
+    price = chars[start : start + len("246913578,00₽")]
+    others = chars[:start] + chars[start + len(price) :]
     left, bottom = price[0][1], min(c[2] for c in price)
     top = max(c[4] for c in price)
     over = [c for c in others if c[3] > left + 1 and bottom < (c[2] + c[4]) / 2 < top]

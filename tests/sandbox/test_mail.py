@@ -2,6 +2,7 @@
 
 from email.header import Header
 from email.message import EmailMessage
+from email.policy import default
 
 import aiosmtplib
 import httpx
@@ -114,7 +115,7 @@ async def test_long_sender_name_and_subject_are_shown_letter_by_letter(merchant:
     to, name = f"{merchant.id}@mail.ru", "Студия маникюра «Лак» на Большой Садовой улице 💅🏽"
     mail = make_mail(to, "")
     del mail["From"], mail["Subject"]
-    mail.policy = mail.policy.clone(refold_source="none")  # type: ignore[attr-defined]
+    mail.policy = default.clone(refold_source="none")
     mail.set_raw("From", f"{Header(name, 'utf-8').encode(linesep=chr(10))} <shop@example.com>")
     mail.set_raw("Subject", Header(name * 3, "utf-8").encode(linesep="\n"))
     await aiosmtplib.send(  # bytes: a message would be folded again, with spaces lost

@@ -31,8 +31,8 @@ QUESTIONS = (
     Question("gift", QuestionKind.CHECKBOX, "В подарок", show_on_receipt=True),
     Question("note", QuestionKind.TEXT, "Заметка", show_on_receipt=True),
 )
-SHOWN = ("Адрес", "Тверская, 1", "Пожелания", "только утром", "В подарок", "нет")
-HIDDEN = ("916", "Заметка")  # the phone was not chosen, the note not answered
+ON_RECEIPT = ("Адрес", "Тверская, 1", "Пожелания", "только утром", "В подарок", "нет")
+NOT_ON_RECEIPT = ("916", "Заметка")  # the phone was not chosen, the note not answered
 
 
 async def pay(world: World) -> Payment:
@@ -69,9 +69,9 @@ async def test_chosen_answers_are_on_page_pdf_and_mail(world: World) -> None:
     }
     for name, text in forms.items():
         slip = text.partition("Платёж")[2]
-        assert all(fact in slip for fact in (*SHOWN, "Ваши данные")), name
-        slip = slip.partition("Продавец")[0]  # the seller's own phone is shown
-        assert not any(fact in slip for fact in HIDDEN), name
+        assert all(fact in slip for fact in (*ON_RECEIPT, "Ваши данные")), name
+        slip = slip.partition("Продавец")[0]  # the seller's own phone is chosen
+        assert not any(fact in slip for fact in NOT_ON_RECEIPT), name
 
 
 async def test_receipt_without_chosen_answers_has_no_such_part(world: World) -> None:
@@ -130,20 +130,20 @@ async def test_pdf_is_drawn_again_only_when_the_payment_changes(world: World) ->
 async def test_receipt_link_is_hidden_from_roles_that_may_not_read_answers(
     world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
-    shown, other = await pay(world), await world.complete_payment()
-    assert f"/r/{shown.token}" in (await owner_browser.open(f"/payments/{shown.id}")).text
+    chosen, other = await pay(world), await world.complete_payment()
+    assert f"/r/{chosen.token}" in (await owner_browser.open(f"/payments/{chosen.id}")).text
     set_role(sqlite_database_url, Role.VIEWER)
-    page = (await owner_browser.open(f"/payments/{shown.id}")).text
-    assert f"/r/{shown.token}" not in page
+    page = (await owner_browser.open(f"/payments/{chosen.id}")).text
+    assert f"/r/{chosen.token}" not in page
     assert "скрыты для вашей роли" in visible_text(page)
     assert f"/r/{other.token}" in (await owner_browser.open(f"/payments/{other.id}")).text
     viewer = Member("usr_viewer", world.shop.id, Role.VIEWER)
-    views = [await payment_views.get(world.ctx, viewer, p.id) for p in (shown, other)]
+    views = [await payment_views.get(world.ctx, viewer, p.id) for p in (chosen, other)]
     assert [view.is_receipt_hidden for view in views] == [True, False]
     listed = await payment_views.list_page(
         world.ctx, viewer, invoice_id=None, status=None, limit=10, cursor=None
     )
     assert {v.payment.id: v.is_receipt_hidden for v in listed.data} == {
-        shown.id: True,
+        chosen.id: True,
         other.id: False,
     }

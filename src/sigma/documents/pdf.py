@@ -32,7 +32,7 @@ def _compiler() -> typst.Compiler:
         TEMPLATES / "receipt.typ",
         root=TEMPLATES,
         ignore_system_fonts=True,
-        font_paths=[str(folder) for folder in font_folders()],
+        font_paths=font_folders(),
     )
 
 

@@ -7,7 +7,7 @@ _GRAPHEME = regex.compile(r"\X")
 
 def graphemes(text: str) -> list[str]:
     """Split a text into extended grapheme clusters (Unicode UAX #29). Their join is the text."""
-    return _GRAPHEME.findall(text)
+    return list(_GRAPHEME.findall(text))
 
 
 def shorten(text: str, max_length: int) -> str:

@@ -46,7 +46,7 @@ class ReceiptView:
     refunded: str
     net_amount: str
     is_fully_refunded: bool
-    is_title_shown: bool
+    has_title: bool
     invoice_number: int
     contacts: str
     return_url: str
@@ -86,7 +86,7 @@ def build_receipt_view(
         net_amount=translator.money(amount - refunds_total) if refunds_total else "",
         is_fully_refunded=refunds_total == amount,
         # The only item of an invoice without items repeats its title.
-        is_title_shown=[item["name"] for item in body["items"]] != [body["title"]],
+        has_title=[item["name"] for item in body["items"]] != [body["title"]],
         invoice_number=body["number"],
         contacts=", ".join(c for c in (translator.phone(seller["phone"]), seller["email"]) if c),
         return_url=body["return_url"],
