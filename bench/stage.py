@@ -68,6 +68,7 @@ class BenchSettings:
 
     base_url: str = "http://127.0.0.1:8000"
     mail_from: str = "sigma@example.com"
+    locale: str = "ru"
     session_days: int = 30
     vk_api_url: str = "http://vk"
     vk_site_url: str = "http://vk"

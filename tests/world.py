@@ -85,6 +85,7 @@ class TestSettings:
     __test__ = False
     base_url: str = "http://127.0.0.1:8000"
     mail_from: str = "sigma@example.com"
+    locale: str = "ru"
     session_days: int = 30
     vk_api_url: str = "https://api.vk.ru"
     vk_site_url: str = "https://vk.com"

@@ -88,5 +88,6 @@ def build_app(ctx: Context, settings: Settings) -> WebApp:
             trusted_proxies=settings.trusted_proxies,
             metrics_token=settings.metrics_token,
             secure=settings.is_https,
+            locale=settings.locale,
         ),
     )

@@ -181,8 +181,10 @@ class Settings:
     locale: Literal["ru", "en"] = _setting(
         "ru",
         _choice("ru", "en"),
-        en="Default language of pages: ru or en",
-        ru="Язык страниц по умолчанию: ru или en",
+        en="Language of new shops and users, and of pages when the browser asks for neither"
+        " Russian nor English: ru or en",
+        ru="Язык новых магазинов и сотрудников, а также страниц, если браузер не просит ни русский,"
+        " ни английский: ru или en",
     )
     data_dir: Path = _setting(  # noqa: RUF009
         DATA_DIR, Path, en="Folder for Sigma's own files", ru="Папка для файлов Sigma"

@@ -1,18 +1,22 @@
 """Receipts as PDF and mail: the same facts in each, and seller texts are never markup."""
 
 import io
+import re
 from dataclasses import replace
+from html import unescape
 
 import pypdf
 import pytest
 
 from sigma.documents.mails import attention_mail, receipt_mail, refund_mail, trial_mail
-from sigma.documents.pdf import receipt_pdf
+from sigma.documents.pdf import draw_pdf, receipt_pdf
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import refund as refunds
+from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.invoice import Invoice, InvoiceItem
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Attention, Payment, Status
+from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.billing.receipt import Receipt, build_receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.money import Money
@@ -39,6 +43,7 @@ def receipt(
 ) -> Receipt:
     return build_receipt(
         "rcp_1",
+        method="card" if mask else "",
         token="rtok",
         payment_id="pay_1",
         amount=invoice.amount,
@@ -123,7 +128,7 @@ def test_refunds_reduce_net_amount_and_failed_ones_are_hidden() -> None:
 
 def test_payment_without_card_has_no_card_row() -> None:
     assert all(
-        "Карта" not in label
+        "Способ оплаты" not in label
         for label, _ in build_receipt_view(receipt(mask=""), (), RU).detail_rows
     )
 
@@ -132,14 +137,64 @@ def test_receipt_mail_contains_all_receipt_facts_in_text_and_html() -> None:
     mail = receipt_mail(receipt(), (), RU, LINK)
     assert mail.subject == "Квитанция на 1\u00a0500,00\u00a0₽: Маникюр"
     view = build_receipt_view(receipt(), (), RU)
-    facts = [view.amount, view.amount_in_words, view.seller_name, LINK]
+    facts = [view.amount, view.amount_in_words, view.shop_name, view.seller_name, LINK]
     facts += [value for _, value in (*view.detail_rows, *view.seller_rows)]
     for fact in facts:
         assert fact in mail.text, fact
         assert fact in mail.html, fact
-    (attachment,) = mail.attachments
-    assert (attachment.name, attachment.media_type) == ("kvitanciya-42.pdf", "application/pdf")
-    assert attachment.data == receipt_pdf(receipt(), (), RU, LINK)
+    assert mail.pdf_name == "kvitanciya-42.pdf"
+    assert draw_pdf(mail.pdf_source) == receipt_pdf(receipt(), (), RU, LINK)
+
+
+def test_text_and_html_of_a_mail_say_the_same() -> None:
+    items = (
+        InvoiceItem("Снятие", "2.5", Money(40_000)),
+        InvoiceItem("Покрытие", "1", Money(50_000)),
+    )
+    made = (refund(50_000), refund(10_000, refunds.Status.PENDING))
+    answers = (
+        Answer(Question("address", QuestionKind.ADDRESS), "Тверская, 1\nдомофон 42"),
+        Answer(Question("gift", QuestionKind.CHECKBOX, "В подарок?"), True),
+    )
+    stored = receipt(replace(INVOICE, title="Уход", items=items))
+    for translator in (RU, EN):
+        for mail in (
+            receipt_mail(stored, made, translator, LINK, answers),
+            refund_mail(stored, made[0], made, translator, LINK, answers),
+        ):
+            body = mail.html.partition("<body")[2].partition(">")[2]
+            links = re.findall(r'href="(.*?)"', body)
+            html = unescape(re.sub(r"<[^>]*>", " ", body)) + " ".join(links)
+            assert set(re.findall(r"\w+", html)) == set(re.findall(r"\w+", mail.text))
+            view = build_receipt_view(stored, made, translator, answers)
+            for fact in (view.shop_name, view.seller_name, *dict(view.refund_rows).values()):
+                assert fact in mail.text, fact
+                assert fact in html, fact
+
+
+def test_html_of_every_mail_holds_in_the_word_engine_of_outlook() -> None:
+    payment = Payment(
+        "pay_1", "shp_1", "inv_1", "con_1", "yookassa", "op", "t", Money(150_000),
+        Status.CAPTURED, AT_US,
+    )  # fmt: skip
+    for mail in (
+        receipt_mail(receipt(), (refund(50_000),), RU, LINK),
+        attention_mail(payment, "extra", LINK, SHOP, EN),
+        trial_mail(SHOP, RU),
+    ):
+        html = mail.html
+        assert "<div" not in html, "Outlook ignores the size and padding of blocks"
+        for link in re.findall(r"<a [^>]*>", html):
+            assert "padding" not in link
+            assert "inline-block" not in link
+        for table in re.findall(r"<table[^>]*>", html):
+            assert 'cellpadding="0" cellspacing="0" border="0"' in table
+        for cell in re.findall(r"<td[^>]*background-color[^>]*>", html):
+            assert re.search(r' bgcolor="(#\w{6})" style=.*background-color:\1', cell)
+        assert html.count("<!--[if mso]>") == html.count("<![endif]-->") == 3
+        everywhere = re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL)
+        assert everywhere.count("<table") == everywhere.count("</table>")
+        assert 'width="520"' in html, "Outlook knows no max-width"
 
 
 def test_receipt_mail_has_no_scripts_or_remote_resources() -> None:
@@ -175,4 +230,4 @@ def test_owner_is_mailed_about_every_attention_kind_with_link() -> None:
 def test_trial_mail_names_the_shop() -> None:
     mail = trial_mail(SHOP, RU)
     assert "Студия" in mail.subject
-    assert mail.attachments == ()
+    assert mail.pdf_source == ""

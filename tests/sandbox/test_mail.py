@@ -1,6 +1,8 @@
 """The sandbox mailbox: mail received over SMTP, read as pages and JSON."""
 
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import default
 
 import aiosmtplib
 import httpx
@@ -107,3 +109,25 @@ async def test_mails_are_deleted(merchant: Merchant) -> None:
     assert (await merchant.http.get(url)).json() == []
     missing: httpx.Response = await merchant.http.get(f"{url}/none")
     assert missing.status_code == 404
+
+
+async def test_long_sender_name_and_subject_are_shown_letter_by_letter(merchant: Merchant) -> None:
+    to, name = f"{merchant.id}@mail.ru", "Студия маникюра «Лак» на Большой Садовой улице 💅🏽"
+    mail = make_mail(to, "")
+    del mail["From"], mail["Subject"]
+    mail.policy = default.clone(refold_source="none")
+    mail.set_raw("From", f"{Header(name, 'utf-8').encode(linesep=chr(10))} <shop@example.com>")
+    mail.set_raw("Subject", Header(name * 3, "utf-8").encode(linesep="\n"))
+    await aiosmtplib.send(  # bytes: a message would be folded again, with spaces lost
+        mail.as_bytes(),
+        sender="shop@example.com",
+        recipients=[to],
+        hostname="127.0.0.1",
+        port=merchant.sandbox.smtp_port,
+        start_tls=False,
+    )
+    (only,) = await list_mails(merchant, to)
+    assert only["headers"]["From"] == f"{name} <shop@example.com>"  # type: ignore[index]
+    assert only["subject"] == name * 3
+    page = await merchant.http.get(f"{merchant.sandbox.base_url}/mail/{only['id']}")
+    assert name in page.text

@@ -51,6 +51,7 @@ async def test_invoice_is_issued_with_every_requested_field(api_client: ApiClien
         "required": True,
         "options": [],
         "hint": "",
+        "show_on_receipt": False,
     }
     assert invoice["ask"][3]["options"] == ["S", "M"]
     assert invoice["expires_at"] == "2036-12-31T20:59:59Z"
@@ -216,3 +217,12 @@ async def test_invalid_list_parameter_is_reported(
     response = await api_client.get(f"/invoices?{query}")
     assert response.status_code == 422
     assert error_codes(response) == {error}
+
+
+async def test_show_on_receipt_is_stored_and_returned(api_client: ApiClient) -> None:
+    wish = {"key": "wish", "kind": "text", "label": "Пожелания", "show_on_receipt": True}
+    invoice = await api_client.create_invoice(ask=[{"key": "email"}, wish])
+    assert [question["show_on_receipt"] for question in invoice["ask"]] == [False, True]
+    wrong = {"title": "x", "amount": RUB_1500, "ask": [wish | {"show_on_receipt": "yes"}]}
+    response = await api_client.post("/invoices", wrong)
+    assert ("ask.0.show_on_receipt", "shape") in error_codes(response)

@@ -110,6 +110,16 @@ def test_every_example_matches_its_schema(name: str) -> None:
                 assert str(STATUS_BY_CODE[example["value"]["code"]]) == status
 
 
+def test_document_promises_no_rate_limit() -> None:
+    answers = {
+        status
+        for path_item in DOCUMENT["paths"].values()
+        for operation in path_item.values()
+        for status in operation["responses"]
+    }
+    assert "429" not in answers, "no endpoint of the API answers so"
+
+
 async def test_real_responses_match_their_schemas(api_client: ApiClient, world: World) -> None:
     payment = await world.complete_payment()
     await api_client.post(

@@ -25,6 +25,7 @@ from sigma.web.cabinet.invoices.form_edit import (
     form_from_invoice,
     is_edit_button,
     items_total,
+    row_from_question,
 )
 
 NOW = 1_795_000_000_000_000  # 18 November 2026, 14:06:40 in Moscow
@@ -294,3 +295,24 @@ def test_any_posted_data_is_parsed(posted: dict[str, list[str]]) -> None:
     draft, problems = parse_draft(form, tz=TZ, now_us=NOW)
     assert problems or draft.title
     assert parse_invoice_form(posted) == form
+
+
+def test_show_on_receipt_survives_the_form_for_contact_and_custom_fields() -> None:
+    form = parse_invoice_form(
+        {
+            **EMAIL_ROW,
+            "ask.0.receipt": ["1"],
+            "ask.1.kind": ["text"],
+            "ask.1.label": ["Пожелания"],
+            "ask.1.receipt": ["1"],
+            "ask.2.kind": ["text"],
+            "ask.2.label": ["Заметка"],
+        }
+    )
+    draft, _ = parse_draft(form, tz="Europe/Moscow", now_us=0)
+    assert [(q.key, q.show_on_receipt) for q in draft.questions] == [
+        ("email", True),
+        ("pozhelaniya", True),
+        ("zametka", False),
+    ]
+    assert [row_from_question(q).show_on_receipt for q in draft.questions] == [True, True, False]

@@ -2,45 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from email.header import Header
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
-from email.utils import formatdate, parseaddr
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from sigma.channels.mime import ADDRESS, ascii_host, build_message, replace_controls
 from sigma.domain.billing.mail import Attachment, mask_email
 
 TIMEOUT_S = 20
-_CONTROL_CHARS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-class _SmtpPolicy(EmailPolicy):
-    """SMTP header policy that keeps the spaces in a long `Subject` or `From` header.
-
-    Python 3.11 drops some spaces between the encoded words (RFC 2047) of a folded header.
-    """
-
-    def fold(self, name: str, value: str) -> str:
-        """Return one header, folded into lines."""
-        if self.utf8 or value.isascii() or name not in ("Subject", "From"):
-            return str(super().fold(name, value))
-        display_name, address = parseaddr(value) if name == "From" else (value, "")
-        encoded_name = Header(display_name, "utf-8", header_name=name).encode(linesep=self.linesep)
-        address_part = f"{self.linesep} <{address}>" if address else ""
-        return f"{name}: {encoded_name}{address_part}{self.linesep}"
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        """Return one header, folded and encoded."""
-        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii", "surrogateescape")
-
-
-_SMTP_POLICY = _SmtpPolicy(linesep=SMTP.linesep)
+_CONTROL_CHARS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +95,16 @@ class SmtpMailer:
 
         Raises MailRejectedError.
         """
-        email = compose(message)
+        content = compose(message).as_bytes()
+        sender, to = _with_ascii_host(message.from_address), _with_ascii_host(message.to)
         try:
-            reply = await self._deliver(email, _with_ascii_host(message.to))
+            reply = await self._deliver(content, sender, to)
         except MailRejectedError as error:
             masked = _mask_address(error.reply, message.to)
             raise MailRejectedError(is_permanent=error.is_permanent, reply=masked) from error
         return _mask_address(reply, message.to)
 
-    async def _deliver(self, email: EmailMessage, to: str) -> str:
+    async def _deliver(self, content: bytes, sender: str, to: str) -> str:
         server = self._server
         client = aiosmtplib.SMTP(
             hostname=server.host,
@@ -143,7 +117,10 @@ class SmtpMailer:
         )
         try:
             async with client:
-                _, reply = await client.send_message(email, recipients=[to])
+                # Not `send_message`: it serializes the message once more, by a policy that
+                # drops spaces from folded headers. These bytes are sent as they were composed.
+                options = [] if (sender + to).isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+                _, reply = await client.sendmail(sender, [to], content, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             first = error.recipients[0]
             text = f"{first.code} {first.message}"
@@ -166,37 +143,21 @@ class SmtpMailer:
 
 
 def compose(message: OutgoingMail) -> EmailMessage:
-    """Build the MIME message. Raises MailRejectedError (permanent) for an invalid address."""
-    to, sender = _with_ascii_host(message.to), _with_ascii_host(message.from_address)
-    email = EmailMessage(policy=_SMTP_POLICY.clone(utf8=not (to + sender).isascii()))
-    email["Subject"] = _strip_controls(message.subject)
-    email["From"] = _header_address(sender, _strip_controls(message.from_name))
-    email["To"] = _header_address(to)
-    if message.reply_to:
-        email["Reply-To"] = _header_address(_with_ascii_host(message.reply_to))
-    email["Message-ID"] = _strip_controls(message.message_id)
-    email["Date"] = formatdate()
-    email["Auto-Submitted"] = "auto-generated"
-    email.set_content(message.text)
-    if message.html:
-        email.add_alternative(message.html, subtype="html")
-    for file in message.attachments:
-        main, _, sub = file.media_type.partition("/")
-        email.add_attachment(
-            file.data, maintype=main, subtype=sub, filename=_strip_controls(file.name)
-        )
-    return email
+    """Build the MIME message; its `as_bytes()` is what is sent.
 
-
-def _header_address(address: str, display_name: str = "") -> Address:
-    """Build a header address from its parts: the standard parser refuses a Cyrillic local part."""
-    name, _, host = address.rpartition("@")
-    return Address(display_name, username=name, domain=host)
-
-
-def _strip_controls(text: str) -> str:
-    """Replace control characters by spaces: a header value must not start another header."""
-    return _CONTROL_CHARS.sub(" ", text).strip()
+    Raises MailRejectedError (permanent) for an invalid address.
+    """
+    return build_message(
+        sender=_with_ascii_host(message.from_address),
+        sender_name=message.from_name,
+        to=_with_ascii_host(message.to),
+        reply_to=_with_ascii_host(message.reply_to) if message.reply_to else "",
+        subject=message.subject,
+        message_id=message.message_id,
+        text=message.text,
+        html=message.html,
+        attachments=message.attachments,
+    )
 
 
 def _with_ascii_host(address: str) -> str:
@@ -204,19 +165,14 @@ def _with_ascii_host(address: str) -> str:
 
     Raises MailRejectedError (permanent, "bad_address") when the text is not an address.
     """
-    if not _ADDRESS.fullmatch(address):
-        raise MailRejectedError(is_permanent=True, reply="bad_address")
-    name, _, host = address.rpartition("@")
-    if host.isascii():
-        return address
     try:
-        return f"{name}@{host.encode('idna').decode()}"
-    except UnicodeError as error:
+        return ascii_host(address)
+    except ValueError as error:
         raise MailRejectedError(is_permanent=True, reply="bad_address") from error
 
 
 def _mask_address(reply: str, to: str) -> str:
     """Return the server's reply as one line of at most 300 characters, the address masked."""
-    for spelling in {to, _with_ascii_host(to)} if _ADDRESS.fullmatch(to) else {to}:
+    for spelling in {to, _with_ascii_host(to)} if ADDRESS.fullmatch(to) else {to}:
         reply = re.sub(re.escape(spelling), mask_email(to), reply, flags=re.IGNORECASE)
-    return _strip_controls(reply)[:300]
+    return replace_controls(reply)[:300]

@@ -205,7 +205,12 @@ def user_create(login: str, name: str, shop_name: str, password: str) -> None:
 
     async def create(ctx: Context) -> users.NewSession:
         return await users.create_first_owner(
-            ctx, login=login, password=password, name=name, shop_name=shop_name
+            ctx,
+            login=login,
+            password=password,
+            name=name,
+            shop_name=shop_name,
+            locale=ctx.settings.locale,
         )
 
     signed = run_with_context(create)

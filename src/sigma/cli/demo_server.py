@@ -172,7 +172,12 @@ async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
 async def _create_owner(ctx: Context) -> dict[str, str]:
     password = secrets.token_urlsafe(9)
     signed = await users.create_first_owner(
-        ctx, login=LOGIN, password=password, name="Анна", shop_name="Студия «Лак»"
+        ctx,
+        login=LOGIN,
+        password=password,
+        name="Анна",
+        shop_name="Студия «Лак»",
+        locale=ctx.settings.locale,
     )
     member = Member(signed.user.id, signed.shop.id, Role.OWNER)
     await shops.save_seller(

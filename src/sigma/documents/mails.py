@@ -6,24 +6,33 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from sigma.documents.pdf import receipt_pdf
+from sigma.documents.pdf import receipt_source
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.mail import Attachment
+from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.texts import Translator
+from sigma.texts.graphemes import shorten
 from sigma.texts.receipt_view import ReceiptView, build_receipt_view
+
+MAX_SUBJECT_TITLE = 60  # graphemes
+CHAR_WIDTH = 9  # pixels of a monospaced character of 14 px, rounded up
 
 
 @dataclass(frozen=True, slots=True)
 class MailBody:
-    """The content of a mail without its addresses."""
+    """The content of a mail without its addresses.
+
+    `pdf_source` is what the attached PDF is drawn from (`sigma.documents.pdf.draw_pdf`), outside
+    the event loop; "" without an attachment. `pdf_name` is its file name.
+    """
 
     subject: str
     text: str
     html: str
-    attachments: tuple[Attachment, ...] = ()
+    pdf_name: str = ""
+    pdf_source: str = ""
 
 
 @functools.cache
@@ -38,14 +47,25 @@ def _environment() -> Environment:
 
 
 def receipt_mail(
-    receipt: Receipt, refunds: tuple[Refund, ...], translator: Translator, receipt_url: str
+    receipt: Receipt,
+    refunds: tuple[Refund, ...],
+    translator: Translator,
+    receipt_url: str,
+    answers: tuple[Answer, ...] = (),
 ) -> MailBody:
-    """Return the mail with a receipt and its PDF for the client."""
-    view = build_receipt_view(receipt, refunds, translator)
-    subject = translator.t("mail.receipt.subject", sum=view.amount, title=_short_title(view.title))
-    greeting = translator.t("mail.receipt.greeting")
-    pdf = receipt_pdf(receipt, refunds, translator, receipt_url)
-    return _receipt_body(view, translator, subject, (greeting, view.amount, ""), receipt_url, pdf)
+    """Return the mail with a receipt for the client. `answers` are those of `receipt_answers`."""
+    view = build_receipt_view(receipt, refunds, translator, answers)
+    title = shorten(view.title, MAX_SUBJECT_TITLE)
+    return _receipt_body(
+        view,
+        translator,
+        subject=translator.t("mail.receipt.subject", sum=view.amount, title=title),
+        greeting=translator.t("mail.receipt.greeting"),
+        amount=view.amount,
+        remark="",
+        url=receipt_url,
+        pdf_source=receipt_source(receipt, refunds, translator, receipt_url, answers),
+    )
 
 
 def refund_mail(
@@ -54,17 +74,21 @@ def refund_mail(
     refunds: tuple[Refund, ...],
     translator: Translator,
     receipt_url: str,
+    answers: tuple[Answer, ...] = (),
 ) -> MailBody:
     """Return the mail about one refund for the client, with the receipt and all refunds so far."""
-    view = build_receipt_view(receipt, refunds, translator)
-    subject = translator.t("mail.refund.subject", sum=refund.amount, title=_short_title(view.title))
-    intro = (
-        translator.t("mail.refund.greeting"),
-        translator.money(refund.amount),
-        translator.t("mail.refund.when"),
+    view = build_receipt_view(receipt, refunds, translator, answers)
+    title = shorten(view.title, MAX_SUBJECT_TITLE)
+    return _receipt_body(
+        view,
+        translator,
+        subject=translator.t("mail.refund.subject", sum=refund.amount, title=title),
+        greeting=translator.t("mail.refund.greeting"),
+        amount=translator.money(refund.amount),
+        remark=translator.t("mail.refund.when"),
+        url=receipt_url,
+        pdf_source=receipt_source(receipt, refunds, translator, receipt_url, answers),
     )
-    pdf = receipt_pdf(receipt, refunds, translator, receipt_url)
-    return _receipt_body(view, translator, subject, intro, receipt_url, pdf)
 
 
 def attention_mail(
@@ -97,29 +121,19 @@ def trial_mail(shop: Shop, translator: Translator) -> MailBody:
 
 
 def _receipt_body(
-    view: ReceiptView,
-    translator: Translator,
-    subject: str,
-    intro: tuple[str, str, str],
-    receipt_url: str,
-    pdf: bytes,
+    view: ReceiptView, translator: Translator, *, pdf_source: str, **context: str
 ) -> MailBody:
-    """Render a mail around a receipt. `intro`: greeting, amount, remark or ""."""
-    name = translator.t("receipt.file_name", number=view.invoice_number)
-    context = {
-        "receipt": view,
-        "subject": subject,
-        "greeting": intro[0],
-        "amount": intro[1],
-        "remark": intro[2],
-        "title": _short_title(view.title),
-        "url": receipt_url,
-    }
+    """Render a mail around a receipt. `context`: subject, greeting, amount, remark or "", url."""
+    amounts = [view.amount, view.net_amount, *(item.amount for item in view.items)]
+    amounts += [amount for _, amount in view.refund_rows]
+    amount_width = max(map(len, amounts)) * CHAR_WIDTH + 8
+    values = context | {"receipt": view, "amount_width": amount_width}
     return MailBody(
-        subject=subject,
-        text=_render("receipt.txt", translator, context),
-        html=_render("receipt.html", translator, context),
-        attachments=(Attachment(name, "application/pdf", pdf),),
+        subject=context["subject"],
+        text=_render("receipt.txt", translator, values),
+        html=_render("receipt.html", translator, values),
+        pdf_name=translator.t("receipt.file_name", number=view.invoice_number),
+        pdf_source=pdf_source,
     )
 
 
@@ -136,8 +150,3 @@ def _render(template: str, translator: Translator, context: dict[str, Any]) -> s
     return (
         compiled.render(context | {"t": translator.t, "locale": translator.locale}).strip() + "\n"
     )
-
-
-def _short_title(title: str) -> str:
-    """Cut a title to 60 characters for the subject."""
-    return title if len(title) <= 60 else title[:59].rstrip() + "…"

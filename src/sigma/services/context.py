@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
+from sigma.documents.pdf_cache import PdfCache
 from sigma.domain.change import NewId
 from sigma.providers.base import Provider
 from sigma.services.clock import clock
@@ -29,6 +30,8 @@ class Settings(Protocol):
     def base_url(self) -> str: ...
     @property
     def mail_from(self) -> str: ...
+    @property
+    def locale(self) -> str: ...
     @property
     def session_days(self) -> int: ...
     @property
@@ -60,6 +63,7 @@ class Context:
     now_us: Callable[[], int] = clock
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund, Status, refunded_amount
 from sigma.domain.money import Money
+from sigma.texts.answers import answer_text, question_label
 from sigma.texts.translator import Translator
 
 LabelValue = tuple[str, str]
@@ -24,31 +26,42 @@ class ItemView:
 class ReceiptView:
     """A receipt as formatted texts.
 
-    `refunded` and `net_amount` are empty while nothing is refunded. `detail_rows`, `seller_rows`
-    and `refund_rows` hold pairs of label and value.
+    `shop_name` is what clients call the seller, `seller_name` the legal name; the latter is empty
+    when it is not entered or the same. `refunded` and `net_amount` are empty while nothing is
+    refunded. `answer_rows` (what the seller chose to show), `detail_rows`, `seller_rows` and
+    `refund_rows` hold pairs of label and value.
     """
 
     amount: str
     amount_in_words: str
+    shop_name: str
     seller_name: str
     seller_rows: tuple[LabelValue, ...]
     title: str
     description: str
     items: tuple[ItemView, ...]
+    answer_rows: tuple[LabelValue, ...]
     detail_rows: tuple[LabelValue, ...]
     refund_rows: tuple[LabelValue, ...]
     refunded: str
     net_amount: str
     is_fully_refunded: bool
+    has_title: bool
     invoice_number: int
     contacts: str
     return_url: str
 
 
 def build_receipt_view(
-    receipt: Receipt, refunds: tuple[Refund, ...], translator: Translator
+    receipt: Receipt,
+    refunds: tuple[Refund, ...],
+    translator: Translator,
+    answers: tuple[Answer, ...] = (),
 ) -> ReceiptView:
-    """Build the view of a stored receipt with its refunds so far, in the shop's time zone."""
+    """Build the view of a stored receipt with its refunds so far, in the shop's time zone.
+
+    `answers` are those of `receipt_answers`.
+    """
     body = receipt.body
     translator = Translator(translator.locale, body["tz"])
     amount = _money(body["amount"])
@@ -57,19 +70,34 @@ def build_receipt_view(
     return ReceiptView(
         amount=translator.money(amount),
         amount_in_words=translator.amount_in_words(amount),
-        seller_name=seller["full_name"] or body["shop"],
+        shop_name=body["shop"],
+        seller_name="" if seller["full_name"] == body["shop"] else seller["full_name"],
         seller_rows=_seller_rows(seller, translator),
         title=body["title"],
         description=body["description"],
         items=tuple(_item_view(item, translator) for item in body["items"]),
+        answer_rows=tuple(
+            (question_label(a.question, translator), answer_text(a.question, a.value, translator))
+            for a in answers
+        ),
         detail_rows=_detail_rows(receipt, translator),
         refund_rows=_refund_rows(refunds, translator),
         refunded=translator.money(refunds_total) if refunds_total else "",
         net_amount=translator.money(amount - refunds_total) if refunds_total else "",
         is_fully_refunded=refunds_total == amount,
+        # The only item of an invoice without items repeats its title.
+        has_title=[item["name"] for item in body["items"]] != [body["title"]],
         invoice_number=body["number"],
         contacts=", ".join(c for c in (translator.phone(seller["phone"]), seller["email"]) if c),
         return_url=body["return_url"],
+    )
+
+
+def method_label(kind: str, mask: str, brand: str, translator: Translator) -> str:
+    """Return «Мир 2200 00** **** 0004», «СБП»; "" for a method without a name."""
+    key = f"receipt.method.{kind}"
+    return card_label(mask, brand, translator) or (
+        translator.t(key) if kind and translator.has(key) else ""
     )
 
 
@@ -108,9 +136,10 @@ def _item_view(item: dict[str, Any], translator: Translator) -> ItemView:
 
 def _detail_rows(receipt: Receipt, translator: Translator) -> tuple[LabelValue, ...]:
     body = receipt.body
+    method = method_label(body["method"], body["mask"], body["brand"], translator)
     rows = (
         (translator.t("receipt.row.paid_at"), translator.datetime(body["paid_at_us"])),
-        (translator.t("receipt.row.card"), card_label(body["mask"], body["brand"], translator)),
+        (translator.t("receipt.row.method"), method),
         (
             translator.t("receipt.row.invoice"),
             translator.t("receipt.row.invoice_value", number=body["number"]),
@@ -127,7 +156,8 @@ def _refund_rows(refunds: tuple[Refund, ...], translator: Translator) -> tuple[L
             finished = translator.datetime(refund.finished_at_us or refund.created_at_us)
             label = translator.t("receipt.row.refund", moment=finished)
         elif refund.status is Status.PENDING:
-            label = translator.t("receipt.row.refund_pending")
+            requested = translator.datetime(refund.created_at_us)
+            label = translator.t("receipt.row.refund_pending", moment=requested)
         else:
             continue
         rows.append((label, translator.money(-refund.amount)))

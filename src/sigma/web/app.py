@@ -126,6 +126,7 @@ def create_app(
     config = config or WebConfig()
     metrics = RequestMetrics()
     router.state.ctx, router.state.config, router.state.metrics = ctx, config, metrics
+    router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
     wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics)
     return WebApp(router, wrapped, config.trusted_proxies)

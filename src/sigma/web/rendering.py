@@ -120,22 +120,34 @@ def render_page(
     )
 
 
-def request_language(request: AnyRequest) -> str:
-    """Return "ru" or "en": from `?lang=`, then the cookie, then Accept-Language."""
+def request_language(request: AnyRequest, shop_locale: str = "") -> str:
+    """Return "ru" or "en": what the reader asks for, else `shop_locale`, else SIGMA_LOCALE."""
+    default = str(request.app.state.get("default_locale", "ru"))
+    return requested_language(request) or shop_locale or default
+
+
+def requested_language(request: AnyRequest) -> str:
+    """Return "ru" or "en" from `?lang=`, the cookie or Accept-Language; "" if none names either."""
     for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in LOCALES:
             return str(chosen)
-    return preferred_language(request.headers.get("accept-language", ""))
+    return preferred_language(request.headers.get("accept-language", ""), "")
 
 
 _LANGUAGE_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*")
 
 
-def preferred_language(header: str) -> str:
-    """Return "en" if an Accept-Language header weighs English above Russian, else "ru"."""
+def preferred_language(header: str, default: str = "ru") -> str:
+    """Return "ru" or "en", whichever an Accept-Language header weighs more.
+
+    `default` is returned when it weighs both the same or names neither.
+    """
     weights: dict[str, float] = {}
     for part in header.split(","):
         if match := _LANGUAGE_RANGE.fullmatch(part):
             name = match[1].lower()
             weights[name] = max(weights.get(name, 0.0), float(match[2] or 1))
-    return "en" if weights.get("en", 0.0) > weights.get("ru", 0.0) else "ru"
+    english, russian = weights.get("en", 0.0), weights.get("ru", 0.0)
+    if english == russian:
+        return default
+    return "en" if english > russian else "ru"

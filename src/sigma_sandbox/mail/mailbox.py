@@ -4,6 +4,8 @@ import base64
 import re
 import secrets
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from typing import Any
 
@@ -82,9 +84,32 @@ def parse(email: Email) -> EmailMessage:
     return message
 
 
+def headers(message: EmailMessage) -> list[tuple[str, str]]:
+    """Return all headers, unfolded and decoded by RFC 2047.
+
+    Not by the newer parser of Python 3.11: it adds spaces between the encoded words of a name.
+    """
+    return [(name, _decode(str(value))) for name, value in message.raw_items()]
+
+
+def header(message: EmailMessage, name: str) -> str:
+    """Return the first header of this name, decoded; "" if there is none."""
+    return next((v for n, v in headers(message) if n.lower() == name.lower()), "")
+
+
+def _decode(value: str) -> str:
+    unfolded = re.sub(r"\r?\n(?=[ \t])", "", value)
+    try:
+        text = str(make_header(decode_header(unfolded)))
+    except (HeaderParseError, LookupError, UnicodeError):
+        text = unfolded
+    # UTF-8 headers (SMTPUTF8) are parsed to surrogate escapes.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def subject(message: EmailMessage) -> str:
     """Return the decoded subject, possibly empty."""
-    return str(message.get("subject", ""))
+    return header(message, "subject")
 
 
 def body(message: EmailMessage, kind: str) -> str | None:
@@ -139,7 +164,7 @@ def email_json(email: Email, base_url: str) -> Json:
         "received_at": time_util.to_wire(email.received_at_us),
         "text": body(message, "plain"),
         "html": body(message, "html"),
-        "headers": {name: str(value) for name, value in message.items()},
+        "headers": dict(headers(message)),
         "attachments": [
             {
                 "name": part.name,

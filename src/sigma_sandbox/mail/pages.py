@@ -98,11 +98,11 @@ async def show_email(request: AnyRequest, email_id: FromPath[str]) -> Response[b
         "email.html",
         email=email,
         subject=mail.subject(parsed),
-        author=str(parsed.get("from", email.sender)),
+        author=mail.header(parsed, "from") or email.sender,
         text=text,
         has_html=html is not None,
         view=view,
-        headers=[(name, str(value)) for name, value in parsed.items()],
+        headers=mail.headers(parsed),
         files=files,
     )
 

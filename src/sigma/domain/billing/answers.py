@@ -3,9 +3,10 @@
 Both are personal data: values arrive here encrypted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sigma.domain.billing.question import Question
+from sigma.domain.billing.question import AnswerValue, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,26 @@ class Consent:
     given_at_us: int
     evidence_encrypted: str
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question with the client's answer, decrypted."""
+
+    question: Question
+    value: AnswerValue
+
+
+def receipt_answers(
+    questions: tuple[Question, ...], values: Mapping[str, AnswerValue]
+) -> tuple[Answer, ...]:
+    """Return the answers that the seller shows on the receipt, in the order of the questions.
+
+    Answers are never copied into the receipt: they stay encrypted in one row, so that erasing it
+    also clears the receipt.
+    """
+    return tuple(
+        Answer(q, values[q.key])
+        for q in questions
+        if q.show_on_receipt and values.get(q.key) not in (None, "", [])
+    )

@@ -295,6 +295,7 @@ def _record_capture(
         token=paid.token,
         payment_id=paid.id,
         amount=paid.amount,
+        method=paid.method.kind if paid.method else "",
         mask=paid.method.mask if paid.method else "",
         brand=paid.method.brand if paid.method else "",
         paid_at_us=finished,

@@ -53,6 +53,7 @@ class Question:
     """One field of the payment page. `key` is the name of the form field.
 
     `label` is empty for built-in kinds: the page has their labels in the client's language.
+    `show_on_receipt`: the seller wants the answer on the receipt, which anyone with its link reads.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Question:
     required: bool = False
     options: tuple[str, ...] = ()
     hint: str = ""
+    show_on_receipt: bool = False
 
     @property
     def is_personal(self) -> bool:

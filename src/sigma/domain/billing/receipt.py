@@ -31,6 +31,7 @@ def build_receipt(
     token: str,
     payment_id: str,
     amount: Money,
+    method: str = "card",
     mask: str,
     brand: str,
     paid_at_us: int,
@@ -38,7 +39,9 @@ def build_receipt(
     shop: Shop,
     now_us: int,
 ) -> Receipt:
-    """Return a receipt with a copy of the seller, items, sum, time and card mask.
+    """Return a receipt with a copy of shop, seller, items, sum, time, method and card mask.
+
+    Answers are not copied: see `receipt_answers`. `method`: the acquirer's kind, such as "card".
 
     Amounts inside `body` are {"minor", "currency"}; times are UTC microseconds. `now_us` is the
     creation time of the row, `paid_at_us` the time of the capture.
@@ -68,6 +71,7 @@ def build_receipt(
         "description": invoice.description,
         "items": items,
         "amount": _money_json(amount),
+        "method": method,
         "mask": mask,
         "brand": brand,
         "paid_at_us": paid_at_us,

@@ -18,10 +18,11 @@ from sigma.documents.mails import (
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import mail as domain
-from sigma.domain.billing.mail import Mail, Status, mask_email
+from sigma.domain.billing.mail import Attachment, Mail, Status, mask_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
 from sigma.store import changes
@@ -70,7 +71,7 @@ async def send(ctx: Context, mail_id: str) -> int | None:
             ctx, domain.mark_rejected(mail, masked_to, "no_server", is_permanent=True)
         )
     try:
-        answer = await mailer.send(_to_outgoing(ctx, mail, rendered))
+        answer = await mailer.send(await _to_outgoing(ctx, mail, rendered))
     except MailRejectedError as error:
         is_final = error.is_permanent or mail.attempts + 1 >= MAX_ATTEMPTS
         return await _record_attempt(
@@ -87,17 +88,22 @@ async def _record_attempt(ctx: Context, mail: Mail) -> int | None:
     return ctx.now_us() + min(1 << (mail.attempts - 1), 120) * MINUTE_US
 
 
-def _to_outgoing(ctx: Context, mail: Mail, rendered: _RenderedMail) -> OutgoingMail:
+async def _to_outgoing(ctx: Context, mail: Mail, rendered: _RenderedMail) -> OutgoingMail:
+    body = rendered.body
+    attachments: tuple[Attachment, ...] = ()
+    if body.pdf_source:  # drawn after the transaction, which must not wait for it
+        pdf = await ctx.pdf_cache.render(body.pdf_source)
+        attachments = (Attachment(body.pdf_name, "application/pdf", pdf),)
     host = urlsplit(ctx.settings.base_url).hostname or "localhost"
     return OutgoingMail(
         to=rendered.recipient,
         from_address=parseaddr(ctx.settings.mail_from)[1],
         from_name=rendered.shop.mail_from_name or rendered.shop.name,
         reply_to=rendered.shop.mail_reply_to or rendered.shop.seller.email,
-        subject=rendered.body.subject,
-        text=rendered.body.text,
-        html=rendered.body.html,
-        attachments=rendered.body.attachments,
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        attachments=attachments,
         message_id=f"<{mail.id}@{host}>",
     )
 
@@ -129,18 +135,19 @@ async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> _R
     assert payment is not None and receipt is not None, (
         "a receipt mail is queued only after the receipt is stored"
     )
-    answers = await answer_rows.list_for_payment(tx, payment.id)
-    address = ctx.cipher.decrypt(answers[-1].values_encrypted).get("email") if answers else None
+    versions = await answer_rows.list_for_payment(tx, payment.id)
+    address = ctx.cipher.decrypt(versions[-1].values_encrypted).get("email") if versions else None
     if not address:
         return None
     translator = Translator(payment.locale, shop.tz)
     earlier_refunds = await refunds.list_for_payment(tx, payment.id)
+    answers = await receipt_answers(ctx, tx, payment.id)
     link = f"{ctx.settings.base_url}/r/{receipt.token}"
     if mail.kind == "receipt":
-        body = receipt_mail(receipt, earlier_refunds, translator, link)
+        body = receipt_mail(receipt, earlier_refunds, translator, link, answers)
     else:
         refund = next(r for r in earlier_refunds if r.id == mail.subject_key)
-        body = refund_mail(receipt, refund, earlier_refunds, translator, link)
+        body = refund_mail(receipt, refund, earlier_refunds, translator, link, answers)
     return _RenderedMail(address, body, shop, payment.locale)
 
 

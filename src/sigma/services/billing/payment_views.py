@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing import answers as domain
+from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.refund import refunded_amount
@@ -17,11 +19,15 @@ from sigma.store.engine.interface import Tx
 
 @dataclass(frozen=True, slots=True)
 class PaymentWithAnswers:
-    """A payment with its answers by question key; empty without permission to read answers."""
+    """A payment with its answers by question key; empty without permission to read answers.
+
+    `is_receipt_hidden`: the receipt shows answers that the member may not read.
+    """
 
     payment: Payment
     answers: dict[str, AnswerValue]
     refunded: Money
+    is_receipt_hidden: bool
 
 
 async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswers:
@@ -29,8 +35,8 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     found = await payment_services.get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
         refund_rows = await refunds.list_for_payment(tx, found.id)
-        answers = await _decrypt_answers(ctx, tx, member, found.id)
-    return PaymentWithAnswers(found, answers, refunded_amount(refund_rows, found.amount.currency))
+        refunded = refunded_amount(refund_rows, found.amount.currency)
+        return await _with_answers(ctx, tx, member, found, refunded)
 
 
 async def list_page(
@@ -48,19 +54,28 @@ async def list_page(
     )
     async with ctx.db.read() as tx:
         data = [
-            PaymentWithAnswers(
-                row.payment, await _decrypt_answers(ctx, tx, member, row.payment.id), row.refunded
-            )
-            for row in page.data
+            await _with_answers(ctx, tx, member, row.payment, row.refunded) for row in page.data
         ]
     return Page(data, page.next_cursor)
 
 
-async def _decrypt_answers(
-    ctx: Context, tx: Tx, member: Member, payment_id: str
-) -> dict[str, AnswerValue]:
+async def _with_answers(
+    ctx: Context, tx: Tx, member: Member, payment: Payment, refunded: Money
+) -> PaymentWithAnswers:
+    rows = await answer_rows.list_for_payment(tx, payment.id)
+    if not rows:
+        return PaymentWithAnswers(payment, {}, refunded, is_receipt_hidden=False)
     if not member.can(Permission.READ_ANSWERS):
-        return {}
+        is_hidden = any(question.show_on_receipt for question in rows[-1].questions)
+        return PaymentWithAnswers(payment, {}, refunded, is_receipt_hidden=is_hidden)
+    values: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted)
+    return PaymentWithAnswers(payment, values, refunded, is_receipt_hidden=False)
+
+
+async def receipt_answers(ctx: Context, tx: Tx, payment_id: str) -> tuple[Answer, ...]:
+    """Return the decrypted answers that the receipt of a payment shows."""
     rows = await answer_rows.list_for_payment(tx, payment_id)
-    answers: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted) if rows else {}
-    return answers
+    if not rows or not any(question.show_on_receipt for question in rows[-1].questions):
+        return ()
+    values: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted)
+    return domain.receipt_answers(rows[-1].questions, values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as domain
-from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.answers import Answer, Answers, Consent
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.billing.mail import Mail
@@ -17,6 +17,7 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
+from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
@@ -40,6 +41,7 @@ class PayForm:
 
     `values`: question key → values as typed. `payer`: the browser's secret from its cookie.
     `nonce`: unique per rendered form; a second submit of the form is the same payment.
+    `locale`: the language that the client asks for; "": the shop's language of clients.
     """
 
     values: dict[str, list[str]]
@@ -55,7 +57,10 @@ class PayForm:
 
 @dataclass(frozen=True, slots=True)
 class PublicPayment:
-    """A payment as its client may see it. `mail` is the latest receipt mail."""
+    """A payment as its client may see it. `mail` is the latest receipt mail.
+
+    `receipt_answers`: what the seller chose to show to anyone with the link to the receipt.
+    """
 
     payment: Payment
     invoice: Invoice
@@ -63,6 +68,7 @@ class PublicPayment:
     receipt: Receipt | None
     refunds: tuple[Refund, ...]
     mail: Mail | None
+    receipt_answers: tuple[Answer, ...] = ()
 
 
 async def start(ctx: Context, token: str, form: PayForm) -> Payment:
@@ -139,7 +145,7 @@ async def _store_under_lock(
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
         payment = replace(payment, conversation_id=conversation_id)
-    payment = replace(payment, has_email="email" in answers, locale=form.locale)
+    payment = replace(payment, has_email="email" in answers, locale=form.locale or shop.locale)
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = (
         _build_consent(ctx, payment, invoice, shop, form)
@@ -209,7 +215,7 @@ def _build_answers(
 def _build_consent(
     ctx: Context, payment: Payment, invoice: Invoice, shop: Shop, form: PayForm
 ) -> Consent:
-    translator = Translator(form.locale, shop.tz)
+    translator = Translator(form.locale or shop.locale, shop.tz)
     text, version = consent_text(shop, invoice.questions, translator)
     evidence = {"ip": form.ip, "user_agent": form.user_agent, "page_url": form.page_url}
     return Consent(
@@ -256,6 +262,7 @@ async def get_public(ctx: Context, payment_token: str) -> PublicPayment:
             await receipts.find_for_payment(tx, payment.id),
             await refunds.list_for_payment(tx, payment.id),
             receipt_mails[-1] if receipt_mails else None,
+            await receipt_answers(ctx, tx, payment.id),
         )
 
 

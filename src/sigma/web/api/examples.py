@@ -14,7 +14,7 @@ INVOICE_REQUEST: dict[str, Any] = {
     "items": [_ITEM],
     "ask": [
         {"key": "email", "required": True},
-        {"key": "wish", "kind": "text", "label": "Пожелания"},
+        {"key": "wish", "kind": "text", "label": "Пожелания", "show_on_receipt": True},
         {"key": "size", "kind": "select", "label": "Размер", "options": ["S", "M"]},
     ],
     "return_url": "https://vk.me/studio",
@@ -43,6 +43,7 @@ _INVOICE: dict[str, Any] = {
             "required": True,
             "options": [],
             "hint": "",
+            "show_on_receipt": False,
         }
     ],
     "return_url": "https://vk.me/studio",

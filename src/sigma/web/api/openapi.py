@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 PREFIX = "/api/v1"
 REF_TEMPLATE = "#/components/schemas/{name}"
-COMMON_CODES = ("bad_request", "unauthorized", "too_many_requests", "internal")
+COMMON_CODES = ("bad_request", "unauthorized", "internal")
 POST_CODES = (
     "idempotency_key_missing",
     "idempotency_key_reused",

@@ -55,6 +55,9 @@ class QuestionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
     options: Annotated[list[str], _schema_meta("For select and multiselect", maxItems=50)] = []
     hint: Annotated[str, _schema_meta("Text below the field", maxLength=200)] = ""
+    show_on_receipt: Annotated[
+        bool, _schema_meta("Print the answer on the receipt; anyone with its link can read it")
+    ] = False
 
 
 class InvoiceRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,7 +176,13 @@ def _parse_question(request: QuestionRequest, index: int, problems: list[Problem
     else:
         problems.append(Problem(f"ask.{index}.kind", "required"))
     return Question(
-        request.key, kind, request.label, request.required, tuple(request.options), request.hint
+        request.key,
+        kind,
+        request.label,
+        request.required,
+        tuple(request.options),
+        request.hint,
+        request.show_on_receipt,
     )
 
 

@@ -46,6 +46,7 @@ class QuestionResponse(Struct, frozen=True):
     required: bool
     options: list[str]
     hint: str
+    show_on_receipt: Annotated[bool, Meta(description="Whether the receipt shows the answer")]
 
 
 class InvoiceResponse(Struct, frozen=True):
@@ -99,7 +100,12 @@ class PaymentResponse(Struct, frozen=True):
     answers: Annotated[
         dict[str, AnswerValue], Meta(description="The payer's answers, by question key")
     ]
-    receipt_url: Annotated[str | None, Meta(description="null until captured")]
+    receipt_url: Annotated[
+        str | None,
+        Meta(
+            description="null until captured, and when it shows answers that the key may not read"
+        ),
+    ]
     created_at: Timestamp
     captured_at: Timestamp | None
     failure: Failure | None
@@ -198,6 +204,7 @@ def _question_response(question: Question) -> QuestionResponse:
         question.required,
         list(question.options),
         question.hint,
+        question.show_on_receipt,
     )
 
 
@@ -238,7 +245,7 @@ def payment_response(
         refunded=amount_response(view.refunded),
         method=MethodResponse(method.kind, method.mask, method.brand) if method else None,
         answers=view.answers,
-        receipt_url=receipt_url(payment, base_url),
+        receipt_url=None if view.is_receipt_hidden else receipt_url(payment, base_url),
         created_at=to_datetime(payment.created_at_us),
         captured_at=_optional_datetime(payment.captured_at_us),
         failure=_failure_response(payment.failure, translator),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.domain.errors import Problem
 from sigma.texts import Translator
-from sigma.web.questions import question_label
+from sigma.texts.answers import question_label
 
 # Autofill is on for built-in kinds only: a browser has no saved value for a custom question.
 _INPUT_ATTRIBUTES: dict[QuestionKind, dict[str, str]] = {

@@ -32,6 +32,7 @@ from sigma.web.checkout.responses import (
     shop_return_url,
     translator_for,
 )
+from sigma.web.rendering import requested_language
 
 SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"
 MAX_FORM_BYTES = 256 * 1024  # far more than thirty long answers
@@ -88,7 +89,7 @@ def _pay_form(
         # Without cookies the nonce of the form identifies the browser, so a double click still
         # creates one payment.
         payer=request.cookies.get(PAYER_COOKIE) or f"form-{nonce}",
-        locale=translator_for(request).locale,
+        locale=requested_language(request),
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "")[:300],
         page_url=f"{ctx.settings.base_url}/i/{token}",

@@ -39,7 +39,7 @@ async def receipt_page(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     if view.receipt is None:  # not captured
         return redirect(f"/i/{view.invoice.token}/wait/{token}")
     translator = translator_for(request, view.shop)
-    receipt_view = build_receipt_view(view.receipt, view.refunds, translator)
+    receipt_view = build_receipt_view(view.receipt, view.refunds, translator, view.receipt_answers)
     return client_page(
         request,
         "checkout/receipt.html",
@@ -71,7 +71,7 @@ async def receipt_file(request: ClientRequest, ctx: Context, token: str) -> Resp
     translator = translator_for(request, view.shop)
     name = translator.t("receipt.file_name", number=view.invoice.number)
     return Response(
-        checkout_receipt_pdf.render(ctx, view, translator.locale),
+        await checkout_receipt_pdf.render(ctx, view, translator.locale),
         media_type="application/pdf",
         headers={**CLIENT_HEADERS, "content-disposition": f'inline; filename="{name}"'},
     )

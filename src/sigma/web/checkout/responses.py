@@ -31,8 +31,13 @@ CLIENT_HEADERS = {
 
 
 def translator_for(request: ClientRequest, shop: Shop | None = None) -> Translator:
-    """Return the translator for the request's language and the shop's time zone."""
-    return Translator(request_language(request), shop.tz if shop else "Europe/Moscow")
+    """Return the translator for the request's language and the shop's time zone.
+
+    A client who asks for neither language reads the shop's language of clients.
+    """
+    if shop is None:
+        return Translator(request_language(request))
+    return Translator(request_language(request, shop.locale), shop.tz)
 
 
 def client_page(

@@ -32,7 +32,7 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
     values = {
         name: first_value(form_data, name) for name in ("shop_name", "name", "login", "locale")
     }
-    locale = values["locale"] if values["locale"] in LOCALES else "ru"
+    locale = values["locale"] if values["locale"] in LOCALES else request_language(request)
     try:
         new_session = await users.create_first_owner(
             ctx,

@@ -85,6 +85,7 @@ class QuestionRow:
     label: str = ""
     options: str = ""
     hint: str = ""
+    show_on_receipt: bool = False
 
     @property
     def is_contact(self) -> bool:
@@ -183,6 +184,7 @@ def _parse_question_row(form_data: FormValues, number: int) -> QuestionRow:
         label=first_value(form_data, f"ask.{number}.label"),
         options=first_value(form_data, f"ask.{number}.options", multiline=True),
         hint=first_value(form_data, f"ask.{number}.hint"),
+        show_on_receipt=bool(first_value(form_data, f"ask.{number}.receipt")),
     )
 
 
@@ -318,7 +320,7 @@ def question_from_row(row: QuestionRow) -> Question:
     """Return the question of a row. Options of a kind without options are dropped silently."""
     kind = QuestionKind(row.kind)
     if row.is_contact:
-        return Question(str(kind), kind, required=row.required)
+        return Question(str(kind), kind, required=row.required, show_on_receipt=row.show_on_receipt)
     options = [o for o in (line.strip() for line in row.options.split("\n")) if o]
     return Question(
         row.key,
@@ -327,4 +329,5 @@ def question_from_row(row: QuestionRow) -> Question:
         required=row.required,
         options=tuple(options) if kind in KINDS_WITH_OPTIONS else (),
         hint=row.hint,
+        show_on_receipt=row.show_on_receipt,
     )

@@ -161,4 +161,5 @@ def row_from_question(question: Question) -> QuestionRow:
         label=question.label,
         options="\n".join(question.options),
         hint=question.hint,
+        show_on_receipt=question.show_on_receipt,
     )

@@ -9,12 +9,14 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.invoice import FLOW, Event, Invoice, Status
+from sigma.domain.billing.question import Question
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, payments
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
+from sigma.texts.answers import question_label
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
@@ -22,7 +24,6 @@ from sigma.web.cabinet.timeline import timeline_item
 from sigma.web.cabinet.urls import build_url, next_page_url, query_values
 from sigma.web.forms import ListFilter, parse_filter
 from sigma.web.ids import parse_id
-from sigma.web.questions import question_label
 
 FILTER_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
 
@@ -117,11 +118,23 @@ async def details_page(
             timeline_item(event, session, translator)
             for event in await invoices.timeline(ctx, session.member, invoice_id)
         ],
-        questions=[(question_label(q, translator), q.required) for q in invoice.questions],
+        questions=[
+            (question_label(q, translator), _question_remarks(q, translator))
+            for q in invoice.questions
+        ],
         message=_client_message(invoice, invoices.payment_url(ctx, invoice), translator),
         errors=errors or {},
         hide_plus=True,
     )
+
+
+def _question_remarks(question: Question, translator: Translator) -> str:
+    """Return «необязательно, есть на квитанции»; "" for a required question."""
+    remarks = {
+        "common.optional": not question.required,
+        "invoices.on_receipt": question.show_on_receipt,
+    }
+    return ", ".join(translator.t(key) for key, applies in remarks.items() if applies)
 
 
 def _client_message(invoice: Invoice, url: str, translator: Translator) -> str:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigma.domain.billing.payment import Status
-from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
+from sigma.domain.billing.question import QuestionKind
 from sigma.services.accounts.users import Session
 from sigma.services.billing.payments import AnswerView, PaymentDetails
 from sigma.texts import Translator
+from sigma.texts.answers import answer_text, question_label
 from sigma.texts.failures import decline_text
-from sigma.texts.receipt_view import card_label
+from sigma.texts.receipt_view import method_label
 from sigma.web.cabinet.timeline import actor_text, timeline_item
-from sigma.web.questions import question_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,14 @@ class AnswerText:
     kind: str
 
 
-def answer_text(answer_data: AnswerView, translator: Translator) -> AnswerText:
+def answer_row(answer_data: AnswerView, translator: Translator) -> AnswerText:
     """Return the view of an answer. A masked value and a yes/no answer cannot be copied."""
     q = answer_data.question
-    text = _value_text(q, answer_data.value, translator)
+    text = answer_text(q, answer_data.value, translator)
     copy_text = "" if answer_data.is_masked or isinstance(answer_data.value, bool) else text
     if q.kind is QuestionKind.PHONE and copy_text:
         copy_text = str(answer_data.value)
     return AnswerText(q.key, question_label(q, translator), text, copy_text, str(q.kind))
-
-
-def _value_text(question: Question, value: AnswerValue | None, translator: Translator) -> str:
-    if value is None or value == "" or value == []:
-        return ""
-    if isinstance(value, bool):
-        return translator.t("common.yes" if value else "common.no")
-    if isinstance(value, list):
-        return ", ".join(value)
-    if question.kind is QuestionKind.PHONE and value.startswith("+"):
-        return translator.phone(value)
-    return value
 
 
 def refund_reason(code: str, translator: Translator) -> str:
@@ -62,9 +50,13 @@ def details_texts(
     failed = payment.status in (Status.FAILED, Status.CANCELED)
     return {
         "timeline": [timeline_item(event, session, translator) for event in details.timeline],
-        "answers": [answer_text(item, translator) for item in details.answers],
+        "answers": [answer_row(item, translator) for item in details.answers],
         "masked": any(item.is_masked for item in details.answers),
-        "card": card_label(method.mask, method.brand, translator) if method else "",
+        # The receipt shows these answers to anyone who opens it, so its links are masked too.
+        "receipt_hidden": any(
+            item.is_masked and item.question.show_on_receipt for item in details.answers
+        ),
+        "card": method_label(method.kind, method.mask, method.brand, translator) if method else "",
         "reason": decline_text(payment.failure, translator) if failed and payment.failure else "",
         "refund_reasons": {
             r.id: refund_reason(r.failure, translator) for r in details.refunds if r.failure
