@@ -1,5 +1,6 @@
 """Questions: how each kind of answer is parsed, and which questions are invalid."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from sigma.domain.billing.question import (
 )
 from sigma.domain.errors import Problem
 
+TODAY = date(2026, 11, 24)
 OPTIONS = ("S", "M", "Размер L")
 ONE_OF_EACH = tuple(
     Question(
@@ -37,7 +39,7 @@ def custom(kind: QuestionKind, **more: Any) -> Question:
 
 def answer_or_code(question: Question, *typed: str) -> AnswerValue | str | None:
     """Return the answer, the problem's code in angle quotes, or None when there is no answer."""
-    answers, problems = parse_answers((question,), {question.key: list(typed)})
+    answers, problems = parse_answers((question,), {question.key: list(typed)}, today=TODAY)
     assert len(problems) + len(answers) <= 1
     if problems:
         assert problems[0].field == question.key
@@ -85,10 +87,75 @@ def test_russian_mobile_phone_in_any_common_spelling_is_normalized(typed: str) -
         ("+77011234567", "+77011234567"),  # Kazakhstan shares the code
         ("+375 29 123-45-67", "+375291234567"),
         ("+1 202 555 0123", "+12025550123"),
+        ("+84 912 345 678", "+84912345678"),
+        ("+960 771 2345", "+9607712345"),
+        ("+852 9123 4567", "+85291234567"),
+        ("+81 90-1234-5678", "+819012345678"),
+        ("+86 138 1234 5678", "+8613812345678"),
+        ("+880 1712-345678", "+8801712345678"),
+        ("+44 (0)20 7946 0958", "+442079460958"),
+        ("+90 532 123 45 67", "+905321234567"),
+        ("(+84) 912 345 678", "+84912345678"),
+        ("тел.: +84 912 345 678", "+84912345678"),
+        ("＋84 912 345 678", "+84912345678"),
+        ("\u202a+84 912 345 678\u202c", "+84912345678"),
+        ("00375 29 123-45-67", "+375291234567"),
+        ("8 10 375 29 123-45-67", "+375291234567"),
     ],
 )
 def test_landline_and_foreign_phones_are_parsed(typed: str, stored: str) -> None:
     assert parse_phone(typed) == stored
+
+
+@pytest.mark.parametrize(
+    ("typed", "example"),
+    [
+        ("375291234567", "+375 29 123-45-67"),
+        ("375 (29) 123-45-67", "+375 29 123-45-67"),
+        ("998901234567", "+998 90 123 45 67"),
+        ("84 912 345 678", "+84 912 345 678"),
+        ("852 9123 4567", "+852 9123 4567"),
+        ("374 91 123456", "+374 91 123456"),
+        ("1 202 555 0123", "+1 202-555-0123"),
+        ("90 532 123 45 67", "+90 532 123 45 67"),
+    ],
+)
+def test_foreign_phone_without_plus_is_refused_with_the_plus_as_a_hint(
+    typed: str, example: str
+) -> None:
+    assert parse_phone(typed) == Problem("phone", "phone_plus", {"example": example})
+
+
+@given(st.from_regex(r"\+[1-9][0-9 ()-]{6,20}", fullmatch=True))
+def test_phone_with_plus_keeps_its_country(typed: str) -> None:
+    digits = "".join(c for c in typed if c.isdigit())
+    phone = parse_phone(typed)
+    if isinstance(phone, str) and not digits.startswith("89"):
+        assert phone[1:3] == digits[:2] or phone[1:2] == digits[:1] in ("1", "7")
+
+
+@pytest.mark.parametrize("kind", [QuestionKind.TEXT, QuestionKind.TEXTAREA, QuestionKind.NUMBER])
+def test_card_number_is_refused_in_an_answer(kind: QuestionKind) -> None:
+    assert answer_or_code(custom(kind), "4111 1111 1111 1111") == "‹card_number›"
+    name = Question("name", QuestionKind.NAME)
+    assert answer_or_code(name, "IVAN 2200000000000004") == "‹card_number›"
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("Ан\u202eна\x00 \x1b[0m", "Анна [0m"),
+        ("а\r\nб", "а б"),
+        ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_answer_is_cleaned(typed: str, stored: str) -> None:
+    assert answer_or_code(custom(QuestionKind.TEXT), typed) == stored
+
+
+def test_long_answer_keeps_its_lines() -> None:
+    assert answer_or_code(custom(QuestionKind.TEXTAREA), "а\r\nб\u2028в") == "а\nб\nв"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +186,10 @@ def test_invalid_phone_is_refused_with_reason(typed: str, code: str) -> None:
         ("  ivan@mail.ru ", "ivan@mail.ru"),
         ("Ivan.Petrov+x@Mail.RU", "Ivan.Petrov+x@mail.ru"),
         ("почта@пример.рф", "почта@пример.рф"),
+        ("\u200bivan@mail.ru\ufeff", "ivan@mail.ru"),
+        ("\u202aivan@mail.ru\u202c", "ivan@mail.ru"),
+        ("\u2068ivan@mail.ru\u2069\u200e", "ivan@mail.ru"),
+        ("ivan\u00ad@mail.ru", "ivan@mail.ru"),
     ],
 )
 def test_email_is_stored_in_normal_form(typed: str, stored: str) -> None:
@@ -152,11 +223,11 @@ def test_invalid_email_is_refused(typed: str) -> None:
         ("24.11.2026", "2026-11-24"),
         ("5.3.2026", "2026-03-05"),
         ("29.02.2028", "2028-02-29"),
-        ("29.02.2026", "‹date›"),
-        ("31.04.2026", "‹date›"),
-        ("2026-13-01", "‹date›"),
+        ("29.02.2026", "‹date_missing›"),
+        ("31.04.2026", "‹date_missing›"),
+        ("2026-13-01", "‹date_missing›"),
         ("24/11/2026", "‹date›"),
-        ("24.11.26", "‹date›"),
+        ("24.11.26", "‹date_year›"),
         ("20261124", "‹date›"),
         ("2026-W48-2", "‹date›"),
         ("завтра", "‹date›"),
@@ -227,7 +298,7 @@ def test_required_answer_cannot_be_empty_or_blank(kind: QuestionKind) -> None:
     options = OPTIONS if kind in (QuestionKind.SELECT, QuestionKind.MULTISELECT) else ()
     question = Question(key, kind, label="Поле", required=True, options=options)
     code = "‹must_tick›" if kind is QuestionKind.CHECKBOX else "‹required›"
-    for typed in ((), ("",), ("   ",), ("\u00a0", "\n")):
+    for typed in ((), ("",), ("   ",), ("\u00a0", "\n"), ("\u3164",), ("\u200b\u202e",)):
         assert answer_or_code(question, *typed) == code
 
 
@@ -245,6 +316,7 @@ def test_fields_without_question_are_ignored() -> None:
     answers, problems = parse_answers(
         (Question("name", QuestionKind.NAME),),
         {"name": ["Аня"], "role": ["owner"], "consent": ["on"]},
+        today=TODAY,
     )
     assert (answers, problems) == ({"name": "Аня"}, [])
 
@@ -256,7 +328,7 @@ def test_all_problems_are_reported_and_valid_answers_are_returned() -> None:
         Question("name", QuestionKind.NAME),
     )
     answers, problems = parse_answers(
-        questions, {"email": ["x"], "phone": ["8916123456"], "name": ["Аня"]}
+        questions, {"email": ["x"], "phone": ["8916123456"], "name": ["Аня"]}, today=TODAY
     )
     assert answers == {"name": "Аня"}
     assert [(p.field, p.code) for p in problems] == [("email", "email"), ("phone", "phone_short")]
@@ -267,7 +339,7 @@ typed_texts = st.text(max_size=60) | st.from_regex(r"[-+0-9eE.,:() ]{1,30}", ful
 
 @given(st.dictionaries(st.sampled_from([q.key for q in ONE_OF_EACH]), st.lists(typed_texts)))
 def test_any_posted_form_becomes_answers_or_problems(form: dict[str, list[str]]) -> None:
-    answers, problems = parse_answers(ONE_OF_EACH, form)
+    answers, problems = parse_answers(ONE_OF_EACH, form, today=TODAY)
     assert set(answers) | {p.field for p in problems} <= {q.key for q in ONE_OF_EACH}
     assert not set(answers) & {p.field for p in problems}
     for value in answers.values():

@@ -11,6 +11,7 @@ from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.errors import Problem
+from sigma.domain.text_cleaning import clean_text
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
@@ -52,6 +53,20 @@ def _print_fields(**fields: object) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
+class CleanText(click.ParamType):
+    """An option's text, cleaned like the texts of forms and of the API."""
+
+    name = "text"
+
+    def __init__(self, *, multiline: bool = False) -> None:
+        self._multiline = multiline
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the cleaned text."""
+        return clean_text(value, multiline=self._multiline)
+
+
+TEXT = CleanText()
 SHOP_OPTION = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
 
 
@@ -61,12 +76,14 @@ def invoice() -> None:
 
 
 @invoice.command("create", help=t("cli.invoice_create"))
-@click.option("--title", required=True, help=t("cli.title"))
-@click.option("--amount", required=True, help=t("cli.amount"))
-@click.option("--currency", default="RUB")
-@click.option("--description", default="", help=t("cli.description"))
-@click.option("--ask", multiple=True, help=t("cli.ask"))
-@click.option("--return-url", default="", help=t("cli.return_url"))
+@click.option("--title", type=TEXT, required=True, help=t("cli.title"))
+@click.option("--amount", type=TEXT, required=True, help=t("cli.amount"))
+@click.option("--currency", type=TEXT, default="RUB")
+@click.option(
+    "--description", type=CleanText(multiline=True), default="", help=t("cli.description")
+)
+@click.option("--ask", type=TEXT, multiple=True, help=t("cli.ask"))
+@click.option("--return-url", type=TEXT, default="", help=t("cli.return_url"))
 @click.option("--max-payments", type=int, default=1, help=t("cli.max_payments"))
 @SHOP_OPTION
 def invoice_create(
@@ -178,7 +195,7 @@ def key() -> None:
 
 
 @key.command("create", help=t("cli.key_create"))
-@click.option("--name", default="cli", help=t("cli.key_name"))
+@click.option("--name", type=TEXT, default="cli", help=t("cli.key_name"))
 @SHOP_OPTION
 def key_create(name: str, shop_id: str | None) -> None:
     """Create a key and print it. It is shown only once."""
@@ -196,9 +213,9 @@ def user() -> None:
 
 
 @user.command("create", help=t("cli.user_create"))
-@click.option("--login", required=True, help=t("cli.login"))
-@click.option("--name", default="", help=t("cli.user_name"))
-@click.option("--shop-name", required=True, help=t("cli.shop_name"))
+@click.option("--login", type=TEXT, required=True, help=t("cli.login"))
+@click.option("--name", type=TEXT, default="", help=t("cli.user_name"))
+@click.option("--shop-name", type=TEXT, required=True, help=t("cli.shop_name"))
 @click.password_option(help=t("cli.password"))
 def user_create(login: str, name: str, shop_name: str, password: str) -> None:
     """Create the first owner and the shop, as the set-up page does."""

@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from sigma.domain.errors import Problem
 from sigma.domain.local_time import local_time, time_zone
 from sigma.domain.money import Money, MoneyError
+from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import SECOND_US
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -42,16 +43,8 @@ _DATE_TIME = re.compile(
 
 
 def clean(text: str, *, multiline: bool = False) -> str:
-    """Return the text in NFC without control characters and lone surrogates, stripped.
-
-    PostgreSQL cannot store NUL or lone surrogates. A line break becomes "\\n" with
-    `multiline`, else a space.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    if not multiline:
-        text = text.replace("\n", " ")
-    allowed = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", "".join(allowed)).strip()
+    """Return the text of a field, cleaned by the rule for all text from outside."""
+    return clean_text(text, multiline=multiline)
 
 
 def first_value(form: FormValues, name: str, *, multiline: bool = False) -> str:

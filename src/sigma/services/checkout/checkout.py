@@ -15,6 +15,7 @@ from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing.payments import try_advance
@@ -86,7 +87,7 @@ async def _store_form(
     ctx: Context, token: str, form: PayForm, *, resume: bool
 ) -> tuple[Payment, bool]:
     public = await invoice_services.get_public(ctx, token)
-    answers = _read_answers(public.invoice, form)
+    answers = _read_answers(public.invoice, public.shop, form, ctx.now_us())
     try:
         async with ctx.db.write() as tx:
             return await _store_under_lock(ctx, tx, token, public.shop, form, answers, resume)
@@ -162,8 +163,12 @@ def _has_personal_questions(invoice: Invoice) -> bool:
     return any(question.is_personal for question in invoice.questions)
 
 
-def _read_answers(invoice: Invoice, form: PayForm) -> dict[str, AnswerValue]:
-    answers, problems = parse_answers(invoice.questions, form.values)
+def _read_answers(
+    invoice: Invoice, shop: Shop, form: PayForm, now_us: int
+) -> dict[str, AnswerValue]:
+    answers, problems = parse_answers(
+        invoice.questions, form.values, today=local_date(now_us, shop.tz)
+    )
     if _has_personal_questions(invoice) and not form.has_consented:
         problems.append(Problem("consent", "consent"))
     if problems:
