@@ -32,8 +32,10 @@ def test_date_of_birth_is_between_1900_and_today(label: str) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    ["Дата визита", "Желаемая дата записи", "День приёма", "Когда заезд", "Дата доставки"]
-    + ["Дата съёмки", "Preferred visit date", "Check-in", "Delivery date"],
+    [
+        *("Дата визита", "Желаемая дата записи", "День приёма", "Когда заезд", "Дата доставки"),
+        *("Дата съёмки", "Preferred visit date", "Check-in", "Delivery date"),
+    ],
 )
 def test_visit_is_between_yesterday_and_two_years_from_now(label: str) -> None:
     assert answer_or_code(label, "27.11.2026") == "2026-11-27"  # still today west of the shop

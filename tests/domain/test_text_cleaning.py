@@ -44,9 +44,22 @@ def test_invisible_characters_are_removed(raw: str, cleaned: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["", " ", "\t\r\n", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u00ad", "\u180e", "\u200b"]
-    + ["\u200d\u200c", "\ufe0f", "\u2060\ufeff", "\u202e \u202c", "\u200f", "\x00", "\ud83d"]
-    + ["\U000e0041", "\u2028", "\u3000\u3164\u00a0", "\u034f", "\u17b4", "\U0001d173", "\ufffe"],
+    [
+        *(
+            "",
+            " ",
+            "\t\r\n",
+            "\u3164",
+            "\u115f\u1160",
+            "\uffa0",
+            "\u2800",
+            "\u00ad",
+            "\u180e",
+            "\u200b",
+        ),
+        *("\u200d\u200c", "\ufe0f", "\u2060\ufeff", "\u202e \u202c", "\u200f", "\x00", "\ud83d"),
+        *("\U000e0041", "\u2028", "\u3000\u3164\u00a0", "\u034f", "\u17b4", "\U0001d173", "\ufffe"),
+    ],
 )
 def test_text_of_invisible_characters_is_empty(raw: str) -> None:
     assert clean_text(raw) == ""

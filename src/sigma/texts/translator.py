@@ -100,7 +100,10 @@ class Translator:
 
     def problem_text(self, problem: Problem) -> str:
         """Return the text for an invalid field: what is wrong and what to do."""
-        return self.t(f"errors.problem.{problem.code}", **problem.params)
+        params = problem.params
+        if problem.code == "shape":
+            params = {"expected": self.t(f"errors.type.{params['expected']}")}
+        return self.t(f"errors.problem.{problem.code}", **params)
 
     def refusal_text(self, error: RefusedError) -> str:
         """Return the text for a refused action: why it is refused and what to do."""
