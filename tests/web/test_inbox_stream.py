@@ -169,3 +169,10 @@ async def test_stream_ends_when_the_role_loses_access_to_the_inbox(
     refused = EventStream(app, "/inbox/live", "", [cookie])
     await asyncio.wait_for(refused.task, 5)
     assert refused.status == 403
+
+
+async def test_head_of_the_stream_ends_at_once(vk: VkWorld, seller: CabinetBrowser) -> None:
+    response = await seller.http.head("/inbox/live")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.content == b""

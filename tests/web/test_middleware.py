@@ -220,6 +220,14 @@ async def test_repaired_link_never_leads_to_another_site(world: World) -> None:
             assert response.status_code != 302, path
 
 
+@pytest.mark.parametrize(
+    "path", ["/photos/%2e%2e%2f", "/s/lak/%3Cscript%3E", "/i/../x.", "/nothing/.", "/s/%D0%BB)"]
+)
+async def test_path_that_is_not_ours_is_not_repaired(world: World, path: str) -> None:
+    async with open_app(world) as http:
+        assert (await http.get(path)).status_code == 404
+
+
 async def test_links_of_programs_are_not_repaired(world: World) -> None:
     async with open_app(world) as http:
         assert (await http.get("/api/v1/openapi.json.")).status_code == 404

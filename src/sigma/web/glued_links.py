@@ -13,6 +13,8 @@ _GLUE = "\\s.,;:!?)\\]}>»“”„‘’‹›\"'`*|…·&<(\\[{«\u200b-\u200f
 _GLUED_END = re.compile(f"[{_GLUE}][{_GLUE}/]*$")
 # After a token even a glued word is cut: «…/i/abc.Спасибо».
 _GLUED_TOKEN = re.compile(r"(/[ir]/[\w-]{22}(?:\.pdf|(?!\.pdf)))[^\w/-].*", re.ASCII | re.DOTALL)
+# What remains must look like a path of ours, so that "/photos/../" and "/s/<b>" stay not found.
+_PATH = re.compile(r"/|(?:/[\w-]+)+(?:\.\w+)?", re.ASCII)
 _FOR_PROGRAMS = ("/api/", "/hooks/", "/static/", "/metrics")
 _FOR_CLIENTS = ("/i/", "/r/", "/s/")
 
@@ -30,6 +32,8 @@ def repaired_url(scope: Mapping[str, Any]) -> str | None:
         repaired = match[1]
     else:
         repaired = _GLUED_END.sub("", path) or "/"
+    if not _PATH.fullmatch(repaired) or ".." in path:
+        return None
     repaired_query = _without_glue(query) if path.startswith(_FOR_CLIENTS) else query
     if (repaired, repaired_query) == (path, query):
         return None

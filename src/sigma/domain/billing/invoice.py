@@ -110,6 +110,11 @@ class Invoice:
         """Whether `max_payments` payments are captured."""
         return self.max_payments is not None and self.paid_count >= self.max_payments
 
+    @property
+    def is_shared_link(self) -> bool:
+        """Whether several people may pay by the link, perhaps on the same device."""
+        return self.max_payments != 1
+
     def is_expired(self, now_us: int) -> bool:
         """Return whether the expiry has passed at `now_us`, whatever the stored status is."""
         return self.expires_at_us is not None and now_us >= self.expires_at_us
