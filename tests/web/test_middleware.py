@@ -221,7 +221,7 @@ async def test_repaired_link_never_leads_to_another_site(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/photos/%2e%2e%2f", "/s/lak/%3Cscript%3E", "/i/../x.", "/nothing/.", "/s/%D0%BB)"]
+    "path", ["/photos/%2e%2e%2f", "/s/lak/%3Cscript%3E", "/nothing/.", "/s/%D0%BB)"]
 )
 async def test_path_that_is_not_ours_is_not_repaired(world: World, path: str) -> None:
     async with open_app(world) as http:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
+from sigma.domain.billing.answer_dates import two_digit_year_problem
 from sigma.domain.errors import Problem
 from sigma.domain.local_time import local_time, time_zone
 from sigma.domain.money import Money, MoneyError
@@ -36,7 +37,7 @@ _CURRENCY_NAMES = {
 _DIGIT_GROUPS = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9_.~=-]{1,200}")
 _DATE_TIME = re.compile(
-    r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}))"
+    r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}|\d{2}))"
     r"(?:[T ,]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?)?",
     re.ASCII,
 )
@@ -133,8 +134,11 @@ def parse_date_time(text: str, field: str, tz: str) -> int | Problem:
     if not match:
         return Problem(field, "date" if clean(text) else "required")
     part = match.groupdict()
+    year, month, month_day = (int(part[k] or part[f"{k}2"]) for k in "ymd")
+    if year < 100:
+        return two_digit_year_problem(field, year, month, month_day)
     try:
-        day = date(*(int(part[k] or part[f"{k}2"]) for k in "ymd"))
+        day = date(year, month, month_day)
         clock = (
             END_OF_DAY
             if part["H"] is None

@@ -71,7 +71,7 @@ def parse_date(field: str, text: str, bounds: DateBounds) -> str | Problem:
     else:
         return Problem(field, "date")
     if year < 100:
-        return _two_digit_year_problem(field, year, month, day)
+        return two_digit_year_problem(field, year, month, day)
     try:
         value = date(year, month, day)
     except ValueError:
@@ -85,7 +85,8 @@ def parse_date(field: str, text: str, bounds: DateBounds) -> str | Problem:
     return value.isoformat()
 
 
-def _two_digit_year_problem(field: str, year: int, month: int, day: int) -> Problem:
+def two_digit_year_problem(field: str, year: int, month: int, day: int) -> Problem:
+    """Return the problem of a year below 100, with a full date of this century as an example."""
     try:
         example = date(2000 + year, month, day)
     except ValueError:
