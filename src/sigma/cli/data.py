@@ -53,20 +53,11 @@ def _print_fields(**fields: object) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
-class CleanText(click.ParamType):
-    """An option's text, cleaned like the texts of forms and of the API."""
-
-    name = "text"
-
-    def __init__(self, *, multiline: bool = False) -> None:
-        self._multiline = multiline
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the cleaned text."""
-        return clean_text(value, multiline=self._multiline)
+def clean_lines(text: str) -> str:
+    """Return the cleaned text of an option that may have several lines."""
+    return clean_text(text, multiline=True)
 
 
-TEXT = CleanText()
 SHOP_OPTION = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
 
 
@@ -76,14 +67,12 @@ def invoice() -> None:
 
 
 @invoice.command("create", help=t("cli.invoice_create"))
-@click.option("--title", type=TEXT, required=True, help=t("cli.title"))
-@click.option("--amount", type=TEXT, required=True, help=t("cli.amount"))
-@click.option("--currency", type=TEXT, default="RUB")
-@click.option(
-    "--description", type=CleanText(multiline=True), default="", help=t("cli.description")
-)
-@click.option("--ask", type=TEXT, multiple=True, help=t("cli.ask"))
-@click.option("--return-url", type=TEXT, default="", help=t("cli.return_url"))
+@click.option("--title", type=clean_text, required=True, help=t("cli.title"))
+@click.option("--amount", type=clean_text, required=True, help=t("cli.amount"))
+@click.option("--currency", type=clean_text, default="RUB")
+@click.option("--description", type=clean_lines, default="", help=t("cli.description"))
+@click.option("--ask", type=clean_text, multiple=True, help=t("cli.ask"))
+@click.option("--return-url", type=clean_text, default="", help=t("cli.return_url"))
 @click.option("--max-payments", type=int, default=1, help=t("cli.max_payments"))
 @SHOP_OPTION
 def invoice_create(
@@ -195,7 +184,7 @@ def key() -> None:
 
 
 @key.command("create", help=t("cli.key_create"))
-@click.option("--name", type=TEXT, default="cli", help=t("cli.key_name"))
+@click.option("--name", type=clean_text, default="cli", help=t("cli.key_name"))
 @SHOP_OPTION
 def key_create(name: str, shop_id: str | None) -> None:
     """Create a key and print it. It is shown only once."""
@@ -213,9 +202,9 @@ def user() -> None:
 
 
 @user.command("create", help=t("cli.user_create"))
-@click.option("--login", type=TEXT, required=True, help=t("cli.login"))
-@click.option("--name", type=TEXT, default="", help=t("cli.user_name"))
-@click.option("--shop-name", type=TEXT, required=True, help=t("cli.shop_name"))
+@click.option("--login", type=clean_text, required=True, help=t("cli.login"))
+@click.option("--name", type=clean_text, default="", help=t("cli.user_name"))
+@click.option("--shop-name", type=clean_text, required=True, help=t("cli.shop_name"))
 @click.password_option(help=t("cli.password"))
 def user_create(login: str, name: str, shop_name: str, password: str) -> None:
     """Create the first owner and the shop, as the set-up page does."""
