@@ -30,16 +30,6 @@ window.addEventListener("pageshow", (event) => {
   location.reload(); // a new form with the stored answers
 });
 
-// Format a complete Russian phone number when the field loses focus; leave anything else unchanged.
-for (const field of document.querySelectorAll("input[type=tel]")) {
-  field.addEventListener("blur", () => {
-    const digits = field.value.replace(/\D/g, "");
-    const local = digits.length === 10 && digits[0] === "9" ? "7" + digits : digits;
-    const number = local.replace(/^8/, "7").match(/^7(\d{3})(\d{3})(\d{2})(\d{2})$/);
-    if (number) field.value = `+7 ${number[1]} ${number[2]}-${number[3]}-${number[4]}`;
-  });
-}
-
 for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }

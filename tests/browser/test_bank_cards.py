@@ -53,7 +53,6 @@ def test_documentation_lists_every_outcome() -> None:
 
 async def _pay(page: Page, card: str, outcome: str) -> None:
     """Pay from a filled payment page; stop on the page that follows the bank's decision."""
-    await steps.accept_consent(page)
     await steps.go_to_bank(page)
     await steps.pay_by_card(page, card, steps.CODE if requires_code(outcome) else "")
 
@@ -67,6 +66,7 @@ async def test_declined_card_is_explained_and_another_card_pays(
         page = client.page
         await page.goto(invoice["url"])
         await steps.fill_answers(page)
+        await steps.accept_consent(page)
         for card in DECLINED[reason]:
             await _pay(page, card, reason)
             await steps.return_to_seller(page)
@@ -77,6 +77,7 @@ async def test_declined_card_is_explained_and_another_card_pays(
             await expect(page.locator("[name=email]")).to_have_value(steps.ANSWERS["email"])
             await expect(page.locator("[name=phone]")).to_have_value(steps.FORMATTED_PHONE)
             await expect(page.locator("[name=wish]")).to_have_value(steps.ANSWERS["wish"])
+            await expect(page.locator("[name=consent]")).to_be_checked()
         await client.check_page("declined")
         await _pay(page, steps.MIR, "paid, no code")
         await page.wait_for_url("**/r/*")
@@ -93,8 +94,9 @@ async def test_accepted_card_pays(
     async with open_window(browser, screenshots_dir, "card-good") as client:
         page = client.page
         await page.goto(invoice["url"])
-        await steps.fill_answers(page)
         for card in PAID[outcome]:
+            await steps.fill_answers(page)
+            await steps.accept_consent(page)
             await _pay(page, card, outcome)
             await page.wait_for_url("**/r/*")
             await expect(page.get_by_role("article")).to_contain_text(card[-4:])

@@ -135,7 +135,6 @@ async def _check_client_pages(client: Window, demo: Demo, seller_texts: list[str
     await demo.pay_at_bank(bank_page, steps.NO_MONEY)
     await page.wait_for_url("**?payment=*")
     await check("declined")
-    await steps.accept_consent(page)
     await demo.pay_at_bank(await steps.go_to_bank(page), steps.MIR)
     (paid, _) = await demo.list_payments(invoice)
     part = {"amount": {"value": "10.00", "currency": "RUB"}, "reason": "¤reason"}

@@ -68,7 +68,6 @@ async def test_long_texts_do_not_overflow(
         await steps.pay_by_card(page, steps.NO_MONEY, "")
         await steps.return_to_seller(page)
         await client.check_page("declined")
-        await steps.accept_consent(page)
         await steps.go_to_bank(page)
         await steps.pay_by_card(page)
         await page.wait_for_url("**/r/*")

@@ -149,10 +149,10 @@ async def test_answers_survive_a_decline_for_the_same_browser_only(world: World)
     payment = await world.start_payment(invoice, payer="mine", wish="матовый")
     await world.pay(payment, DECLINED)
     assert (await try_advance(world, payment)).status is Status.FAILED
-    saved = await checkout.saved_answers(world.ctx, invoice.id, "mine")
+    saved = (await checkout.saved_form(world.ctx, invoice.id, "mine")).answers
     assert saved == {"email": "client@example.net", "phone": "+79167654321", "wish": "матовый"}
-    assert await checkout.saved_answers(world.ctx, invoice.id, "another") == {}
-    assert await checkout.saved_answers(world.ctx, invoice.id, "") == {}
+    assert await checkout.saved_form(world.ctx, invoice.id, "another") == checkout.SavedForm()
+    assert await checkout.saved_form(world.ctx, invoice.id, "") == checkout.SavedForm()
 
 
 async def test_resumed_payment_takes_the_new_answers(world: World) -> None:

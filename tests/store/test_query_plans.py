@@ -83,6 +83,7 @@ STATEMENTS: dict[str, Statement] = {
     "payment by token": payments._find_by_token,
     "payment by form": payments._find_by_form,
     "unfinished payment of a browser": payments._find_unfinished,
+    "any payment of an invoice": payments._find_any,
     "payment by acquirer's id": payments._find_by_provider_id,
     "receipt": receipts._find_for_payment,
     "answers of a payment": answers._list_for_payment,

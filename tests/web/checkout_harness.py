@@ -53,3 +53,22 @@ async def submit_form(client: httpx.AsyncClient, path: str, **changes: str) -> h
     return await client.post(
         path, data={**ANSWERS, "consent": "yes", "nonce": form_nonce(page.text)} | changes
     )
+
+
+async def pay(world: World, client: httpx.AsyncClient, path: str, **changes: str) -> str:
+    """Fill the form, pay at the bank, return from it; return the path of the receipt."""
+    submitted = await submit_form(client, path, **changes)
+    token = client.cookies["sigma_started"]
+    await world.pay_by_provider_id(
+        submitted.headers["location"].rpartition("/")[2].partition("?")[0]
+    )
+    returned = await client.get(f"{path}/wait/{token}")
+    assert returned.headers["location"] == f"/r/{token}"
+    return f"/r/{token}"
+
+
+def consent_box(page: str) -> tuple[str, bool]:
+    """Return the value of the consent's checkbox and whether it is ticked."""
+    match = re.search(r'<input type="checkbox" id="consent"[^>]* value="(\w+)"([^>]*)>', page)
+    assert match, "the page asks for a consent"
+    return match[1], " checked" in match[2]

@@ -1,5 +1,6 @@
 """Invoices of the API: issue, read, list, void; all problems of a request are reported by field."""
 
+import json
 from typing import Any
 
 import pytest
@@ -226,3 +227,156 @@ async def test_show_on_receipt_is_stored_and_returned(api_client: ApiClient) -> 
     wrong = {"title": "x", "amount": RUB_1500, "ask": [wish | {"show_on_receipt": "yes"}]}
     response = await api_client.post("/invoices", wrong)
     assert ("ask.0.show_on_receipt", "shape") in error_codes(response)
+
+
+async def test_shape_and_value_errors_are_reported_together(api_client: ApiClient) -> None:
+    response = await api_client.post(
+        "/invoices",
+        {
+            "titel": "Маникюр",
+            "title": " ",
+            "amount": {"value": "0", "currency": "RUB", "vat": 1},
+            "items": [{"name": 5, "price": RUB_1500}, {"name": "", "price": "1500"}],
+            "ask": [{"key": "wish", "kind": "text", "label": ""}, "email"],
+            "expires_at": "tomorrow",
+            "max_payments": 0,
+            "return_url": "shop",
+            "metadata": {"order": 42},
+        },
+    )
+    assert response.status_code == 422
+    assert error_codes(response) == {
+        ("titel", "unknown_field"),
+        ("title", "required"),
+        ("amount.vat", "unknown_field"),
+        ("amount", "money_positive"),
+        ("items.0.name", "shape"),
+        ("items.1.name", "required"),
+        ("items.1.price", "shape"),
+        ("ask.0.label", "required"),
+        ("ask.1", "shape"),
+        ("expires_at", "shape"),
+        ("max_payments", "range"),
+        ("return_url", "url"),
+        ("metadata.order", "shape"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"expires_at": "tomorrow"}, "expires_at", "RFC 3339"),
+        ({"expires_at": "2030-12-31"}, "expires_at", "2030-12-31T20:59:59Z"),
+        ({"expires_at": 1893456000}, "expires_at", "RFC 3339"),
+        ({"title": 5}, "title", "строка"),
+        ({"amount": "1500"}, "amount", "объект"),
+        ({"items": {}}, "items", "массив"),
+        ({"max_payments": "1"}, "max_payments", "целое число"),
+        ({"ask": [{"key": "email", "required": "yes"}]}, "ask.0.required", "true или false"),
+    ],
+)
+async def test_wrong_type_is_named_in_words(
+    api_client: ApiClient, changes: dict[str, Any], field: str, words: str
+) -> None:
+    response = await api_client.post("/invoices", INVOICE_REQUEST | changes, accept_language="ru")
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["code"]) == (field, "shape")
+    assert error["message"].startswith("Ожидается ")
+    assert words in error["message"]
+
+
+async def test_texts_are_cleaned(api_client: ApiClient) -> None:
+    created = await api_client.create_invoice(
+        title="\ufeff Мани\u202eкюр\u2028x\u200b",
+        description="а\r\nб",
+        metadata={"order\u200b": "\u20664\u2069"},
+        ask=[{"key": "wish", "kind": "text", "label": "Поже\u00adлания"}],
+    )
+    assert created["title"] == "Маникюр x"
+    assert created["description"] == "а\nб"
+    assert created["metadata"] == {"order": "4"}
+    assert created["ask"][0]["label"] == "Пожелания"
+
+
+@pytest.mark.parametrize("title", ["\u3164", "\u200b\u202e", "\u2800", "\u00ad", "\ufe0f"])
+async def test_title_of_invisible_characters_is_empty(api_client: ApiClient, title: str) -> None:
+    response = await api_client.post("/invoices", INVOICE_REQUEST | {"title": title})
+    assert error_codes(response) == {("title", "required")}
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x1b", "\x00", "\x9b", "\x0b"])
+async def test_control_character_is_refused_in_every_text(
+    api_client: ApiClient, character: str
+) -> None:
+    text = f"а{character}б"
+    changes = {"title": text, "description": text, "metadata": {"order": text}}
+    for ensure_ascii in (True, False):  # as an escape and, where JSON allows it, as it is
+        if ensure_ascii or character in "\x7f\x9b":
+            body = json.dumps(INVOICE_REQUEST | changes, ensure_ascii=ensure_ascii).encode()
+            assert error_codes(await api_client.post("/invoices", body)) == {
+                ("title", "characters"),
+                ("description", "characters"),
+                ("metadata.order", "characters"),
+            }
+
+
+async def test_card_number_is_refused_in_every_text_and_not_echoed(api_client: ApiClient) -> None:
+    card = "4111 1111 1111 1111"
+    response = await api_client.post(
+        "/invoices",
+        INVOICE_REQUEST
+        | {
+            "title": card,
+            "description": f"карта {card}",
+            "items": [{"name": card, "price": RUB_1500}],
+            "metadata": {card: "x"},
+            "ask": [{"key": "wish", "kind": "text", "label": card, "hint": card}],
+            card: 1,
+        },
+    )
+    assert error_codes(response) == {
+        ("title", "card_number"),
+        ("description", "card_number"),
+        ("items.0.name", "card_number"),
+        ("metadata", "card_number"),
+        ("ask.0.label", "card_number"),
+        ("ask.0.hint", "card_number"),
+        ("••••", "unknown_field"),
+    }
+    assert card not in response.text
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/xml",
+        "application/json; charset=windows-1251",
+        "jsonx",
+    ],
+)
+async def test_body_of_another_media_type_is_refused(
+    api_client: ApiClient, content_type: str
+) -> None:
+    response = await api_client.post("/invoices", b"title=x", content_type=content_type)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["accept"] == "application/json"
+    assert "application/json" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"],
+)
+async def test_json_of_any_spelling_is_accepted(api_client: ApiClient, content_type: str) -> None:
+    response = await api_client.post("/invoices", INVOICE_REQUEST, content_type=content_type)
+    assert response.status_code == 201
+
+
+async def test_very_many_problems_are_cut(api_client: ApiClient) -> None:
+    body = INVOICE_REQUEST | {f"x{n}": 1 for n in range(60_000)}
+    response = await api_client.post("/invoices", body)
+    assert (response.status_code, len(response.json()["errors"])) == (422, 50)

@@ -103,8 +103,9 @@ async def test_client_retries_a_declined_payment_with_saved_answers(
         await expect(client.page.get_by_text("На карте не хватает денег")).to_be_visible()
         await expect(client.page.get_by_label("E-mail")).to_have_value("client@example.net")
         await expect(client.page.get_by_label("Телефон")).to_have_value("+7 916 765-43-21")
-        await client.page.get_by_label("Даю согласие").check()
-        await client.submit()
+        await expect(client.page.get_by_label("Даю согласие")).to_be_checked()
+        await client.page.get_by_role("button", name="Попробовать другую карту").click()
+        await client.page.wait_for_url("**/bank/**")
         await client.pay_with_card(MIR_WITH_CODE, "1234")
         await client.page.wait_for_url("**/r/*")
         assert client.console_errors == []
@@ -136,7 +137,7 @@ async def test_double_tap_and_back_button_start_one_payment(browser: Browser, wo
         await client.page.wait_for_url("**/bank/**")
         await client.page.go_back()
         await expect(client.page.get_by_label("E-mail")).to_have_value("client@example.net")
-        await client.page.get_by_label("Даю согласие").check()
+        await expect(client.page.get_by_label("Даю согласие")).to_be_checked()
         await client.submit()
         listed = await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)
         assert len(listed.data) == 1

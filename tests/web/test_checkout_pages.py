@@ -14,7 +14,14 @@ from sigma.domain.money import Money
 from sigma.services.accounts import shops
 from sigma.services.billing import connections, invoices, payments, refunds
 from sigma.services.checkout import checkout
-from tests.web.checkout_harness import ANSWERS, form_nonce, open_client, submit_form
+from tests.web.checkout_harness import (
+    ANSWERS,
+    consent_box,
+    form_nonce,
+    open_client,
+    pay,
+    submit_form,
+)
 from tests.world import World
 
 DECLINED_CARD = "2200000000000053"  # insufficient funds
@@ -24,18 +31,6 @@ DECLINED_CARD = "2200000000000053"  # insufficient funds
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
     async with open_client(world) as opened:
         yield opened
-
-
-async def pay(world: World, client: httpx.AsyncClient, path: str, **changes: str) -> str:
-    """Fill the form, pay at the bank, return from it; return the path of the receipt."""
-    submitted = await submit_form(client, path, **changes)
-    token = client.cookies["sigma_started"]
-    await world.pay_by_provider_id(
-        submitted.headers["location"].rpartition("/")[2].partition("?")[0]
-    )
-    returned = await client.get(f"{path}/wait/{token}")
-    assert returned.headers["location"] == f"/r/{token}"
-    return f"/r/{token}"
 
 
 async def test_page_shows_seller_title_and_amount(world: World, client: httpx.AsyncClient) -> None:
@@ -178,6 +173,10 @@ async def test_declined_payment_shows_the_reason_and_keeps_the_answers(
     assert 'value="client@example.net"' in page
     assert 'value="+7 916 765-43-21"' in page
     assert "без лака" in page
+    assert '<details class="pay-answers">' in page
+    assert "Попробовать другую карту" in page
+    assert "Оплатить 1" not in page
+    assert consent_box(page)[1]
     await pay(world, client, path)
 
 

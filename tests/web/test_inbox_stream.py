@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
+
 from sigma.domain.change import Change
 from sigma.services.conversations.change_feed import MAX_STREAMS, notify_changed
 from sigma.store import changes
@@ -12,7 +14,7 @@ from sigma.store.engine.statements import text_statement
 from sigma.web.app import create_app
 from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests.vk_world import VkWorld
-from tests.web.cabinet_harness import CabinetBrowser
+from tests.web.cabinet_harness import BASE_URL, CabinetBrowser
 
 
 class EventStream:
@@ -169,3 +171,17 @@ async def test_stream_ends_when_the_role_loses_access_to_the_inbox(
     refused = EventStream(app, "/inbox/live", "", [cookie])
     await asyncio.wait_for(refused.task, 5)
     assert refused.status == 403
+
+
+async def test_head_of_the_stream_ends_at_once(
+    vk_owner_browser: CabinetBrowser, vk_world: VkWorld
+) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(vk_world.ctx)),
+        base_url=BASE_URL,
+        cookies={SESSION_COOKIE: vk_owner_browser.http.cookies[SESSION_COOKIE]},
+    ) as http:
+        response = await http.head("/inbox/live")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.content == b""

@@ -153,3 +153,120 @@ async def test_request_log_record_has_no_link_and_no_query(world: World) -> None
         "status": 200,
         "request_id": response.headers["x-request-id"],
     }
+
+
+@pytest.mark.parametrize(
+    "glue",
+    [
+        *(
+            ".",
+            ",",
+            ")",
+            ").",
+            "]",
+            "»",
+            "”",
+            '"',
+            "'",
+            ">",
+            "!",
+            "?!",
+            "…",
+            ";",
+            ":",
+            "*",
+            " ",
+            "\u00a0",
+        ),
+        *("\u200b", "\ufeff", "%20", "%22", ".%20", ")/", ".Спасибо", " и ещё", "%E2%80%A6"),
+    ],
+)
+async def test_punctuation_glued_to_a_link_leads_to_the_page(world: World, glue: str) -> None:
+    payment = await world.complete_payment()
+    invoice = await world.create_invoice()
+    async with open_app(world) as http:
+        glue = glue.replace("?", "%3F")
+        for path in (f"/i/{invoice.token}", f"/r/{payment.token}", f"/r/{payment.token}.pdf"):
+            response = await http.get(path + glue)
+            assert (response.status_code, response.headers["location"]) == (302, path)
+            assert (await http.get(path)).status_code == 200
+
+
+async def test_punctuation_glued_to_other_links_leads_to_the_page(world: World) -> None:
+    signature = "a" * 16
+    async with open_app(world) as http:
+        for glued, path in (
+            ("/sign-in.", "/sign-in"),
+            ("/s/lak)", "/s/lak"),
+            ("/invoices/inv_0123456789abc».", "/invoices/inv_0123456789abc"),
+            (f"/i/x?d={signature}.", f"/i/x?d={signature}"),
+            (f"/i/x?lang=en&d={signature}%29%C2%BB", f"/i/x?lang=en&d={signature}"),
+            ("/%20", "/"),
+        ):
+            response = await http.get(glued)
+            assert (response.status_code, response.headers["location"]) == (302, path), glued
+            assert "content-security-policy" in response.headers
+
+
+async def test_repaired_link_never_leads_to_another_site(world: World) -> None:
+    async with open_app(world) as http:
+        for path in (
+            "//evil.example.",
+            "///evil.example)",
+            "/\\evil.example.",
+            "/%5Cevil.example.",
+        ):
+            response = await http.get(f"http://127.0.0.1:8000{path}")
+            assert response.status_code != 302, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/photos/%2e%2e%2f", "/s/lak/%3Cscript%3E", "/nothing/.", "/s/%D0%BB)"]
+)
+async def test_path_that_is_not_ours_is_not_repaired(world: World, path: str) -> None:
+    async with open_app(world) as http:
+        assert (await http.get(path)).status_code == 404
+
+
+async def test_links_of_programs_are_not_repaired(world: World) -> None:
+    async with open_app(world) as http:
+        assert (await http.get("/api/v1/openapi.json.")).status_code == 404
+        assert (await http.post("/sign-in.")).status_code in (404, 405)
+        page = await http.get("/invoices?q=слово.")
+        assert page.headers["location"].startswith("/sign-in")
+
+
+async def test_head_is_answered_like_get(world: World, tmp_path: Path) -> None:
+    payment = await world.complete_payment()
+    invoice = await world.create_invoice()
+    async with open_app(world) as http:
+        for path in (
+            *(
+                f"/i/{invoice.token}",
+                f"/r/{payment.token}",
+                f"/r/{payment.token}.pdf",
+                "/i/nothing",
+            ),
+            *(
+                "/healthz",
+                "/readyz",
+                "/sign-in",
+                "/",
+                "/invoices",
+                "/s/nothing",
+                "/accent/ff0000.css",
+            ),
+            *("/api/v1/openapi.json", "/api/v1/invoices", "/nothing", f"/i/{invoice.token}."),
+            f"/i/{invoice.token}/wait/nothing",
+        ):
+            get, head = await http.get(path), await http.head(path)
+            assert head.status_code == get.status_code, path
+            assert head.content == b""
+            for name in ("content-type", "content-length", "cache-control", "location"):
+                assert head.headers.get(name) == get.headers.get(name), (path, name)
+
+
+async def test_head_of_a_page_that_only_accepts_post_is_refused(world: World) -> None:
+    async with open_app(world) as http:
+        head = await http.head("/hooks/vk/nothing")
+        assert head.status_code == (await http.get("/hooks/vk/nothing")).status_code

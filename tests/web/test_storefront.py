@@ -24,6 +24,7 @@ from tests.photos import make_photo
 from tests.sandbox_communities import connect_community, create_community
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL, field_value, visible_text
+from tests.web.checkout_harness import submit_form
 from tests.world import World
 
 QUESTIONS = (Question("email", QuestionKind.EMAIL, required=True),)
@@ -103,6 +104,19 @@ async def test_buying_twice_leads_to_one_invoice(world: World, client: httpx.Asy
     pay = await client.get(first.headers["location"])
     assert "Маникюр" in visible_text(pay.text)
     assert 'name="email"' in pay.text
+
+
+async def test_next_buyer_on_the_same_device_gets_an_invoice_of_their_own(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    service = await create_service(world)
+    path = f"/s/lak/{service.id}"
+    await client.get(path)
+    first = await client.post(path, data={"nonce": "a"}, headers=SAME_ORIGIN)
+    await submit_form(client, first.headers["location"], email="first@example.net")
+    second = await client.post(path, data={"nonce": "b"}, headers=SAME_ORIGIN)
+    assert second.headers["location"] != first.headers["location"]
+    assert "first@example.net" not in (await client.get(second.headers["location"])).text
 
 
 async def test_browser_without_cookies_buys_once_with_one_form(

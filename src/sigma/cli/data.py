@@ -11,6 +11,7 @@ from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.errors import Problem
+from sigma.domain.text_cleaning import clean_text
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
@@ -52,6 +53,11 @@ def _print_fields(**fields: object) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
+def clean_lines(text: str) -> str:
+    """Return the cleaned text of an option that may have several lines."""
+    return clean_text(text, multiline=True)
+
+
 SHOP_OPTION = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
 
 
@@ -61,12 +67,12 @@ def invoice() -> None:
 
 
 @invoice.command("create", help=t("cli.invoice_create"))
-@click.option("--title", required=True, help=t("cli.title"))
-@click.option("--amount", required=True, help=t("cli.amount"))
-@click.option("--currency", default="RUB")
-@click.option("--description", default="", help=t("cli.description"))
-@click.option("--ask", multiple=True, help=t("cli.ask"))
-@click.option("--return-url", default="", help=t("cli.return_url"))
+@click.option("--title", type=clean_text, required=True, help=t("cli.title"))
+@click.option("--amount", type=clean_text, required=True, help=t("cli.amount"))
+@click.option("--currency", type=clean_text, default="RUB")
+@click.option("--description", type=clean_lines, default="", help=t("cli.description"))
+@click.option("--ask", type=clean_text, multiple=True, help=t("cli.ask"))
+@click.option("--return-url", type=clean_text, default="", help=t("cli.return_url"))
 @click.option("--max-payments", type=int, default=1, help=t("cli.max_payments"))
 @SHOP_OPTION
 def invoice_create(
@@ -178,7 +184,7 @@ def key() -> None:
 
 
 @key.command("create", help=t("cli.key_create"))
-@click.option("--name", default="cli", help=t("cli.key_name"))
+@click.option("--name", type=clean_text, default="cli", help=t("cli.key_name"))
 @SHOP_OPTION
 def key_create(name: str, shop_id: str | None) -> None:
     """Create a key and print it. It is shown only once."""
@@ -196,9 +202,9 @@ def user() -> None:
 
 
 @user.command("create", help=t("cli.user_create"))
-@click.option("--login", required=True, help=t("cli.login"))
-@click.option("--name", default="", help=t("cli.user_name"))
-@click.option("--shop-name", required=True, help=t("cli.shop_name"))
+@click.option("--login", type=clean_text, required=True, help=t("cli.login"))
+@click.option("--name", type=clean_text, default="", help=t("cli.user_name"))
+@click.option("--shop-name", type=clean_text, required=True, help=t("cli.shop_name"))
 @click.password_option(help=t("cli.password"))
 def user_create(login: str, name: str, shop_name: str, password: str) -> None:
     """Create the first owner and the shop, as the set-up page does."""

@@ -16,6 +16,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "too_many_requests": 429,
     "idempotency_key_missing": 400,
     "idempotency_key_reused": 409,

@@ -1,5 +1,6 @@
 """The consent to process personal data: the same text for the payment page and for the record."""
 
+import hashlib
 from collections.abc import Sequence
 
 from sigma.domain.accounts.shop import Shop
@@ -30,6 +31,11 @@ def consent_text(
         key = "checkout.consent.text" if seller.inn else "checkout.consent.text_without_inn"
         template, version = translator.raw(key), f"sigma-{TEXT_EDITION}.{shop.consent_version}"
     return _fill_placeholders(template, values), f"{version}-{translator.locale}"
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of a consent text in hex. Another text needs another consent."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fill_placeholders(template: str, values: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 Spaces inside a formatted number are U+00A0. Times are UTC microseconds.
 """
 
+import datetime as dt
 import functools
 import re
 from datetime import UTC, timedelta
@@ -92,7 +93,11 @@ def _months(locale: str) -> dict[int, str]:
 
 def date(at_us: int, locale: str, tz: str) -> str:
     """Return «24 ноября 2026» or "24 November 2026"."""
-    day = local_time(at_us, tz)
+    return calendar_date(local_time(at_us, tz).date(), locale)
+
+
+def calendar_date(day: dt.date, locale: str) -> str:
+    """Return «24 ноября 2026» or "24 November 2026" for a date without a time zone."""
     return f"{day.day} {_months(locale)[day.month]} {day.year}"
 
 

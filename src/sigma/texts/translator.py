@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from babel import Locale
@@ -47,7 +48,7 @@ class Translator:
         return _plural_form(text, str(_babel_locale(self.locale).plural_form(abs(n))))
 
     def t(self, key: str, /, **params: Any) -> str:
-        """Return the text for a key with `params` filled in; Money is formatted as money.
+        """Return the text for a key with `params` filled in; Money and dates are formatted.
 
         Raises KeyError for a missing key or param.
         """
@@ -56,7 +57,9 @@ class Translator:
         return self.raw(key, n if isinstance(n, int) else None).format_map(values)
 
     def format_value(self, value: object) -> object:
-        """Format a value for use in a text: Money as money, anything else unchanged."""
+        """Format a value for use in a text: Money and dates; anything else unchanged."""
+        if isinstance(value, date):
+            return formats.calendar_date(value, self.locale)
         return self.money(value) if isinstance(value, Money) else value
 
     def plural(self, n: int, key: str, /, **params: Any) -> str:
@@ -97,7 +100,10 @@ class Translator:
 
     def problem_text(self, problem: Problem) -> str:
         """Return the text for an invalid field: what is wrong and what to do."""
-        return self.t(f"errors.problem.{problem.code}", **problem.params)
+        params = problem.params
+        if problem.code == "shape":
+            params = {"expected": self.t(f"errors.type.{params['expected']}")}
+        return self.t(f"errors.problem.{problem.code}", **params)
 
     def refusal_text(self, error: RefusedError) -> str:
         """Return the text for a refused action: why it is refused and what to do."""

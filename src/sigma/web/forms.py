@@ -9,9 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
+from sigma.domain.billing.answer_dates import two_digit_year_problem
 from sigma.domain.errors import Problem
 from sigma.domain.local_time import local_time, time_zone
 from sigma.domain.money import Money, MoneyError
+from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import SECOND_US
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -35,23 +37,15 @@ _CURRENCY_NAMES = {
 _DIGIT_GROUPS = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9_.~=-]{1,200}")
 _DATE_TIME = re.compile(
-    r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}))"
+    r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}|\d{2}))"
     r"(?:[T ,]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?)?",
     re.ASCII,
 )
 
 
 def clean(text: str, *, multiline: bool = False) -> str:
-    """Return the text in NFC without control characters and lone surrogates, stripped.
-
-    PostgreSQL cannot store NUL or lone surrogates. A line break becomes "\\n" with
-    `multiline`, else a space.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    if not multiline:
-        text = text.replace("\n", " ")
-    allowed = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", "".join(allowed)).strip()
+    """Return the text of a field, cleaned by the rule for all text from outside."""
+    return clean_text(text, multiline=multiline)
 
 
 def first_value(form: FormValues, name: str, *, multiline: bool = False) -> str:
@@ -140,8 +134,11 @@ def parse_date_time(text: str, field: str, tz: str) -> int | Problem:
     if not match:
         return Problem(field, "date" if clean(text) else "required")
     part = match.groupdict()
+    year, month, month_day = (int(part[k] or part[f"{k}2"]) for k in "ymd")
+    if year < 100:
+        return two_digit_year_problem(field, year, month, month_day)
     try:
-        day = date(*(int(part[k] or part[f"{k}2"]) for k in "ymd"))
+        day = date(year, month, month_day)
         clock = (
             END_OF_DAY
             if part["H"] is None

@@ -1,6 +1,7 @@
 """ASGI middleware of every request: request id, security headers, log entry, metrics.
 
-It wraps the router, so that unknown paths get the same treatment.
+It answers HEAD like GET, and leads links with glued punctuation to their page. It wraps the router,
+so that unknown paths get the same treatment.
 """
 
 import random
@@ -9,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from sigma.web.glued_links import repaired_url
 from sigma.web.metrics import RequestMetrics
 from sigma.web.security import SecurityHeaders, with_defaults
 
@@ -36,7 +38,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started, method = time.perf_counter(), scope["method"]
         request_id = f"{random.getrandbits(64):016x}"  # an identifier, not a secret
         scope.setdefault("state", {})["request_id"] = request_id
         headers = (
@@ -53,13 +55,21 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            if method in ("GET", "HEAD") and (url := repaired_url(scope)):
+                await _redirect(url, send_with_headers)
+            elif method == "HEAD":
+                scope = {**scope, "method": "GET"}
+                await _answer_head(self._app, scope, receive, send_with_headers)
+            else:
+                await self._app(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.perf_counter() - started, request_id)
+            self._record(scope, method, status, time.perf_counter() - started, request_id)
 
-    def _record(self, scope: Scope, status: int, duration_s: float, request_id: str) -> None:
+    def _record(
+        self, scope: Scope, method: str, status: int, duration_s: float, request_id: str
+    ) -> None:
         """Log and count a request by its route template: a path may contain secret tokens."""
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        method = method if method in METHODS else "other"
         route = scope.get("path_template") or "unknown"
         self._metrics.record(method, route, status, duration_s)
         quiet = route in ("/healthz", "/readyz", "/metrics") or route.startswith("/static")
@@ -72,3 +82,29 @@ class RequestMiddleware:
             ms=round(duration_s * 1000, 2),
             request_id=request_id,
         )
+
+
+async def _redirect(url: str, send: Send) -> None:
+    headers = [(b"location", url.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _answer_head(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the application answer a GET request and send its headers without the body.
+
+    A stream is told that the client has gone, so that it ends.
+    """
+    is_answered = False
+
+    async def receive_until_answered() -> Any:
+        return {"type": "http.disconnect"} if is_answered else await receive()
+
+    async def send_headers(message: Any) -> None:
+        nonlocal is_answered
+        if message["type"] == "http.response.start":
+            is_answered = True
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+
+    await app(scope, receive_until_answered, send_headers)

@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from markupsafe import Markup, escape
 
+from sigma.domain.bank_cards import mask_card_numbers
 from sigma.texts import LOCALES, Translator
 from sigma.texts.formats import rfc3339
 
@@ -111,9 +112,13 @@ def render_page(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Response[str]:
-    """Return an HTML response. The template also gets `path`, the path of the request."""
+    """Return an HTML response. The template also gets `path`, the path of the request.
+
+    A refused form (`status` 422) is displayed with its texts as typed, except bank card numbers.
+    """
+    html = render(template, translator, path=request.url.path, **context)
     return Response(
-        render(template, translator, path=request.url.path, **context),
+        mask_card_numbers(html) if status == 422 else html,
         status_code=status,
         media_type=MediaType.HTML,
         headers={"content-language": translator.locale, **(headers or {})},

@@ -4,7 +4,6 @@ The readers never raise: a missing field or one of another type gives the empty 
 """
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,9 +11,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sigma.domain.text_cleaning import clean_text
+
 _PRIVATE_DOMAINS = {"local", "localhost", "internal", "lan"}
-# Also bidirectional control characters: a name must not reorder the text around it.
-_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, str]:
@@ -46,9 +45,9 @@ def read_int(raw: Any, name: str) -> int:
 
 
 def read_text(raw: Any, name: str, limit: int = 300) -> str:
-    """Return a string field without control characters, cut to `limit` characters, else ""."""
+    """Return a string field, cleaned and cut to `limit` characters, else ""."""
     value = raw.get(name) if isinstance(raw, dict) else None
-    return _CONTROL_CHARS.sub("", value)[:limit] if isinstance(value, str) else ""
+    return clean_text(value, multiline=True)[:limit] if isinstance(value, str) else ""
 
 
 def read_flag(raw: Any, name: str) -> bool:

@@ -8,10 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sigma.domain.accounts.shop import is_web_url
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
 from sigma.domain.money import Money, MoneyError
+from sigma.domain.text_cleaning import clean_text
 
 
 class Status(StrEnum):
@@ -52,6 +54,7 @@ FLOW: dict[Status, dict[Event, Status]] = {
 }
 
 MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000  # texts in characters
+MAX_ITEM_NAME = 128
 MAX_PAYMENTS = 100_000
 # Exclusive upper limit: 2200-01-02 UTC. Pages convert times to any time zone, and 9999-12-31 would
 # overflow `datetime` in some. The extra day allows all of 2199 for shops west of UTC.
@@ -107,6 +110,11 @@ class Invoice:
         """Whether `max_payments` payments are captured."""
         return self.max_payments is not None and self.paid_count >= self.max_payments
 
+    @property
+    def is_shared_link(self) -> bool:
+        """Whether several people may pay by the link, perhaps on the same device."""
+        return self.max_payments != 1
+
     def is_expired(self, now_us: int) -> bool:
         """Return whether the expiry has passed at `now_us`, whatever the stored status is."""
         return self.expires_at_us is not None and now_us >= self.expires_at_us
@@ -145,7 +153,7 @@ def check_title_and_description(
     The limits are in characters.
     """
     problems = []
-    if not title.strip():
+    if not clean_text(title):
         problems.append(Problem("title", "required"))
     for name, text, limit in (
         ("title", title, max_title),
@@ -153,6 +161,8 @@ def check_title_and_description(
     ):
         if len(text) > limit:
             problems.append(Problem(name, "too_long", {"max": limit}))
+        if contains_card_number(text):
+            problems.append(Problem(name, "card_number"))
     if has_control_characters(title):
         problems.append(Problem("title", "characters"))
     if has_control_characters(description, allow_line_breaks=True):
@@ -180,18 +190,13 @@ def check_draft(draft: Draft, now_us: int) -> list[Problem]:
 
 
 def _check_items(draft: Draft) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     if len(draft.items) > MAX_ITEMS:
         problems.append(Problem("items", "too_many", {"max": MAX_ITEMS}))
     sums = []
     for n, item in enumerate(draft.items):
         path = f"items.{n}"
-        if not item.name.strip():
-            problems.append(Problem(f"{path}.name", "required"))
-        if len(item.name) > 128:
-            problems.append(Problem(f"{path}.name", "too_long", {"max": 128}))
-        if has_control_characters(item.name):
-            problems.append(Problem(f"{path}.name", "characters"))
+        problems += _check_item_name(f"{path}.name", item.name)
         if item.price.currency != draft.amount.currency:
             problems.append(Problem(f"{path}.price", "currency_mixed"))
             continue
@@ -207,6 +212,19 @@ def _check_items(draft: Draft) -> list[Problem]:
     return problems
 
 
+def _check_item_name(path: str, name: str) -> list[Problem]:
+    problems = []
+    if not clean_text(name):
+        problems.append(Problem(path, "required"))
+    if len(name) > MAX_ITEM_NAME:
+        problems.append(Problem(path, "too_long", {"max": MAX_ITEM_NAME}))
+    if has_control_characters(name):
+        problems.append(Problem(path, "characters"))
+    if contains_card_number(name):
+        problems.append(Problem(path, "card_number"))
+    return problems
+
+
 def _is_quantity(text: str) -> bool:
     """Return whether the text is a positive decimal of at most 5 + 3 digits.
 
@@ -219,6 +237,8 @@ def _check_metadata(draft: Draft) -> list[Problem]:
     long = [k for k, v in draft.metadata.items() if not k or len(k) > 40 or len(v) > 500]
     if len(draft.metadata) > 20 or long:
         return [Problem("metadata", "metadata", {"max": 20})]
+    if any(contains_card_number(text) for pair in draft.metadata.items() for text in pair):
+        return [Problem("metadata", "card_number")]
     return []
 
 

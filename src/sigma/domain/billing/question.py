@@ -1,6 +1,8 @@
 """The questions of a payment form, and the parser of each kind of answer."""
 
 import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -9,14 +11,16 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from sigma.domain.bank_cards import contains_card_number
+from sigma.domain.billing.answer_dates import date_bounds, parse_date
 from sigma.domain.errors import Problem, has_control_characters
+from sigma.domain.text_cleaning import clean_text
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page itself
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100  # texts in characters
 
 _NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
-_ISO_DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 AnswerValue = str | list[str] | bool
 
@@ -39,6 +43,7 @@ class QuestionKind(StrEnum):
 
 BUILT_IN_KINDS = (QuestionKind.EMAIL, QuestionKind.PHONE, QuestionKind.NAME, QuestionKind.ADDRESS)
 KINDS_WITH_OPTIONS = (QuestionKind.SELECT, QuestionKind.MULTISELECT)
+_MULTILINE_KINDS = (QuestionKind.ADDRESS, QuestionKind.TEXTAREA)
 MAX_LENGTHS = {  # characters
     QuestionKind.NAME: 150,
     QuestionKind.ADDRESS: 400,
@@ -92,7 +97,7 @@ def _question_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
         faults.append(("kind", "key_kind", {"key": q.key}))
     if not KEY_PATTERN.fullmatch(q.key) or q.key in RESERVED_KEYS:
         faults.append(("key", "key_format", {}))
-    if q.kind not in BUILT_IN_KINDS and not q.label.strip():
+    if q.kind not in BUILT_IN_KINDS and not clean_text(q.label):
         faults.append(("label", "required", {}))
     if len(q.label) > MAX_LABEL:
         faults.append(("label", "too_long", {"max": MAX_LABEL}))
@@ -101,6 +106,8 @@ def _question_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
     for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):
         if any(map(has_control_characters, texts)):
             faults.append((name, "characters", {}))
+        if any(map(contains_card_number, texts)):
+            faults.append((name, "card_number", {}))
     return faults + [("options", *fault) for fault in _option_problems(q)]
 
 
@@ -108,25 +115,29 @@ def _option_problems(q: Question) -> list[tuple[str, dict[str, Any]]]:
     if q.kind not in KINDS_WITH_OPTIONS:
         return [("options_unexpected", {})] if q.options else []
     faults: list[tuple[str, dict[str, Any]]] = []
-    if not q.options or len({o.strip() for o in q.options}) != len(q.options):
+    texts = [clean_text(option) for option in q.options]
+    if not texts or len(set(texts)) != len(texts):
         faults.append(("options", {}))
-    if len(q.options) > MAX_OPTIONS or any(not o.strip() or len(o) > MAX_OPTION for o in q.options):
+    is_wrong_size = any(not text or len(text) > MAX_OPTION for text in texts)
+    if len(texts) > MAX_OPTIONS or is_wrong_size:
         faults.append(("options_long", {"max": MAX_OPTIONS}))
     return faults
 
 
 def parse_answers(
-    questions: tuple[Question, ...], form: dict[str, list[str]]
+    questions: tuple[Question, ...], form: Mapping[str, Sequence[str]], *, today: date
 ) -> tuple[dict[str, AnswerValue], list[Problem]]:
-    """Parse a posted form, question key → values as typed.
+    """Parse a posted form, question key → values as typed. `today`: the date at the shop.
 
-    Returns the valid answers by key and the problems of the others. An empty optional answer is
-    left out; an unticked checkbox is False.
+    Returns the valid answers by key and the problems of the others. Every value is cleaned first.
+    An empty optional answer is left out; an unticked checkbox is False.
     """
     answers: dict[str, AnswerValue] = {}
     problems: list[Problem] = []
     for q in questions:
-        raw = [v.strip() for v in form.get(q.key, []) if v.strip()]
+        is_multiline = q.kind in _MULTILINE_KINDS
+        cleaned = (clean_text(v, multiline=is_multiline) for v in form.get(q.key, []))
+        raw = [v for v in cleaned if v]
         if not raw:
             if q.required:
                 code = "must_tick" if q.kind is QuestionKind.CHECKBOX else "required"
@@ -134,7 +145,7 @@ def parse_answers(
             elif q.kind is QuestionKind.CHECKBOX:
                 answers[q.key] = False
             continue
-        value = _parse_answer(q, raw)
+        value = _parse_answer(q, raw, today)
         if isinstance(value, Problem):
             problems.append(value)
         else:
@@ -142,10 +153,12 @@ def parse_answers(
     return answers, problems
 
 
-def _parse_answer(q: Question, raw: list[str]) -> AnswerValue | Problem:
+def _parse_answer(q: Question, raw: list[str], today: date) -> AnswerValue | Problem:
     text = raw[0]
     if (limit := MAX_LENGTHS.get(q.kind)) and len(text) > limit:
         return Problem(q.key, "too_long", {"max": limit})
+    if q.kind not in KINDS_WITH_OPTIONS and contains_card_number(text):
+        return Problem(q.key, "card_number")
     match q.kind:
         case QuestionKind.EMAIL:
             return parse_email(text) or Problem(q.key, "email")
@@ -155,7 +168,7 @@ def _parse_answer(q: Question, raw: list[str]) -> AnswerValue | Problem:
         case QuestionKind.NUMBER:
             return _parse_number(text) or Problem(q.key, "number")
         case QuestionKind.DATE:
-            return _parse_date(text) or Problem(q.key, "date")
+            return parse_date(q.key, text, date_bounds(q.key, q.label, today))
         case QuestionKind.SELECT | QuestionKind.MULTISELECT:
             return _parse_options(q, raw)
         case QuestionKind.CHECKBOX:
@@ -166,7 +179,7 @@ def _parse_answer(q: Question, raw: list[str]) -> AnswerValue | Problem:
 
 def _parse_options(q: Question, raw: list[str]) -> AnswerValue | Problem:
     """Return the chosen option, or the chosen options in the order of the question."""
-    offered = {option.strip(): option for option in q.options}
+    offered = {clean_text(option): option for option in q.options}
     if q.kind is QuestionKind.SELECT:
         return offered.get(raw[0]) or Problem(q.key, "choose")
     if not set(raw) <= set(offered):
@@ -177,7 +190,7 @@ def _parse_options(q: Question, raw: list[str]) -> AnswerValue | Problem:
 def parse_email(text: str) -> str | None:
     """Return the normalized address, or None. Checks the syntax only, without DNS."""
     try:
-        return validate_email(text.strip(), check_deliverability=False).normalized
+        return validate_email(clean_text(text), check_deliverability=False).normalized
     except EmailNotValidError:
         return None
 
@@ -185,11 +198,18 @@ def parse_email(text: str) -> str | None:
 def parse_phone(text: str) -> str | Problem:
     """Return the phone number in E.164, or the problem (field "phone").
 
-    Accepts the usual Russian spellings (8…, 7…, 9…, with brackets) and foreign numbers with "+".
+    Accepts the usual Russian spellings (8…, 7…, 9…, with brackets) and foreign numbers with "+" or
+    "00". A number with "+" belongs to the country whose code follows, never to another one.
     """
-    digits = re.sub(r"\D", "", text)
-    foreign = text.strip().startswith("+") and not digits.startswith("89")  # +89 is unassigned
-    if not foreign and len(digits) == 11 and digits[0] in "78":
+    text = unicodedata.normalize("NFKC", clean_text(text))
+    digits = "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
+    has_plus = "+" in text[: next((n for n, c in enumerate(text) if c.isdecimal()), 0)]
+    is_foreign = has_plus and not digits.startswith("89")  # no country has the code 89
+    if digits.startswith("00"):
+        text, digits, is_foreign = f"+{digits[2:]}", digits[2:], True
+    elif not is_foreign and len(digits) == 11 and digits[0] in "78":
+        if _begins_with_country_code(text, digits):
+            return _foreign_phone_problem(digits)
         text = "+7" + digits[1:]
     try:
         number = phonenumbers.parse(text, "RU")
@@ -198,11 +218,44 @@ def parse_phone(text: str) -> str | Problem:
     if len(digits) == 10 and digits[0] in "78" and not phonenumbers.is_valid_number(number):
         return Problem("phone", "phone_short")
     if phonenumbers.is_valid_number(number):
-        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-    usual = 11 if foreign or digits[0] in "78" else 10
+        return _e164(number)
+    if not is_foreign and _parse_valid(f"+{digits}"):
+        return _foreign_phone_problem(digits)
+    usual = 11 if is_foreign or digits[0] in "78" else 10
     if number.country_code == 7 and len(digits) != usual:
         return Problem("phone", "phone_short" if len(digits) < usual else "phone_long")
     return Problem("phone", "phone")
+
+
+def _begins_with_country_code(text: str, digits: str) -> bool:
+    """Return whether «84 912 345 678» is a foreign number without its "+".
+
+    Its first group is a country code; a Russian number has 8 or 7 alone there, or no groups.
+    """
+    group, number = re.match(r"\D*(\d+)", text), _parse_valid(f"+{digits}")
+    if group is None or number is None or number.country_code == 7:
+        return False
+    return bool(group[1] == str(number.country_code))
+
+
+def _parse_valid(text: str) -> phonenumbers.PhoneNumber | None:
+    """Return the number if it has a country code and is valid, else None."""
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _foreign_phone_problem(digits: str) -> Problem:
+    number = _parse_valid(f"+{digits}")
+    assert number is not None, "only a valid foreign number gets this problem"
+    example = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return Problem("phone", "phone_plus", {"example": example})
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
 def _parse_number(text: str) -> str | None:
@@ -212,13 +265,3 @@ def _parse_number(text: str) -> str | None:
     """
     plain = re.sub(r"[ \u00a0\u202f]", "", text).replace(",", ".")
     return plain.removeprefix("+") if _NUMBER_PATTERN.fullmatch(plain) else None
-
-
-def _parse_date(text: str) -> str | None:
-    """Return the ISO date of "2026-11-24" or "24.11.2026"; None when there is no such date."""
-    if m := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
-        text = f"{m[3]}-{int(m[2]):02}-{int(m[1]):02}"
-    try:
-        return date.fromisoformat(text).isoformat() if _ISO_DATE_PATTERN.fullmatch(text) else None
-    except ValueError:
-        return None

@@ -5,6 +5,7 @@ payment.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.payment import (
     REFUND_REASONS,
     Attention,
@@ -118,7 +119,7 @@ def check_reason(reason: str) -> list[Problem]:
         return [Problem("reason", "too_long", {"max": MAX_REASON_LENGTH})]
     if has_control_characters(reason, allow_line_breaks=True):
         return [Problem("reason", "characters")]
-    return []
+    return [Problem("reason", "card_number")] if contains_card_number(reason) else []
 
 
 def require_refundable(amount: Money, reason: str, left: Money) -> None:

@@ -29,6 +29,7 @@ from sigma.domain.catalogue.service import (
     with_fields,
     with_market_link,
 )
+from sigma.domain.text_cleaning import clean_text
 
 MIN_SIDE_PX, GOOD_SIDE_PX = 400, 1280  # pixels: the minimum of VK, and what VK recommends
 
@@ -241,9 +242,8 @@ def item_draft(service: Service, item: MarketItem | None, photo_id: int) -> Mark
 
 def clean_texts(item: MarketItem) -> tuple[str, str]:
     """Return title and description of an item, cut to our limits, without control characters."""
-    title = "".join(c for c in item.title if c.isprintable())[:MAX_TITLE].strip()
-    text = "".join(c for c in item.description if c.isprintable() or c == "\n")
-    return title, text[:MAX_DESCRIPTION].strip()
+    title = clean_text(item.title)[:MAX_TITLE].rstrip()
+    return title, clean_text(item.description, multiline=True)[:MAX_DESCRIPTION].rstrip()
 
 
 def is_item_photo_new(service: Service | None, item: MarketItem) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.catalogue.service import Service, normalized_title
 from sigma.domain.errors import Problem, has_control_characters
 from sigma.domain.messaging.conversation import Conversation
@@ -72,6 +73,8 @@ def check_auto_reply_settings(settings: AutoReplySettings) -> list[Problem]:
             problems.append(Problem(name, "too_long", {"max": MAX_TEXT}))
         if has_control_characters(text, allow_line_breaks=True):
             problems.append(Problem(name, "characters"))
+        if contains_card_number(text):
+            problems.append(Problem(name, "card_number"))
     if settings.hours and len(settings.hours) != 7:
         problems.append(Problem("hours", "choose"))
     for n, day in enumerate(settings.hours):

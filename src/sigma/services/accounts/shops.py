@@ -6,11 +6,13 @@ from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.money import Money
+from sigma.domain.text_cleaning import clean_text
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
@@ -90,10 +92,15 @@ def _check_seller_form(
         for field, (text, limit) in limited.items()
         if len(text) > limit
     ]
+    problems += [
+        Problem(field, "card_number")
+        for field, (text, _) in limited.items()
+        if contains_card_number(text)
+    ]
     if seller.phone and isinstance(phone := parse_phone(seller.phone), Problem):
         problems.append(Problem("phone", phone.code))
     for field, code, is_wrong in (
-        ("name", "required", not name.strip()),
+        ("name", "required", not clean_text(name)),
         ("email", "email", seller.email and not parse_email(seller.email)),
         ("tz", "choose", tz not in available_timezones()),
         ("accent", "colour", accent and not re.fullmatch("#[0-9a-fA-F]{6}", accent)),

@@ -12,6 +12,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
@@ -86,7 +87,7 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
         problems.append(Problem("login", "email"))
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         problems.append(Problem("password", "password_length", {"min": MIN_PASSWORD}))
-    if not shop_name.strip():
+    if not clean_text(shop_name):
         problems.append(Problem("shop_name", "required"))
     if len(shop_name) > 100:
         problems.append(Problem("shop_name", "too_long", {"max": 100}))

@@ -1,8 +1,7 @@
 """The client's side of a payment: the posted payment page, the waiting page, saved answers."""
 
-import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as domain
@@ -15,6 +14,7 @@ from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing.payment_views import receipt_answers
@@ -28,7 +28,7 @@ from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import connections, invoices, mails, payments, receipts, refunds
 from sigma.store.engine.interface import ConflictError, Tx
-from sigma.texts import Translator, consent_text
+from sigma.texts import Translator, consent_text, text_hash
 
 RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
 # The waiting page queries the acquirer at most once per second and payment.
@@ -52,6 +52,7 @@ class PayForm:
     ip: str
     user_agent: str
     page_url: str
+    consent_hash: str = ""  # of the text that the client read; "" when the page did not say
     signature: str = ""  # of the payment link, see sigma.services.invoice_cards.payment_links
 
 
@@ -92,7 +93,7 @@ async def _store_form(
     ctx: Context, token: str, form: PayForm, *, resume: bool
 ) -> tuple[Payment, bool]:
     public = await invoice_services.get_public(ctx, token)
-    answers = _read_answers(public.invoice, form)
+    answers = _read_answers(public.invoice, public.shop, form, ctx.now_us())
     try:
         async with ctx.db.write() as tx:
             return await _store_under_lock(ctx, tx, token, public.shop, form, answers, resume)
@@ -168,13 +169,27 @@ def _has_personal_questions(invoice: Invoice) -> bool:
     return any(question.is_personal for question in invoice.questions)
 
 
-def _read_answers(invoice: Invoice, form: PayForm) -> dict[str, AnswerValue]:
-    answers, problems = parse_answers(invoice.questions, form.values)
-    if _has_personal_questions(invoice) and not form.has_consented:
-        problems.append(Problem("consent", "consent"))
+def _read_answers(
+    invoice: Invoice, shop: Shop, form: PayForm, now_us: int
+) -> dict[str, AnswerValue]:
+    answers, problems = parse_answers(
+        invoice.questions, form.values, today=local_date(now_us, shop.tz)
+    )
+    if _has_personal_questions(invoice):
+        problems += _check_consent(invoice, shop, form)
     if problems:
         raise validation_error(*problems)
     return answers
+
+
+def _check_consent(invoice: Invoice, shop: Shop, form: PayForm) -> list[Problem]:
+    """Return the problem of a missing consent, or of one to a text that has changed since."""
+    if not form.has_consented:
+        return [Problem("consent", "consent")]
+    text, _ = consent_text(shop, invoice.questions, Translator(form.locale, shop.tz))
+    if form.consent_hash and form.consent_hash != text_hash(text):
+        return [Problem("consent", "consent_changed")]
+    return []
 
 
 def _new_payment(
@@ -226,19 +241,40 @@ def _build_consent(
         purpose="order",
         text=text,
         text_version=version,
-        text_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        text_sha256=text_hash(text),
         given_at_us=ctx.now_us(),
         evidence_encrypted=ctx.cipher.encrypt(evidence),
     )
 
 
-async def saved_answers(ctx: Context, invoice_id: str, payer: str) -> dict[str, AnswerValue]:
-    """Return the last answers of this browser on an invoice by question key; {} if none."""
+@dataclass(frozen=True, slots=True)
+class SavedForm:
+    """What a browser posted last for an invoice.
+
+    `answers`: by question key. `consent_hash`: hash of the text consented to, "" without one.
+    """
+
+    answers: dict[str, AnswerValue] = field(default_factory=dict)
+    consent_hash: str = ""
+
+
+async def saved_form(ctx: Context, invoice_id: str, payer: str) -> SavedForm:
+    """Return the last answers and consent of this browser on an invoice; empty if none."""
     if not payer:
-        return {}
+        return SavedForm()
     async with ctx.db.read() as tx:
         row = await answer_rows.find_by_payer(tx, invoice_id, ctx.cipher.keyed_hash(payer))
-    return ctx.cipher.decrypt(row.values_encrypted) if row else {}
+        if row is None:
+            return SavedForm()
+        consents = await answer_rows.list_consents(tx, row.payment_id)
+    consent_hash = consents[-1].text_sha256 if consents else ""
+    return SavedForm(ctx.cipher.decrypt(row.values_encrypted), consent_hash)
+
+
+def is_own_attempt(ctx: Context, payment: Payment, payer: str) -> bool:
+    """Return whether this browser started the payment, less than RESUME_WINDOW_US ago."""
+    is_recent = ctx.now_us() - payment.created_at_us < RESUME_WINDOW_US
+    return bool(payer) and is_recent and payment.payer_hash == ctx.cipher.keyed_hash(payer)
 
 
 async def get_public(ctx: Context, payment_token: str) -> PublicPayment:

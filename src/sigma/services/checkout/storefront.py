@@ -25,7 +25,7 @@ from sigma.services.vk import links as vk_links
 from sigma.store import changes
 from sigma.store import idempotency as stored_responses
 from sigma.store.accounts import shops
-from sigma.store.billing import connections
+from sigma.store.billing import connections, payments
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.catalogue import photos
 from sigma.store.catalogue import services as catalogue_services
@@ -138,7 +138,7 @@ async def can_pay(ctx: Context, shop_id: str) -> bool:
 async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice:
     """Return an invoice for a service with a fixed price: a new one, or the browser's last one.
 
-    The last invoice is reused while it is unpaid, not expired and less than a day old. Raises
+    The last invoice is reused while it is open, less than a day old and not filled in. Raises
     RefusedError: "not_found", "service_not_payable", "no_connection", "too_many_requests".
     """
     page = await get(ctx, slug)
@@ -154,16 +154,23 @@ async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice
     for _ in range(MAX_REPEAT_PURCHASES):
         name = f"{key}:{earlier.id}" if earlier else key
         invoice = await _invoice_for_key(ctx, service, name, buyer)
-        if _is_reusable(invoice, ctx.now_us()):
+        if await _is_reusable(ctx, invoice):
             return invoice
         earlier = invoice
     raise too_many_requests(10 * MINUTE_US)
 
 
-def _is_reusable(invoice: Invoice, now_us: int) -> bool:
-    """Return whether the invoice is open, unpaid and recent enough to be offered again."""
+async def _is_reusable(ctx: Context, invoice: Invoice) -> bool:
+    """Return whether the invoice is open and recent, and no client has filled it in.
+
+    On a shared device the next buyer would see the answers of the one before.
+    """
+    now_us = ctx.now_us()
     is_recent = now_us - invoice.created_at_us < REUSE_WINDOW_US
-    return is_recent and invoice.status_at(now_us) is Status.OPEN and invoice.paid_count == 0
+    if not is_recent or invoice.status_at(now_us) is not Status.OPEN:
+        return False
+    async with ctx.db.read() as tx:
+        return not await payments.exists_for_invoice(tx, invoice.id)
 
 
 async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buyer) -> Invoice:

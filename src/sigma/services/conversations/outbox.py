@@ -11,7 +11,7 @@ from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLater
 from sigma.channels.vk.photos import detect_media_type, upload_message_photo
 from sigma.domain.accounts.member import Member
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.messaging import message_changes
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import unblock
@@ -22,6 +22,7 @@ from sigma.domain.messaging.message import (
     MessageBody,
     Status,
 )
+from sigma.domain.text_cleaning import clean_text
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, inbox, message_codec
 from sigma.services.conversations.change_feed import notify_changed
@@ -122,13 +123,11 @@ async def _find_posted(
 
 
 def _clean_text(text: str, photo: bytes | None) -> str:
-    text = text.replace("\r\n", "\n").strip()
+    text = clean_text(text, multiline=True)
     if not text and photo is None:
         raise validation_error(Problem("text", "required"))
     if len(text) > MAX_TEXT:
         raise validation_error(Problem("text", "too_long", {"max": MAX_TEXT}))
-    if has_control_characters(text, allow_line_breaks=True):
-        raise validation_error(Problem("text", "characters"))
     if photo is not None:
         try:
             detect_media_type(photo)

@@ -81,6 +81,9 @@ _find_unfinished = statement(
     .order_by(payments.c.id.desc())
     .limit(1)
 )
+_find_any = statement(
+    select(payments.c.id).where(payments.c.invoice_id == bindparam("invoice_id")).limit(1)
+)
 _find_by_provider_id = statement(
     select(payments).where(
         payments.c.connection_id == bindparam("connection_id"),
@@ -188,6 +191,11 @@ async def find_unfinished(
         created_after_us=created_after_us,
     )
     return from_row(row) if row else None
+
+
+async def exists_for_invoice(tx: Tx, invoice_id: str) -> bool:
+    """Return whether any payment of the invoice was started."""
+    return await tx.fetch_one(_find_any, invoice_id=invoice_id) is not None
 
 
 async def find_by_provider_id(tx: Tx, connection_id: str, provider_id: str) -> Payment | None:

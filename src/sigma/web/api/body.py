@@ -1,117 +1,179 @@
 """Parsing of JSON request bodies; an invalid body is reported with all its faults by field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import NODEFAULT, Struct
-from msgspec.json import Decoder
 
+from sigma.domain.bank_cards import mask_card_numbers
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.text_cleaning import clean_text
 
 T = TypeVar("T", bound=Struct)
 
+# First word of msgspec's "Expected `…`" → key under "errors.type" of the texts.
 _JSON_TYPES = {
     "str": "string",
     "int": "integer",
+    "float": "number",
     "bool": "boolean",
     "array": "array",
-    "datetime": "RFC 3339 date-time",
+    "object": "object",
+    "datetime": "date_time",
 }
+# Stands in for an invalid required text; its field is already reported, so nothing reads it.
+_PLACEHOLDER = "1"
 
 MAX_PROBLEMS = 50  # problems reported for one body
 
-# JSON escapes of control characters, which are refused (PostgreSQL cannot store NUL). This cheap
-# search over the raw body decides whether the parsed values are walked at all.
-_CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Refused, not cleaned: a program that sends them has a bug and should hear of it.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
-def parse_body(decoder: "Decoder[T]", body: bytes) -> T:
-    """Decode a body into the decoder's struct.
+def parse_body(shape: type[T], body: bytes) -> tuple[T, list[Problem]]:
+    """Decode a body into a struct, with its texts cleaned; return it and the problems by field.
 
-    Raises RefusedError: "bad_request" when the body is not JSON, "validation" with the fields
-    when it does not match the struct or contains control characters.
+    Fields with a problem hold their default or a placeholder, so that the caller can check the
+    others and report everything at once with `require_valid`. Raises RefusedError: "bad_request"
+    when the body is not JSON, "validation" when it is not an object or has very many problems.
     """
+    problems: list[Problem] = []
     try:
-        value = decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise validation_error(*_problems(decoder.type, body)) from error
+        plain = _clean_texts(msgspec.json.decode(body), "", problems)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError("bad_request") from error
-    if _CONTROL_ESCAPE.search(body) and (
-        problems := list(_control_character_problems(msgspec.to_builtins(value), ""))
-    ):
-        raise validation_error(*problems[:MAX_PROBLEMS])
-    return value
-
-
-def _problems(shape: type[Struct], body: bytes) -> list[Problem]:
-    try:
-        plain = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # such as a number out of range
-        raise RefusedError("bad_request") from error
-    return list(_compare(shape, plain, ""))[:MAX_PROBLEMS] or [_type_problem("", "")]
-
-
-def _compare(shape: Any, plain: Any, path: str) -> Iterator[Problem]:
-    """Compare a value with its type, field by field: msgspec itself stops at the first fault."""
-    bare = shape
-    while get_origin(bare) is Annotated:
-        bare = get_args(bare)[0]
-    structs = [part for part in (bare, *get_args(bare)) if _is_struct(part)]
-    if structs and get_origin(bare) is not list:
-        yield from _compare_struct(structs[0], plain, path)
-    elif get_origin(bare) is list and isinstance(plain, list):
-        shape = bare
-        for n, value in enumerate(plain):
-            yield from _compare(get_args(shape)[0], value, f"{path}.{n}")
-    else:
-        try:
-            msgspec.convert(plain, shape)
-        except msgspec.ValidationError as error:
-            yield _type_problem(path, str(error))
-
-
-def _is_struct(shape: Any) -> bool:
-    return isinstance(shape, type) and issubclass(shape, Struct)
-
-
-def _compare_struct(shape: type[Struct], plain: Any, path: str) -> Iterator[Problem]:
     if not isinstance(plain, dict):
-        yield _type_problem(path, "Expected `object`")
-        return
-    hints = get_type_hints(shape, include_extras=True)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
-    for name in plain:
-        if name not in fields:
-            yield Problem(f"{path}.{name[:100]}".lstrip("."), "unknown_field")
-    for name, field in fields.items():
-        field_path = f"{path}.{name}"
-        if name in plain:
-            yield from _compare(hints[field.name], plain[name], field_path)
-        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
-            yield Problem(field_path.lstrip("."), "required")
+        raise validation_error(_shape_problem("", "Expected `object`"))
+    values = _read_struct(shape, plain, "", problems)
+    if len(problems) >= MAX_PROBLEMS:
+        raise validation_error(*problems[:MAX_PROBLEMS])
+    return msgspec.convert(values, shape), problems
 
 
-def _type_problem(path: str, message: str) -> Problem:
-    """Return a "shape" problem with the expected JSON type, taken from msgspec's error message."""
-    match = re.search(r"Expected `(\w+)", message)
-    expected = _JSON_TYPES.get(match[1] if match else "", "object")
-    return Problem(path.lstrip("."), "shape", {"expected": expected})
+def require_valid(body_problems: Iterable[Problem], value_problems: Iterable[Problem] = ()) -> None:
+    """Raise RefusedError("validation") with all problems, if there are any.
+
+    `body_problems` are of `parse_body`. A problem of a value is dropped when its field or the
+    object around it is already reported: the value is a placeholder then.
+    """
+    problems = list(body_problems)
+    reported = [problem.field for problem in problems]
+    problems += [p for p in value_problems if not any(is_within(p.field, f) for f in reported)]
+    if problems:
+        raise validation_error(*problems[:MAX_PROBLEMS])
 
 
-def _control_character_problems(plain: Any, path: str) -> Iterator[Problem]:
-    """Yield a problem for every text or key with control characters."""
+def is_within(field: str, other: str) -> bool:
+    """Return whether the path `field` is `other` or lies inside it: "items.0.name" in "items.0"."""
+    return field == other or field.startswith(f"{other}.")
+
+
+def _clean_texts(plain: Any, path: str, problems: list[Problem]) -> Any:
+    """Return the decoded JSON with every text and key cleaned; report control characters."""
     if isinstance(plain, dict):
+        cleaned = {}
         for name, value in plain.items():
             if _CONTROL_CHARACTER.search(name):
-                yield Problem(path.lstrip("."), "characters")
+                problems.append(Problem(path, "characters"))
             else:
-                yield from _control_character_problems(value, f"{path}.{name}")
-    elif isinstance(plain, list | tuple):
-        for n, value in enumerate(plain):
-            yield from _control_character_problems(value, f"{path}.{n}")
-    elif isinstance(plain, str) and _CONTROL_CHARACTER.search(plain):
-        yield Problem(path.lstrip("."), "characters")
+                cleaned[clean_text(name)] = _clean_texts(value, _join(path, name), problems)
+        return cleaned
+    if isinstance(plain, list):
+        return [_clean_texts(value, _join(path, n), problems) for n, value in enumerate(plain)]
+    if isinstance(plain, str):
+        if _CONTROL_CHARACTER.search(plain):
+            problems.append(Problem(path, "characters"))
+        return clean_text(plain, multiline=True)
+    return plain
+
+
+def _join(path: str, name: object) -> str:
+    """Return the path of a member. A long name is cut, a card number in it is masked."""
+    return f"{path}.{mask_card_numbers(str(name)[:100])}".lstrip(".")
+
+
+def _read(shape: Any, plain: Any, path: str, problems: list[Problem]) -> Any:
+    """Return a value that msgspec converts to `shape`; report what is wrong with `plain`.
+
+    Field by field: msgspec itself stops at the first fault.
+    """
+    bare = _without_metadata(shape)
+    if get_origin(bare) is list and isinstance(plain, list):
+        (part,) = get_args(bare)
+        return [_read(part, value, _join(path, n), problems) for n, value in enumerate(plain)]
+    if get_origin(bare) is dict and isinstance(plain, dict):
+        part = get_args(bare)[1]
+        return {n: _read(part, value, _join(path, n), problems) for n, value in plain.items()}
+    if (struct := _struct_of(bare)) and isinstance(plain, dict):
+        return _read_struct(struct, plain, path, problems)
+    try:
+        msgspec.convert(plain, shape)
+    except msgspec.ValidationError as error:
+        problems.append(_shape_problem(path, "datetime" if _is_date_time(bare) else str(error)))
+        return _placeholder(bare)
+    return plain
+
+
+def _read_struct(
+    shape: type[Struct], plain: dict[str, Any], path: str, problems: list[Problem]
+) -> dict[str, Any]:
+    hints = get_type_hints(shape, include_extras=True)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    unknown = [name for name in plain if name not in fields]
+    problems += [Problem(_join(path, name), "unknown_field") for name in unknown]
+    values = {}
+    for name, field in fields.items():
+        field_path = _join(path, name)
+        if name in plain:
+            known = len(problems)
+            values[name] = _read(hints[field.name], plain[name], field_path, problems)
+            if values[name] is None and len(problems) > known:
+                del values[name]  # the default takes its place
+        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            problems.append(Problem(field_path, "required"))
+            values[name] = _placeholder(_without_metadata(hints[field.name]))
+    return values
+
+
+def _placeholder(bare: Any) -> Any:
+    """Return a value of the shape for a required field; None lets the field use its default."""
+    if get_origin(bare) is list:
+        return []
+    if get_origin(bare) is dict:
+        return {}
+    if (struct := _struct_of(bare)) is not None:
+        return _read_struct(struct, {}, "", [])
+    return _PLACEHOLDER if bare is str else None
+
+
+def _without_metadata(shape: Any) -> Any:
+    while get_origin(shape) is Annotated:
+        shape = get_args(shape)[0]
+    return shape
+
+
+def _alternatives(bare: Any) -> Iterator[Any]:
+    """Yield the members of a union, or the shape itself."""
+    yield from (_without_metadata(part) for part in get_args(bare) or (bare,))
+
+
+def _struct_of(bare: Any) -> type[Struct] | None:
+    if get_origin(bare) in (list, dict):
+        return None
+    return next(
+        (p for p in _alternatives(bare) if isinstance(p, type) and issubclass(p, Struct)), None
+    )
+
+
+def _is_date_time(bare: Any) -> bool:
+    return datetime in tuple(_alternatives(bare))
+
+
+def _shape_problem(path: str, message: str) -> Problem:
+    """Return a "shape" problem with the expected type, taken from msgspec's error message."""
+    match = re.search(r"Expected `(\w+)", message)
+    expected = _JSON_TYPES.get(match[1] if match else message, "object")
+    return Problem(path, "shape", {"expected": expected})

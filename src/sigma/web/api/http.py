@@ -28,6 +28,7 @@ JSON = "application/json"
 MAX_BODY_BYTES = 1024 * 1024  # more than the largest valid invoice with 100 items
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,128}")
+_JSON_MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 _ENCODER = msgspec.json.Encoder()
 
 encode = _ENCODER.encode
@@ -39,6 +40,20 @@ async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Me
     if scheme.lower() != "bearer":
         raise RefusedError("unauthorized")
     return await api_keys.authenticate(ctx, secret.strip())
+
+
+async def read_json(request: ApiRequest) -> bytes:
+    """Return the body of a request that must be JSON in UTF-8.
+
+    A request without Content-Type is taken for JSON. Raises RefusedError("unsupported_media_type").
+    """
+    media_type, _, parameters = request.headers.get("content-type", JSON).lower().partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters)
+    if not _JSON_MEDIA_TYPE.fullmatch(media_type.strip()) or (
+        charset and charset[1] not in ("utf-8", "utf8")
+    ):
+        raise RefusedError("unsupported_media_type")
+    return await request.body()
 
 
 def json_response(body: Any) -> Response[bytes]:

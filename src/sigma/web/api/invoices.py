@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from sigma.domain.billing.invoice import Invoice, Status
+from sigma.domain.text_cleaning import clean_text
 from sigma.services.billing import invoices
 from sigma.services.context import Context
 from sigma.web.api import responses
@@ -19,9 +20,10 @@ from sigma.web.api.http import (
     json_response,
     parse_list_query,
     read_idempotency,
+    read_json,
     respond_once,
 )
-from sigma.web.api.requests import INVOICE_DECODER, parse_draft
+from sigma.web.api.requests import InvoiceRequest, parse_draft
 from sigma.web.ids import parse_id
 
 FILTERS = ("status", "query")
@@ -46,8 +48,9 @@ def _body_renderer(ctx: Context) -> Callable[[Invoice], str]:
 @post("/invoices")
 async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """Issue an invoice."""
-    body = await request.body()
-    draft = parse_draft(parse_body(INVOICE_DECODER, body), ctx.now_us())
+    body = await read_json(request)
+    content, problems = parse_body(InvoiceRequest, body)
+    draft = parse_draft(content, ctx.now_us(), problems)
 
     idempotency = read_idempotency(request, member, body, status=201, render=_body_renderer(ctx))
     return await respond_once(
@@ -63,7 +66,7 @@ async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) ->
         ctx,
         member,
         status=filter_choice(query, "status", STATUSES),
-        query=query.filters.get("query", "")[:100],
+        query=clean_text(query.filters.get("query", ""))[:100],
         limit=query.limit,
         cursor=query.cursor,
     )

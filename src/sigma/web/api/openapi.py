@@ -51,7 +51,8 @@ class Operation:
         more = POST_CODES if self.method == "post" else ()
         missing = ("not_found",) if "{" in self.path else ()
         invalid = ("validation",) if self.is_paged or self.body else ()
-        codes = {*COMMON_CODES, *more, *missing, *invalid, *self.codes}
+        wrong_type = ("unsupported_media_type",) if self.body else ()
+        codes = {*COMMON_CODES, *more, *missing, *invalid, *wrong_type, *self.codes}
         return [code for code in STATUS_BY_CODE if code in codes]
 
 

@@ -63,6 +63,8 @@ def problem_response(request: Request[Any, Any, Any], error: RefusedError) -> Re
         or UNSET,
     )
     headers = {"content-language": translator.locale, "vary": "Accept-Language"}
+    if error.code == "unsupported_media_type":
+        headers["accept"] = "application/json"
     if error.code == "unauthorized":
         headers["www-authenticate"] = 'Bearer realm="sigma"'
     return Response(

@@ -14,10 +14,11 @@ from sigma.web.api.http import (
     encode,
     json_response,
     read_idempotency,
+    read_json,
     respond_once,
 )
 from sigma.web.api.problems import translator_for
-from sigma.web.api.requests import REFUND_DECODER, parse_amount
+from sigma.web.api.requests import RefundRequest, parse_refund
 from sigma.web.ids import parse_id
 
 
@@ -27,9 +28,8 @@ async def create_refund(
 ) -> Response[bytes]:
     """Request a refund. It is stored as pending; a job sends it to the acquirer."""
     known_id = parse_id(payment_id, "pay")
-    body = await request.body()
-    refund = parse_body(REFUND_DECODER, body)
-    amount = parse_amount(refund.amount)
+    body = await read_json(request)
+    amount, reason = parse_refund(*parse_body(RefundRequest, body))
     translator = translator_for(request)
 
     def render(created: Refund) -> str:
@@ -39,9 +39,7 @@ async def create_refund(
     return await respond_once(
         ctx,
         idempotency,
-        lambda: refunds.request(
-            ctx, member, known_id, amount, refund.reason, idempotency=idempotency
-        ),
+        lambda: refunds.request(ctx, member, known_id, amount, reason, idempotency=idempotency),
     )
 
 

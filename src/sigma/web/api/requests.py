@@ -1,9 +1,9 @@
 """Request bodies of the API: strict structs and their conversion to domain values."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from sigma.domain.billing.invoice import (
@@ -15,8 +15,11 @@ from sigma.domain.billing.invoice import (
     check_draft,
 )
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
-from sigma.domain.errors import Problem, validation_error
+from sigma.domain.billing.refund import check_refund
+from sigma.domain.errors import Problem
 from sigma.domain.money import CURRENCY_EXPONENTS, Money, MoneyError
+from sigma.domain.text_cleaning import clean_text
+from sigma.web.api.body import is_within, require_valid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -83,7 +86,8 @@ class InvoiceRequest(Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
         _schema_meta(
-            "The invoice can be paid until then; before 2200", examples=["2030-12-31T20:59:59Z"]
+            "The invoice can be paid until then: RFC 3339 with a time zone, before 2200",
+            examples=["2030-12-31T20:59:59Z"],
         ),
     ] = None
     max_payments: Annotated[
@@ -94,7 +98,7 @@ class InvoiceRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1
     metadata: Annotated[
         dict[str, str],
-        _schema_meta("Your own data, 20 pairs at most; returned unchanged", maxProperties=20),
+        _schema_meta("Your own data, 20 pairs at most; returned as stored", maxProperties=20),
     ] = {}
 
 
@@ -105,20 +109,24 @@ class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, _schema_meta("Reason, for your own records", maxLength=250)] = ""
 
 
-def parse_draft(request: InvoiceRequest, now_us: int) -> Draft:
-    """Convert a request to the domain's draft.
+def parse_draft(
+    request: InvoiceRequest, now_us: int, body_problems: Sequence[Problem] = ()
+) -> Draft:
+    """Convert a request to the domain's draft. `body_problems`: of `parse_body`.
 
     Raises RefusedError("validation") with all problems at once: fields that were parsed are
     checked by the domain rules even if other fields could not be parsed.
     """
     problems: list[Problem] = []
     draft = Draft(
-        title=request.title,
+        title=clean_text(request.title),
         amount=_parse_money(request.amount, "amount", problems),
         description=request.description or "",
         items=tuple(
             InvoiceItem(
-                item.name, item.quantity, _parse_money(item.price, f"items.{n}.price", problems)
+                clean_text(item.name),
+                item.quantity,
+                _parse_money(item.price, f"items.{n}.price", problems),
             )
             for n, item in enumerate(request.items)
         ),
@@ -128,25 +136,32 @@ def parse_draft(request: InvoiceRequest, now_us: int) -> Draft:
         return_url=request.return_url or "",
         metadata=request.metadata,
     )
-    if problems:
-        unparsed = {problem.field for problem in problems}
-        more = [
-            problem
-            for problem in check_draft(draft, now_us)
-            if problem.code not in ("items_sum", "currency_mixed")  # need all amounts
-            and not any(problem.field.startswith(field) for field in unparsed)
-        ]
-        raise validation_error(*problems, *more)
+    # A question with an unreadable key has no kind to judge its other fields by.
+    unparsed = [problem.field.removesuffix(".key") for problem in body_problems]
+    problems = [p for p in problems if not any(is_within(p.field, field) for field in unparsed)]
+    unparsed += [problem.field for problem in problems]
+    problems += [
+        problem
+        for problem in check_draft(draft, now_us)
+        # These compare the amounts with each other, so they need all of them.
+        if not (unparsed and problem.code in ("items_sum", "currency_mixed"))
+        and not any(is_within(problem.field, field) for field in unparsed)
+    ]
+    require_valid(body_problems, problems)
     return draft
 
 
-def parse_amount(request: MoneyRequest) -> Money:
-    """Parse the field "amount". Raises RefusedError("validation")."""
+def parse_refund(
+    request: RefundRequest, body_problems: Sequence[Problem] = ()
+) -> tuple[Money, str]:
+    """Return amount and reason of a refund. `body_problems`: of `parse_body`.
+
+    Raises RefusedError("validation") with all problems at once.
+    """
     problems: list[Problem] = []
-    amount = _parse_money(request, "amount", problems)
-    if problems:
-        raise validation_error(*problems)
-    return amount
+    amount = _parse_money(request.amount, "amount", problems)
+    require_valid(body_problems, [*problems, *check_refund(amount, request.reason)])
+    return amount, request.reason
 
 
 def to_us(value: datetime) -> int:
@@ -178,13 +193,9 @@ def _parse_question(request: QuestionRequest, index: int, problems: list[Problem
     return Question(
         request.key,
         kind,
-        request.label,
+        clean_text(request.label),
         request.required,
-        tuple(request.options),
-        request.hint,
+        tuple(clean_text(option) for option in request.options),
+        clean_text(request.hint),
         request.show_on_receipt,
     )
-
-
-INVOICE_DECODER = msgspec.json.Decoder(InvoiceRequest)
-REFUND_DECODER = msgspec.json.Decoder(RefundRequest)

@@ -11,7 +11,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.billing import invoices
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.checkout import checkout
-from sigma.services.checkout.checkout import PayForm, PublicPayment
+from sigma.services.checkout.checkout import PayForm, PublicPayment, SavedForm
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards, payment_links
 from sigma.texts import Translator
@@ -46,20 +46,44 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     except RefusedError:
         return invoice_not_found_page(request)
     translator = translator_for(request, public.shop)
+    payer = request.cookies.get(PAYER_COOKIE, "")
     last_payment = await _last_payment(request, ctx, public)
+    if public.invoice.is_shared_link and not _continues_attempt(request, ctx, last_payment):
+        payer, last_payment = "", None  # perhaps another person on the same device
     if reason := closed_reason(public, ctx.now_us()):
         return _closed_page(request, public, translator, reason, last_payment)
-    payer = request.cookies.get(PAYER_COOKIE, "")
-    form_values: dict[str, list[str]] = {}
-    if payer and public.invoice.questions:
-        answers = await checkout.saved_answers(ctx, public.invoice.id, payer)
-        form_values = to_form_values(public.invoice.questions, answers, translator)
+    saved = SavedForm()
+    if public.invoice.questions:
+        saved = await checkout.saved_form(ctx, public.invoice.id, payer)
     response = _payment_page(
-        request, public, translator, form_values=form_values, last_payment=last_payment
+        request,
+        public,
+        translator,
+        form_values=to_form_values(public.invoice.questions, saved.answers, translator),
+        given_consent=saved.consent_hash,
+        last_payment=last_payment,
     )
     if not payer:
         set_invoice_cookie(ctx, response, token, PAYER_COOKIE, new_secret())
+        if STARTED_COOKIE in request.cookies and last_payment is None:
+            set_invoice_cookie(ctx, response, token, STARTED_COOKIE, "")
     return response
+
+
+def _continues_attempt(
+    request: ClientRequest, ctx: Context, last_payment: PublicPayment | None
+) -> bool:
+    """Return whether the client comes back from an own payment: its token is in the URL.
+
+    Its cookie alone proves nothing on a link that many people pay: the device may be shared.
+    """
+    return (
+        last_payment is not None
+        and request.query_params.get("payment") == last_payment.payment.token
+        and checkout.is_own_attempt(
+            ctx, last_payment.payment, request.cookies.get(PAYER_COOKIE, "")
+        )
+    )
 
 
 @post("/i/{token:str}", request_max_body_size=MAX_FORM_BYTES)
@@ -81,10 +105,12 @@ async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Respons
 def _pay_form(
     request: ClientRequest, ctx: Context, token: str, form_values: dict[str, list[str]]
 ) -> PayForm:
-    nonce = next(iter(form_values.get("nonce", [])), "")[:64] or new_secret()
+    nonce = _first_value(form_values, "nonce")[:64] or new_secret()
+    consent = _first_value(form_values, "consent")[:64]
     return PayForm(
         values=form_values,
-        has_consented="yes" in form_values.get("consent", []),
+        has_consented=bool(consent),
+        consent_hash="" if consent == "yes" else consent,
         nonce=nonce,
         # Without cookies the nonce of the form identifies the browser, so a double click still
         # creates one payment.
@@ -115,14 +141,14 @@ async def _refusal_page(
         return invoice_not_found_page(request)
     translator = translator_for(request, public.shop)
     if error.problems:
-        nonce = next(iter(form_values.get("nonce", [])), "")
         return _payment_page(
             request,
             public,
             translator,
             form_values=form_values,
+            given_consent=_first_value(form_values, "consent"),
             problems=error.problems,
-            nonce=nonce,
+            nonce=_first_value(form_values, "nonce"),
         )
     reason = closed_reason(public, ctx.now_us()) or error.code
     last_payment = await _last_payment(request, ctx, public)
@@ -149,20 +175,28 @@ def _payment_page(
     translator: Translator,
     *,
     form_values: dict[str, list[str]],
+    given_consent: str,
     problems: tuple[Any, ...] = (),
     nonce: str = "",
     last_payment: PublicPayment | None = None,
 ) -> Response[Any]:
     page_context = payment_page_context(
-        public, translator, form_values=form_values, problems=problems, nonce=nonce or new_secret()
+        public,
+        translator,
+        form_values=form_values,
+        problems=problems,
+        nonce=nonce or new_secret(),
+        given_consent=given_consent,
     )
+    decline = "" if problems else _decline_text(last_payment, translator)
     return client_page(
         request,
         "checkout/invoice.html",
         translator,
         public.shop,
         status=422 if problems else 200,
-        decline="" if problems else _decline_text(last_payment, translator),
+        decline=decline,
+        is_short_form=bool(decline and form_values),
         **_payment_links(last_payment),
         signature=_well_formed_signature(
             _link_signature(request) or _first_value(form_values, SIGNATURE_FIELD)

@@ -8,7 +8,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.billing.invoices import PublicInvoice
-from sigma.texts import Translator, consent_text
+from sigma.texts import Translator, consent_text, text_hash
 from sigma.texts.formats import initials
 from sigma.web.checkout.fields import build_fields
 
@@ -78,8 +78,12 @@ def payment_page_context(
     form_values: Mapping[str, list[str]] | None = None,
     problems: tuple[Problem, ...] = (),
     nonce: str = "",
+    given_consent: str = "",
 ) -> dict[str, Any]:
-    """Return the context of a payment page. `form_values`: question key → values as typed."""
+    """Return the context of a payment page. `form_values`: question key → values as typed.
+
+    `given_consent`: hash of the text that the client has consented to, "yes" for the current one.
+    """
     invoice, shop = public.invoice, public.shop
     text = consent_text(shop, invoice.questions, translator)[0]
     errors = {p.field: translator.problem_text(p) for p in reversed(problems)}
@@ -91,6 +95,8 @@ def payment_page_context(
         "fields": form_fields,
         "has_personal_data": any(q.is_personal for q in invoice.questions),
         "consent_text": text,
+        "consent_hash": text_hash(text),
+        "has_consented": given_consent in ("yes", text_hash(text)),
         "consent_error": errors.get("consent", ""),
         "consent_has_focus": "consent" in errors and not any(f.has_focus for f in form_fields),
         "has_errors": bool(problems),

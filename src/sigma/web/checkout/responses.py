@@ -20,7 +20,8 @@ Ctx = NamedDependency[Context]  # injected by web.app
 
 PAYER_COOKIE = "sigma_payer"  # random secret of this browser, one per invoice
 STARTED_COOKIE = "sigma_started"  # public token of the payment started last
-_COOKIE_MAX_AGE_S = 180 * 86_400
+_LANGUAGE_MAX_AGE_S = 180 * 86_400
+_INVOICE_MAX_AGE_S = 14 * 86_400
 
 CLIENT_HEADERS = {
     "cache-control": "no-store",
@@ -67,7 +68,7 @@ def client_page(
                 key=LANGUAGE_COOKIE,
                 value=locale,
                 path="/",
-                max_age=_COOKIE_MAX_AGE_S,
+                max_age=_LANGUAGE_MAX_AGE_S,
                 samesite="lax",
             )
         )
@@ -82,13 +83,13 @@ def redirect(url: str) -> Response[None]:
 def set_invoice_cookie(
     ctx: Context, response: Response[Any], token: str, name: str, value: str
 ) -> None:
-    """Set a cookie that is sent only to the pages of this invoice."""
+    """Set a cookie that is sent only to the pages of this invoice; an empty value deletes it."""
     response.set_cookie(
         Cookie(
             key=name,
             value=value,
             path=f"/i/{token}",
-            max_age=_COOKIE_MAX_AGE_S,
+            max_age=_INVOICE_MAX_AGE_S if value else 0,
             httponly=True,
             samesite="lax",
             secure=ctx.settings.base_url.startswith("https://"),

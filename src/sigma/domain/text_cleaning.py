@@ -1,0 +1,90 @@
+"""The one cleaning rule for text from outside: answers, titles, names, VK texts, API bodies.
+
+What a reader cannot see must not be stored: it breaks databases and mail headers, reorders the
+text around it, makes equal texts differ and makes an empty answer look filled in.
+"""
+
+import re
+import unicodedata
+
+# Every one of these ends a line somewhere: https://www.unicode.org/reports/tr14/ (classes BK, CR,
+# LF, NL).
+_LINE_BREAK = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
+# They look like a space and are letters or symbols: Hangul fillers and the empty Braille pattern.
+_BLANKS = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
+_BLANKS[ord("\t")] = " "
+
+_INVISIBLE = re.compile(
+    "["
+    "\x00-\x09\x0b-\x1f\x7f-\x9f"  # controls other than the line feed
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, fillers, joiner, Mongolian
+    "\u202a-\u202e\u2066-\u2069"  # direction embeddings, overrides and isolates
+    "\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffc"  # invisible operators, byte order mark
+    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # lone surrogates and noncharacters
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # shorthand and musical format controls
+    "\U000e0000-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"  # reserved as invisible
+    + "".join(chr(n) + chr(n + 1) for n in range(0x1FFFE, 0x110000, 0x10000))  # noncharacters
+    + "]+"
+)
+# Invisible characters that some scripts and emoji need. Each is judged by its neighbours.
+_JOINERS = "\u200b\u200c\u200d"  # zero width space, non-joiner, joiner
+_DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f]")
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"  # variants of the character before
+_TAGS = "\U000e0020-\U000e007f"  # spell the region of a flag after a black flag
+_NEEDS_NEIGHBOURS = re.compile(f"[{_JOINERS}{_SELECTORS}{_TAGS}]")
+_LONE_TAGS = re.compile(f"(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
+_LONE_SELECTOR = re.compile(f"(?:(?<=[\\s{_JOINERS}{_SELECTORS}])|^)[{_SELECTORS}]+")
+_JOINER_RUN = re.compile(f"[{_JOINERS}]+")
+_PLAIN_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "DIGIT")  # their letters are never joined
+_VIRAMA_CLASS = 9  # canonical combining class: a joiner after a virama chooses the letter's shape
+
+
+def clean_text(text: str, *, multiline: bool = False) -> str:
+    """Return the text in NFC, stripped, without controls and invisible characters.
+
+    Every line break becomes "\\n" with `multiline`, else a space. What a script needs stays:
+    joiners inside emoji and inside words of joining scripts, direction marks in right-to-left
+    texts, variation selectors after a character. Whether a text is empty is judged on the result.
+    Cleaning a clean text changes nothing.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip(" ")
+    text = _LINE_BREAK.sub("\n" if multiline else " ", text).translate(_BLANKS)
+    text = _INVISIBLE.sub("", text)
+    if _DIRECTION_MARKS.search(text) and not _has_right_to_left_letters(text):
+        text = _DIRECTION_MARKS.sub("", text)
+    if _NEEDS_NEIGHBOURS.search(text):
+        text = _without_loose_characters(text)
+    return unicodedata.normalize("NFC", _strip(text))
+
+
+def _has_right_to_left_letters(text: str) -> bool:
+    """Return whether the text has Hebrew, Arabic or other right-to-left letters."""
+    return any(unicodedata.bidirectional(c) in ("R", "AL") for c in text if c not in "\u200f\u061c")
+
+
+def _without_loose_characters(text: str) -> str:
+    """Drop the tags, selectors and joiners that have nothing to work on."""
+    text = _LONE_TAGS.sub("", text)
+    text = _LONE_SELECTOR.sub("", text)
+    return _JOINER_RUN.sub(lambda run: _needed_joiner(text, run), text)
+
+
+def _needed_joiner(text: str, run: re.Match[str]) -> str:
+    """Return the first joiner of a run if it changes how its neighbours are displayed, else ""."""
+    before, after = text[: run.start()][-1:], text[run.end() :][:1]
+    joiner = run[0][0]
+    if before and unicodedata.combining(before) == _VIRAMA_CLASS and joiner != "\u200b":
+        return joiner
+    if not before.strip() or not after.strip():
+        return ""
+    return "" if _is_plain(before) and _is_plain(after) else joiner
+
+
+def _is_plain(character: str) -> bool:
+    return character.isascii() or unicodedata.name(character, "").startswith(_PLAIN_SCRIPTS)
+
+
+def _strip(text: str) -> str:
+    """Strip spaces and the direction marks between them from both ends."""
+    return re.sub("^[\\s\u061c\u200e\u200f]+|[\\s\u061c\u200e\u200f]+$", "", text)
