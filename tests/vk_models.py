@@ -50,7 +50,9 @@ async def check_response(method: str, params: Mapping[str, str], response: Any) 
     section, _, name = method.partition(".")
     call = getattr(getattr(_FixedResponseApi(response), section), _snake(name))
     typed = {key: int(text) if text.isdigit() else text for key, text in params.items()}
-    arguments = {key: value for key, value in typed.items() if key not in ("access_token", "v")}
+    arguments = {
+        key: value for key, value in typed.items() if key not in ("access_token", "v", "lang")
+    }
     try:
         parsed = await call(**arguments)
     except TypeError as error:

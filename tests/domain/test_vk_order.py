@@ -12,7 +12,7 @@ from sigma.domain.money import Money
 from tests.domain.factories import NOW_US, SequentialIds, invoice, payment
 
 ORDER = VkOrder(
-    "ord_1", "shp_1", "con_1", "cnv_1", 5, 7, "7-5", Money(100), "body", created_at_us=NOW_US
+    "ord_1", "shp_1", "con_1", "cnv_1", 5, 7, "7-5", 100, "RUB", "body", created_at_us=NOW_US
 )
 
 
