@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 import structlog
 
 from sigma.channels.vk import market
@@ -15,15 +14,14 @@ from sigma.domain.messaging import vk_order as domain
 from sigma.domain.messaging.card import CapturedPayment, card_content
 from sigma.domain.messaging.community import Community, EventDelivery
 from sigma.domain.messaging.conversation_changes import mark_changed
-from sigma.domain.messaging.vk_order import OrderContent, VkOrder, with_known_items
+from sigma.domain.messaging.vk_order import VkOrder, with_known_items
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.context import Context
-from sigma.services.conversations import message_sync
+from sigma.services.conversations import message_sync, order_codec
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.vk.community_client import CommunityClient, mark_key_broken, open_client
 from sigma.store import changes
 from sigma.store.billing import invoices
-from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations, vk_events, vk_orders
 
@@ -59,18 +57,18 @@ def order_change(
             amount_minor=vk_order.total_minor,
             currency=vk_order.currency,
             status=vk_order.status,
-            body_encrypted=ctx.cipher.encrypt(vk_order.content),
+            body_encrypted=order_codec.encrypt_content(ctx.cipher, vk_order.content),
             created_at_us=min(vk_order.content.placed_at_us or now_us, now_us),
         )
         return domain.record_received(order, new_id, is_incomplete=vk_order.content.is_incomplete)
-    known = decrypt_content(ctx, stored)
+    known = order_codec.decrypt_content(ctx.cipher, stored)
     content = with_known_items(vk_order.content, known)
     changed = replace(
         stored,
         amount_minor=vk_order.total_minor,
         currency=vk_order.currency,
         status=vk_order.status,
-        body_encrypted=ctx.cipher.encrypt(content),
+        body_encrypted=order_codec.encrypt_content(ctx.cipher, content),
     )
     return domain.record_changed(
         stored,
@@ -80,14 +78,6 @@ def order_change(
         new_id=new_id,
         now_us=now_us,
     )
-
-
-def decrypt_content(ctx: Context, order: VkOrder) -> OrderContent | None:
-    """Return what an order contains; None when no key decrypts it."""
-    try:
-        return msgspec.convert(ctx.cipher.decrypt(order.body_encrypted), OrderContent)
-    except (DecryptionError, ValueError):
-        return None
 
 
 async def record(
@@ -192,11 +182,12 @@ async def fetch_items(ctx: Context, order_id: str) -> int | None:
         conversation = await conversations.lock(tx, order.conversation_id)
         current = await vk_orders.get(tx, order_id)
         assert current is not None, "orders are never deleted"
-        content = decrypt_content(ctx, current)
+        content = order_codec.decrypt_content(ctx.cipher, current)
         if content is None or not items:
             return None
         now_us = ctx.now_us()
-        body = ctx.cipher.encrypt(replace(content, items=items, has_all_items=True))
+        content = replace(content, items=items, has_all_items=True)
+        body = order_codec.encrypt_content(ctx.cipher, content)
         change = mark_changed(conversation, now_us)
         change += Change((replace(current, body_encrypted=body),))
         await changes.write(tx, change, now_us)
