@@ -280,7 +280,7 @@ _URL_MAKERS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 _PLAIN_KINDS = {
     *("narrative", "note", "page", "artist", "curator", "donut_link", "question", "widget"),
-    *("room", "channel_message", "carousel"),
+    *("room", "channel_message", "carousel", "textlive", "situational_theme"),
 }
 _THUMBS = ("thumb_512", "thumb_256", "thumb_96", "thumb_48")
 _ICONS = ("icon_278", "icon_150", "icon_139", "icon_75", "icon_576")

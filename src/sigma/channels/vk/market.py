@@ -52,6 +52,11 @@ class MarketOrder:
     currency: str
     content: OrderContent = field(repr=False)
 
+    @property
+    def total(self) -> Money | None:
+        """The sum, or None for a currency that Sigma does not know."""
+        return _to_money(self.total_minor, self.currency)
+
 
 def encode_price(amount: Money) -> str:
     """Return a price as VK accepts it: major units, "4500" or "4500.50"."""
@@ -60,9 +65,12 @@ def encode_price(amount: Money) -> str:
 
 def parse_price(price: dict[str, Any]) -> Money | None:
     """Parse a price as VK returns it: hundredths as text. None for an unsupported price."""
-    minor, currency = _read_price(price)
+    return _to_money(*_read_price(price))
+
+
+def _to_money(minor: int, currency: str) -> Money | None:
     try:
-        return Money(minor, currency) if currency else None
+        return Money(minor, currency)
     except MoneyError:
         return None
 

@@ -74,7 +74,7 @@ ATTACHMENT_KINDS = (
     *("wall", "wall_reply", "article", "poll", "podcast", "story", "narrative", "call"),
     *("money_transfer", "money_request", "location", "mini_app", "app", "album", "note", "page"),
     *("event", "group", "artist", "curator", "donut_link", "question", "widget", "room"),
-    *("channel_message", "carousel"),
+    *("channel_message", "carousel", "textlive", "situational_theme"),
 )
 ATTACHMENT_STATES = (
     *("call_reached", "call_canceled_by_initiator", "call_canceled_by_receiver", "call_active"),
