@@ -57,6 +57,7 @@ MESSAGE = Message(
     first_attempt_at_us=NOW_US + 1,
     failure="901",
     edited_at_us=NOW_US + 2,
+    is_incomplete=True,
 )
 SERVICE = Service(
     id="svc_1",
@@ -126,6 +127,7 @@ MESSAGING_ROWS: tuple[VersionedRow, ...] = (
         display_id="777-31",
         amount_minor=450_000,
         currency="RUB",
+        status=2,
         body_encrypted="ciphertext",
         created_at_us=NOW_US,
         invoice_id=INVOICE.id,
