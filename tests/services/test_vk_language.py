@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from sigma.channels.vk.client import VkClients
 from sigma.domain.change import Change
 from sigma.services.communities import communities
 from sigma.services.conversations import history_sync, inbox
@@ -19,17 +21,6 @@ async def set_locale(world: VkWorld, locale: str) -> None:
         shop = await shops.get(tx, world.shop.id)
         assert shop is not None
         await changes.write(tx, Change((replace(shop, locale=locale),)), world.ctx.now_us())
-
-
-def sent_languages(world: VkWorld) -> dict[str, set[str]]:
-    """Return the values of `lang` by method, of all calls of this world."""
-    languages: dict[str, set[str]] = {}
-    for client in world.ctx.vk._http_clients.values():
-        transport = client._transport
-        assert isinstance(transport, CheckedTransport)
-        for method, form in transport.calls:
-            languages.setdefault(method, set()).add(form.get("lang", "none"))
-    return languages
 
 
 @pytest.mark.parametrize(
@@ -52,6 +43,9 @@ async def test_names_are_in_the_shops_language(
 @pytest.mark.parametrize("locale", ["ru", "en"])
 async def test_every_call_has_the_language(vk_world: VkWorld, locale: str) -> None:
     await set_locale(vk_world, locale)
+    transport = CheckedTransport()
+    vk = VkClients(lambda _: httpx.AsyncClient(transport=transport, timeout=10))
+    vk_world.ctx = replace(vk_world.ctx, vk=vk)
     community = await connect_community(vk_world, create_community(vk_world, "", messages=True))
     await communities.verify(vk_world.ctx, vk_world.member, community.id)
     await vk_world.write_as_client("Здравствуйте")
@@ -59,10 +53,11 @@ async def test_every_call_has_the_language(vk_world: VkWorld, locale: str) -> No
     await vk_world.post_message("Добрый день")
     await vk_world.run_jobs()
     await history_sync.catch_up_community(vk_world.ctx, vk_world.community_id)
-    languages = sent_languages(vk_world)
+    languages: dict[str, set[str]] = {}
+    for method, form in transport.calls:
+        languages.setdefault(method, set()).add(form.get("lang", "none"))
     assert {"users.get", "groups.getById", "messages.getConversations", "messages.send"} <= set(
         languages
     )
-    # Set up before the test chose the language.
-    earlier = {"groups.setLongPollSettings", "groups.getLongPollServer"}
-    assert {m: langs for m, langs in languages.items() if langs != {locale}}.keys() <= earlier
+    assert {method: langs for method, langs in languages.items() if langs != {locale}} == {}
+    await vk.close()
