@@ -25,7 +25,13 @@ MESSAGE: dict[str, Any] = {
     "conversation_message_id": 12,
 }
 SIZES = [{"type": "x", "url": "https://sun1.example/x.jpg", "width": 604, "height": 400}]
-PHOTO = {"type": "photo", "photo": {"id": 1, "owner_id": 777, "sizes": SIZES, "text": ""}}
+PHOTO: dict[str, Any] = {
+    "type": "photo",
+    "photo": {"id": 1, "owner_id": 777, "sizes": SIZES, "text": ""},
+}
+    "type": "photo",
+    "photo": {"id": 1, "owner_id": 777, "sizes": SIZES, "text": ""},
+}
 PICTURE = "https://sun1.example/x.jpg"
 RUBLES = {"id": 643, "name": "RUB", "title": "₽"}
 SUM = {"amount": "250000", "currency": RUBLES, "text": "2 500 руб."}
@@ -33,7 +39,7 @@ IDS = {"id": 5, "owner_id": -7}
 
 # An attachment of each kind in VK's JSON, and what must be read of it.
 EXAMPLES: list[tuple[str, dict[str, Any], MessageAttachment]] = [
-    ("photo", PHOTO["photo"], MessageAttachment("photo", "", PICTURE, PICTURE)),  # type: ignore[arg-type]
+    ("photo", PHOTO["photo"], MessageAttachment("photo", "", PICTURE, PICTURE)),
     (
         "money_transfer",
         {"id": 1, "amount": SUM, "comment": "За маникюр", "from_id": 777, "to_id": -5},

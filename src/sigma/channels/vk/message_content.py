@@ -152,10 +152,10 @@ def _clean_length(text: str, utf16_units: int) -> int:
 
 def _read_geo(geo: dict[str, Any]) -> MessageAttachment:
     """Return a place: its name or address, and a link to a map when VK gives coordinates."""
-    place = read_object(geo, "place")
-    coordinates = _read_coordinates(geo) or _read_coordinates({"coordinates": place})
-    title, address = read_text(place, "title").strip(), read_text(place, "address").strip()
-    title = title or read_text(place, "city").strip()
+    vk_place = read_object(geo, "place")
+    coordinates = _read_coordinates(geo) or _read_coordinates({"coordinates": vk_place})
+    title, address = read_text(vk_place, "title").strip(), read_text(vk_place, "address").strip()
+    title = title or read_text(vk_place, "city").strip()
     if not title:
         title, address = address, ""
     url, detail = "", address if address != title else ""

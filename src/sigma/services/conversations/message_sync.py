@@ -125,13 +125,13 @@ async def _apply_edit(
         conversation = replace(conversation, service_id=service_id)
     now_us = ctx.now_us()
     # VK calls a message of ours edited when only its buttons have changed: that is not shown.
-    is_shown_edit = updated_body.text != body.text or not message_domain.is_sent_by_sigma(stored)
+    is_visible_edit = updated_body.text != body.text or not message_domain.is_sent_by_sigma(stored)
     change = message_changes.edit_message(
         conversation,
         stored,
         body_encrypted=message_codec.encrypt_body(ctx.cipher, updated_body),
         preview_encrypted=message_codec.encrypt_preview(ctx.cipher, updated_body),
-        edited_at_us=(vk_message.edited_at_us or None) if is_shown_edit else None,
+        edited_at_us=(vk_message.edited_at_us or None) if is_visible_edit else None,
         now_us=now_us,
         is_incomplete=vk_message.content.is_incomplete,
     )

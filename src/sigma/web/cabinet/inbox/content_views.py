@@ -67,6 +67,8 @@ def _attachment_view(
         facts = [title]
     else:
         name, facts = title or kind_name, [kind_name if title else "", detail]
+    if kind not in ATTACHMENT_KINDS and not title:
+        facts.append(translator.t("inbox.content_empty"))
     if attachment.duration_s:
         facts.append(f"{attachment.duration_s // 60}:{attachment.duration_s % 60:02}")
     if attachment.size_bytes:

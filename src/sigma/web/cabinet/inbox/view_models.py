@@ -45,8 +45,9 @@ class MessageBubble:
     """One message of the page.
 
     `day`: date heading, set on the first message of a day. `state`: "", "queued" or "failed";
-    `reason`: its explanation. `is_unreadable`: the body cannot be decrypted. `notice`: what is
-    missing of the message, or empty. `vk_url`: the dialog in VK, set where it shows more.
+    `reason`: its explanation. `quoted`: the message that it replies to. `is_unreadable`: the body
+    cannot be decrypted. `notice`: what is missing of the message, or empty. `vk_url`: the dialog in
+    VK, set where it shows more.
     """
 
     message: Message
@@ -54,7 +55,8 @@ class MessageBubble:
     plain_text: str
     author: str
     attachments: list[AttachmentView]
-    nested: list[NestedView]
+    quoted: list[NestedView]
+    forwarded: list[NestedView]
     notice: str
     vk_url: str
     button_labels: list[str]
@@ -114,14 +116,15 @@ def _message_bubble(
         attachments = [
             AttachmentView("photo", attachment_kind_name("photo", translator), "", "", "")
         ]
-    nested = nested_views(body.nested, page, translator)
+    replies = tuple(one for one in body.nested if one.kind == "reply")
+    others = tuple(one for one in body.nested if one.kind != "reply")
     notice = ""
     if view.body is not None and not is_ours:
         notice = content_notice(
             translator,
             is_incomplete=message.is_incomplete,
             is_unavailable=body.is_unavailable,
-            is_empty=not (body.text or attachments or nested),
+            is_empty=not (body.text or attachments or body.nested),
         )
     return MessageBubble(
         message=message,
@@ -129,9 +132,10 @@ def _message_bubble(
         plain_text=body.text,
         author=_author(view, translator),
         attachments=attachments,
-        nested=nested,
+        quoted=nested_views(replies, page, translator),
+        forwarded=nested_views(others, page, translator),
         notice=notice,
-        vk_url=safe_url(page.vk_url) if notice or nested else "",
+        vk_url=safe_url(page.vk_url) if notice or body.nested else "",
         button_labels=_button_labels(body.keyboard),
         day=day,
         time=time_of_day(message.written_at_us, translator.tz),
