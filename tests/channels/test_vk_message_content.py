@@ -29,9 +29,6 @@ PHOTO: dict[str, Any] = {
     "type": "photo",
     "photo": {"id": 1, "owner_id": 777, "sizes": SIZES, "text": ""},
 }
-    "type": "photo",
-    "photo": {"id": 1, "owner_id": 777, "sizes": SIZES, "text": ""},
-}
 PICTURE = "https://sun1.example/x.jpg"
 RUBLES = {"id": 643, "name": "RUB", "title": "₽"}
 SUM = {"amount": "250000", "currency": RUBLES, "text": "2 500 руб."}
