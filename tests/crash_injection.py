@@ -151,8 +151,8 @@ class _CrashingVkClients:
         self._inner = inner
         self._plan = plan
 
-    def for_key(self, connection: Connection, access_key: str) -> Any:
-        return _CrashingCalls(self._inner.for_key(connection, access_key), self._plan)
+    def for_key(self, connection: Connection, access_key: str, lang: str) -> Any:
+        return _CrashingCalls(self._inner.for_key(connection, access_key, lang), self._plan)
 
 
 CRASHING_CALLS = {

@@ -77,6 +77,7 @@ def check_call(method: str, request: httpx.Request, form: dict[str, str]) -> Non
     assert not request.url.query, f"{method}: parameters in the URL get into logs"
     assert "access_token" not in form, f"{method}: the access key must be in the header"
     assert form.get("v") == "5.199", f"{method}: version {form.get('v')}"
+    assert form.get("lang") in ("ru", "en"), f"{method}: without the shop's language"
     vk_schema.check_request(method, form)
 
 

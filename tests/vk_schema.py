@@ -42,6 +42,14 @@ JSON_PARAMETERS = {
 REQUIRED_PARAMETERS = {"messages.send": {"random_id"}}
 
 
+ATTACHMENT_ENUMS = (
+    ("messages/objects.json", "messages_message_attachment_type"),
+    ("messages/objects.json", "messages_history_message_attachment_type"),
+    ("wall/objects.json", "wall_wallpost_attachment_type"),
+    ("wall/objects.json", "wall_comment_attachment_type"),
+)
+
+
 @dataclass(frozen=True)
 class Gap:
     """A known error in a description of VK. `subject` and `path` may contain `*`."""
@@ -52,7 +60,16 @@ class Gap:
     value: Any = None  # if given, only this value is accepted
 
 
+# Attachment types that live messages have and the schema does not.
+LIVE_ATTACHMENT_TYPES = (
+    *("money_transfer", "money_request", "mini_app", "story", "narrative", "video_message"),
+    *("market_album", "podcast", "group_call_in_progress", "audio_playlist", "clip", "hologram"),
+)
 GAPS = [
+    *(
+        Gap("*", "*attachments.*.type", "sent by VK, not in the schema", vk_type)
+        for vk_type in LIVE_ATTACHMENT_TYPES
+    ),
     Gap(
         "*", "*keyboard.buttons.*.color", "the schema names the usual colour 'default'", "secondary"
     ),
@@ -129,6 +146,16 @@ def check_event(event: Any) -> None:
 def has_method(method: str) -> bool:
     """Whether the schema knows the method."""
     return any(one["name"] == method for one in _methods(method))
+
+
+def attachment_types() -> tuple[str, ...]:
+    """Return all types of attachments of messages, posts and comments; none without the schema."""
+    if not HAS_SCHEMA:
+        return ()
+    found: dict[str, None] = {}
+    for path, name in ATTACHMENT_ENUMS:
+        found |= dict.fromkeys(_load(path)["definitions"][name]["enum"])
+    return tuple(found)
 
 
 # -- conversion to draft-07 ------------------------------------------------------------------------

@@ -247,7 +247,7 @@ async def insert_community(world: VkWorld, event_delivery: EventDelivery) -> Non
             "timeout_s": 2,
         },
     )
-    vk = community_client.open_api(ctx, connection)
+    vk = community_client.open_api(ctx, connection, "ru")
     await groups.set_long_poll_events(vk, world.group_id, True)
     server = await groups.fetch_long_poll_server(vk, world.group_id)
     community = Community(

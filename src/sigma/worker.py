@@ -12,7 +12,13 @@ from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
 from sigma.services.context import Context
-from sigma.services.conversations import delivery, history_sync, inbox, profiles
+from sigma.services.conversations import (
+    delivery,
+    history_sync,
+    inbox,
+    message_completion,
+    profiles,
+)
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.platform import housekeeping, jobs
 from sigma.services.platform.jobs import Handler
@@ -53,6 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice.expire": _expire_invoice,
     "mail.send": mails.send,
     "message.send": delivery.send,
+    "message.complete": message_completion.complete,
     "vk_event.process": event_intake.process_conversation,
     "conversation.catch_up": history_sync.fill_gap,
     "community.catch_up": history_sync.catch_up_community,
@@ -62,6 +69,7 @@ HANDLERS: Mapping[str, Handler] = {
     "auto_reply.send": auto_reply.send,
     "community.check_events": event_subscription.check_events,
     "vk_orders.fetch": vk_orders.fetch,
+    "vk_order.fetch_items": vk_orders.fetch_items,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.
@@ -76,6 +84,7 @@ RETRIED_FOREVER = (
     "conversation.catch_up",
     "community.catch_up",
     "profile.fetch",
+    "message.complete",
 )
 
 

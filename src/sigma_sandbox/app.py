@@ -44,7 +44,7 @@ from sigma_sandbox.vk.delivery import long_poll
 from sigma_sandbox.vk.delivery.callback import CallbackSender
 from sigma_sandbox.vk.http import get_vk
 from sigma_sandbox.vk.pages import community_settings, conversation, home, images, services
-from sigma_sandbox.vk.test_api import clients, owners
+from sigma_sandbox.vk.test_api import clients, edits, owners
 
 LOG = logging.getLogger(__name__)
 EXPIRY_CHECK_INTERVAL_S = 0.5
@@ -155,7 +155,10 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/bank", route_handlers=[*checkout.HANDLERS, *cabinet.HANDLERS]),
             Router("/mail", route_handlers=list(mail_pages.HANDLERS)),
             Router("/vk/method", route_handlers=list(dispatch.HANDLERS)),
-            Router("/vk/test", route_handlers=[*clients.HANDLERS, *owners.HANDLERS]),
+            Router(
+                "/vk/test",
+                route_handlers=[*clients.HANDLERS, *edits.HANDLERS, *owners.HANDLERS],
+            ),
             Router("/vk/longpoll", route_handlers=list(long_poll.HANDLERS)),
             Router("/vk/upload", route_handlers=list(uploads.HANDLERS)),
             Router("/vk/pictures", route_handlers=list(images.HANDLERS)),

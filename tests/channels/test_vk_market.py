@@ -13,6 +13,7 @@ from sigma.channels.vk.client import VkClient
 from sigma.channels.vk.errors import NeedsOwnerError, RetryLaterError
 from sigma.domain.catalogue.market_item import MarketItemDraft
 from sigma.domain.catalogue.service import PriceKind
+from sigma.domain.messaging.vk_order import OrderItem
 from sigma.domain.money import Money
 from tests.channels.vk_server import VkServer, json_response, open_vk
 from tests.providers.scripted_server import http_response
@@ -241,7 +242,9 @@ async def test_order_is_parsed(vk_and_server: tuple[VkClient, VkServer]) -> None
     vk_server.queue_responses({"count": 2, "items": [raw_order, {"id": 0}]})
     (order,) = await market.list_orders(vk, 123456)
     assert (order.id, order.user_id, order.display_id, order.status) == (31, 777, "777-31", 0)
-    assert (order.total, order.items) == (Money(4500_00), ((9876, 1),))
+    assert order.total == Money(4500_00)
+    assert order.content.items == (OrderItem(9876, quantity=1),)
+    assert order.content.comment == "Позвоните"
     assert "Позвоните" not in repr(order)
 
 

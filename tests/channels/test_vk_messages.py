@@ -214,7 +214,7 @@ async def test_profiles_of_users_and_communities_are_fetched_by_id(
         VkProfile(-5, "Студия", "https://a.example/5"),
     ]
     assert vk_server.calls == [
-        ("users.get", {"user_ids": "777", "fields": "photo_100", "lang": "ru"}),
+        ("users.get", {"user_ids": "777", "fields": "photo_100"}),
         ("groups.getById", {"group_ids": "5"}),
     ]
     assert "Анна" not in repr(profiles)

@@ -39,6 +39,7 @@ class RecordedRequest:
         assert len(dict(pairs)) == len(pairs)
         fields = dict(pairs)
         assert fields.pop("v") == "5.199"
+        assert fields.pop("lang") in ("ru", "en"), "every call has the shop's language"
         return fields
 
     @property

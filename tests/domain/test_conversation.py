@@ -369,6 +369,25 @@ def test_flags_of_vk_are_stored(
     assert (after and (after.blocked_reason, after.is_unanswered)) == expected
 
 
+@pytest.mark.parametrize(
+    ("before_reason", "blocked_reason", "is_refreshed"),
+    [("901", "", True), ("901", "902", False), ("901", None, False), ("", "", False)],
+)
+def test_cards_are_refreshed_when_vk_reports_the_conversation_unblocked(
+    before_reason: str, blocked_reason: str | None, is_refreshed: bool
+) -> None:
+    card = Card("crd_1", "shp_1", "inv_1", EMPTY.id, NOW_US, "usr_1")
+    change = conversation_changes.sync_flags(
+        replace(EMPTY, blocked_reason=before_reason),
+        blocked_reason=blocked_reason,
+        is_unanswered=False,
+        now_us=NOW_US,
+        cards=[card],
+    )
+    expected = [("card.refresh", "inv_1")] if is_refreshed else []
+    assert [(job.kind, job.subject_id) for job in change.jobs] == expected
+
+
 def test_profile_is_stored_when_it_has_a_name() -> None:
     change = conversation_changes.update_profile(EMPTY, "Анна", "https://vk.example/1", NOW_US)
     named = conversation_of(change)

@@ -9,6 +9,7 @@ from sigma.domain.messaging.message import (
     Message,
     MessageAttachment,
     MessageBody,
+    MessageContent,
     Status,
     check_transition,
     mark_attempted,
@@ -63,7 +64,9 @@ def test_newer_edit_of_vk_wins(
         replace(QUEUED, is_outgoing=is_outgoing, edited_at_us=NOW_US),
         MessageBody("old", (PHOTO,)),
     )
-    edited = vk_edited_body(stored, body, text, (VK_PHOTO,), edited_at_us)
+    content = MessageContent(text, (VK_PHOTO,))
+    edited = vk_edited_body(stored, body, content, edited_at_us)
     assert edited == expected
     same = expected or body
-    assert vk_edited_body(stored, same, same.text, same.attachments, NOW_US) is None
+    same_content = MessageContent(same.text, same.attachments)
+    assert vk_edited_body(stored, same, same_content, NOW_US) is None

@@ -182,10 +182,12 @@ async def test_history_and_conversations_are_listed(community_owner: CommunityOw
         await community_owner.write_as_client(text)
     sent = await community_owner.write_as_community("четыре")
     peer = {"peer_id": community_owner.client_id}
-    page = await community_owner.call("messages.getHistory", **peer, count=2, extended=1)
+    page = await community_owner.call("messages.getHistory", **peer, count=2, extended=1, lang="ru")
     assert page["count"] == 4
     assert [one["text"] for one in page["items"]] == ["четыре", "три"]
     assert page["profiles"][0]["first_name"] == "Ольга"
+    page = await community_owner.call("messages.getHistory", **peer, extended=1)
+    assert page["profiles"][0]["first_name"] == "Olga", "VK writes Latin letters without lang=ru"
     old = await community_owner.call("messages.getHistory", **peer, count=2, rev=1)
     assert [one["conversation_message_id"] for one in old["items"]] == [1, 2]
     before = await community_owner.call("messages.getHistory", **peer, start_cmid=2)

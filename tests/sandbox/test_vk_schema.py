@@ -167,7 +167,7 @@ async def call_message_methods(owner: CheckedOwner, photo: str, item_id: int) ->
 
 async def call_order_methods(owner: CheckedOwner, item_id: int) -> None:
     order = owner.sandbox.vk.place_order(
-        owner.client_id, owner.group_id, [(item_id, 2)], "К пятнице"
+        owner.client_id, owner.group_id, [(item_id, 2)], comment="К пятнице"
     )
     ids = {"order_id": order.id, "user_id": owner.client_id}
     await owner.call("market.getGroupOrders", group_id=owner.group_id)

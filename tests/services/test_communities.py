@@ -1,10 +1,12 @@
 """Communities: checking and connecting an access key, broken keys, disconnecting."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sigma.channels.vk.errors import NeedsOwnerError
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.connection import Status
 from sigma.domain.change import Change, Job
@@ -15,6 +17,8 @@ from sigma.services.billing import connections
 from sigma.services.communities import access_keys, communities
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
+from sigma.store.billing import connections as connection_rows
+from sigma.store.billing import timeline as timeline_rows
 from sigma_sandbox.vk.actions.seed import OWNER_ID
 from tests.sandbox_communities import connect_community, create_community
 from tests.services.live_server import serve_sigma
@@ -268,3 +272,41 @@ async def test_access_key_is_in_no_log_and_no_error(
         await access_keys.inspect(world.ctx, world.member, club.access_key)
     output = caplog.text + "".join(capsys.readouterr()) + repr(caught.value.__dict__)
     assert club.access_key not in output
+
+
+async def test_community_is_disconnected_although_its_key_cannot_be_decrypted(
+    world: World,
+) -> None:
+    community = await connect_community(world, create_community(world))
+    async with world.ctx.db.write() as tx:
+        connection = await connection_rows.get(tx, community.id)
+        assert connection is not None
+        damaged = replace(connection, secret_encrypted="damaged")
+        await changes.write(tx, Change((damaged,)), world.ctx.now_us())
+    await communities.disconnect(world.ctx, world.member, community.id)
+    current = await communities.get(world.ctx, world.member, community.id)
+    assert not current.is_connected
+
+
+async def test_problems_are_listed_for_members_who_answer_clients(world: World) -> None:
+    for role in (Role.OWNER, Role.ADMIN, Role.OPERATOR):
+        member = Member("usr_x", world.shop.id, role)
+        assert await communities.list_with_problem(world.ctx, member) == []
+    with pytest.raises(RefusedError) as caught:
+        await communities.list_with_problem(world.ctx, Member("usr_x", world.shop.id, Role.VIEWER))
+    assert caught.value.code == "forbidden"
+
+
+async def test_broken_key_is_reported_to_the_owner_once(world: World) -> None:
+    club = create_community(world)
+    community = await connect_community(world, club)
+    club.revoke_access_key()
+    error = NeedsOwnerError(5)
+    await asyncio.gather(
+        *(community_client.mark_key_broken(world.ctx, community.id, error) for _ in range(5))
+    )
+    await communities.verify(world.ctx, world.member, community.id)
+    async with world.ctx.db.read() as tx:
+        timeline = await timeline_rows.list_for_subject(tx, community.id)
+    kinds = [event.kind for event in timeline]
+    assert kinds.count("community.key_broken") == 1

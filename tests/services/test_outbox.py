@@ -68,17 +68,65 @@ async def test_photo_is_sent(vk_world: VkWorld) -> None:
     assert vk_world.body(await last_message(vk_world)).attachments[0].url
 
 
-async def test_messages_of_a_conversation_keep_their_order(vk_world: VkWorld) -> None:
-    await vk_world.inject_vk_faults(vk_error={"on": "messages.send", "value": 9, "times": 1})
+@pytest.mark.parametrize(("code", "minutes"), [(6, 1), (10, 1), (29, 185)])
+async def test_messages_of_a_conversation_keep_their_order(
+    vk_world: VkWorld, code: int, minutes: int
+) -> None:
+    await vk_world.inject_vk_faults(vk_error={"on": "messages.send", "value": code, "times": 4})
     for text in ("Раз", "Два", "Три"):
         await vk_world.post_message(text)
     await vk_world.run_jobs()
     assert await vk_world.vk_texts() == ["Здравствуйте"]
     first = (await vk_world.messages())[1]
-    assert (first.status, first.failure) == (Status.QUEUED, "postponed:9")
-    await vk_world.advance_clocks(minutes=11)
+    assert (first.status, first.failure) == (Status.QUEUED, f"postponed:{code}")
+    await vk_world.inject_vk_faults(vk_error=None)
+    await vk_world.advance_clocks(minutes=minutes)
     await vk_world.run_jobs()
     assert await vk_world.vk_texts() == ["Здравствуйте", "Раз", "Два", "Три"]
+
+
+@pytest.mark.parametrize("code", [9, 601])
+async def test_flood_control_stops_only_the_refused_message(vk_world: VkWorld, code: int) -> None:
+    await vk_world.inject_vk_faults(vk_error={"on": "messages.send", "value": code, "times": 1})
+    for text in ("Раз", "Два", "Три"):
+        await vk_world.post_message(text)
+    await vk_world.run_jobs()
+    assert await vk_world.vk_texts() == ["Здравствуйте", "Два", "Три"]
+    (waiting,) = [one for one in await vk_world.messages() if one.status is Status.QUEUED]
+    assert (vk_world.body(waiting).text, waiting.failure) == ("Раз", f"postponed:{code}")
+    await vk_world.post_message("Четыре")
+    await vk_world.run_jobs()
+    assert (await vk_world.vk_texts())[-1] == "Четыре", "a later reply does not wait either"
+    await vk_world.advance_clocks(minutes=9)
+    await vk_world.run_jobs()
+    assert "Раз" not in await vk_world.vk_texts()
+    await vk_world.advance_clocks(minutes=2)
+    await vk_world.run_jobs()
+    assert await vk_world.vk_texts() == ["Здравствуйте", "Два", "Три", "Четыре", "Раз"]
+    assert await vk_world.texts() == await vk_world.vk_texts()
+
+
+async def test_each_flooding_message_waits_for_itself(vk_world: VkWorld) -> None:
+    await vk_world.inject_vk_faults(vk_error={"on": "messages.send", "value": 9, "times": 3})
+    for text in ("Раз", "Раз", "Два", "Три"):
+        await vk_world.post_message(text)
+    await vk_world.run_jobs()
+    assert await vk_world.vk_texts() == ["Здравствуйте", "Три"]
+    await vk_world.advance_clocks(minutes=11)
+    await vk_world.run_jobs()
+    assert sorted((await vk_world.vk_texts())[2:]) == ["Два", "Раз", "Раз"]
+
+
+@pytest.mark.parametrize("code", [914, 100, 7, 911])
+async def test_refused_message_does_not_stop_the_following_ones(
+    vk_world: VkWorld, code: int
+) -> None:
+    await vk_world.inject_vk_faults(vk_error={"on": "messages.send", "value": code, "times": 1})
+    for text in ("Раз", "Два"):
+        await vk_world.post_message(text)
+    await vk_world.run_jobs()
+    assert await vk_world.vk_texts() == ["Здравствуйте", "Два"]
+    assert not (await vk_world.conversation()).blocked_reason
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ import uuid
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from sigma.domain.errors import RefusedError
-from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices
 from sigma.services.communities import communities
+from sigma.services.conversations import order_codec
 from sigma.services.invoice_cards import vk_orders
 from sigma.store.billing import timeline as timeline_rows
 from sigma_sandbox.vk.wire.market_json import order_json
@@ -68,6 +70,9 @@ async def test_repeated_order_event_creates_one_order(vk_world: VkWorld) -> None
     order = await get_vk_order(vk_world)
     assert (order.amount, order.vk_payment_status) == (Money(150_000), "")
     assert order.display_id
+    content = order_codec.decrypt_content(vk_world.ctx.cipher, order)
+    assert content is not None
+    assert content.comment == "Домофон 12"
     assert "Домофон" not in order.body_encrypted
     async with vk_world.ctx.db.read() as tx:
         timeline = await timeline_rows.list_for_subject(tx, order.id)
@@ -178,6 +183,157 @@ async def test_order_is_invoiced_again_only_after_its_invoice_is_void(vk_world: 
     with pytest.raises(RefusedError):
         await issue_invoice(vk_world, order_id=order.id)
     assert (await reload_invoice(vk_world, second)).paid_count == 1
+
+
+async def edit_order(world: VkWorld, **changes: Any) -> None:
+    """Change the only order in VK and deliver the event."""
+    order_id = vk_order_of(world).id
+    await world.call_vk_test_api(
+        "orders/edit", group_id=world.group_id, order_id=order_id, **changes
+    )
+    await world.deliver_callbacks([order_event(world, "market_order_edit")])
+
+
+async def read_content(world: VkWorld) -> OrderContent:
+    content = order_codec.decrypt_content(world.ctx.cipher, await get_vk_order(world))
+    assert content is not None
+    return content
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "expected"),
+    [
+        ({"comment": "Без звонка"}, "comment", "Без звонка"),
+        ({"address": "Тверская, 1"}, "address", "Тверская, 1"),
+        ({"recipient": "Мария"}, "recipient_name", "Мария"),
+        ({"phone": "+79001234567"}, "recipient_phone", "+79001234567"),
+        ({"track_number": "RA123"}, "track_number", "RA123"),
+        ({"merchant_comment": "упаковать"}, "seller_note", "упаковать"),
+    ],
+)
+async def test_change_with_the_same_sum_is_recorded(
+    vk_world: VkWorld, changes: dict[str, Any], field: str, expected: str
+) -> None:
+    before = await receive_order(vk_world)
+    await edit_order(vk_world, **changes)
+    after = await get_vk_order(vk_world)
+    assert after.amount == before.amount
+    assert getattr(await read_content(vk_world), field) == expected
+    assert expected not in after.body_encrypted
+    version = after.version
+    await vk_world.deliver_callbacks([order_event(vk_world, "market_order_edit")])
+    assert (await get_vk_order(vk_world)).version == version, "the same change is written once"
+
+
+async def test_changed_items_with_the_same_sum_are_recorded(vk_world: VkWorld) -> None:
+    await receive_order(vk_world)
+    group = f"communities/{vk_world.group_id}"
+    item = await vk_world.call_vk_test_api(f"{group}/items", title="Пилка", price=75_000)
+    await edit_order(vk_world, lines=[[item["item_id"], 2]])
+    (position,) = (await read_content(vk_world)).items
+    assert (position.title, position.quantity) == ("Пилка", 2)
+    assert "750" in position.price
+
+
+@pytest.mark.parametrize("status", [5, 6])
+async def test_cancelled_order_cannot_be_invoiced(vk_world: VkWorld, status: int) -> None:
+    order = await receive_order(vk_world)
+    assert order.can_be_invoiced
+    await edit_order(vk_world, status=status)
+    cancelled = await get_vk_order(vk_world)
+    assert (cancelled.status, cancelled.can_be_invoiced) == (status, False)
+    with pytest.raises(RefusedError) as caught:
+        await issue_invoice(vk_world, order_id=order.id)
+    assert caught.value.problems[0].code == "order_cancelled"
+    async with vk_world.ctx.db.read() as tx:
+        timeline = await timeline_rows.list_for_subject(tx, order.id)
+    assert "vk_order.status_changed" in [entry.kind for entry in timeline]
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({"total": 0}, Money(0)),
+        ({"currency": "GEL"}, None),
+        ({"currency": "USD"}, Money(150_000, "USD")),
+    ],
+)
+async def test_order_of_any_sum_and_currency_is_recorded(
+    vk_world: VkWorld, changes: dict[str, Any], amount: Money | None
+) -> None:
+    await receive_order(vk_world)
+    await edit_order(vk_world, **changes)
+    order = await get_vk_order(vk_world)
+    assert order.amount == amount
+    assert order.currency == changes.get("currency", "RUB")
+    assert order.can_be_invoiced == bool(amount)
+
+
+async def test_new_order_in_an_unknown_currency_is_recorded(vk_world: VkWorld) -> None:
+    await place_order(vk_world)
+    vk_world.sandbox.vk.put_order(replace_struct(vk_order_of(vk_world), currency="GEL"))
+    await vk_world.deliver_callbacks([order_event(vk_world, "market_order_new")])
+    order = await get_vk_order(vk_world)
+    assert (order.amount, order.amount_minor, order.currency) == (None, 150_000, "GEL")
+
+
+async def test_polling_follows_the_status_and_the_content(vk_world: VkWorld) -> None:
+    await place_order(vk_world)
+    await vk_world.update_community(key_scopes=("manage", "messages", "market"))
+    await vk_orders.fetch(vk_world.ctx, vk_world.community_id)
+    await vk_world.call_vk_test_api(
+        "orders/edit",
+        group_id=vk_world.group_id,
+        order_id=vk_order_of(vk_world).id,
+        status=5,
+        comment="Передумал",
+    )
+    await vk_orders.fetch(vk_world.ctx, vk_world.community_id)
+    assert (await get_vk_order(vk_world)).status == 5
+    assert (await read_content(vk_world)).comment == "Передумал"
+
+
+async def test_polling_follows_an_open_order_behind_many_newer_ones(vk_world: VkWorld) -> None:
+    await place_order(vk_world)
+    await vk_world.update_community(key_scopes=("manage", "messages", "market"))
+    await vk_orders.fetch(vk_world.ctx, vk_world.community_id)
+    first = vk_order_of(vk_world)
+    await vk_world.advance_clocks(hours=1)
+    other_client = await vk_world.create_client()
+    for _ in range(60):
+        vk_world.sandbox.vk.place_order(
+            other_client, vk_world.group_id, [(first.items[0].item_id, 1)], status=4
+        )
+    await vk_world.call_vk_test_api(
+        "orders/edit", group_id=vk_world.group_id, order_id=first.id, status=5
+    )
+    await vk_orders.fetch(vk_world.ctx, vk_world.community_id)
+    assert (await get_vk_order(vk_world)).status == 5
+
+
+async def test_all_items_of_a_large_order_are_requested(vk_world: VkWorld) -> None:
+    group = f"communities/{vk_world.group_id}"
+    await vk_world.call_vk_test_api(group, market="advanced")
+    await vk_world.set_access_key(await vk_world.create_access_key())
+    lines = []
+    for n in range(7):
+        item = await vk_world.call_vk_test_api(f"{group}/items", title=f"Набор {n}", price=100)
+        lines.append([item["item_id"], n + 1])
+    target = {"person_id": vk_world.client_id, "group_id": vk_world.group_id}
+    await vk_world.call_vk_test_api("orders", **target, lines=lines)
+    await vk_world.inject_vk_faults(vk_error={"on": "market.getOrderItems", "value": 15})
+    await vk_world.deliver_callbacks([order_event(vk_world, "market_order_new")])
+    content = await read_content(vk_world)
+    assert (len(content.items), content.is_incomplete) == (5, True)
+    await vk_world.inject_vk_faults(vk_error=None)
+    await vk_world.advance_clocks(days=1, minutes=1)
+    await vk_world.run_jobs()
+    content = await read_content(vk_world)
+    assert [item.quantity for item in content.items] == [1, 2, 3, 4, 5, 6, 7]
+    assert not content.is_incomplete
+    await edit_order(vk_world, comment="Позвоните")
+    content = await read_content(vk_world)
+    assert (len(content.items), content.comment) == (7, "Позвоните"), "the items are not lost"
 
 
 async def test_order_of_another_conversation_is_not_found(vk_world: VkWorld) -> None:

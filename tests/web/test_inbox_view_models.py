@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sigma.web.cabinet.inbox.view_models import linkify, safe_url
+from sigma.web.cabinet.inbox.message_text import linkify, safe_url
 
 HOSTILE_TEXTS = (
     "<script>alert(1)</script>",

@@ -13,12 +13,15 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from sigma.channels.vk import groups
+from sigma.channels.vk import events, groups
 from sigma.domain.messaging.community import EventDelivery
+from sigma.domain.messaging.vk_event import VkEvent
 from sigma.services.context import Context
 from sigma.services.vk import community_client
+from sigma.store import jobs
 from sigma.store.engine.interface import Database, UnreachableError
 from sigma.store.engine.statements import statement
+from sigma.store.messaging import vk_events as vk_event_rows
 from sigma.store.schema.messaging_tables import vk_events
 from sigma.web.app import create_app
 from sigma_sandbox.app import Sandbox
@@ -109,6 +112,81 @@ async def test_confirmation_request_is_answered_with_the_code(callback: Callback
     assert (await callback.post_event(group_id=callback.world.group_id + 1)).status_code == 403
     assert (await callback.post_event(secret="guess")).status_code == 403
     assert await callback.stored_count() == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"object": []},
+        {"object": "text"},
+        {"object": {}},
+        {"object": None},
+        {"object": {"message": []}},
+        {"object": {"message": {"peer_id": 10**30}}},
+        {"type": "message_new_v2"},
+        {"type": "Message_New"},
+        {"type": "donut.2025-money"},
+        {"type": "wall_post_new", "object": []},
+        {"type": "message_allow", "object": [1]},
+        {"type": "group_change_photo", "object": []},
+        {"type": "market_order_edit", "object": []},
+        {"event_id": None},
+        {"event_id": 7},
+    ],
+)
+async def test_odd_event_is_answered_with_ok(
+    callback: CallbackClient, changed: dict[str, Any]
+) -> None:
+    response = await callback.post_event(**changed)
+    assert (response.status_code, response.text) == (200, "ok")
+    await callback.world.run_jobs()
+    async with callback.world.ctx.db.read() as tx:
+        assert await jobs.list_dead(tx, callback.world.shop.id) == []
+
+
+async def test_message_of_an_unreadable_event_is_read_from_the_history(
+    callback: CallbackClient,
+) -> None:
+    assert (await callback.post_event(object=[])).text == "ok"
+    assert await callback.stored_count() == 0
+    await callback.world.run_jobs()
+    assert await callback.world.texts() == ["remove"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"", 400), (b"[]", 400), (b"null", 400), (b'{"type":"message_new"}', 400)],
+)
+async def test_body_that_is_no_event_is_refused(
+    callback: CallbackClient, body: bytes, status: int
+) -> None:
+    assert (await callback.http.post(callback.url, content=body)).status_code == status
+
+
+@pytest.mark.parametrize("kind", ["message_from_the_future", "Message_New2"])
+async def test_stored_event_of_an_unknown_type_does_not_stop_its_conversation(
+    callback: CallbackClient, kind: str
+) -> None:
+    world = callback.world
+    event = events.parse_event({**callback.event, "type": kind, "event_id": "first"})
+    stored = VkEvent(
+        id=world.ctx.new_id("vke", world.shop.id),
+        shop_id=world.shop.id,
+        connection_id=world.community_id,
+        conversation_key=f"peer:{world.client_id}",
+        type=kind,
+        digest="first",
+        body_encrypted=world.ctx.cipher.encrypt(event),
+        received_at_us=world.ctx.now_us(),
+    )
+    async with world.ctx.db.write() as tx:
+        await tx.write_all([vk_event_rows.store_event(stored)])
+    assert (await callback.post_event()).text == "ok"
+    await world.run_jobs()
+    assert await world.texts() == ["remove"]
+    async with world.ctx.db.read() as tx:
+        key = f"peer:{world.client_id}"
+        assert await vk_event_rows.list_unprocessed(tx, world.community_id, key) == []
 
 
 @pytest.mark.parametrize(

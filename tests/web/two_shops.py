@@ -18,7 +18,7 @@ from sigma.domain.change import Change
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
-from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
 from sigma.services.accounts import api_keys
 from sigma.services.billing import invoices, refunds
@@ -110,8 +110,9 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         vk_order_id=31,
         vk_user_id=vk.client_id,
         display_id="777-31",
-        amount=Money(450_000),
-        body_encrypted=ctx.cipher.encrypt({"items": [], "comment": ""}),
+        amount_minor=450_000,
+        currency="RUB",
+        body_encrypted=ctx.cipher.encrypt(OrderContent()),
         created_at_us=now_us,
     )
     await changes.commit(ctx.db, Change((conversation, failed, order)), now_us)

@@ -33,6 +33,7 @@ from sigma.domain.billing.connection import Connection
 
 API_URL = "https://api.vk.ru"
 API_VERSION = "5.199"
+DEFAULT_LANG = "ru"
 USER_AGENT = "Sigma"
 TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -82,6 +83,7 @@ class VkClient:
         timeout_s: float,
         rate_limiter: RateLimiter,
         timing: _Timing,
+        lang: str,
     ) -> None:
         self._http = http
         self.base_url = base_url.rstrip("/")
@@ -89,16 +91,18 @@ class VkClient:
         self._timeout_s = timeout_s
         self._rate_limiter = rate_limiter
         self._timing = timing
+        self._lang = lang
 
     async def call(self, method: str, **params: Any) -> Any:
         """Call a method and return VK's `response`.
 
         Parameters that are None are left out, a list is joined by commas, a bool is 1 or 0, a dict
-        is JSON. A brief failure is retried up to three times with the same parameters. Raises
+        is JSON. Every call has the client's language: without it VK writes Russian names in Latin
+        letters. A brief failure is retried up to three times with the same parameters. Raises
         RetryLaterError, NeedsOwnerError, PermanentError.
         """
         assert _METHOD.fullmatch(method), method
-        form = encode_params({**params, "v": API_VERSION})
+        form = encode_params({**params, "lang": self._lang, "v": API_VERSION})
         started_s, retries, outcome_unknown = self._timing.clock(), 0, False
         while True:
             try:
@@ -235,9 +239,12 @@ class VkClients:
         self._http_clients: dict[str | None, httpx.AsyncClient] = {}
         self._rate_limiters: dict[bytes, RateLimiter] = {}
 
-    def for_key(self, connection: Connection, access_key: str) -> VkClient:
+    def for_key(
+        self, connection: Connection, access_key: str, lang: str = DEFAULT_LANG
+    ) -> VkClient:
         """Return a client for the access key of a community.
 
+        `lang`: the shop's locale, in which VK writes names, texts and prices.
         Connection settings that are used: api_url, timeout_s, ca_bundle.
         """
         settings = connection.settings
@@ -251,6 +258,7 @@ class VkClients:
             float(settings.get("timeout_s", TIMEOUT_S)),
             self._rate_limiter(access_key),
             self._timing,
+            lang,
         )
 
     async def close(self) -> None:

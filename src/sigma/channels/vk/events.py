@@ -11,19 +11,18 @@ from typing import Any
 
 import msgspec
 
-from sigma.channels.vk.attachments import find_market_item, read_attachments
 from sigma.channels.vk.fields import read_flag, read_int, read_object, read_text
-from sigma.domain.messaging.message import MessageAttachment
+from sigma.channels.vk.message_content import MAX_DATE_S, find_market_item, read_content
+from sigma.domain.messaging.message import MessageAttachment, MessageContent
 from sigma.domain.time_units import SECOND_US
 
 MAX_BODY_BYTES = 1_000_000
-MAX_TEXT_CHARS = 16_000
 MAX_PAYLOAD_BYTES = 4096
 MAX_REF_CHARS = 64
 MAX_ID = 2**53
 MAX_CMID = 2**31  # VK's limit; message positions are computed from it
-MAX_DATE_S = 253_402_300_799  # Unix time of the last second of the year 9999
-_EVENT_TYPE = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
+MAX_TYPE_CHARS = 64
+_BUTTON_KIND = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
 
@@ -57,8 +56,7 @@ class VkMessage:
     from_id: int
     is_outgoing: bool
     sent_at_us: int
-    text: str = field(repr=False)
-    attachments: tuple[MessageAttachment, ...] = field(default=(), repr=False)
+    content: MessageContent = field(repr=False)
     payload: dict[str, Any] | None = field(default=None, repr=False)
     ref: str = ""
     ref_source: str = ""
@@ -68,6 +66,16 @@ class VkMessage:
     is_edited: bool = False
     edited_at_us: int = 0
     client_info: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the message itself."""
+        return self.content.text
+
+    @property
+    def attachments(self) -> tuple[MessageAttachment, ...]:
+        """The attachments of the message itself."""
+        return self.content.attachments
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +109,29 @@ def parse_body(body: bytes) -> ParsedEvent:
 
 
 def parse_event(raw: Any) -> ParsedEvent:
-    """Parse an envelope that is already decoded, as in a long-poll response. Raises ValueError."""
-    kind, group_id = read_text(raw, "type", 65), read_int(raw, "group_id")
-    if not _EVENT_TYPE.fullmatch(kind) or not 0 < group_id < MAX_ID:
+    """Parse an envelope that is already decoded, as in a long-poll response. Raises ValueError.
+
+    Only the community and the type must be readable. The object of an event that has another shape
+    becomes empty, an unusable `event_id` is replaced: VK repeats what is refused, and stops calling
+    a URL that refuses often.
+    """
+    kind, group_id = read_text(raw, "type", MAX_TYPE_CHARS).strip(), read_int(raw, "group_id")
+    if not kind or not 0 < group_id < MAX_ID:
         raise ValueError("envelope")
-    event_object = raw.get("object", {})
-    if not isinstance(event_object, dict):
-        raise ValueError("object")
     event_id = raw.get("event_id", "")
-    if not isinstance(event_id, str) or (event_id and not _EVENT_ID.fullmatch(event_id)):
-        raise ValueError("event_id")
-    if not event_id and kind != "confirmation":
+    is_usable = isinstance(event_id, str) and _EVENT_ID.fullmatch(event_id)
+    if not is_usable:
         # Old API versions send no event_id: a hash of the content identifies the event instead.
-        without_secret = {name: part for name, part in raw.items() if name != "secret"}
-        canonical = msgspec.json.encode(without_secret, order="deterministic")
-        event_id = hashlib.sha256(canonical).hexdigest()
-    return ParsedEvent(kind, group_id, event_id, read_text(raw, "secret", 256), event_object)
+        event_id = "" if kind == "confirmation" else _content_hash(raw)
+    return ParsedEvent(
+        kind, group_id, event_id, read_text(raw, "secret", 256), read_object(raw, "object")
+    )
+
+
+def _content_hash(raw: dict[str, Any]) -> str:
+    without_secret = {name: part for name, part in raw.items() if name != "secret"}
+    canonical = msgspec.json.encode(without_secret, order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def parse_message(raw: dict[str, Any]) -> VkMessage:
@@ -138,7 +153,7 @@ def parse_message(raw: dict[str, Any]) -> VkMessage:
         raise ValueError("message")
     if not isinstance(raw_message.get("text", ""), str):
         raise ValueError("text")
-    body = read_text(raw_message, "text", MAX_TEXT_CHARS)
+    content = read_content(raw_message)
     return VkMessage(
         message_id=read_int(raw_message, "id"),
         cmid=cmid,
@@ -146,14 +161,13 @@ def parse_message(raw: dict[str, Any]) -> VkMessage:
         from_id=from_id,
         is_outgoing=read_flag(raw_message, "out"),
         sent_at_us=date_s * SECOND_US,
-        text=body,
-        attachments=read_attachments(raw_message),
+        content=content,
         payload=parse_payload(raw_message.get("payload")),
         ref=_single_row(raw_message, "ref"),
         ref_source=_single_row(raw_message, "ref_source"),
         random_id=read_int(raw_message, "random_id"),
         admin_author_id=read_int(raw_message, "admin_author_id"),
-        market_item=find_market_item(raw_message, body),
+        market_item=find_market_item(raw_message, content.text),
         is_edited=read_int(raw_message, "update_time") > 0,
         edited_at_us=min(max(read_int(raw_message, "update_time"), 0), MAX_DATE_S) * SECOND_US,
         client_info=read_object(raw, "client_info"),
@@ -213,7 +227,7 @@ def supported_buttons(client_info: dict[str, Any]) -> tuple[str, ...]:
     known = [
         one[:32]
         for one in names[:20]
-        if read_flag(client_info, "keyboard") and _EVENT_TYPE.fullmatch(one)
+        if read_flag(client_info, "keyboard") and _BUTTON_KIND.fullmatch(one)
     ]
     return (*known, *(("inline",) if read_flag(client_info, "inline_keyboard") else ()))
 

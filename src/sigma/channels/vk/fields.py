@@ -4,6 +4,7 @@ The readers never raise: a missing field or one of another type gives the empty 
 """
 
 import ipaddress
+import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -42,6 +43,18 @@ def read_int(raw: Any, name: str) -> int:
     """Return an integer field within ±2**63, else 0. A bool is not an integer here."""
     value = raw.get(name) if isinstance(raw, dict) else None
     return value if type(value) is int and abs(value) < 2**63 else 0
+
+
+def read_float(raw: Any, name: str) -> float | None:
+    """Return a finite number, given as a number or as decimal text, else None."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def read_text(raw: Any, name: str, limit: int = 300) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sigma.channels.vk.client import VkClient, unreadable_response
 from sigma.channels.vk.errors import PermanentError
 from sigma.channels.vk.fields import read_int, read_object, read_objects, read_text, read_url
+from sigma.channels.vk.message_content import MAX_DATE_S
 from sigma.channels.vk.photos import detect_media_type
 from sigma.domain.catalogue.market_item import (
     DEFAULT_CATEGORY_ID,
@@ -20,9 +21,14 @@ from sigma.domain.catalogue.market_item import (
     find_draft_problem,
 )
 from sigma.domain.catalogue.service import PriceKind
+from sigma.domain.messaging.vk_order import OrderContent, OrderItem
 from sigma.domain.money import Money, MoneyError
+from sigma.domain.time_units import SECOND_US
 
 PAGE_SIZE = 200
+ORDERS_PER_PAGE, MAX_ORDER_ITEMS = 50, 500
+MAX_TOTAL_MINOR = 10**15  # a larger sum is unreadable: it does not fit into any price of VK
+MAX_ID = 2**53
 MAX_RECEIPT_LINK_CHARS = 400
 AVAILABLE = 0  # value of VK's field `availability`
 # Values of VK's field `price_type`; all others mean FIXED.
@@ -33,8 +39,8 @@ _PRICE_KINDS = {2: PriceKind.FROM, 3: PriceKind.AGREEMENT}
 class MarketOrder:
     """An order of VK's advanced shop.
 
-    `status`: 0 new … 4 completed, 5 cancelled, 6 returned. `items`: (item id, quantity) of at most
-    five items.
+    `status`: 0 new … 4 completed, 5 cancelled, 6 returned. `total_minor`: hundredths of `currency`,
+    which may be any; empty when VK's sum is unreadable.
     """
 
     id: int
@@ -42,9 +48,14 @@ class MarketOrder:
     user_id: int
     display_id: str
     status: int
-    total: Money | None
-    comment: str = field(repr=False)
-    items: tuple[tuple[int, int], ...] = ()
+    total_minor: int
+    currency: str
+    content: OrderContent = field(repr=False)
+
+    @property
+    def total(self) -> Money | None:
+        """The sum, or None for a currency that Sigma does not know."""
+        return _to_money(self.total_minor, self.currency)
 
 
 def encode_price(amount: Money) -> str:
@@ -54,17 +65,35 @@ def encode_price(amount: Money) -> str:
 
 def parse_price(price: dict[str, Any]) -> Money | None:
     """Parse a price as VK returns it: hundredths as text. None for an unsupported price."""
+    return _to_money(*_read_price(price))
+
+
+def _to_money(minor: int, currency: str) -> Money | None:
+    try:
+        return Money(minor, currency)
+    except MoneyError:
+        return None
+
+
+def _read_price(price: dict[str, Any]) -> tuple[int, str]:
+    """Return hundredths and the currency's code, of any currency; (0, "") for an unreadable one."""
     amount = price.get("amount")
     if isinstance(amount, int) and not isinstance(amount, bool):
         amount = str(amount)
     if not isinstance(amount, str) or not (amount.isascii() and amount.isdigit()):
-        return None
-    try:
-        return Money(
-            int(amount[:20]), read_text(read_object(price, "currency"), "name", 8) or "RUB"
-        )
-    except MoneyError:
-        return None
+        return 0, ""
+    minor = int(amount[:20])
+    if minor > MAX_TOTAL_MINOR:
+        return 0, ""
+    return minor, read_text(read_object(price, "currency"), "name", 8).strip() or "RUB"
+
+
+def _price_text(price: dict[str, Any]) -> str:
+    """Return a price as VK writes it, else its number with the currency's code."""
+    if text := read_text(price, "text", 64).strip():
+        return text
+    minor, currency = _read_price(price)
+    return f"{minor // 100}.{minor % 100:02} {currency}" if currency else ""
 
 
 async def probe_access(vk: VkClient, group_id: int) -> str:
@@ -151,12 +180,16 @@ async def edit_order(
     )
 
 
-async def list_orders(vk: VkClient, group_id: int, count: int = 50) -> list[MarketOrder]:
+async def list_orders(
+    vk: VkClient, group_id: int, count: int = ORDERS_PER_PAGE, offset: int = 0
+) -> list[MarketOrder]:
     """Return the latest orders of a community, newest first, without malformed ones.
 
     Raises VkError: code 1409 when the community has no advanced shop.
     """
-    response = await vk.call("market.getGroupOrders", group_id=group_id, count=count)
+    response = await vk.call(
+        "market.getGroupOrders", group_id=group_id, count=count, offset=offset or None
+    )
     result = []
     for one in read_objects(response, "items"):
         with suppress(ValueError):
@@ -164,22 +197,75 @@ async def list_orders(vk: VkClient, group_id: int, count: int = 50) -> list[Mark
     return result
 
 
+async def list_order_items(vk: VkClient, user_id: int, order_id: int) -> tuple[OrderItem, ...]:
+    """Return all items of an order, at most MAX_ORDER_ITEMS. Raises VkError."""
+    items: list[OrderItem] = []
+    for offset in range(0, MAX_ORDER_ITEMS, ORDERS_PER_PAGE):
+        response = await vk.call(
+            "market.getOrderItems",
+            user_id=user_id,
+            order_id=order_id,
+            offset=offset,
+            count=ORDERS_PER_PAGE,
+        )
+        if not isinstance(response, dict) or not isinstance(response.get("items"), list):
+            raise unreadable_response("a list")
+        page = read_objects(response, "items")
+        items += map(_parse_order_item, page)
+        if len(page) < ORDERS_PER_PAGE:
+            break
+    return tuple(items)
+
+
 def parse_order(raw: dict[str, Any]) -> MarketOrder:
     """Parse VK's order object, from a response or an event. Raises ValueError("order")."""
-    if read_int(raw, "id") <= 0 or read_int(raw, "user_id") <= 0:
+    order_id, user_id = read_int(raw, "id"), read_int(raw, "user_id")
+    if not (0 < order_id < MAX_ID and 0 < user_id < MAX_ID):
         raise ValueError("order")
+    price = read_object(raw, "total_price")
+    total_minor, currency = _read_price(price)
     return MarketOrder(
-        id=read_int(raw, "id"),
+        id=order_id,
         group_id=read_int(raw, "group_id"),
-        user_id=read_int(raw, "user_id"),
-        display_id=read_text(raw, "display_order_id", 64),
-        status=read_int(raw, "status"),
-        total=parse_price(read_object(raw, "total_price")),
-        comment=read_text(raw, "comment", 2000),
-        items=tuple(
-            (read_int(one, "item_id"), read_int(one, "quantity"))
-            for one in read_objects(raw, "preview_order_items", 5)
-        ),
+        user_id=user_id,
+        display_id=read_text(raw, "display_order_id", 64) or str(order_id),
+        status=min(max(read_int(raw, "status"), 0), 1000),
+        total_minor=total_minor,
+        currency=currency,
+        content=_parse_order_content(raw, price),
+    )
+
+
+def _parse_order_content(raw: dict[str, Any], price: dict[str, Any]) -> OrderContent:
+    recipient, delivery = read_object(raw, "recipient"), read_object(raw, "delivery")
+    placed_at_s = read_int(raw, "date")
+    return OrderContent(
+        items=tuple(_parse_order_item(one) for one in read_objects(raw, "preview_order_items", 50)),
+        item_count=min(max(read_int(raw, "items_count"), 0), 1_000_000),
+        total=_price_text(price),
+        comment=read_text(raw, "comment", 2000).strip(),
+        recipient_name=read_text(recipient, "name").strip(),
+        recipient_phone=read_text(recipient, "phone", 32).strip(),
+        address=(read_text(delivery, "address", 1000) or read_text(raw, "address", 1000)).strip(),
+        delivery=read_text(delivery, "type", 100).strip(),
+        seller_note=read_text(raw, "merchant_comment", 1000).strip(),
+        note_for_client=read_text(raw, "comment_for_user", 1000).strip(),
+        track_number=read_text(raw, "track_number", 100).strip(),
+        track_url=read_url(raw, "track_link"),
+        placed_at_us=placed_at_s * SECOND_US if 0 < placed_at_s < MAX_DATE_S else 0,
+    )
+
+
+def _parse_order_item(raw: dict[str, Any]) -> OrderItem:
+    variants = raw.get("variants")
+    names = [one for one in variants if isinstance(one, str)] if isinstance(variants, list) else []
+    title = read_text(raw, "title") or read_text(read_object(raw, "item"), "title")
+    return OrderItem(
+        item_id=read_int(raw, "item_id"),
+        title=title.strip(),
+        quantity=min(max(read_int(raw, "quantity"), 0), 1_000_000),
+        price=_price_text(read_object(raw, "price")),
+        variant=read_text({"names": ", ".join(names)}, "names", 200),
     )
 
 

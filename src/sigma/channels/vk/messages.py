@@ -111,6 +111,25 @@ async def fetch_history(
     return _parse_page(response).items
 
 
+async def fetch_message(vk: VkClient, peer_id: int, cmid: int) -> dict[str, Any] | None:
+    """Return one message for `events.parse_message`, or None when VK does not give it.
+
+    Events and lists may leave parts of a message out (`is_cropped`); this method gives all of it.
+    Asked by `cmid`: VK gives some messages no global id. Raises VkError.
+    """
+    response = await vk.call(
+        "messages.getByConversationMessageId", peer_id=peer_id, conversation_message_ids=[cmid]
+    )
+    return next(
+        (
+            one
+            for one in _parse_page(response).items
+            if read_int(one, "conversation_message_id") == cmid
+        ),
+        None,
+    )
+
+
 async def fetch_since(
     vk: VkClient, peer_id: int, cmid: int, limit: int = 2000
 ) -> list[dict[str, Any]]:

@@ -26,13 +26,13 @@ class VkProfile:
 
 
 async def fetch_profiles(vk: VkClient, ids: Iterable[int]) -> list[VkProfile]:
-    """Return the profiles that VK knows, in any order, with Russian names. Raises VkError."""
+    """Return the profiles that VK knows, in any order. Raises VkError."""
     wanted = sorted(set(ids))
     result: list[VkProfile] = []
     user_ids = [one for one in wanted if one > 0]
     for start in range(0, len(user_ids), MAX_IDS_PER_CALL):
         chunk = user_ids[start : start + MAX_IDS_PER_CALL]
-        response = await vk.call("users.get", user_ids=chunk, fields=("photo_100",), lang="ru")
+        response = await vk.call("users.get", user_ids=chunk, fields=("photo_100",))
         result += map(parse_profile, read_objects({"people": response}, "people"))
     group_ids = [-one for one in wanted if one < 0]
     for start in range(0, len(group_ids), MAX_IDS_PER_CALL):

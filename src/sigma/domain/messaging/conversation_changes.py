@@ -102,17 +102,21 @@ def sync_flags(
     blocked_reason: str | None,
     is_unanswered: bool,
     now_us: int,
+    cards: Sequence[Card] = (),
 ) -> Change:
     """Store the flags of VK's conversation list. `blocked_reason`: None when VK does not say.
 
-    `is_unanswered`: VK has new messages that no administrator has answered, even if read.
+    `is_unanswered`: VK has new messages that no administrator has answered, even if read. `cards`:
+    the conversation's cards, which are refreshed when this unblocks it.
     """
     updated = conversation
     if blocked_reason is not None:
         updated = replace(updated, blocked_reason=blocked_reason)
     if is_unanswered and not conversation.is_last_outgoing:
         updated = mark_waiting(updated, conversation.last_incoming_at_us)
-    return _changed(updated, conversation, now_us)
+    is_unblocked = bool(conversation.blocked_reason) and not updated.blocked_reason
+    jobs = refresh_jobs(cards) if is_unblocked else ()
+    return _changed(updated, conversation, now_us) + Change(jobs=jobs)
 
 
 def update_profile(conversation: Conversation, name: str, photo_url: str, now_us: int) -> Change:

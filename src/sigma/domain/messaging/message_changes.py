@@ -132,6 +132,8 @@ def _incoming_jobs(
     is_answerable = can_auto_reply(conversation, message.written_at_us, now_us)
     if is_unread and is_answerable and facts.auto_replies_enabled:
         jobs += (Job("auto_reply.send", message.id, message.shop_id),)
+    if message.is_incomplete:
+        jobs += (messages.completion_job(message),)
     if unblocks(conversation, message.cmid):
         # The cards could not be updated while the conversation was blocked.
         jobs += refresh_jobs(facts.cards)
@@ -164,6 +166,8 @@ def record_outgoing(
     elif is_live:
         updated = replace(updated, handled_by_operator=True)
     jobs = catch_up_jobs(conversation, message.cmid, now_us) if is_live else ()
+    if message.is_incomplete:
+        jobs += (messages.completion_job(message),)
     return Change((updated, message), jobs=jobs)
 
 
@@ -292,10 +296,19 @@ def record_postponed(
     *,
     is_undelivered: bool,
     now_us: int,
+    next_message_id: str | None = None,
 ) -> Change:
-    """Record why a message is not sent yet; empty when that is known. See `message.postpone`."""
+    """Record why a message is not sent yet; empty when that is known. See `message.postpone`.
+
+    A message that flood control stops alone lets the next queued one go on (`next_message_id`).
+    """
     postponed = messages.postpone(message, snapshot, reason, is_undelivered=is_undelivered)
-    return mark_changed(conversation, now_us) + Change((postponed,)) if postponed else Change()
+    change = Change()
+    if postponed:
+        change = mark_changed(conversation, now_us) + Change((postponed,))
+    if messages.is_held(postponed or message):
+        change += Change(jobs=_next_send_jobs(message, next_message_id))
+    return change
 
 
 def retry_message(conversation: Conversation, message: Message, now_us: int) -> Change:
@@ -315,16 +328,18 @@ def edit_message(
     preview_encrypted: str,
     edited_at_us: int | None,
     now_us: int,
+    is_incomplete: bool = False,
 ) -> Change:
     """Give a message another body, and the conversation another preview if it is the last one.
 
     `edited_at_us`: None when the client never saw the old text, or when the text is the same.
+    `is_incomplete`: VK left parts of the new content out.
     """
     is_last = message.position >= conversation.last_position
     preview = preview_encrypted if is_last else conversation.preview_encrypted
     return Change(
         (
             replace(conversation, preview_encrypted=preview, changed_at_us=now_us),
-            messages.with_body(message, body_encrypted, edited_at_us),
+            messages.with_body(message, body_encrypted, edited_at_us, is_incomplete=is_incomplete),
         )
     )

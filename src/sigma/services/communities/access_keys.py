@@ -18,6 +18,7 @@ from sigma.domain.messaging.checklist import (
 from sigma.domain.messaging.community import Community
 from sigma.domain.time_units import HOUR_US
 from sigma.services.context import Context
+from sigma.services.vk import community_client
 from sigma.store.billing import connections
 from sigma.store.encryption import DecryptionError
 from sigma.store.messaging import communities
@@ -63,7 +64,9 @@ async def inspect(ctx: Context, member: Member, key: str) -> InspectedKey:
     Raises RefusedError: "validation" with the problem of the key, "vk_silent".
     """
     member.require(Permission.SETTINGS)
-    vk = ctx.vk.for_key(new_connection(ctx, member, "", ""), clean_key(key))
+    async with ctx.db.read() as tx:
+        lang = await community_client.shop_language(tx, member.shop_id)
+    vk = ctx.vk.for_key(new_connection(ctx, member, "", ""), clean_key(key), lang)
     group, rights = await _fetch_group_and_rights(vk)
     async with ctx.db.read() as tx:
         known = await communities.find_by_group(tx, member.shop_id, group.id)

@@ -3,6 +3,7 @@
 Conversations stay when a community is disconnected.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sigma.channels.vk import groups, market
@@ -36,6 +37,7 @@ from sigma.services.context import Context
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import ConflictError, StaleError, Tx
 from sigma.store.messaging import communities
 
@@ -76,7 +78,11 @@ async def get(ctx: Context, member: Member, community_id: str) -> CommunityWithC
 
 
 async def list_with_problem(ctx: Context, member: Member) -> list[Community]:
-    """Return the shop's communities with a problem that a member must fix."""
+    """Return the shop's communities with a problem that the owner must fix.
+
+    Raises RefusedError("forbidden") without Permission.ANSWER: others do not work with VK.
+    """
+    member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
         return [c for c in await communities.list_for_shop(tx, member.shop_id) if c.error_code]
 
@@ -294,16 +300,21 @@ async def set_up_delivery(ctx: Context, member: Member, community_id: str) -> No
 async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
     """Disconnect a community and delete its key; conversations stay.
 
-    Our callback server is removed from VK if VK allows it. Raises RefusedError("not_found").
+    Our callback server is removed from VK if VK allows it and the key can be decrypted. Raises
+    RefusedError("not_found").
     """
     current = await get(ctx, member, community_id)
     if not current.is_connected:
         return
-    client = await community_client.open_client(ctx, community_id)
+    client = None
+    # A key that no encryption key decrypts cannot be used, but must not prevent the disconnection.
+    with suppress(DecryptionError):
+        client = await community_client.open_client(ctx, community_id)
     async with ctx.db.write() as tx:
         connection = await communities.lock_connection(tx, community_id)
         community = await communities.lock(tx, community_id)
         off = replace(connection, status=Status.OFF, secret_encrypted="")
         event = _timeline_event(ctx, community, "community.disconnected", member.actor)
         await changes.write(tx, Change((off, mark_disconnected(community), event)), ctx.now_us())
-    await event_subscription.remove_callback_server(ctx, client)
+    if client is not None:
+        await event_subscription.remove_callback_server(ctx, client)

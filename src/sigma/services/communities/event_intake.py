@@ -1,39 +1,37 @@
 """VK events: stored before VK gets its reply, then processed per conversation, in order."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import structlog
 
-from sigma.channels.vk import events, groups, market
+from sigma.channels.vk import events, groups
 from sigma.channels.vk import messages as vk_messages
-from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, VkError
-from sigma.channels.vk.events import ButtonPress, MessagePermission, ParsedEvent, VkMessage
+from sigma.channels.vk.errors import VkError
+from sigma.channels.vk.events import ParsedEvent, VkMessage
 from sigma.channels.vk.fields import read_int, read_object
 from sigma.domain.billing.connection import Status
 from sigma.domain.change import Job
 from sigma.domain.errors import RefusedError
-from sigma.domain.messaging.checklist import with_changed_settings
-from sigma.domain.messaging.community import Community, with_profile
-from sigma.domain.messaging.conversation_changes import block, unblock
+from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.domain.time_units import MINUTE_US, SECOND_US
-from sigma.services.communities.community_updates import update_community
+from sigma.services.communities.event_handlers import (
+    EVENT_TYPES,
+    MESSAGE_EVENTS,
+    UNREADABLE_TYPE,
+    DecryptedEvent,
+)
 from sigma.services.context import Context
-from sigma.services.conversations import message_sync
-from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.invoice_cards import vk_orders
-from sigma.services.vk import community_client
-from sigma.store import changes, jobs
-from sigma.store.accounts import shops
+from sigma.store import jobs
 from sigma.store.billing import connections
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Op, StoreError
-from sigma.store.messaging import cards, communities, conversations, vk_events
-from sigma.texts import Translator
+from sigma.store.messaging import communities, vk_events
 
 log = structlog.get_logger()
 
@@ -42,22 +40,12 @@ MAX_BODY_BYTES = events.MAX_BODY_BYTES
 # After such a silence read the history: VK repeats events only for a while.
 CATCH_UP_SILENCE_US = 30 * MINUTE_US
 LAST_CONTACT_PRECISION_US = 30 * SECOND_US  # precision of `last_contact_at_us`: fewer writes
-NO_PERMISSION, BLOCKED = "901", "900"
-MESSAGE_EVENTS = ("message_new", "message_reply", "message_edit")
-GROUP_KEY, UNREADABLE_TYPE = "group", ""
+GROUP_KEY = "group"
+_TYPE_IN_LOG = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 class EventNotStoredError(Exception):
     """The database did not store an event. VK must deliver it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _DecryptedEvent:
-    """A stored event, decrypted. `payload` is what `_EventType.parse` returned."""
-
-    stored: VkEvent
-    type: str
-    payload: Any = None
 
 
 async def accept_callback(ctx: Context, connection_id: str, body: bytes, retry_count: int) -> str:
@@ -152,14 +140,16 @@ def _store_ops(
     *,
     has_gap: bool = False,
 ) -> list[Op]:
-    """Return the writes that store the events and enqueue their jobs; unknown types are skipped.
+    """Return the writes that store the events and enqueue their jobs.
 
-    `has_gap`: also enqueue a catch-up, as after a long silence.
+    Events of unknown types and without a conversation are only logged. A message event whose
+    message cannot be read enqueues a catch-up. `has_gap`: enqueue one, as after a long silence.
     """
     ops, conversation_keys = [], set()
     for event in batch:
         conversation_key = _conversation_key(event)
         if not conversation_key:
+            has_gap = has_gap or _log_skipped(community, event)
             continue
         stored = VkEvent(
             id=ctx.new_id("vke", community.shop_id),
@@ -184,13 +174,31 @@ def _store_ops(
 
 def _conversation_key(event: ParsedEvent) -> str:
     """Return "peer:<id>" for a conversation, "group" for the community, "" to skip the event."""
-    if event.type not in _EVENT_TYPES:
+    if event.type not in EVENT_TYPES:
         return ""
     if event.type in ("group_change_settings", "group_change_photo"):
         return GROUP_KEY
+    peer_id = _peer_id(event)
+    is_usable = peer_id and abs(peer_id) < events.MAX_ID
+    return f"peer:{peer_id}" if is_usable and peer_id < vk_messages.FIRST_CHAT_PEER_ID else ""
+
+
+def _peer_id(event: ParsedEvent) -> int:
     fields = read_object(event.object, "message") or event.object
-    peer_id = read_int(fields, "peer_id") or read_int(fields, "user_id")
-    return f"peer:{peer_id}" if peer_id and peer_id < vk_messages.FIRST_CHAT_PEER_ID else ""
+    return read_int(fields, "peer_id") or read_int(fields, "user_id")
+
+
+def _log_skipped(community: Community, event: ParsedEvent) -> bool:
+    """Log an event that is not stored; return whether a message may be missing because of it."""
+    has_message = event.type in MESSAGE_EVENTS and not _peer_id(event)
+    if has_message:
+        log.warning("vk_event.unreadable", connection=community.id, type=event.type)
+    elif event.type not in groups.CALLBACK_EVENTS:
+        is_word = _TYPE_IN_LOG.fullmatch(event.type)
+        log.info(
+            "vk_event.ignored", connection=community.id, type=event.type if is_word else "other"
+        )
+    return has_message
 
 
 async def process_conversation(ctx: Context, subject: str) -> int | None:
@@ -208,7 +216,7 @@ async def process_conversation(ctx: Context, subject: str) -> int | None:
     failure: Exception | None = None
     for event in _sort_events([_decrypt(ctx, stored) for stored in stored_events]):
         try:
-            await _EVENT_TYPES[event.type].process(ctx, community, event)
+            await EVENT_TYPES[event.type].process(ctx, community, event)
         except (StoreError, VkError):
             raise  # the following events would fail in the same way
         except Exception as error:  # noqa: BLE001 - one bad event must not stop a conversation
@@ -219,22 +227,28 @@ async def process_conversation(ctx: Context, subject: str) -> int | None:
     return ctx.now_us() if len(stored_events) == vk_events.BATCH_SIZE else None
 
 
-def _decrypt(ctx: Context, stored: VkEvent) -> _DecryptedEvent:
+def _decrypt(ctx: Context, stored: VkEvent) -> DecryptedEvent:
     """Decrypt and parse a stored event. An unreadable one becomes UNREADABLE_TYPE: only logged."""
     try:
         event = msgspec.convert(ctx.cipher.decrypt(stored.body_encrypted), ParsedEvent)
-        return _DecryptedEvent(stored, event.type, _EVENT_TYPES[event.type].parse(event.object))
     except (DecryptionError, ValueError):
-        return _DecryptedEvent(stored, UNREADABLE_TYPE)
+        return DecryptedEvent(stored, UNREADABLE_TYPE)
+    # A newer version may have stored a type that this one does not know.
+    event_type = EVENT_TYPES.get(event.type)
+    try:
+        payload = event_type.parse(event.object) if event_type else None
+    except ValueError:
+        event_type = payload = None
+    return DecryptedEvent(stored, event.type if event_type else UNREADABLE_TYPE, payload)
 
 
-def _sort_events(decrypted_events: list[_DecryptedEvent]) -> list[_DecryptedEvent]:
+def _sort_events(decrypted_events: list[DecryptedEvent]) -> list[DecryptedEvent]:
     """Sort messages by their number in the conversation, an edit after its message.
 
     Other events keep their positions.
     """
 
-    def order(event: _DecryptedEvent) -> tuple[int, bool, int]:
+    def order(event: DecryptedEvent) -> tuple[int, bool, int]:
         message: VkMessage = event.payload
         return message.cmid, event.type == "message_edit", message.edited_at_us
 
@@ -242,135 +256,3 @@ def _sort_events(decrypted_events: list[_DecryptedEvent]) -> list[_DecryptedEven
         sorted((event for event in decrypted_events if event.type in MESSAGE_EVENTS), key=order)
     )
     return [next(messages) if event.type in MESSAGE_EVENTS else event for event in decrypted_events]
-
-
-async def _mark_processed(ctx: Context, event: _DecryptedEvent) -> None:
-    async with ctx.db.write() as tx:
-        await vk_events.mark_processed(tx, event.stored.id, ctx.now_us())
-
-
-async def _on_message(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    await message_sync.record(ctx, community, event.payload, event_id=event.stored.id)
-
-
-async def _on_allow(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    """The client allows messages, possibly before the first message."""
-    permission: MessagePermission = event.payload
-    await message_sync.get_or_create_conversation(ctx, community, permission.user_id)
-    await _set_blocked_reason(ctx, community, event, permission.user_id, "")
-
-
-async def _on_deny(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    permission: MessagePermission = event.payload
-    await _set_blocked_reason(ctx, community, event, permission.user_id, NO_PERMISSION)
-
-
-async def _on_block(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    await _set_blocked_reason(ctx, community, event, event.payload, BLOCKED)
-
-
-async def _on_unblock(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    await _set_blocked_reason(ctx, community, event, event.payload, "", BLOCKED)
-
-
-async def _set_blocked_reason(
-    ctx: Context,
-    community: Community,
-    event: _DecryptedEvent,
-    peer_id: int,
-    reason: str,
-    only_from: str = "",
-) -> None:
-    """Set the reason why messages are blocked. `only_from`: unblock only from this reason."""
-    async with ctx.db.write() as tx:
-        conversation = await conversations.find_by_peer(tx, community.id, peer_id)
-        if conversation is not None:
-            locked = await conversations.lock(tx, conversation.id)
-            now_us = ctx.now_us()
-            if reason:
-                change = block(locked, reason, now_us)
-            else:
-                conversation_cards = await cards.list_for_conversation(tx, locked.id)
-                change = unblock(locked, conversation_cards, now_us, only_from=only_from)
-            await changes.write(tx, change, now_us)
-        await vk_events.mark_processed(tx, event.stored.id, ctx.now_us())
-    await notify_changed(ctx)
-
-
-async def _on_button(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    """Show the client a reply to a pressed button; VK accepts it for one minute."""
-    pressed: ButtonPress = event.payload
-    if ctx.now_us() - event.stored.received_at_us < MINUTE_US:
-        async with ctx.db.read() as tx:
-            shop = await shops.get(tx, community.shop_id)
-        assert shop is not None, "a community has a shop"
-        snackbar = vk_messages.snackbar(Translator(shop.locale).t("conversations.button_pressed"))
-        recipient = (pressed.user_id, pressed.peer_id)
-        try:
-            client = await community_client.open_client(ctx, community.id)
-            await vk_messages.answer_button_press(
-                client.api, pressed.event_id, *recipient, snackbar
-            )
-        except (VkError, RefusedError) as error:
-            log.info("vk_event.button_reply_failed", vk_event=event.stored.id, error=str(error))
-    await _mark_processed(ctx, event)
-
-
-async def _on_group_change(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    """Fetch the changed name, photo or settings of the community. Raises RetryLaterError."""
-    try:
-        client = await community_client.open_client(ctx, community.id)
-        group = await groups.fetch_group(client.api, community.group_id)
-    except NeedsOwnerError as error:
-        await community_client.mark_key_broken(ctx, community.id, error)
-    except (RefusedError, PermanentError) as error:  # disconnected meanwhile, or no access
-        log.info("vk_event.settings_not_fetched", vk_event=event.stored.id, error=str(error))
-    else:
-        new_values = event.payload or {}
-        await update_community(
-            ctx,
-            community.id,
-            lambda stored: with_changed_settings(with_profile(stored, group.profile), new_values),
-        )
-    await _mark_processed(ctx, event)
-
-
-async def _on_order(ctx: Context, community: Community, event: _DecryptedEvent) -> None:
-    """Store a new or changed VK order."""
-    await vk_orders.record(ctx, community, event.payload, event_id=event.stored.id)
-
-
-async def _on_unreadable(ctx: Context, _: Community, event: _DecryptedEvent) -> None:
-    log.warning("vk_event.unreadable", vk_event=event.stored.id, type=event.stored.type)
-    await _mark_processed(ctx, event)
-
-
-def _parse_user_id(fields: dict[str, Any]) -> int:
-    return read_int(fields, "user_id")
-
-
-def _parse_nothing(_: dict[str, Any]) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class _EventType:
-    """The parser (raises ValueError for a malformed object) and the handler of an event type."""
-
-    parse: Callable[[dict[str, Any]], Any]
-    process: Callable[[Context, Community, _DecryptedEvent], Awaitable[None]]
-
-
-_EVENT_TYPES = {
-    UNREADABLE_TYPE: _EventType(_parse_nothing, _on_unreadable),
-    **dict.fromkeys(MESSAGE_EVENTS, _EventType(events.parse_message, _on_message)),
-    "message_allow": _EventType(events.parse_message_permission, _on_allow),
-    "message_deny": _EventType(events.parse_message_permission, _on_deny),
-    "user_block": _EventType(_parse_user_id, _on_block),
-    "user_unblock": _EventType(_parse_user_id, _on_unblock),
-    "message_event": _EventType(events.parse_button_press, _on_button),
-    "group_change_settings": _EventType(events.changed_settings, _on_group_change),
-    "group_change_photo": _EventType(_parse_nothing, _on_group_change),
-    "market_order_new": _EventType(market.parse_order, _on_order),
-    "market_order_edit": _EventType(market.parse_order, _on_order),
-}

@@ -2,7 +2,7 @@
 VK orders.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.connection import Connection
@@ -13,12 +13,12 @@ from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, AUTHOR_CLIENT, Message, MessageBody
-from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
 from sigma.services.context import Context
-from sigma.services.conversations import message_codec
+from sigma.services.conversations import message_codec, order_codec
 from sigma.services.conversations.inbox import access_conversation
-from sigma.services.vk.links import community_url, profile_url
+from sigma.services.vk.links import author_url, community_url, conversation_url, profile_url
 from sigma.store.accounts import members
 from sigma.store.billing import connections
 from sigma.store.catalogue import services
@@ -64,8 +64,34 @@ class MessagePage:
     """
 
     conversation: Conversation
+    community: Community
+    connection: Connection
     messages: list[MessageView]
     next_before: int | None
+
+    @property
+    def vk_url(self) -> str:
+        """Return the URL of the dialog in VK."""
+        return conversation_url(self.connection, self.conversation.peer_id)
+
+    def author_of(self, from_id: int) -> tuple[str, str]:
+        """Return name and page of the author of a quoted or forwarded message; ("", "") if 0."""
+        if not from_id:
+            return "", ""
+        known = {
+            self.conversation.peer_id: self.conversation.title,
+            -self.community.group_id: self.community.name,
+        }
+        unknown = f"id{from_id}" if from_id > 0 else f"club{-from_id}"
+        return known.get(from_id, unknown), author_url(self.connection, from_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWithContent:
+    """A VK order; `content` is None when no encryption key decrypts it."""
+
+    order: VkOrder
+    content: OrderContent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +99,10 @@ class ConversationPage:
     """View model of a conversation page. `read_at_us` is the time of reading (UTC microseconds)."""
 
     message_page: MessagePage
-    community: Community
-    connection: Connection
     service: Service | None
     invoices: list[tuple[Invoice, Card | None]]
     payments: list[RelatedPayment]
-    orders: list[VkOrder]
+    orders: list[OrderWithContent]
     answering_name: str  # name of another operator who is writing a reply now, or empty
     has_auto_replies: bool  # the shop has auto-replies switched on
     read_at_us: int
@@ -87,6 +111,16 @@ class ConversationPage:
     def conversation(self) -> Conversation:
         """Return the conversation of the message page."""
         return self.message_page.conversation
+
+    @property
+    def community(self) -> Community:
+        """Return the community of the conversation."""
+        return self.message_page.community
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection of the community."""
+        return self.message_page.connection
 
     @property
     def profile_url(self) -> str:
@@ -110,23 +144,16 @@ async def load_page(ctx: Context, member: Member, conversation_id: str) -> Conve
         conversation = await access_conversation(tx, member, conversation_id)
         operator_names = await members.list_names(tx, member.shop_id)
         message_page = await _message_page(ctx, tx, member, conversation, operator_names, MAX_INT)
-        community = await communities.get(tx, conversation.connection_id)
-        connection = await connections.get(tx, conversation.connection_id)
-        assert community is not None and connection is not None, (
-            "a conversation references its community"
-        )
         service_id = conversation.service_id
         service = await services.get(tx, service_id) if service_id else None
         auto_reply_settings = await auto_reply_rows.get(tx, member.shop_id)
         user_id = conversation.typing_user(now_us)
         return ConversationPage(
             message_page=message_page,
-            community=community,
-            connection=connection,
             service=service,
             invoices=await _related_invoices(tx, conversation_id),
             payments=await _related_payments(tx, conversation_id),
-            orders=(await vk_orders.list_for_conversation(tx, conversation_id))[:RELATED_LIMIT],
+            orders=await _related_orders(ctx, tx, member, conversation_id),
             answering_name=operator_names.get(user_id, "") if user_id != member.actor else "",
             has_auto_replies=bool(auto_reply_settings.get("enabled")),
             read_at_us=now_us,
@@ -158,12 +185,18 @@ async def _message_page(
     rows = await message_rows.list_for_conversation(
         tx, conversation.id, before_position=before_position, limit=MESSAGES_PER_PAGE + 1
     )
+    community = await communities.get(tx, conversation.connection_id)
+    connection = await connections.get(tx, conversation.connection_id)
+    assert community is not None and connection is not None, (
+        "a conversation references its community"
+    )
     page_rows = rows[:MESSAGES_PER_PAGE]
     has_more = len(rows) > MESSAGES_PER_PAGE
     message_views = [
         _message_view(ctx, member, message, operator_names) for message in reversed(page_rows)
     ]
-    return MessagePage(conversation, message_views, page_rows[-1].position if has_more else None)
+    next_before = page_rows[-1].position if has_more else None
+    return MessagePage(conversation, community, connection, message_views, next_before)
 
 
 def _message_view(
@@ -191,6 +224,20 @@ async def _related_invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice,
         card.invoice_id: card for card in await cards.list_for_conversation(tx, conversation_id)
     }
     return [(invoice, card_by_invoice.get(invoice.id)) for invoice in invoices]
+
+
+async def _related_orders(
+    ctx: Context, tx: Tx, member: Member, conversation_id: str
+) -> list[OrderWithContent]:
+    """Return the latest VK orders; personal data only with Permission.READ_ANSWERS."""
+    orders = await vk_orders.list_for_conversation(tx, conversation_id)
+    result = []
+    for order in orders[:RELATED_LIMIT]:
+        content = order_codec.decrypt_content(ctx.cipher, order)
+        if content and not member.can(Permission.READ_ANSWERS):
+            content = replace(content, recipient_name="", recipient_phone="", address="")
+        result.append(OrderWithContent(order, content))
+    return result
 
 
 async def _related_payments(tx: Tx, conversation_id: str) -> list[RelatedPayment]:

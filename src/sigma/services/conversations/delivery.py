@@ -1,5 +1,7 @@
 """Deliver queued messages to VK, each exactly once and in order within a conversation.
 
+A message that VK's flood control refuses waits alone; the others of its conversation go on.
+
 VK ignores a repeated `random_id`, but only for an hour or a hundred messages. A message that may
 have reached VK in an earlier attempt is therefore searched in VK's history before it is sent again.
 """
@@ -83,14 +85,15 @@ async def send(ctx: Context, message_id: str) -> int | None:
 async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
     """Load what delivery needs.
 
-    None when the message is not queued, is not first in its conversation's queue, or the community
-    has no working access key.
+    None when the message is not queued, is not first in its conversation's queue (unless flood
+    control stopped it alone), or the community has no working access key.
     """
     async with ctx.db.read() as tx:
         message = await messages.get(tx, message_id)
         if message is None or message.status is not Status.QUEUED:
             return None
-        if (await messages.next_queued(tx, message.conversation_id))[:1] != [message_id]:
+        queued_ids = await messages.next_queued(tx, message.conversation_id)
+        if queued_ids[:1] != [message_id] and not message_domain.is_held(message):
             return None  # sending the previous message enqueues this one
         conversation = await conversations.get(tx, message.conversation_id)
     assert conversation is not None, "a message references its conversation"
@@ -215,7 +218,11 @@ async def mark_delivered(
     )
     await changes.write(tx, change, now_us)
     await search_index.index_message(
-        tx, ctx.cipher, message.shop_id, message.conversation_id, body.text
+        tx,
+        ctx.cipher,
+        message.shop_id,
+        message.conversation_id,
+        message_domain.all_texts(body),
     )
 
 
@@ -239,7 +246,13 @@ async def _postpone(
         assert message is not None, "messages are never deleted"
         now_us = ctx.now_us()
         change = message_changes.record_postponed(
-            conversation, message, snapshot, reason, is_undelivered=is_undelivered, now_us=now_us
+            conversation,
+            message,
+            snapshot,
+            reason,
+            is_undelivered=is_undelivered,
+            now_us=now_us,
+            next_message_id=await _next_message_id(tx, message),
         )
         await changes.write(tx, change, now_us)
     if change:

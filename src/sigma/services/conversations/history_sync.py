@@ -25,7 +25,7 @@ from sigma.services.conversations import delivery, message_sync, outbox, profile
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
-from sigma.store.messaging import communities, conversations, messages
+from sigma.store.messaging import cards, communities, conversations, messages
 
 log = structlog.get_logger()
 
@@ -188,11 +188,15 @@ async def _sync_flags(
         blocked_reason = "" if read_flag(can_write, "allowed") else reason
     async with ctx.db.write() as tx:
         locked, now_us = await conversations.lock(tx, conversation_id), ctx.now_us()
+        conversation_cards = []
+        if locked.blocked_reason and blocked_reason == "":
+            conversation_cards = await cards.list_for_conversation(tx, locked.id)
         change = sync_flags(
             locked,
             blocked_reason=blocked_reason,
             is_unanswered=has_new and read_flag(vk_conversation, "unanswered"),
             now_us=now_us,
+            cards=conversation_cards,
         )
         await changes.write(tx, change, now_us)
 

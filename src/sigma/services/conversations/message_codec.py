@@ -21,12 +21,13 @@ def decrypt_body(cipher: Cipher, ciphertext: str) -> MessageBody:
 def preview_text(body: MessageBody) -> str:
     """Return the text as one line of at most PREVIEW_LENGTH characters.
 
-    Without text, return the kind of the first attachment in brackets, such as "[photo]".
+    Without text, return in brackets the kind of the first attachment or nested message, such as
+    "[photo]", or "[unavailable]".
     """
     text = " ".join(body.text.split())[:PREVIEW_LENGTH]
-    kinds = [attachment.kind for attachment in body.attachments] or ["photo"] * bool(
-        body.vk_attachment
-    )
+    kinds = [attachment.kind for attachment in body.attachments]
+    kinds += ["photo"] * bool(body.vk_attachment) + [one.kind for one in body.nested]
+    kinds += ["unavailable"] * body.is_unavailable
     return text or (f"[{kinds[0]}]" if kinds else "")
 
 

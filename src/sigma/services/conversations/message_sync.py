@@ -16,7 +16,7 @@ from sigma.domain.messaging import message_changes
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.conversation_changes import start_conversation
+from sigma.domain.messaging.conversation_changes import mark_changed, start_conversation
 from sigma.domain.messaging.message import (
     AUTHOR_CLIENT,
     POSITION_STEP,
@@ -65,11 +65,13 @@ async def record(
     is_live: bool = True,
     is_unread: bool = True,
     event_id: str = "",
+    completes: bool = False,
 ) -> Message | None:
-    """Record one VK message; a repeated one can only edit the stored message.
+    """Record one VK message; a repeated one can only edit or complete the stored message.
 
     `is_live`: it comes from an event, not from the history. `is_unread`: it has not been read in
     VK yet. `event_id`: the stored VK event, marked as processed in the same transaction.
+    `completes`: the job message.complete read it, so the job is not enqueued once more.
     Returns the message when it is a new one from the client, otherwise None.
     """
     conversation = await get_or_create_conversation(ctx, community, vk_message.peer_id)
@@ -80,7 +82,10 @@ async def record(
         stored = await messages.find_by_cmid(tx, locked.id, vk_message.cmid)
         incoming, has_changed = None, True
         if stored is not None:
-            has_changed = await _apply_edit(ctx, tx, locked, stored, vk_message)
+            has_changed = await _apply_edit(ctx, tx, community, locked, stored, vk_message)
+            if vk_message.content.is_incomplete and not completes:
+                job = message_domain.completion_job(stored)
+                await changes.write(tx, Change(jobs=(job,)), ctx.now_us())
         elif vk_message.is_outgoing:
             await _record_outgoing(ctx, tx, locked, vk_message, is_live=is_live)
         else:
@@ -95,9 +100,14 @@ async def record(
 
 
 async def _apply_edit(
-    ctx: Context, tx: Tx, conversation: Conversation, stored: Message, vk_message: VkMessage
+    ctx: Context,
+    tx: Tx,
+    community: Community,
+    conversation: Conversation,
+    stored: Message,
+    vk_message: VkMessage,
 ) -> bool:
-    """Apply an edit to a stored message unless VK's edit time is before ours.
+    """Apply an edit to a stored message unless VK's edit time is before ours, or complete it.
 
     Returns whether anything changed.
     """
@@ -105,22 +115,40 @@ async def _apply_edit(
     updated_body = message_domain.vk_edited_body(
         stored,
         body,
-        vk_message.text,
-        vk_message.attachments,
+        vk_message.content,
         vk_message.edited_at_us if vk_message.is_edited else None,
     )
     if updated_body is None:
-        return False
-    now_us, is_new_text = ctx.now_us(), updated_body.text != body.text
+        return await _mark_complete(ctx, tx, conversation, stored, vk_message)
+    if stored.is_incomplete and not (stored.is_outgoing or conversation.service_id):
+        service_id = await _find_service(tx, community, vk_message)
+        conversation = replace(conversation, service_id=service_id)
+    now_us = ctx.now_us()
+    # VK calls a message of ours edited when only its buttons have changed: that is not shown.
+    is_visible_edit = updated_body.text != body.text or not message_domain.is_sent_by_sigma(stored)
     change = message_changes.edit_message(
         conversation,
         stored,
         body_encrypted=message_codec.encrypt_body(ctx.cipher, updated_body),
         preview_encrypted=message_codec.encrypt_preview(ctx.cipher, updated_body),
-        edited_at_us=vk_message.edited_at_us if is_new_text else None,
+        edited_at_us=(vk_message.edited_at_us or None) if is_visible_edit else None,
         now_us=now_us,
+        is_incomplete=vk_message.content.is_incomplete,
     )
-    await _write(ctx, tx, change, stored, updated_body.text, now_us)
+    await _write(ctx, tx, change, stored, updated_body, now_us)
+    return True
+
+
+async def _mark_complete(
+    ctx: Context, tx: Tx, conversation: Conversation, stored: Message, vk_message: VkMessage
+) -> bool:
+    """Record that a message has no missing parts after all; return whether that is new."""
+    is_outdated = vk_message.edited_at_us < message_domain.edited_second_us(stored)
+    if not stored.is_incomplete or vk_message.content.is_incomplete or is_outdated:
+        return False
+    now_us = ctx.now_us()
+    change = mark_changed(conversation, now_us) + Change((replace(stored, is_incomplete=False),))
+    await changes.write(tx, change, now_us)
     return True
 
 
@@ -141,7 +169,7 @@ async def _record_incoming(
         ctx, tx, community, conversation, vk_message, is_live=is_live, is_unread=is_unread
     )
     change = message_changes.record_incoming(conversation, message, facts, now_us)
-    await _write(ctx, tx, change, message, vk_message.text, now_us)
+    await _write(ctx, tx, change, message, _body(vk_message), now_us)
     return message
 
 
@@ -192,6 +220,9 @@ async def _record_outgoing(
     if vk_message.random_id and undelivered is not None:
         sent = SentMessage(vk_message.message_id, vk_message.cmid)
         await mark_delivered(ctx, tx, conversation, undelivered, sent, vk_message.attachments)
+        if vk_message.content.is_incomplete:
+            job = message_domain.completion_job(undelivered)
+            await changes.write(tx, Change(jobs=(job,)), ctx.now_us())
         return
     now_us = ctx.now_us()
     author = f"{VK_AUTHOR_PREFIX}{vk_message.admin_author_id}"
@@ -203,15 +234,12 @@ async def _record_outgoing(
         is_live=is_live,
         now_us=now_us,
     )
-    await _write(ctx, tx, change, message, vk_message.text, now_us)
+    await _write(ctx, tx, change, message, _body(vk_message), now_us)
 
 
 def _body(vk_message: VkMessage) -> MessageBody:
-    return MessageBody(
-        vk_message.text,
-        vk_message.attachments,
-        payload=None if vk_message.is_outgoing else vk_message.payload,
-    )
+    payload = None if vk_message.is_outgoing else vk_message.payload
+    return message_domain.with_content(MessageBody(payload=payload), vk_message.content)
 
 
 def _new_message(
@@ -230,15 +258,22 @@ def _new_message(
         cmid=vk_message.cmid,
         vk_id=vk_message.message_id or None,
         edited_at_us=vk_message.edited_at_us or None,
+        is_incomplete=vk_message.content.is_incomplete,
     )
 
 
 async def _write(
-    ctx: Context, tx: Tx, change: Change, message: Message, text: str, now_us: int
+    ctx: Context, tx: Tx, change: Change, message: Message, body: MessageBody, now_us: int
 ) -> None:
-    """Write the change and index the message's text for search."""
+    """Write the change and index the texts of the message for search."""
     await changes.write(tx, change, now_us)
-    await search_index.index_message(tx, ctx.cipher, message.shop_id, message.conversation_id, text)
+    await search_index.index_message(
+        tx,
+        ctx.cipher,
+        message.shop_id,
+        message.conversation_id,
+        message_domain.all_texts(body),
+    )
 
 
 async def _find_service(tx: Tx, community: Community, vk_message: VkMessage) -> str | None:

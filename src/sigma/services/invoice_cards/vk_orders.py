@@ -1,5 +1,9 @@
 """Orders of VK's advanced shop: record them, link them to invoices, report payments to VK."""
 
+from dataclasses import replace
+
+import structlog
+
 from sigma.channels.vk import market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError
 from sigma.domain.accounts.member import Member, Permission
@@ -9,50 +13,71 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.messaging import vk_order as domain
 from sigma.domain.messaging.card import CapturedPayment, card_content
 from sigma.domain.messaging.community import Community, EventDelivery
-from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import mark_changed
-from sigma.domain.messaging.vk_order import VkOrder
-from sigma.domain.time_units import HOUR_US, MINUTE_US
+from sigma.domain.messaging.vk_order import VkOrder, with_known_items
+from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.context import Context
-from sigma.services.conversations import message_sync
+from sigma.services.conversations import message_sync, order_codec
 from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.vk.community_client import mark_key_broken, open_client
+from sigma.services.vk.community_client import CommunityClient, mark_key_broken, open_client
 from sigma.store import changes
 from sigma.store.billing import invoices
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations, vk_events, vk_orders
 
+log = structlog.get_logger()
+
 REQUIRED_RIGHT = "market"  # access right of the community's key that orders require
+MAX_POLLED_ORDERS = 500
 POLL_INTERVAL_US = 2 * MINUTE_US  # long poll delivers no order events, so orders are polled
 
 
 def order_change(
     ctx: Context,
     community: Community,
-    conversation: Conversation,
+    conversation_id: str,
     vk_order: market.MarketOrder,
     stored: VkOrder | None,
     now_us: int,
 ) -> Change:
-    """Return the change that records a VK order; empty when the stored total is the same."""
-    if vk_order.total is None:
-        return Change()  # unsupported currency: the order is visible on VK's page only
-    body = ctx.cipher.encrypt({"items": list(vk_order.items), "comment": vk_order.comment})
-    if stored is not None:
-        return domain.record_changed(stored, vk_order.total, body)
-    order = VkOrder(
-        id=ctx.new_id("ord", community.shop_id),
-        shop_id=community.shop_id,
-        connection_id=community.id,
-        conversation_id=conversation.id,
-        vk_order_id=vk_order.id,
-        vk_user_id=vk_order.user_id,
-        display_id=vk_order.display_id,
-        amount=vk_order.total,
-        body_encrypted=body,
-        created_at_us=now_us,
+    """Return the change that records a VK order; empty when it is stored as it is.
+
+    `conversation_id`: with the client who placed it; only a new order needs it.
+    """
+    new_id = ctx.id_factory(community.shop_id)
+    if stored is None:
+        order = VkOrder(
+            id=new_id("ord"),
+            shop_id=community.shop_id,
+            connection_id=community.id,
+            conversation_id=conversation_id,
+            vk_order_id=vk_order.id,
+            vk_user_id=vk_order.user_id,
+            display_id=vk_order.display_id,
+            amount_minor=vk_order.total_minor,
+            currency=vk_order.currency,
+            status=vk_order.status,
+            body_encrypted=order_codec.encrypt_content(ctx.cipher, vk_order.content),
+            created_at_us=min(vk_order.content.placed_at_us or now_us, now_us),
+        )
+        return domain.record_received(order, new_id, is_incomplete=vk_order.content.is_incomplete)
+    known = order_codec.decrypt_content(ctx.cipher, stored)
+    content = with_known_items(vk_order.content, known)
+    changed = replace(
+        stored,
+        amount_minor=vk_order.total_minor,
+        currency=vk_order.currency,
+        status=vk_order.status,
+        body_encrypted=order_codec.encrypt_content(ctx.cipher, content),
     )
-    return domain.record_received(order, ctx.id_factory(order.shop_id))
+    return domain.record_changed(
+        stored,
+        changed,
+        is_same_content=content == known,
+        is_incomplete=content.is_incomplete,
+        new_id=new_id,
+        now_us=now_us,
+    )
 
 
 async def record(
@@ -67,7 +92,7 @@ async def record(
         locked = await conversations.lock(tx, conversation.id)
         stored = await vk_orders.find_by_vk_id(tx, community.id, vk_order.user_id, vk_order.id)
         now_us = ctx.now_us()
-        change = order_change(ctx, community, locked, vk_order, stored, now_us)
+        change = order_change(ctx, community, locked.id, vk_order, stored, now_us)
         if change:
             change += mark_changed(locked, now_us)
             await changes.write(tx, change, now_us)
@@ -91,32 +116,83 @@ async def fetch(ctx: Context, community_id: str) -> int | None:
     if community.error_code or REQUIRED_RIGHT not in community.key_scopes:
         return None  # replacing the access key enqueues the job again
     try:
-        fetched = await market.list_orders(vk_client.api, community.group_id)
+        fetched = await _list_orders(ctx, vk_client)
     except NeedsOwnerError as error:
         await mark_key_broken(ctx, community_id, error)
         return None
     except PermanentError:
         return ctx.now_us() + HOUR_US  # the community has no advanced shop; it may be enabled later
-    async with ctx.db.read() as tx:
-        changed_orders = [
-            vk_order
-            for vk_order in fetched
-            if vk_order.total is not None
-            and (
-                (
-                    stored := await vk_orders.find_by_vk_id(
-                        tx, community.id, vk_order.user_id, vk_order.id
-                    )
-                )
-                is None
-                or stored.amount != vk_order.total
-            )
-        ]
-    for vk_order in reversed(changed_orders):
-        await record(ctx, community, vk_order)
+    for vk_order in reversed(fetched):
+        if await _is_new_or_changed(ctx, community, vk_order):
+            await record(ctx, community, vk_order)
     return ctx.now_us() + (
         POLL_INTERVAL_US if community.event_delivery is EventDelivery.LONG_POLL else HOUR_US
     )
+
+
+async def _is_new_or_changed(
+    ctx: Context, community: Community, vk_order: market.MarketOrder
+) -> bool:
+    """Return whether `record` would change anything, without taking the writer's turn."""
+    async with ctx.db.read() as tx:
+        stored = await vk_orders.find_by_vk_id(tx, community.id, vk_order.user_id, vk_order.id)
+    return stored is None or bool(
+        order_change(ctx, community, stored.conversation_id, vk_order, stored, ctx.now_us())
+    )
+
+
+async def _list_orders(ctx: Context, vk_client: CommunityClient) -> list[market.MarketOrder]:
+    """Return the community's orders, newest first, back to the oldest one that may still change.
+
+    At most MAX_POLLED_ORDERS. Raises VkError.
+    """
+    async with ctx.db.read() as tx:
+        oldest_open_at_us = await vk_orders.oldest_open_at_us(tx, vk_client.community.id)
+    fetched: list[market.MarketOrder] = []
+    for offset in range(0, MAX_POLLED_ORDERS, market.ORDERS_PER_PAGE):
+        page = await market.list_orders(vk_client.api, vk_client.community.group_id, offset=offset)
+        fetched += page
+        placed_at_us = page[-1].content.placed_at_us if page else 0
+        has_all_open = oldest_open_at_us is None or placed_at_us < oldest_open_at_us
+        if len(page) < market.ORDERS_PER_PAGE or has_all_open:
+            break
+    return fetched
+
+
+async def fetch_items(ctx: Context, order_id: str) -> int | None:
+    """Job vk_order.fetch_items: read all items of an order whose event had some of them only.
+
+    Returns when to try again (UTC microseconds) while VK refuses. Raises RetryLaterError.
+    """
+    async with ctx.db.read() as tx:
+        order = await vk_orders.get(tx, order_id)
+    assert order is not None, "orders are never deleted"
+    try:
+        vk_client = await open_client(ctx, order.connection_id)
+        items = await market.list_order_items(vk_client.api, order.vk_user_id, order.vk_order_id)
+    except RefusedError:
+        return None  # connecting the community again polls its orders
+    except NeedsOwnerError as error:
+        await mark_key_broken(ctx, order.connection_id, error)
+        return ctx.now_us() + HOUR_US
+    except PermanentError as error:
+        log.info("vk_order.items_not_fetched", vk_order=order_id, error=str(error))
+        return ctx.now_us() + DAY_US if not order.is_final else None
+    async with ctx.db.write() as tx:
+        conversation = await conversations.lock(tx, order.conversation_id)
+        current = await vk_orders.get(tx, order_id)
+        assert current is not None, "orders are never deleted"
+        content = order_codec.decrypt_content(ctx.cipher, current)
+        if content is None or not items:
+            return None
+        now_us = ctx.now_us()
+        content = replace(content, items=items, has_all_items=True)
+        body = order_codec.encrypt_content(ctx.cipher, content)
+        change = mark_changed(conversation, now_us)
+        change += Change((replace(current, body_encrypted=body),))
+        await changes.write(tx, change, now_us)
+    await notify_changed(ctx)
+    return None
 
 
 async def get(ctx: Context, member: Member, order_id: str) -> VkOrder:

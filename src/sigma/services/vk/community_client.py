@@ -11,7 +11,9 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import Community, with_error
 from sigma.services.context import Context
 from sigma.store import changes
+from sigma.store.accounts import shops
 from sigma.store.billing import connections
+from sigma.store.engine.interface import Tx
 from sigma.store.messaging import communities
 
 
@@ -33,14 +35,26 @@ async def open_client(ctx: Context, community_id: str) -> CommunityClient:
     async with ctx.db.read() as tx:
         community = await communities.get(tx, community_id)
         connection = await connections.get(tx, community_id)
-    if community is None or connection is None or connection.status is not Status.ACTIVE:
-        raise RefusedError("no_community")
-    return CommunityClient(community, connection, open_api(ctx, connection))
+        if community is None or connection is None or connection.status is not Status.ACTIVE:
+            raise RefusedError("no_community")
+        lang = await shop_language(tx, community.shop_id)
+    return CommunityClient(community, connection, open_api(ctx, connection, lang))
 
 
-def open_api(ctx: Context, connection: Connection) -> VkClient:
-    """Return a VK API client with the access key stored in the connection."""
-    return ctx.vk.for_key(connection, str(ctx.cipher.decrypt(connection.secret_encrypted)))
+def open_api(ctx: Context, connection: Connection, lang: str) -> VkClient:
+    """Return a VK API client with the access key stored in the connection.
+
+    `lang`: see `shop_language`. Raises DecryptionError.
+    """
+    access_key = str(ctx.cipher.decrypt(connection.secret_encrypted))
+    return ctx.vk.for_key(connection, access_key, lang)
+
+
+async def shop_language(tx: Tx, shop_id: str) -> str:
+    """Return the language in which VK must write names and texts: the shop's locale."""
+    shop = await shops.get(tx, shop_id)
+    assert shop is not None, "a community has a shop"
+    return shop.locale
 
 
 async def list_clients(ctx: Context, member: Member) -> list[CommunityClient]:
@@ -50,8 +64,9 @@ async def list_clients(ctx: Context, member: Member) -> list[CommunityClient]:
         connection_by_id = {
             community.id: await connections.get(tx, community.id) for community in connected
         }
+        lang = await shop_language(tx, member.shop_id)
     return [
-        CommunityClient(community, connection, open_api(ctx, connection))
+        CommunityClient(community, connection, open_api(ctx, connection, lang))
         for community in connected
         if (connection := connection_by_id[community.id]) is not None
     ]

@@ -103,6 +103,24 @@ def chat_url(
     return f"{chat_url}?{urlencode(query)}" if query else chat_url
 
 
+def conversation_url(connection: Connection, peer_id: int) -> str:
+    """Return the page where the community's administrators read the dialog with a user.
+
+    The sandbox has no such page: there it is the client's own view.
+    """
+    site_url = _site_url(connection)
+    if _is_vk(site_url):
+        return f"{site_url}/gim{connection.account}?sel={peer_id}"
+    return f"{site_url}/write-{connection.account}"
+
+
+def author_url(connection: Connection, from_id: int) -> str:
+    """Return the page of a user, or of a community for a negative id."""
+    if from_id < 0:
+        return f"{_site_url(connection)}/club{-from_id}"
+    return profile_url(connection, from_id)
+
+
 def profile_url(connection: Connection, vk_user_id: int) -> str:
     """Return the profile page of a VK user."""
     return f"{_site_url(connection)}/id{vk_user_id}"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, func, select
 
-from sigma.domain.messaging.message import Message, Status
+from sigma.domain.messaging.message import HELD_FAILURES, Message, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
@@ -13,8 +13,9 @@ from sigma.store.schema.messaging_tables import conversations, messages
 def _from_row(row: Row) -> Message:
     return Message(
         is_outgoing=bool(row["is_outgoing"]),
+        is_incomplete=bool(row["is_incomplete"]),
         status=Status(row["status"]),
-        **column_values(messages, row, "is_outgoing", "status"),
+        **column_values(messages, row, "is_outgoing", "is_incomplete", "status"),
     )
 
 
@@ -41,7 +42,9 @@ _find_undelivered = statement(
 _next_queued = statement(
     select(messages.c.id)
     .where(
-        messages.c.conversation_id == bindparam("conversation_id"), messages.c.status == "queued"
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.status == "queued",
+        messages.c.failure.not_in(HELD_FAILURES),
     )
     .order_by(messages.c.position, messages.c.id)
     .limit(2)
@@ -97,7 +100,10 @@ async def find_undelivered(tx: Tx, conversation_id: str, random_id: int) -> Mess
 
 
 async def next_queued(tx: Tx, conversation_id: str) -> list[str]:
-    """Return the ids of the next two queued messages: the one to send now and its successor."""
+    """Return the ids of the next two queued messages: the one to send now and its successor.
+
+    Messages that flood control stops alone are left out: each waits for its own time.
+    """
     rows = await tx.fetch_all(_next_queued, conversation_id=conversation_id)
     return [str(r["id"]) for r in rows]
 

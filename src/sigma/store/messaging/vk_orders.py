@@ -1,30 +1,20 @@
 """VK orders."""
 
-from typing import Any
-
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, text
 
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
+from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
 from sigma.store.schema.messaging_tables import vk_orders
 
 
-def _to_row(order: VkOrder) -> dict[str, Any]:
-    return field_values(order, "amount") | {
-        "amount_minor": order.amount.minor,
-        "currency": order.amount.currency,
-    }
-
-
 def _from_row(row: Row) -> VkOrder:
-    return VkOrder(
-        amount=money_from_row(row), **column_values(vk_orders, row, "amount_minor", "currency")
-    )
+    return VkOrder(**column_values(vk_orders, row))
 
 
-CODEC = build_codec(vk_orders, _to_row, _from_row)
+CODEC = build_codec(vk_orders, field_values, _from_row)
+
 
 _list_for_conversation = statement(
     select(vk_orders)
@@ -41,6 +31,12 @@ _find_by_vk_id = statement(
 )
 _find_for_invoice = statement(
     select(vk_orders).where(vk_orders.c.invoice_id == bindparam("invoice_id"))
+)
+# Orders that VK may still change: not completed, cancelled or returned.
+_oldest_open = statement(
+    select(func.min(vk_orders.c.created_at_us).label("created_at_us")).where(
+        vk_orders.c.connection_id == bindparam("connection_id"), text("vk_orders.status < 4")
+    )
 )
 
 
@@ -70,3 +66,9 @@ async def list_for_conversation(tx: Tx, conversation_id: str) -> list[VkOrder]:
     """Return the 50 newest VK orders of a conversation, the newest first."""
     rows = await tx.fetch_all(_list_for_conversation, conversation_id=conversation_id)
     return [_from_row(r) for r in rows]
+
+
+async def oldest_open_at_us(tx: Tx, connection_id: str) -> int | None:
+    """Return when a community's oldest order that is not final was received, or None."""
+    row = await tx.fetch_one(_oldest_open, connection_id=connection_id)
+    return row["created_at_us"] if row else None

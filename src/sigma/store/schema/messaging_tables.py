@@ -149,6 +149,7 @@ messages = Table(
     Column("first_attempt_at_us", BigInt),
     text_column("failure"),
     Column("edited_at_us", BigInt),
+    flag_column("is_incomplete"),
     int_column("version"),
     Unique("conversation_id", "cmid", name="uq_messages_cmid"),
     Unique("shop_id", "idempotency_key", name="uq_messages_key"),
@@ -218,6 +219,7 @@ vk_orders = Table(
     text_column("display_id"),
     int_column("amount_minor"),
     text_column("currency"),
+    int_column("status"),
     text_column("body_encrypted"),
     Column("invoice_id", TextC),
     text_column("vk_payment_status"),
@@ -226,6 +228,13 @@ vk_orders = Table(
     Unique("connection_id", "vk_user_id", "vk_order_id", name="uq_vk_orders_order"),
     Index("ix_vk_orders_conversation", "conversation_id", "id"),
     Index("ix_vk_orders_invoice", "invoice_id"),
+    Index(
+        "ix_vk_orders_open",
+        "connection_id",
+        "created_at_us",
+        postgresql_where=text("status < 4"),
+        sqlite_where=text("status < 4"),
+    ),
 )
 
 # Auto-reply settings, one row per shop; `id` is the id of the shop.

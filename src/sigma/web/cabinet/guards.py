@@ -12,6 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
+from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
@@ -72,8 +73,10 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         connection.state.unread_count = await inbox.count_unread(
             ctx, session.member
         )  # shown in the menu
-        connection.state.broken_communities = await communities.list_with_problem(
-            ctx, session.member
+        connection.state.broken_communities = (
+            await communities.list_with_problem(ctx, session.member)
+            if session.member.can(Permission.ANSWER)
+            else []
         )
         return
     assert isinstance(connection, Request)

@@ -182,10 +182,12 @@ class Vk(VkStore):
         ref_source: str | None = None,
         payload: str | None = None,
         reply_to: int = 0,
+        **more: Any,
     ) -> Message:
         """Write to a community as a client; this also allows the community to write back.
 
-        Emits `message_new`. Raises MessagesDisabledError, NotFoundError.
+        `reply_to` is a cmid; `more` are further fields of `Message`: `extra`, `is_cropped`. Emits
+        `message_new`. Raises MessagesDisabledError, NotFoundError.
         """
         person, community = self.get_person(person_id), self.get_community(group_id)
         if not community.messages:
@@ -202,11 +204,12 @@ class Vk(VkStore):
                 ref_source=ref_source or None,
                 payload=payload,
                 reply_to=reply_to,
+                **more,
             )
             conversation = self.get_conversation(group_id, person.id)
             self.put_conversation(conversation, is_allowed=True, is_answered=False)
             event = {
-                "message": serializers.message_json(self, message),
+                "message": serializers.message_json(self, message, is_whole=False),
                 "client_info": serializers.CLIENT_INFO,
             }
             self.emit_event(group_id, "message_new", event)
@@ -287,11 +290,12 @@ class Vk(VkStore):
         return self.get_conversation(group_id, person_id).typing_until_us > self.now_us(group_id)
 
     def place_order(
-        self, person_id: int, group_id: int, quantities: list[tuple[int, int]], comment: str = ""
+        self, person_id: int, group_id: int, quantities: list[tuple[int, int]], **fields: Any
     ) -> VkOrder:
         """Order items, (item id, quantity) each, in the advanced shop.
 
-        Emits `market_order_new`. Raises NotFoundError.
+        `fields` are further fields of `VkOrder`: comment, address, phone, currency … Emits
+        `market_order_new`. Raises NotFoundError.
         """
         person, community = self.get_person(person_id), self.get_community(group_id)
         order_items = []
@@ -310,7 +314,7 @@ class Vk(VkStore):
                     person_id=person.id,
                     created_at_us=self.now_us(group_id),
                     items=order_items,
-                    comment=comment,
+                    **fields,
                 )
             )
             self.emit_event(group_id, "market_order_new", market_json.order_json(self, order))
@@ -335,7 +339,7 @@ class Vk(VkStore):
         self.put_conversation(conversation, last_cmid=message.cmid)
         return message
 
-    def emit_event(self, group_id: int, event_type: str, object_json: Json) -> None:
+    def emit_event(self, group_id: int, event_type: str, object_json: Any) -> None:
         """Pass an event to every listener (callbacks, long poll). `object_json` is its `object`."""
         community = self.get_community(group_id)
         for listener in self.event_listeners:

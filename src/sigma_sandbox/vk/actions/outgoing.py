@@ -54,17 +54,21 @@ def send_message(
         vk.put_conversation(
             conversation, keyboard=input_keyboard, is_answered=True, typing_until_us=0
         )
-        vk.emit_event(community.id, "message_reply", serializers.message_json(vk, message))
+        event = serializers.message_json(vk, message, is_whole=False)
+        vk.emit_event(community.id, "message_reply", event)
     return message
 
 
-def edit_message(vk: Vk, message: Message, **fields: Any) -> Message:
-    """Edit a message of the community. Emits `message_edit`.
+def edit_message(vk: Vk, message: Message, *, is_by_client: bool = False, **fields: Any) -> Message:
+    """Edit a message of the community, or with `is_by_client` the client's own one.
+
+    Emits `message_edit`.
 
     `fields` replace the stored ones: the caller must pass the attachments and the keyboard again,
-    or they are removed. Raises VkApiError: 909 after 24 hours, 920 for a client's message.
+    or they are removed. Raises VkApiError: 909 after 24 hours, 920 for a
+    message of the other side.
     """
-    if not message.is_outgoing:
+    if message.is_outgoing == is_by_client:
         raise VkApiError(920)
     now_us = vk.now_us(message.group_id)
     if now_us - message.sent_at_us >= EDIT_WINDOW_US:
@@ -74,7 +78,8 @@ def edit_message(vk: Vk, message: Message, **fields: Any) -> Message:
             replace(message, edited_at_us=now_us, version=message.version + 1, **fields)
         )
         vk.put_conversation(vk.get_conversation(message.group_id, message.person_id))
-        vk.emit_event(message.group_id, "message_edit", serializers.message_json(vk, message))
+        event = serializers.message_json(vk, message, is_whole=False)
+        vk.emit_event(message.group_id, "message_edit", event)
     return message
 
 

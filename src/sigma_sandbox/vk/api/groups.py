@@ -173,7 +173,8 @@ def get_users(call: ApiCall) -> list[Json]:
     people = call.vk.people
     by_name = {one.screen_name: one for one in people.values()}
     people_found = [people.get(int(one)) if one.isdecimal() else by_name.get(one) for one in names]
-    return [serializers.person_json(call.vk, one, call.fields()) for one in people_found if one]
+    fields, lang = call.fields(), call.text("lang")
+    return [serializers.person_json(call.vk, one, fields, lang) for one in people_found if one]
 
 
 METHODS = {

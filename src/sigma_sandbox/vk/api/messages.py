@@ -30,7 +30,8 @@ def send(call: ApiCall) -> Any:
         content["text"] or content["attachments"] or content["template"] or call.text("sticker_id")
     ):
         raise invalid_param("message is empty or invalid")
-    content["reply_to"] = call.number("reply_to", 0)
+    replied_to = call.vk.find_message_by_id(community.id, call.number("reply_to", 0))
+    content["reply_to"] = replied_to.cmid if replied_to else 0
     content["admin_id"] = call.access_key.person_id
     peer_ids = call.numbers("peer_ids") or call.numbers("user_ids")
     if not peer_ids:
@@ -143,7 +144,7 @@ def get_history(call: ApiCall) -> Json:
         )
         offset = max(start_index + offset, 0)
     page = messages[max(offset, 0) : max(offset, 0) + count]
-    body = _messages_json(call, page, len(messages), [peer_id])
+    body = _messages_json(call, page, len(messages), [peer_id], is_whole=False)
     if call.flag("extended") and page:
         conversation = vk.get_conversation(community.id, peer_id)
         body["conversations"] = [serializers.conversation_json(vk, conversation)]
@@ -155,11 +156,16 @@ def _is_past_start(message: Message, start_id: int, cmid: int, call: ApiCall) ->
     return distance >= 0 if call.flag("rev") else distance <= 0
 
 
-def _messages_json(call: ApiCall, messages: list[Message], count: int, peer_ids: list[int]) -> Json:
-    body: Json = {
-        "count": count,
-        "items": [serializers.message_json(call.vk, one) for one in messages],
-    }
+def _messages_json(
+    call: ApiCall,
+    messages: list[Message],
+    count: int,
+    peer_ids: list[int],
+    *,
+    is_whole: bool = True,
+) -> Json:
+    items = [serializers.message_json(call.vk, one, is_whole=is_whole) for one in messages]
+    body: Json = {"count": count, "items": items}
     return body | _extended_json(call, peer_ids)
 
 
@@ -171,7 +177,7 @@ def _extended_json(call: ApiCall, peer_ids: list[int]) -> Json:
     community = call.community(optional=True)
     people = [vk.people[one] for one in dict.fromkeys(peer_ids) if one in vk.people]
     return {
-        "profiles": [serializers.short_person_json(vk, one) for one in people],
+        "profiles": [serializers.short_person_json(vk, one, call.text("lang")) for one in people],
         "groups": [serializers.group_json(vk, community)],
     }
 
@@ -219,7 +225,7 @@ def get_conversations(call: ApiCall) -> Json:
     items = [
         {
             "conversation": serializers.conversation_json(vk, one),
-            "last_message": serializers.message_json(vk, vk.last_message(one)),
+            "last_message": serializers.message_json(vk, vk.last_message(one), is_whole=False),
         }
         for one in page
     ]

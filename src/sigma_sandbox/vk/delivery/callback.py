@@ -19,11 +19,11 @@ from sigma_sandbox.faults import Effect
 from sigma_sandbox.vk.actions.client_actions import Vk
 from sigma_sandbox.vk.wire.serializers import event_json
 from sigma_sandbox.vk.world.models import (
+    EVENT_TYPES,
     CallbackServer,
     Community,
     DeliveryAttempt,
     EventDelivery,
-    Json,
 )
 
 RETRY_DELAYS_S = (10, 180, 600, 1800, 3600)
@@ -34,8 +34,10 @@ MAX_CONSECUTIVE_ERRORS = 20
 RETRY_AFTER_STATUSES = (410, 429, 503)
 
 
-def event_ordering_key(event_type: str, object_json: Json) -> str:
+def event_ordering_key(event_type: str, object_json: Any) -> str:
     """Return the peer id whose events must keep their order, or an empty string."""
+    if not isinstance(object_json, dict):
+        return ""
     message = object_json.get("message", object_json)
     peer = message.get("peer_id") or message.get("user_id") or ""
     return str(peer) if event_type.startswith("message") else ""
@@ -57,13 +59,17 @@ class CallbackSender:
         if not await self._request_confirmation(server):
             self._start_task(self._retry_confirmation(server))
 
-    def enqueue(self, community: Community, event_type: str, object_json: Json) -> None:
-        """Create a delivery for every server that has this event switched on. Listener of `Vk`."""
+    def enqueue(self, community: Community, event_type: str, object_json: Any) -> None:
+        """Create a delivery for every server that has this event switched on. Listener of `Vk`.
+
+        An event of a type that has no switch goes to every server.
+        """
         faults, shop = self._vk.faults, str(community.id)
         servers = [
             one
             for one in self._vk.list_servers(community.id)
-            if self._accepts_events(one) and event_type in one.events
+            if self._accepts_events(one)
+            and (event_type in one.events or event_type not in EVENT_TYPES)
         ]
         if not servers or faults.consume(Effect.VK_EVENTS_OFF, event_type, shop):
             return
@@ -273,7 +279,7 @@ class CallbackSender:
         )
 
 
-def _new_delivery(server: CallbackServer, event_type: str, object_json: Json) -> EventDelivery:
+def _new_delivery(server: CallbackServer, event_type: str, object_json: Any) -> EventDelivery:
     event_id = secrets.token_hex(20)
     event_body = event_json(server.group_id, event_type, object_json, event_id, server.api_version)
     if server.secret:

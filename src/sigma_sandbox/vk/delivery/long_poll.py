@@ -7,6 +7,7 @@ restart an old `ts` gets `failed` 1, as in VK when the history is lost.
 import asyncio
 import secrets
 from collections import deque
+from typing import Any
 
 from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
@@ -17,7 +18,7 @@ from sigma_sandbox.responses import AnyRequest, json_response
 from sigma_sandbox.vk.actions.client_actions import Vk
 from sigma_sandbox.vk.http import get_vk
 from sigma_sandbox.vk.wire.serializers import event_json
-from sigma_sandbox.vk.world.models import Community, Json
+from sigma_sandbox.vk.world.models import EVENT_TYPES, Community, Json
 
 HISTORY_SIZE = 1000
 MAX_WAIT_S = 90
@@ -32,11 +33,16 @@ class LongPollServer:
         self._waiters: dict[int, set[asyncio.Future[None]]] = {}
         vk.event_listeners.append(self.enqueue)
 
-    def enqueue(self, community: Community, event_type: str, object_json: Json) -> None:
-        """Add an event, if the community has it switched on, and wake waiting requests."""
+    def enqueue(self, community: Community, event_type: str, object_json: Any) -> None:
+        """Add an event, if the community has it switched on, and wake waiting requests.
+
+        An event of a type that has no switch is always added.
+        """
         group_id, faults = community.id, self._vk.faults
         long_poll = self._vk.long_polls.get(group_id)
-        if long_poll is None or not long_poll.enabled or event_type not in long_poll.events:
+        if long_poll is None or not long_poll.enabled:
+            return
+        if event_type in EVENT_TYPES and event_type not in long_poll.events:
             return
         if faults.consume(Effect.VK_EVENTS_OFF, event_type, str(group_id)):
             return

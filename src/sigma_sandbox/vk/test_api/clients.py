@@ -29,10 +29,48 @@ class ClientRequest(msgspec.Struct, kw_only=True):
     group_id: int
 
 
-class WriteRequest(ClientRequest, kw_only=True):
+class ContentRequest(ClientRequest, kw_only=True):
+    """The parts of a message that can have any shape, as VK's own JSON.
+
+    `attachments`: VK's attachment objects, {"type": "poll", "poll": {…}}. `forwarded` and `quoted`:
+    VK's message objects. `cropped`: events and lists leave parts of the message out.
+    """
+
+    attachments: list[Json] = []
+    forwarded: list[Json] = []
+    quoted: Json | None = None
+    geo: Json | None = None
+    format_data: Json | None = None
+    unavailable: bool = False
+    cropped: bool = False
+
+    def message_fields(self) -> dict[str, Any]:
+        """Return these parts as fields of `Message`, without the attachments."""
+        extra: Json = {
+            "fwd_messages": self.forwarded,
+            "reply_message": self.quoted,
+            "geo": self.geo,
+            "format_data": self.format_data,
+            "is_unavailable": self.unavailable,
+        }
+        return {
+            "extra": {name: value for name, value in extra.items() if value},
+            "is_cropped": self.cropped,
+        }
+
+    def raw_attachments(self) -> list[Attachment]:
+        """Return `attachments` as the sandbox stores them."""
+        return [
+            Attachment(type=str(one.get("type")), raw=one.get(str(one.get("type"))) or {})
+            for one in self.attachments
+        ]
+
+
+class WriteRequest(ContentRequest, kw_only=True):
     """A client's message. `photo`: attach a drawn one. `market_item`: an item id to attach.
 
-    `raw` holds further attachments: VK's JSON by attachment type.
+    `raw` holds further attachments: VK's JSON by attachment type. `reply_to` is the number of a
+    message in the conversation.
     """
 
     text: str = ""
@@ -59,18 +97,11 @@ class AllowRequest(ClientRequest, kw_only=True):
     key: str = ""
 
 
-class ReplyRequest(ClientRequest, kw_only=True):
+class ReplyRequest(ContentRequest, kw_only=True):
     """A message an administrator writes on VK's own page."""
 
-    text: str
+    text: str = ""
     admin_id: int = OWNER_ID
-
-
-class OrderRequest(ClientRequest, kw_only=True):
-    """`lines` are (item id, quantity)."""
-
-    lines: list[tuple[int, int]]
-    comment: str = ""
 
 
 async def run_action(
@@ -98,6 +129,7 @@ async def run_action(
 def build_attachments(vk: Vk, body: WriteRequest) -> list[Attachment]:
     """Build the attachments of a client's message. Raises NotFoundError."""
     attachments = [Attachment(type=kind, raw=raw) for kind, raw in body.raw.items()]
+    attachments += body.raw_attachments()
     if body.market_item is not None:
         if (body.group_id, body.market_item) not in vk.items:
             raise NotFoundError(f"no item {body.market_item}")
@@ -123,6 +155,7 @@ def write_as_client(vk: Vk, body: WriteRequest) -> Json:
         body.ref_source,
         body.payload,
         body.reply_to,
+        **body.message_fields(),
     )
     return serializers.message_json(vk, message)
 
@@ -198,27 +231,17 @@ async def send_reply(request: AnyRequest) -> Response[bytes]:
     def act(vk: Vk, body: ReplyRequest) -> Json:
         community = vk.get_community(body.group_id)
         message = outgoing.send_message(
-            vk, community, body.person_id, text=body.text, admin_id=body.admin_id
+            vk,
+            community,
+            body.person_id,
+            text=body.text,
+            admin_id=body.admin_id,
+            attachments=body.raw_attachments(),
+            **body.message_fields(),
         )
         return serializers.message_json(vk, message)
 
     return await run_action(request, ReplyRequest, act)
-
-
-@post("/orders", status_code=200)
-async def place_order(request: AnyRequest) -> Response[bytes]:
-    """Body: "person_id", "group_id", "lines": [[item_id, quantity]], optional "comment".
-
-    Needs the advanced shop.
-    """
-
-    def act(vk: Vk, body: OrderRequest) -> Json:
-        if vk.get_community(body.group_id).market != "advanced":
-            raise VkApiError(1409)
-        new_order = vk.place_order(body.person_id, body.group_id, body.lines, body.comment)
-        return {"order_id": new_order.id, "total": new_order.total_minor}
-
-    return await run_action(request, OrderRequest, act)
 
 
 @get("/dialogs/{group_id:int}/{person_id:int}")
@@ -252,6 +275,5 @@ HANDLERS = [
     mark_read,
     start_typing,
     send_reply,
-    place_order,
     get_conversation,
 ]

@@ -29,9 +29,13 @@ def format_rubles(amount_minor: int) -> str:
     return f"{rubles_text}{kopecks_text}{NBSP}₽"
 
 
-def money_json(amount_minor: int) -> Json:
+def money_json(amount_minor: int, currency: str = "RUB") -> Json:
     """Return a price object: amount, currency, text."""
-    return {"amount": str(amount_minor), "currency": RUB, "text": format_rubles(amount_minor)}
+    if currency == "RUB":
+        return {"amount": str(amount_minor), "currency": RUB, "text": format_rubles(amount_minor)}
+    text = f"{amount_minor // 100}.{amount_minor % 100:02} {currency}"
+    other: Json = {"id": 0, "name": currency, "title": currency}
+    return {"amount": str(amount_minor), "currency": other, "text": text}
 
 
 def item_price_json(item: MarketItem) -> Json:
@@ -135,7 +139,7 @@ def order_json(store: VkStore, order: VkOrder) -> Json:
         "date": order.created_at_us // SECOND_US,
         "status": order.status,
         "items_count": sum(line.quantity for line in order.items),
-        "total_price": money_json(order.total_minor),
+        "total_price": money_json(order.total_minor, order.currency),
         "comment": order.comment,
         "address": order.address,
         "merchant_comment": order.merchant_comment,
@@ -151,7 +155,7 @@ def order_json(store: VkStore, order: VkOrder) -> Json:
 
 def _recipient(store: VkStore, order: VkOrder) -> dict[str, Any]:
     person = store.people[order.person_id]
-    name = f"{person.first_name} {person.last_name}"
+    name = order.recipient or f"{person.first_name} {person.last_name}"
     return {"name": name, "phone": order.phone, "display_text": f"{name}, {order.phone}"}
 
 
@@ -167,7 +171,7 @@ def order_items_json(store: VkStore, order: VkOrder) -> list[Json]:
             "item_id": item.id,
             "quantity": order_item.quantity,
         }
-        body |= {"price": money_json(order_item.price_minor), "title": item.title}
+        body |= {"price": money_json(order_item.price_minor, order.currency), "title": item.title}
         body["item"] = item_json(store, item)
         if item.photo_ids and item.photo_ids[0] in store.photos:
             body["photo"] = photo_json(store, store.photos[item.photo_ids[0]])

@@ -3,6 +3,8 @@
 Source: the official schema (https://github.com/VKCOM/vk-api-schema, 5.199) and https://dev.vk.com.
 """
 
+from typing import Any
+
 from sigma_sandbox.time_util import SECOND_US
 from sigma_sandbox.vk.wire.market_json import RUB, item_json, photo_json
 from sigma_sandbox.vk.world.models import Attachment, Community, Conversation, Json, Message, Person
@@ -24,13 +26,33 @@ CLIENT_INFO: Json = {
     "lang_id": 0,
 }
 
+_CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+_LATIN_LETTERS = (
+    *("a", "b", "v", "g", "d", "e", "e", "zh", "z", "i", "y", "k", "l", "m", "n", "o", "p", "r"),
+    *("s", "t", "u", "f", "kh", "ts", "ch", "sh", "sch", "", "y", "", "e", "yu", "ya"),
+)
+_LATIN = dict(zip(_CYRILLIC, _LATIN_LETTERS, strict=True))
+_LATIN |= {letter.upper(): text.capitalize() for letter, text in _LATIN.items()}
 
-def person_json(store: VkStore, person: Person, fields: set[str] | None = None) -> Json:
-    """Return a profile; optional fields only when named in `fields`."""
+
+def latin(text: str) -> str:
+    """Return Russian text in Latin letters, as VK writes names for other languages."""
+    return "".join(_LATIN.get(letter, letter) for letter in text)
+
+
+def person_json(
+    store: VkStore, person: Person, fields: set[str] | None = None, lang: str = ""
+) -> Json:
+    """Return a profile; optional fields only when named in `fields`.
+
+    Names are in Latin letters unless `lang` is "ru".
+    """
+    names = person.first_name, person.last_name
+    first_name, last_name = names if lang == "ru" else map(latin, names)
     body: Json = {
         "id": person.id,
-        "first_name": person.first_name,
-        "last_name": person.last_name,
+        "first_name": first_name,
+        "last_name": last_name,
         "can_access_closed": True,
         "is_closed": False,
     }
@@ -41,9 +63,10 @@ def person_json(store: VkStore, person: Person, fields: set[str] | None = None) 
     return body | {name: value for name, value in more.items() if fields and name in fields}
 
 
-def short_person_json(store: VkStore, person: Person) -> Json:
+def short_person_json(store: VkStore, person: Person, lang: str = "") -> Json:
     """Return a profile as sent along with messages when `extended=1`."""
-    return person_json(store, person, {"photo_50", "photo_100", "sex", "screen_name", "online"})
+    fields = {"photo_50", "photo_100", "sex", "screen_name", "online"}
+    return person_json(store, person, fields, lang)
 
 
 def market_settings_json(community: Community) -> Json:
@@ -127,8 +150,11 @@ def attachment_json(store: VkStore, attachment: Attachment) -> Json | None:
     return {"type": kind, kind: {"url": attachment.url, "title": title, "description": ""}}
 
 
-def message_json(store: VkStore, message: Message) -> Json:
-    """Return a message as the community sees it."""
+def message_json(store: VkStore, message: Message, *, is_whole: bool = True) -> Json:
+    """Return a message as the community sees it.
+
+    `is_whole` false: as in events and lists, where VK crops large messages.
+    """
     attachments = [attachment_json(store, one) for one in message.attachments]
     body: Json = {
         "id": message.id,
@@ -160,7 +186,19 @@ def message_json(store: VkStore, message: Message) -> Json:
     replied_to = store.find_message(message.group_id, message.person_id, message.reply_to)
     if replied_to is not None:
         body["reply_message"] = _nested_message_json(store, replied_to)
-    return body
+    body |= message.extra
+    return body if is_whole or not message.is_cropped else _cropped(body)
+
+
+def _cropped(body: Json) -> Json:
+    """Return a message as VK gives it to bots when it is large."""
+    shorter = body | {"is_cropped": True, "attachments": body["attachments"][:1]}
+    forwarded = body["fwd_messages"][:1]
+    shorter["fwd_messages"] = [
+        one | {"attachments": one.get("attachments", [])[:1], "fwd_messages": []}
+        for one in forwarded
+    ]
+    return shorter
 
 
 def _nested_message_json(store: VkStore, message: Message) -> Json:
@@ -214,13 +252,14 @@ def can_write_json(store: VkStore, conversation: Conversation) -> Json:
 
 
 def event_json(
-    group_id: int, event_type: str, object_json: Json, event_id: str, version: str
+    group_id: int, event_type: str, object_json: Any, event_id: str, version: str
 ) -> Json:
-    """Return the JSON of an event.
+    """Return the JSON of an event. `object_json` None: an event without `object`.
 
     Before API version 5.103 the `object` of `message_new` was the message itself.
     """
-    if event_type == "message_new" and tuple(map(int, version.split("."))) < (5, 103):
+    is_message = event_type == "message_new" and isinstance(object_json, dict)
+    if is_message and tuple(map(int, version.split("."))) < (5, 103):
         object_json = object_json["message"]
     body: Json = {"group_id": group_id, "type": event_type, "event_id": event_id, "v": version}
-    return body | {"object": object_json}
+    return body if object_json is None else body | {"object": object_json}

@@ -184,7 +184,10 @@ class OrderItem(msgspec.Struct, frozen=True):
 
 
 class VkOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order in the advanced shop. `status`: 0 new … 4 done, 5 cancelled, 6 returned."""
+    """An order in the advanced shop. `status`: 0 new … 4 done, 5 cancelled, 6 returned.
+
+    `agreed_total_minor`: the total if it is not the sum of the items. `recipient`: a name.
+    """
 
     id: int
     group_id: int
@@ -200,10 +203,15 @@ class VkOrder(msgspec.Struct, frozen=True, kw_only=True):
     merchant_comment: str = ""
     track_number: str = ""
     phone: str = ""
+    recipient: str = ""
+    currency: str = "RUB"
+    agreed_total_minor: int | None = None
 
     @property
     def total_minor(self) -> int:
-        """The sum of the order in kopecks."""
+        """The sum of the order in hundredths of its currency."""
+        if self.agreed_total_minor is not None:
+            return self.agreed_total_minor
         return sum(line.quantity * line.price_minor for line in self.items)
 
 
@@ -225,7 +233,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message. `is_outgoing`: the community wrote it.
 
     `id` is unique in the community, `cmid` (VK: conversation message id) in the conversation.
-    `reply_to` is a cmid or 0. `admin_id` is the person who wrote for the community, or 0.
+    `reply_to` is a cmid or 0. `admin_id` is the person who wrote for the community, or 0. `extra`
+    are further fields of VK's message object: fwd_messages, geo, format_data … `is_cropped`: events
+    and lists have only its first attachment and forwarded message, as VK does with large ones.
     """
 
     id: int
@@ -244,6 +254,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     random_id: int = 0
     admin_id: int = 0
     reply_to: int = 0
+    extra: Json = {}
+    is_cropped: bool = False
     edited_at_us: int | None = None
     version: int = 0
 

@@ -19,7 +19,6 @@ from sigma_sandbox.vk.world.models import (
     Community,
     Conversation,
     EventDelivery,
-    Json,
     LongPoll,
     MarketItem,
     Message,
@@ -42,7 +41,7 @@ class VkStore:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.faults = faults
-        self.event_listeners: list[Callable[[Community, str, Json], None]] = []
+        self.event_listeners: list[Callable[[Community, str, Any], None]] = []
         self.transaction = object_store.transaction
         self._object_store = object_store
         self._clock = clock

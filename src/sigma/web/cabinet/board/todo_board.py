@@ -18,7 +18,8 @@ from sigma.services.invoice_cards.todo_board import MAX_COUNT, Board, Item, Kind
 from sigma.texts import Translator
 from sigma.texts.formats import initials
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.inbox.view_models import attachment_kind_name, safe_url
+from sigma.web.cabinet.inbox.content_views import attachment_kind_name
+from sigma.web.cabinet.inbox.message_text import safe_url
 from sigma.web.cabinet.payments.view_models import refund_reason
 from sigma.web.cabinet.responses import (
     read_form_values,

@@ -20,6 +20,8 @@ from sigma.texts.formats import initials
 from sigma.web.cabinet.form_idempotency import new_nonce
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.inbox import view_models
+from sigma.web.cabinet.inbox.message_text import safe_url
+from sigma.web.cabinet.inbox.order_views import order_views
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for, unread_text
 from sigma.web.cabinet.urls import build_url, query_values
 from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_limit
@@ -165,7 +167,7 @@ def _list_context(
         "chips": chips,
         "more_url": more,
         "initials": initials,
-        "safe_url": view_models.safe_url,
+        "safe_url": safe_url,
         "since_us": listing.read_at_us,
     }
 
@@ -178,6 +180,7 @@ def _conversation_context(view: ConversationPage, translator: Translator) -> dic
         "bubbles": view_models.message_bubbles(
             view.message_page, translator, view.read_at_us, key_is_broken=key_is_broken
         ),
+        "orders": order_views(view, translator),
         "blocked_text": view_models.failure_text(blocked_reason, translator)
         if blocked_reason
         else "",
@@ -206,6 +209,7 @@ def render_inbox(
         now_us=ctx.now_us(),
         unread_text=unread_text(request),
         can_change_settings=session.member.can(Permission.SETTINGS),
+        can_issue=session.member.can(Permission.ISSUE),
         **context,
     )
 

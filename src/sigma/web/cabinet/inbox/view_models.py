@@ -4,52 +4,40 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from sigma.domain.local_time import local_date
-from sigma.domain.messaging.message import Message, MessageAttachment, Status
+from sigma.domain.messaging.message import (
+    HELD_FAILURES,
+    Message,
+    MessageBody,
+    Status,
+    is_held,
+    is_sent_by_sigma,
+)
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.conversations.conversation_page import MessagePage, MessageView
 from sigma.services.conversations.inbox import ConversationRow
 from sigma.texts import Translator
 from sigma.texts.formats import time_of_day
-
-ATTACHMENT_KINDS = (
-    "photo",
-    "market",
-    "link",
-    "doc",
-    "video",
-    "audio",
-    "sticker",
-    "wall",
-    "location",
+from sigma.web.cabinet.inbox.content_views import (
+    AttachmentView,
+    NestedView,
+    attachment_kind_name,
+    attachment_views,
+    content_notice,
+    nested_views,
 )
+from sigma.web.cabinet.inbox.message_text import linkify, safe_url, without_mentions
+
 # `failure` of a queued message → text key. Other values mean that VK has not answered yet.
 QUEUED_TEXTS = {
     "postponed:no_community": "inbox.queued_off",
-    **dict.fromkeys(
-        ("postponed:6", "postponed:9", "postponed:29", "postponed:601"), "inbox.queued_slow"
-    ),
+    **dict.fromkeys(("postponed:6", "postponed:29"), "inbox.queued_slow"),
+    **dict.fromkeys(HELD_FAILURES, "inbox.queued_repeat"),
 }
 _KIND = re.compile(r"\[([a-z_]+)\]")
-_LINK = re.compile(r"https?://[^\s<>\"'«»]+", re.IGNORECASE)
-_MENTION = re.compile(r"\[(?:id|club|public)\d+\|([^\]\n]{1,200})\]")
-_TRAILING_PUNCTUATION = ".,;:!?)]}"
-_EXTERNAL_LINK = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer nofollow">{0}</a>')
-
-
-@dataclass(frozen=True, slots=True)
-class AttachmentView:
-    """An attachment. `url` and `image_url` are empty unless they are safe http(s) URLs."""
-
-    kind: str
-    name: str
-    detail: str
-    url: str
-    image_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,9 @@ class MessageBubble:
     """One message of the page.
 
     `day`: date heading, set on the first message of a day. `state`: "", "queued" or "failed";
-    `reason`: its explanation. `is_unreadable`: the body cannot be decrypted.
+    `reason`: its explanation. `quoted`: the message that it replies to. `is_unreadable`: the body
+    cannot be decrypted. `notice`: what is missing of the message, or empty. `vk_url`: the dialog in
+    VK, set where it shows more.
     """
 
     message: Message
@@ -65,6 +55,10 @@ class MessageBubble:
     plain_text: str
     author: str
     attachments: list[AttachmentView]
+    quoted: list[NestedView]
+    forwarded: list[NestedView]
+    notice: str
+    vk_url: str
     button_labels: list[str]
     day: str
     time: str
@@ -78,43 +72,13 @@ class MessageBubble:
         return f"{self.message.version}{self.state}"
 
 
-def safe_url(url: str) -> str:
-    """Return the URL if it is http(s), else "". The URL is untrusted: it comes from a client."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return ""
-    # Refuse user info: https://vk.com@evil.example/ is a page of evil.example.
-    is_safe = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-    return url.strip() if is_safe else ""
-
-
-def linkify(text: str) -> Markup:
-    """Return an untrusted text as HTML: escaped, URLs as links, VK mentions as names."""
-    text = _MENTION.sub(r"\1", text)
-    parts, end = [], 0
-    for match in _LINK.finditer(text):
-        url = match[0].rstrip(_TRAILING_PUNCTUATION)
-        if not safe_url(url):
-            continue
-        parts += [escape(text[end : match.start()]), _EXTERNAL_LINK.format(url)]
-        end = match.start() + len(url)
-    parts.append(escape(text[end:]))
-    return Markup("").join(parts)
-
-
 def preview_text(row: ConversationRow, translator: Translator) -> str:
     """Return the latest message of a conversation as one line of text."""
     if row.preview is None:
         return translator.t("inbox.unreadable")
     if match := _KIND.fullmatch(row.preview):
         return attachment_kind_name(match[1], translator)
-    return _MENTION.sub(r"\1", row.preview)
-
-
-def attachment_kind_name(kind: str, translator: Translator) -> str:
-    """Return the name of an attachment kind, "other" for unknown kinds."""
-    return translator.t(f"inbox.kind.{kind if kind in ATTACHMENT_KINDS else 'other'}")
+    return without_mentions(row.preview)
 
 
 def message_bubbles(
@@ -124,12 +88,16 @@ def message_bubbles(
 
     `now_us`: UTC microseconds. `key_is_broken`: the community's access key does not work.
     """
-    views, previous_day = [], ""
+    views, previous_day, queue_failure = [], "", ""
     for item in message_page.messages:
-        day = day_name(item.message.written_at_us, translator, now_us)
+        message = item.message
+        day = day_name(message.written_at_us, translator, now_us)
+        reason = _state_reason(message, queue_failure, translator, now_us, key_is_broken)
+        if message.status is Status.QUEUED and not is_held(message):
+            queue_failure = queue_failure or message.failure
         views.append(
             _message_bubble(
-                item, translator, now_us, day if day != previous_day else "", key_is_broken
+                item, message_page, translator, day if day != previous_day else "", reason
             )
         )
         previous_day = day
@@ -137,38 +105,43 @@ def message_bubbles(
 
 
 def _message_bubble(
-    view: MessageView, translator: Translator, now_us: int, day: str, key_is_broken: bool
+    view: MessageView, page: MessagePage, translator: Translator, day: str, reason: str
 ) -> MessageBubble:
-    message, body = view.message, view.body
-    attachments = (
-        [_attachment_view(attachment, translator) for attachment in body.attachments]
-        if body
-        else []
+    message, body = view.message, view.body or MessageBody()
+    is_ours = is_sent_by_sigma(message)
+    attachments = attachment_views(
+        body.attachments, translator, vk_url="" if is_ours else page.vk_url
     )
-    if body and body.vk_attachment and not attachments:
+    if body.vk_attachment and not attachments:
         attachments = [
             AttachmentView("photo", attachment_kind_name("photo", translator), "", "", "")
         ]
+    replies = tuple(one for one in body.nested if one.kind == "reply")
+    others = tuple(one for one in body.nested if one.kind != "reply")
+    notice = ""
+    if view.body is not None and not is_ours:
+        notice = content_notice(
+            translator,
+            is_incomplete=message.is_incomplete,
+            is_unavailable=body.is_unavailable,
+            is_empty=not (body.text or attachments or body.nested),
+        )
     return MessageBubble(
         message=message,
-        html=linkify(body.text) if body else Markup(),
-        plain_text=body.text if body else "",
+        html=linkify(body.text, body.links),
+        plain_text=body.text,
         author=_author(view, translator),
         attachments=attachments,
-        button_labels=_button_labels(body.keyboard) if body else [],
+        quoted=nested_views(replies, page, translator),
+        forwarded=nested_views(others, page, translator),
+        notice=notice,
+        vk_url=safe_url(page.vk_url) if notice or body.nested else "",
+        button_labels=_button_labels(body.keyboard),
         day=day,
         time=time_of_day(message.written_at_us, translator.tz),
         state=str(message.status) if message.status in (Status.QUEUED, Status.FAILED) else "",
-        reason=_state_reason(message, translator, now_us, key_is_broken),
-        is_unreadable=body is None,
-    )
-
-
-def _attachment_view(attachment: MessageAttachment, translator: Translator) -> AttachmentView:
-    name = attachment.title.strip() or attachment_kind_name(attachment.kind, translator)
-    image_url = safe_url(attachment.picture_url)
-    return AttachmentView(
-        attachment.kind, name, attachment.detail, safe_url(attachment.url), image_url
+        reason=reason,
+        is_unreadable=view.body is None,
     )
 
 
@@ -191,16 +164,17 @@ def _button_labels(keyboard: dict[str, Any] | None) -> list[str]:
 
 
 def _state_reason(
-    message: Message, translator: Translator, now_us: int, key_is_broken: bool
+    message: Message, queue_failure: str, translator: Translator, now_us: int, key_is_broken: bool
 ) -> str:
+    """Return why a message is not sent. `queue_failure`: of a message that must be sent before."""
     if message.status is Status.FAILED:
         return failure_text(message.failure, translator)
     if message.status is not Status.QUEUED:
         return ""
     if key_is_broken:
         return translator.t("inbox.queued_key")
-    if message.failure in QUEUED_TEXTS:
-        return translator.t(QUEUED_TEXTS[message.failure])
+    if text_key := QUEUED_TEXTS.get(message.failure or queue_failure):
+        return translator.t(text_key)
     return translator.t(
         "inbox.queued_long" if now_us - message.written_at_us > MINUTE_US else "inbox.queued"
     )

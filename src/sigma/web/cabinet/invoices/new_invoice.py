@@ -83,9 +83,10 @@ async def _initial_form(request: WebRequest, ctx: Context, session: Session) -> 
     if order := first_value(query, "order"):
         vk_order = await vk_orders.get(ctx, member, parse_id(order, "ord"))
         title = translator_for(session).t("cards.order_title", order=vk_order.display_id)
-        form = replace(
-            form, title=title, amount=amount_text(vk_order.amount), vk_order_id=vk_order.id
-        )
+        if vk_order.amount is not None:
+            amount, currency = amount_text(vk_order.amount), vk_order.amount.currency
+            form = replace(form, amount=amount, currency=currency)
+        form = replace(form, title=title, vk_order_id=vk_order.id)
     if conversation_id := first_value(query, "conversation"):
         form = replace(
             form,

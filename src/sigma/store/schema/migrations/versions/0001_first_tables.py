@@ -479,6 +479,7 @@ def upgrade() -> None:
         sa.Column("first_attempt_at_us", BigInt, nullable=True),
         sa.Column("failure", TextC, nullable=False),
         sa.Column("edited_at_us", BigInt, nullable=True),
+        sa.Column("is_incomplete", Flag, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name=op.f("fk_messages_conversation_id")
@@ -543,6 +544,7 @@ def upgrade() -> None:
         sa.Column("display_id", TextC, nullable=False),
         sa.Column("amount_minor", BigInt, nullable=False),
         sa.Column("currency", TextC, nullable=False),
+        sa.Column("status", BigInt, nullable=False),
         sa.Column("body_encrypted", TextC, nullable=False),
         sa.Column("invoice_id", TextC, nullable=True),
         sa.Column("vk_payment_status", TextC, nullable=False),
@@ -701,9 +703,23 @@ def upgrade() -> None:
         "ix_vk_orders_conversation", "vk_orders", ["conversation_id", "id"], unique=False
     )
     op.create_index("ix_vk_orders_invoice", "vk_orders", ["invoice_id"], unique=False)
+    op.create_index(
+        "ix_vk_orders_open",
+        "vk_orders",
+        ["connection_id", "created_at_us"],
+        unique=False,
+        postgresql_where=sa.text("status < 4"),
+        sqlite_where=sa.text("status < 4"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_vk_orders_open",
+        table_name="vk_orders",
+        postgresql_where=sa.text("status < 4"),
+        sqlite_where=sa.text("status < 4"),
+    )
     op.drop_index("ix_vk_orders_invoice", table_name="vk_orders")
     op.drop_index("ix_vk_orders_conversation", table_name="vk_orders")
     op.drop_index(
