@@ -10,6 +10,7 @@ import pytest
 
 from scripts import settings, states
 from sigma.cli import main
+from sigma.cli.lazy_group import commands_of
 from sigma.domain.catalogue import phrase as grammar
 from sigma.domain.catalogue.phrase import parse_phrase
 from sigma.domain.errors import STATUS_BY_CODE
@@ -150,7 +151,7 @@ def test_both_readmes_have_the_same_parts() -> None:
 
 def command_names(group: click.Group, name: str = "sigma") -> Iterator[str]:
     """Yield the full name of every command that is not a group."""
-    for command in group.commands.values():
+    for command in commands_of(group).values():
         full_name = f"{name} {command.name}"
         if isinstance(command, click.Group):
             yield from command_names(command, full_name)
