@@ -58,8 +58,8 @@ def invoice_parse(
         return
     width = max(map(len, content))
     for name, value in content.items():
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{name:<{width}}  {shown}")
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{name:<{width}}  {text}")
 
 
 def _today(tz: str) -> date:

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from sigma.domain.catalogue.phrase.errors import PhraseError
 from sigma.domain.catalogue.phrase.model import Ask, PhraseItem
-from sigma.domain.catalogue.phrase.numbers import Strength, Sum, norm_at
+from sigma.domain.catalogue.phrase.numbers import SMALL, Strength, Sum, norm_at
 from sigma.domain.catalogue.phrase.scan import Scan, total_value
 from sigma.domain.catalogue.phrase.titles import title_of
-from sigma.domain.catalogue.phrase.vocabulary import ALTERNATIVES, DISCOUNTS, PARTS
+from sigma.domain.catalogue.phrase.vocabulary import ALTERNATIVES, PARTS
 from sigma.domain.money import Money, MoneyError
 
 _SEPARATORS = {"+", ",", ";", "и", "плюс", "&", "and", "plus"}
@@ -46,13 +46,27 @@ class AmountReader:
             return None
         if any(s.is_negative for s in sums):
             raise PhraseError("amount_not_positive")
-        sums, ask = self._in_accepted_currency(sums)
+        sums, ask = self._in_accepted_currency(self._without_repeated(sums))
         found = self._decide(sums)
         if self.scan.has_percent and Ask.DISCOUNT not in found.ask:
             ask = (*ask, Ask.DISCOUNT)
         is_open = Ask.AMOUNT_WHICH in found.ask or Ask.AMOUNT_FORMAT in found.ask
         extra = tuple(a for a in ask if a not in found.ask and not (is_open and a in _NOTES))
         return replace(found, ask=(*found.ask, *extra))
+
+    def _without_repeated(self, sums: list[Sum]) -> list[Sum]:
+        """Join a sum and the same sum in words after it: «3000 (три тысячи) рублей»."""
+        joined: list[Sum] = []
+        for one in sums:
+            previous = joined[-1] if joined else None
+            gap = [t.norm for t in self.scan.tokens[previous.stop : one.start]] if previous else []
+            if previous and gap in ([], ["("]) and previous.amount == one.amount:
+                joined[-1] = replace(
+                    max(one, previous, key=_strength), start=previous.start, stop=one.stop
+                )
+            else:
+                joined.append(one)
+        return joined
 
     def _in_accepted_currency(self, sums: list[Sum]) -> tuple[list[Sum], tuple[Ask, ...]]:
         """Return the sums in accepted currencies; raise if the phrase has only others."""
@@ -106,7 +120,9 @@ class AmountReader:
             named = self._count_tokens(found)
             name = title_of(self.text, self.scan.tokens, self.scan.removed | removed | named)
             number = {found.start} if found.start not in removed else set()
-            name = name or title_of(self.text, self.scan.tokens, self.scan.removed | removed | number)
+            name = name or title_of(
+                self.text, self.scan.tokens, self.scan.removed | removed | number
+            )
             items = (PhraseItem(name, found.quantity, self._require(found.value, found)),)
         return Amounts(amount, removed, items, ask)
 
@@ -134,9 +150,7 @@ class AmountReader:
 
     def _which(self, sums: Sequence[Sum]) -> Amounts:
         removed = {n for s in sums for n in range(s.start, s.stop)}
-        values = [
-            self._money(value, s) for s in sums for value in (s.readings or (s.amount,))
-        ]
+        values = [self._money(value, s) for s in sums for value in (s.readings or (s.amount,))]
         choices = tuple(dict.fromkeys(_valid(values)))
         if not choices:
             raise PhraseError("amount_not_positive")
@@ -146,6 +160,10 @@ class AmountReader:
         """Return the only signed sum, else the only plain one, else ask."""
         for strength in (Strength.SIGNED, Strength.PLAIN):
             strong = [s for s in sums if s.strength == strength]
+            larger = [s for s in sums if s.strength is Strength.PLAIN and s.value >= 2 * SMALL]
+            is_tiny = len(strong) == 1 and strong[0].value < SMALL and bool(larger)
+            if is_tiny:  # «обувь 38 р 3500»
+                return self._which(sums)
             if len(strong) == 1:
                 return self._one(strong[0])
             if strong:
@@ -193,7 +211,9 @@ class AmountReader:
         amount = self._require(total_value(sums), replace(sums[0], currency=_currency(sums)))
         choices = _valid((amount, *(item.amount for item in items))) if ask else ()
         removed = {n for s in sums for n in range(s.start, s.stop)}
-        return Amounts(amount, removed, items, ask, choices, title + (f", {extra}" if extra else ""))
+        return Amounts(
+            amount, removed, items, ask, choices, title + (f", {extra}" if extra else "")
+        )
 
     def _names_by_separator(self, sums: list[Sum]) -> tuple[list[str], str] | None:
         """Return the name of each sum and the words of a part without a sum."""
@@ -264,6 +284,10 @@ def replace_removed(scan: Scan, number: Sum) -> Scan:
         removed.add(before)
         before -= 1
     return replace(scan, removed=removed, sums=[s for s in scan.sums if s is not number])
+
+
+def _strength(number: Sum) -> Strength:
+    return number.strength
 
 
 def _likely(sums: Sequence[Sum]) -> list[Sum]:

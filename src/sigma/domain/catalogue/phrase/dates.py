@@ -8,13 +8,11 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
-from enum import StrEnum
+from datetime import date, timedelta
 
 from sigma.domain.catalogue.phrase.calendar_words import (
     DAY_PARTS,
     DEADLINE_WORDS,
-    HOURS,
     MONTHS,
     NEXT,
     PAY_WORDS,
@@ -28,33 +26,15 @@ from sigma.domain.catalogue.phrase.calendar_words import (
 )
 from sigma.domain.catalogue.phrase.errors import PhraseError
 from sigma.domain.catalogue.phrase.numbers import norm_at, read_cardinal, read_unit
+from sigma.domain.catalogue.phrase.times import (
+    ClockReader,
+    When,
+    WhenKind,
+    is_money,
+    whole_number,
+)
 from sigma.domain.catalogue.phrase.tokens import Token, TokenKind
-from sigma.domain.catalogue.phrase.vocabulary import COUNTED, SCALES, currency_of
-
-
-class WhenKind(StrEnum):
-    """What a day means. UNCLEAR: a visit or the deadline. TERM: «на 3 дня», duration or deadline."""
-
-    DEADLINE = "deadline"
-    VISIT = "visit"
-    UNCLEAR = "unclear"
-    TERM = "term"
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A day or time at tokens before `stop`.
-
-    `is_unsure`: «до 18» may be an hour or a day. `note`: what else was typed about the time, such
-    as «утром» or «до 12:00».
-    """
-
-    kind: WhenKind
-    stop: int
-    day: date | None = None
-    clock: time | None = None
-    is_unsure: bool = False
-    note: str = ""
+from sigma.domain.catalogue.phrase.vocabulary import SCALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +51,10 @@ class DayReader:
     def read(self, index: int) -> When | None:
         """Read a day, a time or both at `index`. Raises PhraseError bad_day, past_day."""
         return self._deadline(index) or self._term(index) or self._range(index) or self._any(index)
+
+    @property
+    def _clock(self) -> ClockReader:
+        return ClockReader(self.tokens, self.has_sum)
 
     def _norm(self, index: int) -> str:
         return norm_at(self.tokens, index)
@@ -96,7 +80,8 @@ class DayReader:
             return index + 2
         if norm == "в" and self._norm(index + 1) in ("течение", "течении"):
             return index + 2
-        if norm in PAY_WORDS:
+        is_heading = norm in ("срок", "дедлайн", "due") and self._norm(index + 1) in DEADLINE_WORDS
+        if norm in PAY_WORDS or is_heading:
             return self._after_deadline_word(index + 1) or index + 1
         return index + 1 if norm in DEADLINE_WORDS else None
 
@@ -119,17 +104,25 @@ class DayReader:
     def _range(self, index: int) -> When | None:
         """Read «с 10 до 18», «10:00-12:00», «10-12 ноября»: a visit."""
         first = index + 1 if self._norm(index) in ("с", "from") else index
-        start = self._time(first, is_after_word=first > index)
+        start = self._clock.read(first, is_after_word=first > index)
         if start and self._norm(start.stop) in ("до", "-", "–", "—", "to"):
             is_sure = first > index or self.tokens[first].kind is TokenKind.TIME
-            end = self._time(start.stop + 1, is_after_word=True)
+            end = self._clock.read(start.stop + 1, is_after_word=True)
             if end and is_sure and self._norm(end.stop) not in MONTHS:
                 note = self._typed(start.stop, end.stop)
                 return replace(start, kind=WhenKind.VISIT, stop=end.stop, note=note)
-        if self._int(first) and self._norm(first + 1) in ("-", "–", "—", "до", "по"):
+        if whole_number(self.tokens, first) and self._norm(first + 1) in (
+            "-",
+            "–",
+            "—",
+            "до",
+            "по",
+        ):
             end = self._day(first + 2, is_after_word=True, is_deadline=False)
             if end and end.day and self._norm(end.stop - 1) in MONTHS:
-                day = _day_of(self.today, self._int(first), end.day.month, end.day.year)
+                day = _day_of(
+                    self.today, whole_number(self.tokens, first), end.day.month, end.day.year
+                )
                 return When(WhenKind.VISIT, end.stop, day, note=self._typed(first + 1, end.stop))
         return None
 
@@ -146,7 +139,7 @@ class DayReader:
         if found.clock is not None or found.kind is WhenKind.VISIT:
             return replace(found, kind=WhenKind.VISIT)
         if self._norm(found.stop) == "до":  # «сегодня до 18:00»
-            clock = self._time(found.stop + 1, is_after_word=True, preposition="до")
+            clock = self._clock.read(found.stop + 1, is_after_word=True, preposition="до")
             if clock is not None:
                 return replace(clock, kind=WhenKind.DEADLINE, day=found.day)
         return replace(found, kind=WhenKind.UNCLEAR)
@@ -155,7 +148,9 @@ class DayReader:
         self, index: int, *, is_after_word: bool, preposition: str = "", is_deadline: bool = False
     ) -> When | None:
         """Read a day, a time, or both in any order."""
-        day = self._day(index, is_after_word=is_after_word, is_deadline=is_deadline, word=preposition)
+        day = self._day(
+            index, is_after_word=is_after_word, is_deadline=is_deadline, word=preposition
+        )
         if day is not None:
             stop = day.stop
             if self._norm(stop) in DAY_PARTS:
@@ -168,10 +163,10 @@ class DayReader:
             word = self._norm(stop)
             skipped = stop + (word in (",", "в", "во", "к", "с", "на", "at"))
             is_after = skipped > stop and word != ","
-            clock = self._time(skipped, is_after_word=is_after, preposition=word)
+            clock = self._clock.read(skipped, is_after_word=is_after, preposition=word)
             return replace(day, stop=clock.stop, clock=clock.clock) if clock else day
         word = "до" if is_deadline else preposition
-        clock = self._time(index, is_after_word=is_after_word, preposition=word)
+        clock = self._clock.read(index, is_after_word=is_after_word, preposition=word)
         if clock is None:
             return self._day_number(index) if is_deadline else None
         skipped = clock.stop
@@ -179,64 +174,6 @@ class DayReader:
             skipped += 1
         day = self._day(skipped, is_after_word=skipped > clock.stop, is_deadline=False)
         return replace(day, clock=clock.clock) if day else clock
-
-    def _int(self, index: int) -> int:
-        """Return a whole number of one or two digits at `index`, else 0."""
-        if index >= len(self.tokens) or not re.fullmatch(r"\d{1,2}", self.tokens[index].text):
-            return 0
-        return int(self.tokens[index].text)
-
-    def _time(self, index: int, *, is_after_word: bool, preposition: str = "") -> When | None:
-        if index >= len(self.tokens):
-            return None
-        token, after = self.tokens[index], self._norm(index + 1)
-        if token.kind is TokenKind.TIME:
-            hour, minute = map(int, token.text.split(":")[:2])
-            return self._clock(index + 1, hour, minute)
-        if token.norm in HOURS and is_after_word:
-            return self._clock(index + 1, HOURS[token.norm], 0)
-        parts = re.fullmatch(r"(\d{1,2})[.](\d{2})", token.text)
-        is_round = bool(parts) and int(parts[2]) % 5 == 0
-        is_clock = is_round and (is_after_word or self._is_clock(parts))
-        if parts and is_clock and not self._is_money(index + 1):
-            return self._clock(index + 1, int(parts[1]), int(parts[2]))
-        hour = self._int(index)
-        if not hour and token.text not in ("0", "00"):
-            return None
-        is_days = after in ("дня", "ночи") and preposition not in ("в", "к", "с")
-        if (after in DAY_PARTS and not is_days) or after in ("am", "pm"):
-            is_late = after in ("дня", "вечера", "pm") and hour < 12
-            return self._clock(index + 2, hour + 12 * is_late, 0)
-        if not is_after_word or self._is_money(index + 1):
-            return None
-        if after in ("час", "часа", "часов", "ч") and preposition != "на":
-            return self._clock(index + 2, hour, 0)
-        if after in ("-", "ч") and self._int(index + 2) and not self.tokens[index + 1].is_spaced:
-            return self._clock(index + 3, hour, self._int(index + 2))
-        next_token = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
-        is_word_next = next_token is not None and next_token.kind is TokenKind.WORD
-        is_free = next_token is None or not is_word_next or hour >= 7
-        is_measure = read_unit(self.tokens, index + 1, token.value or 0) or COUNTED.fullmatch(after)  # type: ignore[arg-type]
-        is_factor = after in ("х", "x", "*", "×", "%")
-        if not is_free or is_measure or is_factor or after in MONTHS or after == "числа":
-            return None
-        if preposition == "до" or (preposition == "на" and not self.has_sum):
-            return None  # «до 18» is read as a day of the month, «на 15» as a sum
-        return self._clock(index + 1, hour, 0)
-
-    def _is_clock(self, parts: "re.Match[str]") -> bool:
-        """Whether «15.30» without a preposition is a time: minutes, not a month, beside a sum."""
-        return self.has_sum and 12 < int(parts[2]) < 60 and int(parts[2]) % 5 == 0
-
-    def _clock(self, stop: int, hour: int, minute: int) -> When | None:
-        if hour > 24 or minute > 59:
-            return None
-        clock = time(23, 59) if hour == 24 else time(hour, minute)
-        return When(WhenKind.VISIT, stop, clock=clock)
-
-    def _is_money(self, index: int) -> bool:
-        norm = self._norm(index)
-        return currency_of(norm) is not None or (norm in SCALES and norm not in ("к", "т"))
 
     def _day(
         self, index: int, *, is_after_word: bool, is_deadline: bool, word: str = ""
@@ -255,11 +192,22 @@ class DayReader:
         if norm in RELATIVE_DAYS:
             stop = index + 2 if after in ("дня", "день") and norm.endswith("него") else index + 1
             return self._found(stop, self.today + timedelta(days=RELATIVE_DAYS[norm]))
-        is_within = self._norm(index - 1) in ("течение", "течении")
+        is_within = self._norm(index - 1) in ("течение", "течении", "срок")
         if norm in ("через", "in", "спустя") or is_within:
-            return self._span(index if is_within else index + 1, is_required=norm != "in")
-        if is_deadline and norm in ("конца", "end"):
-            index += self._norm(index + 1) in ("этого", "этой", "рабочего", "of")
+            span = self._span(index if is_within else index + 1, is_required=norm != "in")
+            if span is not None or self._norm(index - 1) != "срок":
+                return span
+        if is_deadline and norm in ("конца", "end", "the"):
+            while self._norm(index + 1) in (
+                "этого",
+                "этой",
+                "рабочего",
+                "end",
+                "of",
+                "the",
+                "this",
+            ):
+                index += 1
             return self._period_end(index + 1)
         if is_deadline and norm in ("вечера", "ночи", "обеда", "утра"):
             return self._found(index + 1, self.today + timedelta(days=norm == "утра"))
@@ -302,7 +250,10 @@ class DayReader:
             weeks, index = int(norm in NEXT), index + 1
             norm, is_after_word = self._norm(index), True
         number = WEEKDAYS.get(norm)
-        if number is None and is_after_word:
+        is_before_time = index + 1 < len(self.tokens) and (
+            self.tokens[index + 1].kind is TokenKind.TIME
+        )
+        if number is None and (is_after_word or is_before_time):
             number = WEEKDAY_SHORT.get(norm)
         if number is None:
             return None
@@ -322,7 +273,7 @@ class DayReader:
         if parts is None or token.kind is not TokenKind.NUMBER or token.has_money_end:
             return None
         after = self._norm(index + 1)
-        if self._is_money(index + 1) or after in SCALES:
+        if is_money(self.tokens, index + 1) or after in SCALES:
             return None
         if read_unit(self.tokens, index + 1, token.value):  # type: ignore[arg-type]
             return None
@@ -353,22 +304,24 @@ class DayReader:
         token, after = self.tokens[index], self._norm(index + 1)
         is_ordinal = token.kind is TokenKind.ORDINAL
         digits = re.match(r"\d{1,2}(?!\d)", token.text)
-        if digits and (is_ordinal or self._int(index)):
+        if digits and (is_ordinal or whole_number(self.tokens, index)):
             if after in MONTHS:
                 return self._with_year(index + 2, int(digits.group()), MONTHS[after])
             if after in ("числа", "число"):
                 return self._day_number(index, index + 2)
             if is_ordinal and re.search(r"\d-?го$", token.text.lower()):
                 return self._day_number(index)
-        if token.norm in MONTHS and (token.norm not in ("may", "март", "мар") or self._int(index + 1)):
+        if token.norm in MONTHS and (
+            token.norm not in ("may", "март", "мар") or whole_number(self.tokens, index + 1)
+        ):
             digits = re.match(r"\d{1,2}(?!\d)", self.tokens[index + 1].text) if after else None
-            if digits and token.norm.isascii() and not self._is_money(index + 2):
+            if digits and token.norm.isascii() and not is_money(self.tokens, index + 2):
                 return self._with_year(index + 2, int(digits.group()), MONTHS[token.norm])
         return None
 
     def _with_year(self, stop: int, day: int, month: int) -> When:
         year = self.tokens[stop].text if stop < len(self.tokens) else ""
-        if re.fullmatch(r"20\d{2}", year) and not self._is_money(stop + 1):
+        if re.fullmatch(r"20\d{2}", year) and not is_money(self.tokens, stop + 1):
             found = _day_of(self.today, day, month, int(year))
             is_named = self._norm(stop + 1) in ("г", "год", "года")
             return self._found(stop + 1 + is_named, found)
@@ -376,11 +329,17 @@ class DayReader:
 
     def _day_number(self, index: int, stop: int | None = None) -> When | None:
         """Read the day of this month, or of the next one when it has passed."""
-        digits = re.match(r"\d{1,2}(?!\d)", self.tokens[index].text) if index < len(self.tokens) else None
+        digits = (
+            re.match(r"\d{1,2}(?!\d)", self.tokens[index].text)
+            if index < len(self.tokens)
+            else None
+        )
         if digits is None or not 1 <= int(digits.group()) <= 31:
             return None
         is_bare = stop is None and self.tokens[index].kind is TokenKind.NUMBER
-        if is_bare and (self._is_money(index + 1) or self.tokens[index].text != digits.group()):
+        if is_bare and (
+            is_money(self.tokens, index + 1) or self.tokens[index].text != digits.group()
+        ):
             return None
         number, first = int(digits.group()), self.today.replace(day=1)
         for months in range(3):

@@ -107,9 +107,10 @@ def read_cardinal(tokens: Sequence[Token], index: int) -> _Cardinal | None:
 
 
 def _with_half(tokens: Sequence[Token], number: _Cardinal) -> _Cardinal:
-    is_half = norm_at(tokens, number.stop) in ("с", "and") and norm_at(
-        tokens, number.stop + 1
-    ) in ("половиной", "half")
+    is_half = norm_at(tokens, number.stop) in ("с", "and") and norm_at(tokens, number.stop + 1) in (
+        "половиной",
+        "half",
+    )
     if not is_half:
         return number
     return replace(number, value=number.value + Decimal("0.5"), stop=number.stop + 2)
@@ -174,10 +175,17 @@ def _read_scaled(tokens: Sequence[Token], start: int) -> Sum | None:
     strength, is_unsure = Strength.PLAIN, False
     readings: tuple[Decimal, ...] = ()
     if norm in SCALES_ALONE:
-        total, last, stop, strength = Decimal(SCALES[norm]), SCALES[norm], start + 1, Strength.SIGNED
+        total, last, stop, strength = (
+            Decimal(SCALES[norm]),
+            SCALES[norm],
+            start + 1,
+            Strength.SIGNED,
+        )
     while number := read_cardinal(tokens, stop):
         scale = _scale(tokens, number)
         if scale is None:
+            if not last and (spoken := _spoken_thousands(tokens, start, number)):
+                return spoken
             if not last:
                 total, stop, readings = number.value, number.stop, number.token.readings
                 strength = _plain_strength(number)
@@ -194,6 +202,15 @@ def _read_scaled(tokens: Sequence[Token], start: int) -> Sum | None:
     if stop == start:
         return None
     return Sum(start, stop, total, strength=strength, readings=readings, is_unsure=is_unsure)
+
+
+def _spoken_thousands(tokens: Sequence[Token], start: int, number: _Cardinal) -> Sum | None:
+    """Read «две пятьсот» as 2500; the seller confirms it."""
+    hundreds = read_cardinal(tokens, number.stop) if number.is_word and number.value < 10 else None
+    if hundreds is None or not hundreds.is_word or hundreds.value < 100:
+        return None
+    value = number.value * 1000 + hundreds.value
+    return Sum(start, hundreds.stop, value, is_unsure=True)
 
 
 def _plain_strength(number: _Cardinal) -> Strength:
@@ -227,13 +244,13 @@ def _with_currency(tokens: Sequence[Token], found: Sum) -> Sum:
         currency, index = adjective, index + 2
     elif (code := currency_of(norm)) and _is_currency_position(tokens, index, norm):
         currency, index = code, index + 1
-        if norm_at(tokens, index) == "сша":
-            index += 1
-        elif index < len(tokens) and norm_at(tokens, index) in ("рф",):
+        if norm_at(tokens, index) == "сша" or (index < len(tokens) and norm_at(tokens, index) in ("рф",)):
             index += 1
     elif norm == "p" and is_glued and found.value not in _VIDEO_LINES:  # Latin «р»
         currency, index = "RUB", index + 1
-    elif found.strength is not Strength.SIGNED and norm.startswith("коп") and KOPECKS.fullmatch(norm):
+    elif (
+        found.strength is not Strength.SIGNED and norm.startswith("коп") and KOPECKS.fullmatch(norm)
+    ):
         return replace(
             found,
             value=found.value / 100,

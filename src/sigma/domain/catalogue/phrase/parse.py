@@ -13,7 +13,6 @@ from datetime import date
 from decimal import Decimal
 
 from sigma.domain.catalogue.phrase.amounts import AmountReader, Amounts
-from sigma.domain.catalogue.phrase.dates import When, WhenKind
 from sigma.domain.catalogue.phrase.errors import PhraseError
 from sigma.domain.catalogue.phrase.known_services import matching_services
 from sigma.domain.catalogue.phrase.model import (
@@ -26,6 +25,7 @@ from sigma.domain.catalogue.phrase.model import (
 )
 from sigma.domain.catalogue.phrase.numbers import Strength
 from sigma.domain.catalogue.phrase.scan import Scan, scan
+from sigma.domain.catalogue.phrase.times import When, WhenKind
 from sigma.domain.catalogue.phrase.titles import title_of
 from sigma.domain.catalogue.phrase.tokens import clean_phrase, tokenize
 from sigma.domain.money import Money, sum_money

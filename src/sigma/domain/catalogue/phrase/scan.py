@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from sigma.domain.catalogue.phrase.dates import DayReader, When
+from sigma.domain.catalogue.phrase.dates import DayReader
 from sigma.domain.catalogue.phrase.numbers import (
     SMALL,
     Strength,
@@ -16,6 +16,7 @@ from sigma.domain.catalogue.phrase.numbers import (
     read_sum,
     read_unit,
 )
+from sigma.domain.catalogue.phrase.times import When
 from sigma.domain.catalogue.phrase.tokens import Token, TokenKind
 from sigma.domain.catalogue.phrase.vocabulary import (
     APPROXIMATE,
@@ -41,9 +42,33 @@ _BILLS = {"счет", "счета", "инвойс", "invoice", "bill"}
 _UNITS_OF_PRICE = {
     *("час", "ч", "день", "сутки", "ночь", "занятие", "урок", "сеанс", "месяц", "мес", "шт", "раз"),
     *("штуку", "человека", "чел", "минуту", "мин", "кг", "м2", "м", "неделю", "hour", "h", "day"),
-    *("month", "person", "каждый", "каждую", "каждое", "единицу", "пару", "м²", "session", "lesson"),
+    *(
+        "month",
+        "person",
+        "каждый",
+        "каждую",
+        "каждое",
+        "единицу",
+        "пару",
+        "м²",
+        "session",
+        "lesson",
+    ),
 }
-_FULL_CURRENCY = {"USD", "EUR", "KZT", "CNY", "UAH", "RUB", "BYN", "UZS", "AMD", "GBP", "BTC", "USDT"}
+_FULL_CURRENCY = {
+    "USD",
+    "EUR",
+    "KZT",
+    "CNY",
+    "UAH",
+    "RUB",
+    "BYN",
+    "UZS",
+    "AMD",
+    "GBP",
+    "BTC",
+    "USDT",
+}
 
 
 @dataclass(slots=True)
@@ -119,7 +144,7 @@ def _read_number(found: Scan, index: int, *, is_street: bool) -> int:
         return index + 1
     number = _quantity(tokens, index) or read_sum(tokens, index)
     if number is None:
-        found.has_percent = found.has_percent or bool(DISCOUNTS.fullmatch(norm)) and norm != "минус"
+        found.has_percent = found.has_percent or (bool(DISCOUNTS.fullmatch(norm)) and norm != "минус")
         return index + 1
     number = _in_context(found, number, is_street=is_street)
     if number.strength is Strength.NEVER:
@@ -141,6 +166,8 @@ def _label_stop(tokens: Sequence[Token], index: int) -> int | None:
         return None
     while norm_at(tokens, stop) in (":", ".", "№", "#"):
         stop += 1
+    if stop < len(tokens) and tokens[stop].kind in (TokenKind.DATE, TokenKind.OPAQUE):
+        return stop + 1
     number = read_sum(tokens, stop) if stop < len(tokens) else None
     if number is None or number.currency is not None:
         return None
@@ -209,8 +236,10 @@ def _word_before(tokens: Sequence[Token], index: int) -> str:
 def _is_price_of(tokens: Sequence[Token], number: Sum) -> bool:
     """Return whether «1500 г. Москва» or «2500 м» names no measure: a large number and a letter."""
     norm = norm_at(tokens, number.stop)
-    return norm in ("г", "м", "л", "m", "l", "g", "h") and number.value >= 1000 and (
-        tokens[number.stop].is_spaced
+    return (
+        norm in ("г", "м", "л", "m", "l", "g", "h")
+        and number.value >= 1000
+        and (tokens[number.stop].is_spaced)
     )
 
 
@@ -257,7 +286,9 @@ def _times(tokens: Sequence[Token], first: Sum | None) -> Sum | None:
         is_each = norm_at(tokens, first.start) in EACH
         count = read_cardinal(tokens, first.stop) if is_each else None
         if count and count.value < 100 and is_counted(tokens, count.stop):
-            return replace(first, quantity=count.value, stop=count.stop + 1, strength=Strength.SIGNED)
+            return replace(
+                first, quantity=count.value, stop=count.stop + 1, strength=Strength.SIGNED
+            )
         return None
     second = read_sum(tokens, first.stop + 1)
     if second is None:
@@ -266,7 +297,7 @@ def _times(tokens: Sequence[Token], first: Sum | None) -> Sum | None:
     is_size = norm_at(tokens, stop) in MULTIPLY or read_unit(tokens, stop, second.value)
     price, count = sorted((first, second), key=lambda s: (s.strength, s.value), reverse=True)
     is_whole = count.value % 1 == 0 and 0 < count.value < 100 and count.currency is None
-    if is_size or not is_whole or price.value < SMALL and price.strength < Strength.SIGNED:
+    if is_size or not is_whole or (price.value < SMALL and price.strength < Strength.SIGNED):
         is_plain = max(first.strength, second.strength) < Strength.SIGNED
         return replace(first, stop=stop, strength=Strength.NEVER) if is_plain else None
     if is_counted(tokens, stop):
@@ -283,13 +314,12 @@ def _count_of(tokens: Sequence[Token], index: int) -> Sum | None:
         return None
     for stop in range(count.stop, min(count.stop + 3, len(tokens) - 1)):
         token = tokens[stop]
-        if token.norm in EACH and not norm_at(tokens, count.stop).startswith("мин"):
+        is_factor = token.norm in MULTIPLY and is_counted(tokens, stop - 1)
+        if (token.norm in EACH or is_factor) and not norm_at(tokens, count.stop).startswith("мин"):
             price = _price(tokens, stop + 1)
-            if price is None or price.value < SMALL and price.strength < Strength.SIGNED:
+            if price is None or (price.value < SMALL and price.strength < Strength.SIGNED):
                 return None
-            return replace(
-                price, start=index, quantity=count.value, strength=Strength.SIGNED
-            )
+            return replace(price, start=index, quantity=count.value, strength=Strength.SIGNED)
         if token.kind is not TokenKind.WORD or read_sum(tokens, stop):
             return None
     return None
@@ -313,7 +343,8 @@ def _join_ranges(found: Scan) -> None:
         if second is not None and not first.is_total and first.quantity == second.quantity == 1:
             found.has_range = True
         number = read_cardinal(found.tokens, first.stop + 1)
-        if second is None and number is not None and first.strength < Strength.SIGNED:
+        is_measure = second is None and number is not None and gap != "/"
+        if is_measure and number and first.value <= number.value and not first.currency:
             found.sums.remove(first)
 
 

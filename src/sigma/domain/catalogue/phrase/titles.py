@@ -10,7 +10,21 @@ from sigma.domain.catalogue.phrase.vocabulary import APPROXIMATE, EACH, PRICE_LA
 _PREPOSITIONS = {
     *("на", "за", "по", "в", "во", "к", "ко", "с", "со", "до", "от", "из", "и", "или", "а", "для"),
     *("о", "об", "у", "под", "при", "это", "плюс", "либо", "но", "of", "for", "at", "by", "to"),
-    *("on", "in", "and", "or", "the", "a", "is", "per", "until", "till", "with", "размере", "общую"),
+    *(
+        "on",
+        "in",
+        "and",
+        "or",
+        "the",
+        "a",
+        "is",
+        "per",
+        "until",
+        "till",
+        "with",
+        "размере",
+        "общую",
+    ),
     *("стоимостью", "где", "выходит", "равно", "до", "цене"),
 }
 _TRAILING = _PREPOSITIONS | PRICE_LABELS | TOTALS | APPROXIMATE | EACH | {"скинь", "руб", "р"}

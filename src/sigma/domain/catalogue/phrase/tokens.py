@@ -212,11 +212,11 @@ def _number(text: str, start: int, end: int, before: list[Token]) -> Token:
         if is_code and raw.isdigit():
             code = re.compile(r"\w+").match(text, start)
             end = code.end() if code else end
-            return Token(
-                TokenKind.OPAQUE, text[start:end], start, end, "", is_spaced=is_spaced
-            )
+            return Token(TokenKind.OPAQUE, text[start:end], start, end, "", is_spaced=is_spaced)
     money_end = None if suffix else _MONEY_END.match(text, end)
-    has_money_end = bool(money_end) and (readings[0] >= 25 or not text[end : end + 3].endswith("00"))
+    has_money_end = bool(money_end) and (
+        readings[0] >= 25 or not text[end : end + 3].endswith("00")
+    )
     if money_end and has_money_end:
         end = money_end.end()
     return Token(
@@ -235,7 +235,25 @@ def _number(text: str, start: int, end: int, before: list[Token]) -> Token:
 
 
 _SUFFIXES = {
-    *("ч", "м", "г", "л", "д", "шт", "см", "мм", "мл", "кг", "км", "гр", "гб", "h", "m", "kg", "cm"),
+    *(
+        "ч",
+        "м",
+        "г",
+        "л",
+        "д",
+        "шт",
+        "см",
+        "мм",
+        "мл",
+        "кг",
+        "км",
+        "гр",
+        "гб",
+        "h",
+        "m",
+        "kg",
+        "cm",
+    ),
     *("mm", "ml", "l", "g", "pm", "am", "х", "x", "p", "тр", "д", "дн"),
 }
 

@@ -17,6 +17,7 @@ from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import cards
+from sigma.texts import Translator
 from sigma.web.cabinet.form_idempotency import (
     form_idempotency,
     new_nonce,
@@ -38,7 +39,6 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.cabinet.urls import query_values
-from sigma.texts import Translator
 from sigma.web.forms import FormValues, first_value
 from sigma.web.ids import parse_id
 from sigma.web.rendering import render
@@ -114,9 +114,7 @@ async def _parse_phrase(
         accepted=await connections.accepted_currencies(ctx, session.member),
     )
     answers = Answers(*(first_value(form_data, name) for name in ("day", "amount", "service")))
-    return parse_invoice_phrase(
-        first_value(form_data, "phrase"), answers, context, conversation_id
-    )
+    return parse_invoice_phrase(first_value(form_data, "phrase"), answers, context, conversation_id)
 
 
 def _visit_text(visit: Moment, translator: Translator, tz: str) -> str:
@@ -124,7 +122,9 @@ def _visit_text(visit: Moment, translator: Translator, tz: str) -> str:
     parts = [translator.date(start_of_day(visit.day, tz))] if visit.day else []
     if visit.clock:
         parts.append(f"{visit.clock:%H:%M}")
-    return translator.t("cards.phrase_visit", visit=" ".join([", ".join(parts), visit.note]).strip())
+    return translator.t(
+        "cards.phrase_visit", visit=" ".join([", ".join(parts), visit.note]).strip()
+    )
 
 
 def _preview_page(
