@@ -140,7 +140,7 @@ def _read_services(path: str) -> list[KnownService]:
 
 
 def _known_service(row: dict[str, Any]) -> KnownService:
-    price = row.get("price", row.get("amount"))
+    price: Any = row.get("price", row.get("amount"))
     currency = row.get("currency", "RUB")
     if isinstance(price, dict):
         price, currency = price.get("value"), price.get("currency", currency)

@@ -1,6 +1,6 @@
 """Which numbers of a phrase are the amount of the invoice, and which are its items."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -145,8 +145,8 @@ class AmountReader:
         return set(range(words[0], found.stop))
 
     def _is_unsure(self, found: Sum) -> bool:
-        is_weak = found.strength in (Strength.SMALL,)
-        return found.is_unsure or is_weak or self.scan.has_unit_price
+        is_small = found.strength is Strength.SMALL
+        return found.is_unsure or is_small or self.scan.has_unit_price
 
     def _which(self, sums: Sequence[Sum]) -> Amounts:
         removed = {n for s in sums for n in range(s.start, s.stop)}
@@ -195,14 +195,16 @@ class AmountReader:
         ask: tuple[Ask, ...] = ()
         if len({s.strength for s in sums}) > 1 or min(s.strength for s in sums) < Strength.PLAIN:
             ask = (Ask.ITEMS_OR_TOTAL,)
-        names, extra = self._names_by_separator(sums), ""
-        if names is None:
-            ask = (Ask.ITEMS_OR_TOTAL,)
-            names = self._names_by_order(sums) if min(s.strength for s in sums) > 2 else None
+        separated = self._names_by_separator(sums)
+        if separated is not None:
+            names, extra = separated
         else:
-            names, extra = names
-        if names is None:
-            return None
+            ask = (Ask.ITEMS_OR_TOTAL,)
+            is_weak = min(s.strength for s in sums) < Strength.PLAIN
+            ordered = None if is_weak else self._names_by_order(sums)
+            if ordered is None:
+                return None
+            names, extra = ordered, ""
         items = tuple(
             PhraseItem(name, s.quantity, self._require(s.value, s))
             for name, s in zip(names, sums, strict=True)
@@ -296,8 +298,8 @@ def _likely(sums: Sequence[Sum]) -> list[Sum]:
     return larger or [s for s in sums if s.strength > Strength.NEVER]
 
 
-def _valid(values: "Collection[Money | PhraseError | None] | object") -> tuple[Money, ...]:
-    return tuple(dict.fromkeys(v for v in values if isinstance(v, Money)))  # type: ignore[attr-defined]
+def _valid(values: Iterable[Money | PhraseError | None]) -> tuple[Money, ...]:
+    return tuple(dict.fromkeys(v for v in values if isinstance(v, Money)))
 
 
 def _currency(sums: Sequence[Sum]) -> str | None:

@@ -244,7 +244,7 @@ def _with_currency(tokens: Sequence[Token], found: Sum) -> Sum:
         currency, index = adjective, index + 2
     elif (code := currency_of(norm)) and _is_currency_position(tokens, index, norm):
         currency, index = code, index + 1
-        if norm_at(tokens, index) == "сша" or (index < len(tokens) and norm_at(tokens, index) in ("рф",)):
+        if norm_at(tokens, index) in ("сша", "рф"):
             index += 1
     elif norm == "p" and is_glued and found.value not in _VIDEO_LINES:  # Latin «р»
         currency, index = "RUB", index + 1

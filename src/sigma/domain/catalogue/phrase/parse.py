@@ -31,6 +31,7 @@ from sigma.domain.catalogue.phrase.tokens import clean_phrase, tokenize
 from sigma.domain.money import Money, sum_money
 
 ACCEPTED = frozenset({"RUB"})
+_NO_ANSWERS = Answers()
 
 
 def parse_phrase(
@@ -39,7 +40,7 @@ def parse_phrase(
     *,
     accepted: Collection[str] = ACCEPTED,
     services: Sequence[KnownService] = (),
-    answers: Answers = Answers(),
+    answers: Answers = _NO_ANSWERS,
 ) -> Phrase:
     """Return the meaning of a phrase. `today` is the date in the shop's time zone.
 

@@ -144,7 +144,9 @@ def _read_number(found: Scan, index: int, *, is_street: bool) -> int:
         return index + 1
     number = _quantity(tokens, index) or read_sum(tokens, index)
     if number is None:
-        found.has_percent = found.has_percent or (bool(DISCOUNTS.fullmatch(norm)) and norm != "минус")
+        found.has_percent = found.has_percent or (
+            bool(DISCOUNTS.fullmatch(norm)) and norm != "минус"
+        )
         return index + 1
     number = _in_context(found, number, is_street=is_street)
     if number.strength is Strength.NEVER:
@@ -284,12 +286,10 @@ def _times(tokens: Sequence[Token], first: Sum | None) -> Sum | None:
         return None
     if norm_at(tokens, first.stop) not in MULTIPLY or first.stop + 1 >= len(tokens):
         is_each = norm_at(tokens, first.start) in EACH
-        count = read_cardinal(tokens, first.stop) if is_each else None
-        if count and count.value < 100 and is_counted(tokens, count.stop):
-            return replace(
-                first, quantity=count.value, stop=count.stop + 1, strength=Strength.SIGNED
-            )
-        return None
+        pieces = read_cardinal(tokens, first.stop) if is_each else None
+        if pieces is None or pieces.value >= 100 or not is_counted(tokens, pieces.stop):
+            return None
+        return replace(first, quantity=pieces.value, stop=pieces.stop + 1, strength=Strength.SIGNED)
     second = read_sum(tokens, first.stop + 1)
     if second is None:
         return None

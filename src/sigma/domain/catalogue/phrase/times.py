@@ -14,7 +14,10 @@ from sigma.domain.catalogue.phrase.vocabulary import COUNTED, SCALES, currency_o
 
 
 class WhenKind(StrEnum):
-    """What a day means. UNCLEAR: a visit or the deadline. TERM: «на 3 дня», duration or deadline."""
+    """What a day means.
+
+    UNCLEAR: a visit or the deadline. TERM: «на 3 дня», a duration or the deadline.
+    """
 
     DEADLINE = "deadline"
     VISIT = "visit"
@@ -62,19 +65,27 @@ class ClockReader:
         """Read a time at `index`. `is_after_word`: after «в», «на», «до», "at"."""
         if index >= len(self.tokens):
             return None
-        token, after = self.tokens[index], norm_at(self.tokens, index + 1)
+        token = self.tokens[index]
         if token.kind is TokenKind.TIME:
             hour, minute = map(int, token.text.split(":")[:2])
             return self._clock(index + 1, hour, minute)
         if token.norm in HOURS and is_after_word:
             return self._clock(index + 1, HOURS[token.norm], 0)
         parts = re.fullmatch(r"(\d{1,2})[.](\d{2})", token.text)
-        is_round = bool(parts) and int(parts[2]) % 5 == 0
-        is_clock = is_round and (is_after_word or self._is_clock(parts))
-        if parts and is_clock and not is_money(self.tokens, index + 1):
+        if parts and self._is_dotted_clock(index, int(parts[2]), is_after_word):
             return self._clock(index + 1, int(parts[1]), int(parts[2]))
-        hour = whole_number(self.tokens, index)
-        if not hour and token.text not in ("0", "00"):
+        return self._hour(index, is_after_word=is_after_word, preposition=preposition)
+
+    def _is_dotted_clock(self, index: int, minute: int, is_after_word: bool) -> bool:
+        """Whether «15.30» is a time: after a preposition, or beside a sum if it is no date."""
+        is_beside_sum = self.has_sum and 12 < minute < 60
+        is_clock = minute % 5 == 0 and (is_after_word or is_beside_sum)
+        return is_clock and not is_money(self.tokens, index + 1)
+
+    def _hour(self, index: int, *, is_after_word: bool, preposition: str) -> When | None:
+        """Read «9 утра», "3pm", and after a preposition «15», «15 часов», «15-30»."""
+        hour, after = whole_number(self.tokens, index), norm_at(self.tokens, index + 1)
+        if not hour and self.tokens[index].text not in ("0", "00"):
             return None
         is_days = after in ("дня", "ночи") and preposition not in ("в", "к", "с")
         if (after in DAY_PARTS and not is_days) or after in ("am", "pm"):
@@ -84,26 +95,19 @@ class ClockReader:
             return None
         if after in ("час", "часа", "часов", "ч") and preposition != "на":
             return self._clock(index + 2, hour, 0)
-        if (
-            after in ("-", "ч")
-            and whole_number(self.tokens, index + 2)
-            and not self.tokens[index + 1].is_spaced
-        ):
-            return self._clock(index + 3, hour, whole_number(self.tokens, index + 2))
-        next_token = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
-        is_word_next = next_token is not None and next_token.kind is TokenKind.WORD
-        is_free = next_token is None or not is_word_next or hour >= 7
-        is_measure = _is_measured(self.tokens, index)
-        is_factor = after in ("х", "x", "*", "×", "%")
-        if not is_free or is_measure or is_factor or after in MONTHS or after == "числа":
-            return None
+        minute = whole_number(self.tokens, index + 2)
+        if after in ("-", "ч") and minute and not self.tokens[index + 1].is_spaced:
+            return self._clock(index + 3, hour, minute)
         if preposition == "до" or (preposition == "на" and not self.has_sum):
             return None  # «до 18» is read as a day of the month, «на 15» as a sum
-        return self._clock(index + 1, hour, 0)
+        return self._clock(index + 1, hour, 0) if self._is_free(index, hour) else None
 
-    def _is_clock(self, parts: "re.Match[str]") -> bool:
-        """Whether «15.30» without a preposition is a time: minutes, not a month, beside a sum."""
-        return self.has_sum and 12 < int(parts[2]) < 60 and int(parts[2]) % 5 == 0
+    def _is_free(self, index: int, hour: int) -> bool:
+        """Whether a bare number is an hour: nothing is counted, as in «в 4 руки»."""
+        after = norm_at(self.tokens, index + 1)
+        is_word = index + 1 < len(self.tokens) and self.tokens[index + 1].kind is TokenKind.WORD
+        is_other = after in ("х", "x", "*", "×", "%", "числа") or after in MONTHS
+        return (hour >= 7 or not is_word) and not is_other and not _is_measured(self.tokens, index)
 
     @staticmethod
     def _clock(stop: int, hour: int, minute: int) -> When | None:

@@ -53,7 +53,7 @@ class ParsedPhrase:
     problem: Problem | None = None
     question: Ask | None = None
     notes: tuple[Ask, ...] = ()
-    answers: Answers = Answers()
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def can_issue(self) -> bool:
