@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigma.cli import main
+from sigma.cli.lazy_group import commands_of
 from sigma.store.schema.migrate import upgrade
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -178,7 +179,7 @@ def test_doctor_reports_a_missing_index(sqlite_database_url: str) -> None:
 def command_paths(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return every command of a group as its arguments, e.g. `("invoice", "show")`."""
     paths = []
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         paths.append((*path, name))
         if isinstance(command, click.Group):
             paths += command_paths(command, (*path, name))

@@ -306,7 +306,7 @@ async def test_invoice_from_phrase_is_paid_by_another_person(
         await _submit_phrase(page, "маникюр завтра")
         await expect(page.locator("#phrase-error")).to_be_visible()
         await operator.check_page("phrase-wrong")
-        await _submit_phrase(page, "1,9к снятие лака завтра")
+        await _submit_phrase(page, "1,9к снятие лака до завтра")
         await expect(page.locator(".phrase-sum")).to_have_text(re.compile("1.900,00.₽"))
         await operator.check_page("phrase-preview")
         await page.get_by_role("button", name="Отправить счёт на").click()

@@ -83,7 +83,7 @@ async def test_phrase_is_previewed_before_the_invoice_is_issued(
 ) -> None:
     url = await conversation_url(vk_world)
     await owner_browser.open(url)
-    response = await owner_browser.submit(f"{url}/phrase", phrase="2500 педикюр завтра")
+    response = await owner_browser.submit(f"{url}/phrase", phrase="2500 педикюр до завтра")
     text = plain_text(response.text)
     assert response.status_code == 200
     assert "Педикюр 2 500,00 ₽" in text
@@ -92,7 +92,7 @@ async def test_phrase_is_previewed_before_the_invoice_is_issued(
     assert "Отправить счёт на 2 500,00 ₽" in text
     assert await list_invoices(vk_world) == []
     fragment = await owner_browser.submit(
-        f"{url}/phrase", {"hx-request": "true"}, phrase="2500 педикюр завтра"
+        f"{url}/phrase", {"hx-request": "true"}, phrase="2500 педикюр до завтра"
     )
     assert fragment.text.lstrip().startswith("<form")
     assert "<html" not in fragment.text
@@ -102,7 +102,7 @@ async def test_double_submit_of_a_phrase_issues_one_invoice(
     vk_world: VkWorld, owner_browser: CabinetBrowser
 ) -> None:
     url = await conversation_url(vk_world)
-    form = await preview(owner_browser, url, "2500 педикюр завтра")
+    form = await preview(owner_browser, url, "2500 педикюр до завтра")
     responses = await asyncio.gather(
         *(owner_browser.submit(f"{url}/phrase", **form) for _ in range(5))
     )
@@ -162,7 +162,7 @@ async def test_invoice_that_differs_from_its_preview_is_previewed_again(
     vk_world: VkWorld, owner_browser: CabinetBrowser
 ) -> None:
     url = await conversation_url(vk_world)
-    form = await preview(owner_browser, url, "2500 педикюр завтра")
+    form = await preview(owner_browser, url, "2500 педикюр до завтра")
     vk_world.clock.advance(days=1)
     response = await owner_browser.submit(f"{url}/phrase", **form)
     assert response.status_code == 200
@@ -197,8 +197,11 @@ async def test_phrase_with_a_service_title_uses_its_questions(
     ("typed", "error"),
     [
         ("маникюр завтра", "Не хватает суммы"),
-        ("2500", ""),
-        ("0 маникюр", ""),
+        ("2500", "Добавьте название"),
+        ("0 маникюр", "больше нуля"),
+        ("25 евро маникюр", "евро. Подключение принимает только: российский рубль"),
+        ("маникюр 2200 7001 2345 6789", "Уберите номер карты"),
+        ("2500 маникюр до 25.11.2020", "уже прошёл"),
         ("2500 маникюр до 31.02", "Такого дня нет"),
         ("<script>alert(1)</script>", "Не хватает суммы"),
     ],

@@ -2,11 +2,25 @@
 
 import click
 
-from sigma.cli import data, demo, doctor, servers
+from sigma.cli.lazy_group import LazyGroup
 from sigma.cli.output import CliError, t
 
+COMMANDS = {
+    "demo": "sigma.cli.demo:demo",
+    "serve": "sigma.cli.servers:serve",
+    "worker": "sigma.cli.servers:worker",
+    "sandbox": "sigma.cli.servers:sandbox",
+    "migrate": "sigma.cli.servers:migrate",
+    "doctor": "sigma.cli.doctor:doctor",
+    "invoice": "sigma.cli.invoice:invoice",
+    "payment": "sigma.cli.data:payment",
+    "key": "sigma.cli.data:key",
+    "user": "sigma.cli.data:user",
+    "shop": "sigma.cli.data:shop",
+}
 
-class SigmaGroup(click.Group):
+
+class SigmaGroup(LazyGroup):
     """The command group that prints a CliError as one line."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -18,23 +32,7 @@ class SigmaGroup(click.Group):
             ctx.exit(2)
 
 
-@click.group(cls=SigmaGroup, help=t("cli.help"))
+@click.group(cls=SigmaGroup, lazy_commands=COMMANDS, help=t("cli.help"))
 @click.version_option(package_name="sigma")
 def main() -> None:
     """The root command; it does nothing itself."""
-
-
-for command in (
-    demo.demo,
-    servers.serve,
-    servers.worker,
-    servers.sandbox,
-    servers.migrate,
-    doctor.doctor,
-    data.invoice,
-    data.payment,
-    data.key,
-    data.user,
-    data.shop,
-):
-    main.add_command(command)

@@ -10,11 +10,14 @@ from sigma.cli.output import CliError, errors_as_messages, read_settings, t, ter
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
+from sigma.domain.catalogue.phrase.known_services import known_service
+from sigma.domain.catalogue.phrase.model import KnownService
 from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
-from sigma.services.billing import invoices, payments
+from sigma.services.billing import connections, invoices, payments
+from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.store.accounts import shops as shop_rows
 from sigma.web import forms
@@ -61,12 +64,7 @@ def clean_lines(text: str) -> str:
 SHOP_OPTION = click.option("--shop", "shop_id", default=None, help=t("cli.shop_option"))
 
 
-@click.group(help=t("cli.invoice"))
-def invoice() -> None:
-    """Invoices."""
-
-
-@invoice.command("create", help=t("cli.invoice_create"))
+@click.command("create", help=t("cli.invoice_create"))
 @click.option("--title", type=clean_text, required=True, help=t("cli.title"))
 @click.option("--amount", type=clean_text, required=True, help=t("cli.amount"))
 @click.option("--currency", type=clean_text, default="RUB")
@@ -119,7 +117,7 @@ def _parse_question(text: str) -> Question:
     return Question(key, QuestionKind(key), required=required)
 
 
-@invoice.command("show", help=t("cli.invoice_show"))
+@click.command("show", help=t("cli.invoice_show"))
 @click.argument("invoice_id")
 @SHOP_OPTION
 def invoice_show(invoice_id: str, shop_id: str | None) -> None:
@@ -146,6 +144,20 @@ def invoice_show(invoice_id: str, shop_id: str | None) -> None:
         click.echo(
             f"{row.payment.id}  {row.payment.status}  {translator.money(row.payment.amount)}"
         )
+
+
+def load_phrase_context(shop_id: str) -> tuple[list[KnownService], frozenset[str], str]:
+    """Return the services, the accepted currencies and the time zone of a shop. Raises CliError."""
+
+    async def query(ctx: Context) -> tuple[list[KnownService], frozenset[str], str]:
+        member = await owner_of_shop(ctx, shop_id)
+        async with ctx.db.read() as tx:
+            stored = await shop_rows.get(tx, member.shop_id)
+        listed = await services.list_for_shop(ctx, member)
+        accepted = await connections.accepted_currencies(ctx, member)
+        return [known_service(s) for s in listed], accepted, stored.tz if stored else "UTC"
+
+    return run_with_context(query)
 
 
 @click.group(help=t("cli.payment"))

@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from sigma.domain.errors import RefusedError
-from sigma.main import NotMigratedError
 from sigma.settings import SettingError, Settings, load_settings, unknown_variables
-from sigma.store.engine.interface import UnreachableError
 from sigma.texts import Translator
 
 
@@ -37,6 +35,10 @@ def t(key: str, /, **params: Any) -> str:
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
     """Convert expected exceptions to CliError with a text for the user."""
+    # Imported here: commands that need no database must start without the web application.
+    from sigma.main import NotMigratedError
+    from sigma.store.engine.interface import UnreachableError
+
     try:
         yield
     except SettingError as error:

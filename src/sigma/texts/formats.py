@@ -12,6 +12,7 @@ from decimal import Decimal
 import phonenumbers
 from babel import Locale
 from babel.dates import format_timedelta
+from babel.numbers import get_currency_name
 from num2words import num2words  # type: ignore[import-untyped]
 
 from sigma.domain.local_time import local_time
@@ -60,6 +61,11 @@ def money(amount: Money, locale: str, *, short: bool = False) -> str:
 def currency_sign(currency: str) -> str:
     """Return «₽», or the ISO code of a currency without a sign."""
     return _CURRENCY_SIGNS.get(currency, currency)
+
+
+def currency_name(currency: str, locale: str) -> str:
+    """Return «евро» for an ISO 4217 code; the code itself for one without a name."""
+    return str(get_currency_name(currency, locale=locale))
 
 
 def initials(name: str) -> str:

@@ -1,7 +1,7 @@
 """The translator: texts and formats of one language and time zone for pages, mails and PDFs."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -69,6 +69,16 @@ class Translator:
     def money(self, amount: Money, short: bool = False) -> str:
         """Return «1 500,00 ₽»; `short` omits «,00»."""
         return formats.money(amount, self.locale, short=short)
+
+    def currency_name(self, currency: str) -> str:
+        """Return «евро» for an ISO 4217 code; "XXX" is the conventional unit «у. е.»."""
+        if currency == "XXX":
+            return self.t("common.conventional_units")
+        return formats.currency_name(currency, self.locale)
+
+    def currency_names(self, currencies: Collection[str]) -> str:
+        """Return «российский рубль и евро»."""
+        return self.join_names([self.currency_name(code) for code in sorted(currencies)])
 
     def amount_in_words(self, amount: Money) -> str:
         """Return «Одна тысяча пятьсот рублей 00 копеек»; "" for an unsupported currency."""

@@ -8,14 +8,16 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
+from sigma.domain.catalogue.phrase.model import Answers, Moment
 from sigma.domain.errors import RefusedError
-from sigma.domain.local_time import local_date
+from sigma.domain.local_time import local_date, start_of_day
 from sigma.services.accounts.users import Session
-from sigma.services.billing import invoices
+from sigma.services.billing import connections, invoices
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import cards
+from sigma.texts import Translator
 from sigma.web.cabinet.form_idempotency import (
     form_idempotency,
     new_nonce,
@@ -25,6 +27,7 @@ from sigma.web.cabinet.form_idempotency import (
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.inbox.phrase_form import (
     ParsedPhrase,
+    PhraseContext,
     parse_invoice_phrase,
     preview_fingerprint,
 )
@@ -36,7 +39,7 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.cabinet.urls import query_values
-from sigma.web.forms import first_value
+from sigma.web.forms import FormValues, first_value
 from sigma.web.ids import parse_id
 from sigma.web.rendering import render
 
@@ -61,15 +64,18 @@ async def invoice_from_phrase(
     session: NamedDependency[Session],
     conversation_id: FromPath[str],
 ) -> Response[Any]:
-    """Preview the invoice of a phrase; the button "issue" issues and sends it."""
+    """Preview the invoice of a phrase; the button "issue" issues and sends it.
+
+    The fields "day", "amount" and "service" are answers to the questions of the preview.
+    """
     session.member.require(Permission.ISSUE)
     conversation = await inbox.get(ctx, session.member, parse_id(conversation_id, "cnv"))
     form_data = await read_form_values(request)
     if first_value(form_data, "do") == "edit":
         unparsed = ParsedPhrase(first_value(form_data, "phrase"))
         return _preview_page(request, session, conversation.id, unparsed, read_nonce(form_data))
-    parsed = await _parse_phrase(ctx, session, first_value(form_data, "phrase"), conversation.id)
-    if parsed.draft is None or first_value(form_data, "do") != "issue":
+    parsed = await _parse_phrase(ctx, session, form_data, conversation.id)
+    if parsed.draft is None or not parsed.can_issue or first_value(form_data, "do") != "issue":
         return _preview_page(request, session, conversation.id, parsed, read_nonce(form_data))
     draft = parsed.draft
     if first_value(form_data, "preview_fingerprint") != preview_fingerprint(
@@ -95,12 +101,29 @@ async def invoice_from_phrase(
 
 
 async def _parse_phrase(
-    ctx: Context, session: Session, text: str, conversation_id: str
+    ctx: Context, session: Session, form_data: FormValues, conversation_id: str
 ) -> ParsedPhrase:
-    today = local_date(ctx.now_us(), session.shop.tz)
-    shop_services = await services.list_for_shop(ctx, session.member)
-    return parse_invoice_phrase(
-        text, shop_services, today, session.shop.tz, ctx.now_us(), conversation_id
+    translator, tz = translator_for(session), session.shop.tz
+    context = PhraseContext(
+        services=await services.list_for_shop(ctx, session.member),
+        today=local_date(ctx.now_us(), tz),
+        tz=tz,
+        now_us=ctx.now_us(),
+        visit_text=lambda visit: _visit_text(visit, translator, tz),
+        currency_text=translator.currency_names,
+        accepted=await connections.accepted_currencies(ctx, session.member),
+    )
+    answers = Answers(*(first_value(form_data, name) for name in ("day", "amount", "service")))
+    return parse_invoice_phrase(first_value(form_data, "phrase"), answers, context, conversation_id)
+
+
+def _visit_text(visit: Moment, translator: Translator, tz: str) -> str:
+    """Return «Визит: 25 ноября 2026, 15:00»."""
+    parts = [translator.date(start_of_day(visit.day, tz))] if visit.day else []
+    if visit.clock:
+        parts.append(f"{visit.clock:%H:%M}")
+    return translator.t(
+        "cards.phrase_visit", visit=" ".join([", ".join(parts), visit.note]).strip()
     )
 
 
@@ -124,6 +147,8 @@ def _preview_page(
         "is_changed": is_changed,
     }
     context["preview_fingerprint"] = preview_fingerprint(parsed)
+    if parsed.phrase and parsed.phrase.deadline and parsed.phrase.deadline.day:
+        context["day_us"] = start_of_day(parsed.phrase.deadline.day, session.shop.tz)
     status = 422 if parsed.problem else 200
     if request.headers.get("hx-request"):
         text = render(
