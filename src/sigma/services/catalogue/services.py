@@ -25,7 +25,7 @@ from sigma.store.catalogue import photos as photo_rows
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import Tx
 
-MAX_SERVICES = 1000
+MAX_SERVICES = 10_000
 
 
 async def list_for_shop(ctx: Context, member: Member) -> list[Service]:
