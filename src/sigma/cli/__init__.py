@@ -2,7 +2,7 @@
 
 import click
 
-from sigma.cli import data, demo, doctor, servers
+from sigma.cli import data, demo, doctor, servers, service
 from sigma.cli.output import CliError, t
 
 
@@ -36,5 +36,6 @@ for command in (
     data.key,
     data.user,
     data.shop,
+    service.service,
 ):
     main.add_command(command)

@@ -3,6 +3,7 @@
 The header is found by meaning. Without one, the columns are recognised by their values.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -45,7 +46,8 @@ class Sheet:
 class Column:
     """A column: its header (or letter), its meaning, or why it is left out.
 
-    `currency`, `unit`, `kind` are what the header says about prices. `example`: its first value.
+    `currency`, `unit`, `kind` are what the header says about prices, `thousands` is the separator
+    of thousands («,» or «.») that the values of the column prove. `example`: its first value.
     """
 
     index: int
@@ -56,6 +58,7 @@ class Column:
     unit: str = ""
     kind: PriceKind = PriceKind.FIXED
     example: str = ""
+    thousands: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def find_layout(sheet: Sheet, choices: Mapping[int, str] | None = None) -> Layou
     columns = _assign(texts, guesses, data[:SAMPLE_ROWS], data)
     section = ""
     if header_rows:
+        columns = _complete_price(columns, data[:SAMPLE_ROWS])
         columns, section = _complete_title(columns, data)
     columns = _with_choices(columns, choices or {})
     if choices is None and not any(c.meaning in (Meaning.TITLE, Meaning.ID) for c in columns):
@@ -301,9 +305,18 @@ def _assign(
             guess.unit,
             guess.kind,
             next((cell_text(v) for v in values[n]), ""),
+            _thousands_separator(values[n]),
         )
     named = [column for column in columns if column and (column.header or column.example)]
     return _with_unique_headers(named)
+
+
+def _thousands_separator(values: Sequence[Cell]) -> str:
+    """Return "," when a value such as "1,500.00" proves it, "." for «1.500,00», else ""."""
+    text = " ".join(value for value in values if isinstance(value, str))
+    if re.search(r"\d,\d{3}\.\d{1,2}(?!\d)", text):
+        return ","
+    return "." if re.search(r"\d\.\d{3},\d{1,2}(?!\d)", text) else ""
 
 
 def _rank(guess: HeaderGuess, values: Sequence[Cell]) -> float:
@@ -331,6 +344,29 @@ def _with_unique_headers(columns: list[Column]) -> list[Column]:
         name = " ".join((column.header or column_letter(column.index)).split())
         seen[name] = seen.get(name, 0) + 1
         result.append(replace(column, header=name if seen[name] == 1 else f"{name} ({seen[name]})"))
+    return result
+
+
+def _complete_price(columns: list[Column], sample: Sequence[Sequence[Cell]]) -> list[Column]:
+    """Give the price to the first column of prices when no header names it («Мастер»)."""
+    if any(column.meaning in (Meaning.PRICE, Meaning.PRICE_MAX) for column in columns):
+        return columns
+    result, has_price = [], False
+    for column in columns:
+        values = [row[column.index] for row in sample if column.index < len(row)]
+        values = [value for value in values if value != ""]
+        priced = sum(_is_value(cell_text(value)) for value in values)
+        is_price = (
+            column.meaning is None
+            and column.left_out is LeftOut.UNKNOWN
+            and bool(values)
+            and priced >= len(values) * 0.6
+        )
+        if is_price:
+            meaning = None if has_price else Meaning.PRICE
+            column = replace(column, meaning=meaning, left_out=LeftOut.SECOND_PRICE)
+            has_price = True
+        result.append(column)
     return result
 
 

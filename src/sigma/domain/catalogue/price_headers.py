@@ -33,6 +33,7 @@ class LeftOut(StrEnum):
     """Why a column is not imported."""
 
     UNKNOWN = "unknown"  # no meaning that Sigma knows
+    NO_FIELD = "no_field"  # stock, duration: a service has no such field
     PHOTO = "photo"  # pictures and links
     ROW_NUMBER = "row_number"
     OTHER_PRICE = "other_price"  # wholesale, old, discounted
@@ -83,7 +84,7 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     (
         r"остат|колич|кол-во|кол во|наличи|склад|\bвес\b|объем|штрих"
         r"|stock|\bqty|quantity|barcode|\bean\b",
-        *(None, 0, LeftOut.UNKNOWN),
+        *(None, 0, LeftOut.NO_FIELD),
     ),
     (
         r"\bкод\b|артикул|\bид\b|идентификатор|^номенклатурный номер"
@@ -119,7 +120,7 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     (
         rf"{_NO_PRICE_WORD}.*(?:длительн|продолжит|\bвремя|минут|\bсрок|сотрудник|\bдата"
         r"|duration|\btime\b|\bdate)",
-        *(None, 0, LeftOut.UNKNOWN),
+        *(None, 0, LeftOut.NO_FIELD),
     ),
     (r"розничн|retail", Meaning.PRICE, 12, LeftOut.SECOND_PRICE),
     (r"\bцен[аыуе]|\bprice", Meaning.PRICE, 10, LeftOut.SECOND_PRICE),

@@ -54,7 +54,9 @@ class ParsedSheet:
         return tuple(c for c in self.columns if c.meaning is None and c.example)
 
 
-_TOTAL = re.compile(r"(?:итого|всего|подытог|промежуточный итог|общий итог|total|subtotal|grand total)\b")
+_TOTAL = re.compile(
+    r"(?:итого|всего|подытог|промежуточный итог|общий итог|total|subtotal|grand total)\b"
+)
 _NOTE = re.compile(
     r"^\s*(?:\*|примечани|внимание|обратите внимание|важно|note\b|p\.?s\b)"
     r"|(?:\+7|\b8)[\s(-]*\d{3}[\s)-]*\d{3}[\s-]?\d{2}[\s-]?\d{2}|https?://|www\.|\S+@\S+\.\w+"
@@ -109,16 +111,18 @@ class _RowReader:
         }
         self._skipped: list[SkippedRow] = []
         header = sheet.rows[layout.header_rows[0]] if layout.header_rows else []
-        self._header = {
-            normalize_header(cell_text(cell)) for cell in header if cell_text(cell)
-        } - {""}
+        self._header = {normalize_header(cell_text(cell)) for cell in header if cell_text(cell)} - {
+            ""
+        }
 
     def read(self) -> ParsedSheet:
         """Return the rows in the order of the file."""
         first = self._layout.first_data_row()
         for n in range(self._layout.header_rows[0] if self._layout.header_rows else 0):
             self._skip(n, SkipReason.ABOVE_HEADER)
-        candidates = [n for n in range(first, len(self._sheet.rows)) if self._is_candidate(n, first)]
+        candidates = [
+            n for n in range(first, len(self._sheet.rows)) if self._is_candidate(n, first)
+        ]
         categories = self._find_categories(candidates)
         parser = RowParser(self._layout.columns)
         has_sections = bool(categories) or bool(self._layout.section)
@@ -232,7 +236,9 @@ class _RowReader:
         if self._categories:
             return not self._text(row, self._title)  # it stands in the column of categories
         is_outside = self._title is not None and not self._text(row, self._title)
-        is_merged = any(top == n == bottom and left < right for top, left, bottom, right in self._sheet.merged)
+        is_merged = any(
+            top == n == bottom and left < right for top, left, bottom, right in self._sheet.merged
+        )
         is_after_gap = n > 0 and not any(cell != "" for cell in self._sheet.rows[n - 1])
         letters = [c for c in text if c.isalpha()]
         is_upper = len(letters) > 2 and text.upper() == text

@@ -10,7 +10,7 @@ What does not match as a whole is a Problem: a price is never guessed from a par
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.domain.catalogue import price_words as words
 from sigma.domain.catalogue.service import PriceKind
@@ -72,12 +72,14 @@ class PriceContext:
 
     `currency`: the code from the row's own currency cell, `header_currency`: from the header; ""
     when it is not named. `unit`: from the unit cell or the header. `kind`: FROM under «Цена от».
+    `thousands`: the separator of thousands in this column where it is known, else "".
     """
 
     currency: str = ""
     header_currency: str = ""
     unit: str = ""
     kind: PriceKind = PriceKind.FIXED
+    thousands: str = ""
 
 
 def number_text(value: float) -> str:
@@ -131,6 +133,8 @@ def _normalize(cell: str) -> str:
 
 
 def _parse_amounts(text: str, context: PriceContext) -> Price | Problem:
+    if context.thousands:
+        text = re.sub(rf"(?<=\d){re.escape(context.thousands)}(?=\d{{3}}(?!\d))", " ", text)
     text = _KOPECKS.sub(r"\1.\2 ₽", text)
     text = _LOST_ROUBLE.sub("₽", text)
     # «500-00», «500=00», «500=»: kopecks as old price tags write them. «15-20» is a range.
@@ -153,7 +157,7 @@ def _parse_amounts(text: str, context: PriceContext) -> Price | Problem:
     if currencies:
         if context.currency and currencies[0] != context.currency:
             return Problem(FIELD, "price_currency_conflict")
-        context = PriceContext(currencies[0], "", context.unit, context.kind)
+        context = replace(context, currency=currencies[0])
     low, high = _scaled(match["low"], 0, factors), match["high"]
     if high is not None:
         high = _scaled(high, 1, factors)

@@ -17,18 +17,11 @@ MAX_CATEGORY, MAX_EXTERNAL_ID, MAX_PRICE_UNIT = 100, 100, 30  # characters
 MAX_EXPIRES_DAYS = 365
 # Units that count whole services: the price for one of them is the sum to pay. The sum for other
 # units (an hour, a square metre) depends on a quantity that only the seller knows.
-COUNTED_UNITS = frozenset(
-    "шт услуга усл сеанс процедура визит приём прием занятие урок раз комплект компл набор чел"
-    " человек pcs piece service session visit lesson set person".split()
-)
-MAX_EXPIRES_DAYS = 365
-# Units that count whole services: the price for one of them is the sum to pay. The sum for other
-# units (an hour, a square metre) depends on a quantity that only the seller knows.
-COUNTED_UNITS = frozenset(
-    ("шт", "услуга", "усл", "сеанс", "процедура", "визит", "приём", "прием", "занятие", "урок")
-    + ("раз", "комплект", "компл", "набор", "чел", "человек", "pcs", "piece", "service", "session")
-    + ("visit", "lesson", "set", "person")
-)
+_COUNTED_UNITS = """
+шт услуга усл сеанс процедура визит приём прием занятие урок раз комплект компл набор чел человек
+pcs piece service session visit lesson set person
+"""
+COUNTED_UNITS = frozenset(_COUNTED_UNITS.split())
 
 
 class PriceKind(StrEnum):
