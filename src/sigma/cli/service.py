@@ -183,7 +183,9 @@ def _print_plan(found: PriceList, planned: list[PlannedChange], *, dry_run: bool
             what = translator.t(f"services.csv_{change.kind}")
             click.echo(f"{change.row_number}  {what}  {change.title}  {_error_text(change) or ''}")
     for skipped in found.skipped:
-        click.echo(f"{skipped.row_number}  {t(f'services.skipped_{skipped.reason}')}  {skipped.text}")
+        click.echo(
+            f"{skipped.row_number}  {t(f'services.skipped_{skipped.reason}')}  {skipped.text}"
+        )
     for sheet in found.sheets:
         if not sheet.is_used:
             click.echo(t("services.sheet_left_out", sheet=sheet.name, rows=sheet.row_count))

@@ -145,7 +145,7 @@ def _find_header(sheet: Sheet) -> tuple[tuple[int, ...], list[str]] | None:
 def _header_score(row: Sequence[Cell], filled_columns: int) -> int:
     texts = [cell_text(cell) for cell in row]
     filled = [text for text in texts if text]
-    if not filled or any(isinstance(cell, float | int) and cell != "" for cell in row):
+    if not filled or any(isinstance(cell, float | int) for cell in row):
         return 0
     if any(len(text) > MAX_HEADER or _is_value(text) for text in filled):
         return 0

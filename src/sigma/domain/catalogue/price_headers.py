@@ -68,8 +68,10 @@ _OTHER_PRICE = (
 _NO_PRICE_WORD = rf"^(?!.*(?:{_PRICE_WORD}))"
 _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     (
-        r"фото|изображени|картинк|видео|обложк|ссылк|\bсайт"
-        r"|image|photo|picture|\bimg\b|\burl\b|\blink|video|\bhref\b",
+        (
+            r"фото|изображени|картинк|видео|обложк|ссылк|\bсайт"
+            r"|image|photo|picture|\bimg\b|\burl\b|\blink|video|\bhref\b"
+        ),
         *(None, 0, LeftOut.PHOTO),
     ),
     (
@@ -77,18 +79,24 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
         *(None, 0, LeftOut.ROW_NUMBER),
     ),
     (
-        rf"(?:{_OTHER_PRICE}).*(?:{_PRICE_WORD})|(?:{_PRICE_WORD}).*(?:{_OTHER_PRICE})"
-        r"|^(?:скидк|акци|опт|закуп|себестоим|наценк|discount|sale|wholesale)",
+        (
+            rf"(?:{_OTHER_PRICE}).*(?:{_PRICE_WORD})|(?:{_PRICE_WORD}).*(?:{_OTHER_PRICE})"
+            r"|^(?:скидк|акци|опт|закуп|себестоим|наценк|discount|sale|wholesale)"
+        ),
         *(None, 0, LeftOut.OTHER_PRICE),
     ),
     (
-        r"остат|колич|кол-во|кол во|наличи|склад|\bвес\b|объем|штрих"
-        r"|stock|\bqty|quantity|barcode|\bean\b",
+        (
+            r"остат|колич|кол-во|кол во|наличи|склад|\bвес\b|объем|штрих"
+            r"|stock|\bqty|quantity|barcode|\bean\b"
+        ),
         *(None, 0, LeftOut.NO_FIELD),
     ),
     (
-        r"\bкод\b|артикул|\bид\b|идентификатор|^номенклатурный номер"
-        r"|\bsku\b|\bid\b|\buid\b|\bguid\b|\buuid\b|\bcode\b|\barticle\b",
+        (
+            r"\bкод\b|артикул|\bид\b|идентификатор|^номенклатурный номер"
+            r"|\bsku\b|\bid\b|\buid\b|\bguid\b|\buuid\b|\bcode\b|\barticle\b"
+        ),
         *(Meaning.EXTERNAL_ID, 9, LeftOut.SECOND),
     ),
     (
@@ -104,13 +112,17 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
         *(Meaning.UNIT, 10, LeftOut.SECOND),
     ),
     (
-        r"категор|групп|раздел|рубрик|направлени|родител|\bотдел"
-        r"|category|\bgroup|section|parent|department",
+        (
+            r"категор|групп|раздел|рубрик|направлени|родител|\bотдел"
+            r"|category|\bgroup|section|parent|department"
+        ),
         *(Meaning.CATEGORY, 10, LeftOut.SECOND),
     ),
     (
-        r"описан|коммент|примечан|что входит|\bсостав\b|подробн|характерист|аннотац|пояснени"
-        r"|descr|comment|\bnotes?\b|details",
+        (
+            r"описан|коммент|примечан|что входит|\bсостав\b|подробн|характерист|аннотац|пояснени"
+            r"|descr|comment|\bnotes?\b|details"
+        ),
         *(Meaning.DESCRIPTION, 10, LeftOut.SECOND),
     ),
     (
@@ -118,8 +130,10 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
         *(Meaning.VISIBLE, 10, LeftOut.SECOND),
     ),
     (
-        rf"{_NO_PRICE_WORD}.*(?:длительн|продолжит|\bвремя|минут|\bсрок|сотрудник|\bдата"
-        r"|duration|\btime\b|\bdate)",
+        (
+            rf"{_NO_PRICE_WORD}.*(?:длительн|продолжит|\bвремя|минут|\bсрок|сотрудник|\bдата"
+            r"|duration|\btime\b|\bdate)"
+        ),
         *(None, 0, LeftOut.NO_FIELD),
     ),
     (r"розничн|retail", Meaning.PRICE, 12, LeftOut.SECOND_PRICE),
@@ -144,7 +158,7 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
         *(Meaning.PRICE, 4, LeftOut.SECOND_PRICE),
     ),
 )
-_COMPILED = tuple((re.compile(pattern), *rest) for pattern, *rest in _RULES)
+_PATTERNS = tuple(re.compile(rule[0]) for rule in _RULES)
 _FROM = re.compile(r"\b(?:от|from|min|мин|минимум|минимальная)\b")
 _UP_TO = re.compile(r"\b(?:до|up to|to|max|макс|максимум|максимальная)\b")
 
@@ -181,7 +195,7 @@ def guess_header(text: str) -> HeaderGuess:
 
 
 def _find_rule(normalized: str) -> tuple[Meaning | None, int, LeftOut]:
-    for pattern, meaning, score, left_out in _COMPILED:
+    for pattern, (_, meaning, score, left_out) in zip(_PATTERNS, _RULES, strict=True):
         if pattern.search(normalized):
             return meaning, score, left_out
     return None, 0, LeftOut.UNKNOWN

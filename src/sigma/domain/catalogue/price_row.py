@@ -104,7 +104,9 @@ class RowParser:
         kind = PriceKind.RANGE if meaning is Meaning.PRICE_MAX else column.kind
         if meaning is Meaning.PRICE and kind is PriceKind.RANGE:
             kind = PriceKind.FIXED  # the seller made «Цена до» the price
-        context = PriceContext(currency, column.currency, unit or column.unit, kind, column.thousands)
+        context = PriceContext(
+            currency, column.currency, unit or column.unit, kind, column.thousands
+        )
         cell = self._cell(row, meaning)
         text = clean_text(cell) if isinstance(cell, str) else cell
         return _parse_price(text, context)

@@ -17,6 +17,7 @@ from sigma.domain.catalogue.price_columns import (
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_row import RowParser
+import itertools
 
 MAX_TEXT_SAMPLE = 200  # characters of a row that is left out
 
@@ -268,7 +269,7 @@ class _RowReader:
         if not self._categories or Meaning.ID in self._columns:
             return False
         names = [self._own_category(self._sheet.rows[n]) for n in candidates]
-        repeats = any(a and a == b for a, b in zip(names, names[1:], strict=False))
+        repeats = any(a and a == b for a, b in itertools.pairwise(names))
         return bool(names) and bool(names[0]) and not repeats
 
 
