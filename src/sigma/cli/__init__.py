@@ -17,6 +17,7 @@ COMMANDS = {
     "key": "sigma.cli.data:key",
     "user": "sigma.cli.data:user",
     "shop": "sigma.cli.data:shop",
+    "service": "sigma.cli.service:service",
 }
 
 

@@ -30,6 +30,39 @@ class MoneyError(ValueError):
         self.code = code
 
 
+_DIGIT_GROUPS = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
+# «1.500» may be 1500 or 1.5: three digits after the only separator.
+_AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+
+
+def is_ambiguous_decimal(text: str) -> bool:
+    """Return whether the separator of «1.500» or "1,500" may divide thousands or a fraction."""
+    return bool(_AMBIGUOUS.fullmatch(text))
+
+
+def normalize_decimal(text: str) -> str:
+    """Return digits with at most one dot: «1 500,50» → "1500.50", "1,234.50" → "1234.50".
+
+    If the digit groups are inconsistent, the text is returned unchanged and Money.parse refuses it.
+    """
+    separators = re.findall(r"[.,]", text)
+    # «1 500» and "1.234.567" have no fraction.
+    if not separators or len(set(separators)) == 1 < len(separators):
+        whole, dot, part = text, "", ""
+    else:
+        whole, part = text.rsplit(separators[-1], 1)
+        dot = "."
+        if not part:
+            return text
+    if "." in whole or "," in whole:
+        if " " in whole:
+            return text
+        whole = whole.replace(separators[0], " ")
+    if not _DIGIT_GROUPS.fullmatch(whole):
+        return text
+    return whole.replace(" ", "") + dot + part
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Money:

@@ -21,7 +21,13 @@ from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, refunds
-from sigma.web.cabinet.services import import_export, public_page, service_edit, services
+from sigma.web.cabinet.services import (
+    import_export,
+    price_list_pages,
+    public_page,
+    service_edit,
+    services,
+)
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
 from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
@@ -47,7 +53,7 @@ CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, refunds)
 VK = (communities, community)
-SERVICES = (services, service_edit, import_export, public_page)
+SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
 

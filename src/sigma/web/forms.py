@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from sigma.domain.billing.answer_dates import two_digit_year_problem
 from sigma.domain.errors import Problem
 from sigma.domain.local_time import local_time, time_zone
-from sigma.domain.money import Money, MoneyError
+from sigma.domain.money import Money, MoneyError, is_ambiguous_decimal, normalize_decimal
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import SECOND_US
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -34,7 +34,6 @@ _CURRENCY_NAMES = {
     "AMD": r"֏|amd",
     "CNY": r"¥|cny",
 }
-_DIGIT_GROUPS = re.compile(r"\d{1,3}( \d{3})+|\d+", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9_.~=-]{1,200}")
 _DATE_TIME = re.compile(
     r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}|\d{2}))"
@@ -65,10 +64,10 @@ def parse_money(text: str, field: str, currency: str = "RUB") -> Money | Problem
         return Problem(field, "required" if not clean(text) else "money_format")
     if bare.startswith("-"):
         return Problem(field, "money_positive")
-    if re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", bare):
+    if is_ambiguous_decimal(bare):
         return Problem(field, "money_ambiguous")
     try:
-        return Money.parse(_normalize_decimal(bare), currency)
+        return Money.parse(normalize_decimal(bare), currency)
     except MoneyError as error:
         return Problem(field, error.code)
 
@@ -79,29 +78,6 @@ def _strip_currency(text: str, currency: str) -> str:
     text = re.sub(r"\s+", " ", text).strip()
     names = _CURRENCY_NAMES[currency]
     return re.sub(rf"^(?:{names})\s*|\s*(?:{names})$", "", text, flags=re.IGNORECASE).strip()
-
-
-def _normalize_decimal(text: str) -> str:
-    """Return digits with at most one dot.
-
-    If the digit groups are inconsistent, the text is returned unchanged and Money.parse refuses it.
-    """
-    separators = re.findall(r"[.,]", text)
-    # «1 500» and "1.234.567" have no fraction.
-    if not separators or len(set(separators)) == 1 < len(separators):
-        whole, dot, part = text, "", ""
-    else:
-        whole, part = text.rsplit(separators[-1], 1)
-        dot = "."
-        if not part:
-            return text
-    if "." in whole or "," in whole:
-        if " " in whole:
-            return text
-        whole = whole.replace(separators[0], " ")
-    if not _DIGIT_GROUPS.fullmatch(whole):
-        return text
-    return whole.replace(" ", "") + dot + part
 
 
 def parse_count(text: str, field: str, *, minimum: int, maximum: int) -> int | Problem:

@@ -5,10 +5,24 @@ from sigma.texts import Translator
 
 
 def price_text(service: Service, translator: Translator) -> str:
-    """Return the price: «1 500 ₽», «от 1 500 ₽» or «по договорённости»."""
-    if service.price_kind is PriceKind.AGREEMENT or service.amount is None:
+    """Return the price: «1 500 ₽», «от 1 500 ₽ / час», «1 500 ₽ – 2 000 ₽» or «бесплатно»."""
+    text = _amount_text(service, translator)
+    if not service.price_unit:
+        return text
+    return translator.t("storefront.price_per", price=text, unit=service.price_unit)
+
+
+def _amount_text(service: Service, translator: Translator) -> str:
+    if service.price_kind is PriceKind.FREE:
+        return translator.t("storefront.price_free")
+    low = translator.money(service.amount, short=True) if service.amount else ""
+    high = translator.money(service.max_amount, short=True) if service.max_amount else ""
+    if low and high:
+        return translator.t("storefront.price_range", low=low, high=high)
+    if high:
+        return translator.t("storefront.price_up_to", sum=high)
+    if not low or service.price_kind is PriceKind.AGREEMENT:
         return translator.t("storefront.price_agreement")
-    money = translator.money(service.amount, short=True)
     if service.price_kind is PriceKind.FROM:
-        return translator.t("storefront.price_from", sum=money)
-    return money
+        return translator.t("storefront.price_from", sum=low)
+    return low

@@ -10,6 +10,7 @@ from sigma.domain.catalogue.service import (
     ServiceFields,
     mark_deleted,
     reordered,
+    reordered_category,
     thumbnail_id,
     with_fields,
     with_visibility,
@@ -25,7 +26,7 @@ from sigma.store.catalogue import photos as photo_rows
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import Tx
 
-MAX_SERVICES = 1000
+MAX_SERVICES = 10_000
 
 
 async def list_for_shop(ctx: Context, member: Member) -> list[Service]:
@@ -145,12 +146,21 @@ async def delete(ctx: Context, member: Member, service_id: str) -> Service:
 
 
 async def move(ctx: Context, member: Member, service_id: str, step: int) -> None:
-    """Move a service down the catalogue by `step` positions (-1: up by one)."""
+    """Move a service down in its category by `step` positions (-1: up by one)."""
     member.require(Permission.CATALOGUE)
     await get(ctx, member, service_id)
     async with ctx.db.write() as tx:
         existing = await lock_catalogue(tx, member.shop_id, 0)
         await changes.write(tx, Change(tuple(reordered(existing, service_id, step))), ctx.now_us())
+
+
+async def move_category(ctx: Context, member: Member, category: str, step: int) -> None:
+    """Move a whole category down the catalogue by `step` positions (-1: up by one)."""
+    member.require(Permission.CATALOGUE)
+    async with ctx.db.write() as tx:
+        existing = await lock_catalogue(tx, member.shop_id, 0)
+        moved = reordered_category(existing, category, step)
+        await changes.write(tx, Change(tuple(moved)), ctx.now_us())
 
 
 async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:

@@ -12,13 +12,17 @@ from sigma.store.engine.row_codec import build_codec, column_values, encode_json
 from sigma.store.engine.statements import statement
 from sigma.store.schema.catalogue_tables import services
 
+_MONEY_COLUMNS = ("amount_minor", "max_amount_minor", "currency")
 _template_decoder = msgspec.json.Decoder(InvoiceTemplate)
 
 
 def _to_row(service: Service) -> dict[str, Any]:
-    return field_values(service, "amount", "invoice_template", "vk_synced_state") | {
+    skipped = ("amount", "max_amount", "invoice_template", "vk_synced_state")
+    price = service.amount or service.max_amount
+    return field_values(service, *skipped) | {
         "amount_minor": service.amount.minor if service.amount else None,
-        "currency": service.amount.currency if service.amount else "",
+        "max_amount_minor": service.max_amount.minor if service.max_amount else None,
+        "currency": price.currency if price else "",
         "invoice_template": encode_json(service.invoice_template),
         "vk_synced_state": encode_json(service.vk_synced_state),
     }
@@ -26,15 +30,19 @@ def _to_row(service: Service) -> dict[str, Any]:
 
 def _from_row(row: Row) -> Service:
     converted = ("price_kind", "is_visible", "invoice_template", "vk_synced_state")
-    minor = row["amount_minor"]
     return Service(
         price_kind=PriceKind(row["price_kind"]),
         is_visible=bool(row["is_visible"]),
-        amount=Money(minor, row["currency"]) if minor is not None else None,
+        amount=_to_money(row["amount_minor"], row["currency"]),
+        max_amount=_to_money(row["max_amount_minor"], row["currency"]),
         invoice_template=_template_decoder.decode(row["invoice_template"]),
         vk_synced_state=msgspec.json.decode(row["vk_synced_state"]),
-        **column_values(services, row, *converted, "amount_minor", "currency"),
+        **column_values(services, row, *converted, *_MONEY_COLUMNS),
     )
+
+
+def _to_money(minor: int | None, currency: str) -> Money | None:
+    return Money(minor, currency) if minor is not None else None
 
 
 CODEC = build_codec(services, _to_row, _from_row)
@@ -44,7 +52,7 @@ _list_for_shop = statement(
     select(services)
     .where(services.c.shop_id == bindparam("shop_id"), services.c.deleted_at_us.is_(None))
     .order_by(services.c.position, services.c.id)
-    .limit(1000)
+    .limit(10_000)
 )
 _find_by_market_item = statement(
     select(services).where(
@@ -73,7 +81,7 @@ async def lock(tx: Tx, service_id: str) -> Service:
 
 
 async def list_for_shop(tx: Tx, shop_id: str) -> list[Service]:
-    """Return a shop's services by position, including hidden ones; at most 1000."""
+    """Return a shop's services by position, including hidden ones; at most 10,000."""
     return [_from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
 
 

@@ -139,7 +139,15 @@ class ServiceResponse(Struct, frozen=True):
     price: Annotated[
         PriceKind, Meta(description="Only a fixed price can be paid on the public page")
     ]
-    amount: Annotated[Amount | None, Meta(description="null when the price is by agreement")]
+    amount: Annotated[
+        Amount | None, Meta(description="null when the price is free, by agreement or only up to")
+    ]
+    max_amount: Annotated[Amount | None, Meta(description="Upper end of a range, else null")]
+    price_unit: Annotated[str, Meta(description="What the price is for, empty: the whole service")]
+    category: Annotated[str, Meta(description="Group in lists, empty for none")]
+    external_id: Annotated[
+        str, Meta(description="Code in the seller's other program, empty for none")
+    ]
     visible: Annotated[bool, Meta(description="Whether the public page shows it")]
     photo_url: str | None
     page_url: Annotated[str | None, Meta(description="Public page; null when there is none")]
@@ -288,6 +296,10 @@ def service_response(
         description=service.description,
         price=service.price_kind,
         amount=amount_response(service.amount) if service.amount else None,
+        max_amount=amount_response(service.max_amount) if service.max_amount else None,
+        price_unit=service.price_unit,
+        category=service.category,
+        external_id=service.external_id,
         visible=service.is_visible,
         photo_url=f"{base_url}/photos/{service.photo_id}" if service.photo_id else None,
         page_url=f"{base_url}/s/{slug}/{service.id}" if has_page else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.catalogue.service import Service, thumbnail_id
+from sigma.domain.catalogue.service import Service, grouped, thumbnail_id
 from sigma.services.catalogue.image_processing import SMALL_SIDE_PX
 from sigma.services.checkout.storefront import Storefront
 from sigma.texts import Translator
@@ -65,7 +65,10 @@ def list_context(front: Storefront, translator: Translator) -> dict[str, Any]:
     """Return the template context of the page with all services."""
     return {
         "initials": initials(front.shop.name),
-        "services": [service_view(service, front, translator) for service in front.services],
+        "groups": [
+            (category, [service_view(service, front, translator) for service in members])
+            for category, members in grouped(front.services)
+        ],
         "write_url": front.conversation_urls.get("", ""),
     }
 

@@ -26,6 +26,7 @@ from sigma.web.cabinet.responses import render_cabinet_page, translator_for, unr
 from sigma.web.cabinet.urls import build_url, query_values
 from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_limit
 from sigma.web.ids import parse_id
+from sigma.web.prices import price_text
 from sigma.web.rendering import render_page
 
 
@@ -185,6 +186,7 @@ def _conversation_context(view: ConversationPage, translator: Translator) -> dic
         if blocked_reason
         else "",
         "since_us": view.read_at_us,
+        "service_price": price_text(view.service, translator) if view.service else "",
     }
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sigma.domain.billing.invoice import MAX_ITEMS, Invoice
 from sigma.domain.billing.question import MAX_QUESTIONS, Question
-from sigma.domain.catalogue.service import PriceKind, Service
+from sigma.domain.catalogue.service import Service
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money, MoneyError, sum_money
 from sigma.domain.time_units import DAY_US
@@ -138,16 +138,16 @@ def form_from_service(service: Service, *, tz: str, now_us: int) -> InvoiceForm:
         expiry = choices.get(days, ExpiryChoice.DATE)
         if expiry is ExpiryChoice.DATE:
             expires_date, _ = date_time_texts(now_us + days * DAY_US, tz)
-    fixed = service.price_kind is PriceKind.FIXED and service.amount is not None
+    price = service.amount or service.max_amount
     return InvoiceForm(
         title=service.title,
-        amount=amount_text(service.amount) if fixed and service.amount else "",
+        amount=amount_text(service.amount) if service.is_sum_known and service.amount else "",
         description=service.description,
         questions=complete_rows(row_from_question(q) for q in service.invoice_template.questions),
         expiry=expiry,
         expires_date=expires_date,
         return_url=service.invoice_template.return_url,
-        currency=service.amount.currency if service.amount else "RUB",
+        currency=price.currency if price else "RUB",
         service_id=service.id,
     )
 

@@ -32,12 +32,16 @@ _PHOTO_ID = re.compile(r"pho_[A-Za-z0-9_-]{1,60}", re.ASCII)
 class ServiceForm:
     """The form as entered, not validated.
 
-    `invoice_form`: the fields shared with the invoice form. `expires_days`: the invoice's
-    lifetime as entered.
+    `invoice_form`: the fields shared with the invoice form. `max_amount`: the upper end of a range,
+    `expires_days`: the invoice's lifetime, both as entered.
     """
 
     invoice_form: InvoiceForm = field(default_factory=InvoiceForm)
     price_kind: PriceKind = PriceKind.FIXED
+    max_amount: str = ""
+    price_unit: str = ""
+    category: str = ""
+    external_id: str = ""
     expires_days: str = "7"
     is_visible: bool = True
     photo_id: str = ""
@@ -49,6 +53,10 @@ def parse_service_form(form_data: FormValues) -> ServiceForm:
     return ServiceForm(
         invoice_form=parse_invoice_form(form_data),
         price_kind=PriceKind(price) if price in set(PriceKind) else PriceKind.FIXED,
+        max_amount=first_value(form_data, "max_amount"),
+        price_unit=first_value(form_data, "price_unit"),
+        category=first_value(form_data, "category"),
+        external_id=first_value(form_data, "external_id"),
         expires_days=first_value(form_data, "expires_days"),
         is_visible=bool(first_value(form_data, "visible")),
         photo_id=photo_id if _PHOTO_ID.fullmatch(photo_id) else "",
@@ -58,6 +66,7 @@ def parse_service_form(form_data: FormValues) -> ServiceForm:
 def form_from_service(service: Service) -> ServiceForm:
     """Return the form filled from a stored service."""
     template, amount = service.invoice_template, service.amount
+    price = amount or service.max_amount
     return ServiceForm(
         invoice_form=InvoiceForm(
             title=service.title,
@@ -65,9 +74,13 @@ def form_from_service(service: Service) -> ServiceForm:
             description=service.description,
             questions=complete_rows(row_from_question(q) for q in template.questions),
             return_url=template.return_url,
-            currency=amount.currency if amount else "RUB",
+            currency=price.currency if price else "RUB",
         ),
         price_kind=service.price_kind,
+        max_amount=amount_text(service.max_amount) if service.max_amount else "",
+        price_unit=service.price_unit,
+        category=service.category,
+        external_id=service.external_id,
         expires_days=str(template.expires_days or ""),
         is_visible=service.is_visible,
         photo_id=service.photo_id or "",
@@ -88,14 +101,18 @@ def parse_service_fields(
     """
     draft, draft_problems = parse_draft(form.invoice_form, tz=tz, now_us=now_us)
     problems = [p for p in draft_problems if p.field != "amount"]
-    amount = _parse_amount(form)
+    amount, max_amount = _parse_amount(form), _parse_max_amount(form)
     days = _parse_days(form.expires_days)
-    problems += [p for p in (amount, days) if isinstance(p, Problem)]
+    problems += [p for p in (amount, max_amount, days) if isinstance(p, Problem)]
     fields = ServiceFields(
         title=form.invoice_form.title,
         description=form.invoice_form.description,
         price_kind=form.price_kind,
         amount=amount if isinstance(amount, Money) else None,
+        max_amount=max_amount if isinstance(max_amount, Money) else None,
+        price_unit=form.price_unit,
+        category=form.category,
+        external_id=form.external_id,
         photo_id=form.photo_id or None,
         is_visible=form.is_visible,
         invoice_template=InvoiceTemplate(
@@ -123,15 +140,27 @@ def preview_service(fields: ServiceFields) -> Service:
         description=fields.description,
         price_kind=fields.price_kind,
         amount=fields.amount,
+        max_amount=fields.max_amount,
+        price_unit=fields.price_unit,
+        category=fields.category,
+        external_id=fields.external_id,
         photo_id=fields.photo_id,
         invoice_template=fields.invoice_template,
     )
 
 
 def _parse_amount(form: ServiceForm) -> Money | Problem | None:
-    if form.price_kind is PriceKind.AGREEMENT:
+    if form.price_kind in (PriceKind.AGREEMENT, PriceKind.FREE):
         return None
+    if form.price_kind is PriceKind.RANGE and not form.invoice_form.amount:
+        return None  # a price up to `max_amount`
     return parse_money(form.invoice_form.amount, "amount", form.invoice_form.currency)
+
+
+def _parse_max_amount(form: ServiceForm) -> Money | Problem | None:
+    if form.price_kind is not PriceKind.RANGE:
+        return None
+    return parse_money(form.max_amount, "max_amount", form.invoice_form.currency)
 
 
 def _parse_days(text: str) -> int | Problem | None:

@@ -1,19 +1,17 @@
-"""Import and export of services: CSV price lists, and the market items of a VK community."""
+"""Import and export of services: the page, the export, and the market items of a VK community."""
 
-import base64
 from typing import Any
 
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.price_list import ChangeKind, ImportRow, count_by_kind
-from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.catalogue import price_list_import, services
+from sigma.services.catalogue import services
+from sigma.services.catalogue.price_list_files import MAX_BYTES
 from sigma.services.context import Context
 from sigma.services.market import market_apply, market_diff
 from sigma.services.market.market_apply import ApplyResult, Failure
@@ -22,18 +20,16 @@ from sigma.services.vk import community_client
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
-    problem_texts,
     read_form_values,
-    redirect,
     render_cabinet_page,
     translator_for,
 )
 from sigma.web.cabinet.services import price_list
 from sigma.web.cabinet.services.market_comparison import pair_view
+from sigma.web.cabinet.services.price_list_views import row_problem_texts
 from sigma.web.forms import FormValues, first_value
 from sigma.web.ids import parse_id
 
-MAX_BODY_BYTES = 2 * price_list.MAX_BYTES  # the preview page posts the file back as base64
 MAX_CHOICES_BYTES = 1024 * 1024
 
 
@@ -41,15 +37,15 @@ MAX_CHOICES_BYTES = 1024 * 1024
 async def import_export_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Show the page to import and export services: a CSV file, or a VK community."""
-    return await _import_export_page(request, ctx, session, {})
+    """Show the page to import and export services: a file, or a VK community."""
+    return await render_import_export(request, ctx, session, {})
 
 
-async def _import_export_page(
+async def render_import_export(
     request: WebRequest, ctx: Context, session: Session, errors: dict[str, str]
 ) -> Response[Any]:
+    """Render the page to import and export services, with the errors of its file field."""
     session.member.require(Permission.CATALOGUE)
-    language = 0 if session.locale == "ru" else 1
     return render_cabinet_page(
         request,
         session,
@@ -61,8 +57,7 @@ async def _import_export_page(
             client.community for client in await community_client.list_clients(ctx, session.member)
         ],
         count=len(await services.list_for_shop(ctx, session.member)),
-        file_mb=price_list.MAX_BYTES // 1024**2,
-        columns=[names[language][0] for names in price_list.COLUMNS.values()],
+        file_mb=MAX_BYTES // 1024**2,
         hide_plus=True,
     )
 
@@ -78,94 +73,6 @@ async def export_csv(
         price_list.to_csv(exported, session.locale),
         media_type="text/csv; charset=utf-8",
         headers=headers,
-    )
-
-
-@post("/services/exchange/csv", request_max_body_size=MAX_BODY_BYTES)
-async def preview_csv(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """Preview the changes of an uploaded file, row by row. Nothing is written."""
-    session.member.require(Permission.CATALOGUE)
-    upload = (await request.form()).get("file")
-    data = await upload.read() if isinstance(upload, UploadFile) else b""
-    if not data:
-        problems = [Problem("file", "required")]
-        return await _import_export_page(
-            request, ctx, session, problem_texts(translator_for(session), problems)
-        )
-    rows, problems = price_list.parse(data)
-    if problems:
-        return await _import_export_page(
-            request, ctx, session, problem_texts(translator_for(session), problems)
-        )
-    return await _preview_page(request, ctx, session, rows, data)
-
-
-async def _preview_page(
-    request: WebRequest, ctx: Context, session: Session, rows: list[ImportRow], data: bytes
-) -> Response[Any]:
-    translator = translator_for(session)
-    planned = await price_list_import.preview(ctx, session.member, rows)
-    counts = count_by_kind(planned)
-    return render_cabinet_page(
-        request,
-        session,
-        "cabinet/services/csv.html",
-        section="services",
-        planned=planned,
-        counts=counts,
-        problem_texts={
-            change.row_number: _row_problem_texts(change.problems, translator) for change in planned
-        },
-        apply_count=counts[ChangeKind.ADD] + counts[ChangeKind.CHANGE],
-        body=base64.b64encode(data).decode(),
-        hide_plus=True,
-    )
-
-
-def _row_problem_texts(problems: tuple[Problem, ...], translator: Translator) -> list[str]:
-    """Return the problem texts of a row, each with the name of its column."""
-    texts = []
-    for p in problems:
-        key = f"services.column_{p.field.split('.')[0]}"
-        name = translator.t(key) if translator.has(key) else ""
-        texts.append(
-            f"{name}: {translator.problem_text(p)}" if name else translator.problem_text(p)
-        )
-    return texts
-
-
-@post("/services/exchange/csv/apply", request_max_body_size=MAX_BODY_BYTES)
-async def apply_csv(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """Apply the previewed changes. Idempotent: a second submission changes nothing."""
-    session.member.require(Permission.CATALOGUE)
-    form_data = await read_form_values(request)
-    try:
-        data = base64.b64decode(first_value(form_data, "body"), validate=True)
-    except ValueError:  # binascii.Error is a subclass
-        raise RefusedError("bad_request") from None
-    rows, problems = price_list.parse(data)
-    if problems:
-        return await _import_export_page(
-            request, ctx, session, problem_texts(translator_for(session), problems)
-        )
-    try:
-        counts = await price_list_import.apply(ctx, session.member, rows)
-    except RefusedError as error:
-        if not error.problems:
-            raise
-        message = translator_for(session).problem_text(error.problems[0])
-        return await _import_export_page(request, ctx, session, {"file": message})
-    return redirect(
-        "/services",
-        "services.done_csv",
-        added=counts[ChangeKind.ADD],
-        changed=counts[ChangeKind.CHANGE],
-        unchanged=counts[ChangeKind.UNCHANGED],
-        invalid=counts[ChangeKind.INVALID],
     )
 
 
@@ -258,7 +165,7 @@ def _access_error_text(code: str, translator: Translator) -> str:
 def _failure_text(failure: Failure, translator: Translator) -> str:
     """Return the text of why an action failed."""
     if failure.problems:
-        return " ".join(_row_problem_texts(failure.problems, translator))
+        return " ".join(row_problem_texts(failure.problems, translator))
     if translator.has(f"services.vk_no_{failure.code}"):
         return translator.t(f"services.vk_no_{failure.code}")
     if translator.has(f"errors.refusal.{failure.code}"):
@@ -266,11 +173,4 @@ def _failure_text(failure: Failure, translator: Translator) -> str:
     return translator.t("services.vk_no", code=failure.code, message=failure.vk_message or "…")
 
 
-HANDLERS = [
-    import_export_page,
-    export_csv,
-    preview_csv,
-    apply_csv,
-    compare_page,
-    apply_choices,
-]
+HANDLERS = [import_export_page, export_csv, compare_page, apply_choices]

@@ -10,7 +10,13 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.service import PriceKind, Service, ServiceFields, thumbnail_id
+from sigma.domain.catalogue.service import (
+    PriceKind,
+    Service,
+    ServiceFields,
+    grouped,
+    thumbnail_id,
+)
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import image_processing, services
@@ -180,6 +186,7 @@ async def _form_page(
     errors = problem_texts(translator, problems or [])
     if errors:
         errors[""] = translator.t("services.check_fields")
+    shop_services = await services.list_for_shop(ctx, session.member)
     return render_cabinet_page(
         request,
         session,
@@ -196,6 +203,7 @@ async def _form_page(
         preview=await preview_html(ctx, session, form),
         custom_kinds=[(str(k), translator.t(f"invoices.kind.{k}")) for k in CUSTOM_KINDS],
         price_kinds=[(str(k), translator.t(f"services.price_{k}")) for k in PriceKind],
+        categories=[name for name, _ in grouped(shop_services) if name],
         currency_sign=currency_sign(form.invoice_form.currency),
         focus=focus,
         service_urls=await service_urls(ctx, session, service) if service else {},

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.service import Service, thumbnail_id
+from sigma.domain.catalogue.service import Service, grouped, thumbnail_id
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import services
@@ -34,12 +34,17 @@ async def service_list(
     """List the shop's services in their order."""
     listed_services = await services.list_for_shop(ctx, session.member)
     translator = translator_for(session)
+    groups = [
+        (category, [(service, price_text(service, translator)) for service in members])
+        for category, members in grouped(listed_services)
+    ]
     return render_cabinet_page(
         request,
         session,
         "cabinet/services/list.html",
         section="services",
-        rows=[(service, price_text(service, translator)) for service in listed_services],
+        groups=groups,
+        first_category=next((name for name, _ in groups if name), ""),
         links=await storefront.conversation_urls(ctx, session.shop.id, listed_services),
         can_edit=session.member.can(Permission.CATALOGUE),
         thumbnail_id=thumbnail_id,
@@ -60,9 +65,20 @@ async def move_service(
     session: NamedDependency[Session],
     service_id: FromPath[str],
 ) -> Response[Any]:
-    """Move a service one position up or down."""
+    """Move a service one position up or down in its category."""
     step = -1 if first_value(await read_form_values(request), "way") == "up" else 1
     await services.move(ctx, session.member, parse_id(service_id, "svc"), step)
+    return redirect("/services")
+
+
+@post("/services/categories/move")
+async def move_category(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Move a whole category one position up or down among the categories."""
+    form_data = await read_form_values(request)
+    step = -1 if first_value(form_data, "way") == "up" else 1
+    await services.move_category(ctx, session.member, first_value(form_data, "category"), step)
     return redirect("/services")
 
 
@@ -129,4 +145,12 @@ async def service_urls(ctx: Context, session: Session, service: Service) -> dict
     return {name: url for name, url in urls.items() if url}
 
 
-HANDLERS = [service_list, move_service, set_visible, delete_service, service_qr, public_page_qr]
+HANDLERS = [
+    service_list,
+    move_service,
+    move_category,
+    set_visible,
+    delete_service,
+    service_qr,
+    public_page_qr,
+]

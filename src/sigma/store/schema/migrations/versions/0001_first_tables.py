@@ -1,4 +1,4 @@
-"""First tables.
+"""first tables.
 
 Works on both databases: column types come from `sigma.store.schema.columns`. Tables are changed in
 `op.batch_alter_table`, because SQLite must copy a table to change it.
@@ -241,7 +241,11 @@ def upgrade() -> None:
         sa.Column("description", TextC, nullable=False),
         sa.Column("price_kind", TextC, nullable=False),
         sa.Column("amount_minor", BigInt, nullable=True),
+        sa.Column("max_amount_minor", BigInt, nullable=True),
         sa.Column("currency", TextC, nullable=False),
+        sa.Column("price_unit", TextC, nullable=False),
+        sa.Column("category", TextC, nullable=False),
+        sa.Column("external_id", TextC, nullable=False),
         sa.Column("photo_id", TextC, nullable=True),
         sa.Column("is_visible", Flag, nullable=False),
         sa.Column("position", BigInt, nullable=False),

@@ -1,0 +1,70 @@
+"""Texts of a price list's cells, cleaned: HTML becomes plain text, invisible characters go."""
+
+import re
+import unicodedata
+from html.parser import HTMLParser
+
+# Only real tags and references make a text HTML: «5 < 10» and «R&D» stay as they are.
+_HTML = re.compile(
+    r"</?(?:br|p|b|i|u|s|em|strong|span|div|ul|ol|li|a|font|h[1-6]|table|tr|td|th|tbody|img|hr|small"
+    r"|sup|sub|script|style|html|body|meta|o:p)\b[^>]*>"
+    r"|&(?:nbsp|amp|lt|gt|quot|laquo|raquo|mdash|ndash|apos|hellip|bull|middot|#\d{2,6}|#x[0-9a-f]{2,5});",
+    re.IGNORECASE,
+)
+_BREAKING_TAGS = frozenset(("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr"))
+_INVISIBLE = dict.fromkeys(
+    (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0xFEFF, 0xAD)
+)
+
+
+class _TextExtractor(HTMLParser):
+    """Collects the text of HTML; blocks and <br> become line breaks, scripts are dropped."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden_depth = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Break the line at a block."""
+        if tag in ("script", "style"):
+            self._hidden_depth += 1
+        elif tag in _BREAKING_TAGS:
+            self.parts.append("\n• " if tag == "li" else "\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Break the line behind a block."""
+        if tag in ("script", "style"):
+            self._hidden_depth = max(0, self._hidden_depth - 1)
+        elif tag in _BREAKING_TAGS and tag not in ("br", "li"):
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        """Collect visible text."""
+        if not self._hidden_depth:
+            self.parts.append(data)
+
+
+def without_html(text: str) -> str:
+    """Return the text of HTML, or the text itself when it has no tags and no references."""
+    if not _HTML.search(text):
+        return text
+    extractor = _TextExtractor()
+    extractor.feed(re.sub(r"(<br\b[^>]*>)[ \t]*\r?\n", r"\1", text, flags=re.IGNORECASE))
+    extractor.close()
+    lines = [" ".join(line.split()) for line in "".join(extractor.parts).split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def clean_text(text: str, *, multiline: bool = False) -> str:
+    """Return the text in NFC without HTML, controls, direction overrides and outer spaces.
+
+    A line break becomes "\\n" with `multiline`, else a space; then runs of spaces become one.
+    """
+    text = without_html(text).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\t", " ").replace("\x0b", "\n").translate(_INVISIBLE)
+    visible = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    text = unicodedata.normalize("NFC", "".join(visible))
+    if multiline:
+        return "\n".join(line.rstrip() for line in text.split("\n")).strip()
+    return " ".join(text.split())

@@ -1,0 +1,210 @@
+"""Reads one spreadsheet in a process of its own: file on stdin, JSON of its sheets on stdout.
+
+Run as `python -I spreadsheet_process.py FORMAT MEMORY_BYTES MAX_ROWS MAX_COLUMNS`. The parser
+(calamine, in Rust) ends its process when memory runs out, and a small file can ask for a table of
+17 billion cells: so the limits of the process are the guard, and only the process ends.
+
+Imports nothing of Sigma: it starts fast.
+"""
+
+import contextlib
+import datetime as dt
+import io
+import json
+import re
+import sys
+import zipfile
+from typing import Any
+
+import python_calamine
+
+CPU_SECONDS = 20
+MAX_UNPACKED_BYTES = 100 * 1024 * 1024
+MAX_SHEETS = 30
+# Parts of a file that hold no cells. They are not unpacked.
+_UNUSED = re.compile(
+    r"(?:^|/)(?:media|drawings|Pictures|Thumbnails|embeddings|theme|charts)/|vbaProject"
+)
+TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT = 3, 4, 5
+
+
+class TooLargeError(Exception):
+    """The unpacked file is larger than MAX_UNPACKED_BYTES."""
+
+
+def limit_process(memory_bytes: int) -> None:
+    """Limit memory and processor time, where the system can (not on Windows)."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def repack(data: bytes) -> bytes:
+    """Return the same archive without compression and without pictures.
+
+    Raises TooLargeError. The declared sizes of a ZIP may lie, so what is counted is what comes out.
+    """
+    out, total = io.BytesIO(), 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as stored:
+        for info in archive.infolist():
+            if info.is_dir() or _UNUSED.search(info.filename):
+                continue
+            with archive.open(info) as member:
+                content = member.read(MAX_UNPACKED_BYTES - total + 1)
+            total += len(content)
+            if total > MAX_UNPACKED_BYTES:
+                raise TooLargeError
+            stored.writestr(info.filename, content)
+    return out.getvalue()
+
+
+def read_formats(data: bytes, sheet_names: list[str], max_rows: int) -> dict[str, Any]:
+    """Return sheet → {(row, column): number format} of formatted numbers; {} when unreadable.
+
+    calamine gives values without formats, but «1500» formatted as `#,##0 [$€-407]` is 1500 euro.
+    """
+    formats: dict[str, Any] = {}
+    with contextlib.suppress(Exception):
+        if not has_telling_formats(data):
+            return {}
+        import openpyxl
+        from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+        # A built-in currency format shows the currency of the reader's own Excel, not of the file.
+        ignored = set(BUILTIN_FORMATS.values())
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        for name in sheet_names:
+            found: dict[tuple[int, int], str] = {}
+            for row in book[name].iter_rows(max_row=max_rows, max_col=100):
+                for cell in row:
+                    number_format = getattr(cell, "number_format", "General")
+                    if number_format not in ignored and isinstance(cell.value, int | float):
+                        found[cell.row - 1, cell.column - 1] = number_format
+            formats[name] = found
+    return formats
+
+
+def has_telling_formats(data: bytes) -> bool:
+    """Return whether a number format of an xlsx file writes more than digits and separators."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        name = next(n for n in archive.namelist() if n.lower() == "xl/styles.xml")
+        codes = re.findall(r'formatCode="([^"]*)"', archive.read(name).decode("utf-8", "replace"))
+    return any(re.search(r"\[\$|&quot;|\\\\|[$€£¥₽₸%]|^0{2,}$", code) for code in codes)
+
+
+_BRACKETS = re.compile(r"\[\$([^\]-]*)(?:-[^\]]*)?\]")
+_QUOTED = re.compile(r'"([^"]*)"|\\(.)')
+
+
+def with_format(value: float, number_format: str) -> str | float:
+    """Return a number with what its format writes around it: currency, unit, «от», zeros, %."""
+    text = number_format.split(";", maxsplit=1)[0]
+    literal_before, literal_after, has_digits = "", "", False
+    position = 0
+    while position < len(text):
+        if match := _BRACKETS.match(text, position):
+            literal = match[1]
+        elif match := _QUOTED.match(text, position):
+            literal = match[1] if match[1] is not None else match[2]
+        elif match := re.compile(r"\[[^\]]*\]|_.|\*.").match(text, position):
+            literal = ""
+        elif text[position] in "$€£¥₽₸₴%/":
+            match, literal = re.compile(".").match(text, position), text[position]
+        else:
+            has_digits = has_digits or text[position] in "0#?"
+            position += 1
+            continue
+        assert match is not None
+        position = match.end()
+        if has_digits:
+            literal_after += literal
+        else:
+            literal_before += literal
+    if re.fullmatch(r"0{2,}", text) and value == int(value):
+        return str(int(value)).zfill(len(text))
+    if "%" in literal_after:
+        return f"{round(value * 100, 4):g}%"
+    literal_before, literal_after = literal_before.strip(" -("), literal_after.strip(" -)")
+    if not literal_before and not literal_after:
+        return value
+    number = str(int(value)) if value == int(value) else repr(round(value, 6))
+    return f"{literal_before} {number} {literal_after}".strip()
+
+
+def cell_value(cell: Any) -> str | float:
+    """Return a cell as text or number; dates as they are written in Russia."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return float(cell) if cell == cell and abs(cell) < 1e300 else ""
+    if isinstance(cell, dt.date):  # a datetime is one too
+        return cell.strftime("%d.%m.%Y")
+    return str(cell)
+
+
+def read_book(data: bytes, file_format: str, max_rows: int, max_columns: int) -> dict[str, Any]:
+    """Return {"sheets": [{name, rows, first_row, first_column, is_hidden, merged, is_cut}]}."""
+    sheets = []
+    with python_calamine.load_workbook(io.BytesIO(data)) as book:
+        worksheets = [
+            (n, meta)
+            for n, meta in enumerate(book.sheets_metadata)
+            if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ][:MAX_SHEETS]
+        formats: dict[str, Any] = {}
+        if file_format == "xlsx":
+            formats = read_formats(data, [meta.name for _, meta in worksheets], max_rows)
+        for n, meta in worksheets:
+            sheet = book.get_sheet_by_index(n)
+            first_row, first_column = sheet.start or (0, 0)
+            found = formats.get(meta.name, {})
+            rows = []
+            for r, row in enumerate(sheet.to_python(nrows=max_rows + 1), first_row):
+                cells = [cell_value(cell) for cell in row[: max_columns + 1]]
+                for c, cell in enumerate(cells):
+                    if isinstance(cell, float) and (r, c + first_column) in found:
+                        cells[c] = with_format(cell, found[r, c + first_column])
+                while cells and cells[-1] == "":
+                    cells.pop()
+                rows.append(cells)
+            merged = [
+                (top - first_row, left - first_column, bottom - first_row, right - first_column)
+                for (top, left), (bottom, right) in sheet.merged_cell_ranges or []
+            ]
+            sheets.append(
+                {
+                    "name": meta.name,
+                    "rows": rows[:max_rows],
+                    "first_row": first_row,
+                    "is_hidden": meta.visible != python_calamine.SheetVisibleEnum.Visible,
+                    "merged": merged[:20_000],
+                    "is_cut": len(rows) > max_rows,
+                }
+            )
+    return {"sheets": sheets}
+
+
+def main() -> int:
+    """Read stdin, write JSON; exit with 3 when the file is too large."""
+    file_format, memory_bytes, max_rows, max_columns = sys.argv[1], *map(int, sys.argv[2:5])
+    limit_process(memory_bytes)
+    data = sys.stdin.buffer.read()
+    try:
+        if file_format != "xls":
+            data = repack(data)
+        book = read_book(data, file_format, max_rows, max_columns)
+    except (TooLargeError, MemoryError):
+        return TOO_LARGE_EXIT
+    except python_calamine.PasswordError:
+        return PASSWORD_EXIT
+    except Exception:  # noqa: BLE001 - a broken file raises many types of errors
+        return UNREADABLE_EXIT
+    sys.stdout.buffer.write(json.dumps(book, ensure_ascii=False).encode("utf-8", "replace"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

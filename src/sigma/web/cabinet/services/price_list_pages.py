@@ -1,0 +1,179 @@
+"""Import of a price list: upload, preview with changeable columns, apply.
+
+The cells of the file travel in a hidden field of the preview, so that nothing is stored before the
+seller confirms, and another mapping needs no second upload.
+"""
+
+import re
+from typing import Any
+
+from litestar import post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.response import Response
+
+from sigma.domain.accounts.member import Permission
+from sigma.domain.catalogue.price_columns import MAX_COLUMNS
+from sigma.domain.catalogue.price_headers import Meaning
+from sigma.domain.catalogue.price_list import ChangeKind
+from sigma.domain.errors import Problem, RefusedError
+from sigma.services.accounts.users import Session
+from sigma.services.catalogue import price_list_import
+from sigma.services.catalogue.price_list_files import MAX_BYTES, Book
+from sigma.services.catalogue.price_list_import import (
+    MAX_PACKED_BYTES,
+    ImportChoices,
+    PriceList,
+)
+from sigma.services.context import Context
+from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.responses import (
+    problem_texts,
+    read_form_values,
+    redirect,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.cabinet.services.import_export import render_import_export
+from sigma.web.cabinet.services.price_list_views import preview_context
+from sigma.web.forms import FormValues, first_value
+
+MAX_UPLOAD_BYTES = MAX_BYTES + 512 * 1024
+MAX_FORM_BYTES = MAX_PACKED_BYTES + 512 * 1024
+_COLUMN_FIELD = re.compile(r"(column|shown)\.(\d{1,3})", re.ASCII)
+
+
+@post("/services/exchange/file", request_max_body_size=MAX_UPLOAD_BYTES)
+async def upload_price_list(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Preview the changes of an uploaded file, row by row. Nothing is written."""
+    session.member.require(Permission.CATALOGUE)
+    upload = (await request.form()).get("file")
+    data = await upload.read() if isinstance(upload, UploadFile) else b""
+    try:
+        if not data:
+            raise RefusedError("validation", problems=(Problem("file", "required"),))
+        book = await price_list_import.read(data)
+        found = await price_list_import.parse(book)
+    except RefusedError as error:
+        return await _file_error_page(request, ctx, session, error)
+    return await _preview_page(request, ctx, session, book, found)
+
+
+@post(
+    "/services/exchange/file/preview",
+    request_max_body_size=MAX_FORM_BYTES,
+    status_code=200,
+)
+async def preview_price_list(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Preview the same file with other columns or another sheet. Nothing is written."""
+    session.member.require(Permission.CATALOGUE)
+    form_data = await read_form_values(request)
+    try:
+        book = price_list_import.unpack(first_value(form_data, "body"))
+        found = await price_list_import.parse(book, _read_choices(form_data))
+    except RefusedError as error:
+        return await _file_error_page(request, ctx, session, error)
+    return await _preview_page(request, ctx, session, book, found)
+
+
+@post("/services/exchange/file/apply", request_max_body_size=MAX_FORM_BYTES)
+async def apply_price_list(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Apply the previewed changes. Idempotent: a second submission changes nothing.
+
+    Choices that were changed since the preview are previewed first.
+    """
+    session.member.require(Permission.CATALOGUE)
+    form_data = await read_form_values(request)
+    try:
+        book = price_list_import.unpack(first_value(form_data, "body"))
+        found = await price_list_import.parse(book, _read_choices(form_data))
+        if _has_unseen_choices(form_data):
+            return await _preview_page(request, ctx, session, book, found, is_changed=True)
+        counts = await price_list_import.apply(ctx, session.member, found.rows)
+    except RefusedError as error:
+        return await _file_error_page(request, ctx, session, error)
+    return redirect(
+        "/services",
+        "services.done_import",
+        added=counts[ChangeKind.ADD],
+        changed=counts[ChangeKind.CHANGE],
+        unchanged=counts[ChangeKind.UNCHANGED],
+        invalid=counts[ChangeKind.INVALID],
+    )
+
+
+async def _file_error_page(
+    request: WebRequest, ctx: Context, session: Session, error: RefusedError
+) -> Response[Any]:
+    """Show the problem of the file, or of the whole import, beside the file field."""
+    if not error.problems:
+        raise error
+    texts = list(problem_texts(translator_for(session), error.problems).values())
+    return await render_import_export(request, ctx, session, {"file": texts[0]})
+
+
+def _read_choices(form_data: FormValues) -> ImportChoices:
+    """Return the posted sheet and columns. Columns of another sheet are recognised anew."""
+    sheet = form_data["sheet"][0] if form_data.get("sheet") else None
+    if sheet != (form_data["shown_sheet"][0] if form_data.get("shown_sheet") else None):
+        return ImportChoices(sheet)
+    columns = _read_columns(form_data, "column")
+    shown = _read_columns(form_data, "shown")
+    meanings = {n: meaning for n, meaning in columns.items() if meaning in {*Meaning, ""}}
+    # A column that got the meaning of an untouched one takes it over.
+    changed = {meaning for n, meaning in meanings.items() if meaning != shown.get(n)} - {""}
+    taken_over = changed - {Meaning.CATEGORY, Meaning.DESCRIPTION}
+    return ImportChoices(
+        sheet,
+        {
+            n: "" if meaning in taken_over and meaning == shown.get(n) else meaning
+            for n, meaning in meanings.items()
+        },
+    )
+
+
+def _read_columns(form_data: FormValues, prefix: str) -> dict[int, str]:
+    matches = [match for name in form_data if (match := _COLUMN_FIELD.fullmatch(name))]
+    return {
+        int(match[2]): first_value(form_data, match[0])
+        for match in matches
+        if match[1] == prefix and int(match[2]) < MAX_COLUMNS
+    }
+
+
+def _has_unseen_choices(form_data: FormValues) -> bool:
+    """Return whether the posted choices differ from those that the preview showed."""
+    return _read_columns(form_data, "column") != _read_columns(form_data, "shown") or (
+        form_data.get("sheet") != form_data.get("shown_sheet")
+    )
+
+
+async def _preview_page(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    book: Book,
+    found: PriceList,
+    *,
+    is_changed: bool = False,
+) -> Response[Any]:
+    planned = await price_list_import.preview(ctx, session.member, found.rows)
+    return render_cabinet_page(
+        request,
+        session,
+        "cabinet/services/price_list.html",
+        section="services",
+        body=price_list_import.pack(book),
+        is_changed=is_changed,
+        hide_plus=True,
+        **preview_context(found, planned, translator_for(session)),
+    )
+
+
+HANDLERS = [upload_price_list, preview_price_list, apply_price_list]
