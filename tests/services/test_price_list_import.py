@@ -149,9 +149,9 @@ async def test_invalid_rows_are_reported_and_valid_rows_are_imported(world: Worl
         (b"\x00\x01\x02", "csv_unreadable"),
         (b"PK\x03\x04\x00\x00", "csv_unreadable"),
         (b"title\n" + b"x" * price_list.MAX_BYTES, "csv_large"),
-        (b'title\n"' + b"x" * 200_000, "csv_line"),
-        (b'title\n"a" b\nc\n', "csv_line"),
-        (b'title\n"a\nb\nc\n', "csv_line"),
+        (b'title\n"' + b"x" * 200_000, "file_line"),
+        (b'title\n"a" b\nc\n', "file_line"),
+        (b'title\n"a\nb\nc\n', "file_line"),
         (b"title\n" + b"x\n" * 1001, "too_many"),
     ],
 )
