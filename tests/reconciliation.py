@@ -210,9 +210,7 @@ class Reconciliation:
                 yield f"{payment['id']} must be refunded and the owner got no mail"
         for invoice in self.our_rows["invoices"]:
             number, limit = counted[invoice["id"]], invoice["max_payments"]
-            if any(p["invoice_id"] == invoice["id"] for p in self._accepted_payments()):
-                # The owner may accept more payments than the limit.
-                limit = limit and max(limit, number)
+            limit = self._raised_limit(invoice["id"], limit, number)
             if invoice["paid_count"] != number:
                 yield f"{invoice['id']} counts {invoice['paid_count']} payments, not {number}"
             if limit is not None and number > limit:
@@ -222,8 +220,11 @@ class Reconciliation:
             if invoice["status"] in ("open", "expired") and number == limit:
                 yield f"{invoice['id']} has all its payments and is {invoice['status']}"
 
-    def _accepted_payments(self) -> list[Row]:
-        return [p for p in self.captured_payments if p["id"] in self.accepted_ids]
+    def _raised_limit(self, invoice_id: str, limit: int | None, number: int) -> int | None:
+        """Return the limit of payments, raised if the owner has accepted extra ones."""
+        accepted = [p for p in self.captured_payments if p["id"] in self.accepted_ids]
+        is_raised = any(payment["invoice_id"] == invoice_id for payment in accepted)
+        return max(limit, number) if limit is not None and is_raised else limit
 
     def _receipts_and_jobs(self, allow_resent_receipts: bool) -> Iterator[str]:
         receipts_of = sorted(r["payment_id"] for r in self.our_rows["receipts"])

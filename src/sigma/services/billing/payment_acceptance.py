@@ -3,7 +3,7 @@
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment_acceptance as domain
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.refund import Refund, Status
 from sigma.domain.errors import RefusedError
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
@@ -39,11 +39,14 @@ async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
     refunded already or the payment needs no refund.
     """
     member.require(Permission.REFUND)
-    details = await payment_services.get_details(ctx, member, payment_id)
-    whole = [r for r in details.refunds if r.amount == details.payment.amount]
-    pending = [r for r in whole if r.status != "failed"]
-    if pending:
-        return pending[-1]
-    if details.refundable != details.payment.amount:
-        raise RefusedError("payment_not_acceptable")
-    return await refund_services.request(ctx, member, payment_id, details.payment.amount, "")
+    payment = await payment_services.get(ctx, member, payment_id)
+    try:
+        return await refund_services.request(ctx, member, payment_id, payment.amount, "")
+    except RefusedError as refusal:
+        if refusal.code not in ("refund_too_large", "already_refunded"):
+            raise
+    earlier = await refund_services.list_for_payment(ctx, member, payment_id)
+    for refund in earlier:
+        if refund.amount == payment.amount and refund.status is not Status.FAILED:
+            return refund
+    raise RefusedError("payment_not_acceptable")
