@@ -195,7 +195,9 @@ def refund_reply(data: Mapping[str, Any]) -> AcquirerRefund:
     failure = ""
     if event is refund.Event.FAILED:
         failure = _reason_code(_nested_object(data, "cancellation_details").get("reason"))
-    return AcquirerRefund(refund.RefundReply(provider_id, event, amount, failure), _refund_id(data))
+    created_at_us = parse_time(data.get("created_at"))
+    reply = refund.RefundReply(provider_id, event, amount, failure, created_at_us)
+    return AcquirerRefund(reply, _refund_id(data))
 
 
 def payment_page(data: Mapping[str, Any]) -> PaymentPage:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import answers as domain
 from sigma.domain.billing.answers import Answer
-from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.question import AnswerValue
-from sigma.domain.billing.refund import refunded_amount
+from sigma.domain.billing.refund import Refund, refunded_amount
 from sigma.domain.money import Money
 from sigma.services.billing import payments as payment_services
 from sigma.services.context import Context
@@ -27,6 +27,7 @@ class PaymentWithAnswers:
     payment: Payment
     answers: dict[str, AnswerValue]
     refunded: Money
+    refunds: tuple[Refund, ...]  # oldest first
     is_receipt_hidden: bool
 
 
@@ -36,7 +37,7 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     async with ctx.db.read() as tx:
         refund_rows = await refunds.list_for_payment(tx, found.id)
         refunded = refunded_amount(refund_rows, found.amount.currency)
-        return await _with_answers(ctx, tx, member, found, refunded)
+        return await _with_answers(ctx, tx, member, found, refunded, refund_rows)
 
 
 async def list_page(
@@ -54,22 +55,37 @@ async def list_page(
     )
     async with ctx.db.read() as tx:
         data = [
-            await _with_answers(ctx, tx, member, row.payment, row.refunded) for row in page.data
+            await _with_answers(
+                ctx,
+                tx,
+                member,
+                row.payment,
+                row.refunded,
+                await refunds.list_for_payment(tx, row.payment.id)
+                if row.payment.status is Status.CAPTURED
+                else (),
+            )
+            for row in page.data
         ]
     return Page(data, page.next_cursor)
 
 
 async def _with_answers(
-    ctx: Context, tx: Tx, member: Member, payment: Payment, refunded: Money
+    ctx: Context,
+    tx: Tx,
+    member: Member,
+    payment: Payment,
+    refunded: Money,
+    payment_refunds: tuple[Refund, ...],
 ) -> PaymentWithAnswers:
     rows = await answer_rows.list_for_payment(tx, payment.id)
-    if not rows:
-        return PaymentWithAnswers(payment, {}, refunded, is_receipt_hidden=False)
-    if not member.can(Permission.READ_ANSWERS):
+    values: dict[str, AnswerValue] = {}
+    is_hidden = False
+    if rows and member.can(Permission.READ_ANSWERS):
+        values = ctx.cipher.decrypt(rows[-1].values_encrypted)
+    elif rows:
         is_hidden = any(question.show_on_receipt for question in rows[-1].questions)
-        return PaymentWithAnswers(payment, {}, refunded, is_receipt_hidden=is_hidden)
-    values: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted)
-    return PaymentWithAnswers(payment, values, refunded, is_receipt_hidden=False)
+    return PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden)
 
 
 async def receipt_answers(ctx: Context, tx: Tx, payment_id: str) -> tuple[Answer, ...]:

@@ -1,6 +1,6 @@
 """Payments: `advance` (the only way to "paid"), capture, cancel, lists and details."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment as domain
@@ -30,6 +30,7 @@ from sigma.services.billing.acquirer_calls import (
     is_stale_rejection,
     open_connection,
 )
+from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
 from sigma.store import changes
@@ -51,7 +52,8 @@ from sigma.store.engine.interface import Tx
 async def advance(ctx: Context, payment_id: str) -> Payment:
     """Query the acquirer for a payment and write what the reply changes: the only way to "paid".
 
-    Called for the client's return, for an acquirer notice and by the job payment.advance.
+    Called for the client's return, for an acquirer notice and by the job payment.advance. For a
+    captured payment it finds the refunds that were made outside Sigma, see `sync_refunds`.
     Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown), and
     RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
     """
@@ -59,6 +61,8 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
         payment = await payments.get(tx, payment_id)
     if payment is None:
         raise RefusedError("not_found", what="payment")
+    if payment.status is Status.CAPTURED:
+        return (await sync_refunds(ctx, payment_id)).payment
     if payment.is_final and (payment.status is not Status.FAILED or payment.provider_id is None):
         return payment  # a failed one that was started may have been paid after all: query it
     try:
@@ -69,6 +73,22 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
     except RejectedError as rejection:
         reply = await _resolve_rejection(ctx, payment, rejection)
     return await _settle(ctx, payment, reply)
+
+
+async def advance_by_job(ctx: Context, payment_id: str) -> Payment:
+    """Job payment.advance: like `advance`.
+
+    For a captured payment a rejection (wrong credentials) is not an error: only refunds made
+    outside Sigma could be found, and the next look-up finds them too.
+    """
+    try:
+        return await advance(ctx, payment_id)
+    except RefusedError:
+        async with ctx.db.read() as tx:
+            payment = await payments.get(tx, payment_id)
+        if payment is None or payment.status is not Status.CAPTURED:
+            raise
+        return payment
 
 
 async def _call_acquirer(ctx: Context, payment: Payment) -> PaymentReply:
@@ -216,8 +236,17 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
 
 
 async def refresh(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Query the acquirer now, on a member's request. Raises RefusedError."""
-    await get(ctx, member, payment_id)
+    """Query the acquirer now, on a member's request. Raises RefusedError.
+
+    Of a captured payment all refunds are read. The returned payment (not the stored one, if it is
+    captured) is marked unknown when no reply arrived.
+    """
+    payment = await get(ctx, member, payment_id)
+    if payment.status is Status.CAPTURED:
+        try:
+            return (await sync_refunds(ctx, payment_id, reads_list=True)).payment
+        except UnknownOutcomeError:
+            return replace(payment, is_outcome_unknown=True)
     return await try_advance(ctx, payment_id)
 
 
