@@ -81,12 +81,16 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundReply:
-    """The acquirer's answer about a refund, translated to our terms by the provider."""
+    """The acquirer's answer about a refund, translated to our terms by the provider.
+
+    `created_at_us`: UTC microseconds; None when the acquirer does not report it.
+    """
 
     provider_id: str
     event: Event
     amount: Money | None = None
     failure: str = ""
+    created_at_us: int | None = None
 
 
 def reserved_amount(refunds: tuple[Refund, ...], currency: str) -> Money:
