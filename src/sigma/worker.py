@@ -16,6 +16,7 @@ from sigma.services.conversations import delivery, history_sync, inbox, profiles
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.platform import housekeeping, jobs
 from sigma.services.platform.jobs import Handler
+from sigma.services.reconciliation import runs as reconciliation_runs
 
 log = structlog.get_logger()
 
@@ -62,6 +63,8 @@ HANDLERS: Mapping[str, Handler] = {
     "auto_reply.send": auto_reply.send,
     "community.check_events": event_subscription.check_events,
     "vk_orders.fetch": vk_orders.fetch,
+    "reconciliation.start": reconciliation_runs.start_nightly,
+    "reconciliation.advance": reconciliation_runs.advance,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.
@@ -76,6 +79,8 @@ RETRIED_FOREVER = (
     "conversation.catch_up",
     "community.catch_up",
     "profile.fetch",
+    "reconciliation.start",
+    "reconciliation.advance",
 )
 
 

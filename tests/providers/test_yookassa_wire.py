@@ -276,6 +276,7 @@ def test_unreadable_optional_fields_are_ignored() -> None:
         refunded=None,
         captured_at_us=None,
         payment_id="",
+        invoice_id="",
     )
 
 
