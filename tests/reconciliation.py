@@ -112,14 +112,20 @@ class Reconciliation:
                 yield f"{refund['id']} is still pending"
 
     def find_over_refunded(self) -> Iterator[str]:
-        """Find payments whose succeeded and pending refunds exceed the paid amount.
+        """Find payments whose refunds exceed the paid amount.
 
-        There must be none at any moment, not only when the worker is idle.
+        There must be none at any moment, not only when the worker is idle. Pending refunds of
+        ours count; one made in the acquirer's cabinet may take what ours has reserved.
         """
         for payment in self.our_rows["payments"]:
-            refunded = _sum_minor(self.refunds_by_payment[payment["id"]], "succeeded", "pending")
-            if refunded > payment["amount_minor"]:
-                yield f"{payment['id']} is refunded by more than its amount"
+            all_refunds = self.refunds_by_payment[payment["id"]]
+            ours = [refund for refund in all_refunds if refund["origin"] == "sigma"]
+            for refunded in (
+                _sum_minor(all_refunds, "succeeded"),
+                _sum_minor(ours, "succeeded", "pending"),
+            ):
+                if refunded > payment["amount_minor"]:
+                    yield f"{payment['id']} is refunded by more than its amount"
 
     def _ledger(self) -> Iterator[str]:
         entries: dict[tuple[str, str], int] = defaultdict(int)
@@ -138,11 +144,8 @@ class Reconciliation:
         paid = [p for p in self.bank_objects["payments"] if p["status"] == "succeeded"]
         paid_minor = sum(_amount_minor(p["amount"])[0] for p in paid)
         income = sum(_amount_minor(p["income_amount"])[0] for p in paid)
-        refunded_minor = sum(
-            _amount_minor(r["amount"])[0]
-            for r in self.bank_objects["refunds"]
-            if r["status"] == "succeeded"
-        )
+        # Not the sum of the refunds: a chargeback is in this amount only.
+        refunded_minor = sum(_amount_minor(p["refunded_amount"])[0] for p in paid)
         at_bank = {
             Account.ACQUIRER: income - refunded_minor,
             Account.FEES: paid_minor - income,

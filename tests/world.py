@@ -141,6 +141,33 @@ class World:
         response = await self.http.post(url, json={"card": card, **more})
         assert response.status_code == 200, response.text
 
+    async def refund_at_bank(
+        self, payment: Payment, amount_minor: int, *, expected_status: int = 200
+    ) -> dict[str, Any]:
+        """Refund a payment in the acquirer's own cabinet: Sigma does not learn of it here."""
+        response = await self.http.post(
+            f"{self.sandbox.base_url}/bank/v3/refunds",
+            json={
+                "payment_id": payment.provider_id,
+                "amount": {
+                    "value": Money(amount_minor).to_decimal_text(),
+                    "currency": payment.amount.currency,
+                },
+            },
+            headers={"Idempotence-Key": secrets.token_hex(8)},
+            auth=(self.account, "test_secret"),
+        )
+        assert response.status_code == expected_status, response.text
+        made: dict[str, Any] = response.json()
+        return made
+
+    async def charge_back(self, payment: Payment, amount_minor: int) -> None:
+        """Take money back as the client's bank does: no refund is listed, no notice is sent."""
+        url = f"{self.sandbox.base_url}/bank/test/payments/{payment.provider_id}/chargeback"
+        amount = {"value": Money(amount_minor).to_decimal_text(), "currency": "RUB"}
+        response = await self.http.post(url, json={"amount": amount})
+        assert response.status_code == 200, response.text
+
     async def complete_payment(self, invoice: Invoice | None = None, **form: Any) -> Payment:
         """Start a payment, pay it at the bank and return it captured."""
         payment = await self.start_payment(invoice, **form)

@@ -27,7 +27,7 @@ SHUTDOWN_TIMEOUT_S = 10.0  # time for running jobs to finish after a stop
 
 async def _advance_payment(ctx: Context, payment_id: str) -> int | None:
     """Advance a payment and reschedule it until it is final or needs a person."""
-    payment = await payments.advance(ctx, payment_id)
+    payment = await payments.advance_by_job(ctx, payment_id)
     return payment_actions.next_poll_at_us(payment, ctx.now_us())
 
 

@@ -75,6 +75,7 @@ def test_full_refund_reverses_its_capture(minor: int, is_refund_due: bool) -> No
         shop_id="shp_1",
         booked_at_us=1,
         amount=amount,
+        origin="sigma",
         is_refund_due=is_refund_due,
     )
     balances: dict[Account, int] = {}

@@ -222,6 +222,9 @@ def test_lost_reply_sets_unknown_and_next_reply_clears_it() -> None:
     unknown = after(change, payment())
     assert (unknown.status, unknown.is_outcome_unknown) == (Status.PENDING, True)
     assert not payments.mark_unknown(unknown, NOW_US, SequentialIds())
+    again = payments.mark_unknown(unknown, NOW_US + 1, SequentialIds())
+    assert after(again, unknown).lost_call_at_us == NOW_US + 1
+    assert len(again.rows) == 1
     for event in Event:
         assert not after(
             settle(unknown, invoice(), payment_reply(str(event))), unknown

@@ -29,7 +29,7 @@ P, S, F = Status.PENDING, Status.SUCCEEDED, Status.FAILED
 EXPECTED: dict[Status, tuple[Status | None, ...]] = {  # on the reply pending, succeeded, failed
     P: (P, S, F),
     S: (S, S, None),
-    F: (F, None, F),
+    F: (F, S, F),
 }
 
 
@@ -225,6 +225,9 @@ def test_lost_reply_sets_unknown_and_next_reply_clears_it() -> None:
     unknown = after(refunds.mark_unknown(refund(), NOW_US, SequentialIds()), refund())
     assert (unknown.status, unknown.is_outcome_unknown) == (P, True)
     assert not refunds.mark_unknown(unknown, NOW_US, SequentialIds())
+    again = refunds.mark_unknown(unknown, NOW_US + 1, SequentialIds())
+    assert [row.lost_call_at_us for row in again.rows if isinstance(row, Refund)] == [NOW_US + 1]
+    assert len(again.rows) == 1
     for event in Event:
         assert not after(
             settled(unknown, captured_payment(), refund_reply(str(event))), unknown

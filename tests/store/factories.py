@@ -127,6 +127,7 @@ PAYMENT = Payment(
     income=Money(1, "USD"),
     captured_at_us=NOW_US + 2,
     conversation_id="cnv_1",
+    lost_call_at_us=NOW_US + 4,
 )
 REFUND = Refund(
     id="ref_1",
@@ -144,6 +145,8 @@ REFUND = Refund(
     provider_id="bank-r1",
     failure="no_funds",
     finished_at_us=NOW_US + 3,
+    origin=refunds.Origin.CHARGEBACK,
+    lost_call_at_us=NOW_US + 5,
 )
 FILLED_ROWS: tuple[VersionedRow, ...] = (
     SHOP,

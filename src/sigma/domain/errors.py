@@ -30,6 +30,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "payment_not_captured": 409,
     "payment_not_authorized": 409,
     "refund_too_large": 409,
+    "already_refunded": 409,
     "refund_currency": 422,
     "no_connection": 409,
     "acquirer_refused": 502,

@@ -35,6 +35,7 @@ class Entry:
     shop_id: str
     booked_at_us: int  # UTC microseconds
     postings: tuple[Posting, ...]
+    origin: str = "sigma"  # of a refund: "sigma", "acquirer" or "chargeback"
 
     def __post_init__(self) -> None:
         currencies = {posting.amount.currency for posting in self.postings}
@@ -79,11 +80,18 @@ def capture_entry(
 
 
 def refund_entry(
-    *, refund_id: str, shop_id: str, booked_at_us: int, amount: Money, is_refund_due: bool
+    *,
+    refund_id: str,
+    shop_id: str,
+    booked_at_us: int,
+    amount: Money,
+    origin: str,
+    is_refund_due: bool,
 ) -> Entry:
     """Return the entry of a refund. The acquirer does not return its commission.
 
-    `is_refund_due` must have the value with which the payment's capture was booked.
+    `origin` tells who gave the money back. `is_refund_due` must have the value with which the
+    payment's capture was booked.
     """
     source = Account.REFUNDS_DUE if is_refund_due else Account.SALES
     return Entry(
@@ -92,4 +100,5 @@ def refund_entry(
         shop_id,
         booked_at_us,
         (Posting(source, amount), Posting(Account.ACQUIRER, -amount)),
+        origin,
     )

@@ -94,6 +94,7 @@ def _ledger_ops(entry: Entry) -> list[Op]:
                 "amount_minor": posting.amount.minor,
                 "currency": posting.amount.currency,
                 "booked_at_us": entry.booked_at_us,
+                "origin": entry.origin,
             },
         )
         for n, posting in enumerate(entry.postings)

@@ -6,7 +6,7 @@ from sigma_sandbox.bank import receipts, request_validation
 from sigma_sandbox.bank.errors import ApiError, invalid_request
 from sigma_sandbox.bank.request_validation import parse_amount
 from sigma_sandbox.bank.serializers import refund_json
-from sigma_sandbox.bank.store import Bank, Json, Refund, Shop
+from sigma_sandbox.bank.store import Bank, Json, Payment, Refund, Shop
 from sigma_sandbox.faults import Effect
 
 
@@ -46,6 +46,22 @@ def create(bank: Bank, shop: Shop, body: Json) -> Refund:
     )
     bank.put_refund(refund)
     return refund if refund.polls_left else settle(bank, refund, refund.outcome)
+
+
+def charge_back(bank: Bank, payment: Payment, body: Json) -> Payment:
+    """Take money back at the demand of the payer's bank (a chargeback).
+
+    The payment's refunded amount grows; no refund is created and no notice is sent, because
+    YooKassa documents neither for a chargeback. Raises ApiError like `create`.
+    """
+    if payment.status != "succeeded":
+        raise invalid_request(f"Payment is {payment.status}: only succeeded can be charged back")
+    amount_minor, currency = parse_amount(body.get("amount"))
+    if currency != payment.currency:
+        raise invalid_request("Currency must match the payment", "amount.currency")
+    if amount_minor > payment.amount_minor - payment.refunded_minor:
+        raise invalid_request("Amount exceeds what is left of the payment", "amount.value")
+    return bank.put_payment(replace(payment, refunded_minor=payment.refunded_minor + amount_minor))
 
 
 def poll(bank: Bank, refund: Refund) -> Refund:

@@ -56,6 +56,25 @@ async def get_shop(request: AnyRequest, shop_id: FromPath[str]) -> Response[byte
     return json_response(shops.shop_json(bank.shops[shop_id]) | {"deliveries": deliveries})
 
 
+@post("/payments/{payment_id:str}/chargeback", status_code=200)
+async def charge_back_payment(request: AnyRequest, payment_id: FromPath[str]) -> Response[bytes]:
+    """Take money of a payment back as the payer's bank does; returns the payment.
+
+    Body: `{"amount": {"value": "300.00", "currency": "RUB"}}`.
+    """
+    bank = get_bank(request)
+    try:
+        body = await read_json(request)
+        payment = bank.payments.get(payment_id)
+        if payment is None:
+            raise ApiError(404, "not_found", "No such payment", "payment_id")
+        with bank.transaction():
+            payment = refunds.charge_back(bank, payment, body)
+    except ApiError as error:
+        return error_response(error)
+    return json_response(payment_json(payment, bank.base_url, bank.now_us(payment.shop_id)))
+
+
 @post("/refunds/{refund_id:str}", status_code=200)
 async def settle_refund(request: AnyRequest, refund_id: FromPath[str]) -> Response[bytes]:
     """End a pending refund.
@@ -79,4 +98,4 @@ async def settle_refund(request: AnyRequest, refund_id: FromPath[str]) -> Respon
     return json_response(refund_json(refund, bank.now_us(refund.shop_id)))
 
 
-HANDLERS = [pay_payment, save_shop, get_shop, settle_refund]
+HANDLERS = [pay_payment, charge_back_payment, save_shop, get_shop, settle_refund]

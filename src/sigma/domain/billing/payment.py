@@ -119,10 +119,11 @@ class Payment:
     """One attempt to pay one invoice. Times are UTC microseconds.
 
     `operation_key` is the idempotency key at the acquirer: stored before the first call and sent
-    with every retry. `is_outcome_unknown` refers to the last call. `requested_action` is
-    "capture" or "cancel": decided for an authorized payment, not yet confirmed by the acquirer.
-    `income` is the amount less the acquirer's commission. `failure` is the acquirer's reason code.
-    Change it only by `begin`, `settle`, `mark_unknown` and `request_action`.
+    with every retry. `is_outcome_unknown` refers to the last call, `lost_call_at_us` is the time
+    of the last call without a response. `requested_action` is "capture" or "cancel": decided for
+    an authorized payment, not yet confirmed by the acquirer. `income` is the amount less the
+    acquirer's commission. `failure` is the acquirer's reason code. Change it only by `begin`,
+    `settle`, `mark_unknown` and `request_action`.
     """
 
     id: str
@@ -150,6 +151,7 @@ class Payment:
     income: Money | None = None
     captured_at_us: int | None = None
     conversation_id: str | None = None  # proved by the signed payment link
+    lost_call_at_us: int | None = None
     version: int = 0
 
     @property
@@ -211,14 +213,9 @@ def timeline_event(
     **detail: object,
 ) -> TimelineEvent:
     """Return an event for this payment's timeline."""
+    kind = f"payment.{kind}"
     return TimelineEvent(
-        new_id("evt"),
-        payment.shop_id,
-        payment.id,
-        f"payment.{kind}",
-        now_us,
-        actor,
-        dict(detail),
+        new_id("evt"), payment.shop_id, payment.id, kind, now_us, actor, dict(detail)
     )
 
 
@@ -232,17 +229,17 @@ def settle(
 ) -> Change:
     """Return what the acquirer's answer changes. The same answer again changes nothing.
 
-    The caller must hold the invoice lock and have read payment, invoice and shop under it. An
-    answer with another id or amount, or against FLOW, only flags the payment for the owner.
+    The caller must hold the invoice lock. An answer with another id or amount, or against FLOW,
+    only flags the payment for the owner.
     """
     if payment.provider_id and reply.provider_id != payment.provider_id:
-        return _flag(payment, Attention.CONTRADICTION, now_us, new_id)
+        return flag(payment, Attention.CONTRADICTION, now_us, new_id)
     if reply.event in (Event.AUTHORIZED, Event.CAPTURED) and reply.amount != payment.amount:
         known = payment if payment.provider_id else replace(payment, provider_id=reply.provider_id)
-        return _flag(known, Attention.MISMATCH, now_us, new_id)
+        return flag(known, Attention.MISMATCH, now_us, new_id)
     after = FLOW[payment.status].get(reply.event)
     if after is None:
-        return _flag(payment, Attention.CONTRADICTION, now_us, new_id)
+        return flag(payment, Attention.CONTRADICTION, now_us, new_id)
     updated = replace(
         payment,
         status=after,
@@ -343,7 +340,8 @@ def _count_payment(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
     return Change((fully_paid, invoices.timeline_event(fully_paid, "paid", now_us, new_id)))
 
 
-def _flag(payment: Payment, attention: Attention, now_us: int, new_id: NewId) -> Change:
+def flag(payment: Payment, attention: Attention, now_us: int, new_id: NewId) -> Change:
+    """Flag the payment for the owner and send the e-mail; empty when it has this flag already."""
     if payment.attention is attention:
         return Change()
     flagged = replace(payment, attention=attention)
@@ -356,11 +354,12 @@ def _notify_owner(payment: Payment, attention: Attention, now_us: int, new_id: N
 
 
 def attention_mail(
-    payment: Payment, subject_id: str, attention: Attention, now_us: int, new_id: NewId
+    payment: Payment, subject_id: str, attention: str, now_us: int, new_id: NewId
 ) -> Change:
     """Return an e-mail to the owner about a payment that needs attention.
 
-    `subject_id` is the id of the payment or refund. `number` is the payment's version, so the same
+    `subject_id` is the id of the payment or refund, `attention` an Attention or another key of the
+    section mail.attention of the texts. `number` is the payment's version, so the same
     problem is mailed again when it recurs.
     """
     key = f"{subject_id}:{attention}"
@@ -377,9 +376,9 @@ def mail_change(
 
 def mark_unknown(payment: Payment, now_us: int, new_id: NewId) -> Change:
     """Record that the acquirer's answer was lost. The status stays until the outcome is known."""
-    if payment.is_outcome_unknown:
-        return Change()
-    updated = replace(payment, is_outcome_unknown=True)
+    updated = replace(payment, is_outcome_unknown=True, lost_call_at_us=now_us)
+    if payment.is_outcome_unknown:  # only the first lost answer is shown in the timeline
+        return Change((updated,)) if updated != payment else Change()
     return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
 
 

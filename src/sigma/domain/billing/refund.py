@@ -30,6 +30,14 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class Origin(StrEnum):
+    """Who gave the money back."""
+
+    SIGMA = "sigma"  # requested here
+    ACQUIRER = "acquirer"  # made outside Sigma, for example in the acquirer's cabinet
+    CHARGEBACK = "chargeback"  # taken back by the client's bank
+
+
 class Event(StrEnum):
     """What an acquirer can report about a refund."""
 
@@ -48,8 +56,15 @@ FLOW: dict[Status, dict[Event, Status]] = {
         Event.PENDING: Status.SUCCEEDED,
         Event.SUCCEEDED: Status.SUCCEEDED,
     },
-    Status.FAILED: {Event.PENDING: Status.FAILED, Event.FAILED: Status.FAILED},
+    # SUCCEEDED is allowed after FAILED: the acquirer knows whether it gave the money back.
+    Status.FAILED: {
+        Event.PENDING: Status.FAILED,
+        Event.FAILED: Status.FAILED,
+        Event.SUCCEEDED: Status.SUCCEEDED,
+    },
 }
+
+ALREADY_REFUNDED = "already_refunded"  # failure: the money was given back outside Sigma
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +72,11 @@ class Refund:
     """One refund of one payment. Times are UTC microseconds.
 
     `operation_key` is the idempotency key at the acquirer: stored before the first call and sent
-    with every retry. `is_outcome_unknown` refers to the last call. `failure` is the
-    acquirer's reason code. Change it only by `request`, `settle` and `mark_unknown`.
+    with every retry. `is_outcome_unknown` refers to the last call, `lost_call_at_us` is the time
+    of the last call without a response. `failure` is the acquirer's reason code, or
+    ALREADY_REFUNDED. A refund of another origin than SIGMA was found at the acquirer; without a
+    `provider_id` it is the part of the acquirer's refunded total that its list does not explain.
+    Change it only by `request`, `settle`, `mark_unknown` and `sigma.domain.billing.refund_sync`.
     """
 
     id: str
@@ -76,6 +94,8 @@ class Refund:
     provider_id: str | None = None
     failure: str = ""
     finished_at_us: int | None = None
+    origin: Origin = Origin.SIGMA
+    lost_call_at_us: int | None = None
     version: int = 0
 
 
@@ -107,7 +127,14 @@ def refundable_amount(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
     """Return what can still be refunded; `refunds`: all refunds of the payment."""
     if payment.status is not PaymentStatus.CAPTURED:
         return Money(0, payment.amount.currency)
-    return payment.amount - reserved_amount(refunds, payment.amount.currency)
+    currency = payment.amount.currency
+    # A refund made at the acquirer can take what one of ours has reserved.
+    return max(payment.amount - reserved_amount(refunds, currency), Money(0, currency))
+
+
+def amount_refunded_elsewhere(refunds: tuple[Refund, ...], currency: str) -> Money:
+    """Return the sum of the pending and succeeded refunds that were not requested in Sigma."""
+    return reserved_amount(tuple(r for r in refunds if r.origin is not Origin.SIGMA), currency)
 
 
 def check_refund(amount: Money, reason: str) -> list[Problem]:
@@ -125,15 +152,20 @@ def check_reason(reason: str) -> list[Problem]:
     return []
 
 
-def require_refundable(amount: Money, reason: str, left: Money) -> None:
+def require_refundable(amount: Money, reason: str, left: Money, elsewhere: Money) -> None:
     """Check a refund against what can still be refunded (`left`).
 
-    Raises RefusedError: "validation" with all problems, or "refund_too_large".
+    `elsewhere`: what was refunded outside Sigma. Raises RefusedError: "validation" with all
+    problems, "already_refunded" when only the refunds made elsewhere are in the way, or
+    "refund_too_large".
     """
     if problems := check_refund(amount, reason):
         raise validation_error(*problems)
-    if amount > left:
-        raise RefusedError("refund_too_large", left=left)
+    if amount <= left:
+        return
+    if elsewhere and amount <= left + elsewhere:
+        raise RefusedError("already_refunded", refunded=elsewhere, left=left)
+    raise RefusedError("refund_too_large", left=left)
 
 
 def request(
@@ -151,13 +183,18 @@ def request(
 
     The caller must hold the invoice lock and pass all earlier refunds of the payment: otherwise two
     requests could exceed the payment together. Raises RefusedError: "payment_not_captured",
-    "refund_currency", "refund_too_large" or "validation".
+    "refund_currency", "refund_too_large", "already_refunded" or "validation".
     """
     if payment.status is not PaymentStatus.CAPTURED:
         raise RefusedError("payment_not_captured", status=str(payment.status))
     if amount.currency != payment.amount.currency:
         raise RefusedError("refund_currency", currency=payment.amount.currency)
-    require_refundable(amount, reason, refundable_amount(payment, earlier_refunds))
+    require_refundable(
+        amount,
+        reason,
+        refundable_amount(payment, earlier_refunds),
+        amount_refunded_elsewhere(earlier_refunds, amount.currency),
+    )
     refund = Refund(
         id=new_id("ref"),
         shop_id=payment.shop_id,
@@ -234,11 +271,20 @@ def settle(
     done = replace(updated, finished_at_us=now_us, failure=reply.failure)
     if after is Status.FAILED:
         event = timeline_event(done, "failed", now_us, new_id, reason=reply.failure)
-        return Change((done, event)) + _flag(payment, Attention.REFUND_FAILED, done, now_us, new_id)
-    return _record_success(done, payment, earlier_refunds, now_us, new_id, is_refund_due)
+        return Change((done, event)) + _report_failure(done, payment, now_us, new_id)
+    return record_success(done, payment, earlier_refunds, now_us, new_id, is_refund_due)
 
 
-def _record_success(
+def _report_failure(refund: Refund, payment: Payment, now_us: int, new_id: NewId) -> Change:
+    """Notify the owner of a failed refund; flag the payment unless the money is already back."""
+    if refund.origin is not Origin.SIGMA:
+        return Change()  # canceled where it was made: no action is needed here
+    if refund.failure == ALREADY_REFUNDED:
+        return attention_mail(payment, refund.id, ALREADY_REFUNDED, now_us, new_id)
+    return _flag(payment, Attention.REFUND_FAILED, refund, now_us, new_id)
+
+
+def record_success(
     refund: Refund,
     payment: Payment,
     earlier_refunds: tuple[Refund, ...],
@@ -246,15 +292,24 @@ def _record_success(
     new_id: NewId,
     is_refund_due: bool,
 ) -> Change:
+    """Return the Change of a refund that has succeeded: row, booking, mails, resolved attention.
+
+    `earlier_refunds`: all refunds of the payment, with or without this one. `is_refund_due`: see
+    `settle`. The client gets no mail about a chargeback, the owner does.
+    """
     entry = refund_entry(
         refund_id=refund.id,
         shop_id=refund.shop_id,
-        booked_at_us=now_us,
+        booked_at_us=refund.finished_at_us or now_us,
         amount=refund.amount,
+        origin=refund.origin,
         is_refund_due=is_refund_due,
     )
-    change = Change((refund, timeline_event(refund, "succeeded", now_us, new_id)), (entry,))
-    if payment.has_email:
+    kind = _SUCCESS_EVENTS[refund.origin]
+    change = Change((refund, timeline_event(refund, kind, now_us, new_id)), (entry,))
+    if refund.origin is Origin.CHARGEBACK:
+        change += attention_mail(payment, refund.id, refund.origin, now_us, new_id)
+    elif payment.has_email:
         change += mail_change(payment, "refund", refund.id, now_us, new_id)
     others = tuple(r for r in earlier_refunds if r.id != refund.id)
     back = refunded_amount((*others, refund), refund.amount.currency)
@@ -262,6 +317,14 @@ def _record_success(
     if is_resolved and payment.attention in (*REFUND_REASONS, Attention.REFUND_FAILED):
         change += Change((replace(payment, attention=None),))
     return change
+
+
+# Refund origin → kind of its timeline event.
+_SUCCESS_EVENTS = {
+    Origin.SIGMA: "succeeded",
+    Origin.ACQUIRER: "detected",
+    Origin.CHARGEBACK: "charged_back",
+}
 
 
 def _flag(
@@ -286,9 +349,9 @@ def _flag(
 
 def mark_unknown(refund: Refund, now_us: int, new_id: NewId) -> Change:
     """Record that the acquirer's answer was lost. The status stays; the refund is fetched later."""
-    if refund.is_outcome_unknown:
-        return Change()
-    updated = replace(refund, is_outcome_unknown=True)
+    updated = replace(refund, is_outcome_unknown=True, lost_call_at_us=now_us)
+    if refund.is_outcome_unknown:  # only the first lost answer is shown in the timeline
+        return Change((updated,)) if updated != refund else Change()
     return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
 
 

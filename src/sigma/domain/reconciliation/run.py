@@ -66,8 +66,8 @@ class Run:
     `payment_count` and `refund_count` are the compared objects without those whose difference a
     person has closed; `closed_count` is the number of these. `suspected_count` is the number of
     stored suspicions, `difference_count` that of confirmed differences and of those above
-    MAX_STORED. `expected_count` is the number of our rows in the period. `failure` is "no_answer" or a code of RejectedError. `resume_at_us`: when the acquirer may be
-    called again.
+    MAX_STORED. `expected_count` is the number of our rows in the period. `failure` is "no_answer"
+    or a code of RejectedError. `resume_at_us`: when the acquirer may be called again.
     """
 
     id: str
@@ -160,7 +160,7 @@ def next_night_us(now_us: int, shop_id: str, tz: str) -> int:
 def call_failed(run: Run, retry_after_us: int, now_us: int) -> Run:
     """Return the run after a call without an answer: it waits, or fails after several in a row.
 
-    It waits for as long as the acquirer requests (`retry_after_us`), and at least 2, 4, 8 … seconds.
+    It waits for as long as the acquirer requests (`retry_after_us`), at least 2, 4, 8 … seconds.
     """
     count = run.failed_call_count + 1
     if count >= MAX_FAILED_CALLS:

@@ -15,7 +15,7 @@ from sigma.store.billing import connections
 ReplyT = TypeVar("ReplyT", PaymentReply, RefundReply)
 
 SHOP_REJECTION_CODES = ("credentials", "forbidden")  # the shop is rejected, not this operation
-# A call without a response may still reach the acquirer within this time.
+# A call without a response may still reach the acquirer within this time after it was made.
 LOST_CALL_WINDOW_US = 10 * MINUTE_US
 
 
@@ -40,18 +40,17 @@ async def find_lost(
     """Find a rejected operation at the acquirer with `find`, None if it was never started.
 
     A rejection proves nothing about an earlier call that may have been lost. Raises
-    RefusedError("acquirer_refused") while such a call can still be under way.
+    RefusedError("acquirer_refused") while such a call can still be under way, or when the search
+    for it was rejected.
     """
     try:
-        found = await find()
+        found, is_searched = await find(), True
     except RejectedError:
-        found = None
-    is_under_way = (
-        operation.is_outcome_unknown
-        and ctx.now_us() - operation.created_at_us < LOST_CALL_WINDOW_US
-    )
-    if found is None and is_under_way:
-        raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
+        found, is_searched = None, False
+    if found is None and operation.is_outcome_unknown:
+        lost_at_us = operation.lost_call_at_us or operation.created_at_us
+        if not is_searched or ctx.now_us() - lost_at_us < LOST_CALL_WINDOW_US:
+            raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     return found
 
 

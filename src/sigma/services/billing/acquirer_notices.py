@@ -11,6 +11,7 @@ from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
+from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import acquirer_notices, connections, payments, refunds
@@ -72,6 +73,7 @@ async def process(ctx: Context, notice_id: str) -> None:
     if payment is not None:
         await payment_services.advance(ctx, payment.id)
         if notice.event.startswith("refund."):
+            await sync_refunds(ctx, payment.id, reads_list=True)
             await _advance_refunds(ctx, payment.id)
     async with ctx.db.write() as tx:
         await acquirer_notices.mark_processed(tx, notice_id, ctx.now_us())

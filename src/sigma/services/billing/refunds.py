@@ -6,6 +6,7 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import refund as domain
 from sigma.domain.billing.invoice import card_refresh
 from sigma.domain.billing.refund import Event, Refund, RefundReply, Status
+from sigma.domain.billing.refund_sync import is_refunded_elsewhere
 from sigma.domain.errors import RefusedError
 from sigma.domain.idempotency import Idempotency
 from sigma.domain.money import Money
@@ -18,6 +19,7 @@ from sigma.services.billing.acquirer_calls import (
     open_connection,
 )
 from sigma.services.billing.payments import get as get_payment
+from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
@@ -90,9 +92,13 @@ async def _resolve_rejection(ctx: Context, refund: Refund, rejection: RejectedEr
     if refund.provider_id is not None or rejection.code in SHOP_REJECTION_CODES:
         raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     found = await find_lost(ctx, refund, rejection, lambda: _find_at_acquirer(ctx, refund))
-    return found or RefundReply(
-        provider_id="", event=Event.FAILED, failure=f"rejected_{rejection.code}"
-    )
+    if found:
+        return found
+    # The usual reason: the money was already given back in the acquirer's cabinet.
+    synced = await sync_refunds(ctx, refund.payment_id, reads_list=True, rejected_id=refund.id)
+    is_elsewhere = is_refunded_elsewhere(refund, synced.payment, synced.refunds)
+    failure = domain.ALREADY_REFUNDED if is_elsewhere else f"rejected_{rejection.code}"
+    return RefundReply(provider_id="", event=Event.FAILED, failure=failure)
 
 
 async def _call_acquirer(ctx: Context, refund: Refund) -> RefundReply:

@@ -192,6 +192,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
             shop_id=refund.shop_id,
             booked_at_us=refund.finished_at_us or now_us,
             amount=refund.amount,
+            origin=refund.origin,
             is_refund_due=is_refund_due,
         )
     try:

@@ -4,6 +4,7 @@ A run is advanced by the job reconciliation.advance, in slices that fit the time
 by the command `sigma reconcile`. Its position is stored after each step: after a crash it goes on.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -134,14 +135,12 @@ async def advance(ctx: Context, run_id: str) -> int | None:
 
 
 async def start_nightly(ctx: Context, shop_id: str) -> int | None:
-    """Job reconciliation.start: start the nightly run of a shop; return when the next one is due."""
+    """Job reconciliation.start: start a shop's nightly run; return when the next one is due."""
     async with ctx.db.read() as tx:
         shop = await shops.get(tx, shop_id)
     assert shop is not None, "a shop is never deleted"
-    try:
+    with contextlib.suppress(RefusedError):  # no acquirer is connected
         await start(ctx, Member("system", shop_id, Role.OWNER))
-    except RefusedError:
-        pass  # no acquirer is connected
     return domain.next_night_us(ctx.now_us(), shop_id, shop.tz)
 
 

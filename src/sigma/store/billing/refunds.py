@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from sigma.domain.billing.refund import Refund, Status
+from sigma.domain.billing.refund import Origin, Refund, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
 from sigma.store.engine.statements import statement
@@ -20,10 +20,13 @@ def _to_row(refund: Refund) -> dict[str, Any]:
 
 def from_row(row: Row) -> Refund:
     """Return the refund of a row."""
-    fields = column_values(refunds, row, "amount_minor", "currency", "status", "is_outcome_unknown")
+    fields = column_values(
+        refunds, row, "amount_minor", "currency", "status", "is_outcome_unknown", "origin"
+    )
     return Refund(
         amount=money_from_row(row),
         status=Status(row["status"]),
+        origin=Origin(row["origin"]),
         is_outcome_unknown=bool(row["is_outcome_unknown"]),
         **fields,
     )

@@ -8,11 +8,17 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.billing.refund import Refund, check_reason, require_refundable
+from sigma.domain.billing.refund import (
+    Refund,
+    amount_refunded_elsewhere,
+    check_reason,
+    require_refundable,
+)
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
 from sigma.services.billing import payments, refunds
+from sigma.services.billing.payments import PaymentDetails
 from sigma.services.context import Context
 from sigma.web.cabinet.form_idempotency import form_idempotency, new_nonce, run_form_once
 from sigma.web.cabinet.guards import WebRequest
@@ -29,8 +35,9 @@ from sigma.web.forms import FormValues, first_value, parse_money
 from sigma.web.ids import parse_id
 
 
-def _parse_refund(form_data: FormValues, left: Money) -> tuple[Money, str]:
-    """Return amount and reason. Raises RefusedError("validation") or ("refund_too_large")."""
+def _parse_refund(form_data: FormValues, details: PaymentDetails) -> tuple[Money, str]:
+    """Return amount and reason. Raises RefusedError like `require_refundable`."""
+    left = details.refundable
     reason = first_value(form_data, "reason")
     if first_value(form_data, "how") == "whole":
         amount: Money | Problem = left
@@ -38,7 +45,9 @@ def _parse_refund(form_data: FormValues, left: Money) -> tuple[Money, str]:
         amount = parse_money(first_value(form_data, "amount"), "amount", left.currency)
     if isinstance(amount, Problem):
         raise validation_error(amount, *check_reason(reason))
-    require_refundable(amount, reason, left)
+    require_refundable(
+        amount, reason, left, amount_refunded_elsewhere(details.refunds, left.currency)
+    )
     return amount, reason
 
 
@@ -55,7 +64,7 @@ async def confirm_refund(
     form_data = await read_form_values(request)
     details = await payments.get_details(ctx, session.member, payment_id)
     try:
-        amount, reason = _parse_refund(form_data, details.refundable)
+        amount, reason = _parse_refund(form_data, details)
     except RefusedError as error:
         return await _details_page_with_errors(request, ctx, session, payment_id, form_data, error)
     return render_cabinet_page(
@@ -116,7 +125,7 @@ async def _details_page_with_errors(
         raise error
     translator = translator_for(session)
     errors = refusal_texts(translator, error)
-    if error.code == "refund_too_large":
+    if error.code in ("refund_too_large", "already_refunded"):
         errors = {"amount": translator.refusal_text(error)}
     elif error.code == "idempotency_key_reused":
         errors = {"": translator.t("payments.refund_sent_before")}

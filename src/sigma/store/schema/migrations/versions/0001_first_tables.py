@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("amount_minor", BigInt, nullable=False),
         sa.Column("currency", TextC, nullable=False),
         sa.Column("booked_at_us", BigInt, nullable=False),
+        sa.Column("origin", TextC, nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject_id", "line_number", name=op.f("pk_ledger")),
     )
     op.create_table(
@@ -429,6 +430,7 @@ def upgrade() -> None:
         sa.Column("income_minor", BigInt, nullable=True),
         sa.Column("captured_at_us", BigInt, nullable=True),
         sa.Column("conversation_id", TextC, nullable=True),
+        sa.Column("lost_call_at_us", BigInt, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -583,6 +585,8 @@ def upgrade() -> None:
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("created_by", TextC, nullable=False),
         sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("origin", TextC, nullable=False),
+        sa.Column("lost_call_at_us", BigInt, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["payment_id"], ["payments.id"], name=op.f("fk_refunds_payment_id")

@@ -1,0 +1,170 @@
+"""Refunds that were made outside Sigma: which of the acquirer's refunds are ours, which are new.
+
+A refund in the acquirer's list is ours when it has the acquirer's id of one of our refunds, or our
+refund id. Everything else was made in the acquirer's cabinet, by another program or by the
+client's bank.
+"""
+
+from dataclasses import dataclass, replace
+
+from sigma.domain.billing.payment import Attention, Payment, flag
+from sigma.domain.billing.refund import (
+    Event,
+    Origin,
+    Refund,
+    RefundReply,
+    Status,
+    amount_refunded_elsewhere,
+    record_success,
+    refunded_amount,
+    reserved_amount,
+    settle,
+    timeline_event,
+)
+from sigma.domain.change import Change, Job, NewId
+from sigma.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRefund:
+    """A refund in the acquirer's list. `refund_id` is our id; empty for other refunds."""
+
+    reply: RefundReply
+    refund_id: str = ""
+
+
+def needs_list(refunds: tuple[Refund, ...], total: Money | None) -> bool:
+    """Return whether the acquirer's list of refunds can tell something new.
+
+    `total`: the acquirer's refunded total, None when it is unknown. With a total equal to ours
+    only pending refunds are worth the request.
+    """
+    if total is None or any(r.status is Status.PENDING for r in refunds):
+        return True
+    return total != refunded_amount(refunds, total.currency)
+
+
+def settle_listed(
+    listed: ListedRefund,
+    payment: Payment,
+    refunds: tuple[Refund, ...],
+    total: Money | None,
+    now_us: int,
+    new_id: NewId,
+    *,
+    is_refund_due: bool,
+) -> Change:
+    """Return what one refund of the acquirer's list changes. The same refund again: nothing.
+
+    The caller must hold the invoice lock and pass all refunds of the payment. `total`: the
+    acquirer's refunded total, asked for before the list; None when it is unknown.
+    """
+    reply = listed.reply
+    if own := _find_stored(listed, refunds):
+        return settle(own, payment, refunds, reply, now_us, new_id, is_refund_due=is_refund_due)
+    if reply.event is Event.FAILED:
+        return Change()
+    if reply.amount is None or reply.amount.currency != payment.amount.currency:
+        # A pending refund is reported again, with its amount.
+        is_unreadable = reply.event is Event.SUCCEEDED
+        return flag(payment, Attention.CONTRADICTION, now_us, new_id) if is_unreadable else Change()
+    unlisted = [r for r in refunds if _is_unlisted(r)]
+    if unlisted and reply.event is Event.SUCCEEDED:
+        room = (total or Money(0, payment.amount.currency)) - refunded_amount(
+            refunds, payment.amount.currency
+        )
+        if room < reply.amount:
+            # It is a part of what was booked while the list was not available.
+            same = [r for r in unlisted if r.amount == reply.amount]
+            return _adopt(same[0], reply) if same else Change()
+    return _record_new(payment, refunds, reply, Origin.ACQUIRER, now_us, new_id, is_refund_due)
+
+
+def record_difference(
+    payment: Payment,
+    refunds: tuple[Refund, ...],
+    total: Money,
+    now_us: int,
+    new_id: NewId,
+    *,
+    is_list_complete: bool,
+    is_refund_due: bool,
+    rejected_id: str = "",
+) -> Change:
+    """Return a refund of what the acquirer's refunded total exceeds all refunds that are known.
+
+    Pending refunds may be a part of the total already, so they are subtracted: a difference that
+    is too small is completed when their outcome is known. `is_list_complete`: the list of refunds
+    was read after `total`, so the difference is no refund but a chargeback. `rejected_id`: our
+    pending refund that the acquirer has just rejected, so it explains nothing. The caller must
+    hold the invoice lock.
+    """
+    counted = tuple(r for r in refunds if r.id != rejected_id or r.status is Status.SUCCEEDED)
+    explained = reserved_amount(counted, payment.amount.currency)
+    missing = min(total, payment.amount) - explained
+    if missing.minor <= 0:
+        return Change()
+    origin = Origin.CHARGEBACK if is_list_complete else Origin.ACQUIRER
+    reply = RefundReply("", Event.SUCCEEDED, missing)
+    return _record_new(payment, refunds, reply, origin, now_us, new_id, is_refund_due)
+
+
+def is_refunded_elsewhere(refund: Refund, payment: Payment, refunds: tuple[Refund, ...]) -> bool:
+    """Return whether refunds made outside Sigma leave too little for `refund`."""
+    others = tuple(r for r in refunds if r.id != refund.id)
+    currency = payment.amount.currency
+    left = payment.amount - reserved_amount(others, currency)
+    return refund.amount > left and bool(amount_refunded_elsewhere(others, currency))
+
+
+def _find_stored(listed: ListedRefund, refunds: tuple[Refund, ...]) -> Refund | None:
+    for refund in refunds:
+        if refund.provider_id == listed.reply.provider_id:
+            return refund
+    for refund in refunds:
+        if refund.id == listed.refund_id and refund.provider_id is None:
+            return refund
+    return None
+
+
+def _is_unlisted(refund: Refund) -> bool:
+    """Return whether the refund was booked as a difference, without the acquirer's id."""
+    return refund.origin is not Origin.SIGMA and refund.provider_id is None
+
+
+def _adopt(refund: Refund, reply: RefundReply) -> Change:
+    """Give a refund that was booked as a difference the acquirer's id. It is not booked again."""
+    return Change((replace(refund, provider_id=reply.provider_id, origin=Origin.ACQUIRER),))
+
+
+def _record_new(
+    payment: Payment,
+    refunds: tuple[Refund, ...],
+    reply: RefundReply,
+    origin: Origin,
+    now_us: int,
+    new_id: NewId,
+    is_refund_due: bool,
+) -> Change:
+    assert reply.amount is not None
+    made_at_us = min(reply.created_at_us or now_us, now_us)
+    refund_id = new_id("ref")
+    refund = Refund(
+        id=refund_id,
+        shop_id=payment.shop_id,
+        payment_id=payment.id,
+        invoice_id=payment.invoice_id,
+        connection_id=payment.connection_id,
+        operation_key=refund_id,  # never sent: the refund exists already
+        amount=reply.amount,
+        status=Status.PENDING,
+        created_at_us=made_at_us,
+        created_by="system",
+        provider_id=reply.provider_id or None,
+        origin=origin,
+    )
+    if reply.event is Event.PENDING:
+        job = Job("refund.advance", refund.id, refund.shop_id)
+        return Change((refund, timeline_event(refund, "pending", now_us, new_id)), jobs=(job,))
+    done = replace(refund, status=Status.SUCCEEDED, finished_at_us=made_at_us)
+    return record_success(done, payment, refunds, now_us, new_id, is_refund_due)
