@@ -82,7 +82,7 @@ async def test_edits_send_no_notice(merchant: Merchant, notice_receiver: NoticeR
 async def test_unknown_objects_and_malformed_edits_are_refused(merchant: Merchant) -> None:
     other = Merchant(merchant.sandbox, merchant.http)
     foreign = await other.complete_payment()
-    for edits, status in [
+    cases: list[tuple[dict[str, Any], int]] = [
         ({"lose": [foreign["id"]]}, 404),
         ({"change": {"no-such": {}}}, 404),
         ({"add": {"payments": [{"amount": "5"}]}}, 400),
@@ -90,6 +90,7 @@ async def test_unknown_objects_and_malformed_edits_are_refused(merchant: Merchan
         ({"add": {"refunds": [{"payment_id": foreign["id"], "amount": FIVE_HUNDRED}]}}, 404),
         ({"drop": []}, 400),
         ({"lose": "all"}, 400),
-    ]:
+    ]
+    for edits, status in cases:
         assert (await edit(merchant, **edits)).status_code == status, edits
     assert (await merchant.get("/payments")).json()["items"] == []

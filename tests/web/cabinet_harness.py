@@ -31,7 +31,7 @@ from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
-from sigma.web.cabinet.payments import payments, refunds
+from sigma.web.cabinet.payments import payments, reconciliation, refunds
 from sigma.web.cabinet.services import import_export, public_page, service_edit, services
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
 from sigma.web.cabinet.vk import communities, community
@@ -49,6 +49,7 @@ CABINET_PAGES = (
     new_invoice,
     sending,
     payments,
+    reconciliation,
     refunds,
     *SERVICE_PAGES,
     *VK_PAGES,

@@ -2,7 +2,7 @@
 
 import click
 
-from sigma.cli import data, demo, doctor, servers
+from sigma.cli import data, demo, doctor, reconcile, servers
 from sigma.cli.output import CliError, t
 
 
@@ -31,6 +31,7 @@ for command in (
     servers.sandbox,
     servers.migrate,
     doctor.doctor,
+    reconcile.reconcile,
     data.invoice,
     data.payment,
     data.key,
