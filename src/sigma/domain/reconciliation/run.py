@@ -2,11 +2,11 @@
 
 import zlib
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.local_time import local_date, start_of_day
+from sigma.domain.local_time import local_date, time_zone
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 DEFAULT_DAYS = 30
@@ -152,9 +152,14 @@ def next_night_us(now_us: int, shop_id: str, tz: str) -> int:
     The minute depends on the shop, so that an installation's shops do not start together.
     """
     day = local_date(now_us, tz)
-    delay_us = 4 * HOUR_US + zlib.crc32(shop_id.encode()) % 60 * MINUTE_US
-    tonight_us = start_of_day(day, tz) + delay_us
-    return tonight_us if tonight_us > now_us else start_of_day(day + timedelta(1), tz) + delay_us
+    minute = zlib.crc32(shop_id.encode()) % 60
+    while (starts_at_us := _local_moment(day, time(4, minute), tz)) <= now_us:
+        day += timedelta(1)
+    return starts_at_us
+
+
+def _local_moment(day: date, at: time, tz: str) -> int:
+    return int(datetime.combine(day, at, time_zone(tz)).timestamp()) * SECOND_US
 
 
 def call_failed(run: Run, retry_after_us: int, now_us: int) -> Run:
