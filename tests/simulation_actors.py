@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from sigma.store.schema.tables import timeline_events
 from sigma_sandbox.bank import serializers
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.reconciliation import fetch_rows, load_reconciliation
+from tests.simulation_bank import refund_at_bank
 from tests.simulation_script import Action, Script
 from tests.world import World
 
@@ -83,7 +85,7 @@ class Actors:
 
     async def perform(self, action: Action) -> None:
         """Perform one action."""
-        performers = {
+        performers: dict[str, Callable[[Action], Awaitable[None]]] = {
             "visit": self.visit,
             "click": self.start_payment,
             "tabs": self.pay_in_two_tabs,
@@ -92,6 +94,7 @@ class Actors:
             "notice": self.deliver_notice,
             "run_workers": self.run_workers,
             "refund": self.refund,
+            "refund_at_bank": partial(refund_at_bank, self),
             "capture_or_cancel": self.capture_or_cancel,
             "api_fault": self.set_api_fault,
             "bank_behaviour": self.set_bank_behaviour,
@@ -295,7 +298,8 @@ class Actors:
         assert not key or len(accepted) <= 1, "one key made two refunds"
         self.accepted_refund_ids |= accepted
         # Check now: later the bank declines what is over the amount and hides the fault.
-        mismatches = list((await load_reconciliation(self.world)).find_over_refunded())
+        reconciliation = await load_reconciliation(self.world, reads_bank=False)
+        mismatches = list(reconciliation.find_over_refunded())
         assert not mismatches, mismatches
 
     async def request_refund(self, ctx: Context, payment_id: str, amount: Money, key: str) -> str:
@@ -361,7 +365,8 @@ class Actors:
             self.advance_clock(seconds)
             await worker.run_due_jobs(self.world.ctx)
             for payment in await self.list_payments(*Status):
-                if payment["attention"] in (Attention.MISMATCH, Attention.CONTRADICTION):
+                flags = (Attention.MISMATCH, Attention.CONTRADICTION)
+                if payment["attention"] in flags or payment["status"] == Status.CAPTURED:
                     await self.gather(
                         payments.refresh(self.world.ctx, self.world.member, payment["id"])
                     )

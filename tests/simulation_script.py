@@ -16,7 +16,7 @@ INVOICE_COUNT = 4
 
 LOST_ANSWER_FAULTS = ("cut_answer", "http_500_after", "http_202", "garbage")
 NOT_DONE_FAULTS = ("http_500_before", "http_429", "cut_request")
-OPERATIONS = ("create", "get", "refund", "get_refund", "capture", "cancel")
+OPERATIONS = ("create", "get", "refund", "get_refund", "capture", "cancel", "list_refunds")
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,17 @@ def _refund(rng: random.Random) -> Action:
     return Action("refund", params, _crash_step(rng, 0.15, 8))
 
 
+def _refund_at_bank(rng: random.Random) -> Action:
+    """Money is given back outside Sigma, perhaps at the same time as by Sigma."""
+    params = {
+        "which": round(rng.random(), 3),
+        "percents": tuple(rng.choice((10, 30, 50, 100)) for _ in range(rng.choice((1, 1, 2)))),
+        "by": rng.choice(("cabinet", "cabinet", "cabinet", "client_bank")),
+        "ours_percent": rng.choice((0, 0, 30, 100)),
+    }
+    return Action("refund_at_bank", params)
+
+
 def _capture_or_cancel(rng: random.Random) -> Action:
     params = {
         "which": round(rng.random(), 3),
@@ -182,6 +193,7 @@ ACTIONS: dict[str, tuple[float, Callable[[random.Random], Action]]] = {
     "notice": (8, _notice),
     "run_workers": (9, _run_workers),
     "refund": (6, _refund),
+    "refund_at_bank": (4, _refund_at_bank),
     "capture_or_cancel": (4, _capture_or_cancel),
     "api_fault": (8, _api_fault),
     "bank_behaviour": (2, _bank_behaviour),

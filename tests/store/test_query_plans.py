@@ -97,7 +97,7 @@ STATEMENTS: dict[str, Statement] = {
     "unprocessed VK events": vk_events._list_unprocessed,
     "session": sessions._find,
     "API key": api_keys._find,
-    "ledger": ledger._find_owed_posting,
+    "ledger": ledger._sum_owed,
     "due jobs": jobs._claim,
     **{f"to-do board {name}": stmt for name, stmt in todo_board.LISTS.items()},
     **{f"to-do board counts {len(names)}": stmt for names, stmt in todo_board.COUNTS.items()},

@@ -77,6 +77,8 @@ REQUIRED_PERMISSIONS = {
     "POST /payments/{payment_id}/ask": READ,
     "POST /payments/{payment_id}/capture": Permission.CAPTURE,
     "POST /payments/{payment_id}/cancel": Permission.CAPTURE,
+    "POST /payments/{payment_id}/accept": Permission.REFUND,
+    "POST /payments/{payment_id}/refund-all": Permission.REFUND,
     "POST /payments/{payment_id}/mail": ISSUE,
     "POST /payments/{payment_id}/refund": Permission.REFUND,
     "POST /payments/{payment_id}/refund/sure": Permission.REFUND,

@@ -14,6 +14,7 @@ from sigma.domain.errors import Problem
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
+from sigma.services.billing.payment_limits import list_warnings
 from sigma.services.context import Context
 from sigma.store.accounts import shops as shop_rows
 from sigma.web import forms
@@ -92,17 +93,21 @@ def invoice_create(
         return_url=return_url,
     )
 
-    async def create(ctx: Context) -> tuple[Invoice, str]:
-        created = await invoices.create(ctx, await owner_of_shop(ctx, shop_id), draft)
-        return created, invoices.payment_url(ctx, created)
+    async def create(ctx: Context) -> tuple[Invoice, str, tuple[str, ...]]:
+        member = await owner_of_shop(ctx, shop_id)
+        created = await invoices.create(ctx, member, draft)
+        warnings = (await list_warnings(ctx, member, created))[created.id]
+        return created, invoices.payment_url(ctx, created), warnings
 
-    created, url = run_with_context(create)
+    created, url, warnings = run_with_context(create)
     _print_fields(
         id=created.id,
         number=created.number,
         amount=terminal_translator().money(created.amount),
         url=url,
     )
+    for code in warnings:
+        click.echo(t(f"api.warning.{code}"), err=True)
 
 
 def _parse_question(text: str) -> Question:

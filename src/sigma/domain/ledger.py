@@ -30,7 +30,7 @@ class Entry:
     `(kind, subject_id)` is unique in the ledger, so the same event cannot be booked twice.
     """
 
-    kind: str  # "capture" or "refund"
+    kind: str  # "capture", "refund" or "acceptance"
     subject_id: str  # id of the payment or refund
     shop_id: str
     booked_at_us: int  # UTC microseconds
@@ -101,4 +101,15 @@ def refund_entry(
         booked_at_us,
         (Posting(source, amount), Posting(Account.ACQUIRER, -amount)),
         origin,
+    )
+
+
+def acceptance_entry(*, payment_id: str, shop_id: str, booked_at_us: int, amount: Money) -> Entry:
+    """Return the entry of a late or extra payment that the seller accepts: it becomes a sale."""
+    return Entry(
+        "acceptance",
+        payment_id,
+        shop_id,
+        booked_at_us,
+        (Posting(Account.REFUNDS_DUE, amount), Posting(Account.SALES, -amount)),
     )

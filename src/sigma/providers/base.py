@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sigma.domain.billing import payment, refund
-from sigma.domain.billing.connection import Connection
+from sigma.domain.billing.connection import AmountLimits, Connection
 from sigma.domain.money import Money
 
 DEFAULT_TIMEOUT_S = 35.0  # YooKassa answers within 30 s or with 500
@@ -52,11 +52,16 @@ class Capabilities:
 
     `two_stage`: money can be authorized first and captured later. `key_lifetime_us`: how long a
     repeated operation key returns the first result; afterwards a lost operation must be looked up
-    (list_payments, list_refunds) and never repeated.
+    (list_payments, list_refunds) and never repeated. `limits`: what one payment may be, by
+    currency; empty when the acquirer names no limits. `test_limits` hold instead for a secret
+    that begins with `test_secret_prefix`: a test shop takes fewer payment methods.
     """
 
     two_stage: bool
     key_lifetime_us: int
+    limits: Mapping[str, AmountLimits] = field(default_factory=dict)
+    test_limits: Mapping[str, AmountLimits] = field(default_factory=dict)
+    test_secret_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +257,13 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close the HTTP clients."""
+
+
+def amount_limits(provider: Provider, secret: str) -> Mapping[str, AmountLimits]:
+    """Return the limits of one payment by currency, for a shop with this decrypted secret."""
+    capabilities = provider.capabilities
+    prefix = capabilities.test_secret_prefix
+    return capabilities.test_limits if prefix and secret.startswith(prefix) else capabilities.limits
 
 
 def connection_access(provider: Provider, connection: Connection, secret: str) -> ConnectionAccess:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigma.domain.billing.receipt import Receipt
-from sigma.domain.billing.refund import Refund, Status, refunded_amount
+from sigma.domain.billing.refund import Origin, Refund, Status, refunded_amount
 from sigma.domain.money import Money
 from sigma.texts.translator import Translator
 
@@ -125,7 +125,9 @@ def _refund_rows(refunds: tuple[Refund, ...], translator: Translator) -> tuple[L
     for refund in sorted(refunds, key=lambda r: r.finished_at_us or r.created_at_us):
         if refund.status is Status.SUCCEEDED:
             finished = translator.datetime(refund.finished_at_us or refund.created_at_us)
-            label = translator.t("receipt.row.refund", moment=finished)
+            is_chargeback = refund.origin is Origin.CHARGEBACK
+            name = "receipt.row.chargeback" if is_chargeback else "receipt.row.refund"
+            label = translator.t(name, moment=finished)
         elif refund.status is Status.PENDING:
             label = translator.t("receipt.row.refund_pending")
         else:

@@ -1,7 +1,8 @@
 """Parsing and validation of API request bodies. No I/O; every error names the faulty parameter.
 
 Limits (https://yookassa.ru/developers/api): description 128 characters, metadata 16 keys of 32
-characters with values of 512, return_url 2048, a card payment 350 000 RUB.
+characters with values of 512, return_url 2048, a card payment 1 to
+350 000 RUB.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,8 @@ from sigma_sandbox import money
 from sigma_sandbox.bank.errors import ApiError, invalid_request
 from sigma_sandbox.bank.store import Json
 
-MAX_CARD_AMOUNT_MINOR = 350_000_00
+MIN_AMOUNT_MINOR, MAX_CARD_AMOUNT_MINOR = 1_00, 350_000_00
+SHOP_CURRENCY = "RUB"
 MAX_DESCRIPTION_LENGTH = 128
 MAX_RETURN_URL_LENGTH = 2048
 MAX_ITEMS = 100
@@ -41,8 +43,10 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
 def parse_payment(body: Json) -> NewPayment:
     """Parse a POST /payments body. Raises ApiError."""
     amount_minor, currency = parse_amount(body.get("amount"))
-    if currency == "RUB" and amount_minor > MAX_CARD_AMOUNT_MINOR:
-        raise invalid_request("A card payment is at most 350000.00 RUB", "amount.value")
+    if currency != SHOP_CURRENCY:
+        raise invalid_request("The shop takes payments in RUB only", "amount.currency")
+    if not MIN_AMOUNT_MINOR <= amount_minor <= MAX_CARD_AMOUNT_MINOR:
+        raise invalid_request("A card payment is from 1.00 to 350000.00 RUB", "amount.value")
     capture = body.get("capture", False)
     if not isinstance(capture, bool):
         raise invalid_request("A boolean is expected", "capture")

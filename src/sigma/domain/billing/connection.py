@@ -1,8 +1,12 @@
 """Connections: credentials at an acquirer or of a VK community."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from sigma.domain.errors import Problem
+from sigma.domain.money import Money
 
 
 class Status(StrEnum):
@@ -39,3 +43,29 @@ class Connection:
     def two_stage(self) -> bool:
         """Whether payments are authorized first and captured later by an operator."""
         return bool(self.settings.get("two_stage", False))
+
+
+@dataclass(frozen=True, slots=True)
+class AmountLimits:
+    """The smallest and the largest amount of one payment, both included, in one currency."""
+
+    smallest: Money
+    largest: Money
+
+
+def check_limits(amount: Money, limits: Mapping[str, AmountLimits], acquirer: str) -> list[Problem]:
+    """Return why an acquirer does not take an amount, as problems of the field "amount".
+
+    `limits`: by currency; empty means that the acquirer names none. `acquirer`: its name.
+    """
+    if not limits or amount.minor <= 0:
+        return []
+    if amount.currency not in limits:
+        accepted = ", ".join(sorted(limits))
+        names = {"currency": amount.currency, "accepted": accepted, "acquirer": acquirer}
+        return [Problem("amount", "currency_not_accepted", names)]
+    smallest, largest = limits[amount.currency].smallest, limits[amount.currency].largest
+    if smallest <= amount <= largest:
+        return []
+    params = {"smallest": smallest, "largest": largest, "acquirer": acquirer}
+    return [Problem("amount", "amount_not_accepted", params)]

@@ -36,10 +36,8 @@ def available_actions(payment: Payment, refundable: Money, *, has_receipt: bool)
     return PaymentActions(
         can_capture=payment.status is Status.AUTHORIZED and not payment.requested_action,
         can_refund=payment.status is Status.CAPTURED and bool(refundable),
-        # A failed payment may have been paid after all.
-        can_refresh=not payment.is_final
-        or payment.status is Status.FAILED
-        or payment.is_outcome_unknown,
+        # A failed payment may have been paid after all, a captured one refunded elsewhere.
+        can_refresh=payment.status is not Status.CANCELED or payment.is_outcome_unknown,
         can_mail_receipt=has_receipt and payment.has_email,
         suggested_action=_suggested_action(payment.attention, refundable),
     )

@@ -21,6 +21,7 @@ import httpx
 import msgspec
 
 from sigma.domain.billing import payment, refund
+from sigma.domain.billing.connection import AmountLimits
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
 from sigma.providers.base import (
@@ -45,7 +46,17 @@ MAX_KEY_LENGTH = 64  # characters
 PAGE_SIZE = 100
 MAX_REFUND_PAGES = 50
 
-CAPABILITIES = Capabilities(two_stage=True, key_lifetime_us=DAY_US)
+# The client chooses the method on YooKassa's page: a card takes 1 to 350 000 RUB, SBP 1 to
+# 700 000 RUB. A test shop has no SBP. Shops settle in roubles.
+# Source: https://yookassa.ru/developers/payment-acceptance (payment methods)
+SMALLEST, LARGEST_BY_CARD, LARGEST_BY_SBP = Money(1_00), Money(350_000_00), Money(700_000_00)
+CAPABILITIES = Capabilities(
+    two_stage=True,
+    key_lifetime_us=DAY_US,
+    limits={"RUB": AmountLimits(SMALLEST, LARGEST_BY_SBP)},
+    test_limits={"RUB": AmountLimits(SMALLEST, LARGEST_BY_CARD)},
+    test_secret_prefix="test_",  # noqa: S106 - not a secret
+)
 
 HttpClientFactory = Callable[
     [str | None], httpx.AsyncClient

@@ -9,6 +9,7 @@ from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.errors import RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
+from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
 from sigma.store import changes
@@ -23,7 +24,8 @@ from sigma.store.engine.interface import Tx
 class PublicInvoice:
     """What the payment page shows.
 
-    `provider` is the acquirer of the active connection, None when the shop has none.
+    `provider` is the acquirer of the active connection, None when the shop has none that takes
+    the amount.
     `held_count` is the number of payments that are authorized but not captured.
     """
 
@@ -52,7 +54,7 @@ async def create(
     """
     member.require(Permission.ISSUE)
     now_us = ctx.now_us()
-    await require_valid_draft(ctx, member, draft, now_us)
+    await require_valid_draft(ctx, member, draft, now_us, is_issued=is_issued)
     number = await shops.next_invoice_number(ctx.db, member.shop_id)
     invoice, change = build(
         ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued
@@ -61,12 +63,18 @@ async def create(
     return invoice
 
 
-async def require_valid_draft(ctx: Context, member: Member, draft: Draft, now_us: int) -> None:
+async def require_valid_draft(
+    ctx: Context, member: Member, draft: Draft, now_us: int, *, is_issued: bool = True
+) -> None:
     """Validate a draft before an invoice number is used up.
 
-    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service.
+    An invoice that is issued must also be within the limits of the shop's acquirer. Raises
+    RefusedError: "validation" with all problems, "not_found" for a foreign service.
     """
-    if problems := domain.check_draft(draft, now_us):
+    problems = domain.check_draft(draft, now_us)
+    if is_issued:
+        problems += await check_amount(ctx, member.shop_id, draft.amount)
+    if problems:
         raise validation_error(*problems)
     await _require_own_service(ctx, member, draft)
 
@@ -104,8 +112,11 @@ async def _require_own_service(ctx: Context, member: Member, draft: Draft) -> No
 
 
 async def issue(ctx: Context, member: Member, invoice_id: str) -> Invoice:
-    """Issue a draft. Raises RefusedError."""
+    """Issue a draft. Raises RefusedError, "validation" for an amount that the acquirer refuses."""
     member.require(Permission.ISSUE)
+    drafted = await get(ctx, member, invoice_id)
+    if problems := await check_amount(ctx, member.shop_id, drafted.amount):
+        raise validation_error(*problems)
     async with ctx.db.write() as tx:
         invoice = await _lock_own(ctx, tx, member, invoice_id)
         now_us = ctx.now_us()
@@ -187,9 +198,11 @@ async def get_public(ctx: Context, token: str) -> PublicInvoice:
     """Return the invoice of a public token. Raises RefusedError("not_found"), also for a draft."""
     async with ctx.db.read() as tx:
         row = await invoices.find_for_payment_page(tx, token)
-    if row is None or row[0].status is domain.Status.DRAFT:
-        raise RefusedError("not_found", what="invoice")
-    invoice, shop, holds, provider = row
+        if row is None or row[0].status is domain.Status.DRAFT:
+            raise RefusedError("not_found", what="invoice")
+        invoice, shop, holds, provider = row
+        if provider and not await is_payable(ctx, tx, shop.id, invoice.amount):
+            provider = None  # the connection has changed since the invoice was issued
     return PublicInvoice(invoice, shop, provider, holds)
 
 

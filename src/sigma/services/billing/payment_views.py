@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.question import AnswerValue
-from sigma.domain.billing.refund import refunded_amount
+from sigma.domain.billing.refund import Refund, refunded_amount
 from sigma.domain.money import Money
 from sigma.services.billing import payments as payment_services
 from sigma.services.context import Context
@@ -22,6 +22,7 @@ class PaymentWithAnswers:
     payment: Payment
     answers: dict[str, AnswerValue]
     refunded: Money
+    refunds: tuple[Refund, ...] = ()  # oldest first
 
 
 async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswers:
@@ -30,7 +31,8 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     async with ctx.db.read() as tx:
         refund_rows = await refunds.list_for_payment(tx, found.id)
         answers = await _decrypt_answers(ctx, tx, member, found.id)
-    return PaymentWithAnswers(found, answers, refunded_amount(refund_rows, found.amount.currency))
+    refunded = refunded_amount(refund_rows, found.amount.currency)
+    return PaymentWithAnswers(found, answers, refunded, refund_rows)
 
 
 async def list_page(
@@ -49,7 +51,12 @@ async def list_page(
     async with ctx.db.read() as tx:
         data = [
             PaymentWithAnswers(
-                row.payment, await _decrypt_answers(ctx, tx, member, row.payment.id), row.refunded
+                row.payment,
+                await _decrypt_answers(ctx, tx, member, row.payment.id),
+                row.refunded,
+                await refunds.list_for_payment(tx, row.payment.id)
+                if row.payment.status is Status.CAPTURED
+                else (),
             )
             for row in page.data
         ]

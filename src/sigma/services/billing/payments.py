@@ -1,6 +1,6 @@
 """Payments: `advance` (the only way to "paid"), capture, cancel, lists and details."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment as domain
@@ -236,8 +236,17 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
 
 
 async def refresh(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Query the acquirer now, on a member's request. Raises RefusedError."""
-    await get(ctx, member, payment_id)
+    """Query the acquirer now, on a member's request. Raises RefusedError.
+
+    Of a captured payment all refunds are read. The returned payment (not the stored one, if it is
+    captured) is marked unknown when no reply arrived.
+    """
+    payment = await get(ctx, member, payment_id)
+    if payment.status is Status.CAPTURED:
+        try:
+            return (await sync_refunds(ctx, payment_id, reads_list=True)).payment
+        except UnknownOutcomeError:
+            return replace(payment, is_outcome_unknown=True)
     return await try_advance(ctx, payment_id)
 
 

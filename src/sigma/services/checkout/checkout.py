@@ -17,6 +17,7 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
+from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payments import try_advance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
@@ -70,7 +71,7 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
 
     The same form of the same browser returns the same payment; another form of that browser
     resumes its unfinished payment. Raises RefusedError: "validation" with problems by question
-    key, "no_connection", or the reason why the invoice cannot be paid.
+    key, "no_connection", "amount_not_accepted", or the reason why the invoice cannot be paid.
     """
     if form.signature:
         await mark_opened(ctx, token, form.signature, form.payer)
@@ -128,6 +129,8 @@ async def _store_under_lock(
     connection = await connections.find_active(tx, invoice.shop_id)
     if connection is None:
         raise RefusedError("no_connection")
+    if check_connection_amount(ctx, connection, invoice.amount):
+        raise RefusedError("amount_not_accepted", amount=invoice.amount)
     unfinished = (
         await payments.find_unfinished(tx, invoice.id, payer, now_us - RESUME_WINDOW_US)
         if resume

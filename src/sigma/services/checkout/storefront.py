@@ -5,11 +5,13 @@ The page is open to everybody, so new invoices are limited per address and per s
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from sigma.domain.accounts.member import Member, Permission, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.slug import check_slug
+from sigma.domain.billing.connection import AmountLimits, check_limits
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
@@ -17,6 +19,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency, render_id
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.billing import invoices
+from sigma.services.billing.payment_limits import connection_limits
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.limits import per_minutes, too_many_requests
@@ -48,6 +51,7 @@ class Storefront:
 
     `conversation_urls`: service id → URL of a VK conversation about it ("": no service).
     `can_pay`: an acquirer is connected. `photo_sizes`: photo id → (width, height) in pixels.
+    `payment_limits`: of the acquirer, by currency.
     """
 
     shop: Shop
@@ -55,6 +59,13 @@ class Storefront:
     conversation_urls: dict[str, str]
     can_pay: bool
     photo_sizes: dict[str, tuple[int, int]]
+    payment_limits: Mapping[str, AmountLimits] = field(default_factory=dict)
+
+    def is_payable(self, service: Service) -> bool:
+        """Return whether a client can pay the service without an operator."""
+        if not service.is_payable or service.amount is None or not self.can_pay:
+            return False
+        return not check_limits(service.amount, self.payment_limits, "")
 
     def service(self, service_id: str) -> Service:
         """Return a visible service by id. Raises RefusedError("not_found")."""
@@ -126,7 +137,8 @@ async def get(ctx: Context, slug: str) -> Storefront:
         acquirer = await connections.find_active(tx, shop.id)
         sizes = await photos.list_sizes(tx, shop.id)
     urls = await conversation_urls(ctx, shop.id, visible)
-    return Storefront(shop, tuple(visible), urls, acquirer is not None, sizes)
+    limits = connection_limits(ctx, acquirer) if acquirer else {}
+    return Storefront(shop, tuple(visible), urls, acquirer is not None, sizes, limits)
 
 
 async def can_pay(ctx: Context, shop_id: str) -> bool:
@@ -147,6 +159,8 @@ async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice
         raise RefusedError("service_not_payable")
     if not page.can_pay:
         raise RefusedError("no_connection")
+    if not page.is_payable(service):
+        raise RefusedError("service_not_payable")
     # The key contains the previous invoice, so that the next purchase is a new invoice, and the
     # version, so that a changed service is never sold with its old price.
     key = f"buy:{ctx.cipher.keyed_hash(buyer.secret)}:{service.id}:{service.version}"

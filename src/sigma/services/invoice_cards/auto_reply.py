@@ -32,6 +32,7 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, MessageBody
 from sigma.domain.time_units import DAY_US
 from sigma.services.billing.invoices import build
+from sigma.services.billing.payment_limits import check_amount
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, outbox
 from sigma.services.conversations.change_feed import notify_changed
@@ -130,7 +131,7 @@ async def send(ctx: Context, message_id: str) -> int | None:
     if context is None:
         return None
     reply = context.choose_reply(context.conversation)
-    draft = _invoice_draft(context) if reply is AutoReply.INVOICE else None
+    draft = await _invoice_draft(ctx, context) if reply is AutoReply.INVOICE else None
     if reply is AutoReply.NOTHING or (reply is AutoReply.INVOICE and draft is None):
         return None
     needs_invoice = await _needs_invoice(ctx, context, draft)
@@ -271,14 +272,15 @@ def _button_label(service: Service, translator: Translator) -> str:
     return f"{title} · {price}"
 
 
-def _invoice_draft(context: _ReplyContext) -> Draft | None:
-    """Return the invoice draft of the chosen service; None when its template is invalid."""
+async def _invoice_draft(ctx: Context, context: _ReplyContext) -> Draft | None:
+    """Return the invoice draft of the chosen service; None when it cannot be issued."""
     assert context.chosen_service is not None, "an invoice reply requires a chosen service"
     draft = replace(
         draft_invoice(context.chosen_service, context.now_us),
         conversation_id=context.conversation.id,
     )
-    if invoice_domain.check_draft(draft, context.now_us):
+    problems = invoice_domain.check_draft(draft, context.now_us)
+    if problems or await check_amount(ctx, context.shop.id, draft.amount):
         log.warning("auto_reply.invalid_service", service=context.chosen_service.id)
         return None  # the conversation stays unanswered for an operator
     return draft

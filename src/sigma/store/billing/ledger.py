@@ -1,15 +1,15 @@
 """Read the ledger. Only `sigma.store.changes` writes it."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from sigma.domain.ledger import Account
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import statement
 from sigma.store.schema.tables import ledger
 
-_find_owed_posting = statement(
-    select(ledger.c.line_number).where(
-        ledger.c.kind == "capture",
+_sum_owed = statement(
+    select(func.coalesce(func.sum(ledger.c.amount_minor), 0).label("minor")).where(
+        ledger.c.kind.in_(["capture", "acceptance"]),
         ledger.c.subject_id == bindparam("payment_id"),
         ledger.c.account == str(Account.REFUNDS_DUE),
     )
@@ -17,5 +17,9 @@ _find_owed_posting = statement(
 
 
 async def is_refund_due(tx: Tx, payment_id: str) -> bool:
-    """Return whether a payment was booked as money to refund and not as a sale."""
-    return await tx.fetch_one(_find_owed_posting, payment_id=payment_id) is not None
+    """Return whether a payment is booked as money to refund and not as a sale.
+
+    An accepted payment is a sale.
+    """
+    row = await tx.fetch_one(_sum_owed, payment_id=payment_id)
+    return row is not None and int(row["minor"]) != 0

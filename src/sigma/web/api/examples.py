@@ -52,6 +52,7 @@ _INVOICE: dict[str, Any] = {
     "metadata": {"order": "42"},
     "created_at": "2026-11-24T11:05:00.123456Z",
     "created_by": "key_0007x8kq1b2c3d4e5f6g7h8",
+    "warnings": [],
 }
 _PAYMENT: dict[str, Any] = {
     "id": "pay_0007x8kq1b2c3d4e5f6g7h8",
@@ -60,6 +61,7 @@ _PAYMENT: dict[str, Any] = {
     "unknown": False,
     "amount": _AMOUNT,
     "refunded": {"value": "0.00", "currency": "RUB"},
+    "refunds": [],
     "method": {"kind": "card", "mask": "220000******0004", "brand": "mir"},
     "answers": {"email": "client@example.net", "wish": "без лака", "size": "M"},
     "receipt_url": "https://pay.example.org/r/TGV0IG1lIHBhc3MgcGxlYQ",
@@ -75,6 +77,7 @@ _REFUND: dict[str, Any] = {
     "payment_id": "pay_0007x8kq1b2c3d4e5f6g7h8",
     "invoice_id": "inv_0007x8kq1b2c3d4e5f6g7h8",
     "status": "pending",
+    "origin": "sigma",
     "unknown": False,
     "amount": REFUND_REQUEST["amount"],
     "reason": REFUND_REQUEST["reason"],

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from sigma.domain.accounts.member import Member
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.services.billing import invoices
+from sigma.services.billing.payment_limits import NO_CONNECTION, has_connection, list_warnings
 from sigma.services.context import Context
 from sigma.web.api import responses
 from sigma.web.api.body import parse_body
@@ -21,6 +23,7 @@ from sigma.web.api.http import (
     read_idempotency,
     respond_once,
 )
+from sigma.web.api.problems import translator_for
 from sigma.web.api.requests import INVOICE_DECODER, parse_draft
 from sigma.web.ids import parse_id
 
@@ -28,17 +31,35 @@ FILTERS = ("status", "query")
 STATUSES = frozenset(Status)
 
 
-def _response(ctx: Context, invoice: Invoice) -> responses.InvoiceResponse:
-    return responses.invoice_response(invoice, invoices.payment_url(ctx, invoice), ctx.now_us())
+async def _responses(
+    request: ApiRequest, ctx: Context, member: Member, *shown: Invoice
+) -> list[responses.InvoiceResponse]:
+    warnings = await list_warnings(ctx, member, *shown)
+    now_us, translator = ctx.now_us(), translator_for(request)
+    return [
+        responses.invoice_response(
+            invoice, invoices.payment_url(ctx, invoice), now_us, warnings[invoice.id], translator
+        )
+        for invoice in shown
+    ]
 
 
-def _body_renderer(ctx: Context) -> Callable[[Invoice], str]:
-    """Return the function that builds the body to store: with the status at this time."""
-    now_us = ctx.now_us()
+async def _body_renderer(
+    request: ApiRequest, ctx: Context, member: Member
+) -> Callable[[Invoice], str]:
+    """Return the function that builds the body to store: with status and warnings at this time.
+
+    The connection is read before: the body is built inside the transaction.
+    """
+    now_us, translator = ctx.now_us(), translator_for(request)
+    has_acquirer = await has_connection(ctx, member)
 
     def render(invoice: Invoice) -> str:
         url = invoices.payment_url(ctx, invoice)
-        return encode(responses.invoice_response(invoice, url, now_us)).decode()
+        is_open = invoice.status_at(now_us) is Status.OPEN
+        warnings = (NO_CONNECTION,) if is_open and not has_acquirer else ()
+        response = responses.invoice_response(invoice, url, now_us, warnings, translator)
+        return encode(response).decode()
 
     return render
 
@@ -49,7 +70,8 @@ async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -
     body = await request.body()
     draft = parse_draft(parse_body(INVOICE_DECODER, body), ctx.now_us())
 
-    idempotency = read_idempotency(request, member, body, status=201, render=_body_renderer(ctx))
+    render = await _body_renderer(request, ctx, member)
+    idempotency = read_idempotency(request, member, body, status=201, render=render)
     return await respond_once(
         ctx, idempotency, lambda: invoices.create(ctx, member, draft, idempotency=idempotency)
     )
@@ -67,19 +89,18 @@ async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) ->
         limit=query.limit,
         cursor=query.cursor,
     )
-    return json_response(
-        responses.Invoices([_response(ctx, invoice) for invoice in page.data], page.next_cursor)
-    )
+    data = await _responses(request, ctx, member, *page.data)
+    return json_response(responses.Invoices(data, page.next_cursor))
 
 
 @get("/invoices/{invoice_id:str}")
 async def get_invoice(
-    ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
+    request: ApiRequest, ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
 ) -> Response[bytes]:
     """Return one invoice."""
-    return json_response(
-        _response(ctx, await invoices.get(ctx, member, parse_id(invoice_id, "inv")))
-    )
+    invoice = await invoices.get(ctx, member, parse_id(invoice_id, "inv"))
+    (response,) = await _responses(request, ctx, member, invoice)
+    return json_response(response)
 
 
 @post("/invoices/{invoice_id:str}/void", status_code=200)
@@ -89,9 +110,8 @@ async def void_invoice(
     """Void an open invoice."""
     known_id = parse_id(invoice_id, "inv")
 
-    idempotency = read_idempotency(
-        request, member, await request.body(), status=200, render=_body_renderer(ctx)
-    )
+    render = await _body_renderer(request, ctx, member)
+    idempotency = read_idempotency(request, member, await request.body(), status=200, render=render)
     return await respond_once(
         ctx, idempotency, lambda: invoices.void(ctx, member, known_id, idempotency=idempotency)
     )

@@ -105,7 +105,12 @@ OPERATIONS = (
         responses.RefundResponse,
         201,
         requests.RefundRequest,
-        codes=("payment_not_captured", "refund_too_large", "refund_currency"),
+        codes=(
+            "payment_not_captured",
+            "refund_too_large",
+            "already_refunded",
+            "refund_currency",
+        ),
     ),
     Operation(
         "get",

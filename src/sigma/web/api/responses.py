@@ -1,5 +1,6 @@
 """Response bodies of the API and their construction from domain objects."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -10,13 +11,14 @@ from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Attention, Payment
 from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
+from sigma.domain.billing.refund import Origin as RefundOrigin
 from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.catalogue.service import PriceKind, Service
 from sigma.domain.money import Money
 from sigma.services.billing.payment_views import PaymentWithAnswers
 from sigma.texts import Translator
-from sigma.texts.failures import decline_text
+from sigma.texts.failures import Reader, payment_failure_text, refund_failure_text
 from sigma.web.api.requests import EPOCH
 
 Timestamp = Annotated[datetime, Meta(tz=True)]  # encoded as RFC 3339 with "Z"
@@ -48,6 +50,13 @@ class QuestionResponse(Struct, frozen=True):
     hint: str
 
 
+class InvoiceWarning(Struct, frozen=True):
+    """Something that the shop must mend; the invoice is issued nevertheless."""
+
+    code: Annotated[str, Meta(examples=["no_connection"])]
+    message: str
+
+
 class InvoiceResponse(Struct, frozen=True):
     """An issued invoice."""
 
@@ -67,6 +76,10 @@ class InvoiceResponse(Struct, frozen=True):
     metadata: dict[str, str]
     created_at: Timestamp
     created_by: Annotated[str, Meta(description="Id of the user or API key that issued it")]
+    warnings: Annotated[
+        list[InvoiceWarning],
+        Meta(description="Why clients cannot pay an open invoice now; usually empty"),
+    ]
 
 
 class MethodResponse(Struct, frozen=True):
@@ -84,6 +97,15 @@ class Failure(Struct, frozen=True):
     message: str
 
 
+class PaymentRefund(Struct, frozen=True):
+    """A refund as part of its payment. `GET /refunds/{id}` has more."""
+
+    id: Annotated[str, Meta(examples=["ref_0007x8kq1b2c3d4e5f6g7h8"])]
+    amount: Amount
+    status: RefundStatus
+    origin: RefundOrigin
+
+
 class PaymentResponse(Struct, frozen=True):
     """One attempt to pay an invoice."""
 
@@ -95,6 +117,7 @@ class PaymentResponse(Struct, frozen=True):
     ]
     amount: Amount
     refunded: Annotated[Amount, Meta(description="The sum of refunds that succeeded")]
+    refunds: Annotated[list[PaymentRefund], Meta(description="All refunds, oldest first")]
     method: MethodResponse | None
     answers: Annotated[
         dict[str, AnswerValue], Meta(description="The payer's answers, by question key")
@@ -115,6 +138,13 @@ class RefundResponse(Struct, frozen=True):
     payment_id: str
     invoice_id: str
     status: RefundStatus
+    origin: Annotated[
+        RefundOrigin,
+        Meta(
+            description="sigma: requested here; acquirer: made in the acquirer's own cabinet; "
+            "chargeback: taken back by the client's bank"
+        ),
+    ]
     unknown: bool
     amount: Amount
     reason: str
@@ -201,8 +231,13 @@ def _question_response(question: Question) -> QuestionResponse:
     )
 
 
-def invoice_response(invoice: Invoice, url: str, now_us: int) -> InvoiceResponse:
-    """Return an invoice; an open one past its expiry has the status "expired"."""
+def invoice_response(
+    invoice: Invoice, url: str, now_us: int, warnings: tuple[str, ...], translator: Translator
+) -> InvoiceResponse:
+    """Return an invoice; an open one past its expiry has the status "expired".
+
+    `warnings`: codes, see `sigma.services.billing.payment_limits.list_warnings`.
+    """
     return InvoiceResponse(
         id=invoice.id,
         number=str(invoice.number),
@@ -220,6 +255,7 @@ def invoice_response(invoice: Invoice, url: str, now_us: int) -> InvoiceResponse
         metadata=invoice.metadata,
         created_at=to_datetime(invoice.created_at_us),
         created_by=invoice.created_by,
+        warnings=[InvoiceWarning(code, translator.t(f"api.warning.{code}")) for code in warnings],
     )
 
 
@@ -236,12 +272,15 @@ def payment_response(
         unknown=payment.is_outcome_unknown,
         amount=amount_response(payment.amount),
         refunded=amount_response(view.refunded),
+        refunds=[
+            PaymentRefund(r.id, amount_response(r.amount), r.status, r.origin) for r in view.refunds
+        ],
         method=MethodResponse(method.kind, method.mask, method.brand) if method else None,
         answers=view.answers,
         receipt_url=receipt_url(payment, base_url),
         created_at=to_datetime(payment.created_at_us),
         captured_at=_optional_datetime(payment.captured_at_us),
-        failure=_failure_response(payment.failure, translator),
+        failure=_failure_response(payment.failure, payment_failure_text, translator),
         attention=payment.attention,
         provider=payment.provider,
         provider_id=payment.provider_id,
@@ -260,10 +299,11 @@ def refund_response(refund: Refund, translator: Translator) -> RefundResponse:
         payment_id=refund.payment_id,
         invoice_id=refund.invoice_id,
         status=refund.status,
+        origin=refund.origin,
         unknown=refund.is_outcome_unknown,
         amount=amount_response(refund.amount),
         reason=refund.reason,
-        failure=_failure_response(refund.failure, translator),
+        failure=_failure_response(refund.failure, refund_failure_text, translator),
         created_at=to_datetime(refund.created_at_us),
         finished_at=_optional_datetime(refund.finished_at_us),
         provider_id=refund.provider_id,
@@ -292,7 +332,7 @@ def service_response(
     )
 
 
-def _failure_response(code: str, translator: Translator) -> Failure | None:
-    if not code:
-        return None
-    return Failure(code, decline_text(code, translator))
+def _failure_response(
+    code: str, text: Callable[[str, Reader, Translator], str], translator: Translator
+) -> Failure | None:
+    return Failure(code, text(code, Reader.PROGRAM, translator)) if code else None

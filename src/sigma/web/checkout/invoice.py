@@ -15,7 +15,7 @@ from sigma.services.checkout.checkout import PayForm, PublicPayment
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards, payment_links
 from sigma.texts import Translator
-from sigma.texts.failures import decline_text
+from sigma.texts.failures import Reader, payment_failure_text
 from sigma.web.checkout.fields import to_form_values
 from sigma.web.checkout.page_context import closed_reason, invoice_context, payment_page_context
 from sigma.web.checkout.payer_urls import next_url, receipt_url, wait_url
@@ -196,7 +196,7 @@ def _decline_text(last_payment: PublicPayment | None, translator: Translator) ->
     """Return why the last payment failed and what to do; "" when it did not fail."""
     if last_payment is None or payer_step(last_payment.payment) is not PayerStep.RETRY:
         return ""
-    return decline_text(last_payment.payment.failure, translator)
+    return payment_failure_text(last_payment.payment.failure, Reader.CLIENT, translator)
 
 
 def _closed_page(

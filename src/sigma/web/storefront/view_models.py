@@ -83,7 +83,7 @@ def service_context(
         "description_rest": rest,
         "write_url": front.conversation_urls.get(service.id, ""),
         "amount": translator.money(service.amount, short=True) if service.amount else "",
-        "is_payable": service.is_payable and front.can_pay,
+        "is_payable": front.is_payable(service),
         "list_url": f"/s/{front.shop.slug}",
         "image_url": f"{base_url}{view.picture.url}" if view.picture else "",
     }

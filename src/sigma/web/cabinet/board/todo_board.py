@@ -16,10 +16,10 @@ from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
 from sigma.services.invoice_cards.todo_board import MAX_COUNT, Board, Item, Kind
 from sigma.texts import Translator
+from sigma.texts.failures import Reader, refund_failure_text
 from sigma.texts.formats import initials
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.inbox.view_models import attachment_kind_name, safe_url
-from sigma.web.cabinet.payments.view_models import refund_reason
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -116,7 +116,7 @@ def _item_state(item: Item, translator: Translator) -> str:
         return " ".join(part for part in (item.detail, note) if part)
     if item.kind is Kind.REFUND:
         if item.status == "failed":
-            return refund_reason(item.detail, translator)
+            return refund_failure_text(item.detail, Reader.SELLER, translator)
         return translator.t(f"board.refund_{item.status}")
     return translator.t(f"board.payment_{item.status}") if item.status in PAYMENT_NOTES else ""
 

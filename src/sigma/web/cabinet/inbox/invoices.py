@@ -1,5 +1,6 @@
 """New invoices in a conversation: from one phrase or the full form."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import get, post
@@ -12,6 +13,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.local_time import local_date
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
+from sigma.services.billing.payment_limits import NO_CONNECTION, check_amount, has_connection
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
@@ -67,16 +69,20 @@ async def invoice_from_phrase(
     form_data = await read_form_values(request)
     if first_value(form_data, "do") == "edit":
         unparsed = ParsedPhrase(first_value(form_data, "phrase"))
-        return _preview_page(request, session, conversation.id, unparsed, read_nonce(form_data))
+        return await _preview_page(
+            request, ctx, session, conversation.id, unparsed, read_nonce(form_data)
+        )
     parsed = await _parse_phrase(ctx, session, first_value(form_data, "phrase"), conversation.id)
     if parsed.draft is None or first_value(form_data, "do") != "issue":
-        return _preview_page(request, session, conversation.id, parsed, read_nonce(form_data))
+        return await _preview_page(
+            request, ctx, session, conversation.id, parsed, read_nonce(form_data)
+        )
     draft = parsed.draft
     if first_value(form_data, "preview_fingerprint") != preview_fingerprint(
         parsed
     ):  # midnight has passed, or the service has changed
-        return _preview_page(
-            request, session, conversation.id, parsed, read_nonce(form_data), is_changed=True
+        return await _preview_page(
+            request, ctx, session, conversation.id, parsed, read_nonce(form_data), is_changed=True
         )
 
     idempotency = form_idempotency(session.member, f"phrase {conversation.id}", form_data)
@@ -88,7 +94,7 @@ async def invoice_from_phrase(
         )
     except RefusedError as error:
         if error.code == "idempotency_key_reused":  # issued, then another phrase entered
-            return _preview_page(request, session, conversation.id, parsed, new_nonce())
+            return await _preview_page(request, ctx, session, conversation.id, parsed, new_nonce())
         raise
     invoice = await invoices.get(ctx, session.member, invoice_id)
     return await redirect_to_conversation(ctx, session.member, invoice)
@@ -99,13 +105,17 @@ async def _parse_phrase(
 ) -> ParsedPhrase:
     today = local_date(ctx.now_us(), session.shop.tz)
     shop_services = await services.list_for_shop(ctx, session.member)
-    return parse_invoice_phrase(
+    parsed = parse_invoice_phrase(
         text, shop_services, today, session.shop.tz, ctx.now_us(), conversation_id
     )
+    if parsed.draft and (problems := await check_amount(ctx, session.shop.id, parsed.draft.amount)):
+        return replace(parsed, draft=None, problem=problems[0])
+    return parsed
 
 
-def _preview_page(
+async def _preview_page(
     request: WebRequest,
+    ctx: Context,
     session: Session,
     conversation_id: str,
     parsed: ParsedPhrase,
@@ -122,6 +132,8 @@ def _preview_page(
         "conversation_id": conversation_id,
         "nonce": nonce,
         "is_changed": is_changed,
+        "warnings": () if await has_connection(ctx, session.member) else (NO_CONNECTION,),
+        "can_connect": session.member.can(Permission.SETTINGS),
     }
     context["preview_fingerprint"] = preview_fingerprint(parsed)
     status = 422 if parsed.problem else 200

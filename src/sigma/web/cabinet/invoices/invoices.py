@@ -7,11 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.invoice import FLOW, Event, Invoice, Status
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, payments
+from sigma.services.billing.payment_limits import has_connection, list_warnings
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
@@ -76,6 +77,15 @@ def _filter_url(list_filter: ListFilter, status: str) -> str:
     return build_url("/invoices", status=status, q=list_filter.query)
 
 
+async def redirect_to_issued(ctx: Context, member: Member, invoice: Invoice) -> Response[Any]:
+    """Redirect to the page of a new invoice; green only when its link can be paid."""
+    can_pay = await has_connection(ctx, member)
+    flash_key, tone = (
+        ("invoices.done_issued", "good") if can_pay else ("invoices.done_issued_unpayable", "wait")
+    )
+    return redirect(f"/invoices/{invoice.id}", flash_key, tone=tone, number=invoice.number)
+
+
 @get("/invoices/{invoice_id:str}")
 async def invoice_details(
     request: WebRequest,
@@ -120,6 +130,8 @@ async def details_page(
         questions=[(question_label(q, translator), q.required) for q in invoice.questions],
         message=_client_message(invoice, invoices.payment_url(ctx, invoice), translator),
         errors=errors or {},
+        warnings=(await list_warnings(ctx, session.member, invoice))[invoice.id],
+        can_connect=session.member.can(Permission.SETTINGS),
         hide_plus=True,
     )
 
@@ -151,7 +163,7 @@ async def issue(
         invoice = await invoices.issue(ctx, session.member, invoice_id)
     except RefusedError as error:
         return await details_page_with_refusal(request, ctx, session, invoice_id, error)
-    return redirect(f"/invoices/{invoice_id}", "invoices.done_issued", number=invoice.number)
+    return await redirect_to_issued(ctx, session.member, invoice)
 
 
 @post("/invoices/{invoice_id:str}/void")
@@ -182,6 +194,8 @@ async def details_page_with_refusal(
     translator = translator_for(session)
     key = f"invoices.refused_{error.code}"
     message = translator.t(key) if translator.has(key) else translator.refusal_text(error)
+    if error.problems:
+        message = " ".join(translator.problem_text(problem) for problem in error.problems)
     return await details_page(request, ctx, session, invoice_id, {"": message}, error.http_status)
 
 

@@ -14,6 +14,7 @@ from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections, invoices
 from sigma.services.billing.invoices import PublicInvoice
+from sigma.services.billing.payment_limits import NO_CONNECTION, has_connection
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
@@ -43,6 +44,7 @@ from sigma.web.cabinet.invoices.form_edit import (
     is_edit_button,
     items_total,
 )
+from sigma.web.cabinet.invoices.invoices import redirect_to_issued
 from sigma.web.cabinet.invoices.sending import redirect_to_conversation
 from sigma.web.cabinet.responses import (
     problem_texts,
@@ -158,8 +160,9 @@ async def _create(
     invoice = await invoices.get(ctx, session.member, invoice_id)
     if for_conversation:
         return await redirect_to_conversation(ctx, session.member, invoice)
-    flash_key = "invoices.done_issued" if issued else "invoices.done_drafted"
-    return redirect(f"/invoices/{invoice_id}", flash_key, number=invoice.number)
+    if issued:
+        return await redirect_to_issued(ctx, session.member, invoice)
+    return redirect(f"/invoices/{invoice_id}", "invoices.done_drafted", number=invoice.number)
 
 
 async def _form_page(
@@ -203,6 +206,8 @@ async def _form_page(
         currency_sign=currency_sign(form.currency),
         focus=focus,
         shop_return_url=session.shop.return_url,
+        warnings=() if await has_connection(ctx, session.member) else (NO_CONNECTION,),
+        can_connect=session.member.can(Permission.SETTINGS),
         zone=zone_label(session.shop.tz, session.locale, ctx.now_us()),
         hide_plus=True,
     )

@@ -10,10 +10,11 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.payment import Payment, Status
+from sigma.domain.billing.payment_acceptance import can_accept
 from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.billing import invoices, mails, payments
+from sigma.services.billing import invoices, mails, payment_acceptance, payments
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
@@ -130,6 +131,7 @@ async def details_page(
             details.payment, details.refundable, has_receipt=details.receipt is not None
         ),
         invoice_cards=invoice_cards,
+        can_accept=can_accept(details.payment, details.refunds),
         can_refund=session.member.can(Permission.REFUND),
         can_capture=session.member.can(Permission.CAPTURE),
         errors=errors or {},
@@ -209,6 +211,38 @@ async def _end_hold(
     return redirect(f"/payments/{payment_id}", "payments.done_requested", tone="wait")
 
 
+@post("/payments/{payment_id:str}/accept")
+async def accept_payment(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    payment_id: FromPath[str],
+) -> Response[Any]:
+    """Accept a late or extra payment: its money stays with the shop."""
+    payment_id = parse_id(payment_id, "pay")
+    try:
+        await payment_acceptance.accept(ctx, session.member, payment_id)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    return redirect(f"/payments/{payment_id}", "payments.done_accepted")
+
+
+@post("/payments/{payment_id:str}/refund-all")
+async def refund_all(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    payment_id: FromPath[str],
+) -> Response[Any]:
+    """Refund all of a late or extra payment with one press."""
+    payment_id = parse_id(payment_id, "pay")
+    try:
+        await payment_acceptance.refund_all(ctx, session.member, payment_id)
+    except RefusedError as error:
+        return await details_page_with_refusal(request, ctx, session, payment_id, error)
+    return redirect(f"/payments/{payment_id}#refunds", "payments.done_refund")
+
+
 @post("/payments/{payment_id:str}/mail")
 async def resend_receipt(
     request: WebRequest,
@@ -225,4 +259,13 @@ async def resend_receipt(
     return redirect(f"/payments/{payment_id}#mails", "payments.done_mailed")
 
 
-HANDLERS = [payment_list, payment_details, check_payment, capture, cancel, resend_receipt]
+HANDLERS = [
+    payment_list,
+    payment_details,
+    check_payment,
+    capture,
+    cancel,
+    accept_payment,
+    refund_all,
+    resend_receipt,
+]

@@ -5,10 +5,16 @@ from typing import Any
 
 from sigma.domain.billing.payment import Status
 from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
+from sigma.domain.billing.refund import Origin, Refund
 from sigma.services.accounts.users import Session
 from sigma.services.billing.payments import AnswerView, PaymentDetails
 from sigma.texts import Translator
-from sigma.texts.failures import decline_text
+from sigma.texts.failures import (
+    Reader,
+    is_acquirer_code,
+    payment_failure_text,
+    refund_failure_text,
+)
 from sigma.texts.receipt_view import card_label
 from sigma.web.cabinet.timeline import actor_text, timeline_item
 from sigma.web.questions import question_label
@@ -47,12 +53,6 @@ def _value_text(question: Question, value: AnswerValue | None, translator: Trans
     return value
 
 
-def refund_reason(code: str, translator: Translator) -> str:
-    """Return why the refund failed, and what to do."""
-    key = f"payments.refund_failure.{code}"
-    return translator.t(key if code and translator.has(key) else "payments.refund_failure.other")
-
-
 def details_texts(
     details: PaymentDetails, session: Session, translator: Translator
 ) -> dict[str, Any]:
@@ -65,9 +65,27 @@ def details_texts(
         "answers": [answer_text(item, translator) for item in details.answers],
         "masked": any(item.is_masked for item in details.answers),
         "card": card_label(method.mask, method.brand, translator) if method else "",
-        "reason": decline_text(payment.failure, translator) if failed and payment.failure else "",
+        "reason": _failure_text(payment.failure, Reader.SELLER, translator) if failed else "",
+        "client_reason": _failure_text(payment.failure, Reader.CLIENT, translator),
+        "acquirer_code": payment.failure if is_acquirer_code(payment.failure) else "",
         "refund_reasons": {
-            r.id: refund_reason(r.failure, translator) for r in details.refunds if r.failure
+            r.id: refund_failure_text(r.failure, Reader.SELLER, translator)
+            for r in details.refunds
+            if r.failure
         },
-        "by": {r.id: actor_text(r.created_by, session, translator) for r in details.refunds},
+        "refund_codes": {
+            r.id: r.failure for r in details.refunds if r.failure and is_acquirer_code(r.failure)
+        },
+        "by": {r.id: _refund_origin(r, session, translator) for r in details.refunds},
     }
+
+
+def _failure_text(code: str, reader: Reader, translator: Translator) -> str:
+    return payment_failure_text(code, reader, translator) if code else ""
+
+
+def _refund_origin(refund: Refund, session: Session, translator: Translator) -> str:
+    """Return who gave the money back: a member, or where it was done outside Sigma."""
+    if refund.origin is Origin.SIGMA:
+        return actor_text(refund.created_by, session, translator)
+    return translator.t(f"payments.refund_origin.{refund.origin}")

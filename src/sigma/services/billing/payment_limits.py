@@ -1,0 +1,74 @@
+"""Which amounts and currencies the shop's acquirer takes, and what stops an invoice being paid.
+
+The only place that compares an amount with the limits of a connection: the invoice form, the API,
+phrases, auto-replies, the public page and the CLI issue through `sigma.services.billing.invoices`,
+which calls `check_amount`.
+"""
+
+from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing.connection import AmountLimits, Connection, check_limits
+from sigma.domain.billing.invoice import Invoice, Status
+from sigma.domain.errors import Problem
+from sigma.domain.money import Money
+from sigma.providers.base import amount_limits
+from sigma.services.context import Context
+from sigma.store.billing import connections
+from sigma.store.engine.interface import Tx
+
+NO_CONNECTION = "no_connection"
+AMOUNT_NOT_ACCEPTED = "amount_not_accepted"
+
+
+def connection_limits(ctx: Context, connection: Connection) -> dict[str, AmountLimits]:
+    """Return the limits of one payment by currency; empty when the acquirer names none."""
+    provider = ctx.providers[connection.provider]
+    return dict(amount_limits(provider, ctx.cipher.decrypt(connection.secret_encrypted)))
+
+
+def check_connection_amount(ctx: Context, connection: Connection, amount: Money) -> list[Problem]:
+    """Return why a connection does not take an amount, as problems of the field "amount"."""
+    title = ctx.providers[connection.provider].titles["ru"]
+    return check_limits(amount, connection_limits(ctx, connection), title)
+
+
+async def check_amount(ctx: Context, shop_id: str, amount: Money) -> list[Problem]:
+    """Return why the shop's active connection does not take an amount; empty without one."""
+    async with ctx.db.read() as tx:
+        connection = await connections.find_active(tx, shop_id)
+    return check_connection_amount(ctx, connection, amount) if connection else []
+
+
+async def is_payable(ctx: Context, tx: Tx, shop_id: str, amount: Money) -> bool:
+    """Return whether the shop has an active connection that takes the amount."""
+    connection = await connections.find_active(tx, shop_id)
+    return connection is not None and not check_connection_amount(ctx, connection, amount)
+
+
+async def list_warnings(
+    ctx: Context, member: Member, *open_invoices: Invoice
+) -> dict[str, tuple[str, ...]]:
+    """Return by invoice id why clients cannot pay it now: NO_CONNECTION or AMOUNT_NOT_ACCEPTED.
+
+    Empty for invoices that are not open.
+    """
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        connection = await connections.find_active(tx, member.shop_id)
+    limits = connection_limits(ctx, connection) if connection else {}
+    warnings: dict[str, tuple[str, ...]] = {}
+    for invoice in open_invoices:
+        if invoice.status_at(ctx.now_us()) is not Status.OPEN:
+            warnings[invoice.id] = ()
+        elif connection is None:
+            warnings[invoice.id] = (NO_CONNECTION,)
+        else:
+            is_refused = bool(check_limits(invoice.amount, limits, ""))
+            warnings[invoice.id] = (AMOUNT_NOT_ACCEPTED,) if is_refused else ()
+    return warnings
+
+
+async def has_connection(ctx: Context, member: Member) -> bool:
+    """Return whether the shop has an active connection to an acquirer."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        return await connections.find_active(tx, member.shop_id) is not None
