@@ -65,10 +65,9 @@ def refund(status: str = "succeeded") -> Refund:
     )
 
 
-def refund_reply(
-    event: str = "succeeded", amount: Money | None = Money(500)
-) -> refunds.RefundReply:
-    return refunds.RefundReply("bank-refund", refunds.Event(event), amount)
+def refund_reply(event: str = "succeeded", *amount: Money | None) -> refunds.RefundReply:
+    """Return the acquirer's reply about a refund of 5.00, or of `amount` if given."""
+    return refunds.RefundReply("bank-refund", refunds.Event(event), *(amount or (BACK,)))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +173,7 @@ def test_refund_statuses_must_be_equal(ours: refunds.Status, theirs: refunds.Eve
 def test_refunds_are_missing_on_either_side_or_have_another_amount() -> None:
     assert refund_difference(RefundPair(refund(), None, "pay_1")) is Kind.REFUND_MISSING_THERE
     for amount in (Money(499), Money(500, "USD"), None):
-        pair = RefundPair(refund(), refund_reply(amount=amount), "pay_1", Money(500))
+        pair = RefundPair(refund(), refund_reply("succeeded", amount), "pay_1", Money(500))
         assert refund_difference(pair) is Kind.REFUND_AMOUNT_DIFFERS
     for event in ("succeeded", "pending"):
         pair = RefundPair(None, refund_reply(event), "pay_1")

@@ -1,73 +1,41 @@
-"""Reconciliation with the sandbox bank: planted differences are found, repaired and stay closed."""
+"""Reconciliation with the sandbox bank: planted differences are found, runs survive faults."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.invoice import Draft
 from sigma.domain.billing.payment import Status
-from sigma.domain.change import Change
-from sigma.domain.reconciliation.difference import Difference, Kind
-from sigma.domain.reconciliation.run import Run
+from sigma.domain.errors import RefusedError
+from sigma.domain.money import Money
+from sigma.domain.reconciliation.difference import Kind
+from sigma.domain.reconciliation.run import MAX_STORED
 from sigma.domain.reconciliation.run import Status as RunStatus
+from sigma.services.billing import connections
+from sigma.services.billing import invoices as invoices_service
+from sigma.services.billing import payments as payments_service
+from sigma.services.billing import refunds as refunds_service
 from sigma.services.reconciliation import repairs, runs
 from sigma.services.reconciliation.repairs import Outcome
-from sigma.store import changes
-from sigma.store.schema.tables import ledger, payments, refunds
 from tests.agreeing_rows import write_agreeing_rows
-from tests.reconciliation import fetch_rows
+from tests.services.actions import (
+    member_with_role,
+    refusal_code,
+)
+from tests.services.reconciliation_actions import (
+    amount,
+    edit_bank,
+    find_only,
+    ledger_problems,
+    open_differences,
+    paid_payment,
+    run_to_end,
+    save_rows,
+)
 from tests.world import World
-
-
-async def run_to_end(world: World, **period: int) -> Run:
-    """Start a run and advance it to its end, as the command does."""
-    run = await runs.start(world.ctx, world.member, in_background=False, **period)
-    while run.is_running:
-        run = await runs.step(world.ctx, run)
-    return run
-
-
-async def open_differences(world: World, run: Run) -> Sequence[Difference]:
-    details = await runs.get_details(world.ctx, world.member, run.id)
-    return details.open_differences
-
-
-async def edit_bank(world: World, **edits: Any) -> dict[str, Any]:
-    """Lose, change or add objects of the bank; see docs/sandbox.md."""
-    url = f"{world.sandbox.base_url}/control/objects"
-    response = await world.http.post(url, json={"shop": world.account, **edits})
-    assert response.status_code == 200, response.text
-    added: dict[str, Any] = response.json()
-    return added
-
-
-async def store(world: World, *rows: Any) -> None:
-    await changes.commit(world.ctx.db, Change(tuple(rows)), world.ctx.now_us())
-
-
-def amount(value: str, currency: str = "RUB") -> dict[str, str]:
-    return {"value": value, "currency": currency}
-
-
-async def ledger_problems(world: World) -> list[str]:
-    """Return what is wrong with the ledger: its balance, and the sums of captures and refunds."""
-    postings = await fetch_rows(world.ctx.db, ledger, world.shop.id)
-    problems = [] if sum(p["amount_minor"] for p in postings) == 0 else ["it does not balance"]
-    at_acquirer: dict[tuple[str, str], int] = defaultdict(int)
-    for posting in postings:
-        if posting["account"] in ("acquirer", "fees"):
-            at_acquirer[posting["kind"], posting["subject_id"]] += posting["amount_minor"]
-    expected = {
-        ("capture", row["id"]): row["amount_minor"]
-        for row in await fetch_rows(world.ctx.db, payments, world.shop.id)
-        if row["status"] == "captured"
-    } | {
-        ("refund", row["id"]): -row["amount_minor"]
-        for row in await fetch_rows(world.ctx.db, refunds, world.shop.id)
-        if row["status"] == "succeeded"
-    }
-    return problems if at_acquirer == expected else [*problems, "it differs from the payments"]
 
 
 async def plant_forty_differences(world: World) -> dict[Kind, set[str]]:
@@ -138,3 +106,153 @@ async def test_forty_planted_differences_are_found_repaired_and_then_all_agrees(
     )
     assert second.agreed_count == second.total_count == 1050
     assert await ledger_problems(world) == []
+
+
+async def test_agreeing_shop_says_how_many_agree(world: World) -> None:
+    await paid_payment(world)
+    paid = await paid_payment(world)
+    await refunds_service.request(world.ctx, world.member, paid.id, Money(100), "")
+    await world.start_payment()
+    await world.run_jobs()
+    run = await run_to_end(world)
+    assert (run.status, run.payment_count, run.refund_count) == (RunStatus.AGREES, 3, 1)
+    assert (run.agreed_count, run.expected_count) == (4, 4)
+
+
+async def test_period_is_of_creation_and_its_borders_are_exact(world: World) -> None:
+    rows = await write_agreeing_rows(world, 30, 10, days=25)
+    for first, last in ((0, 30), (5, 20), (7, 8), (29, 30)):
+        since_us = rows.payments[first].created_at_us
+        until_us = rows.payments[last].created_at_us if last < 30 else world.ctx.now_us()
+        run = await run_to_end(world, since_us=since_us, until_us=until_us)
+        assert (run.status, run.payment_count) == (RunStatus.AGREES, last - first)
+    with pytest.raises(RefusedError, match="validation"):
+        await run_to_end(world, since_us=until_us, until_us=since_us)
+
+
+async def test_payment_captured_between_the_lists_is_no_difference(world: World) -> None:
+    payment = await world.start_payment()
+    await world.pay(payment)
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    run = await runs.step(world.ctx, run)  # the acquirer's list: captured there, pending here
+    assert run.suspected_count == 1
+    await payments_service.advance(world.ctx, payment.id)
+    while run.is_running:
+        run = await runs.step(world.ctx, run)
+    assert (run.status, run.agreed_count, run.total_count) == (RunStatus.AGREES, 1, 1)
+
+
+async def test_two_connections_to_one_account_are_one_account(world: World) -> None:
+    await paid_payment(world)
+    settings = {"base_url": f"{world.sandbox.base_url}/bank/v3", "timeout_s": 2}
+    await connections.save(
+        world.ctx,
+        world.member,
+        None,
+        provider="yookassa",
+        title="",
+        account=world.account,
+        secret="test_other",
+        settings=settings,
+    )
+    run = await run_to_end(world)
+    assert (run.status, run.payment_count) == (RunStatus.AGREES, 1)
+
+
+async def test_job_waits_as_the_acquirer_requests_and_goes_on(world: World) -> None:
+    await paid_payment(world)
+    await world.inject_faults(http_429={"on": "list", "times": 2})
+    started = await runs.start(world.ctx, world.member)
+    assert (await runs.start(world.ctx, world.member)).id == started.id  # it is running already
+    for _ in range(3):
+        await world.run_jobs()
+        details = await runs.get_details(world.ctx, world.member, started.id)
+        if details.run.is_running:
+            assert details.run.resume_at_us > world.ctx.now_us()
+            world.clock.advance(seconds=5)
+    assert (details.run.status, details.run.payment_count) == (RunStatus.AGREES, 1)
+
+
+async def test_run_fails_when_the_acquirer_does_not_answer_or_rejects_the_keys(
+    world: World,
+) -> None:
+    await world.inject_faults(http_500_before={"on": "list"})
+    run = await run_to_end(world)
+    assert (run.status, run.failure) == (RunStatus.FAILED, "no_answer")
+    await world.inject_faults(http_500_before=None)
+    await world.set_acquirer_secret("wrong")
+    run = await run_to_end(world)
+    assert (run.status, run.failure) == (RunStatus.FAILED, "credentials")
+
+
+@pytest.mark.both_databases
+async def test_every_step_can_be_the_last_before_a_crash(world: World) -> None:
+    """A run that continues from its stored row finds the same as one without interruption."""
+    await write_agreeing_rows(world, 250, 30, days=20)
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    count = 0
+    while run.is_running:
+        await runs.step(world.ctx, run)
+        run = (await runs.get_details(world.ctx, world.member, run.id)).run
+        count += 1
+    assert count > 5
+    assert (run.status, run.total_count) == (RunStatus.AGREES, 280)
+
+
+async def test_nightly_job_runs_every_night(world: World) -> None:
+    await paid_payment(world)
+    for night in range(1, 4):
+        world.clock.advance(days=1)
+        await world.run_jobs()
+        listed = await runs.list_runs(world.ctx, world.member)
+        assert len(listed) == night
+        assert (listed[0].created_by, listed[0].status) == ("system", RunStatus.AGREES)
+    latest = await runs.find_latest(world.ctx, world.member)
+    assert latest is not None
+    assert latest.run.id == listed[0].id
+
+
+async def test_more_differences_than_are_stored_are_counted(world: World) -> None:
+    rows = await write_agreeing_rows(world, 60)
+    assert rows
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    run = replace(run, suspected_count=MAX_STORED - 10)
+    await edit_bank(world, lose=[str(p.provider_id) for p in rows.payments])
+    while run.is_running:
+        run = await runs.step(world.ctx, run)
+    details = await runs.get_details(world.ctx, world.member, run.id)
+    assert (run.difference_count, details.open_count) == (60, 10)
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+async def test_members_without_the_permission_only_read(world: World, role: Role) -> None:
+    await edit_bank(world, add={"payments": [{"amount": amount("77.00")}]})
+    difference = await find_only(world)
+    member = member_with_role(world, role)
+    for call in (
+        runs.start(world.ctx, member),
+        repairs.repair(world.ctx, member, difference.id),
+        repairs.close_foreign(world.ctx, member, difference.run_id),
+    ):
+        assert await refusal_code(call) == "forbidden"
+    details = await runs.get_details(world.ctx, member, difference.run_id)
+    assert details.open_count == 1
+
+
+async def test_payment_of_another_shop_is_foreign_and_never_taken_up(world: World) -> None:
+    """Metadata that names a payment or an invoice of another shop gives no access to them."""
+    other = Shop(id=world.ctx.new_id("shp"), name="Чужие", created_at_us=world.ctx.now_us())
+    await save_rows(world, other)
+    owner = Member("usr_2", other.id, Role.OWNER)
+    draft = Draft(title="Чужой", amount=Money(1_500_00))
+    invoice = await invoices_service.create(world.ctx, owner, draft)
+    await edit_bank(
+        world,
+        add={"payments": [{"amount": amount("1500.00"), "metadata": {"invoice": invoice.id}}]},
+    )
+    difference = await find_only(world)
+    assert (difference.kind, difference.invoice_id) == (Kind.PAYMENT_FOREIGN, "")
+    with pytest.raises(RefusedError, match="not_found"):
+        await repairs.repair(world.ctx, owner, difference.id)
+    with pytest.raises(RefusedError, match="not_found"):
+        await runs.get_details(world.ctx, owner, difference.run_id)
