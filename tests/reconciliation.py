@@ -26,6 +26,7 @@ from sigma.store.schema.tables import (
 )
 from tests.world import World
 
+SCHEDULED_KINDS = ("invoice.expire", "reconciliation.start")  # jobs that wait for their time
 _TABLES = (invoices, jobs, ledger, mails, acquirer_notices, payments, receipts, refunds)
 _SELECT_BY_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
@@ -241,7 +242,7 @@ class Reconciliation:
         if mail_count:
             yield f"receipts were mailed for unpaid {sorted(mail_count)}"
         for job in self.our_rows["jobs"]:
-            if job["kind"] != "invoice.expire" or job["state"] != "queued":
+            if job["kind"] not in SCHEDULED_KINDS or job["state"] != "queued":
                 yield f"{job['kind']} {job['subject_id']} is {job['state']}: {job['last_error']}"
 
 

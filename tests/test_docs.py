@@ -17,6 +17,9 @@ from sigma.domain.catalogue.phrase.parse import parse_phrase
 from sigma.domain.errors import STATUS_BY_CODE
 from sigma.domain.messaging.auto_reply import AutoReply
 from sigma.domain.messaging.card import CardState
+from sigma.domain.reconciliation.difference import ACTIONS, Action
+from sigma.domain.reconciliation.run import MAX_STORED
+from sigma.domain.reconciliation.run import Status as RunStatus
 from sigma.services.invoice_cards.todo_board import Kind
 from sigma.settings import list_settings
 from sigma.store.schema.all_tables import ALL_TABLES
@@ -192,7 +195,8 @@ def test_both_languages_have_the_same_parts(page: Path) -> None:
 
 
 def test_every_page_for_sellers_is_also_in_russian() -> None:
-    sellers = {"README.md", "inbox.md", "services.md", "settings.md", "vk-set-up.md"}
+    sellers = {"README.md", "inbox.md", "reconciliation.md", "services.md", "settings.md"}
+    sellers.add("vk-set-up.md")
     assert {page.name for page in BILINGUAL} == sellers
 
 
@@ -238,6 +242,18 @@ def test_every_phrase_example_is_right(ending: str) -> None:
         decimal = parsed.amount.to_decimal_text().removesuffix(".00") if parsed.amount else ""
         assert [amount, title, until] == [decimal, parsed.title, day], phrase
         assert parsed.ask == (), phrase
+
+
+@pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
+def test_every_difference_is_documented_with_its_button(locale: str, ending: str) -> None:
+    raw = Translator(locale).raw
+    page = read(f"docs/reconciliation{ending}")
+    documented = {row[0]: row[1:] for row in table_rows(page) if len(row) == 4}
+    for kind, action in ACTIONS.items():
+        title, button = raw(f"reconciliation.kind.{kind}"), raw(f"reconciliation.action.{action}")
+        assert documented[kind][:2] == [title, button], kind
+    assert str(MAX_STORED) in page
+    assert [one for one in (*Action, *RunStatus) if f"`{one}`" not in page] == ["running"]
 
 
 @pytest.mark.parametrize("ending", [".md", ".ru.md"])

@@ -22,6 +22,7 @@ from sigma.services.conversations import (
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.platform import housekeeping, jobs
 from sigma.services.platform.jobs import Handler
+from sigma.services.reconciliation import runs as reconciliation_runs
 
 log = structlog.get_logger()
 
@@ -70,6 +71,8 @@ HANDLERS: Mapping[str, Handler] = {
     "community.check_events": event_subscription.check_events,
     "vk_orders.fetch": vk_orders.fetch,
     "vk_order.fetch_items": vk_orders.fetch_items,
+    "reconciliation.start": reconciliation_runs.start_nightly,
+    "reconciliation.advance": reconciliation_runs.advance,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.
@@ -85,6 +88,8 @@ RETRIED_FOREVER = (
     "community.catch_up",
     "profile.fetch",
     "message.complete",
+    "reconciliation.start",
+    "reconciliation.advance",
 )
 
 

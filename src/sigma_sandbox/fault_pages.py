@@ -1,12 +1,13 @@
-"""HTTP handlers of `/control`, the fault injection rules: JSON for programs, an HTML page."""
+"""HTTP handlers of `/control`: fault injection rules as JSON and as a page, edits of objects."""
 
 from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
 
-from sigma_sandbox.bank import payments
-from sigma_sandbox.bank.http import get_bank
+from sigma_sandbox.bank import object_edits, payments
+from sigma_sandbox.bank.errors import ApiError
+from sigma_sandbox.bank.http import error_response, get_bank, read_json
 from sigma_sandbox.faults import EFFECTS, Effect, FaultRules, InvalidRuleError
 from sigma_sandbox.responses import AnyRequest, json_response, redirect, render_page
 
@@ -65,6 +66,19 @@ async def reset_rules(request: AnyRequest) -> Response[bytes]:
     return json_response(_rules_json(_fault_rules(request)))
 
 
+@post("/control/objects", status_code=200)
+async def edit_objects(request: AnyRequest) -> Response[bytes]:
+    """Lose, add and change the bank's objects without a notice (`bank.object_edits`)."""
+    bank = get_bank(request)
+    try:
+        body = await read_json(request)
+        with bank.transaction():
+            added = object_edits.apply(bank, body)
+    except ApiError as error:
+        return error_response(error)
+    return json_response(added)
+
+
 async def _update_by_form(request: AnyRequest) -> Response[bytes]:
     form = {name: str(value).strip() for name, value in (await request.form()).items()}
     faults = _fault_rules(request)
@@ -104,4 +118,4 @@ def parse_form(form: dict[str, str]) -> dict[str, Any]:
     return body
 
 
-HANDLERS = [show_rules, update_rules, reset_rules]
+HANDLERS = [show_rules, update_rules, reset_rules, edit_objects]

@@ -8,7 +8,7 @@ import pytest
 from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
-PAGES = ["README", "docs/inbox", "docs/services", "docs/vk-set-up"]
+PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/vk-set-up"]
 ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture"]
 QUOTES = {"ru": "«»", "en": "“”"}
 CASES = [

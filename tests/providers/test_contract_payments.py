@@ -143,16 +143,20 @@ async def test_long_payment_list_is_paged(
         await start_payment(harness, access, number)
     now_us = time.time_ns() // 1000
     payment_ids: list[str] = []
+    times: list[int] = []
     cursor = None
     for _ in range(5):
         page = await harness.provider.list_payments(
             access, now_us - HOUR_US, now_us + HOUR_US, cursor
         )
         payment_ids += [reply.payment_id for reply in page.replies]
+        times += [reply.created_at_us or 0 for reply in page.replies]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert sorted(payment_ids) == sorted(f"pay_{number}" for number in range(103))
+    assert times == sorted(times, reverse=True)
+    assert now_us - HOUR_US < times[-1]
 
 
 @pytest.mark.parametrize("call", [Operation.GET, Operation.CREATE])

@@ -1,10 +1,13 @@
 """Contract of every acquirer adapter, over real HTTP: refunds."""
 
+import time
+
 import pytest
 
 from sigma.domain.billing import refund
 from sigma.domain.billing.payment import Event
 from sigma.domain.money import Money
+from sigma.domain.time_units import MINUTE_US
 from sigma.providers.base import ConnectionAccess, RejectedError, UnknownOutcomeError
 from tests.providers.contract_requests import (
     AMOUNT,
@@ -98,3 +101,26 @@ async def test_all_refunds_of_a_payment_are_listed_over_several_pages(
     assert {refund_record.refund_id for refund_record in listed} == {
         f"ref_{number}" for number in range(103)
     }
+
+
+async def test_refunds_of_the_account_are_listed_by_date_newest_first(
+    harness: ProviderHarness, access: ConnectionAccess
+) -> None:
+    before_us = time.time_ns() // 1000 - MINUTE_US
+    captured = [await complete_payment(harness, access, number) for number in range(2)]
+    for number in range(103):
+        paid = captured[number % 2]
+        await harness.provider.start_refund(access, refund_request(paid, 1_00, number))
+    after_us = time.time_ns() // 1000 + MINUTE_US
+    list_page = harness.provider.list_refunds_by_date
+    first = await list_page(access, before_us, after_us)
+    assert first.next_cursor is not None
+    second = await list_page(access, before_us, after_us, first.next_cursor)
+    assert second.next_cursor is None
+    listed = [*first.refunds, *second.refunds]
+    assert {one.refund_id for one in listed} == {f"ref_{number}" for number in range(103)}
+    assert {one.payment_provider_id for one in listed} == {p.provider_id for p in captured}
+    times = [one.reply.created_at_us or 0 for one in listed]
+    assert times == sorted(times, reverse=True)
+    assert before_us < times[-1] <= times[0] < after_us
+    assert (await list_page(access, after_us, after_us + MINUTE_US)).refunds == ()

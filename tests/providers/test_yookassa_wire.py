@@ -15,6 +15,7 @@ from sigma.domain.billing.payment import Event, PaymentMethod
 from sigma.domain.money import CURRENCY_EXPONENTS, MAX_MINOR, Money
 from sigma.providers.base import FiscalItem, RefundRequest, RejectedError, UnknownOutcomeError
 from sigma.providers.yookassa import wire
+from sigma.providers.yookassa.notice import parse_notice
 from tests.providers.contract_requests import payment_request
 from tests.providers.yookassa_samples import (
     PAYMENT_ID,
@@ -146,6 +147,7 @@ def test_succeeded_payment_is_parsed_completely() -> None:
     assert reply.method == PaymentMethod("card", "220000******0004", "mir")
     assert reply.captured_at_us == 1_795_517_700_123_000
     assert (reply.income, reply.refunded) == (Money(1_447_50), Money(0))
+    assert (reply.created_at_us, reply.invoice_id) == (1_795_517_609_072_000, "1042")
 
 
 @given(st.text().filter(lambda status: status not in ("succeeded", "canceled")))
@@ -274,6 +276,7 @@ def test_unreadable_optional_fields_are_ignored() -> None:
         refunded=None,
         captured_at_us=None,
         payment_id="",
+        invoice_id="",
     )
 
 
@@ -284,6 +287,8 @@ def test_refund_is_parsed_completely() -> None:
         refunds.Event.SUCCEEDED,
         Money(500_00),
     )
+    assert refund_record.payment_provider_id == PAYMENT_ID
+    assert wire.refund_reply(refund(payment_id="../x")).payment_provider_id == ""
     details = {"party": "refund_network", "reason": "rejected_by_payee"}
     canceled_refund = wire.refund_reply(refund(status="canceled", cancellation_details=details))
     assert (canceled_refund.reply.event, canceled_refund.reply.failure) == (
@@ -339,20 +344,20 @@ def notice(**more: Any) -> bytes:
 
 
 def test_refund_notice_names_its_payment() -> None:
-    parsed = wire.parse_notice(notice(event="refund.succeeded", object=refund()))
+    parsed = parse_notice(notice(event="refund.succeeded", object=refund()))
     assert (parsed.object_kind, parsed.object_id) == ("refund", REFUND_ID)
     assert (parsed.payment_provider_id, parsed.claimed_id) == (PAYMENT_ID, "ref_1")
 
 
 def test_too_large_notice_is_refused() -> None:
-    assert wire.parse_notice(notice(padding="x" * 200_000)).object_id == PAYMENT_ID
+    assert parse_notice(notice(padding="x" * 200_000)).object_id == PAYMENT_ID
     with pytest.raises(ValueError, match="too large"):
-        wire.parse_notice(notice(padding="x" * 300_000))
+        parse_notice(notice(padding="x" * 300_000))
 
 
 def test_notice_of_other_object_is_parsed_as_other() -> None:
     for event in ("payment_method.active", "deal.closed", "payout.succeeded", "invoice.new"):
-        assert wire.parse_notice(notice(event=event)).object_kind == "other"
+        assert parse_notice(notice(event=event)).object_kind == "other"
 
 
 @pytest.mark.parametrize(
@@ -373,17 +378,17 @@ def test_notice_of_other_object_is_parsed_as_other() -> None:
 )
 def test_notice_without_valid_event_or_object_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="notice"):
-        wire.parse_notice(notice(**changes))
+        parse_notice(notice(**changes))
 
 
 @given(json_values)
 def test_notice_of_any_shape_is_parsed_or_refused(raw: Any) -> None:
     for body in (json.dumps(raw).encode(), notice(object=raw)):
         with pytest.raises(ValueError, match=r"."):
-            wire.parse_notice(body)
+            parse_notice(body)
 
 
 def test_malformed_id_in_notice_metadata_is_ignored() -> None:
     for claimed_id in (5, "", "a b", "x" * 65, {"a": 1}):
         raw = succeeded(metadata={"payment": claimed_id})
-        assert wire.parse_notice(notice(object=raw)).claimed_id == ""
+        assert parse_notice(notice(object=raw)).claimed_id == ""

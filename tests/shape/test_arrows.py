@@ -35,6 +35,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts"},
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
+        "reconciliation": {"billing"},
     },
     "store": {
         "engine": set(),
@@ -43,6 +44,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts", "engine", "schema"},
         "catalogue": {"engine", "schema"},
         "messaging": {"billing", "engine", "schema"},
+        "reconciliation": {"billing", "engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -54,6 +56,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "invoice_cards": {"billing", "conversations", "vk", "platform"},
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},
+        "reconciliation": {"billing", "platform"},
         "checkout": {"billing", "catalogue", "invoice_cards", "vk", "platform"},
     },
     "web": {

@@ -20,6 +20,9 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
+from sigma.domain.reconciliation.difference import Difference, Kind, Side, State
+from sigma.domain.reconciliation.run import Run
+from sigma.domain.reconciliation.run import Status as RunStatus
 from sigma.services.accounts import api_keys
 from sigma.services.billing import invoices, refunds
 from sigma.services.catalogue import services
@@ -135,7 +138,11 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
+    run, difference = _reconciliation(vk, payment.id)
+    await changes.commit(ctx.db, Change((run, difference)), now_us)
     return {
+        "run_id": run.id,
+        "difference_id": difference.id,
         "conversation_id": conversation.id,
         "message_id": failed.id,
         "order_id": order.id,
@@ -149,6 +156,30 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
     }
+
+
+def _reconciliation(vk: VkWorld, payment_id: str) -> tuple[Run, Difference]:
+    """Return a finished run with one open difference."""
+    ctx, now_us = vk.ctx, vk.ctx.now_us()
+    run = Run(ctx.new_id("rec", vk.shop.id), vk.shop.id, now_us - 1, now_us, now_us, "usr_z")
+    run = replace(run, status=RunStatus.DIFFERS, payment_count=1, difference_count=1)
+    difference = Difference(
+        id=ctx.new_id("dif", vk.shop.id),
+        shop_id=vk.shop.id,
+        run_id=run.id,
+        connection_id=vk.connection.id,
+        kind=Kind.PAYMENT_FOREIGN,
+        provider_id="private-bank-id",
+        payment_id=payment_id,
+        refund_id="",
+        invoice_id="",
+        ours=Side(),
+        theirs=Side("captured", Money(150_000)),
+        created_at_us=now_us,
+        found_at_us=now_us,
+        state=State.OPEN,
+    )
+    return run, difference
 
 
 async def create_second_shop(vk: VkWorld) -> dict[str, str]:

@@ -12,6 +12,7 @@ COMMANDS = {
     "sandbox": "sigma.cli.servers:sandbox",
     "migrate": "sigma.cli.servers:migrate",
     "doctor": "sigma.cli.doctor:doctor",
+    "reconcile": "sigma.cli.reconcile:reconcile",
     "invoice": "sigma.cli.invoice:invoice",
     "payment": "sigma.cli.data:payment",
     "key": "sigma.cli.data:key",

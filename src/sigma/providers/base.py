@@ -151,10 +151,22 @@ class PaymentPage:
 
 @dataclass(frozen=True, slots=True)
 class AcquirerRefund:
-    """A refund as the acquirer reports it. `refund_id` is our id; empty for other refunds."""
+    """A refund as the acquirer reports it. `refund_id` is our id; empty for other refunds.
+
+    `payment_provider_id` is the acquirer's id of the refunded payment.
+    """
 
     reply: refund.RefundReply
     refund_id: str = ""
+    payment_provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """One page of refunds. Pass `next_cursor` to the next call; None: this is the last page."""
+
+    refunds: tuple[AcquirerRefund, ...]
+    next_cursor: str | None = None
 
 
 class Provider(Protocol):
@@ -224,7 +236,18 @@ class Provider(Protocol):
     async def list_payments(
         self, access: ConnectionAccess, since_us: int, until_us: int, cursor: str | None = None
     ) -> PaymentPage:
-        """List payments created in [since_us, until_us), to find a lost one whose key expired."""
+        """List payments created in [since_us, until_us), newest first, each with `created_at_us`.
+
+        Finds a lost payment whose key expired, and compares the acquirer's list with ours.
+        """
+
+    async def list_refunds_by_date(
+        self, access: ConnectionAccess, since_us: int, until_us: int, cursor: str | None = None
+    ) -> RefundPage:
+        """List the account's refunds created in [since_us, until_us), newest first.
+
+        Each has `created_at_us` and `payment_provider_id`.
+        """
 
     async def describe_account(self, access: ConnectionAccess) -> str:
         """Check the credentials. Returns a short language-neutral label: "100500, test"."""

@@ -24,6 +24,8 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.reconciliation.difference import Difference
+from sigma.domain.reconciliation.run import Run
 from sigma.store import idempotency, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import (
@@ -48,6 +50,8 @@ from sigma.store.messaging import (
     vk_events,
     vk_orders,
 )
+from sigma.store.reconciliation import differences
+from sigma.store.reconciliation import runs as reconciliation_runs
 from sigma.store.schema.tables import ledger
 
 _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
@@ -70,6 +74,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     Card: cards.CODEC.save,
     VkEvent: vk_events.CODEC.save,
     VkOrder: vk_orders.CODEC.save,
+    Run: reconciliation_runs.CODEC.save,
+    Difference: differences.CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))

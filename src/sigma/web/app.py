@@ -20,7 +20,7 @@ from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
-from sigma.web.cabinet.payments import payments, refunds
+from sigma.web.cabinet.payments import payments, reconciliation, refunds
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -51,7 +51,7 @@ MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
 CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
 INBOX = (todo_board, conversations, actions, stream)
-BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, refunds)
+BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)

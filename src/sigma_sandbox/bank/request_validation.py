@@ -67,7 +67,7 @@ def parse_payment(body: Json) -> NewPayment:
         return_url=return_url,
         locale=locale,
         description=parse_description(body),
-        metadata=_parse_metadata(body.get("metadata")),
+        metadata=parse_metadata(body.get("metadata")),
         receipt=parse_receipt(body.get("receipt"), amount_minor),
         customer_id=_parse_customer_id(body.get("merchant_customer_id")),
     )
@@ -128,7 +128,8 @@ def _is_http_url(url: str) -> bool:
     return is_printable and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _parse_metadata(raw: Any) -> dict[str, str]:
+def parse_metadata(raw: Any) -> dict[str, str]:
+    """Return the metadata of a payment, keys and values as text. Raises ApiError above a limit."""
     if raw is None:
         return {}
     if not isinstance(raw, dict) or len(raw) > 16:

@@ -211,6 +211,18 @@ class Bank:
         self._object_store.put(refund.id, refund)
         return refund
 
+    def delete_payment(self, payment: Payment) -> None:
+        """Delete a payment; its refunds stay."""
+        del self.payments[payment.id]
+        self._payment_ids_by_shop[payment.shop_id].remove(payment.id)
+        self._object_store.delete(Payment, payment.id)
+
+    def delete_refund(self, refund: Refund) -> None:
+        """Delete a refund."""
+        del self.refunds[refund.id]
+        self._refund_ids_by_payment[refund.payment_id].remove(refund.id)
+        self._object_store.delete(Refund, refund.id)
+
     def put_receipt(self, receipt: Receipt) -> Receipt:
         """Store a receipt."""
         self.receipts[receipt.id] = receipt
@@ -260,7 +272,9 @@ class Bank:
         heap = self._deadlines.get(shop_id, [])
         now_us = self.now_us(shop_id)
         while heap and heap[0][0] <= now_us:
-            yield self.payments[heapq.heappop(heap)[1]]
+            due = self.payments.get(heapq.heappop(heap)[1])
+            if due is not None:  # a lost payment has no deadline
+                yield due
 
     def new_id(self, shop_id: str, middle: str = "000f-5000-8000") -> str:
         """Return an id like YooKassa's: hex seconds since 2000, `middle`, 12 random hex digits."""

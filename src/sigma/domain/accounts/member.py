@@ -25,6 +25,7 @@ class Permission(StrEnum):
     CATALOGUE = "catalogue"  # edit services and the public page
     CAPTURE = "capture"  # capture or cancel authorized payments
     REFUND = "refund"
+    RECONCILE = "reconcile"  # compare with the acquirer and repair differences
     SETTINGS = "settings"  # edit shop, connections, mail, API keys
     JOBS = "jobs"  # see and requeue failed jobs
 

@@ -165,7 +165,8 @@ class PaymentReply:
     """The acquirer's answer about a payment, translated to our terms by the provider.
 
     Times are UTC microseconds. `failure` is the acquirer's reason code, `income` the amount less
-    its commission. `payment_id` is our id, which was sent as metadata; empty when missing.
+    its commission. `payment_id` and `invoice_id` are our ids, which were sent as metadata; empty
+    when missing. `created_at_us` is the creation time at the acquirer, None when not reported.
     """
 
     provider_id: str
@@ -178,6 +179,8 @@ class PaymentReply:
     income: Money | None = None
     refunded: Money | None = None
     payment_id: str = ""
+    invoice_id: str = ""
+    created_at_us: int | None = None
 
 
 def begin(

@@ -18,9 +18,9 @@ from sigma.domain.money import Money, MoneyError
 from sigma.providers.base import (
     AcquirerRefund,
     FiscalItem,
-    ParsedNotice,
     PaymentPage,
     PaymentRequest,
+    RefundPage,
     RefundRequest,
     RejectedError,
     UnknownOutcomeError,
@@ -29,17 +29,16 @@ from sigma.providers.base import (
 MAX_DESCRIPTION = 128  # characters, as the other text limits
 MAX_METADATA_KEYS = 16
 MAX_METADATA_VALUE = 512
-MAX_NOTICE_BYTES = 262_144
 MAX_DETAIL = 300
 MAX_RETRY_AFTER_S = 3600.0
 PAYMENT_ID_KEY = "payment"  # key of our payment id in YooKassa's metadata
+INVOICE_ID_KEY = "invoice"  # key of our invoice id, sent by the service that starts a payment
 
 LOCALES = {"ru": "ru_RU", "en": "en_US"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_EVENT_PATTERN = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}", re.ASCII)
 _CODE_PATTERN = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _BRAND_PATTERN = re.compile(r"[a-z0-9 _-]{1,32}", re.ASCII)
 # A refund has no metadata, so our refund id stands at the end of its description.
@@ -183,7 +182,9 @@ def payment_reply(data: Mapping[str, Any]) -> payment.PaymentReply:
         captured_at_us=captured_at_us,
         income=_same_currency(_amount(data, "income_amount"), amount),
         refunded=_same_currency(_amount(data, "refunded_amount"), amount),
-        payment_id=_payment_id(data),
+        payment_id=metadata_id(data, PAYMENT_ID_KEY),
+        invoice_id=metadata_id(data, INVOICE_ID_KEY),
+        created_at_us=parse_time(data.get("created_at")),
     )
 
 
@@ -197,13 +198,23 @@ def refund_reply(data: Mapping[str, Any]) -> AcquirerRefund:
         failure = _reason_code(_nested_object(data, "cancellation_details").get("reason"))
     created_at_us = parse_time(data.get("created_at"))
     reply = refund.RefundReply(provider_id, event, amount, failure, created_at_us)
-    return AcquirerRefund(reply, _refund_id(data))
+    payment_provider_id = data.get("payment_id")
+    return AcquirerRefund(
+        reply,
+        described_refund_id(data),
+        str(payment_provider_id) if is_object_id(payment_provider_id) else "",
+    )
 
 
 def payment_page(data: Mapping[str, Any]) -> PaymentPage:
     """Translate a page of payments. Raises UnknownOutcomeError."""
     replies = tuple(payment_reply(item) for item in list_items(data))
     return PaymentPage(replies, next_cursor(data))
+
+
+def refund_page(data: Mapping[str, Any]) -> RefundPage:
+    """Translate a page of refunds. Raises UnknownOutcomeError."""
+    return RefundPage(tuple(map(refund_reply, list_items(data))), next_cursor(data))
 
 
 def list_items(data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -257,35 +268,17 @@ def retry_after_s(data: object, header: str = "") -> float | None:
     return None
 
 
-def parse_notice(body: bytes) -> ParsedNotice:
-    """Parse a notice. Nothing in it is trusted except which object to fetch. Raises ValueError.
+def metadata_id(data: Mapping[str, Any], key: str) -> str:
+    """Return one of our ids from the metadata; empty when it is missing or malformed."""
+    our_id = _nested_object(data, "metadata").get(key)
+    return our_id if isinstance(our_id, str) and is_object_id(our_id) else ""
 
-    Source: https://yookassa.ru/developers/using-api/webhooks
-    """
-    if len(body) > MAX_NOTICE_BYTES:
-        raise ValueError("the notice is too large")
-    try:
-        data = parse_object(body)
-    except UnknownOutcomeError as error:
-        raise ValueError(str(error)) from None
-    event, entity = data.get("event"), data.get("object")
-    if data.get("type") != "notification" or not isinstance(entity, dict):
-        raise ValueError("not a notice")
-    if (
-        not isinstance(event, str)
-        or not _EVENT_PATTERN.fullmatch(event)
-        or not is_object_id(entity.get("id"))
-    ):
-        raise ValueError("a notice without an event or an object")
-    object_id = str(entity["id"])
-    if event.startswith("payment."):
-        return ParsedNotice(event, object_id, "payment", object_id, _payment_id(entity))
-    if event.startswith("refund."):
-        if not is_object_id(entity.get("payment_id")):
-            raise ValueError("a refund's notice without its payment")
-        payment_id = str(entity["payment_id"])
-        return ParsedNotice(event, object_id, "refund", payment_id, _refund_id(entity))
-    return ParsedNotice(event, object_id, "other")
+
+def described_refund_id(data: Mapping[str, Any]) -> str:
+    """Return our refund id from the end of a refund's description; empty when it has none."""
+    description = data.get("description")
+    match = _REFUND_ID_PATTERN.search(description) if isinstance(description, str) else None
+    return match.group(1) if match else ""
 
 
 def parse_time(data: object) -> int | None:
@@ -379,14 +372,3 @@ def _web_url(data: object) -> str:
     except ValueError:
         return ""
     return data if parts.scheme in ("http", "https") and parts.hostname else ""
-
-
-def _payment_id(data: Mapping[str, Any]) -> str:
-    payment_id = _nested_object(data, "metadata").get(PAYMENT_ID_KEY)
-    return payment_id if isinstance(payment_id, str) and is_object_id(payment_id) else ""
-
-
-def _refund_id(data: Mapping[str, Any]) -> str:
-    description = data.get("description")
-    match = _REFUND_ID_PATTERN.search(description) if isinstance(description, str) else None
-    return match.group(1) if match else ""

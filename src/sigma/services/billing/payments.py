@@ -63,8 +63,8 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
         raise RefusedError("not_found", what="payment")
     if payment.status is Status.CAPTURED:
         return (await sync_refunds(ctx, payment_id)).payment
-    if payment.is_final and (payment.status is not Status.FAILED or payment.provider_id is None):
-        return payment  # a failed one that was started may have been paid after all: query it
+    if payment.is_final and payment.provider_id is None:
+        return payment  # one that was started may have been paid after all: query it
     try:
         reply = await _call_acquirer(ctx, payment)
     except UnknownOutcomeError:

@@ -18,7 +18,8 @@ def _to_row(refund: Refund) -> dict[str, Any]:
     }
 
 
-def _from_row(row: Row) -> Refund:
+def from_row(row: Row) -> Refund:
+    """Return the refund of a row."""
     fields = column_values(
         refunds, row, "amount_minor", "currency", "status", "is_outcome_unknown", "origin"
     )
@@ -31,7 +32,7 @@ def _from_row(row: Row) -> Refund:
     )
 
 
-CODEC = build_codec(refunds, _to_row, _from_row)
+CODEC = build_codec(refunds, _to_row, from_row)
 
 _list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
@@ -41,9 +42,9 @@ _list_for_payment = statement(
 async def get(tx: Tx, refund_id: str) -> Refund | None:
     """Return the refund, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=refund_id)
-    return _from_row(row) if row else None
+    return from_row(row) if row else None
 
 
 async def list_for_payment(tx: Tx, payment_id: str) -> tuple[Refund, ...]:
     """Return all refunds of a payment, the oldest first."""
-    return tuple(_from_row(r) for r in await tx.fetch_all(_list_for_payment, payment_id=payment_id))
+    return tuple(from_row(r) for r in await tx.fetch_all(_list_for_payment, payment_id=payment_id))

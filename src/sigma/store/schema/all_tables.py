@@ -4,7 +4,12 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from sigma.store.schema import catalogue_tables, messaging_tables, tables
+from sigma.store.schema import (
+    catalogue_tables,
+    messaging_tables,
+    reconciliation_tables,
+    tables,
+)
 
-TABLE_MODULES: Final = (tables, catalogue_tables, messaging_tables)
+TABLE_MODULES: Final = (tables, catalogue_tables, messaging_tables, reconciliation_tables)
 ALL_TABLES: Final[MetaData] = tables.metadata

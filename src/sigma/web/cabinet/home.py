@@ -14,9 +14,11 @@ from sigma.services.accounts.users import Session
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
+from sigma.services.reconciliation import runs
 from sigma.web.cabinet.board.todo_board import count_texts
 from sigma.web.cabinet.guards import WebRequest
-from sigma.web.cabinet.responses import render_cabinet_page
+from sigma.web.cabinet.payments.reconciliation import headline, result_tone
+from sigma.web.cabinet.responses import render_cabinet_page, translator_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,24 @@ def attention_action(row: PaymentRow) -> tuple[str, str]:
     return "open", url
 
 
+@dataclass(frozen=True, slots=True)
+class LastReconciliation:
+    """The result of the latest finished run; `at_us`: UTC microseconds."""
+
+    text: str
+    tone: str
+    at_us: int
+
+
+async def _last_reconciliation(ctx: Context, session: Session) -> LastReconciliation | None:
+    details = await runs.find_latest(ctx, session.member)
+    if details is None:
+        return None
+    text = headline(translator_for(session), details)
+    at_us = details.run.finished_at_us or details.run.created_at_us
+    return LastReconciliation(text, result_tone(details), at_us)
+
+
 @get("/")
 async def home_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
@@ -63,6 +83,7 @@ async def home_page(
         next_step=next_step,
         hide_plus=next_step is not None,  # show one button only
         todo_counts=count_texts(await todo_board.counts(ctx, session.member)),
+        reconciliation=await _last_reconciliation(ctx, session),
         attention_rows=[(row, *attention_action(row)) for row in home.attention_payments],
     )
 

@@ -235,6 +235,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_photos")),
     )
     op.create_table(
+        "reconciliation_runs",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("since_us", BigInt, nullable=False),
+        sa.Column("until_us", BigInt, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("expected_count", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("progress", TextC, nullable=False),
+        sa.Column("payment_count", BigInt, nullable=False),
+        sa.Column("refund_count", BigInt, nullable=False),
+        sa.Column("suspected_count", BigInt, nullable=False),
+        sa.Column("difference_count", BigInt, nullable=False),
+        sa.Column("closed_count", BigInt, nullable=False),
+        sa.Column("failure", TextC, nullable=False),
+        sa.Column("failed_call_count", BigInt, nullable=False),
+        sa.Column("resume_at_us", BigInt, nullable=False),
+        sa.Column("updated_at_us", BigInt, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_reconciliation_runs_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_runs")),
+    )
+    op.create_table(
         "services",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -346,6 +373,39 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_conversations_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("connection_id", "peer_id", name="uq_conversations_peer"),
+    )
+    op.create_table(
+        "differences",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("run_id", TextC, nullable=False),
+        sa.Column("connection_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("provider_id", TextC, nullable=False),
+        sa.Column("payment_id", TextC, nullable=False),
+        sa.Column("refund_id", TextC, nullable=False),
+        sa.Column("invoice_id", TextC, nullable=False),
+        sa.Column("our_status", TextC, nullable=False),
+        sa.Column("our_amount_minor", BigInt, nullable=True),
+        sa.Column("our_currency", TextC, nullable=False),
+        sa.Column("their_status", TextC, nullable=False),
+        sa.Column("their_amount_minor", BigInt, nullable=True),
+        sa.Column("their_currency", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("found_at_us", BigInt, nullable=False),
+        sa.Column("state", TextC, nullable=False),
+        sa.Column("is_tried", Flag, nullable=False),
+        sa.Column("closed_at_us", BigInt, nullable=True),
+        sa.Column("closed_by", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_differences_connection_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["reconciliation_runs.id"], name=op.f("fk_differences_run_id")
+        ),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_differences_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_differences")),
     )
     op.create_table(
         "payments",
@@ -635,6 +695,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("is_unanswered = 1"),
     )
     op.create_index(
+        "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
+    )
+    op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
+    op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
     op.create_index(
@@ -685,7 +749,11 @@ def upgrade() -> None:
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
     op.create_index("ix_payments_status", "payments", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
+    )
     op.create_index("ix_refunds_payment", "refunds", ["payment_id", "id"], unique=False)
+    op.create_index("ix_refunds_shop", "refunds", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_refunds_unfinished",
         "refunds",
@@ -745,7 +813,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('pending', 'failed')"),
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
     )
+    op.drop_index("ix_refunds_shop", table_name="refunds")
     op.drop_index("ix_refunds_payment", table_name="refunds")
+    op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
     op.drop_index("ix_payments_status", table_name="payments")
     op.drop_index("ix_payments_shop", table_name="payments")
     op.drop_index("ix_payments_invoice", table_name="payments")
@@ -783,6 +853,8 @@ def downgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
+    op.drop_index("ix_differences_run", table_name="differences")
+    op.drop_index("ix_differences_object", table_name="differences")
     op.drop_index(
         "ix_conversations_waiting",
         table_name="conversations",
@@ -832,10 +904,12 @@ def downgrade() -> None:
     op.drop_table("answers")
     op.drop_table("vk_events")
     op.drop_table("payments")
+    op.drop_table("differences")
     op.drop_table("conversations")
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
     op.drop_table("services")
+    op.drop_table("reconciliation_runs")
     op.drop_table("photos")
     op.drop_table("members")
     op.drop_table("mails")

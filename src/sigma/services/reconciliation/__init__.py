@@ -1,0 +1,1 @@
+"""Reconciliation with acquirers: runs, both sides of a page, repairs of differences."""

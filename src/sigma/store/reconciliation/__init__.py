@@ -1,0 +1,1 @@
+"""Queries of the reconciliation: runs, differences, and both sides of a page."""

@@ -1,0 +1,47 @@
+"""Reconciliation runs."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from sigma.domain.reconciliation.run import Progress, Run, Status
+from sigma.store.engine.interface import Row, Tx
+from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
+from sigma.store.engine.statements import statement
+from sigma.store.schema.reconciliation_tables import reconciliation_runs
+
+_progress_decoder = msgspec.json.Decoder(Progress)
+
+
+def _to_row(run: Run) -> dict[str, Any]:
+    return field_values(run, "progress") | {"progress": encode_json(run.progress)}
+
+
+def _from_row(row: Row) -> Run:
+    fields = column_values(reconciliation_runs, row, "status", "progress")
+    return Run(
+        status=Status(row["status"]), progress=_progress_decoder.decode(row["progress"]), **fields
+    )
+
+
+CODEC = build_codec(reconciliation_runs, _to_row, _from_row)
+
+_list_for_shop = statement(
+    select(reconciliation_runs)
+    .where(reconciliation_runs.c.shop_id == bindparam("shop_id"))
+    .order_by(reconciliation_runs.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+async def get(tx: Tx, run_id: str) -> Run | None:
+    """Return the run, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=run_id)
+    return _from_row(row) if row else None
+
+
+async def list_for_shop(tx: Tx, shop_id: str, limit: int) -> list[Run]:
+    """Return a shop's runs, the latest first."""
+    rows = await tx.fetch_all(_list_for_shop, shop_id=shop_id, limit=limit)
+    return [_from_row(row) for row in rows]

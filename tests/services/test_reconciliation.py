@@ -1,0 +1,258 @@
+"""Reconciliation with the sandbox bank: planted differences are found, runs survive faults."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+
+from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.billing.invoice import Draft
+from sigma.domain.billing.payment import Status
+from sigma.domain.errors import RefusedError
+from sigma.domain.money import Money
+from sigma.domain.reconciliation.difference import Kind
+from sigma.domain.reconciliation.run import MAX_STORED
+from sigma.domain.reconciliation.run import Status as RunStatus
+from sigma.services.billing import connections
+from sigma.services.billing import invoices as invoices_service
+from sigma.services.billing import payments as payments_service
+from sigma.services.billing import refunds as refunds_service
+from sigma.services.reconciliation import repairs, runs
+from sigma.services.reconciliation.repairs import Outcome
+from tests.agreeing_rows import write_agreeing_rows
+from tests.services.actions import (
+    member_with_role,
+    refusal_code,
+)
+from tests.services.reconciliation_actions import (
+    amount,
+    edit_bank,
+    find_only,
+    ledger_problems,
+    open_differences,
+    paid_payment,
+    run_to_end,
+    save_rows,
+)
+from tests.world import World
+
+
+async def plant_forty_differences(world: World) -> dict[Kind, set[str]]:
+    """Write 1,000 agreeing payments, then five differences of eight kinds. Kind → bank's ids."""
+    rows = await write_agreeing_rows(world, 1000, 60, days=25)
+    captured = [p for p in rows.payments if p.status is Status.CAPTURED]
+    canceled = [p for p in rows.payments if p.status is Status.CANCELED]
+    # Payments after the 60 refunded ones, in groups of five.
+    groups = [captured[60 + 5 * n : 65 + 5 * n] for n in range(4)]
+    ids = [[str(p.provider_id) for p in group] for group in groups]
+    planted = {
+        Kind.PAYMENT_CAPTURED_THERE: {str(p.provider_id) for p in canceled[:5]},
+        Kind.PAYMENT_CAPTURED_HERE: set(ids[0]),
+        Kind.PAYMENT_AMOUNT_DIFFERS: set(ids[1]),
+        Kind.PAYMENT_MISSING_THERE: set(ids[2]),
+        Kind.REFUND_MISSING_THERE: {str(r.provider_id) for r in rows.refunds[:5]},
+    }
+    paid_there = {id_: {"status": "succeeded"} for id_ in planted[Kind.PAYMENT_CAPTURED_THERE]}
+    voided_there = {id_: {"status": "canceled"} for id_ in ids[0]}
+    added = await edit_bank(
+        world,
+        lose=[*ids[2], *planted[Kind.REFUND_MISSING_THERE]],
+        change=paid_there | voided_there | {id_: {"amount": amount("1.00")} for id_ in ids[1]},
+        add={
+            "payments": [
+                *({"amount": amount("77.00")} for _ in range(5)),
+                *(
+                    {"amount": amount("1500.00"), "metadata": {"invoice": p.invoice_id}}
+                    for p in captured[:5]
+                ),
+            ],
+            "refunds": [{"payment_id": id_, "amount": amount("5.00")} for id_ in ids[3]],
+        },
+    )
+    new_ids = [payment["id"] for payment in added["payments"]]
+    return planted | {
+        Kind.PAYMENT_FOREIGN: set(new_ids[:5]),
+        Kind.PAYMENT_MISSING_HERE: set(new_ids[5:]),
+        Kind.REFUND_MISSING_HERE: {refund["id"] for refund in added["refunds"]},
+    }
+
+
+@pytest.mark.both_databases
+async def test_forty_planted_differences_are_found_repaired_and_then_all_agrees(
+    world: World,
+) -> None:
+    planted = await plant_forty_differences(world)
+    assert sum(map(len, planted.values())) == 40
+    first = await run_to_end(world)
+    found: dict[Kind, set[str]] = defaultdict(set)
+    for difference in await open_differences(world, first):
+        found[difference.kind].add(difference.provider_id)
+    assert found == planted
+    assert (first.status, first.difference_count) == (RunStatus.DIFFERS, 40)
+    # 1,000 payments and 10 added ones; 60 refunds and 5 added ones
+    assert (first.payment_count, first.refund_count, first.agreed_count) == (1010, 65, 1035)
+    repaired = [
+        await repairs.repair(world.ctx, world.member, one.id)
+        for one in await open_differences(world, first)
+    ]
+    assert Counter(one.outcome for one in repaired) == {Outcome.REPAIRED: 15, Outcome.CLOSED: 25}
+    second = await run_to_end(world)
+    assert await open_differences(world, second) == []
+    assert (second.status, second.difference_count, second.closed_count) == (
+        RunStatus.AGREES,
+        0,
+        25,
+    )
+    assert second.agreed_count == second.total_count == 1050
+    assert await ledger_problems(world) == []
+
+
+async def test_agreeing_shop_says_how_many_agree(world: World) -> None:
+    await paid_payment(world)
+    paid = await paid_payment(world)
+    await refunds_service.request(world.ctx, world.member, paid.id, Money(100), "")
+    await world.start_payment()
+    await world.run_jobs()
+    run = await run_to_end(world)
+    assert (run.status, run.payment_count, run.refund_count) == (RunStatus.AGREES, 3, 1)
+    assert (run.agreed_count, run.expected_count) == (4, 4)
+
+
+async def test_period_is_of_creation_and_its_borders_are_exact(world: World) -> None:
+    rows = await write_agreeing_rows(world, 30, 10, days=25)
+    for first, last in ((0, 30), (5, 20), (7, 8), (29, 30)):
+        since_us = rows.payments[first].created_at_us
+        until_us = rows.payments[last].created_at_us if last < 30 else world.ctx.now_us()
+        run = await run_to_end(world, since_us=since_us, until_us=until_us)
+        assert (run.status, run.payment_count) == (RunStatus.AGREES, last - first)
+    with pytest.raises(RefusedError, match="validation"):
+        await run_to_end(world, since_us=until_us, until_us=since_us)
+
+
+async def test_payment_captured_between_the_lists_is_no_difference(world: World) -> None:
+    payment = await world.start_payment()
+    await world.pay(payment)
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    run = await runs.step(world.ctx, run)  # the acquirer's list: captured there, pending here
+    assert run.suspected_count == 1
+    await payments_service.advance(world.ctx, payment.id)
+    while run.is_running:
+        run = await runs.step(world.ctx, run)
+    assert (run.status, run.agreed_count, run.total_count) == (RunStatus.AGREES, 1, 1)
+
+
+async def test_two_connections_to_one_account_are_one_account(world: World) -> None:
+    await paid_payment(world)
+    settings = {"base_url": f"{world.sandbox.base_url}/bank/v3", "timeout_s": 2}
+    await connections.save(
+        world.ctx,
+        world.member,
+        None,
+        provider="yookassa",
+        title="",
+        account=world.account,
+        secret="test_other",
+        settings=settings,
+    )
+    run = await run_to_end(world)
+    assert (run.status, run.payment_count) == (RunStatus.AGREES, 1)
+
+
+async def test_job_waits_as_the_acquirer_requests_and_goes_on(world: World) -> None:
+    await paid_payment(world)
+    await world.inject_faults(http_429={"on": "list", "times": 2})
+    started = await runs.start(world.ctx, world.member)
+    assert (await runs.start(world.ctx, world.member)).id == started.id  # it is running already
+    for _ in range(3):
+        await world.run_jobs()
+        details = await runs.get_details(world.ctx, world.member, started.id)
+        if details.run.is_running:
+            assert details.run.resume_at_us > world.ctx.now_us()
+            world.clock.advance(seconds=5)
+    assert (details.run.status, details.run.payment_count) == (RunStatus.AGREES, 1)
+
+
+async def test_run_fails_when_the_acquirer_does_not_answer_or_rejects_the_keys(
+    world: World,
+) -> None:
+    await world.inject_faults(http_500_before={"on": "list"})
+    run = await run_to_end(world)
+    assert (run.status, run.failure) == (RunStatus.FAILED, "no_answer")
+    await world.inject_faults(http_500_before=None)
+    await world.set_acquirer_secret("wrong")
+    run = await run_to_end(world)
+    assert (run.status, run.failure) == (RunStatus.FAILED, "credentials")
+
+
+@pytest.mark.both_databases
+async def test_every_step_can_be_the_last_before_a_crash(world: World) -> None:
+    """A run that continues from its stored row finds the same as one without interruption."""
+    await write_agreeing_rows(world, 250, 30, days=20)
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    count = 0
+    while run.is_running:
+        await runs.step(world.ctx, run)
+        run = (await runs.get_details(world.ctx, world.member, run.id)).run
+        count += 1
+    assert count > 5
+    assert (run.status, run.total_count) == (RunStatus.AGREES, 280)
+
+
+async def test_nightly_job_runs_every_night(world: World) -> None:
+    await paid_payment(world)
+    for night in range(1, 4):
+        world.clock.advance(days=1)
+        await world.run_jobs()
+        listed = await runs.list_runs(world.ctx, world.member)
+        assert len(listed) == night
+        assert (listed[0].created_by, listed[0].status) == ("system", RunStatus.AGREES)
+    latest = await runs.find_latest(world.ctx, world.member)
+    assert latest is not None
+    assert latest.run.id == listed[0].id
+
+
+async def test_more_differences_than_are_stored_are_counted(world: World) -> None:
+    rows = await write_agreeing_rows(world, 60)
+    assert rows
+    run = await runs.start(world.ctx, world.member, in_background=False)
+    run = replace(run, suspected_count=MAX_STORED - 10)
+    await edit_bank(world, lose=[str(p.provider_id) for p in rows.payments])
+    while run.is_running:
+        run = await runs.step(world.ctx, run)
+    details = await runs.get_details(world.ctx, world.member, run.id)
+    assert (run.difference_count, details.open_count) == (60, 10)
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+async def test_members_without_the_permission_only_read(world: World, role: Role) -> None:
+    await edit_bank(world, add={"payments": [{"amount": amount("77.00")}]})
+    difference = await find_only(world)
+    member = member_with_role(world, role)
+    for call in (
+        runs.start(world.ctx, member),
+        repairs.repair(world.ctx, member, difference.id),
+        repairs.close_foreign(world.ctx, member, difference.run_id),
+    ):
+        assert await refusal_code(call) == "forbidden"
+    details = await runs.get_details(world.ctx, member, difference.run_id)
+    assert details.open_count == 1
+
+
+async def test_payment_of_another_shop_is_foreign_and_never_taken_up(world: World) -> None:
+    """Metadata that names a payment or an invoice of another shop gives no access to them."""
+    other = Shop(id=world.ctx.new_id("shp"), name="Чужие", created_at_us=world.ctx.now_us())
+    await save_rows(world, other)
+    owner = Member("usr_2", other.id, Role.OWNER)
+    draft = Draft(title="Чужой", amount=Money(1_500_00))
+    invoice = await invoices_service.create(world.ctx, owner, draft)
+    await edit_bank(
+        world,
+        add={"payments": [{"amount": amount("1500.00"), "metadata": {"invoice": invoice.id}}]},
+    )
+    difference = await find_only(world)
+    assert (difference.kind, difference.invoice_id) == (Kind.PAYMENT_FOREIGN, "")
+    with pytest.raises(RefusedError, match="not_found"):
+        await repairs.repair(world.ctx, owner, difference.id)
+    with pytest.raises(RefusedError, match="not_found"):
+        await runs.get_details(world.ctx, owner, difference.run_id)
