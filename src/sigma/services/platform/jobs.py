@@ -39,7 +39,7 @@ async def claim(ctx: Context, limit: int) -> list[ClaimedJob]:
 async def wait_for_work(ctx: Context, max_wait_s: float) -> None:
     """Wait until a job is enqueued, one becomes due, or the time is up. Raises StoreError."""
     async with ctx.db.read() as tx:
-        due_at_us = await jobs.next_due_at_us(tx)
+        due_at_us = await jobs.next_due_at_us(tx, ctx.now_us())
     wait_s = (
         max_wait_s
         if due_at_us is None

@@ -1,6 +1,6 @@
 """Read the ledger. Only `sigma.store.changes` writes it."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from sigma.domain.ledger import Account
 from sigma.store.engine.interface import Tx
@@ -14,8 +14,22 @@ _find_owed_posting = statement(
         ledger.c.account == str(Account.REFUNDS_DUE),
     )
 )
+_sum_owed = statement(
+    select(ledger.c.currency, func.sum(ledger.c.amount_minor).label("minor"))
+    .where(ledger.c.shop_id == bindparam("shop_id"), ledger.c.account == str(Account.REFUNDS_DUE))
+    .group_by(ledger.c.currency)
+)
 
 
 async def is_refund_due(tx: Tx, payment_id: str) -> bool:
     """Return whether a payment was booked as money to refund and not as a sale."""
     return await tx.fetch_one(_find_owed_posting, payment_id=payment_id) is not None
+
+
+async def sum_refunds_due(tx: Tx, shop_id: str) -> dict[str, int]:
+    """Return what the shop must still refund by currency, in minor units; no zero amounts.
+
+    It is the balance of `Account.REFUNDS_DUE`: extra, late and voided payments.
+    """
+    rows = await tx.fetch_all(_sum_owed, shop_id=shop_id)
+    return {row["currency"]: -int(row["minor"]) for row in rows if row["minor"]}

@@ -5,7 +5,7 @@ Types are instances, used without parentheses: `Column("id", TextC, primary_key=
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, text
 
 # By default PostgreSQL compares text by the server's locale. The C collation compares bytes, as
 # SQLite does.
@@ -47,3 +47,13 @@ def flag_column(name: str) -> Column[Any]:
 def shop_id_column() -> Column[Any]:
     """Return the column `shop_id`, a foreign key to `shops`."""
     return Column("shop_id", TextC, ForeignKey("shops.id"), nullable=False)
+
+
+def partial_index(name: str, condition: str, *columns: str) -> Index:
+    """Return an index of the rows that match `condition` (SQL).
+
+    A statement must repeat the condition as SQLite compares it: term by term. PostgreSQL also
+    proves that `status = 'queued'` implies `status IN ('queued', 'failed')`; SQLite does not.
+    """
+    where = text(condition)
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)

@@ -1,4 +1,4 @@
-"""First tables.
+"""first tables.
 
 Works on both databases: column types come from `sigma.store.schema.columns`. Tables are changed in
 `op.batch_alter_table`, because SQLite must copy a table to change it.
@@ -380,8 +380,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_payments_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payments")),
         sa.UniqueConstraint("connection_id", "provider_id", name="uq_payments_provider_id"),
-        sa.UniqueConstraint("invoice_id", "payer_hash", "form_nonce", name="uq_payments_form"),
         sa.UniqueConstraint("operation_key", name="uq_payments_operation_key"),
+        sa.UniqueConstraint("payer_hash", "invoice_id", "form_nonce", name="uq_payments_form"),
         sa.UniqueConstraint("token", name="uq_payments_token"),
     )
     op.create_table(
@@ -579,6 +579,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('issued', 'opened') AND opened_at_us IS NOT NULL"),
     )
     op.create_index(
+        "ix_cards_unknown_content",
+        "cards",
+        ["shop_id", "invoice_id"],
+        unique=False,
+        postgresql_where=sa.text("message_fingerprint = '' AND message_id IS NOT NULL"),
+        sqlite_where=sa.text("message_fingerprint = '' AND message_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_cards_unopened",
         "cards",
         ["shop_id", "id"],
@@ -635,10 +643,26 @@ def upgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_invoices_open",
+        "invoices",
+        ["shop_id", "expires_at_us", "max_payments", "currency", "amount_minor", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'open'"),
+        sqlite_where=sa.text("status = 'open'"),
+    )
     op.create_index("ix_invoices_shop", "invoices", ["shop_id", "id"], unique=False)
     op.create_index("ix_invoices_status", "invoices", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_jobs_dead",
+        "jobs",
+        ["shop_id", "due_at_us", "kind", "subject_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
     op.create_index("ix_jobs_due", "jobs", ["state", "due_at_us"], unique=False)
-    op.create_index("ix_jobs_shop", "jobs", ["shop_id", "state"], unique=False)
+    op.create_index("ix_jobs_kind", "jobs", ["kind", "shop_id", "subject_id"], unique=False)
     op.create_index(
         "ix_ledger_shop", "ledger", ["shop_id", "account", "booked_at_us"], unique=False
     )
@@ -656,9 +680,17 @@ def upgrade() -> None:
         "ix_messages_position", "messages", ["conversation_id", "position", "id"], unique=False
     )
     op.create_index(
+        "ix_messages_queued",
+        "messages",
+        ["shop_id", "conversation_id", "position", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued'"),
+        sqlite_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
         "ix_messages_undelivered",
         "messages",
-        ["conversation_id", "id"],
+        ["conversation_id", "random_id"],
         unique=False,
         postgresql_where=sa.text("status IN ('queued', 'failed')"),
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
@@ -671,10 +703,42 @@ def upgrade() -> None:
         postgresql_where=sa.text("attention IS NOT NULL"),
         sqlite_where=sa.text("attention IS NOT NULL"),
     )
-    op.create_index("ix_payments_captured", "payments", ["shop_id", "captured_at_us"], unique=False)
+    op.create_index(
+        "ix_payments_authorized",
+        "payments",
+        ["shop_id", "invoice_id", "currency", "amount_minor"],
+        unique=False,
+        postgresql_where=sa.text("status = 'authorized'"),
+        sqlite_where=sa.text("status = 'authorized'"),
+    )
+    op.create_index(
+        "ix_payments_captured",
+        "payments",
+        ["shop_id", "captured_at_us", "id", "currency", "amount_minor"],
+        unique=False,
+        postgresql_where=sa.text("status = 'captured'"),
+        sqlite_where=sa.text("status = 'captured'"),
+    )
+    op.create_index(
+        "ix_payments_conversation",
+        "payments",
+        ["conversation_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("conversation_id IS NOT NULL"),
+        sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
     op.create_index("ix_payments_status", "payments", ["shop_id", "status", "id"], unique=False)
+    op.create_index("ix_photos_created", "photos", ["created_at_us", "id"], unique=False)
+    op.create_index(
+        "ix_refunds_finished",
+        "refunds",
+        ["shop_id", "finished_at_us", "currency", "amount_minor"],
+        unique=False,
+        postgresql_where=sa.text("status = 'succeeded'"),
+        sqlite_where=sa.text("status = 'succeeded'"),
+    )
     op.create_index("ix_refunds_payment", "refunds", ["payment_id", "id"], unique=False)
     op.create_index(
         "ix_refunds_unfinished",
@@ -684,10 +748,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('pending', 'failed')"),
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
     )
-    op.create_index("ix_services_shop", "services", ["shop_id", "position", "id"], unique=False)
+    op.create_index(
+        "ix_services_photo",
+        "services",
+        ["photo_id"],
+        unique=False,
+        postgresql_where=sa.text("photo_id IS NOT NULL"),
+        sqlite_where=sa.text("photo_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_services_shop",
+        "services",
+        ["shop_id", "position", "id"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at_us IS NULL"),
+        sqlite_where=sa.text("deleted_at_us IS NULL"),
+    )
+    op.create_index("ix_sessions_expires", "sessions", ["expires_at_us"], unique=False)
     op.create_index("ix_sessions_user", "sessions", ["user_id"], unique=False)
     op.create_index(
         "ix_timeline_events_subject", "timeline_events", ["subject_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_vk_events_processed",
+        "vk_events",
+        ["processed_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("processed_at_us IS NOT NULL"),
+        sqlite_where=sa.text("processed_at_us IS NOT NULL"),
     )
     op.create_index(
         "ix_vk_events_unprocessed",
@@ -701,9 +789,13 @@ def upgrade() -> None:
         "ix_vk_orders_conversation", "vk_orders", ["conversation_id", "id"], unique=False
     )
     op.create_index("ix_vk_orders_invoice", "vk_orders", ["invoice_id"], unique=False)
+    op.create_index(
+        "ix_vk_orders_status", "vk_orders", ["connection_id", "vk_payment_status"], unique=False
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_vk_orders_status", table_name="vk_orders")
     op.drop_index("ix_vk_orders_invoice", table_name="vk_orders")
     op.drop_index("ix_vk_orders_conversation", table_name="vk_orders")
     op.drop_index(
@@ -712,9 +804,27 @@ def downgrade() -> None:
         postgresql_where=sa.text("processed_at_us IS NULL"),
         sqlite_where=sa.text("processed_at_us IS NULL"),
     )
+    op.drop_index(
+        "ix_vk_events_processed",
+        table_name="vk_events",
+        postgresql_where=sa.text("processed_at_us IS NOT NULL"),
+        sqlite_where=sa.text("processed_at_us IS NOT NULL"),
+    )
     op.drop_index("ix_timeline_events_subject", table_name="timeline_events")
     op.drop_index("ix_sessions_user", table_name="sessions")
-    op.drop_index("ix_services_shop", table_name="services")
+    op.drop_index("ix_sessions_expires", table_name="sessions")
+    op.drop_index(
+        "ix_services_shop",
+        table_name="services",
+        postgresql_where=sa.text("deleted_at_us IS NULL"),
+        sqlite_where=sa.text("deleted_at_us IS NULL"),
+    )
+    op.drop_index(
+        "ix_services_photo",
+        table_name="services",
+        postgresql_where=sa.text("photo_id IS NOT NULL"),
+        sqlite_where=sa.text("photo_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -722,10 +832,34 @@ def downgrade() -> None:
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
     )
     op.drop_index("ix_refunds_payment", table_name="refunds")
+    op.drop_index(
+        "ix_refunds_finished",
+        table_name="refunds",
+        postgresql_where=sa.text("status = 'succeeded'"),
+        sqlite_where=sa.text("status = 'succeeded'"),
+    )
+    op.drop_index("ix_photos_created", table_name="photos")
     op.drop_index("ix_payments_status", table_name="payments")
     op.drop_index("ix_payments_shop", table_name="payments")
     op.drop_index("ix_payments_invoice", table_name="payments")
-    op.drop_index("ix_payments_captured", table_name="payments")
+    op.drop_index(
+        "ix_payments_conversation",
+        table_name="payments",
+        postgresql_where=sa.text("conversation_id IS NOT NULL"),
+        sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_payments_captured",
+        table_name="payments",
+        postgresql_where=sa.text("status = 'captured'"),
+        sqlite_where=sa.text("status = 'captured'"),
+    )
+    op.drop_index(
+        "ix_payments_authorized",
+        table_name="payments",
+        postgresql_where=sa.text("status = 'authorized'"),
+        sqlite_where=sa.text("status = 'authorized'"),
+    )
     op.drop_index(
         "ix_payments_attention",
         table_name="payments",
@@ -738,6 +872,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'failed')"),
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
     )
+    op.drop_index(
+        "ix_messages_queued",
+        table_name="messages",
+        postgresql_where=sa.text("status = 'queued'"),
+        sqlite_where=sa.text("status = 'queued'"),
+    )
     op.drop_index("ix_messages_position", table_name="messages")
     op.drop_index("ix_members_user", table_name="members")
     op.drop_index("ix_mails_payment", table_name="mails")
@@ -748,10 +888,22 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 'failed'"),
     )
     op.drop_index("ix_ledger_shop", table_name="ledger")
-    op.drop_index("ix_jobs_shop", table_name="jobs")
+    op.drop_index("ix_jobs_kind", table_name="jobs")
     op.drop_index("ix_jobs_due", table_name="jobs")
+    op.drop_index(
+        "ix_jobs_dead",
+        table_name="jobs",
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
     op.drop_index("ix_invoices_status", table_name="invoices")
     op.drop_index("ix_invoices_shop", table_name="invoices")
+    op.drop_index(
+        "ix_invoices_open",
+        table_name="invoices",
+        postgresql_where=sa.text("status = 'open'"),
+        sqlite_where=sa.text("status = 'open'"),
+    )
     op.drop_index(
         "ix_invoices_conversation",
         table_name="invoices",
@@ -787,6 +939,12 @@ def downgrade() -> None:
         table_name="cards",
         postgresql_where=sa.text("state = 'issued' AND opened_at_us IS NULL"),
         sqlite_where=sa.text("state = 'issued' AND opened_at_us IS NULL"),
+    )
+    op.drop_index(
+        "ix_cards_unknown_content",
+        table_name="cards",
+        postgresql_where=sa.text("message_fingerprint = '' AND message_id IS NOT NULL"),
+        sqlite_where=sa.text("message_fingerprint = '' AND message_id IS NOT NULL"),
     )
     op.drop_index(
         "ix_cards_opened",
