@@ -44,7 +44,6 @@ _list_for_shop = statement(
     select(services)
     .where(services.c.shop_id == bindparam("shop_id"), services.c.deleted_at_us.is_(None))
     .order_by(services.c.position, services.c.id)
-    .limit(1000)
 )
 _find_by_market_item = statement(
     select(services).where(
@@ -73,7 +72,7 @@ async def lock(tx: Tx, service_id: str) -> Service:
 
 
 async def list_for_shop(tx: Tx, shop_id: str) -> list[Service]:
-    """Return a shop's services by position, including hidden ones; at most 1000."""
+    """Return a shop's services by position, including hidden ones."""
     return [_from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
 
 

@@ -1,11 +1,13 @@
 """Invoice cards."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, func, select, union
 
 from sigma.domain.messaging.card import Card, CardState
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
-from sigma.store.engine.statements import statement
+from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.messaging_tables import cards, conversations, vk_orders
 from sigma.store.schema.tables import connections, jobs
 
@@ -24,7 +26,12 @@ _list_for_conversation = statement(
     select(cards)
     .where(cards.c.conversation_id == bindparam("conversation_id"))
     .order_by(cards.c.id.desc())
-    .limit(50)
+)
+_find_for_invoices = statement(
+    select(cards).where(
+        in_list(cards.c.invoice_id, "invoice_ids"),
+        cards.c.conversation_id == bindparam("conversation_id"),
+    )
 )
 _shop_id = (
     select(connections.c.shop_id)
@@ -77,9 +84,19 @@ async def list_for_invoice(tx: Tx, invoice_id: str) -> list[Card]:
 
 
 async def list_for_conversation(tx: Tx, conversation_id: str) -> list[Card]:
-    """Return the 50 newest cards of a conversation, the newest first."""
+    """Return all cards of a conversation, the newest first."""
     rows = await tx.fetch_all(_list_for_conversation, conversation_id=conversation_id)
     return [_from_row(r) for r in rows]
+
+
+async def find_for_invoices(
+    tx: Tx, conversation_id: str, invoice_ids: Iterable[str]
+) -> dict[str, Card]:
+    """Return the cards of these invoices in a conversation by invoice id, where there is one."""
+    rows = await tx.fetch_all(
+        _find_for_invoices, conversation_id=conversation_id, invoice_ids=list(invoice_ids)
+    )
+    return {row["invoice_id"]: _from_row(row) for row in rows}
 
 
 async def list_outdated(tx: Tx, connection_id: str) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def details_texts(
     method = payment.method
     failed = payment.status in (Status.FAILED, Status.CANCELED)
     return {
-        "timeline": [timeline_item(event, session, translator) for event in details.timeline],
+        "timeline": [timeline_item(event, session, translator) for event in details.timeline.data],
         "answers": [answer_text(item, translator) for item in details.answers],
         "masked": any(item.is_masked for item in details.answers),
         "card": card_label(method.mask, method.brand, translator) if method else "",
