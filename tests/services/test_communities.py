@@ -215,7 +215,7 @@ async def _add_dead_job(world: World, community: Community) -> None:
 
 async def _list_dead_jobs(world: World) -> list[Any]:
     async with world.ctx.db.read() as tx:
-        return await jobs.list_dead(tx, world.shop.id)
+        return await jobs.list_dead(tx, world.shop.id, limit=100)
 
 
 async def test_unreachable_vk_is_not_reported_as_a_broken_key(world: World) -> None:

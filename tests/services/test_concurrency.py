@@ -67,7 +67,7 @@ async def test_concurrent_notices_capture_the_payment_once(world: World) -> None
         *(acquirer_notices.process(another_process(world), notice["id"]) for notice in notices)
     )
     view = await payment_details(world, payment)
-    assert [event.kind for event in view.timeline].count("payment.captured") == 1
+    assert [event.kind for event in view.timeline.data].count("payment.captured") == 1
     assert mail_kinds(view.mails) == ["receipt"]
     await check_reconciled(world)
 

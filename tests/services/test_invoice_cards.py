@@ -132,7 +132,7 @@ async def test_only_the_first_opening_is_recorded(vk_world: VkWorld) -> None:
     reloaded = await get_card(vk_world, invoice)
     assert (reloaded.opened_at_us, reloaded.payer_hash) == (first.opened_at_us, first.payer_hash)
     timeline = await invoices.timeline(vk_world.ctx, vk_world.member, invoice.id)
-    assert [event.kind for event in timeline].count("invoice.opened") == 1
+    assert [event.kind for event in timeline.data].count("invoice.opened") == 1
 
 
 async def test_existing_invoice_is_sent_into_a_conversation_once(vk_world: VkWorld) -> None:

@@ -51,12 +51,12 @@ async def test_create_with_a_lost_answer_is_retried_with_the_same_key(
     assert len(await world.list_at_bank()) == 1
     await world.pay(stored)
     await check_reconciled(world)
-    event_kinds = [event.kind for event in (await payment_details(world, payment)).timeline]
+    event_kinds = [event.kind for event in (await payment_details(world, payment)).timeline.data]
     assert event_kinds == [
-        "payment.started",
-        "payment.unknown",
-        "payment.pending",
         "payment.captured",
+        "payment.pending",
+        "payment.unknown",
+        "payment.started",
     ]
 
 

@@ -54,7 +54,7 @@ async def test_expired_invoice_cannot_be_paid(world: World) -> None:
     await world.run_jobs()
     assert await invoice_status(world, invoice.id) == "expired"
     timeline = await invoices.timeline(world.ctx, world.member, invoice.id)
-    assert [event.kind for event in timeline] == ["invoice.issued", "invoice.expired"]
+    assert [event.kind for event in timeline.data] == ["invoice.expired", "invoice.issued"]
 
 
 async def test_payment_made_before_expiry_but_confirmed_later_counts(world: World) -> None:
@@ -220,12 +220,12 @@ async def test_dead_job_is_listed_and_can_be_retried(world: World) -> None:
     for _ in range(14):
         await world.run_jobs()
         world.clock.advance(minutes=20)
-    dead = await jobs.list_dead(world.ctx, world.member)
+    dead = (await jobs.list_dead(world.ctx, world.member)).data
     assert [(job.kind, job.last_error) for job in dead] == [
         ("refund.advance", "refused: acquirer_refused")
     ]
     await jobs.retry(world.ctx, world.member, dead[0].id)
-    assert await jobs.list_dead(world.ctx, world.member) == []
+    assert (await jobs.list_dead(world.ctx, world.member)).data == []
     await world.run_jobs()
     await world.set_acquirer_secret("test_secret")
     await run_until_idle(world)

@@ -69,10 +69,10 @@ async def test_captured_payment_has_receipt_mail_ledger_entry_and_timeline(world
     }
     await run_until_idle(world)
     after = await payment_details(world, payment)
-    assert [event.kind for event in after.timeline] == [
-        "payment.started",
-        "payment.pending",
+    assert [event.kind for event in after.timeline.data] == [
         "payment.captured",
+        "payment.pending",
+        "payment.started",
     ]
     assert mail_kinds(after.mails) == ["receipt"]
     assert after.mails[0].status == "sent"
@@ -113,7 +113,7 @@ async def test_notice_captures_the_payment_without_the_client(world: World) -> N
     await deliver_notice(world, await make_payment_notice(world, payment.provider_id))
     await world.run_jobs()
     assert (await reload_payment(world, payment)).status is Status.CAPTURED
-    assert len((await payment_details(world, payment)).notices) == 1
+    assert len((await payment_details(world, payment)).notices.data) == 1
 
 
 async def test_worker_captures_a_payment_without_any_notice(world: World) -> None:
@@ -164,7 +164,7 @@ async def test_resumed_payment_takes_the_new_answers(world: World) -> None:
     assert len(await world.list_at_bank()) == 1
     after = await payment_details(world, first)
     assert [answer.value for answer in after.answers][2] == "синий"
-    assert [event.kind for event in after.timeline][-1] == "payment.resumed"
+    assert after.timeline.data[0].kind == "payment.resumed"
     await world.pay(resumed)
     await try_advance(world, resumed)
     await check_reconciled(world)

@@ -109,10 +109,10 @@ async def test_dead_job_is_listed_and_retried_only_by_its_shop(db: Database) -> 
     await jobs.reschedule(db, job, NOW, "timeout", is_dead=True)
     assert await claim(db, NOW + 10 * MINUTE_US) == []
     async with db.read() as tx:
-        assert await jobs.list_dead(tx, "shp_2") == []
-        assert [(dead.id, dead.last_error) for dead in await jobs.list_dead(tx, "shp_1")] == [
-            ("mail.send:mail_1", "timeout")
-        ]
+        assert await jobs.list_dead(tx, "shp_2", limit=100) == []
+        assert [
+            (dead.id, dead.last_error) for dead in await jobs.list_dead(tx, "shp_1", limit=100)
+        ] == [("mail.send:mail_1", "timeout")]
         assert await jobs.count_by_state(tx) == {"dead": 1}
     async with db.write() as tx:
         assert not await jobs.retry(tx, "shp_2", "mail.send", "mail_1", NOW)
@@ -145,7 +145,7 @@ async def test_enqueue_requeues_dead_job(db: Database) -> None:
 async def test_next_due_time_is_earliest_of_unclaimed_jobs(db: Database) -> None:
     async def next_due_at_us() -> int | None:
         async with db.read() as tx:
-            return await jobs.next_due_at_us(tx)
+            return await jobs.next_due_at_us(tx, NOW + 20)
 
     assert await next_due_at_us() is None
     await enqueue(db, "mail_1", NOW + 50)
@@ -153,3 +153,26 @@ async def test_next_due_time_is_earliest_of_unclaimed_jobs(db: Database) -> None
     assert await next_due_at_us() == NOW + 20
     assert len(await claim(db, NOW + 20)) == 1
     assert await next_due_at_us() == NOW + 50  # the lease of the other job ends later
+
+
+async def test_next_due_time_is_the_end_of_a_lease_when_all_due_jobs_run(db: Database) -> None:
+    await enqueue(db, "mail_1", NOW)
+    (job,) = await claim(db, NOW)
+    await enqueue(db, "mail_2", job.lease_until_us + 5)
+    async with db.read() as tx:
+        assert await jobs.next_due_at_us(tx, NOW) == job.lease_until_us
+
+
+async def test_dead_jobs_are_listed_by_pages_without_gaps(db: Database) -> None:
+    for n in range(7):
+        await enqueue(db, f"mail_{n}", NOW)
+    for job in await claim(db, NOW):
+        await jobs.reschedule(db, job, NOW + int(job.subject_id[-1]) // 3, "x", is_dead=True)
+    listed: list[str] = []
+    before = None
+    async with db.read() as tx:
+        assert await jobs.count_dead(tx, "shp_1") == 7
+        while page := await jobs.list_dead(tx, "shp_1", before=before, limit=2):
+            listed += [job.subject_id for job in page]
+            before = (page[-1].due_at_us, page[-1].kind, page[-1].subject_id)
+    assert listed == [f"mail_{n}" for n in (6, 5, 4, 3, 2, 1, 0)]

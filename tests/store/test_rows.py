@@ -352,5 +352,5 @@ async def test_processed_vk_events_are_not_listed_and_deleted_later(db_with_shop
     all_rows = statement(select(vk_event_table.c.id).order_by(vk_event_table.c.id))
     for before_us, count in ((NOW_US, 4), (NOW_US + 1, 3)):
         async with db_with_shop.write() as tx:
-            await vk_events.delete_processed(tx, before_us)
+            await vk_events.delete_processed(tx, before_us, 10)
             assert len(await tx.fetch_all(all_rows)) == count

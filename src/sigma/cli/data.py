@@ -20,6 +20,7 @@ from sigma.services.billing import connections, invoices, payments
 from sigma.services.billing.payment_limits import list_warnings
 from sigma.services.catalogue import services
 from sigma.services.context import Context
+from sigma.services.paging import MAX_LIMIT
 from sigma.store.accounts import shops as shop_rows
 from sigma.web import forms
 
@@ -131,8 +132,16 @@ def invoice_show(invoice_id: str, shop_id: str | None) -> None:
     async def query(ctx: Context) -> tuple[Invoice, str, list[Any]]:
         member = await owner_of_shop(ctx, shop_id)
         issued = await invoices.get(ctx, member, invoice_id)
-        payment_rows = await payments.list_page(ctx, member, invoice_id=invoice_id, limit=100)
-        return issued, invoices.payment_url(ctx, issued), payment_rows.data
+        payment_rows: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await payments.list_page(
+                ctx, member, invoice_id=invoice_id, limit=MAX_LIMIT, cursor=cursor
+            )
+            payment_rows += page.data
+            if (cursor := page.next_cursor) is None:
+                break
+        return issued, invoices.payment_url(ctx, issued), payment_rows
 
     issued, url, payment_rows = run_with_context(query)
     translator = terminal_translator()
@@ -191,7 +200,7 @@ def payment_show(payment_id: str, shop_id: str | None) -> None:
         attention=paid.attention or "",
         created=translator.datetime(paid.created_at_us),
     )
-    for event in details.timeline:
+    for event in reversed(details.timeline.data):
         click.echo(f"{translator.datetime(event.occurred_at_us)}  {event.kind}")
 
 

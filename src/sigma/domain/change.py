@@ -56,6 +56,7 @@ class ClaimedJob:
     created_at_us: int
     state: str
     last_error: str
+    due_at_us: int
 
     @property
     def id(self) -> str:

@@ -16,7 +16,7 @@ from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
-from sigma.domain.change import Change, TimelineEvent
+from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.ledger import Entry
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
@@ -106,8 +106,13 @@ def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
     ops = [_SAVE_OPS[type(row)](row) for row in change.rows]
     for entry in change.entries:
         ops += _ledger_ops(entry)
-    # PostgreSQL cannot write a row twice in one batch: of equal jobs the last one is enqueued.
-    unique_jobs = {(job.kind, job.subject_id): job for job in change.jobs}
+    # PostgreSQL cannot write a row twice in one batch: of equal jobs the one due first is enqueued,
+    # as `jobs.enqueue` would decide for two batches. 0 means at once.
+    unique_jobs: dict[tuple[str, str], Job] = {}
+    for job in change.jobs:
+        earlier = unique_jobs.setdefault((job.kind, job.subject_id), job)
+        if job.due_at_us < earlier.due_at_us:
+            unique_jobs[job.kind, job.subject_id] = job
     ops += [jobs.enqueue(job, now_us) for job in unique_jobs.values()]
     if change.response is not None:
         ops.append(idempotency.store_response(change.response))

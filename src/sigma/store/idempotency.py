@@ -1,6 +1,6 @@
 """Stored responses by idempotency key: a repeated request gets the response of the first one."""
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from sigma.domain.idempotency import StoredResponse
 from sigma.store.engine.interface import Op, Tx
@@ -20,7 +20,13 @@ _get = statement(
     .with_for_update()
 )
 _delete_older = statement(
-    delete(idempotency_records).where(idempotency_records.c.created_at_us < bindparam("before_us"))
+    delete(idempotency_records).where(
+        tuple_(idempotency_records.c.shop_id, idempotency_records.c.key).in_(
+            select(idempotency_records.c.shop_id, idempotency_records.c.key)
+            .where(idempotency_records.c.created_at_us < bindparam("before_us"))
+            .limit(bindparam("limit"))
+        )
+    )
 )
 
 
@@ -38,6 +44,6 @@ async def get(tx: Tx, shop_id: str, key: str) -> StoredResponse | None:
     return StoredResponse(**column_values(idempotency_records, row)) if row else None
 
 
-async def delete_older(tx: Tx, before_us: int) -> int:
-    """Delete responses stored before `before_us`; return how many."""
-    return await tx.execute(_delete_older, before_us=before_us)
+async def delete_older(tx: Tx, before_us: int, limit: int) -> int:
+    """Delete up to `limit` responses stored before `before_us`; return how many."""
+    return await tx.execute(_delete_older, before_us=before_us, limit=limit)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, case, delete, func, select, tuple_, update
 from sigma.domain.change import ClaimedJob, Job
 from sigma.store.engine.interface import Database, Op, Row, Tx
 from sigma.store.engine.statements import insert_on_conflict, statement
+from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema.tables import jobs
 
 CHANNEL = "jobs"
@@ -67,21 +68,48 @@ _reschedule = statement(
         last_error=bindparam("last_error"),
     )
 )
+_first_free = (
+    select(jobs.c.due_at_us)
+    .where(jobs.c.state == "queued", jobs.c.lease_until_us == 0)
+    .order_by(jobs.c.due_at_us)
+    .limit(1)
+    .scalar_subquery()
+)
+# Leases matter only when no job is due now. Then the due jobs are those that run, few.
+_first_lease_end = (
+    select(func.min(jobs.c.lease_until_us))
+    .where(
+        jobs.c.state == "queued",
+        jobs.c.due_at_us <= bindparam("now_us"),
+        jobs.c.lease_until_us > 0,
+    )
+    .scalar_subquery()
+)
 _next_due = statement(
     select(
-        func.min(
-            case(
-                (jobs.c.lease_until_us > jobs.c.due_at_us, jobs.c.lease_until_us),
-                else_=jobs.c.due_at_us,
-            )
-        ).label("at_us")
-    ).where(jobs.c.state == "queued")
+        _first_free.label("free_at_us"),
+        case((_first_free <= bindparam("now_us"), None), else_=_first_lease_end).label(
+            "lease_end_us"
+        ),
+    )
 )
 _list_dead = statement(
     select(jobs)
-    .where(jobs.c.shop_id == bindparam("shop_id"), jobs.c.state == "dead")
-    .order_by(jobs.c.due_at_us.desc())
-    .limit(100)
+    .where(
+        jobs.c.shop_id == bindparam("shop_id"),
+        jobs.c.state == "dead",
+        tuple_(jobs.c.due_at_us, jobs.c.kind, jobs.c.subject_id)
+        < tuple_(
+            bindparam("before_due_at_us"), bindparam("before_kind"), bindparam("before_subject_id")
+        ),
+    )
+    .order_by(jobs.c.due_at_us.desc(), jobs.c.kind.desc(), jobs.c.subject_id.desc())
+    .limit(bindparam("limit"))
+)
+_count_dead = statement(
+    select(func.count().label("n")).where(
+        jobs.c.shop_id == bindparam("shop_id"), jobs.c.state == "dead"
+    )
 )
 _retry = statement(
     update(jobs)
@@ -186,15 +214,42 @@ async def reschedule(
             await tx.execute(_release, **key)
 
 
-async def next_due_at_us(tx: Tx) -> int | None:
-    """Return when the next job can be claimed (UTC microseconds), None when the queue is empty."""
-    row = await tx.fetch_one(_next_due)
-    return row["at_us"] if row else None
+async def next_due_at_us(tx: Tx, now_us: int) -> int | None:
+    """Return when the next job can be claimed (UTC microseconds), None when the queue is empty.
+
+    A time up to `now_us` means that a job is due.
+    """
+    row = await tx.fetch_one(_next_due, now_us=now_us)
+    assert row is not None, "a query without a table returns one row"
+    return min(
+        (at_us for at_us in (row["free_at_us"], row["lease_end_us"]) if at_us is not None),
+        default=None,
+    )
 
 
-async def list_dead(tx: Tx, shop_id: str) -> list[ClaimedJob]:
-    """Return a shop's dead jobs, the latest first, at most 100."""
-    return [_from_row(row) for row in await tx.fetch_all(_list_dead, shop_id=shop_id)]
+async def list_dead(
+    tx: Tx, shop_id: str, *, before: tuple[int, str, str] | None = None, limit: int
+) -> list[ClaimedJob]:
+    """Return a shop's dead jobs, the latest first.
+
+    `before` is (due time in UTC microseconds, kind, subject id) of the previous page's last row.
+    """
+    due_at_us, kind, subject_id = before or (MAX_INT, MAX_ID, MAX_ID)
+    rows = await tx.fetch_all(
+        _list_dead,
+        shop_id=shop_id,
+        before_due_at_us=due_at_us,
+        before_kind=kind,
+        before_subject_id=subject_id,
+        limit=limit,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def count_dead(tx: Tx, shop_id: str) -> int:
+    """Return the number of a shop's dead jobs."""
+    row = await tx.fetch_one(_count_dead, shop_id=shop_id)
+    return int(row["n"]) if row else 0
 
 
 async def retry(tx: Tx, shop_id: str, kind: str, subject_id: str, now_us: int) -> bool:

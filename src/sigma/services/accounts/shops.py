@@ -19,7 +19,8 @@ from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
-from sigma.store.billing import connections, payments
+from sigma.store.billing import connections, invoices, ledger, payments, refunds
+from sigma.store.engine.interface import Tx
 
 # characters
 MAX_LENGTHS = {"full_name": 200, "address": 300, "phone": 60, "email": 200, "refund_terms": 5000}
@@ -149,17 +150,50 @@ def _is_smtp_url(url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboard:
-    """Summary of a shop: captured money, payments that need attention, missing setup steps.
+class Turnover:
+    """Money of one currency in a period: captured in it, and refunded in it.
 
-    "Today" and "this month" are in the shop's time zone and count roubles only.
-    `open_invoice_count` is at most 100.
+    A refund counts when it succeeds, whenever its payment was captured. So `net` may be negative.
     """
 
-    captured_today: Money
-    captured_this_month: Money
+    gross: Money
+    refunded: Money
+
+    @property
+    def net(self) -> Money:
+        """What was captured less what was refunded."""
+        return self.gross - self.refunded
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Money of one currency that is owed now.
+
+    `by_clients`: open invoices for one payment; not those that a card is held for. `held`:
+    authorized on cards, not captured yet. `refunds_due`: extra, late and voided payments, to be
+    refunded or accepted. `refunds_pending`: refunds under way.
+    """
+
+    by_clients: Money
+    held: Money
+    refunds_due: Money
+    refunds_pending: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Summary of a shop: its money, payments that need attention, missing setup steps.
+
+    "Today" and "this month" are in the shop's time zone. The lists have one item per currency that
+    occurs; turnovers without any are one zero item in roubles.
+    """
+
+    today: list[Turnover]
+    this_month: list[Turnover]
+    owed: list[Owed]
     open_invoice_count: int
     attention_payments: list[PaymentRow]
+    has_more_attention: bool
     recent_payments: list[PaymentRow]
     dead_job_count: int
     is_seller_complete: bool
@@ -170,26 +204,56 @@ class Dashboard:
 async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
     """Return the summary for the home page. Raises RefusedError("not_found")."""
     shop = await get(ctx, member)
-    day = local_date(ctx.now_us(), shop.tz)
-    day_start_us = start_of_day(day, shop.tz)
-    month_start_us = start_of_day(day.replace(day=1), shop.tz)
-    open_page = await invoice_services.list_page(ctx, member, status="open", limit=100)
+    now_us = ctx.now_us()
+    day = local_date(now_us, shop.tz)
     any_invoice = await invoice_services.list_page(ctx, member, limit=1)
+    attention = await payment_services.list_page(ctx, member, attention=True, limit=10)
     async with ctx.db.read() as tx:
-        today = await payments.sum_captured(tx, shop.id, day_start_us)
-        this_month = await payments.sum_captured(tx, shop.id, month_start_us)
+        open_invoices = await invoices.sum_open(tx, shop.id, now_us)
         active = await connections.find_active(tx, shop.id)
-        dead_jobs = await jobs.list_dead(tx, shop.id) if member.can(Permission.JOBS) else []
-    return Dashboard(
-        captured_today=Money(today.get("RUB", 0)),
-        captured_this_month=Money(this_month.get("RUB", 0)),
-        open_invoice_count=len(open_page.data),
-        attention_payments=(
-            await payment_services.list_page(ctx, member, attention=True, limit=10)
-        ).data,
-        recent_payments=(await payment_services.list_page(ctx, member, limit=8)).data,
-        dead_job_count=len(dead_jobs),
-        is_seller_complete=shop.seller.is_complete,
-        has_connection=active is not None,
-        has_invoice=bool(any_invoice.data),
+        dead_job_count = await jobs.count_dead(tx, shop.id) if member.can(Permission.JOBS) else 0
+        return Dashboard(
+            today=await _turnovers(tx, shop.id, start_of_day(day, shop.tz)),
+            this_month=await _turnovers(tx, shop.id, start_of_day(day.replace(day=1), shop.tz)),
+            owed=await _owed(
+                tx, shop.id, {currency: minor for currency, (_, minor) in open_invoices.items()}
+            ),
+            open_invoice_count=sum(count for count, _ in open_invoices.values()),
+            attention_payments=attention.data,
+            has_more_attention=attention.next_cursor is not None,
+            recent_payments=(await payment_services.list_page(ctx, member, limit=8)).data,
+            dead_job_count=dead_job_count,
+            is_seller_complete=shop.seller.is_complete,
+            has_connection=active is not None,
+            has_invoice=bool(any_invoice.data),
+        )
+
+
+async def _turnovers(tx: Tx, shop_id: str, since_us: int) -> list[Turnover]:
+    gross = await payments.sum_captured(tx, shop_id, since_us)
+    refunded = await refunds.sum_succeeded(tx, shop_id, since_us)
+    return [
+        Turnover(
+            Money(gross.get(currency, 0), currency), Money(refunded.get(currency, 0), currency)
+        )
+        for currency in _currencies(gross, refunded) or ["RUB"]
+    ]
+
+
+async def _owed(tx: Tx, shop_id: str, by_clients: dict[str, int]) -> list[Owed]:
+    sums = (
+        by_clients,
+        await payments.sum_authorized(tx, shop_id),
+        await ledger.sum_refunds_due(tx, shop_id),
+        await refunds.sum_pending(tx, shop_id),
     )
+    return [
+        Owed(*(Money(minor.get(currency, 0), currency) for minor in sums))
+        for currency in _currencies(*sums)
+    ]
+
+
+def _currencies(*sums: dict[str, int]) -> list[str]:
+    """Return the currencies with a sum that is not zero: roubles first, then by code."""
+    found = {currency for minor in sums for currency in minor if minor[currency]}
+    return sorted(found, key=lambda currency: (currency != "RUB", currency))

@@ -23,6 +23,7 @@ from sigma.store.engine.interface import Tx
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
 MAX_SIGN_IN_ATTEMPTS = 8
+EXPIRED_PER_SIGN_IN = 100  # expired sessions deleted by a sign-in; the hourly cleanup deletes all
 SIGN_IN_LIMIT = per_minutes(MAX_SIGN_IN_ATTEMPTS, 10, "sign_in")
 
 
@@ -119,7 +120,7 @@ async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSes
             raise RefusedError("forbidden")
         shop = await shops.get(tx, membership[0])
         assert shop is not None, "the shop of a member exists"
-        await sessions.delete_expired(tx, ctx.now_us())
+        await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
         secret = await _create_session(ctx, tx, user.id, shop.id)
     return NewSession(secret, user, shop)
 

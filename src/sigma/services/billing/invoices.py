@@ -11,7 +11,7 @@ from sigma.domain.errors import RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
 from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.context import Context
-from sigma.services.paging import Page, make_page
+from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -160,11 +160,21 @@ async def get(ctx: Context, member: Member, invoice_id: str) -> Invoice:
     return invoice
 
 
-async def timeline(ctx: Context, member: Member, invoice_id: str) -> tuple[TimelineEvent, ...]:
-    """Return the timeline of an invoice, oldest first. Raises RefusedError("not_found")."""
+async def timeline(
+    ctx: Context,
+    member: Member,
+    invoice_id: str,
+    *,
+    cursor: str | None = None,
+    limit: int = MAX_LIMIT,
+) -> Page[TimelineEvent]:
+    """Return a page of an invoice's timeline, newest first. Raises RefusedError("not_found")."""
     await get(ctx, member, invoice_id)
     async with ctx.db.read() as tx:
-        return await timeline_rows.list_for_subject(tx, invoice_id)
+        rows = await timeline_rows.list_for_subject(
+            tx, invoice_id, before_id=cursor or "", limit=limit + 1
+        )
+    return make_page(rows, limit, lambda event: event.id)
 
 
 async def list_page(

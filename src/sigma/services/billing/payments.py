@@ -32,7 +32,7 @@ from sigma.services.billing.acquirer_calls import (
 )
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
-from sigma.services.paging import Page, make_page
+from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import (
@@ -297,7 +297,8 @@ class AnswerView:
 class PaymentDetails:
     """Everything about one payment.
 
-    `refundable` is what can still be refunded; refunds, mails and timeline are oldest first.
+    `refundable` is what can still be refunded. Refunds and mails are oldest first, timeline and
+    notices newest first, by page.
     """
 
     payment: Payment
@@ -305,13 +306,13 @@ class PaymentDetails:
     connection: Connection
     answers: list[AnswerView]
     consents: tuple[Consent, ...]
-    timeline: tuple[TimelineEvent, ...]
+    timeline: Page[TimelineEvent]
     mails: tuple[Mail, ...]
     receipt: Receipt | None
     refunds: tuple[Refund, ...]
     refunded: Money
     refundable: Money
-    notices: tuple[AcquirerNotice, ...]
+    notices: Page[AcquirerNotice]
 
 
 async def list_page(
@@ -345,10 +346,18 @@ async def list_page(
     return make_page(rows, limit, lambda row: row.payment.id)
 
 
-async def get_details(ctx: Context, member: Member, payment_id: str) -> PaymentDetails:
+async def get_details(
+    ctx: Context,
+    member: Member,
+    payment_id: str,
+    *,
+    timeline_cursor: str | None = None,
+    notices_cursor: str | None = None,
+) -> PaymentDetails:
     """Return one payment with everything that belongs to it. Raises RefusedError("not_found").
 
-    Answers are masked for members without the permission to read them.
+    Answers are masked for members without the permission to read them. The cursors select the
+    page of the timeline and of the notices.
     """
     payment = await get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
@@ -360,8 +369,15 @@ async def get_details(ctx: Context, member: Member, payment_id: str) -> PaymentD
         answer_versions = await answer_rows.list_for_payment(tx, payment_id)
         refund_rows = await refunds.list_for_payment(tx, payment_id)
         currency = payment.amount.currency
+        events = await timeline_rows.list_for_subject(
+            tx, payment_id, before_id=timeline_cursor or "", limit=MAX_LIMIT + 1
+        )
         notices = payment.provider_id and await acquirer_notices.list_for_object(
-            tx, connection.id, payment.provider_id
+            tx,
+            connection.id,
+            payment.provider_id,
+            before_id=notices_cursor or "",
+            limit=MAX_LIMIT + 1,
         )
         return PaymentDetails(
             payment=payment,
@@ -369,13 +385,13 @@ async def get_details(ctx: Context, member: Member, payment_id: str) -> PaymentD
             connection=connection,
             answers=_answer_views(ctx, member, answer_versions[-1]) if answer_versions else [],
             consents=tuple(await answer_rows.list_consents(tx, payment_id)),
-            timeline=await timeline_rows.list_for_subject(tx, payment_id),
+            timeline=make_page(events, MAX_LIMIT, lambda event: event.id),
             mails=await mails.list_for_payment(tx, payment_id),
             receipt=await receipts.find_for_payment(tx, payment_id),
             refunds=refund_rows,
             refunded=refunded_amount(refund_rows, currency),
             refundable=refundable_amount(payment, refund_rows),
-            notices=tuple(notices or ()),
+            notices=make_page(notices or [], MAX_LIMIT, lambda notice: notice.id),
         )
 
 

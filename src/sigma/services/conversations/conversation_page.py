@@ -220,9 +220,9 @@ async def _related_invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice,
     invoices = await inbox.list_invoices(tx, conversation_id, RELATED_LIMIT)
     if not invoices:
         return []
-    card_by_invoice = {
-        card.invoice_id: card for card in await cards.list_for_conversation(tx, conversation_id)
-    }
+    card_by_invoice = await cards.find_for_invoices(
+        tx, conversation_id, (invoice.id for invoice in invoices)
+    )
     return [(invoice, card_by_invoice.get(invoice.id)) for invoice in invoices]
 
 

@@ -92,7 +92,7 @@ async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
         message = await messages.get(tx, message_id)
         if message is None or message.status is not Status.QUEUED:
             return None
-        queued_ids = await messages.next_queued(tx, message.conversation_id)
+        queued_ids = await messages.next_queued(tx, message.shop_id, message.conversation_id)
         if queued_ids[:1] != [message_id] and not message_domain.is_held(message):
             return None  # sending the previous message enqueues this one
         conversation = await conversations.get(tx, message.conversation_id)
@@ -228,7 +228,7 @@ async def mark_delivered(
 
 async def _next_message_id(tx: Tx, finished: Message) -> str | None:
     """Return the next queued message of the conversation."""
-    queued_ids = await messages.next_queued(tx, finished.conversation_id)
+    queued_ids = await messages.next_queued(tx, finished.shop_id, finished.conversation_id)
     return next((message_id for message_id in queued_ids if message_id != finished.id), None)
 
 

@@ -346,11 +346,11 @@ async def _open_invoice_body(ctx: Context, tx: Tx, context: _ReplyContext) -> Me
     None when there is none.
     """
     assert context.chosen_service is not None, "an invoice reply requires a chosen service"
-    card_by_invoice = {
-        card.invoice_id: card
-        for card in await card_rows.list_for_conversation(tx, context.conversation.id)
-    }
-    for invoice in await inbox.list_invoices(tx, context.conversation.id, LOOKUP_LIMIT):
+    invoices = await inbox.list_invoices(tx, context.conversation.id, LOOKUP_LIMIT)
+    card_by_invoice = await card_rows.find_for_invoices(
+        tx, context.conversation.id, (invoice.id for invoice in invoices)
+    )
+    for invoice in invoices:
         is_payable = invoice.status is InvoiceStatus.OPEN and not invoice.is_expired(context.now_us)
         is_same_offer = (
             invoice.service_id == context.chosen_service.id

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from sigma.channels.vk import market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.catalogue.market_item import MarketItem
 from sigma.domain.catalogue.market_pair import Pair, PairState, match_pairs
 from sigma.domain.errors import RefusedError
 from sigma.services.context import Context
@@ -14,8 +13,6 @@ from sigma.services.vk.community_client import CommunityClient
 from sigma.store.catalogue import photos
 from sigma.store.catalogue import services as catalogue_services
 from sigma.store.messaging import communities
-
-MAX_ITEMS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Comparison:
 
 
 async def compare(ctx: Context, member: Member, community_id: str) -> Comparison:
-    """Read both sides and compare them; at most `MAX_ITEMS` market items.
+    """Read both sides whole and compare them. VK limits a community to 15,000 market items.
 
     Raises RefusedError: "not_found", "no_community", "vk_refused", "vk_silent".
     """
@@ -43,12 +40,8 @@ async def compare(ctx: Context, member: Member, community_id: str) -> Comparison
     if community is None or community.shop_id != member.shop_id:
         raise RefusedError("not_found", what="community")
     client = await community_client.open_client(ctx, community_id)
-    items: list[MarketItem] = []
     try:
-        async for item in market.iterate_items(client.api, client.community.group_id):
-            items.append(item)
-            if len(items) >= MAX_ITEMS:
-                break
+        items = [item async for item in market.iterate_items(client.api, client.community.group_id)]
     except PermanentError as error:
         return Comparison(client, access_error=str(error.code))
     except NeedsOwnerError as broken:

@@ -15,7 +15,7 @@ async def check_readiness(ctx: Context) -> dict[str, str]:
     """
     try:
         async with ctx.db.read() as tx:
-            due_at_us = await jobs.next_due_at_us(tx)
+            due_at_us = await jobs.next_due_at_us(tx, ctx.now_us())
     except StoreError:
         return {"database": "unreachable", "worker": "unknown"}
     is_late = due_at_us is not None and ctx.now_us() - due_at_us > MAX_JOB_DELAY_US

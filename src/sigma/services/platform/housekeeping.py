@@ -1,24 +1,56 @@
 """Hourly cleanup: expired sessions, idempotency records, unused photos, processed VK events."""
 
+from collections.abc import Awaitable, Callable
+
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.store import idempotency
 from sigma.store.accounts import sessions
 from sigma.store.catalogue import photos
+from sigma.store.engine.interface import Tx
 from sigma.store.messaging import vk_events
 
 # A client that queues its requests may repeat one days later.
 IDEMPOTENCY_TTL_US = 3 * DAY_US
 # VK repeats an event for two hours; the remaining days are for fault analysis.
 VK_EVENT_TTL_US = 30 * DAY_US
+# Rows per transaction: on SQLite every other write waits for it.
+BATCH_SIZE = 500
 
 
 async def clean_up(ctx: Context) -> None:
     """Delete expired sessions, idempotency records, photos and VK events. Raises StoreError."""
     now_us = ctx.now_us()
-    async with ctx.db.write() as tx:
-        await idempotency.delete_older(tx, now_us - IDEMPOTENCY_TTL_US)
-        await sessions.delete_expired(tx, now_us)
-        # Uploaded in a form that was never submitted.
-        await photos.delete_unused(tx, now_us - DAY_US)
-        await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US)
+
+    async def delete_records(tx: Tx) -> int:
+        return await idempotency.delete_older(tx, now_us - IDEMPOTENCY_TTL_US, BATCH_SIZE)
+
+    async def delete_sessions(tx: Tx) -> int:
+        return await sessions.delete_expired(tx, now_us, BATCH_SIZE)
+
+    async def delete_events(tx: Tx) -> int:
+        return await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US, BATCH_SIZE)
+
+    for delete in (delete_records, delete_sessions, delete_events):
+        await _delete_in_batches(ctx, delete)
+    await _delete_unused_photos(ctx, now_us - DAY_US)
+
+
+async def _delete_in_batches(ctx: Context, delete: Callable[[Tx], Awaitable[int]]) -> None:
+    while True:
+        async with ctx.db.write() as tx:
+            count = await delete(tx)
+        if count < BATCH_SIZE:
+            return
+
+
+async def _delete_unused_photos(ctx: Context, before_us: int) -> None:
+    """Delete photos uploaded in a form that was never submitted, or replaced since."""
+    while True:
+        # Read outside the transaction: looking at every photo must not take the writer lock.
+        async with ctx.db.read() as tx:
+            photo_ids = await photos.list_unused(tx, before_us, BATCH_SIZE)
+        async with ctx.db.write() as tx:
+            await photos.delete_unused(tx, photo_ids)
+        if len(photo_ids) < BATCH_SIZE:
+            return

@@ -17,6 +17,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.providers.base import UnknownOutcomeError
 from sigma.services.context import Context
+from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.store import jobs
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 
@@ -39,7 +40,7 @@ async def claim(ctx: Context, limit: int) -> list[ClaimedJob]:
 async def wait_for_work(ctx: Context, max_wait_s: float) -> None:
     """Wait until a job is enqueued, one becomes due, or the time is up. Raises StoreError."""
     async with ctx.db.read() as tx:
-        due_at_us = await jobs.next_due_at_us(tx)
+        due_at_us = await jobs.next_due_at_us(tx, ctx.now_us())
     wait_s = (
         max_wait_s
         if due_at_us is None
@@ -113,11 +114,28 @@ def _backoff_us(attempts: int) -> int:
     return int(base_s * SECOND_US * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-async def list_dead(ctx: Context, member: Member) -> list[ClaimedJob]:
-    """Return the shop's dead jobs, latest first."""
+async def list_dead(
+    ctx: Context, member: Member, *, cursor: str | None = None, limit: int = MAX_LIMIT
+) -> Page[ClaimedJob]:
+    """Return a page of the shop's dead jobs, latest first."""
     member.require(Permission.JOBS)
     async with ctx.db.read() as tx:
-        return await jobs.list_dead(tx, member.shop_id)
+        dead = await jobs.list_dead(
+            tx, member.shop_id, before=_parse_cursor(cursor), limit=limit + 1
+        )
+    return make_page(dead, limit, _cursor)
+
+
+def _cursor(job: ClaimedJob) -> str:
+    """Return the cursor of a job. A subject may contain ":", which a cursor may not."""
+    return f"{job.due_at_us}-{job.kind}-{job.subject_id.replace(':', '~')}"
+
+
+def _parse_cursor(cursor: str | None) -> tuple[int, str, str] | None:
+    due_at_us, _, job = (cursor or "").partition("-")
+    kind, _, subject_id = job.partition("-")
+    is_number = due_at_us.isdecimal() and len(due_at_us) < 18
+    return (int(due_at_us), kind, subject_id.replace("~", ":")) if is_number else None
 
 
 async def retry(ctx: Context, member: Member, job_id: str) -> None:

@@ -30,7 +30,13 @@ _delete_others = statement(
     )
 )
 _delete_expired = statement(
-    delete_from(sessions).where(sessions.c.expires_at_us <= bindparam("now_us"))
+    delete_from(sessions).where(
+        sessions.c.secret_hash.in_(
+            select(sessions.c.secret_hash)
+            .where(sessions.c.expires_at_us <= bindparam("now_us"))
+            .limit(bindparam("limit"))
+        )
+    )
 )
 
 
@@ -55,6 +61,6 @@ async def delete_others(tx: Tx, user_id: str, except_secret_hash: str) -> None:
     await tx.execute(_delete_others, user_id=user_id, except_secret_hash=except_secret_hash)
 
 
-async def delete_expired(tx: Tx, now_us: int) -> None:
-    """Delete the sessions that have expired at `now_us`."""
-    await tx.execute(_delete_expired, now_us=now_us)
+async def delete_expired(tx: Tx, now_us: int, limit: int) -> int:
+    """Delete up to `limit` sessions that have expired at `now_us`; return how many."""
+    return await tx.execute(_delete_expired, now_us=now_us, limit=limit)

@@ -6,6 +6,7 @@ from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
+from sigma.store.paging import MAX_ID
 from sigma.store.schema.tables import acquirer_notices
 
 CODEC = build_codec(
@@ -24,9 +25,10 @@ _list_for_object = statement(
     .where(
         acquirer_notices.c.connection_id == bindparam("connection_id"),
         acquirer_notices.c.object_id == bindparam("object_id"),
+        acquirer_notices.c.id < bindparam("before_id"),
     )
-    .order_by(acquirer_notices.c.id)
-    .limit(50)
+    .order_by(acquirer_notices.c.id.desc())
+    .limit(bindparam("limit"))
 )
 
 
@@ -41,7 +43,18 @@ async def mark_processed(tx: Tx, notice_id: str, now_us: int) -> None:
     await tx.execute(_mark_processed, key_id=notice_id, processed_at_us=now_us)
 
 
-async def list_for_object(tx: Tx, connection_id: str, object_id: str) -> list[AcquirerNotice]:
-    """Return the first 50 notices about one object of the acquirer, the oldest first."""
-    rows = await tx.fetch_all(_list_for_object, connection_id=connection_id, object_id=object_id)
+async def list_for_object(
+    tx: Tx, connection_id: str, object_id: str, *, before_id: str = "", limit: int
+) -> list[AcquirerNotice]:
+    """Return notices about one object of the acquirer, the newest first.
+
+    Only notices with ids smaller than `before_id`.
+    """
+    rows = await tx.fetch_all(
+        _list_for_object,
+        connection_id=connection_id,
+        object_id=object_id,
+        before_id=before_id or MAX_ID,
+        limit=limit,
+    )
     return [CODEC.from_row(r) for r in rows]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select, union_all
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice, InvoiceItem, Status
@@ -82,7 +82,11 @@ _lock_by_token = statement(
 _hold_count = (
     select(func.count())
     .select_from(payments)
-    .where(payments.c.invoice_id == invoices.c.id, payments.c.status == "authorized")
+    .where(
+        payments.c.shop_id == invoices.c.shop_id,
+        payments.c.invoice_id == invoices.c.id,
+        payments.c.status == "authorized",
+    )
     .scalar_subquery()
 )
 _active_provider = select_active(invoices.c.shop_id, connections.c.provider).scalar_subquery()
@@ -97,9 +101,7 @@ _find_for_payment_page = statement(
     .where(invoices.c.token == bindparam("token"))
 )
 _count_holds = statement(
-    select(func.count().label("n"))
-    .select_from(payments)
-    .where(payments.c.invoice_id == bindparam("id"), payments.c.status == "authorized")
+    select(_hold_count.label("n")).select_from(invoices).where(invoices.c.id == bindparam("id"))
 )
 
 _open_by_creator = (
@@ -116,26 +118,59 @@ _open_by_creator = (
 _count_open_by_creator = statement(select(func.count().label("n")).select_from(_open_by_creator))
 
 
-def _status_filter(status: str) -> Any:
-    """Filter by effective status at `now_us`: an open invoice past its expiry time is expired."""
-    is_over = and_(
-        invoices.c.expires_at_us.is_not(None), invoices.c.expires_at_us <= bindparam("now_us")
+_is_over = and_(
+    invoices.c.expires_at_us.is_not(None), invoices.c.expires_at_us <= bindparam("now_us")
+)
+_is_open = and_(
+    invoices.c.status == "open",
+    or_(invoices.c.expires_at_us.is_(None), invoices.c.expires_at_us > bindparam("now_us")),
+)
+_is_held = exists(
+    select(payments.c.id).where(
+        payments.c.shop_id == invoices.c.shop_id,
+        payments.c.invoice_id == invoices.c.id,
+        payments.c.status == "authorized",
     )
-    if status == Status.OPEN:
-        return and_(invoices.c.status == "open", or_(invoices.c.expires_at_us.is_(None), ~is_over))
-    if status == Status.EXPIRED:
-        return or_(invoices.c.status == "expired", and_(invoices.c.status == "open", is_over))
-    return invoices.c.status == status
+)
+_sum_open = statement(
+    select(
+        invoices.c.currency,
+        func.count().label("n"),
+        func.sum(
+            case((and_(invoices.c.max_payments == 1, ~_is_held), invoices.c.amount_minor), else_=0)
+        ).label("minor"),
+    )
+    .where(invoices.c.shop_id == bindparam("shop_id"), _is_open)
+    .group_by(invoices.c.currency)
+)
 
 
 def _list_statement(status: str | None, search: bool) -> Statement:
-    query: Select[Any] = select(invoices).where(
-        invoices.c.shop_id == bindparam("shop_id"), invoices.c.id < bindparam("before_id")
-    )
-    if status:
-        query = query.where(_status_filter(status))
+    """Filter by effective status at `now_us`: an open invoice past its expiry time is expired."""
+    conditions = [
+        invoices.c.shop_id == bindparam("shop_id"),
+        invoices.c.id < bindparam("before_id"),
+    ]
     if search:
-        query = query.where(invoices.c.search.like(bindparam("pattern"), escape="\\"))
+        conditions.append(invoices.c.search.like(bindparam("pattern"), escape="\\"))
+    query: Select[Any] = select(invoices)
+    if status == Status.EXPIRED:
+        # Each half has its own index; an OR of both would walk all invoices of the shop.
+        expired = (
+            select(invoices.c.id)
+            .where(*conditions, invoices.c.status == "expired")
+            .order_by(invoices.c.id.desc())
+            .limit(bindparam("limit"))
+            .subquery()
+        )
+        over = select(invoices.c.id).where(*conditions, invoices.c.status == "open", _is_over)
+        either = union_all(select(expired.c.id), over).subquery()
+        ids = select(either.c.id).order_by(either.c.id.desc()).limit(bindparam("limit")).subquery()
+        query = query.join(ids, ids.c.id == invoices.c.id)
+    elif status == Status.OPEN:
+        query = query.where(*conditions, _is_open)
+    else:
+        query = query.where(*conditions, *([invoices.c.status == status] if status else []))
     return statement(query.order_by(invoices.c.id.desc()).limit(bindparam("limit")))
 
 
@@ -182,6 +217,16 @@ async def count_holds(tx: Tx, invoice_id: str) -> int:
     """Return the number of authorized payments: money is held but not captured yet."""
     row = await tx.fetch_one(_count_holds, id=invoice_id)
     return int(row["n"]) if row else 0
+
+
+async def sum_open(tx: Tx, shop_id: str, now_us: int) -> dict[str, tuple[int, int]]:
+    """Return (number of open invoices, what clients still owe in minor units) by currency.
+
+    Clients owe the amounts of invoices for one payment that no card is held for. A link that
+    accepts many payments is an offer, not a debt.
+    """
+    rows = await tx.fetch_all(_sum_open, shop_id=shop_id, now_us=now_us)
+    return {row["currency"]: (int(row["n"]), int(row["minor"])) for row in rows}
 
 
 async def count_open_by_creator(

@@ -7,12 +7,17 @@ from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import statement
 from sigma.store.schema.tables import ledger
 
-_sum_owed = statement(
+_sum_owed_for_payment = statement(
     select(func.coalesce(func.sum(ledger.c.amount_minor), 0).label("minor")).where(
         ledger.c.kind.in_(["capture", "acceptance"]),
         ledger.c.subject_id == bindparam("payment_id"),
         ledger.c.account == str(Account.REFUNDS_DUE),
     )
+)
+_sum_owed = statement(
+    select(ledger.c.currency, func.sum(ledger.c.amount_minor).label("minor"))
+    .where(ledger.c.shop_id == bindparam("shop_id"), ledger.c.account == str(Account.REFUNDS_DUE))
+    .group_by(ledger.c.currency)
 )
 
 
@@ -21,5 +26,14 @@ async def is_refund_due(tx: Tx, payment_id: str) -> bool:
 
     An accepted payment is a sale.
     """
-    row = await tx.fetch_one(_sum_owed, payment_id=payment_id)
+    row = await tx.fetch_one(_sum_owed_for_payment, payment_id=payment_id)
     return row is not None and int(row["minor"]) != 0
+
+
+async def sum_refunds_due(tx: Tx, shop_id: str) -> dict[str, int]:
+    """Return what the shop must still refund by currency, in minor units; no zero amounts.
+
+    It is the balance of `Account.REFUNDS_DUE`: extra, late and voided payments.
+    """
+    rows = await tx.fetch_all(_sum_owed, shop_id=shop_id)
+    return {row["currency"]: -int(row["minor"]) for row in rows if row["minor"]}

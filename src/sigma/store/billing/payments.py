@@ -8,7 +8,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
-    and_,
     bindparam,
     func,
     or_,
@@ -112,12 +111,17 @@ def _list_statement(
         .join(invoices, invoices.c.id == payments.c.invoice_id)
         .where(payments.c.shop_id == bindparam("shop_id"), payments.c.id < bindparam("before_id"))
     )
+    # SQLite does not know which of the indexes has the fewest rows for these conditions.
     if by_invoice:
-        query = query.where(payments.c.invoice_id == bindparam("invoice_id"))
+        query = query.with_hint(payments, "INDEXED BY ix_payments_invoice", "sqlite").where(
+            payments.c.invoice_id == bindparam("invoice_id")
+        )
     if status:
         query = query.where(payments.c.status == bindparam("status"))
     if needs_attention:
         query = query.where(payments.c.attention.is_not(None))
+        if not by_invoice:
+            query = query.with_hint(payments, "INDEXED BY ix_payments_attention", "sqlite")
     if search:
         like: BindParameter[str] = bindparam("pattern")
         query = query.where(
@@ -141,18 +145,17 @@ _list_captured = statement(
     .limit(bindparam("limit"))
 )
 _sum_captured = statement(
-    select(
-        payments.c.currency,
-        func.coalesce(func.sum(payments.c.amount_minor), 0).label("minor"),
-        func.count().label("n"),
-    )
+    select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
     .where(
-        and_(
-            payments.c.shop_id == bindparam("shop_id"),
-            payments.c.captured_at_us >= bindparam("since_us"),
-            payments.c.status == "captured",
-        )
+        payments.c.shop_id == bindparam("shop_id"),
+        payments.c.captured_at_us >= bindparam("since_us"),
+        payments.c.status == "captured",
     )
+    .group_by(payments.c.currency)
+)
+_sum_authorized = statement(
+    select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
+    .where(payments.c.shop_id == bindparam("shop_id"), payments.c.status == "authorized")
     .group_by(payments.c.currency)
 )
 
@@ -254,4 +257,10 @@ async def list_captured(tx: Tx, invoice_id: str, limit: int) -> list[tuple[Payme
 async def sum_captured(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
     """Return the sum captured since `since_us` by currency, in minor units."""
     rows = await tx.fetch_all(_sum_captured, shop_id=shop_id, since_us=since_us)
+    return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+async def sum_authorized(tx: Tx, shop_id: str) -> dict[str, int]:
+    """Return the sum that is held on cards and not captured yet by currency, in minor units."""
+    rows = await tx.fetch_all(_sum_authorized, shop_id=shop_id)
     return {row["currency"]: int(row["minor"]) for row in rows}

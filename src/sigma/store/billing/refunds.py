@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from sigma.domain.billing.refund import Origin, Refund, Status
 from sigma.store.engine.interface import Row, Tx
@@ -37,6 +37,24 @@ CODEC = build_codec(refunds, _to_row, from_row)
 _list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
 )
+_sum_succeeded = statement(
+    select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
+    .where(
+        refunds.c.shop_id == bindparam("shop_id"),
+        refunds.c.finished_at_us >= bindparam("since_us"),
+        refunds.c.status == "succeeded",
+    )
+    .group_by(refunds.c.currency)
+)
+_sum_pending = statement(
+    select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
+    .where(
+        refunds.c.shop_id == bindparam("shop_id"),
+        refunds.c.status.in_(["pending", "failed"]),  # the condition of the index
+        refunds.c.status == "pending",
+    )
+    .group_by(refunds.c.currency)
+)
 
 
 async def get(tx: Tx, refund_id: str) -> Refund | None:
@@ -48,3 +66,15 @@ async def get(tx: Tx, refund_id: str) -> Refund | None:
 async def list_for_payment(tx: Tx, payment_id: str) -> tuple[Refund, ...]:
     """Return all refunds of a payment, the oldest first."""
     return tuple(from_row(r) for r in await tx.fetch_all(_list_for_payment, payment_id=payment_id))
+
+
+async def sum_succeeded(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
+    """Return the sum refunded since `since_us` by currency, in minor units."""
+    rows = await tx.fetch_all(_sum_succeeded, shop_id=shop_id, since_us=since_us)
+    return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+async def sum_pending(tx: Tx, shop_id: str) -> dict[str, int]:
+    """Return the sum of the refunds under way by currency, in minor units."""
+    rows = await tx.fetch_all(_sum_pending, shop_id=shop_id)
+    return {row["currency"]: int(row["minor"]) for row in rows}

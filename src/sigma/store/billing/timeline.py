@@ -9,6 +9,7 @@ from sigma.domain.change import TimelineEvent
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
 from sigma.store.engine.statements import statement
+from sigma.store.paging import MAX_ID
 from sigma.store.schema.tables import timeline_events
 
 
@@ -26,13 +27,20 @@ CODEC = build_codec(timeline_events, _to_row, _from_row)
 
 _list_for_subject = statement(
     select(timeline_events)
-    .where(timeline_events.c.subject_id == bindparam("subject_id"))
-    .order_by(timeline_events.c.id)
-    .limit(500)
+    .where(
+        timeline_events.c.subject_id == bindparam("subject_id"),
+        timeline_events.c.id < bindparam("before_id"),
+    )
+    .order_by(timeline_events.c.id.desc())
+    .limit(bindparam("limit"))
 )
 
 
-async def list_for_subject(tx: Tx, subject_id: str) -> tuple[TimelineEvent, ...]:
-    """Return the first 500 timeline events of a subject, the oldest first."""
-    rows = await tx.fetch_all(_list_for_subject, subject_id=subject_id)
-    return tuple(_from_row(r) for r in rows)
+async def list_for_subject(
+    tx: Tx, subject_id: str, *, before_id: str = "", limit: int
+) -> list[TimelineEvent]:
+    """Return timeline events of a subject with ids smaller than `before_id`, the newest first."""
+    rows = await tx.fetch_all(
+        _list_for_subject, subject_id=subject_id, before_id=before_id or MAX_ID, limit=limit
+    )
+    return [_from_row(r) for r in rows]

@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, delete, func, select
 from sigma.domain.catalogue.photo import Photo
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
-from sigma.store.engine.statements import statement
+from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.catalogue_tables import photos, services
 
 CODEC = build_codec(photos, field_values, lambda row: Photo(**column_values(photos, row)))
@@ -17,12 +17,13 @@ _list_sizes = statement(
 )
 # The ids of a photo and its thumbnail differ only in the prefix, see `thumbnail_id` of the domain.
 _full_size_id = func.replace(photos.c.id, "phs_", "pho_")
-_delete_unused = statement(
-    delete(photos).where(
-        photos.c.created_at_us < bindparam("before_us"),
-        ~select(services.c.id).where(services.c.photo_id == _full_size_id).exists(),
-    )
+_is_unused = ~select(services.c.id).where(services.c.photo_id == _full_size_id).exists()
+_list_unused = statement(
+    select(photos.c.id)
+    .where(photos.c.created_at_us < bindparam("before_us"), _is_unused)
+    .limit(bindparam("limit"))
 )
+_delete_unused = statement(delete(photos).where(in_list(photos.c.id, "ids"), _is_unused))
 
 
 async def get(tx: Tx, photo_id: str) -> Photo | None:
@@ -37,6 +38,15 @@ async def list_sizes(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:
     return {r["id"]: (r["width"], r["height"]) for r in rows}
 
 
-async def delete_unused(tx: Tx, before_us: int) -> int:
-    """Delete photos created before `before_us` that no service uses; return how many."""
-    return await tx.execute(_delete_unused, before_us=before_us)
+async def list_unused(tx: Tx, before_us: int, limit: int) -> list[str]:
+    """Return up to `limit` ids of photos created before `before_us` that no service uses.
+
+    It looks at every photo: read it outside the transaction that deletes them.
+    """
+    rows = await tx.fetch_all(_list_unused, before_us=before_us, limit=limit)
+    return [row["id"] for row in rows]
+
+
+async def delete_unused(tx: Tx, photo_ids: list[str]) -> int:
+    """Delete those of the photos that no service uses; return how many."""
+    return await tx.execute(_delete_unused, ids=photo_ids)

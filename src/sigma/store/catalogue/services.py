@@ -62,7 +62,7 @@ _find_by_market_item = statement(
 )
 _last_position = statement(
     select(func.max(services.c.position).label("position")).where(
-        services.c.shop_id == bindparam("shop_id")
+        services.c.shop_id == bindparam("shop_id"), services.c.deleted_at_us.is_(None)
     )
 )
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
+    Subquery,
     bindparam,
     func,
     literal_column,
@@ -94,16 +96,35 @@ _latest_card_states = statement(
 _service_titles = statement(
     select(services.c.id, services.c.title).where(in_list(services.c.id, "ids"))
 )
+
+
+def _latest(ids: CompoundSelect[Any]) -> Subquery:
+    """Select the latest ids. The limit is inside, so that PostgreSQL looks up only these rows."""
+    found = ids.subquery()
+    return select(found.c.id).order_by(found.c.id.desc()).limit(bindparam("limit")).subquery()
+
+
 # Issued in the conversation, or sent there later: then only the card refers to the conversation.
-_conversation_invoices = union(
-    select(invoices.c.id).where(invoices.c.conversation_id == bindparam("conversation_id")),
-    select(cards.c.invoice_id).where(cards.c.conversation_id == bindparam("conversation_id")),
-).subquery()
+_invoice_ids = _latest(
+    union(
+        select(invoices.c.id).where(invoices.c.conversation_id == bindparam("conversation_id")),
+        select(cards.c.invoice_id.label("id")).where(
+            cards.c.conversation_id == bindparam("conversation_id")
+        ),
+    )
+)
 _list_invoices = statement(
     select(invoices)
-    .where(invoices.c.id.in_(select(_conversation_invoices.c.id)))
+    .join(_invoice_ids, _invoice_ids.c.id == invoices.c.id)
     .order_by(invoices.c.id.desc())
-    .limit(bindparam("limit"))
+)
+_payment_ids = _latest(
+    union(
+        select(payments.c.id).where(payments.c.conversation_id == bindparam("conversation_id")),
+        select(payments.c.id)
+        .join(invoices, invoices.c.id == payments.c.invoice_id)
+        .where(invoices.c.conversation_id == bindparam("conversation_id")),
+    )
 )
 _list_payments = statement(
     select(
@@ -111,16 +132,9 @@ _list_payments = statement(
         invoices.c.number.label("invoice_number"),
         payment_rows.REFUNDED_MINOR.label("refunded_minor"),
     )
+    .join(_payment_ids, _payment_ids.c.id == payments.c.id)
     .join(invoices, invoices.c.id == payments.c.invoice_id)
-    .where(
-        invoices.c.id.in_(select(_conversation_invoices.c.id)),
-        or_(
-            invoices.c.conversation_id == bindparam("conversation_id"),
-            payments.c.conversation_id == bindparam("conversation_id"),
-        ),
-    )
     .order_by(payments.c.id.desc())
-    .limit(bindparam("limit"))
 )
 
 

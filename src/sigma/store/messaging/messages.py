@@ -8,6 +8,7 @@ from sigma.store.engine.row_codec import build_codec, column_values, field_value
 from sigma.store.engine.statements import statement
 from sigma.store.paging import MAX_INT
 from sigma.store.schema.messaging_tables import conversations, messages
+from sigma.store.schema.tables import connections
 
 
 def _from_row(row: Row) -> Message:
@@ -42,6 +43,7 @@ _find_undelivered = statement(
 _next_queued = statement(
     select(messages.c.id)
     .where(
+        messages.c.shop_id == bindparam("shop_id"),
         messages.c.conversation_id == bindparam("conversation_id"),
         messages.c.status == "queued",
         messages.c.failure.not_in(HELD_FAILURES),
@@ -49,13 +51,19 @@ _next_queued = statement(
     .order_by(messages.c.position, messages.c.id)
     .limit(2)
 )
+_shop_of_connection = (
+    select(connections.c.shop_id)
+    .where(connections.c.id == bindparam("connection_id"))
+    .scalar_subquery()
+)
 _list_queued = statement(
     select(messages.c.id, messages.c.shop_id)
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .where(
-        conversations.c.connection_id == bindparam("connection_id"), messages.c.status == "queued"
+        messages.c.shop_id == _shop_of_connection,
+        messages.c.status == "queued",
+        conversations.c.connection_id == bindparam("connection_id"),
     )
-    .order_by(messages.c.id)
 )
 _list_for_conversation = statement(
     select(messages)
@@ -99,19 +107,19 @@ async def find_undelivered(tx: Tx, conversation_id: str, random_id: int) -> Mess
     return _from_row(row) if row else None
 
 
-async def next_queued(tx: Tx, conversation_id: str) -> list[str]:
+async def next_queued(tx: Tx, shop_id: str, conversation_id: str) -> list[str]:
     """Return the ids of the next two queued messages: the one to send now and its successor.
 
     Messages that flood control stops alone are left out: each waits for its own time.
     """
-    rows = await tx.fetch_all(_next_queued, conversation_id=conversation_id)
+    rows = await tx.fetch_all(_next_queued, shop_id=shop_id, conversation_id=conversation_id)
     return [str(r["id"]) for r in rows]
 
 
 async def list_queued(tx: Tx, connection_id: str) -> list[tuple[str, str]]:
     """Return (message id, shop id) of a community's queued messages, the oldest first."""
     rows = await tx.fetch_all(_list_queued, connection_id=connection_id)
-    return [(r["id"], r["shop_id"]) for r in rows]
+    return sorted((r["id"], r["shop_id"]) for r in rows)
 
 
 async def list_for_conversation(

@@ -214,7 +214,11 @@ _SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] =
         (cards.c.opened_at_us.desc(), cards.c.id.desc()),
         _after_cursor(cards.c.opened_at_us, cards.c.id),
     ),
-    "paid": (_paid_query(), (_p.captured_at_us.desc(),), _p.captured_at_us < bindparam("at_us")),
+    "paid": (
+        _paid_query(),
+        (_p.captured_at_us.desc(), _p.id.desc()),
+        _after_cursor(_p.captured_at_us, _p.id),
+    ),
     "mail": (_failed_mails_query(), (mails.c.id.desc(),), mails.c.id < bindparam("id")),
     "refund": (_refunds_query(), (refunds.c.id.desc(),), refunds.c.id < bindparam("id")),
 }

@@ -29,7 +29,16 @@ _mark_processed = statement(
     .values(processed_at_us=bindparam("processed_at_us"))
 )
 _delete_processed = statement(
-    delete(vk_events).where(vk_events.c.processed_at_us < bindparam("before_us"))
+    delete(vk_events).where(
+        vk_events.c.id.in_(
+            select(vk_events.c.id)
+            .where(
+                vk_events.c.processed_at_us.is_not(None),
+                vk_events.c.processed_at_us < bindparam("before_us"),
+            )
+            .limit(bindparam("limit"))
+        )
+    )
 )
 
 
@@ -51,6 +60,9 @@ async def mark_processed(tx: Tx, event_id: str, now_us: int) -> None:
     await tx.execute(_mark_processed, key_id=event_id, processed_at_us=now_us)
 
 
-async def delete_processed(tx: Tx, before_us: int) -> None:
-    """Delete events processed before `before_us`; VK no longer repeats them."""
-    await tx.execute(_delete_processed, before_us=before_us)
+async def delete_processed(tx: Tx, before_us: int, limit: int) -> int:
+    """Delete up to `limit` events processed before `before_us`; return how many.
+
+    VK no longer repeats them.
+    """
+    return await tx.execute(_delete_processed, before_us=before_us, limit=limit)

@@ -11,6 +11,7 @@ from sigma.store.schema.columns import (
     flag_column,
     id_column,
     int_column,
+    partial_index,
     shop_id_column,
     text_column,
 )
@@ -41,7 +42,8 @@ services = Table(
     Column("deleted_at_us", BigInt),
     int_column("version"),
     Unique("vk_connection_id", "vk_item_id", name="uq_services_market_item"),
-    Index("ix_services_shop", "shop_id", "position", "id"),
+    partial_index("ix_services_shop", "deleted_at_us IS NULL", "shop_id", "position", "id"),
+    partial_index("ix_services_photo", "photo_id IS NOT NULL", "photo_id"),
 )
 
 photos = Table(
@@ -55,4 +57,6 @@ photos = Table(
     Column("data", Blob, nullable=False),
     int_column("created_at_us"),
     int_column("version"),
+    # Finds old photos without reading the pictures.
+    Index("ix_photos_created", "created_at_us", "id"),
 )

@@ -44,11 +44,16 @@ def flag_column(name: str) -> Column[Any]:
     return Column(name, Flag, nullable=False)
 
 
-def partial_index(name: str, *columns: str, where: str) -> Index:
-    """Return an index of the rows that meet `where` (SQL), on both databases."""
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
-
 def shop_id_column() -> Column[Any]:
     """Return the column `shop_id`, a foreign key to `shops`."""
     return Column("shop_id", TextC, ForeignKey("shops.id"), nullable=False)
+
+
+def partial_index(name: str, condition: str, *columns: str) -> Index:
+    """Return an index of the rows that match `condition` (SQL).
+
+    A statement must repeat the condition as SQLite compares it: term by term. PostgreSQL also
+    proves that `status = 'queued'` implies `status IN ('queued', 'failed')`; SQLite does not.
+    """
+    where = text(condition)
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)

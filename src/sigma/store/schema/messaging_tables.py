@@ -3,7 +3,7 @@
 Message texts are ciphertext. Names of public VK profiles are plain text, for search.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table, text
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
 from sqlalchemy import UniqueConstraint as Unique
 
 from sigma.store.schema.columns import (
@@ -14,6 +14,7 @@ from sigma.store.schema.columns import (
     flag_column,
     id_column,
     int_column,
+    partial_index,
     shop_id_column,
     text_column,
 )
@@ -62,14 +63,14 @@ vk_events = Table(
     Column("processed_at_us", BigInt),
     int_column("version"),
     Unique("connection_id", "digest", name="uq_vk_events_digest"),
-    Index(
+    partial_index(
         "ix_vk_events_unprocessed",
+        "processed_at_us IS NULL",
         "connection_id",
         "conversation_key",
         "id",
-        postgresql_where=text("processed_at_us IS NULL"),
-        sqlite_where=text("processed_at_us IS NULL"),
     ),
+    partial_index("ix_vk_events_processed", "processed_at_us IS NOT NULL", "processed_at_us", "id"),
 )
 
 conversations = Table(
@@ -104,29 +105,12 @@ conversations = Table(
     Unique("connection_id", "peer_id", name="uq_conversations_peer"),
     Index("ix_conversations_latest", "shop_id", "last_at_us", "id"),
     Index("ix_conversations_changed", "shop_id", "changed_at_us"),
-    Index(
-        "ix_conversations_unread",
-        "shop_id",
-        "last_at_us",
-        "id",
-        postgresql_where=text("unread_count > 0"),
-        sqlite_where=text("unread_count > 0"),
+    partial_index("ix_conversations_unread", "unread_count > 0", "shop_id", "last_at_us", "id"),
+    partial_index(
+        "ix_conversations_unanswered", "is_unanswered = 1", "shop_id", "last_at_us", "id"
     ),
-    Index(
-        "ix_conversations_unanswered",
-        "shop_id",
-        "last_at_us",
-        "id",
-        postgresql_where=text("is_unanswered = 1"),
-        sqlite_where=text("is_unanswered = 1"),
-    ),
-    Index(
-        "ix_conversations_waiting",
-        "shop_id",
-        "waiting_since_us",
-        "id",
-        postgresql_where=text("is_unanswered = 1"),
-        sqlite_where=text("is_unanswered = 1"),
+    partial_index(
+        "ix_conversations_waiting", "is_unanswered = 1", "shop_id", "waiting_since_us", "id"
     ),
 )
 
@@ -154,12 +138,19 @@ messages = Table(
     Unique("conversation_id", "cmid", name="uq_messages_cmid"),
     Unique("shop_id", "idempotency_key", name="uq_messages_key"),
     Index("ix_messages_position", "conversation_id", "position", "id"),
-    Index(
+    partial_index(
         "ix_messages_undelivered",
+        "status IN ('queued', 'failed')",
         "conversation_id",
+        "random_id",
+    ),
+    partial_index(
+        "ix_messages_queued",
+        "status = 'queued'",
+        "shop_id",
+        "conversation_id",
+        "position",
         "id",
-        postgresql_where=text("status IN ('queued', 'failed')"),
-        sqlite_where=text("status IN ('queued', 'failed')"),
     ),
 )
 
@@ -190,20 +181,21 @@ cards = Table(
     int_column("version"),
     Unique("invoice_id", "conversation_id", name="uq_cards_invoice"),
     Index("ix_cards_conversation", "conversation_id", "id"),
-    Index(
-        "ix_cards_unopened",
+    partial_index(
+        "ix_cards_unknown_content",
+        "message_fingerprint = '' AND message_id IS NOT NULL",
         "shop_id",
-        "id",
-        postgresql_where=text("state = 'issued' AND opened_at_us IS NULL"),
-        sqlite_where=text("state = 'issued' AND opened_at_us IS NULL"),
+        "invoice_id",
     ),
-    Index(
+    partial_index(
+        "ix_cards_unopened", "state = 'issued' AND opened_at_us IS NULL", "shop_id", "id"
+    ),
+    partial_index(
         "ix_cards_opened",
+        "state IN ('issued', 'opened') AND opened_at_us IS NOT NULL",
         "shop_id",
         "opened_at_us",
         "id",
-        postgresql_where=text("state IN ('issued', 'opened') AND opened_at_us IS NOT NULL"),
-        sqlite_where=text("state IN ('issued', 'opened') AND opened_at_us IS NOT NULL"),
     ),
 )
 
@@ -235,6 +227,7 @@ vk_orders = Table(
         postgresql_where=text("status < 4"),
         sqlite_where=text("status < 4"),
     ),
+    Index("ix_vk_orders_status", "connection_id", "vk_payment_status"),
 )
 
 # Auto-reply settings, one row per shop; `id` is the id of the shop.

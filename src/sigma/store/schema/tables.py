@@ -5,7 +5,7 @@ Every row except those of `users` belongs to one shop. Amounts are minor units, 
 microseconds. Encrypted columns hold ciphertext: answers and credentials are never plain text.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, MetaData, PrimaryKeyConstraint, Table, text
+from sqlalchemy import Column, ForeignKey, Index, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy import UniqueConstraint as Unique
 
 from sigma.store.schema.columns import (
@@ -93,6 +93,7 @@ sessions = Table(
     int_column("created_at_us"),
     int_column("expires_at_us"),
     Index("ix_sessions_user", "user_id"),
+    Index("ix_sessions_expires", "expires_at_us"),
 )
 
 api_keys = Table(
@@ -159,12 +160,19 @@ invoices = Table(
     Unique("shop_id", "number", name="uq_invoices_number"),
     Index("ix_invoices_shop", "shop_id", "id"),
     Index("ix_invoices_status", "shop_id", "status", "id"),
-    Index(
-        "ix_invoices_conversation",
-        "conversation_id",
+    partial_index(
+        "ix_invoices_conversation", "conversation_id IS NOT NULL", "conversation_id", "id"
+    ),
+    # Covers the sum that clients still owe, so that it reads no rows.
+    partial_index(
+        "ix_invoices_open",
+        "status = 'open'",
+        "shop_id",
+        "expires_at_us",
+        "max_payments",
+        "currency",
+        "amount_minor",
         "id",
-        postgresql_where=text("conversation_id IS NOT NULL"),
-        sqlite_where=text("conversation_id IS NOT NULL"),
     ),
 )
 
@@ -202,12 +210,33 @@ payments = Table(
     Unique("token", name="uq_payments_token"),
     Unique("operation_key", name="uq_payments_operation_key"),
     Unique("connection_id", "provider_id", name="uq_payments_provider_id"),
-    Unique("invoice_id", "payer_hash", "form_nonce", name="uq_payments_form"),
+    # Not invoice_id first: SQLite would take it for lists of an invoice, which it cannot order.
+    Unique("payer_hash", "invoice_id", "form_nonce", name="uq_payments_form"),
     Index("ix_payments_shop", "shop_id", "id"),
     Index("ix_payments_status", "shop_id", "status", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
-    partial_index("ix_payments_attention", "shop_id", "id", where="attention IS NOT NULL"),
-    Index("ix_payments_captured", "shop_id", "captured_at_us"),
+    partial_index(
+        "ix_payments_conversation", "conversation_id IS NOT NULL", "conversation_id", "id"
+    ),
+    partial_index("ix_payments_attention", "attention IS NOT NULL", "shop_id", "id"),
+    # Covers the sums of a period, so that they read no rows.
+    partial_index(
+        "ix_payments_captured",
+        "status = 'captured'",
+        "shop_id",
+        "captured_at_us",
+        "id",
+        "currency",
+        "amount_minor",
+    ),
+    partial_index(
+        "ix_payments_authorized",
+        "status = 'authorized'",
+        "shop_id",
+        "invoice_id",
+        "currency",
+        "amount_minor",
+    ),
 )
 
 refunds = Table(
@@ -235,12 +264,14 @@ refunds = Table(
     Unique("operation_key", name="uq_refunds_operation_key"),
     Unique("connection_id", "provider_id", name="uq_refunds_provider_id"),
     Index("ix_refunds_payment", "payment_id", "id"),
-    Index(
-        "ix_refunds_unfinished",
+    partial_index("ix_refunds_unfinished", "status IN ('pending', 'failed')", "shop_id", "id"),
+    partial_index(
+        "ix_refunds_finished",
+        "status = 'succeeded'",
         "shop_id",
-        "id",
-        postgresql_where=text("status IN ('pending', 'failed')"),
-        sqlite_where=text("status IN ('pending', 'failed')"),
+        "finished_at_us",
+        "currency",
+        "amount_minor",
     ),
 )
 
@@ -309,13 +340,7 @@ mails = Table(
     int_column("version"),
     Unique("kind", "subject_key", "number", name="uq_mails_number"),
     Index("ix_mails_payment", "payment_id", "id"),
-    Index(
-        "ix_mails_failed",
-        "shop_id",
-        "id",
-        postgresql_where=text("status = 'failed'"),
-        sqlite_where=text("status = 'failed'"),
-    ),
+    partial_index("ix_mails_failed", "status = 'failed'", "shop_id", "id"),
 )
 
 timeline_events = Table(
@@ -381,7 +406,8 @@ jobs = Table(
     int_column("created_at_us"),
     PrimaryKeyConstraint("kind", "subject_id"),
     Index("ix_jobs_due", "state", "due_at_us"),
-    Index("ix_jobs_shop", "shop_id", "state"),
+    Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
+    partial_index("ix_jobs_dead", "state = 'dead'", "shop_id", "due_at_us", "kind", "subject_id"),
 )
 
 idempotency_records = Table(

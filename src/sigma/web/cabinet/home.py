@@ -79,6 +79,11 @@ async def home_page(
         "cabinet/home.html",
         section="home",
         home=home,
+        owed_names={
+            name
+            for name in ("held", "refunds_due", "refunds_pending")
+            if any(getattr(owed, name) for owed in home.owed)
+        },
         setup_steps=[] if all(step.is_done for step in todo) else todo,
         next_step=next_step,
         hide_plus=next_step is not None,  # show one button only

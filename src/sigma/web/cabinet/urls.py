@@ -17,6 +17,11 @@ def build_url(path: str, **query: str | None) -> str:
     return f"{path}?{encoded}" if encoded else path
 
 
-def next_page_url(path: str, cursor: str | None, **query: str) -> str | None:
-    """Return the URL of a list's next page; None when there is no next page."""
-    return build_url(path, **query, cursor=cursor) if cursor is not None else None
+def next_page_url(
+    path: str, cursor: str | None, *, name: str = "cursor", **query: str
+) -> str | None:
+    """Return the URL of a list's next page; None when there is no next page.
+
+    `name` is the parameter with the cursor, for a page with several lists.
+    """
+    return build_url(path, **query, **{name: cursor}) if cursor is not None else None

@@ -23,7 +23,7 @@ from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
 from sigma.web.cabinet.timeline import timeline_item
 from sigma.web.cabinet.urls import build_url, next_page_url, query_values
-from sigma.web.forms import ListFilter, parse_filter
+from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
 from sigma.web.ids import parse_id
 
 FILTER_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
@@ -110,6 +110,8 @@ async def details_page(
     invoice = await invoices.get(ctx, session.member, invoice_id)
     paid = await payments.list_page(ctx, session.member, invoice_id=invoice_id, limit=10)
     translator = translator_for(session)
+    cursor = parse_cursor(first_value(query_values(request), "timeline"))
+    timeline = await invoices.timeline(ctx, session.member, invoice_id, cursor=cursor)
     return render_cabinet_page(
         request,
         session,
@@ -124,10 +126,10 @@ async def details_page(
         invoice_cards=await cards.list_for_invoice(ctx, session.member, invoice_id),
         can_answer=session.member.can(Permission.ANSWER),
         more_payments_url=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
-        timeline_items=[
-            timeline_item(event, session, translator)
-            for event in await invoices.timeline(ctx, session.member, invoice_id)
-        ],
+        timeline_items=[timeline_item(event, session, translator) for event in timeline.data],
+        more_timeline_url=next_page_url(
+            f"/invoices/{invoice_id}", timeline.next_cursor, name="timeline"
+        ),
         questions=[
             (question_label(q, translator), _question_remarks(q, translator))
             for q in invoice.questions

@@ -22,7 +22,7 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.view_models import details_texts
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
 from sigma.web.cabinet.urls import build_url, next_page_url, query_values
-from sigma.web.forms import ListFilter, first_value, parse_filter
+from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
 from sigma.web.ids import parse_id
 
 FILTER_STATUSES = (
@@ -117,7 +117,15 @@ async def details_page(
     status: int = 200,
 ) -> Response[Any]:
     """Render the page of a payment. `errors` and `refund_values` are of the refund form."""
-    details = await payments.get_details(ctx, session.member, payment_id)
+    query = query_values(request)
+    details = await payments.get_details(
+        ctx,
+        session.member,
+        payment_id,
+        timeline_cursor=parse_cursor(first_value(query, "timeline")),
+        notices_cursor=parse_cursor(first_value(query, "notices")),
+    )
+    here = f"/payments/{payment_id}"
     invoice_cards = await cards.list_for_invoice(ctx, session.member, details.invoice.id)
     return render_cabinet_page(
         request,
@@ -126,6 +134,8 @@ async def details_page(
         section="payments",
         status=status,
         details=details,
+        more_timeline_url=next_page_url(here, details.timeline.next_cursor, name="timeline"),
+        more_notices_url=next_page_url(here, details.notices.next_cursor, name="notices"),
         texts=details_texts(details, session, translator_for(session)),
         actions=available_actions(
             details.payment, details.refundable, has_receipt=details.receipt is not None

@@ -49,7 +49,7 @@ def details_texts(
     method = payment.method
     failed = payment.status in (Status.FAILED, Status.CANCELED)
     return {
-        "timeline": [timeline_item(event, session, translator) for event in details.timeline],
+        "timeline": [timeline_item(event, session, translator) for event in details.timeline.data],
         "answers": [answer_row(item, translator) for item in details.answers],
         "masked": any(item.is_masked for item in details.answers),
         # The receipt shows these answers to anyone who opens it, so its links are masked too.

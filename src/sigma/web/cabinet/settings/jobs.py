@@ -11,7 +11,8 @@ from sigma.services.context import Context
 from sigma.services.platform import jobs
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import read_form_values, redirect, render_cabinet_page
-from sigma.web.forms import first_value
+from sigma.web.cabinet.urls import next_page_url, query_values
+from sigma.web.forms import first_value, parse_cursor
 
 
 @get("/settings/jobs")
@@ -19,9 +20,15 @@ async def jobs_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """List the shop's dead jobs."""
-    dead_jobs = await jobs.list_dead(ctx, session.member)
+    cursor = parse_cursor(first_value(query_values(request), "cursor"))
+    page = await jobs.list_dead(ctx, session.member, cursor=cursor)
     return render_cabinet_page(
-        request, session, "cabinet/settings/jobs.html", section="settings", jobs=dead_jobs
+        request,
+        session,
+        "cabinet/settings/jobs.html",
+        section="settings",
+        jobs=page.data,
+        more_url=next_page_url("/settings/jobs", page.next_cursor),
     )
 
 
