@@ -307,6 +307,6 @@ async def test_broken_key_is_reported_to_the_owner_once(world: World) -> None:
     )
     await communities.verify(world.ctx, world.member, community.id)
     async with world.ctx.db.read() as tx:
-        timeline = await timeline_rows.list_for_subject(tx, community.id)
+        timeline = await timeline_rows.list_for_subject(tx, community.id, limit=50)
     kinds = [event.kind for event in timeline]
     assert kinds.count("community.key_broken") == 1

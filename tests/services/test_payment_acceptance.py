@@ -63,8 +63,8 @@ async def test_accepted_late_payment_makes_the_invoice_paid(world: World) -> Non
     assert (invoice.status, invoice.paid_count) == (InvoiceStatus.PAID, 1)
     assert await balance(world, Account.REFUNDS_DUE) == 0
     assert await balance(world, Account.SALES) == -150_000
-    kinds = [event.kind for event in (await payment_details(world, payment)).timeline]
-    assert kinds[-1] == "payment.accepted"
+    kinds = [event.kind for event in (await payment_details(world, payment)).timeline.data]
+    assert kinds[0] == "payment.accepted"
     await check_reconciled(world)
 
 

@@ -73,7 +73,7 @@ async def test_payment_with_lost_start_is_found_by_our_id_in_its_metadata(world:
     assert run.payment_count == 2
     taken_up = await reload_payment(world, unstarted)
     assert (taken_up.status, taken_up.provider_id) == (Status.CAPTURED, unstarted.provider_id)
-    events = [event.kind for event in (await payment_details(world, taken_up)).timeline]
+    events = [event.kind for event in (await payment_details(world, taken_up)).timeline.data]
     assert "payment.found_at_acquirer" in events
     assert payment.id != taken_up.id
     assert await ledger_problems(world) == []

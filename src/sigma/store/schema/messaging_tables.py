@@ -220,13 +220,7 @@ vk_orders = Table(
     Unique("connection_id", "vk_user_id", "vk_order_id", name="uq_vk_orders_order"),
     Index("ix_vk_orders_conversation", "conversation_id", "id"),
     Index("ix_vk_orders_invoice", "invoice_id"),
-    Index(
-        "ix_vk_orders_open",
-        "connection_id",
-        "created_at_us",
-        postgresql_where=text("status < 4"),
-        sqlite_where=text("status < 4"),
-    ),
+    partial_index("ix_vk_orders_open", "status < 4", "connection_id", "created_at_us"),
     Index("ix_vk_orders_status", "connection_id", "vk_payment_status"),
 )
 
