@@ -221,10 +221,10 @@ async def test_invalid_list_parameter_is_reported(
 
 
 async def test_show_on_receipt_is_stored_and_returned(api_client: ApiClient) -> None:
-    wish = {"key": "wish", "kind": "text", "label": "Пожелания", "show_on_receipt": True}
-    invoice = await api_client.create_invoice(ask=[{"key": "email"}, wish])
+    question = {"key": "wish", "kind": "text", "label": "Пожелания", "show_on_receipt": True}
+    invoice = await api_client.create_invoice(ask=[{"key": "email"}, question])
     assert [question["show_on_receipt"] for question in invoice["ask"]] == [False, True]
-    wrong = {"title": "x", "amount": RUB_1500, "ask": [wish | {"show_on_receipt": "yes"}]}
+    wrong = {"title": "x", "amount": RUB_1500, "ask": [question | {"show_on_receipt": "yes"}]}
     response = await api_client.post("/invoices", wrong)
     assert ("ask.0.show_on_receipt", "shape") in error_codes(response)
 
