@@ -145,6 +145,7 @@ def _preview_page(
         "conversation_id": conversation_id,
         "nonce": nonce,
         "is_changed": is_changed,
+        "day_us": None,
     }
     context["preview_fingerprint"] = preview_fingerprint(parsed)
     if parsed.phrase and parsed.phrase.deadline and parsed.phrase.deadline.day:
