@@ -186,7 +186,9 @@ def numbers_in(text: str) -> Iterator[Decimal]:
     scales = {Decimal(1), *(Decimal(SCALES[w]) for w in words if w in SCALES)}
     plain: set[Decimal] = {WHOLE_SUMS[w] for w in words if w in WHOLE_SUMS}
     for word in words:
-        for piece in {word, *re.split(r"[ \u00a0]+", word)}:
+        groups = word.split()
+        spans = [(a, b) for a in range(len(groups)) for b in range(a + 1, len(groups) + 1)]
+        for piece in ["".join(groups[a:b]) for a, b in spans]:
             bare = re.sub(r"[ \u00a0'’]", "", piece).strip(".,")
             for reading in (re.sub(r"[.,]", "", bare), bare.replace(",", "."), bare):
                 if re.fullmatch(r"\d+(\.\d+)?", reading):
@@ -196,6 +198,7 @@ def numbers_in(text: str) -> Iterator[Decimal]:
     for number in {*plain, Decimal(1), Decimal("1.5")}:
         for scale in scales:
             yield number * scale
+            yield from (number * scale + rest for rest in plain if rest < scale)
 
 
 AMOUNTS = st.one_of(

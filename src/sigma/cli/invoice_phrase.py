@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -45,8 +45,8 @@ def invoice_parse(
         shop_services, shop_accepted, shop_tz = load_phrase_context(shop_id)
         services, tz = services or shop_services, tz or shop_tz
         accepted = accepted if currencies else shop_accepted
-    tz = tz or DEFAULT_TZ
-    day = today.date() if today else _today(tz)
+    tz = _checked_zone(tz or DEFAULT_TZ)
+    day = today.date() if today else datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
     try:
         phrase = parse_phrase(text, day, accepted=accepted, services=services)
     except PhraseError as error:
@@ -62,9 +62,9 @@ def invoice_parse(
         click.echo(f"{name:<{width}}  {text}")
 
 
-def _today(tz: str) -> date:
+def _checked_zone(tz: str) -> str:
     try:
-        return datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
+        return ZoneInfo(tz).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise CliError(t("cli.parse_tz_wrong", tz=tz)) from error
 

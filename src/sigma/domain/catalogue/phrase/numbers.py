@@ -263,6 +263,10 @@ def _with_currency(tokens: Sequence[Token], found: Sum) -> Sum:
         return replace(found, currency="RUB") if is_rub else found
     found = replace(found, currency=currency, strength=Strength.SIGNED, stop=index)
     part = read_cardinal(tokens, index)
+    is_letter = part is not None and norm_at(tokens, part.stop) == "к"
+    is_scale = is_letter and part is not None and not tokens[part.stop].text.endswith(".")
+    if is_scale:  # «50 ₽ 1к» has two sums, «50 р. 10 к.» has kopecks
+        return found
     if part and part.value < 100 and KOPECKS.fullmatch(norm_at(tokens, part.stop)):
         return replace(found, value=found.value + part.value / 100, stop=part.stop + 1)
     return found

@@ -42,7 +42,7 @@ _OPENING, _CLOSING = "([{«“\"'", ")]}»”\"'"
 
 
 def title_of(text: str, tokens: Sequence[Token], removed: Collection[int]) -> str:
-    """Return the tokens that are not removed as a title; "" when no word is left."""
+    """Return the tokens that are not removed as a title; "" when no letter is left."""
     runs: list[str] = []
     start = 0
     while start < len(tokens):
@@ -120,4 +120,4 @@ def _tidy(title: str) -> str:
         is_wrapped = title.startswith(opening) and title.endswith(closing)
         if is_wrapped and title.count(opening) == title.count(closing) == 1:
             title = title[1:-1].strip(_EDGES)
-    return title if re.search(r"\w", title) else ""
+    return title if re.search(r"[^\W\d_]", title) else ""

@@ -9,6 +9,8 @@ from enum import StrEnum
 from sigma.domain.catalogue.phrase.errors import PhraseError
 from sigma.domain.catalogue.phrase.vocabulary import (
     COMPOUND_UNITS,
+    HARD_LABELS,
+    MULTIPLY,
     SCALES,
     currency_before_number,
     currency_of,
@@ -207,8 +209,9 @@ def _number(text: str, start: int, end: int, before: list[Token]) -> Token:
     """Return a number, or an OPAQUE code such as «3D» or the compound «60-минутный»."""
     is_spaced = start == 0 or text[start - 1] == " "
     raw = text[start:end]
-    if before and before[-1].norm in ("х", "x", "*", "×", "№") and " " in raw:
-        raw = raw.partition(" ")[0]  # «10х15 500 ₽»: a size and a sum
+    is_label = bool(before) and before[-1].norm in HARD_LABELS | MULTIPLY
+    if is_label and " " in raw:
+        raw = raw.partition(" ")[0]  # «10х15 500 ₽», «размер 42 500 ₽»: a size and a sum
         end = start + len(raw)
     compound = re.compile(r"-[^\W\d_]{3,}").match(text, end)
     readings = number_readings(raw)

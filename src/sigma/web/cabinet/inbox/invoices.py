@@ -158,6 +158,7 @@ async def _preview_page(
         "is_changed": is_changed,
         "warnings": () if await has_connection(ctx, session.member) else (NO_CONNECTION,),
         "can_connect": session.member.can(Permission.SETTINGS),
+        "day_us": None,
     }
     context["preview_fingerprint"] = preview_fingerprint(parsed)
     if parsed.phrase and parsed.phrase.deadline and parsed.phrase.deadline.day:
