@@ -27,6 +27,7 @@ from sigma.store.catalogue import photos, services
 from sigma.store.database import open_database
 from sigma.store.engine.statements import Statement, statement
 from sigma.store.messaging import todo_board, vk_events
+from sigma.store.reconciliation import differences, rows, runs
 from sigma.store.schema import tables
 from tests.store.factories import (
     CONNECTION,
@@ -73,6 +74,12 @@ VALUES: dict[str, Any] = {
     "slug": "lak",
     "after_id": "inv_1",
     "created_by": "storefront",
+    "since_id": "pay_0",
+    "run_id": "rec_1",
+    "state": "open",
+    "ids": ["pay_00001", "pay_00002"],
+    "connection_ids": [CONNECTION.id],
+    "provider_ids": ["bank-1", "bank-2"],
     "keys": ["reminder:crd_1:2026-11-24"],
 }
 STATEMENTS: dict[str, Statement] = {
@@ -106,6 +113,19 @@ STATEMENTS: dict[str, Statement] = {
     "service by market item": services._find_by_market_item,
     "photos of services": photos._list_sizes,
     "shop by slug": shops._find_by_slug,
+    "reconciliation runs": runs._list_for_shop,
+    "differences of a run": differences._list_for_run,
+    "count of differences": differences._count_by_state,
+    "closed differences": differences._list_closed,
+    "payments of a period": rows._list_payments,
+    "refunds of a period": rows._list_refunds,
+    "count of payments of a period": rows._count_payments,
+    "count of refunds of a period": rows._count_refunds,
+    "payments by acquirer's ids": rows._payments_by_provider_ids,
+    "refunds by acquirer's ids": rows._refunds_by_provider_ids,
+    "payments by ids": rows._payments_by_ids,
+    "invoices by ids": rows._invoice_ids,
+    "ledger by ids": rows._booked,
     "unpaid storefront invoices": invoices._count_open_by_creator,
 }
 # Bad queries that prove that the check detects scans and sorts.
@@ -118,7 +138,7 @@ KNOWN_BAD = {
     ),
 }
 # One shop's captures of a day are grouped in memory; due jobs are updated in any order.
-SORT_ALLOWED = {"captured amounts", "due jobs"}
+SORT_ALLOWED = {"captured amounts", "due jobs", "count of differences", "ledger by ids"}
 
 
 @pytest.fixture
