@@ -35,9 +35,10 @@ def _list_statement(table: Table) -> Statement:
 
 
 def _by_provider_ids(table: Table) -> Statement:
+    # One connection at a time: SQLite would scan a small table for two lists.
     return statement(
         select(table).where(
-            in_list(table.c.connection_id, "connection_ids"),
+            table.c.connection_id == bindparam("connection_id"),
             in_list(table.c.provider_id, "provider_ids"),
         )
     )
@@ -134,24 +135,30 @@ async def find_payments(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Payment]:
     """Return the payments with these ids at the acquirer, by that id."""
-    rows = await tx.fetch_all(
-        _payments_by_provider_ids,
-        connection_ids=list(connection_ids),
-        provider_ids=list(provider_ids),
-    )
-    return {row["provider_id"]: payment_rows.from_row(row) for row in rows}
+    found = {}
+    for connection_id in connection_ids:
+        rows = await tx.fetch_all(
+            _payments_by_provider_ids,
+            connection_id=connection_id,
+            provider_ids=list(provider_ids),
+        )
+        found |= {row["provider_id"]: payment_rows.from_row(row) for row in rows}
+    return found
 
 
 async def find_refunds(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Refund]:
     """Return the refunds with these ids at the acquirer, by that id."""
-    rows = await tx.fetch_all(
-        _refunds_by_provider_ids,
-        connection_ids=list(connection_ids),
-        provider_ids=list(provider_ids),
-    )
-    return {row["provider_id"]: refund_rows.from_row(row) for row in rows}
+    found = {}
+    for connection_id in connection_ids:
+        rows = await tx.fetch_all(
+            _refunds_by_provider_ids,
+            connection_id=connection_id,
+            provider_ids=list(provider_ids),
+        )
+        found |= {row["provider_id"]: refund_rows.from_row(row) for row in rows}
+    return found
 
 
 async def get_payments(tx: Tx, payment_ids: Collection[str]) -> dict[str, Payment]:
