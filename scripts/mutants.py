@@ -115,6 +115,55 @@ MUTANTS = (
         "",
         ("tests/services/test_invoice_cards.py",),
     ),
+    Mutant(
+        "an auto-reply is decided again under the conversation's lock",
+        "src/sigma/services/invoice_cards/auto_reply.py",
+        "context.choose_reply(locked) is not reply or await",
+        "await",
+        ("tests/services/test_guards.py",),
+    ),
+    Mutant(
+        "the account of a connection with payments cannot change",
+        "src/sigma/services/billing/connections.py",
+        "            if await connections.has_payments(tx, existing.id):\n",
+        "            if False:\n",
+        ("tests/services/test_guards.py",),
+    ),
+    Mutant(
+        "today begins at midnight in the shop's zone: home page",
+        "src/sigma/services/accounts/shops.py",
+        "    day = local_date(now_us, shop.tz)\n",
+        '    day = local_date(now_us, "UTC")\n',
+        ("tests/services/test_dashboard.py",),
+    ),
+    Mutant(
+        "today begins at midnight in the shop's zone: reminder",
+        "src/sigma/services/invoice_cards/todo_board.py",
+        "local_date(now_us, tz)",
+        'local_date(now_us, "UTC")',
+        ("tests/services/test_guards.py",),
+    ),
+    Mutant(
+        "one of two simultaneous first owners is created",
+        "src/sigma/services/accounts/users.py",
+        "if not await shops.claim_first_shop(tx) or await users.count(tx):",
+        "if await users.count(tx):",
+        ("tests/services/test_guards.py",),
+    ),
+    Mutant(
+        "a repeat that the first request made impossible gets the first response",
+        "src/sigma/services/platform/idempotency.py",
+        "        return await _load_stored(ctx, idempotency, refused), True\n",
+        "        raise\n",
+        ("tests/services/test_guards.py",),
+    ),
+    Mutant(
+        "a repeat that conflicts with the first request gets the first response",
+        "src/sigma/services/platform/idempotency.py",
+        "        return await _load_stored(ctx, idempotency, conflict), True\n",
+        "        raise\n",
+        ("tests/services/test_guards.py",),
+    ),
 )
 
 

@@ -99,6 +99,11 @@ async def test_home_shows_todays_totals_and_payments_that_need_attention(
     await world.run_jobs()
     page = await owner_browser.open("/")
     text = visible_text(page.text).replace("\xa0", " ")
+    for named in (
+        "Получено сегодня за вычетом возвратов 2 500 ₽ Получено 3 000 ₽, возвращено 500 ₽",
+        "Нужно вернуть клиентам: 1 500 ₽",
+    ):
+        assert named in text
     assert "Требует внимания 1 500,00 ₽" in text
     assert "Счёт оплатили второй раз" in text
     assert f'href="/payments/{extra.id}#refund"' in page.text

@@ -12,12 +12,10 @@ UNIQUE_KEY = "pk_idempotency_records"  # violated when a request is repeated
 
 _insert = statement(insert(idempotency_records))
 _get = statement(
-    select(idempotency_records)
-    .where(
+    select(idempotency_records).where(
         idempotency_records.c.shop_id == bindparam("shop_id"),
         idempotency_records.c.key == bindparam("key"),
     )
-    .with_for_update()
 )
 _delete_older = statement(
     delete(idempotency_records).where(
@@ -36,10 +34,7 @@ def store_response(response: StoredResponse) -> Op:
 
 
 async def get(tx: Tx, shop_id: str, key: str) -> StoredResponse | None:
-    """Return the response stored under this key, or None.
-
-    In a `write` block it waits for a concurrent transaction that is storing the response.
-    """
+    """Return the response stored under this key, or None."""
     row = await tx.fetch_one(_get, shop_id=shop_id, key=key)
     return StoredResponse(**column_values(idempotency_records, row)) if row else None
 

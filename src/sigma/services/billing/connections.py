@@ -66,10 +66,6 @@ async def save(
     member.require(Permission.SETTINGS)
     existing = await get(ctx, member, connection_id) if connection_id else None
     problems = _check_fields(ctx, provider, account, settings)
-    if existing is not None and existing.account != account.strip():
-        async with ctx.db.read() as tx:
-            if await connections.has_payments(tx, existing.id):
-                problems.append(Problem("account", "account_used"))
     if existing is None and not secret:
         problems.append(Problem("secret", "required"))
     if problems:
@@ -102,6 +98,11 @@ async def save(
         check_detail="",
     )
     async with ctx.db.write() as tx:
+        if existing is not None and existing.account != saved.account:
+            # Under the lock: a payment that starts meanwhile waits for it, by its foreign key.
+            await connections.lock(tx, existing.id)
+            if await connections.has_payments(tx, existing.id):
+                raise validation_error(Problem("account", "account_used"))
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
         shop = await shops.get(tx, member.shop_id)
@@ -127,10 +128,19 @@ def _check_fields(
         problems.append(Problem("account", "too_long", {"max": 100}))
     if settings.get("base_url") and not is_web_url(str(settings["base_url"])):
         problems.append(Problem("base_url", "url"))
-    timeout = settings.get("timeout_s")
-    if timeout is not None and not 1 <= float(timeout) <= 120:
+    if not _is_timeout(settings.get("timeout_s")):
         problems.append(Problem("timeout_s", "range", {"min": 1, "max": 120}))
     return problems
+
+
+def _is_timeout(value: Any) -> bool:
+    """Return whether a value is a timeout in seconds: None (the default), or 1 to 120."""
+    if value is None:
+        return True
+    try:
+        return 1 <= float(value) <= 120
+    except (TypeError, ValueError):
+        return False
 
 
 async def verify_credentials(ctx: Context, member: Member, connection_id: str) -> Connection:

@@ -191,7 +191,7 @@ async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buye
     """Return the invoice of an idempotency key; create it when there is none."""
     member = Member(ACTOR, service.shop_id, Role.OPERATOR)
 
-    async with ctx.db.write() as tx:  # not read(): wait for a response being stored now
+    async with ctx.db.read() as tx:
         stored = await stored_responses.get(tx, service.shop_id, key)
     if stored is not None:
         return await invoices.get(ctx, member, stored.body)

@@ -18,7 +18,9 @@ async def run_once(
     """Run an action at most once per key. Returns the response and whether it is a repeat.
 
     The action must pass `idempotency` to the service that it calls: the response is stored in the
-    transaction of the work. A repeat in another process waits for the first request. Raises
+    transaction of the work, so only work that was done uses up a key. A refusal and a failure
+    store nothing. A repeat in another process waits for the first request: by the lock of the row
+    that both change, or at the latest by the unique key of the stored response. Raises
     RefusedError: "idempotency_key_reused" when the key was used with another request
     (`fingerprint`), "idempotency_in_flight" while this process handles the first one.
     """
@@ -42,7 +44,8 @@ async def run_once(
 async def _load_stored(
     ctx: Context, idempotency: Idempotency[Any], error: Exception
 ) -> StoredResponse:
-    async with ctx.db.write() as tx:  # not read(): wait for the conflicting commit
+    # The error arrived after the commit that it conflicts with, so that the row is visible.
+    async with ctx.db.read() as tx:
         response = await stored_responses.get(tx, idempotency.shop_id, idempotency.key)
     if response is None:
         raise error

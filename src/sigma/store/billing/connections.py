@@ -49,6 +49,7 @@ def select_active(shop_id: ColumnElement[str], *columns: ColumnElement[Any]) -> 
     )
 
 
+_lock = statement(select(connections).where(connections.c.id == bindparam("id")).with_for_update())
 _find_active = statement(select_active(bindparam("shop_id")))
 _find_payment = statement(
     select(payments.c.id).where(payments.c.connection_id == bindparam("connection_id")).limit(1)
@@ -59,6 +60,13 @@ async def get(tx: Tx, connection_id: str) -> Connection | None:
     """Return the connection, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=connection_id)
     return _from_row(row) if row else None
+
+
+async def lock(tx: Tx, connection_id: str) -> Connection:
+    """Return the connection, locked until the transaction ends. The connection must exist."""
+    row = await tx.fetch_one(_lock, id=connection_id)
+    assert row is not None, f"cannot lock an unknown connection: {connection_id}"
+    return _from_row(row)
 
 
 async def find_active(tx: Tx, shop_id: str) -> Connection | None:

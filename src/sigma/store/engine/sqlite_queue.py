@@ -61,6 +61,8 @@ class WriteSlot:
 
     def _raise_if_revoked(self) -> None:
         if self.is_revoked:
+            if self._queue.is_closed:
+                raise UnreachableError(DATABASE_CLOSED)
             raise BusyError(f"the transaction did nothing for {self._queue.idle_limit_s:g} s")
 
 
@@ -89,7 +91,7 @@ class WriteQueue:
         self._is_advance_scheduled = False
         self._flush_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._is_closed = False
+        self.is_closed = False
 
     async def acquire(self) -> WriteSlot:
         """Wait for the write slot. Raises RuntimeError when the current task holds it already."""
@@ -147,7 +149,7 @@ class WriteQueue:
 
     def close(self) -> None:
         """Revoke the slot and fail every waiter; afterwards the thread can be stopped."""
-        self._is_closed = True
+        self.is_closed = True
         for entry in self._entries:
             if not entry.future.done():
                 entry.future.set_exception(UnreachableError(DATABASE_CLOSED))
@@ -156,7 +158,7 @@ class WriteQueue:
             self._revoke(self._holder)
 
     def _require_writable(self) -> None:
-        if self._is_closed:
+        if self.is_closed:
             raise UnreachableError(DATABASE_CLOSED)
         if self._holder is not None and self._holder.task is asyncio.current_task():
             raise RuntimeError(NESTED_TRANSACTION)
@@ -199,7 +201,7 @@ class WriteQueue:
 
     def _flush_now(self) -> None:
         self._flush_timer = None
-        if not self._is_closed:
+        if not self.is_closed:
             self.writer.flush()
 
     def _revoke_if_idle(self) -> None:
