@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from sigma.domain.messaging import message_changes
+from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import (
     FLOW,
     Message,
@@ -70,3 +72,56 @@ def test_newer_edit_of_vk_wins(
     same = expected or body
     same_content = MessageContent(same.text, same.attachments)
     assert vk_edited_body(stored, same, same_content, NOW_US) is None
+
+
+WHOLE, FIRST = (VK_PHOTO, PHOTO), (VK_PHOTO,)
+
+
+@pytest.mark.parametrize(
+    ("is_incomplete", "content", "edited_at_us", "expected"),
+    [
+        # A cropped list item never shortens what is stored, edited or not.
+        (False, MessageContent("old", FIRST, is_incomplete=True), None, None),
+        (False, MessageContent("old", FIRST, is_incomplete=True), NOW_US, None),
+        (False, MessageContent("new", FIRST, is_incomplete=True), NOW_US, None),
+        (False, MessageContent("old", FIRST, is_incomplete=True), NOW_US + SECOND_US, None),
+        # A later edit is shown at once, even if parts of it are missing.
+        (
+            False,
+            MessageContent("new", FIRST, is_incomplete=True),
+            NOW_US + SECOND_US,
+            MessageBody("new", FIRST),
+        ),
+        # The whole message completes an incomplete one, unless it is older.
+        (True, MessageContent("all", WHOLE), None, MessageBody("all", WHOLE)),
+        (True, MessageContent("all", WHOLE), NOW_US - SECOND_US, None),
+        (True, MessageContent("old", FIRST, is_incomplete=True), None, None),
+    ],
+)
+def test_incomplete_version_never_replaces_a_whole_one(
+    is_incomplete: bool,
+    content: MessageContent,
+    edited_at_us: int | None,
+    expected: MessageBody | None,
+) -> None:
+    stored = replace(QUEUED, is_outgoing=False, edited_at_us=NOW_US, is_incomplete=is_incomplete)
+    body = MessageBody("old", WHOLE)
+    assert vk_edited_body(stored, body, content, edited_at_us) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "has_next"), [("9", True), ("601", True), ("6", False), ("29", False)]
+)
+def test_message_held_by_flood_control_lets_the_next_one_go(reason: str, has_next: bool) -> None:
+    conversation = Conversation("cnv_1", "shp_1", "con_1", 777, NOW_US)
+    change = message_changes.record_postponed(
+        conversation,
+        QUEUED,
+        QUEUED,
+        reason,
+        is_undelivered=True,
+        now_us=NOW_US,
+        next_message_id="msg_2",
+    )
+    expected = [("message.send", "msg_2")] if has_next else []
+    assert [(job.kind, job.subject_id) for job in change.jobs] == expected
