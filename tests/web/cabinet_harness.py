@@ -32,7 +32,13 @@ from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, refunds
-from sigma.web.cabinet.services import import_export, public_page, service_edit, services
+from sigma.web.cabinet.services import (
+    import_export,
+    price_list_pages,
+    public_page,
+    service_edit,
+    services,
+)
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
 from sigma.web.cabinet.vk import communities, community
 from tests.vk_checked_client import checked_client
@@ -42,7 +48,7 @@ BASE_URL = "http://127.0.0.1:8000"
 SETTINGS_PAGES = (home, shop, auto_replies, connections, mail, api_keys, jobs, access_sign_in)
 VK_PAGES = (communities, community)
 INBOX_PAGES = (todo_board, conversations, actions, stream, inbox_invoices)
-SERVICE_PAGES = (services, service_edit, import_export, public_page)
+SERVICE_PAGES = (services, service_edit, import_export, price_list_pages, public_page)
 CABINET_PAGES = (
     *SETTINGS_PAGES,
     invoices,
