@@ -302,7 +302,7 @@ def _complete_price(columns: list[Column], sample: Sequence[Sequence[Cell]]) -> 
             column.meaning is None
             and column.left_out is LeftOut.UNKNOWN
             and bool(values)
-            and priced >= len(values) * 0.6
+            and priced * 2 >= len(values)
         )
         if is_price:
             meaning = None if has_price else Meaning.PRICE

@@ -62,7 +62,7 @@ class Layout:
 
 def cell_text(cell: Cell) -> str:
     """Return a cell as one stripped text; a number without binary noise."""
-    return number_text(cell) if isinstance(cell, float | int) else cell.strip()
+    return cell.strip() if isinstance(cell, str) else number_text(cell)
 
 
 def column_letter(index: int) -> str:

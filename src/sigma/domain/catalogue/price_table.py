@@ -166,7 +166,7 @@ class _RowReader:
         if n <= first + 1 and len(filled) > 1 and _counts(filled):
             self._skip(n, SkipReason.COLUMN_NUMBERS)
             return False
-        if len(filled) > 1 and {normalize_header(t) for t in filled} <= self._header:
+        if len(filled) > 1 and all(normalize_header(text) in self._header for text in filled):
             self._skip(n, SkipReason.REPEATED_HEADER)
             return False
         if _TOTAL.match(filled[0].casefold()):

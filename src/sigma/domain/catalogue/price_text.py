@@ -85,6 +85,8 @@ class PriceContext:
 
 def number_text(value: float) -> str:
     """Return a number as plain decimal text, without the noise of binary fractions."""
+    if value == int(value):
+        return str(int(value))
     rounded = round(value, 6)
     if rounded == int(rounded):
         return str(int(rounded))
