@@ -1,5 +1,6 @@
 """Price list import: what each row changes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,3 +107,56 @@ def test_only_added_and_changed_services_are_saved() -> None:
     rows = row(2, title="Маникюр"), row(3, title="Педикюр", is_visible=False), row(4, title="Новая")
     planned = plan_rows([service(1), service(2, "Педикюр")], *rows)
     assert [s.id for s in services_to_save(planned)] == ["svc_2", "svc_new0"]
+
+
+def categorized(number: int, title: str, category: str, external_id: str = "") -> Service:
+    return replace(service(number, title), category=category, external_id=external_id)
+
+
+def kinds(existing: list[Service], *rows: ImportRow) -> list[tuple[ChangeKind, str]]:
+    """Return the kind of each change with the id of its service, "" for an invalid row."""
+    planned = plan_rows(existing, *rows)
+    return [(change.kind, change.service.id if change.service else "") for change in planned]
+
+
+def test_equal_titles_in_two_categories_are_two_services() -> None:
+    first = row(2, title="Стрижка", category="Дети")
+    second = row(3, title="Стрижка", category="Мужчины")
+    assert kinds([], first, second) == [(ChangeKind.ADD, "svc_new0"), (ChangeKind.ADD, "svc_new1")]
+    existing = [categorized(1, "Стрижка", "Мужчины"), categorized(2, "Стрижка", "Дети")]
+    assert kinds(existing, first, second) == [
+        (ChangeKind.UNCHANGED, "svc_2"),
+        (ChangeKind.UNCHANGED, "svc_1"),
+    ]
+    third = row(4, title="стрижка", category="Собаки")
+    assert kinds(existing, first, third)[1] == (ChangeKind.ADD, "svc_new0")
+    again = row(5, title="СТРИЖКА", category="дети")
+    assert plan_rows(existing, first, again)[1].problems[0].code == "duplicate_row"
+
+
+def test_only_service_with_the_title_changes_its_category() -> None:
+    (change,) = plan_rows([categorized(1, "Стрижка", "")], row(title="Стрижка", category="Дети"))
+    assert (change.kind, change.changed_columns) == (ChangeKind.CHANGE, ("category",))
+    assert change.before is not None
+    assert change.before.category == ""
+
+
+def test_code_of_another_program_finds_the_service_under_a_new_title() -> None:
+    existing = [categorized(1, "Стрижка", "", "00012"), categorized(2, "Укладка", "", "00013")]
+    renamed = row(2, title="Стрижка женская", external_id="00012")
+    assert kinds(existing, renamed) == [(ChangeKind.CHANGE, "svc_1")]
+    other = row(3, title="Стрижка", external_id="00099")
+    assert kinds(existing, other) == [(ChangeKind.ADD, "svc_new0")]
+    no_code = [categorized(3, "Окраска", "")]
+    assert kinds(no_code, row(title="Окраска", external_id="7")) == [(ChangeKind.CHANGE, "svc_3")]
+    same = row(2, title="А", external_id="5"), row(3, title="Б", external_id="5")
+    assert plan_rows([], *same)[1].problems[0].code == "duplicate_row"
+
+
+def test_change_keeps_the_state_before_for_the_preview() -> None:
+    values = {"price_kind": PriceKind.RANGE, "amount": Money(100), "max_amount": Money(200)}
+    (change,) = plan_rows([service(1)], row(title="Маникюр", price_unit="час", **values))
+    assert change.changed_columns == ("price",)
+    assert change.before is not None
+    assert change.service is not None
+    assert (change.before.amount, change.service.max_amount) == (Money(150_000), Money(200))

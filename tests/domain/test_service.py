@@ -11,9 +11,13 @@ from sigma.domain.catalogue.service import (
     InvoiceTemplate,
     PriceKind,
     Service,
+    ServiceFields,
     check_service,
     draft_invoice,
+    grouped,
     reordered,
+    reordered_category,
+    with_fields,
 )
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
@@ -136,3 +140,64 @@ def test_reserved_slug_is_refused_as_taken(slug: str) -> None:
     problem = check_slug(slug)
     assert problem is not None
     assert problem.code == "slug_taken"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problems"),
+    [
+        ({"price_kind": PriceKind.RANGE}, [("max_amount", "required")]),
+        ({"price_kind": PriceKind.RANGE, "max_amount": Money(5)}, []),
+        (
+            {"price_kind": PriceKind.RANGE, "amount": Money(5), "max_amount": Money(5)},
+            [("max_amount", "price_range")],
+        ),
+        (
+            {"price_kind": PriceKind.RANGE, "amount": Money(5), "max_amount": Money(6, "USD")},
+            [("max_amount", "money_currency")],
+        ),
+        ({"price_kind": PriceKind.FREE, "amount": Money(5)}, []),
+        ({"category": "я" * 101}, [("category", "too_long")]),
+        ({"price_unit": "я" * 31, "price_kind": PriceKind.FROM}, [("price_unit", "too_long")]),
+    ],
+)
+def test_price_model_is_checked(fields: dict[str, Any], problems: list[tuple[str, str]]) -> None:
+    base = {"title": "Зал", "price_kind": PriceKind.FIXED, "amount": Money(100)} | fields
+    if fields.get("price_kind") is PriceKind.RANGE and "amount" not in fields:
+        base["amount"] = None
+    if problems:
+        with pytest.raises(RefusedError) as caught:
+            with_fields(service(), ServiceFields(**base))
+        assert [(p.field, p.code) for p in caught.value.problems] == problems
+    else:
+        changed = with_fields(service(), ServiceFields(**base))
+        assert changed.amount is None or changed.price_kind is not PriceKind.FREE
+
+
+@pytest.mark.parametrize(
+    ("unit", "is_payable"),
+    [("", True), ("шт.", True), ("Сеанс", True), ("час", False), ("м²", False)],
+)
+def test_price_for_a_measure_is_not_payable_without_an_operator(
+    unit: str, is_payable: bool
+) -> None:
+    priced = replace(service(), price_kind=PriceKind.FIXED, amount=Money(100), price_unit=unit)
+    assert priced.is_payable is is_payable
+
+
+def test_services_are_grouped_and_moved_within_their_category() -> None:
+    rows = [
+        replace(service(), id=f"svc_{n}", category=category, position=n)
+        for n, category in enumerate(("Б", "А", "б ", "", "А"))
+    ]
+    groups = [(name, [s.id[-1] for s in members]) for name, members in grouped(rows)]
+    assert groups == [("", ["3"]), ("Б", ["0", "2"]), ("А", ["1", "4"])]
+
+    def order(moved: list[Service]) -> str:
+        after = {s.id: s for s in rows} | {s.id: s for s in moved}
+        return "".join(s.id[-1] for s in sorted(after.values(), key=lambda s: s.position))
+
+    assert order(reordered(rows, "svc_2", -1)) == "32014"
+    assert order(reordered(rows, "svc_0", -1)) == "30214"
+    assert order(reordered_category(rows, "А", -1)) == "31402"
+    assert order(reordered_category(rows, "А", 1)) == "30214"
+    assert reordered_category(rows, "нет", 1) == []

@@ -7,8 +7,11 @@ from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.services.catalogue import price_list_import, services
+from sigma.services.catalogue.price_list_files import MAX_BYTES, MAX_ROWS
+from sigma.services.catalogue.services import MAX_SERVICES
 from sigma.web.cabinet.services import price_list
 from tests.photos import make_photo
+from tests.price_lists import parse_rows
 from tests.service_factories import DESCRIPTION, list_services
 from tests.service_factories import create_described_service as add_service
 from tests.world import World
@@ -25,8 +28,7 @@ FILE = """Название;Цена;Описание;Видна;Срок счё�
 async def test_preview_changes_nothing_and_a_second_import_finds_nothing_to_change(
     world: World, encoding: str
 ) -> None:
-    rows, problems = price_list.parse(FILE.replace("\n", "\r\n").encode(encoding))
-    assert problems == []
+    rows = parse_rows(FILE.replace("\n", "\r\n").encode(encoding))
     plan = await price_list_import.preview(world.ctx, world.member, rows)
     assert [(change.row_number, change.kind) for change in plan] == [
         (2, ChangeKind.ADD),
@@ -64,7 +66,7 @@ async def test_fields_without_a_column_keep_their_values(world: World) -> None:
     await add_service(
         world, photo_id=stored_photo.id, invoice_template=InvoiceTemplate((), 9, "https://vk.me/x")
     )
-    rows, _ = price_list.parse("title,price\nМАНИКЮР ,2000\n".encode())
+    rows = parse_rows("title,price\nМАНИКЮР ,2000\n")
     (change,) = await price_list_import.preview(world.ctx, world.member, rows)
     assert (change.kind, change.changed_columns) == (ChangeKind.CHANGE, ("title", "price"))
     await price_list_import.apply(world.ctx, world.member, rows)
@@ -91,8 +93,7 @@ async def test_exported_price_list_imports_without_changes(world: World, locale:
     data = price_list.to_csv(before, locale)
     for prefix in ("=1+1", "+7916", "@SUM"):
         assert f"'{prefix}" in data.decode("utf-8-sig")
-    rows, problems = price_list.parse(data)
-    assert problems == []
+    rows = parse_rows(data)
     counts = await price_list_import.apply(world.ctx, world.member, rows)
     assert counts[ChangeKind.UNCHANGED] == 3
     assert await list_services(world) == before
@@ -102,7 +103,7 @@ async def test_invalid_rows_are_reported_and_valid_rows_are_imported(world: Worl
     await add_service(world, "Двойник")
     await add_service(world, "двойник")
     foreign_id = "svc_0000000000000000000000"
-    file = f"""id;title;price;visible;days;currency
+    file = f"""id;title;price;visible;invoice days;currency
 ;Хорошая;100;;;
 ;;100;;;
 ;Цена;сто;;;
@@ -116,14 +117,13 @@ async def test_invalid_rows_are_reported_and_valid_rows_are_imported(world: Worl
 {foreign_id};Чужая;5;;;
 ;{"я" * 101};5;;;
 """
-    rows, problems = price_list.parse(file.encode())
-    assert problems == []
+    rows = parse_rows(file)
     plan = await price_list_import.preview(world.ctx, world.member, rows)
     invalid = [change for change in plan if change.kind is ChangeKind.INVALID]
     codes_by_row = {change.row_number: {p.code for p in change.problems} for change in invalid}
     assert codes_by_row == {
         3: {"required"},
-        4: {"money_format"},
+        4: {"price_words"},
         5: {"money_ambiguous"},
         6: {"money_positive"},
         7: {"money_currency"},
@@ -142,32 +142,35 @@ async def test_invalid_rows_are_reported_and_valid_rows_are_imported(world: Worl
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"", "csv_empty"),
-        (b"\r\n ;; \r\n", "csv_empty"),
-        ("Название;Цена\n".encode(), "csv_empty"),
-        ("Маникюр;1500\nПедикюр;2000\n".encode(), "csv_header"),
-        (b"\x00\x01\x02", "csv_unreadable"),
-        (b"PK\x03\x04\x00\x00", "csv_unreadable"),
-        (b"title\n" + b"x" * price_list.MAX_BYTES, "csv_large"),
+        (b"", "file_empty"),
+        (b"\r\n ;; \r\n", "file_empty"),
+        ("Название;Цена\n".encode(), "file_empty"),
+        (b"a;b\n1;2\n", "file_header"),
+        ("Просто текст письма.\nИ ещё строка, с запятой.\n".encode(), "file_header"),
+        (b"\x00\x01\x02", "file_unreadable"),
+        (b"PK\x03\x04\x00\x00", "file_unreadable"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "file_unreadable"),
+        (b"%PDF-1.7\n", "file_format"),
+        (b"title\n" + b"x" * MAX_BYTES, "file_large"),
         (b'title\n"' + b"x" * 200_000, "file_line"),
         (b'title\n"a" b\nc\n', "file_line"),
         (b'title\n"a\nb\nc\n', "file_line"),
-        (b"title\n" + b"x\n" * 1001, "too_many"),
+        (b"title\n" + b"x\n" * (MAX_SERVICES + 1), "too_many"),
+        (b"title\n" + b"x\n" * (MAX_ROWS + 1), "too_many"),
+        (b"title" + b";a" * 1_000_000 + b"\n", "file_columns"),
     ],
 )
 def test_unreadable_file_is_refused_with_a_code(data: bytes, code: str) -> None:
-    rows, problems = price_list.parse(data)
-    assert (rows, [p.code for p in problems]) == ([], [code])
+    with pytest.raises(RefusedError) as caught:
+        parse_rows(data)
+    assert [(p.field, p.code) for p in caught.value.problems] == [("file", code)]
 
 
 async def test_import_over_the_service_limit_is_refused(world: World) -> None:
-    full = ("title\n" + "".join(f"Услуга {n}\n" for n in range(1000))).encode()
-    rows, _ = price_list.parse(full)
-    counts = await price_list_import.apply(world.ctx, world.member, rows)
-    assert counts[ChangeKind.ADD] == 1000
-    extra_row, _ = price_list.parse(b"title\nX\n")
+    await add_service(world)
+    rows = parse_rows("title\n" + "".join(f"Услуга {n}\n" for n in range(MAX_SERVICES)))
+    assert len(rows) == MAX_SERVICES
     with pytest.raises(RefusedError) as caught:
-        await price_list_import.apply(world.ctx, world.member, extra_row)
+        await price_list_import.apply(world.ctx, world.member, rows)
     assert caught.value.problems[0].code == "too_many"
-    with pytest.raises(RefusedError):
-        await add_service(world)
+    assert len(await list_services(world)) == 1

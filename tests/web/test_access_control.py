@@ -2,7 +2,6 @@
 nothing, and each role can do exactly what the permission table allows.
 """
 
-import base64
 import itertools
 
 import httpx
@@ -10,8 +9,8 @@ import pytest
 
 from sigma.domain.accounts.member import PERMISSIONS_BY_ROLE, Permission, Role
 from sigma.services.communities.access_keys import issue_ticket
-from sigma.web.cabinet.services import price_list
 from tests import leaks
+from tests.price_lists import packed_file, parse_rows
 from tests.vk_world import VkWorld
 from tests.web import two_shops
 from tests.web.cabinet_harness import BASE_URL
@@ -145,12 +144,11 @@ async def test_price_list_with_ids_of_another_shop_changes_nothing(vk_world: VkW
     theirs, own = await create_all_objects(vk_world), await create_second_shop(vk_world)
     before = await dump_protected_rows(vk_world.ctx)
     file = f"id;название;цена\r\n{theirs['service_id']};Взлом;1\r\n".encode()
-    ((row,), problems) = price_list.parse(file)
+    (row,) = parse_rows(file)
     assert row.service_id == theirs["service_id"]
-    assert not problems
     async with signed_in_actor(vk_world.ctx, own["shop_id"], Role.OWNER) as attacker:
-        body = base64.b64encode(file).decode()
-        response = await attacker.request("POST", "/services/exchange/csv/apply", body=body)
+        body = packed_file(file)
+        response = await attacker.request("POST", "/services/exchange/file/apply", body=body)
         assert response.status_code == 303
     assert await dump_protected_rows(vk_world.ctx) == before
 

@@ -1,8 +1,8 @@
 """Services in the cabinet: the form with photo and questions, the list, links, price lists."""
 
-import base64
 import re
 import sqlite3
+import zlib
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.web.forms import date_time_texts
 from tests.photos import make_photo
+from tests.price_lists import hostile_field
 from tests.sandbox_communities import connect_community, create_community
 from tests.service_factories import create_service, list_services
 from tests.web.cabinet_harness import (
@@ -275,7 +276,7 @@ async def test_invoice_form_is_filled_from_the_service(
 async def upload_price_list(owner: CabinetBrowser, data: bytes) -> httpx.Response:
     same_origin = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
     files = {"file": ("list.csv", data, "text/csv")}
-    path = "/services/exchange/csv"
+    path = "/services/exchange/file"
     return await owner.http.post(path, data={"csrf": owner.csrf}, files=files, headers=same_origin)
 
 
@@ -291,12 +292,12 @@ async def test_price_list_is_previewed_before_import(
     assert "Добавится: 1. Изменится: 0. Без изменений: 0. С ошибками: 1." in visible_text(
         previewed.text
     )
-    assert "Цена: Введите сумму цифрами" in visible_text(previewed.text)
+    assert "Цена: Здесь нет суммы." in visible_text(previewed.text)
     assert await list_services(world) == []
     body = re.search(r'name="body" value="([^"]+)"', previewed.text)
     assert body is not None
     for _ in range(2):
-        response = await owner_browser.submit("/services/exchange/csv/apply", body=body[1])
+        response = await owner_browser.submit("/services/exchange/file/apply", body=body[1])
         assert response.headers["location"] == "/services"
     assert [s.title for s in await list_services(world)] == ["Маникюр"]
     exported = await owner_browser.open("/services/export.csv")
@@ -306,12 +307,12 @@ async def test_price_list_is_previewed_before_import(
 
 async def test_invalid_price_list_shows_an_error(owner_browser: CabinetBrowser) -> None:
     await owner_browser.open("/services/exchange")
-    for data, error in ((b"", "Заполните"), (b"a;b\n1;2", "название"), (b"\0\0", "CSV")):
+    for data, error in ((b"", "Заполните"), (b"a;b\n1;2", "Название"), (b"\0\0", "CSV")):
         response = await upload_price_list(owner_browser, data)
         assert response.status_code == 422
         assert error in field_error(response.text, "file")
-    for body in ("не base64", base64.b64encode(b"\0").decode()):
-        response = await owner_browser.submit("/services/exchange/csv/apply", body=body)
+    for body in ("не base64", hostile_field(b"\0"), hostile_field(zlib.compress(b"{}"))):
+        response = await owner_browser.submit("/services/exchange/file/apply", body=body)
         assert response.status_code in (400, 422)
 
 

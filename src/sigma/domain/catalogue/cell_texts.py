@@ -1,5 +1,6 @@
 """Texts of a price list's cells, cleaned: HTML becomes plain text, invisible characters go."""
 
+import functools
 import re
 import unicodedata
 from html.parser import HTMLParser
@@ -11,9 +12,12 @@ _HTML = re.compile(
     r"|&(?:nbsp|amp|lt|gt|quot|laquo|raquo|mdash|ndash|apos|hellip|bull|middot|#\d{2,6}|#x[0-9a-f]{2,5});",
     re.IGNORECASE,
 )
-_BREAKING_TAGS = frozenset(("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr"))
-_INVISIBLE = dict.fromkeys(
-    (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0xFEFF, 0xAD)
+_BREAKING_TAGS = frozenset(
+    ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ul", "ol")
+)
+_INVISIBLE = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff"  # controls and lone surrogates
+    r"\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff\xad]"  # direction overrides, no width
 )
 
 
@@ -56,15 +60,16 @@ def without_html(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+@functools.lru_cache(maxsize=2048)  # units, categories and descriptions repeat
 def clean_text(text: str, *, multiline: bool = False) -> str:
     """Return the text in NFC without HTML, controls, direction overrides and outer spaces.
 
     A line break becomes "\\n" with `multiline`, else a space; then runs of spaces become one.
     """
-    text = without_html(text).replace("\r\n", "\n").replace("\r", "\n")
-    text = text.replace("\t", " ").replace("\x0b", "\n").translate(_INVISIBLE)
-    visible = (c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
-    text = unicodedata.normalize("NFC", "".join(visible))
+    if not text.isprintable() or "<" in text or "&" in text:
+        text = without_html(text).replace("\r\n", "\n").replace("\r", "\n")
+        text = _INVISIBLE.sub("", text.replace("\t", " ").replace("\x0b", "\n"))
+    text = unicodedata.normalize("NFC", text)
     if multiline:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip()
     return " ".join(text.split())

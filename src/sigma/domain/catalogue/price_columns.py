@@ -5,7 +5,7 @@ The header is found by meaning. Without one, the columns are recognised by their
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sigma.domain.catalogue import price_words as words
 from sigma.domain.catalogue.price_headers import (
@@ -16,80 +16,20 @@ from sigma.domain.catalogue.price_headers import (
     guess_header,
     normalize_header,
 )
-from sigma.domain.catalogue.price_text import is_price_like, number_text
-from sigma.domain.catalogue.service import PriceKind
+from sigma.domain.catalogue.price_sheet import (
+    Cell,
+    Column,
+    Layout,
+    Sheet,
+    cell_text,
+    column_letter,
+)
+from sigma.domain.catalogue.price_text import is_price_like
 
-Cell = str | float
 HEADER_SEARCH_ROWS = 60  # a header further down is not looked for
-MAX_COLUMNS = 100
 SAMPLE_ROWS = 300  # rows that columns are recognised by
 # Meanings that several columns may have: their values are joined.
 JOINED = (Meaning.CATEGORY, Meaning.DESCRIPTION)
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A sheet of a file: rows of cells, text or numbers, and where each row stands in the file.
-
-    `merged`: (first row, first column, last row, last column) of merged cells, counted from 0 in
-    `rows`, both ends inclusive.
-    """
-
-    name: str
-    rows: list[list[Cell]]
-    row_numbers: list[int]
-    is_hidden: bool = False
-    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its header (or letter), its meaning, or why it is left out.
-
-    `currency`, `unit`, `kind` are what the header says about prices, `thousands` is the separator
-    of thousands («,» or «.») that the values of the column prove. `example`: its first value.
-    """
-
-    index: int
-    header: str
-    meaning: Meaning | None
-    left_out: LeftOut = LeftOut.UNKNOWN
-    currency: str = ""
-    unit: str = ""
-    kind: PriceKind = PriceKind.FIXED
-    example: str = ""
-    thousands: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns of a sheet and the rows of its header; `header_rows` is empty without one.
-
-    `section`: the category that the header itself names («Маникюр | Цена»), or "".
-    """
-
-    columns: tuple[Column, ...]
-    header_rows: tuple[int, ...]
-    section: str = ""
-
-    def first_data_row(self) -> int:
-        """Return the index of the first row behind the header."""
-        return self.header_rows[-1] + 1 if self.header_rows else 0
-
-
-def cell_text(cell: Cell) -> str:
-    """Return a cell as one stripped text; a number without binary noise."""
-    return number_text(cell) if isinstance(cell, float | int) else cell.strip()
-
-
-def column_letter(index: int) -> str:
-    """Return the letter of a column as spreadsheets show it: 0 → A, 26 → AA."""
-    text = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        text = chr(65 + rest) + text
-    return text
 
 
 def find_layout(sheet: Sheet, choices: Mapping[int, str] | None = None) -> Layout | None:
@@ -338,12 +278,14 @@ def _code_meaning(n: int, data: Sequence[Sequence[Cell]]) -> tuple[Meaning | Non
 
 
 def _with_unique_headers(columns: list[Column]) -> list[Column]:
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     result = []
     for column in columns:
         name = " ".join((column.header or column_letter(column.index)).split())
-        seen[name] = seen.get(name, 0) + 1
-        result.append(replace(column, header=name if seen[name] == 1 else f"{name} ({seen[name]})"))
+        counts[name] = counts.get(name, 0) + 1
+        result.append(
+            replace(column, header=name if counts[name] == 1 else f"{name} ({counts[name]})")
+        )
     return result
 
 
@@ -360,7 +302,7 @@ def _complete_price(columns: list[Column], sample: Sequence[Sequence[Cell]]) -> 
             column.meaning is None
             and column.left_out is LeftOut.UNKNOWN
             and bool(values)
-            and priced >= len(values) * 0.6
+            and priced * 2 >= len(values)
         )
         if is_price:
             meaning = None if has_price else Meaning.PRICE

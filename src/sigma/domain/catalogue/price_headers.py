@@ -69,7 +69,7 @@ _NO_PRICE_WORD = rf"^(?!.*(?:{_PRICE_WORD}))"
 _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     (
         (
-            r"фото|изображени|картинк|видео|обложк|ссылк|\bсайт"
+            r"фото|изображени|картинк|видео|обложк|ссылк|^сайт"
             r"|image|photo|picture|\bimg\b|\burl\b|\blink|video|\bhref\b"
         ),
         *(None, 0, LeftOut.PHOTO),

@@ -6,9 +6,9 @@ from typing import Any
 
 from sigma.domain.catalogue import price_words as words
 from sigma.domain.catalogue.cell_texts import clean_text
-from sigma.domain.catalogue.price_columns import Cell, Column, cell_text
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ImportRow
+from sigma.domain.catalogue.price_sheet import Cell, Column, cell_text
 from sigma.domain.catalogue.price_text import Price, PriceContext, parse_price
 from sigma.domain.catalogue.service import MAX_EXPIRES_DAYS, PriceKind
 from sigma.domain.errors import Problem

@@ -7,17 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sigma.domain.catalogue.cell_texts import clean_text
-from sigma.domain.catalogue.price_columns import (
-    Cell,
-    Column,
-    Layout,
-    Sheet,
-    cell_text,
-    find_layout,
-)
+from sigma.domain.catalogue.price_columns import find_layout
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_row import RowParser
+from sigma.domain.catalogue.price_sheet import Cell, Column, Layout, Sheet, cell_text
 
 MAX_TEXT_SAMPLE = 200  # characters of a row that is left out
 
@@ -66,6 +60,8 @@ _NOTE = re.compile(
 )
 _NUMBERING = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2})*[.)]|[IVX]{1,5}[.)])\s+")
 MAX_CATEGORY_TEXT = 100
+# A heading may stand in a column of these; a lone price is a service without a title.
+_HEADING_MEANINGS = (None, Meaning.TITLE, Meaning.CATEGORY, Meaning.EXTERNAL_ID)
 
 
 def parse_sheet(sheet: Sheet, choices: Mapping[int, str] | None = None) -> ParsedSheet | None:
@@ -170,7 +166,7 @@ class _RowReader:
         if n <= first + 1 and len(filled) > 1 and _counts(filled):
             self._skip(n, SkipReason.COLUMN_NUMBERS)
             return False
-        if len(filled) > 1 and {normalize_header(t) for t in filled} <= self._header:
+        if len(filled) > 1 and all(normalize_header(text) in self._header for text in filled):
             self._skip(n, SkipReason.REPEATED_HEADER)
             return False
         if _TOTAL.match(filled[0].casefold()):
@@ -191,7 +187,8 @@ class _RowReader:
         texts = [n for n in filled if n not in self._counters]
         if self._title is not None and self._title.index in texts:
             return texts == [self._title.index]
-        return len(filled) == 1
+        fields = {c.index for c in self._layout.columns if c.meaning not in _HEADING_MEANINGS}
+        return len(filled) == 1 and filled[0] not in fields
 
     def _lone_text(self, row: Sequence[Cell]) -> str:
         title = self._text(row, self._title)

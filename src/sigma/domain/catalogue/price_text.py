@@ -39,6 +39,7 @@ _DATE = re.compile(
 )
 # «?» and U+FFFD behind a number are a ₽ that the file's encoding could not hold.
 _LOST_ROUBLE = re.compile(r"(?<=\d)\s*[?\ufffd](?![\w?])|(?<!\S)[?\ufffd]\s*(?=\d)")
+_BROKEN_ROUBLE = re.compile("в‚Ѕ|â‚½")  # ₽ in UTF-8, read in another encoding
 _KOPECKS = re.compile(
     r"(\d)\s*(?:рублей|рубля|рубль|руб|р|₽)\.?,?\s*(\d{2})\s*(?:копе[а-я]+|коп|к)\.?(?![а-я])"
 )
@@ -84,6 +85,8 @@ class PriceContext:
 
 def number_text(value: float) -> str:
     """Return a number as plain decimal text, without the noise of binary fractions."""
+    if value == int(value):
+        return str(int(value))
     rounded = round(value, 6)
     if rounded == int(rounded):
         return str(int(rounded))
@@ -127,6 +130,7 @@ def _normalize(cell: str) -> str:
     text = cell.strip().removeprefix("'").strip()
     if match := _FORMULA_TEXT.fullmatch(text):
         text = match[1] if match[1] is not None else match[2]
+    text = _BROKEN_ROUBLE.sub("₽", text)  # before NFKC, which would take «½» apart
     text = unicodedata.normalize("NFKC", text).translate(_DASHES).casefold().replace("ё", "е")
     text = re.sub(r"\s+", " ", re.sub(r"\.{2,}", "-", text)).strip(' "«»;:')
     return re.sub(r"[*¹]+$", "", text).strip()

@@ -8,7 +8,7 @@ from sigma.domain.catalogue.service import MAX_PRICE_UNIT
 # Sigma does not support is listed too, so that 100 UAH are not read as 100 RUB.
 _CURRENCIES = {
     "BYN": r"byn|br|бел(?:орусски[ехй]+)?\.?\s*руб(?:лей|ля|ль)?\.?",
-    "RUB": r"₽|в‚ѕ|â‚½|rub|rur|рублей|рубля|рубль|рубли|рублях|руб|р",
+    "RUB": r"₽|rub|rur|рублей|рубля|рубль|рубли|рублях|руб|р",
     "USD": r"\$|usd|доллар(?:а|ов|ы)?(?:\s+сша)?|дол(?:л)?|dollars?",
     "EUR": r"€|eur|евро|euros?",
     "KZT": r"₸|kzt|тенге|тнг|тг",

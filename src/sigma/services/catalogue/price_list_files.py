@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from charset_normalizer import from_bytes
 
-from sigma.domain.catalogue.price_columns import MAX_COLUMNS, Sheet
 from sigma.domain.catalogue.price_headers import guess_header
+from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Sheet
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.catalogue import spreadsheet_process
 from sigma.services.catalogue.price_list_markup import html_tables, is_html, is_xml_book, xml_sheets
@@ -29,7 +28,9 @@ PROCESS_MEMORY_BYTES = 1024**3
 PROCESS_TIMEOUT_S = 30
 DELIMITERS = (";", "\t", "|", ",")
 _SAMPLE_LINES = 200
-_CODE_PAGES = ["cp1251", "koi8_r", "cp866", "mac_cyrillic", "cp1252"]
+_CODE_PAGES = ("cp1251", "cp1252", "koi8_r", "cp866", "mac_cyrillic")  # the usual first
+_KNOWN_WORDS = re.compile(r"цен|услуг|стоим|наимен|назван|прайс|руб|категор|код", re.IGNORECASE)
+_SAMPLE_BYTES = 20_000
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _OTHER_FORMATS = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"Rar!", b"7z\xbc\xaf", b"{\\rtf", b"GIF8")
 
@@ -165,8 +166,33 @@ def _decode(data: bytes) -> str:
     lossy = data.decode("utf-8", "replace")
     if lossy.count("\ufffd") * 200 < len(lossy):
         return lossy  # a few broken characters in UTF-8, which will be visible
-    best = from_bytes(data, cp_isolation=_CODE_PAGES, steps=10, chunk_size=1024).best()
-    return data.decode(best.encoding if best else "cp1251", "replace")
+    sample = data[:_SAMPLE_BYTES]
+    return data.decode(max(_CODE_PAGES, key=lambda page: _score_code_page(sample, page)), "replace")
+
+
+def _score_code_page(sample: bytes, code_page: str) -> int:
+    """Return how much a text in this code page looks like words; higher is better.
+
+    The wrong page gives capitals inside words, letters of other alphabets, or signs. Statistics of
+    letters, as charset_normalizer has them, fail on lists of a few short lines.
+    """
+    text = sample.decode(code_page, "replace")
+    # In KOI8 and cp1251 the same bytes are capitals and small letters: words of headers decide.
+    score, before = 20 * len(_KNOWN_WORDS.findall(text)), " "
+    for char in text:
+        if not char.isascii():
+            is_russian = "а" <= char.casefold() <= "я" or char in "ёЁ"
+            if is_russian:
+                follows_word = before.isalpha()
+                is_mixed = follows_word and before.isascii()
+                is_capital_inside = follows_word and before.islower() and char.isupper()
+                score += -3 if is_mixed or is_capital_inside else 2
+            elif char.isalpha():
+                score += 1 if before.isascii() and before.isalpha() else -2
+            else:
+                score += 0 if char in "№«»—–₽…\xa0€" else -2
+        before = char
+    return score
 
 
 def _decode_utf16(data: bytes) -> str | None:

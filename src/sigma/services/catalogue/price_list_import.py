@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.catalogue.price_columns import Column, Sheet
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import (
     ChangeKind,
@@ -20,6 +19,7 @@ from sigma.domain.catalogue.price_list import (
     plan,
     services_to_save,
 )
+from sigma.domain.catalogue.price_sheet import Column, Sheet
 from sigma.domain.catalogue.price_table import ParsedSheet, SkippedRow, parse_sheet
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -174,8 +174,8 @@ async def apply(ctx: Context, member: Member, rows: list[ImportRow]) -> dict[Cha
     async with ctx.db.write() as tx:
         existing = await lock_catalogue(tx, member.shop_id, 0)
         first_position = await services.next_position(tx, member.shop_id)
-        planned = plan(
-            existing, rows, lambda n: new_service(ctx, member.shop_id, first_position + n)
+        planned = await asyncio.to_thread(
+            plan, existing, rows, lambda n: new_service(ctx, member.shop_id, first_position + n)
         )
         counts = count_by_kind(planned)
         if counts[ChangeKind.ADD]:

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 from xml.parsers import expat
 
-from sigma.domain.catalogue.price_columns import Sheet
+from sigma.domain.catalogue.price_sheet import Sheet
 
 Cell = str | float
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body|table|meta|tr)\b", re.IGNORECASE)
@@ -114,6 +114,11 @@ class _TableParser(HTMLParser):
         if self._cell is not None and not self._hidden:
             # Line breaks of the source are spaces; those of <br> are added by the tag.
             self._cell.append(re.sub(r"[ \t\r\n]+", " ", data))
+
+    def close(self) -> None:
+        """Close what the page left open."""
+        super().close()
+        self._end_cell()
 
     def _end_cell(self) -> None:
         if self._cell is None:

@@ -13,9 +13,9 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.price_columns import MAX_COLUMNS
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ChangeKind
+from sigma.domain.catalogue.price_sheet import MAX_COLUMNS
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import price_list_import
@@ -40,7 +40,7 @@ from sigma.web.forms import FormValues, first_value
 
 MAX_UPLOAD_BYTES = MAX_BYTES + 512 * 1024
 MAX_FORM_BYTES = MAX_PACKED_BYTES + 512 * 1024
-_COLUMN_FIELD = re.compile(r"(column|shown)\.(\d{1,3})", re.ASCII)
+_COLUMN_FIELD = re.compile(r"(column|before)\.(\d{1,3})", re.ASCII)
 
 
 @post("/services/exchange/file", request_max_body_size=MAX_UPLOAD_BYTES)
@@ -93,7 +93,7 @@ async def apply_price_list(
     try:
         book = price_list_import.unpack(first_value(form_data, "body"))
         found = await price_list_import.parse(book, _read_choices(form_data))
-        if _has_unseen_choices(form_data):
+        if _has_other_choices(form_data):
             return await _preview_page(request, ctx, session, book, found, is_changed=True)
         counts = await price_list_import.apply(ctx, session.member, found.rows)
     except RefusedError as error:
@@ -121,18 +121,18 @@ async def _file_error_page(
 def _read_choices(form_data: FormValues) -> ImportChoices:
     """Return the posted sheet and columns. Columns of another sheet are recognised anew."""
     sheet = form_data["sheet"][0] if form_data.get("sheet") else None
-    if sheet != (form_data["shown_sheet"][0] if form_data.get("shown_sheet") else None):
+    if sheet != (form_data["before_sheet"][0] if form_data.get("before_sheet") else None):
         return ImportChoices(sheet)
     columns = _read_columns(form_data, "column")
-    shown = _read_columns(form_data, "shown")
+    before = _read_columns(form_data, "before")
     meanings = {n: meaning for n, meaning in columns.items() if meaning in {*Meaning, ""}}
     # A column that got the meaning of an untouched one takes it over.
-    changed = {meaning for n, meaning in meanings.items() if meaning != shown.get(n)} - {""}
+    changed = {meaning for n, meaning in meanings.items() if meaning != before.get(n)} - {""}
     taken_over = changed - {Meaning.CATEGORY, Meaning.DESCRIPTION}
     return ImportChoices(
         sheet,
         {
-            n: "" if meaning in taken_over and meaning == shown.get(n) else meaning
+            n: "" if meaning in taken_over and meaning == before.get(n) else meaning
             for n, meaning in meanings.items()
         },
     )
@@ -147,10 +147,10 @@ def _read_columns(form_data: FormValues, prefix: str) -> dict[int, str]:
     }
 
 
-def _has_unseen_choices(form_data: FormValues) -> bool:
+def _has_other_choices(form_data: FormValues) -> bool:
     """Return whether the posted choices differ from those that the preview showed."""
-    return _read_columns(form_data, "column") != _read_columns(form_data, "shown") or (
-        form_data.get("sheet") != form_data.get("shown_sheet")
+    return _read_columns(form_data, "column") != _read_columns(form_data, "before") or (
+        form_data.get("sheet") != form_data.get("before_sheet")
     )
 
 

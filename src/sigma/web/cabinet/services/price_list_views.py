@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.catalogue.price_columns import Column
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ChangeKind, PlannedChange, count_by_kind
+from sigma.domain.catalogue.price_sheet import Column
 from sigma.domain.catalogue.service import Service
 from sigma.domain.errors import Problem
 from sigma.services.catalogue.price_list_import import PriceList
