@@ -133,6 +133,8 @@ def test_invoice_is_created_and_shown(shop: dict[str, str]) -> None:
     [
         (["--title", "x", "--amount", "none"], "--amount"),
         (["--title", " ", "--amount", "1"], "title"),
+        (["--title", "\u3164\u202e", "--amount", "1"], "title"),
+        (["--title", "4111 1111 1111 1111", "--amount", "1"], "title"),
         (["--title", "x", "--amount", "1", "--ask", "shoe"], "--ask shoe"),
     ],
 )

@@ -237,6 +237,13 @@ def test_control_characters_are_removed_and_text_is_truncated() -> None:
     assert len(message(text="a" * 50_000).text) == 16_000
 
 
+def test_invisible_characters_are_removed_and_emoji_stay() -> None:
+    assert message(text="\ufeff\u3164 Привет\u200b, 👨\u200d👩\u200d👧\x85!").text == (
+        "Привет, 👨\u200d👩\u200d👧\n!"
+    )
+    assert message(text="\u3164\u2800").text == ""
+
+
 def test_bidi_control_characters_are_removed() -> None:
     assert message(text="\u202eкод\u202c \u2066a\u2069 שלום").text == "код a שלום"
     names = {"first_name": "\u202eАнна", "last_name": "Иванова\u2067"}

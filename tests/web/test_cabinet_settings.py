@@ -75,6 +75,20 @@ async def test_invalid_shop_settings_show_errors_and_keep_the_input(
     assert 'aria-describedby="inn-error inn-hint" aria-invalid="true"' in response.text
 
 
+async def test_shop_texts_are_cleaned_and_refuse_card_numbers(
+    owner_browser: CabinetBrowser,
+) -> None:
+    card = "4111 1111 1111 1111"
+    wrong = {"name": "\u3164\u202e", "refund_terms": f"На карту {card}", "consent_text": card}
+    response = await owner_browser.submit("/settings/shop", **SHOP | wrong)
+    assert response.status_code == 422
+    assert "Заполните" in field_error(response.text, "name")
+    for name in ("refund_terms", "consent_text"):
+        assert "номер банковской карты" in field_error(response.text, name)
+    assert card not in response.text
+    assert "На карту ••••" in response.text
+
+
 async def test_self_employed_seller_needs_no_ogrn(
     world: World, owner_browser: CabinetBrowser
 ) -> None:

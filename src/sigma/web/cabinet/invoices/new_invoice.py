@@ -259,6 +259,7 @@ async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str
         shop=shop,
         accent=shop.accent.lstrip("#").lower(),
         decline="",
+        is_short_form=False,
         wait_url="",
         signature="",
         receipt_url="",
