@@ -29,8 +29,9 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     found = await payment_services.get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
         refund_rows = await refunds.list_for_payment(tx, found.id)
-        answers = await _decrypt_answers(ctx, tx, member, found.id)
-    return PaymentWithAnswers(found, answers, refunded_amount(refund_rows, found.amount.currency))
+        answers = await _decrypt_answers(ctx, tx, member, [found.id])
+    refunded = refunded_amount(refund_rows, found.amount.currency)
+    return PaymentWithAnswers(found, answers.get(found.id, {}), refunded)
 
 
 async def list_page(
@@ -47,20 +48,23 @@ async def list_page(
         ctx, member, invoice_id=invoice_id, status=status, limit=limit, cursor=cursor
     )
     async with ctx.db.read() as tx:
-        data = [
-            PaymentWithAnswers(
-                row.payment, await _decrypt_answers(ctx, tx, member, row.payment.id), row.refunded
-            )
-            for row in page.data
-        ]
+        payment_ids = [row.payment.id for row in page.data]
+        answers = await _decrypt_answers(ctx, tx, member, payment_ids)
+    data = [
+        PaymentWithAnswers(row.payment, answers.get(row.payment.id, {}), row.refunded)
+        for row in page.data
+    ]
     return Page(data, page.next_cursor)
 
 
 async def _decrypt_answers(
-    ctx: Context, tx: Tx, member: Member, payment_id: str
-) -> dict[str, AnswerValue]:
-    if not member.can(Permission.READ_ANSWERS):
+    ctx: Context, tx: Tx, member: Member, payment_ids: list[str]
+) -> dict[str, dict[str, AnswerValue]]:
+    """Return the answers by payment id, read by one statement."""
+    if not payment_ids or not member.can(Permission.READ_ANSWERS):
         return {}
-    rows = await answer_rows.list_for_payment(tx, payment_id)
-    answers: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted) if rows else {}
-    return answers
+    latest = await answer_rows.list_latest(tx, payment_ids)
+    return {
+        payment_id: ctx.cipher.decrypt(answers.values_encrypted)
+        for payment_id, answers in latest.items()
+    }
