@@ -51,6 +51,10 @@ async def add_captured(world: World, *sums: tuple[int, int, str]) -> list[Paymen
 @pytest.mark.parametrize(
     ("tz", "now", "day_start", "month_start"),
     [
+        # Here the date differs from that of UTC.
+        ("Asia/Vladivostok", "2026-11-28T20:00", "2026-11-28T14:00", "2026-10-31T14:00"),
+        ("Asia/Vladivostok", "2026-10-31T20:00", "2026-10-31T14:00", "2026-10-31T14:00"),
+        ("America/Havana", "2026-11-02T03:00", "2026-11-01T04:00", "2026-11-01T04:00"),
         ("Europe/Moscow", "2026-11-28T12:00", "2026-11-27T21:00", "2026-10-31T21:00"),
         ("Europe/Kaliningrad", "2026-11-28T12:00", "2026-11-27T22:00", "2026-10-31T22:00"),
         ("Asia/Tashkent", "2026-11-28T12:00", "2026-11-27T19:00", "2026-10-31T19:00"),

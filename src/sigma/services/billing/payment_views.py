@@ -36,8 +36,9 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     found = await payment_services.get(ctx, member, payment_id)
     async with ctx.db.read() as tx:
         refund_rows = await refunds.list_for_payment(tx, found.id)
-        refunded = refunded_amount(refund_rows, found.amount.currency)
-        return await _with_answers(ctx, tx, member, found, refunded, refund_rows)
+    refunded = refunded_amount(refund_rows, found.amount.currency)
+    (view,) = await _with_answers(ctx, member, [(found, refunded, refund_rows)])
+    return view
 
 
 async def list_page(
@@ -53,39 +54,31 @@ async def list_page(
     page = await payment_services.list_page(
         ctx, member, invoice_id=invoice_id, status=status, limit=limit, cursor=cursor
     )
+    captured_ids = [r.payment.id for r in page.data if r.payment.status is Status.CAPTURED]
     async with ctx.db.read() as tx:
-        data = [
-            await _with_answers(
-                ctx,
-                tx,
-                member,
-                row.payment,
-                row.refunded,
-                await refunds.list_for_payment(tx, row.payment.id)
-                if row.payment.status is Status.CAPTURED
-                else (),
-            )
-            for row in page.data
-        ]
-    return Page(data, page.next_cursor)
+        refund_rows = await refunds.list_for_payments(tx, captured_ids)
+    rows = [(r.payment, r.refunded, refund_rows.get(r.payment.id, ())) for r in page.data]
+    return Page(await _with_answers(ctx, member, rows), page.next_cursor)
 
 
 async def _with_answers(
-    ctx: Context,
-    tx: Tx,
-    member: Member,
-    payment: Payment,
-    refunded: Money,
-    payment_refunds: tuple[Refund, ...],
-) -> PaymentWithAnswers:
-    rows = await answer_rows.list_for_payment(tx, payment.id)
-    values: dict[str, AnswerValue] = {}
-    is_hidden = False
-    if rows and member.can(Permission.READ_ANSWERS):
-        values = ctx.cipher.decrypt(rows[-1].values_encrypted)
-    elif rows:
-        is_hidden = any(question.show_on_receipt for question in rows[-1].questions)
-    return PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden)
+    ctx: Context, member: Member, rows: list[tuple[Payment, Money, tuple[Refund, ...]]]
+) -> list[PaymentWithAnswers]:
+    """Add the answers to (payment, refunded sum, refunds), read by one statement."""
+    async with ctx.db.read() as tx:
+        latest = await answer_rows.list_latest(tx, [payment.id for payment, _, _ in rows])
+    can_read = member.can(Permission.READ_ANSWERS)
+    views = []
+    for payment, refunded, payment_refunds in rows:
+        values: dict[str, AnswerValue] = {}
+        is_hidden = False
+        stored = latest.get(payment.id)
+        if stored and can_read:
+            values = ctx.cipher.decrypt(stored.values_encrypted)
+        elif stored:
+            is_hidden = any(question.show_on_receipt for question in stored.questions)
+        views.append(PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden))
+    return views
 
 
 async def receipt_answers(ctx: Context, tx: Tx, payment_id: str) -> tuple[Answer, ...]:

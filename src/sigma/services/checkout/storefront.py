@@ -112,17 +112,15 @@ async def conversation_urls(ctx: Context, shop_id: str, services: list[Service])
     """
     async with ctx.db.read() as tx:
         community_by_id = {c.id: c for c in await communities.list_for_shop(tx, shop_id)}
-        connection_by_id = {c.id: await connections.get(tx, c.id) for c in community_by_id.values()}
+        connection_by_id = await connections.find_by_ids(tx, community_by_id)
     if not community_by_id:
         return {}
     first_id = next(iter(community_by_id))
     urls = {}
     for service_id, linked_id in [("", None), *((s.id, s.vk_connection_id) for s in services)]:
         community_id = linked_id if linked_id in community_by_id else first_id
-        connection = connection_by_id[community_id]
-        assert connection is not None, "a community has a connection with the same id"
         urls[service_id] = vk_links.chat_url(
-            community_by_id[community_id], connection, service_id, "sigma"
+            community_by_id[community_id], connection_by_id[community_id], service_id, "sigma"
         )
     return urls
 

@@ -61,14 +61,12 @@ async def list_clients(ctx: Context, member: Member) -> list[CommunityClient]:
     """Return clients of the shop's connected communities, the oldest first."""
     async with ctx.db.read() as tx:
         connected = await communities.list_for_shop(tx, member.shop_id)
-        connection_by_id = {
-            community.id: await connections.get(tx, community.id) for community in connected
-        }
+        connection_by_id = await connections.find_by_ids(tx, (c.id for c in connected))
         lang = await shop_language(tx, member.shop_id)
     return [
         CommunityClient(community, connection, open_api(ctx, connection, lang))
         for community in connected
-        if (connection := connection_by_id[community.id]) is not None
+        if (connection := connection_by_id.get(community.id)) is not None
     ]
 
 

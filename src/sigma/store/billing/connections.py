@@ -1,5 +1,6 @@
 """Connections to acquirers."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sigma.domain.billing.connection import Connection, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
-from sigma.store.engine.statements import statement
+from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.tables import connections, payments
 
 
@@ -51,6 +52,7 @@ def select_active(shop_id: ColumnElement[str], *columns: ColumnElement[Any]) -> 
 
 _lock = statement(select(connections).where(connections.c.id == bindparam("id")).with_for_update())
 _find_active = statement(select_active(bindparam("shop_id")))
+_find_by_ids = statement(select(connections).where(in_list(connections.c.id, "ids")))
 _find_payment = statement(
     select(payments.c.id).where(payments.c.connection_id == bindparam("connection_id")).limit(1)
 )
@@ -60,6 +62,12 @@ async def get(tx: Tx, connection_id: str) -> Connection | None:
     """Return the connection, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=connection_id)
     return _from_row(row) if row else None
+
+
+async def find_by_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Connection]:
+    """Return the connections with these ids, by id; unknown ids are left out."""
+    rows = await tx.fetch_all(_find_by_ids, ids=list(ids))
+    return {row["id"]: _from_row(row) for row in rows}
 
 
 async def lock(tx: Tx, connection_id: str) -> Connection:

@@ -1,5 +1,6 @@
 """Refunds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -7,7 +8,7 @@ from sqlalchemy import bindparam, func, select
 from sigma.domain.billing.refund import Origin, Refund, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
-from sigma.store.engine.statements import statement
+from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.tables import refunds
 
 
@@ -36,6 +37,9 @@ CODEC = build_codec(refunds, _to_row, from_row)
 
 _list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
+)
+_list_for_payments = statement(
+    select(refunds).where(in_list(refunds.c.payment_id, "payment_ids")).order_by(refunds.c.id)
 )
 _sum_succeeded = statement(
     select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
@@ -66,6 +70,17 @@ async def get(tx: Tx, refund_id: str) -> Refund | None:
 async def list_for_payment(tx: Tx, payment_id: str) -> tuple[Refund, ...]:
     """Return all refunds of a payment, the oldest first."""
     return tuple(from_row(r) for r in await tx.fetch_all(_list_for_payment, payment_id=payment_id))
+
+
+async def list_for_payments(tx: Tx, payment_ids: Sequence[str]) -> dict[str, tuple[Refund, ...]]:
+    """Return the refunds of payments by payment id, the oldest first, where there are any."""
+    if not payment_ids:
+        return {}
+    by_payment: dict[str, tuple[Refund, ...]] = {}
+    for row in await tx.fetch_all(_list_for_payments, payment_ids=list(payment_ids)):
+        refund = from_row(row)
+        by_payment[refund.payment_id] = (*by_payment.get(refund.payment_id, ()), refund)
+    return by_payment
 
 
 async def sum_succeeded(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
