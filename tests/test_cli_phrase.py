@@ -131,7 +131,8 @@ def test_bad_option_gives_one_error_line(options: list[str], error: str) -> None
 
 
 def test_unknown_time_zone_gives_one_error_line() -> None:
-    for options in ([], TODAY):
+    no_options: tuple[str, ...] = ()
+    for options in (no_options, TODAY):
         result = CliRunner().invoke(
             main, ["invoice", "parse", "2500 маникюр", "--tz", "No/Such", *options]
         )

@@ -303,7 +303,7 @@ async def test_invoice_from_phrase_is_paid_by_another_person(
         await page.goto(f"{demo.app_url}/inbox")
         await page.locator(".inbox-row", has_text="Мария").get_by_role("link").click()
         await page.get_by_role("link", name="Клиент и счета").click()
-        await _submit_phrase(page, "маникюр завтра")
+        await _submit_phrase(page, "подарок завтра")
         await expect(page.locator("#phrase-error")).to_be_visible()
         await operator.check_page("phrase-wrong")
         await _submit_phrase(page, "1,9к снятие лака до завтра")

@@ -9,7 +9,7 @@ from sigma.domain.catalogue.phrase.model import Ask, PhraseItem
 from sigma.domain.catalogue.phrase.numbers import SMALL, Strength, Sum, norm_at
 from sigma.domain.catalogue.phrase.scan import Scan, total_value
 from sigma.domain.catalogue.phrase.titles import title_of
-from sigma.domain.catalogue.phrase.vocabulary import ALTERNATIVES, PARTS
+from sigma.domain.catalogue.phrase.vocabulary import ALTERNATIVES, HARD_UNITS, PARTS, TIME_UNITS
 from sigma.domain.money import Money, MoneyError
 
 _SEPARATORS = {"+", ",", ";", "и", "плюс", "&", "and", "plus"}
@@ -117,7 +117,7 @@ class AmountReader:
         items: tuple[PhraseItem, ...] = ()
         if found.quantity != 1:
             removed = self._price_tokens(found)
-            named = self._count_tokens(found)
+            named = set(range(found.start, found.stop))
             name = title_of(self.text, self.scan.tokens, self.scan.removed | removed | named)
             number = {found.start} if found.start not in removed else set()
             name = name or title_of(
@@ -125,10 +125,6 @@ class AmountReader:
             )
             items = (PhraseItem(name, found.quantity, self._require(found.value, found)),)
         return Amounts(amount, removed, items, ask)
-
-    def _count_tokens(self, found: Sum) -> set[int]:
-        """Return the tokens of a quantity and its word: «2 занятия» in «2 занятия по 1000»."""
-        return set(range(found.start, found.stop))
 
     def _price_tokens(self, found: Sum) -> set[int]:
         """Return the tokens of a price with a quantity; «2 занятия» stays for the title."""
@@ -140,7 +136,8 @@ class AmountReader:
         ]
         is_count_first = bool(words) and words[0] > found.start + 1
         unit = norm_at(tokens, found.start + 1)
-        if not is_count_first or unit.startswith(("шт", "раз", "pc", "piece", "time")):
+        is_piece = unit.startswith(("шт", "раз", "pc", "piece", "times"))
+        if not is_count_first or is_piece or HARD_UNITS.fullmatch(unit):
             return set(range(found.start, found.stop))
         return set(range(words[0], found.stop))
 
@@ -172,7 +169,7 @@ class AmountReader:
 
     def _with_total(self, parts: list[Sum], total: Sum) -> Amounts:
         """Return items with a stated total; ask if it is not their sum."""
-        rest = replace_removed(self.scan, total)
+        rest = _without_sum(self.scan, total)
         reader = replace(self, scan=rest)
         found = reader._items(parts) if len(parts) > 1 else None
         removed = {n for s in (*parts, total) for n in range(s.start, s.stop)}
@@ -180,7 +177,7 @@ class AmountReader:
             if found is None and total_value(parts) != total.amount:
                 return self._which([*parts, total])
             found = found or reader._one(parts[0])
-            return replace(found, removed=found.removed | removed, ask=())
+            return replace(found, removed=found.removed | removed, ask=(), choices=())
         choices = _valid((found.amount, self._money(total.amount, total)))
         return replace(found, amount=None, ask=(Ask.ITEMS_OR_TOTAL,), choices=choices)
 
@@ -193,7 +190,11 @@ class AmountReader:
         if any(s.readings for s in sums):
             return None
         ask: tuple[Ask, ...] = ()
-        if len({s.strength for s in sums}) > 1 or min(s.strength for s in sums) < Strength.PLAIN:
+        # A quantity makes a number a sum, not more of a sum than «педикюр 2000» beside it.
+        strengths = {
+            Strength.PLAIN if s.quantity != 1 and not s.currency else s.strength for s in sums
+        }
+        if len(strengths) > 1 or min(strengths) < Strength.PLAIN:
             ask = (Ask.ITEMS_OR_TOTAL,)
         separated = self._names_by_separator(sums)
         if separated is not None:
@@ -252,7 +253,11 @@ class AmountReader:
 
     def _name(self, start: int, stop: int) -> str:
         outside = set(range(start)) | set(range(stop, len(self.scan.tokens)))
-        sums = {n for s in self.scan.sums for n in range(s.start, s.stop)}
+        sums: set[int] = set()
+        for one in self.scan.sums:
+            has_time = norm_at(self.scan.tokens, one.start + 1) in TIME_UNITS
+            whole = set(range(one.start, one.stop))
+            sums |= whole if has_time else self._price_tokens(one) | {one.start}
         return title_of(self.text, self.scan.tokens, outside | sums | self.scan.removed)
 
     def _money(self, value: Decimal, found: Sum) -> Money | PhraseError:
@@ -278,7 +283,7 @@ class AmountReader:
 _NOTES = {Ask.AMOUNT_CONFIRM, Ask.DISCOUNT}
 
 
-def replace_removed(scan: Scan, number: Sum) -> Scan:
+def _without_sum(scan: Scan, number: Sum) -> Scan:
     """Return the scan without a sum and its words."""
     removed = scan.removed | set(range(number.start, number.stop))
     before = number.start - 1

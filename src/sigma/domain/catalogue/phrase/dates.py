@@ -119,7 +119,9 @@ class DayReader:
             "по",
         ):
             end = self._day(first + 2, is_after_word=True, is_deadline=False)
-            if end and end.day and self._norm(end.stop - 1) in MONTHS:
+            last = self.tokens[end.stop - 1].text if end else ""
+            is_dated = last.casefold() in MONTHS or re.fullmatch(r"\d{1,2}\.\d{2}", last)
+            if end and end.day and is_dated:
                 day = _day_of(
                     self.today, whole_number(self.tokens, first), end.day.month, end.day.year
                 )

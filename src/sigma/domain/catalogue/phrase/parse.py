@@ -28,7 +28,7 @@ from sigma.domain.catalogue.phrase.scan import Scan, scan
 from sigma.domain.catalogue.phrase.times import When, WhenKind
 from sigma.domain.catalogue.phrase.titles import title_of
 from sigma.domain.catalogue.phrase.tokens import clean_phrase, tokenize
-from sigma.domain.money import Money, sum_money
+from sigma.domain.money import sum_money
 
 ACCEPTED = frozenset({"RUB"})
 _NO_ANSWERS = Answers()
@@ -214,9 +214,5 @@ def _visit(visits: Sequence[When]) -> Moment | None:
         return None
     day = next((v.day for v in visits if v.day), None)
     clock = next((v.clock for v in visits if v.clock), None)
-    return Moment(day, clock, " ".join(v.note for v in visits if v.note))
-
-
-def to_decimal(amount: Money | None) -> str | None:
-    """Return the amount as decimal text, None without an amount."""
-    return amount.to_decimal_text() if amount else None
+    others = [f"– {v.day:%d.%m.%Y}" for v in visits if v.day and v.day != day]
+    return Moment(day, clock, " ".join([*(v.note for v in visits if v.note), *others]))

@@ -78,7 +78,7 @@ class ClockReader:
 
     def _is_dotted_clock(self, index: int, minute: int, is_after_word: bool) -> bool:
         """Whether «15.30» is a time: after a preposition, or beside a sum if it is no date."""
-        is_beside_sum = self.has_sum and 12 < minute < 60
+        is_beside_sum = self.has_sum and (minute == 0 or 12 < minute < 60)
         is_clock = minute % 5 == 0 and (is_after_word or is_beside_sum)
         return is_clock and not is_money(self.tokens, index + 1)
 

@@ -152,9 +152,9 @@ _TOKEN_WITHOUT_CARD = re.compile(
 
 
 def is_card_number(text: str) -> bool:
-    """Return whether digits are a card number: 16 in groups of four, or a Luhn check of 13 to 19.
+    """Return whether digits are a card number: 16 in groups of four, or 13 to 19 that pass Luhn.
 
-    Wrong for few sums: one number has no 13 digits, and groups of three are a long number.
+    Digits in groups of three are a large sum, not a card.
     """
     digits = re.sub(r"\D", "", text)
     if re.fullmatch(r"\d{4}(?:[ -]?\d{4}){3}", text):

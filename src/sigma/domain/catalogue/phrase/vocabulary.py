@@ -210,7 +210,6 @@ PARTS = re.compile(
     r"|половин\w|внес\w+|залог\w{0,2}|deposit|prepayment|advance|paid|оплачен\w{0,2}|частями"
 )
 ALTERNATIVES = {"или", "либо", "or", "вместо", "было", "раньше", "instead", "был", "была", "из"}
-REFUSED_CURRENCY_CONTEXT = {"в", "in"}
 MULTIPLY = {"х", "x", "×", "*"}
 EACH = {"по", "@", "each", "at"}
 VIDEO = re.compile(r"виде\w*|video|съ?[её]м\w*|монит\w*|телеви\w*|экран\w*|ролик\w*|uhd|формат\w*")
