@@ -16,8 +16,8 @@ from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
-from sigma.services.billing import connections, invoices, payments
-from sigma.services.billing.payment_limits import list_warnings
+from sigma.services.billing import invoices, payments
+from sigma.services.billing.payment_limits import accepted_currencies, list_warnings
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT
@@ -168,7 +168,7 @@ def load_phrase_context(shop_id: str) -> tuple[list[KnownService], frozenset[str
         async with ctx.db.read() as tx:
             stored = await shop_rows.get(tx, member.shop_id)
         listed = await services.list_for_shop(ctx, member)
-        accepted = await connections.accepted_currencies(ctx, member)
+        accepted = await accepted_currencies(ctx, member)
         return [known_service(s) for s in listed], accepted, stored.tz if stored else "UTC"
 
     return run_with_context(query)

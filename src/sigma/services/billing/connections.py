@@ -21,14 +21,6 @@ def notice_url(ctx: Context, connection: Connection) -> str:
     return f"{ctx.settings.base_url}/hooks/{connection.provider}/{connection.id}"
 
 
-async def accepted_currencies(ctx: Context, member: Member) -> frozenset[str]:
-    """Return the ISO 4217 codes of the currencies that the shop can invoice.
-
-    Every supported acquirer takes roubles for a Russian seller.
-    """
-    return frozenset({"RUB"})
-
-
 async def list_for_shop(ctx: Context, member: Member) -> list[Connection]:
     """Return all connections of the shop, oldest first."""
     member.require(Permission.SETTINGS)

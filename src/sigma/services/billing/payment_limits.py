@@ -38,6 +38,15 @@ async def check_amount(ctx: Context, shop_id: str, amount: Money) -> list[Proble
     return check_connection_amount(ctx, connection, amount) if connection else []
 
 
+async def accepted_currencies(ctx: Context, member: Member) -> frozenset[str]:
+    """Return the ISO 4217 codes that the shop's active connection takes; RUB without one."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        connection = await connections.find_active(tx, member.shop_id)
+    limits = connection_limits(ctx, connection) if connection else {}
+    return frozenset(limits) or frozenset({"RUB"})
+
+
 async def is_payable(ctx: Context, tx: Tx, shop_id: str, amount: Money) -> bool:
     """Return whether the shop has an active connection that takes the amount."""
     connection = await connections.find_active(tx, shop_id)

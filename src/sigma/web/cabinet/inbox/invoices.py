@@ -13,8 +13,13 @@ from sigma.domain.catalogue.phrase.model import Answers, Moment
 from sigma.domain.errors import RefusedError
 from sigma.domain.local_time import local_date, start_of_day
 from sigma.services.accounts.users import Session
-from sigma.services.billing import connections, invoices
-from sigma.services.billing.payment_limits import NO_CONNECTION, check_amount, has_connection
+from sigma.services.billing import invoices
+from sigma.services.billing.payment_limits import (
+    NO_CONNECTION,
+    accepted_currencies,
+    check_amount,
+    has_connection,
+)
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
@@ -117,7 +122,7 @@ async def _parse_phrase(
         now_us=ctx.now_us(),
         visit_text=lambda visit: _visit_text(visit, translator, tz),
         currency_text=translator.currency_names,
-        accepted=await connections.accepted_currencies(ctx, session.member),
+        accepted=await accepted_currencies(ctx, session.member),
     )
     answers = Answers(*(first_value(form_data, name) for name in ("day", "amount", "service")))
     phrase = first_value(form_data, "phrase")
