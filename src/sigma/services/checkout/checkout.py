@@ -189,7 +189,7 @@ def _check_consent(invoice: Invoice, shop: Shop, form: PayForm) -> list[Problem]
     """Return the problem of a missing consent, or of one to a text that has changed since."""
     if not form.has_consented:
         return [Problem("consent", "consent")]
-    text, _ = consent_text(shop, invoice.questions, Translator(form.locale, shop.tz))
+    text, _ = consent_text(shop, invoice.questions, Translator(form.locale or shop.locale, shop.tz))
     if form.consent_hash and form.consent_hash != text_hash(text):
         return [Problem("consent", "consent_changed")]
     return []
