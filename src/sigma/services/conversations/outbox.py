@@ -11,7 +11,7 @@ from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLater
 from sigma.channels.vk.photos import detect_media_type, upload_message_photo
 from sigma.domain.accounts.member import Member
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
 from sigma.domain.messaging import message_changes
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import unblock
@@ -123,6 +123,8 @@ async def _find_posted(
 
 
 def _clean_text(text: str, photo: bytes | None) -> str:
+    if has_control_characters(text, allow_line_breaks=True):
+        raise validation_error(Problem("text", "characters"))
     text = clean_text(text, multiline=True)
     if not text and photo is None:
         raise validation_error(Problem("text", "required"))
