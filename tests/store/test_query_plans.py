@@ -20,10 +20,11 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy.sql import visitors
 
 import sigma.store
-from sigma.store.engine.statements import Statement, statement
+from sigma.store.engine.statements import Statement, _InList, statement
 from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema import tables
 from sigma.store.schema.all_tables import ALL_TABLES
@@ -39,8 +40,8 @@ MAX_INSTRUCTIONS = 10_000  # of SQLite's virtual machine: 10 to 20 for each row
 VALUES: dict[str, Any] = {
     "id": hot_id("inv"),
     "ids": [hot_id("cnv"), hot_id("pay"), hot_id("inv")],
-    "keys": ["x"],
-    "body": "{}",
+    "invoice_ids": [hot_id("inv")],
+    "payment_ids": [hot_id("pay"), "pay_000023"],
     "token_hashes": [1, 2],
     "after_id": "",
     "limit": 25,
@@ -171,8 +172,18 @@ def arguments(name: str, stmt: Statement, dialect: str, types: Sequence[str]) ->
     compiled = stmt.compiled_for(dialect)
     special = next((v for pattern, v in SPECIAL_VALUES.items() if fnmatch(name, pattern)), {})
     values = VALUES | special
+    lists = {
+        bind.key
+        for part in visitors.iterate(stmt._clause)
+        if isinstance(part, _InList)
+        for bind in part.clauses
+        if isinstance(bind, BindParameter)
+    }
     for parameter, type_name in zip_longest(compiled.names, types, fillvalue=""):
         default: object = {"text": "x", "bytea": b"x"}.get(type_name, 1)
+        if parameter in lists:
+            values.setdefault(parameter, ["1"])
+            continue
         value = values.setdefault(parameter, default)
         if type_name and isinstance(value, int) is isinstance(default, str | bytes):
             values[parameter] = default  # the name has another type here
