@@ -70,7 +70,9 @@ def test_payment_can_be_refreshed_unless_it_is_canceled() -> None:
         for status in Status
         if available_actions(payment(status=status), Money(0), has_receipt=False).can_refresh
     }
-    assert refreshable == set(Status) - {Status.CANCELED}  # a captured one may have been refunded elsewhere
+    assert refreshable == set(Status) - {
+        Status.CANCELED
+    }  # a captured one may have been refunded elsewhere
     unknown = payment(status=Status.CANCELED, is_outcome_unknown=True)
     assert available_actions(unknown, Money(0), has_receipt=False).can_refresh
 

@@ -15,7 +15,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.providers.base import UnknownOutcomeError
 from sigma.services.billing import acquirer_notices, payments, refunds
-from sigma.services.billing.payments import PaymentDetails
+from sigma.services.billing.payment_details import PaymentDetails, get_details
 from tests.reconciliation import find_mismatches
 from tests.world import World
 
@@ -29,7 +29,7 @@ def member_with_role(world: World, role: Role) -> Member:
 
 async def payment_details(world: World, payment: Payment) -> PaymentDetails:
     """Return what the owner sees on the page of a payment."""
-    return await payments.get_details(world.ctx, world.member, payment.id)
+    return await get_details(world.ctx, world.member, payment.id)
 
 
 async def reload_payment(world: World, payment: Payment) -> Payment:

@@ -10,7 +10,8 @@ from sigma.domain.billing.payment import Payment
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.conversation_changes import block, unblock
-from sigma.services.billing import invoices, payment_views, payments
+from sigma.services.billing import invoices, payment_views
+from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page
 from sigma.services.paging import MAX_LIMIT
@@ -67,10 +68,10 @@ async def test_newest_events_and_notices_of_a_payment_are_on_its_first_page(worl
     ]
     await changes.commit(world.ctx.db, Change(tuple(notices)), world.ctx.now_us())
     newest = sorted((notice.id for notice in notices), reverse=True)
-    first = await payments.get_details(world.ctx, world.member, payment.id)
+    first = await get_details(world.ctx, world.member, payment.id)
     assert [event.id for event in first.timeline.data] == expected[:MAX_LIMIT]
     assert [notice.id for notice in first.notices.data] == newest[:MAX_LIMIT]
-    second = await payments.get_details(
+    second = await get_details(
         world.ctx,
         world.member,
         payment.id,

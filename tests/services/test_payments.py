@@ -10,6 +10,7 @@ from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.services.billing import invoices, payments, refunds
+from sigma.services.billing.payment_details import get_details
 from sigma.services.checkout import checkout
 from sigma.store.schema.tables import ledger
 from sigma_sandbox.bank.cards import TEST_CARDS, ListedCard
@@ -321,9 +322,7 @@ async def test_payment_authorized_in_time_can_be_captured_after_expiry(
 
 async def test_viewer_sees_masked_answers_and_cannot_refund_or_void(world: World) -> None:
     payment = await world.complete_payment()
-    masked_view = await payments.get_details(
-        world.ctx, member_with_role(world, Role.VIEWER), payment.id
-    )
+    masked_view = await get_details(world.ctx, member_with_role(world, Role.VIEWER), payment.id)
     assert [(answer.value, answer.is_masked) for answer in masked_view.answers] == [
         ("•••", True)
     ] * 3
@@ -333,9 +332,7 @@ async def test_viewer_sees_masked_answers_and_cannot_refund_or_void(world: World
         )
         assert await refusal_code(request) == "forbidden"
     assert await refusal_code(void_as(world, Role.VIEWER)) == "forbidden"
-    full_view = await payments.get_details(
-        world.ctx, member_with_role(world, Role.OPERATOR), payment.id
-    )
+    full_view = await get_details(world.ctx, member_with_role(world, Role.OPERATOR), payment.id)
     assert full_view.answers[0].value == "client@example.net"
 
 
@@ -347,7 +344,7 @@ async def void_as(world: World, role: Role) -> None:
 async def test_member_of_another_shop_finds_nothing(world: World) -> None:
     payment = await world.complete_payment()
     stranger = type(world.member)("usr_x", "shp_another", Role.OWNER)
-    assert await refusal_code(payments.get_details(world.ctx, stranger, payment.id)) == "not_found"
+    assert await refusal_code(get_details(world.ctx, stranger, payment.id)) == "not_found"
     request = refunds.request(world.ctx, stranger, payment.id, Money(100), "")
     assert await refusal_code(request) == "not_found"
     assert await refusal_code(invoices.void(world.ctx, stranger, payment.invoice_id)) == "not_found"

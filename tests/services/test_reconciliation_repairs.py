@@ -12,8 +12,8 @@ from sigma.domain.billing.refund import Origin
 from sigma.domain.money import Money
 from sigma.domain.reconciliation.difference import Action, Kind
 from sigma.domain.reconciliation.run import Status as RunStatus
-from sigma.services.billing import payments as payments_service
 from sigma.services.billing import refunds as refunds_service
+from sigma.services.billing.payment_details import get_details
 from sigma.services.context import CONFLICT_ERRORS
 from sigma.services.ids import min_id
 from sigma.services.reconciliation import repairs
@@ -93,7 +93,7 @@ async def test_payment_lost_with_the_database_is_recreated_with_its_refunds(worl
     assert (difference.kind, difference.invoice_id) == (Kind.PAYMENT_MISSING_HERE, invoice.id)
     run = await repair_and_check(world, difference, Outcome.REPAIRED)
     assert (run.payment_count, run.refund_count) == (1, 1)
-    details = await payments_service.get_details(world.ctx, world.member, our_id)
+    details = await get_details(world.ctx, world.member, our_id)
     assert (details.payment.status, details.refunded) == (Status.CAPTURED, Money(100_00))
     assert details.invoice.is_fully_paid
     assert await ledger_problems(world) == []

@@ -10,6 +10,7 @@ from sqlalchemy import Table
 from sigma.domain.billing.payment import Attention
 from sigma.providers.base import ConnectionAccess, Provider
 from sigma.services.billing import acquirer_notices, payments
+from sigma.services.billing.payment_details import get_details
 from sigma.services.checkout import checkout
 from sigma.services.context import Context
 from sigma.store.billing import answers
@@ -60,7 +61,7 @@ async def test_simultaneous_notices_write_one_ledger_entry(world: World) -> None
     assert payment.provider_id
     for _ in range(10):
         await deliver_notice(world, await make_payment_notice(world, payment.provider_id))
-    notices = (await payments.get_details(world.ctx, world.member, payment.id)).notices.data
+    notices = (await get_details(world.ctx, world.member, payment.id)).notices.data
     ctx = barrier_context(world, 10)
     await asyncio.gather(*(acquirer_notices.process(ctx, notice.id) for notice in notices))
     assert await count_rows(world, tables.ledger) == 3
@@ -86,7 +87,7 @@ async def test_double_click_stores_one_set_of_answers_and_one_consent(world: Wor
     started = await asyncio.gather(
         *(checkout.start(world.ctx, invoice.token, form) for _ in range(8))
     )
-    view = await payments.get_details(world.ctx, world.member, started[0].id)
+    view = await get_details(world.ctx, world.member, started[0].id)
     kinds = [event.kind for event in view.timeline.data]
     assert (kinds.count("payment.started"), kinds.count("payment.resumed")) == (1, 0)
     assert len(view.consents) == 1

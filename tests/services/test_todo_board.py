@@ -1,6 +1,5 @@
 """The to-do board: which items each section lists and why, when they leave, and the reminder."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
 from sigma.domain.messaging.auto_reply import AutoReplySettings
-from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.money import Money
 from sigma.domain.time_units import HOUR_US, MINUTE_US
@@ -28,7 +26,7 @@ from sigma.store import changes
 from sigma.store.billing import mails as mail_rows
 from sigma.store.billing import payments as payment_rows
 from sigma.store.billing import refunds as refund_rows
-from sigma.store.messaging import conversations, messages
+from sigma.store.messaging import messages
 from tests.conversation_invoices import (
     get_card,
     issue_and_send,
@@ -38,40 +36,17 @@ from tests.conversation_invoices import (
     start_conversation,
 )
 from tests.services.actions import member_with_role, refusal_code
+from tests.services.board_items import list_items, only_item
 from tests.vk_world import VkWorld
 from tests.world import QUESTIONS
 
 pytestmark = pytest.mark.both_databases
 
 
-async def list_items(world: VkWorld, kind: Kind, **more: Any) -> list[Item]:
-    """Return the items of one section as the owner sees it."""
-    board = await todo_board.load(world.ctx, world.member, kind, limit=50, **more)
-    (section,) = board.sections
-    assert board.counts[kind] == len(section.items) or more
-    return section.items
-
-
 async def nonzero_counts(world: VkWorld) -> dict[str, int]:
     """Return the counts above zero, by section."""
     counts_by_kind = await todo_board.counts(world.ctx, world.member)
     return {str(kind): n for kind, n in counts_by_kind.items() if n}
-
-
-async def change_conversation(world: VkWorld, client_id: int = 0, **fields: Any) -> Conversation:
-    """Overwrite fields of a conversation's row."""
-    conversation = await world.conversation(client_id)
-    async with world.ctx.db.write() as tx:
-        locked = await conversations.lock(tx, conversation.id)
-        changed = replace(locked, **fields)
-        await changes.write(tx, Change((changed,)), world.ctx.now_us())
-    return changed
-
-
-async def only_item(world: VkWorld, kind: Kind) -> Item:
-    """Return the only item of a section."""
-    (item,) = await list_items(world, kind)
-    return item
 
 
 async def add_failed_mail(world: VkWorld, payment: Payment) -> Mail:
@@ -322,10 +297,10 @@ async def test_pages_of_a_section_have_no_gaps_and_no_repeats(vk_world: VkWorld)
             id=vk_world.ctx.new_id("pay", vk_world.shop.id),
             captured_at_us=payment.captured_at_us - n // 3,
             version=0,
-            **{
-                name: f"{name}-{n}"
-                for name in ("token", "operation_key", "provider_id", "form_nonce")
-            },
+            token=f"token-{n}",
+            operation_key=f"operation_key-{n}",
+            provider_id=f"provider_id-{n}",
+            form_nonce=f"form_nonce-{n}",
         )
         for n in range(16)
     ]
@@ -361,50 +336,3 @@ async def test_another_shop_sees_no_items_and_cannot_remind(vk_world: VkWorld) -
     stranger = replace(member_with_role(vk_world, Role.OWNER), shop_id=other_shop.id)
     assert set((await todo_board.counts(vk_world.ctx, stranger)).values()) == {0}
     assert await refusal_code(todo_board.remind(vk_world.ctx, stranger, card.id)) == "not_found"
-
-
-async def test_reminder_is_sent_once_a_day(vk_world: VkWorld) -> None:
-    invoice = await issue_and_send(vk_world)
-    card = await get_card(vk_world, invoice)
-    reminders = (todo_board.remind(vk_world.ctx, vk_world.member, card.id) for _ in range(3))
-    assert sorted(await asyncio.gather(*reminders)) == [False, False, True]
-    await vk_world.run_jobs()
-    texts = await vk_world.vk_texts()
-    assert texts[-1].startswith("Напоминаем: счёт «Маникюр» на 1\xa0500,00\xa0₽ ждёт оплаты.")
-    assert f"/i/{invoice.token}?d=" in texts[-1]
-    assert (await only_item(vk_world, Kind.UNOPENED)).reminded_at_us is not None
-    await vk_world.advance_clocks(days=1)
-    assert (await only_item(vk_world, Kind.UNOPENED)).reminded_at_us is None
-    assert await todo_board.remind(vk_world.ctx, vk_world.member, card.id)
-    await vk_world.run_jobs()
-    assert len(await vk_world.vk_texts()) == len(texts) + 1
-
-
-async def test_reminder_does_not_count_as_a_reply(vk_world: VkWorld) -> None:
-    invoice = await issue_and_send(vk_world)
-    await start_conversation(vk_world)
-    before = await only_item(vk_world, Kind.UNANSWERED)
-    paused = (await vk_world.conversation()).handled_by_operator
-    await todo_board.remind(vk_world.ctx, vk_world.member, (await get_card(vk_world, invoice)).id)
-    await vk_world.run_jobs()
-    after = await vk_world.conversation()
-    assert (after.is_unanswered, after.unread_count, after.handled_by_operator) == (True, 1, paused)
-    assert (await only_item(vk_world, Kind.UNANSWERED)).at_us == before.at_us
-
-
-async def test_reminder_is_refused_when_blocked_forbidden_or_paid(vk_world: VkWorld) -> None:
-    invoice = await issue_and_send(vk_world)
-    card = await get_card(vk_world, invoice)
-    await change_conversation(vk_world, blocked_reason="901")
-    item = await only_item(vk_world, Kind.UNOPENED)
-    assert item.action is Action.ANSWER
-    assert item.client
-    assert item.client.blocked_reason == "901"
-    reminding = todo_board.remind(vk_world.ctx, vk_world.member, card.id)
-    assert await refusal_code(reminding) == "cannot_write"
-    await change_conversation(vk_world, blocked_reason="")
-    viewer = member_with_role(vk_world, Role.VIEWER)
-    assert await refusal_code(todo_board.remind(vk_world.ctx, viewer, card.id)) == "forbidden"
-    await pay_invoice(vk_world, invoice)
-    reminding = todo_board.remind(vk_world.ctx, vk_world.member, card.id)
-    assert await refusal_code(reminding) == "invoice_already_paid"

@@ -13,6 +13,7 @@ import pytest
 from sigma.domain.money import Money
 from sigma.services.accounts import shops
 from sigma.services.billing import connections, invoices, payments, refunds
+from sigma.services.billing.payment_details import get_details
 from sigma.services.checkout import checkout
 from tests.web.checkout_harness import (
     ANSWERS,
@@ -359,5 +360,5 @@ async def test_consent_is_stored_in_the_language_of_the_page(
     form = {**ANSWERS, "consent": "yes", "nonce": form_nonce(page)}
     await client.post(action, data=form)
     (row,) = (await payments.list_page(world.ctx, world.member, invoice_id=invoice.id)).data
-    details = await payments.get_details(world.ctx, world.member, row.payment.id)
+    details = await get_details(world.ctx, world.member, row.payment.id)
     assert details.consents[0].text in page.replace("&#39;", "'")

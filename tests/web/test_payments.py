@@ -15,6 +15,7 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.money import Money
 from sigma.services.billing import payments, refunds
+from sigma.services.billing.payment_details import get_details
 from sigma.services.checkout import checkout
 from sigma.texts import Translator
 from sigma_sandbox.app import Sandbox
@@ -270,7 +271,7 @@ async def test_receipt_is_mailed_again_on_request(
     response = await owner_browser.submit(f"/payments/{payment.id}/mail")
     assert response.headers["location"] == f"/payments/{payment.id}#mails"
     await world.run_jobs()
-    details = await payments.get_details(world.ctx, world.member, payment.id)
+    details = await get_details(world.ctx, world.member, payment.id)
     assert [m.number for m in details.mails if m.kind == "receipt"] == [1, 2]
 
 

@@ -2,6 +2,7 @@
 
 from sigma.domain.billing.payment import Attention
 from sigma.services.billing import invoices, payments
+from sigma.services.billing.payment_details import get_details
 from sigma.services.billing.refund_sync import sync_refunds
 from tests.services.actions import request_refund, run_until_idle
 from tests.web.api_harness import ApiClient
@@ -129,6 +130,6 @@ async def test_late_payment_is_accepted_or_refunded_with_one_press(
         answer = await owner_browser.submit(f"/payments/{refunded.id}/refund-all")
         assert answer.status_code in (200, 302, 303)
     await run_until_idle(world)
-    details = await payments.get_details(world.ctx, world.member, refunded.id)
+    details = await get_details(world.ctx, world.member, refunded.id)
     assert [(r.amount.minor, r.status) for r in details.refunds] == [(150_000, "succeeded")]
     assert details.payment.attention is None

@@ -17,6 +17,7 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
+from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.billing.payment_limits import accepted_currencies, list_warnings
 from sigma.services.catalogue import services
 from sigma.services.context import Context
@@ -185,8 +186,8 @@ def payment() -> None:
 def payment_show(payment_id: str, shop_id: str | None) -> None:
     """Print one payment, without the client's answers."""
 
-    async def query(ctx: Context) -> payments.PaymentDetails:
-        return await payments.get_details(ctx, await owner_of_shop(ctx, shop_id), payment_id)
+    async def query(ctx: Context) -> PaymentDetails:
+        return await get_details(ctx, await owner_of_shop(ctx, shop_id), payment_id)
 
     details, translator = run_with_context(query), terminal_translator()
     paid = details.payment

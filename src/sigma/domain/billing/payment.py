@@ -359,9 +359,8 @@ def attention_mail(
 ) -> Change:
     """Return an e-mail to the owner about a payment that needs attention.
 
-    `subject_id` is the id of the payment or refund, `attention` an Attention or another key of the
-    section mail.attention of the texts. `number` is the payment's version, so the same
-    problem is mailed again when it recurs.
+    `subject_id` is the id of the payment or refund, `attention` a key of mail.attention in the
+    texts. `number` is the payment's version: a problem that recurs is mailed again.
     """
     key = f"{subject_id}:{attention}"
     return mail_change(payment, "attention", key, now_us, new_id, number=payment.version)

@@ -4,16 +4,8 @@ from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment as domain
-from sigma.domain.billing.acquirer_notice import AcquirerNotice
-from sigma.domain.billing.answers import Answers, Consent
-from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice
-from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Event, Payment, PaymentReply, Status
-from sigma.domain.billing.question import AnswerValue, Question
-from sigma.domain.billing.receipt import Receipt
-from sigma.domain.billing.refund import Refund, refundable_amount, refunded_amount
-from sigma.domain.change import TimelineEvent
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.domain.time_units import HOUR_US
@@ -32,20 +24,13 @@ from sigma.services.billing.acquirer_calls import (
 )
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
-from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.paging import Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import (
-    acquirer_notices,
-    connections,
     invoices,
-    mails,
     payments,
-    receipts,
-    refunds,
 )
-from sigma.store.billing import answers as answer_rows
-from sigma.store.billing import timeline as timeline_rows
 from sigma.store.engine.interface import Tx
 
 
@@ -284,37 +269,6 @@ class PaymentRow:
     refunded: Money
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerView:
-    """One answer; the value is masked if the member may not read answers."""
-
-    question: Question
-    value: AnswerValue | None
-    is_masked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentDetails:
-    """Everything about one payment.
-
-    `refundable` is what can still be refunded. Refunds and mails are oldest first, timeline and
-    notices newest first, by page.
-    """
-
-    payment: Payment
-    invoice: Invoice
-    connection: Connection
-    answers: list[AnswerView]
-    consents: tuple[Consent, ...]
-    timeline: Page[TimelineEvent]
-    mails: tuple[Mail, ...]
-    receipt: Receipt | None
-    refunds: tuple[Refund, ...]
-    refunded: Money
-    refundable: Money
-    notices: Page[AcquirerNotice]
-
-
 async def list_page(
     ctx: Context,
     member: Member,
@@ -344,67 +298,3 @@ async def list_page(
         for payment, number, title, refunded_minor in payment_rows
     ]
     return make_page(rows, limit, lambda row: row.payment.id)
-
-
-async def get_details(
-    ctx: Context,
-    member: Member,
-    payment_id: str,
-    *,
-    timeline_cursor: str | None = None,
-    notices_cursor: str | None = None,
-) -> PaymentDetails:
-    """Return one payment with everything that belongs to it. Raises RefusedError("not_found").
-
-    Answers are masked for members without the permission to read them. The cursors select the
-    page of the timeline and of the notices.
-    """
-    payment = await get(ctx, member, payment_id)
-    async with ctx.db.read() as tx:
-        invoice = await invoices.get(tx, payment.invoice_id)
-        connection = await connections.get(tx, payment.connection_id)
-        assert invoice is not None and connection is not None, (
-            "a payment has an invoice and a connection"
-        )
-        answer_versions = await answer_rows.list_for_payment(tx, payment_id)
-        refund_rows = await refunds.list_for_payment(tx, payment_id)
-        currency = payment.amount.currency
-        events = await timeline_rows.list_for_subject(
-            tx, payment_id, before_id=timeline_cursor or "", limit=MAX_LIMIT + 1
-        )
-        notices = payment.provider_id and await acquirer_notices.list_for_object(
-            tx,
-            connection.id,
-            payment.provider_id,
-            before_id=notices_cursor or "",
-            limit=MAX_LIMIT + 1,
-        )
-        return PaymentDetails(
-            payment=payment,
-            invoice=invoice,
-            connection=connection,
-            answers=_answer_views(ctx, member, answer_versions[-1]) if answer_versions else [],
-            consents=tuple(await answer_rows.list_consents(tx, payment_id)),
-            timeline=make_page(events, MAX_LIMIT, lambda event: event.id),
-            mails=await mails.list_for_payment(tx, payment_id),
-            receipt=await receipts.find_for_payment(tx, payment_id),
-            refunds=refund_rows,
-            refunded=refunded_amount(refund_rows, currency),
-            refundable=refundable_amount(payment, refund_rows),
-            notices=make_page(notices or [], MAX_LIMIT, lambda notice: notice.id),
-        )
-
-
-def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
-    values: dict[str, AnswerValue] = ctx.cipher.decrypt(answers.values_encrypted)
-    can_read = member.can(Permission.READ_ANSWERS)
-    return [
-        AnswerView(q, _mask_value(values.get(q.key), can_read), is_masked=not can_read)
-        for q in answers.questions
-    ]
-
-
-def _mask_value(value: AnswerValue | None, can_read: bool) -> AnswerValue | None:
-    if can_read or value is None or isinstance(value, bool):
-        return value
-    return "•••"

@@ -7,9 +7,16 @@ from sqlalchemy import MetaData
 from sigma.store.schema import (
     catalogue_tables,
     messaging_tables,
+    platform_tables,
     reconciliation_tables,
     tables,
 )
 
-TABLE_MODULES: Final = (tables, catalogue_tables, messaging_tables, reconciliation_tables)
+TABLE_MODULES: Final = (
+    tables,
+    platform_tables,
+    catalogue_tables,
+    messaging_tables,
+    reconciliation_tables,
+)
 ALL_TABLES: Final[MetaData] = tables.metadata

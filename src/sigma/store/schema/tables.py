@@ -1,4 +1,4 @@
-"""Tables of accounts, billing, jobs and idempotency.
+"""Tables of accounts and billing.
 
 Columns are BIGINT, INTEGER or TEXT only, so that rows need no conversion on either database.
 Every row except those of `users` belongs to one shop. Amounts are minor units, times are UTC
@@ -389,36 +389,4 @@ ledger = Table(
     text_column("origin"),
     PrimaryKeyConstraint("kind", "subject_id", "line_number"),
     Index("ix_ledger_shop", "shop_id", "account", "booked_at_us"),
-)
-
-jobs = Table(
-    "jobs",
-    metadata,
-    text_column("kind"),
-    text_column("subject_id"),
-    text_column("shop_id"),
-    int_column("due_at_us"),
-    int_column("lease_until_us"),
-    int_column("attempts"),
-    int_column("generation"),
-    text_column("state"),
-    text_column("last_error"),
-    int_column("created_at_us"),
-    PrimaryKeyConstraint("kind", "subject_id"),
-    Index("ix_jobs_due", "state", "due_at_us"),
-    Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
-    partial_index("ix_jobs_dead", "state = 'dead'", "shop_id", "due_at_us", "kind", "subject_id"),
-)
-
-idempotency_records = Table(
-    "idempotency_records",
-    metadata,
-    text_column("shop_id"),
-    text_column("key"),
-    text_column("fingerprint"),
-    int_column("status"),
-    text_column("body"),
-    int_column("created_at_us"),
-    PrimaryKeyConstraint("shop_id", "key", name="pk_idempotency_records"),
-    Index("ix_idempotency_records_created", "created_at_us"),
 )

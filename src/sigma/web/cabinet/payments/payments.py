@@ -15,6 +15,7 @@ from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, mails, payment_acceptance, payments
+from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
@@ -118,7 +119,7 @@ async def details_page(
 ) -> Response[Any]:
     """Render the page of a payment. `errors` and `refund_values` are of the refund form."""
     query = query_values(request)
-    details = await payments.get_details(
+    details = await get_details(
         ctx,
         session.member,
         payment_id,

@@ -18,7 +18,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
 from sigma.services.billing import payments, refunds
-from sigma.services.billing.payments import PaymentDetails
+from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.context import Context
 from sigma.web.cabinet.form_idempotency import form_idempotency, new_nonce, run_form_once
 from sigma.web.cabinet.guards import WebRequest
@@ -62,7 +62,7 @@ async def confirm_refund(
     session.member.require(Permission.REFUND)
     payment_id = parse_id(payment_id, "pay")
     form_data = await read_form_values(request)
-    details = await payments.get_details(ctx, session.member, payment_id)
+    details = await get_details(ctx, session.member, payment_id)
     try:
         amount, reason = _parse_refund(form_data, details)
     except RefusedError as error:

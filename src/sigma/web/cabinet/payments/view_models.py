@@ -7,7 +7,7 @@ from sigma.domain.billing.payment import Status
 from sigma.domain.billing.question import QuestionKind
 from sigma.domain.billing.refund import Origin, Refund
 from sigma.services.accounts.users import Session
-from sigma.services.billing.payments import AnswerView, PaymentDetails
+from sigma.services.billing.payment_details import AnswerView, PaymentDetails
 from sigma.texts import Translator
 from sigma.texts.answers import answer_text, question_label
 from sigma.texts.failures import (
