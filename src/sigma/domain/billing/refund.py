@@ -270,7 +270,8 @@ def settle(
         return Change((updated,))
     done = replace(updated, finished_at_us=now_us, failure=reply.failure)
     if after is Status.FAILED:
-        event = timeline_event(done, "failed", now_us, new_id, reason=reply.failure)
+        kind = "unneeded" if reply.failure == ALREADY_REFUNDED else "failed"
+        event = timeline_event(done, kind, now_us, new_id, reason=reply.failure)
         return Change((done, event)) + _report_failure(done, payment, now_us, new_id)
     return record_success(done, payment, earlier_refunds, now_us, new_id, is_refund_due)
 

@@ -5,7 +5,7 @@ Types are instances, used without parentheses: `Column("id", TextC, primary_key=
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, text
 
 # By default PostgreSQL compares text by the server's locale. The C collation compares bytes, as
 # SQLite does.
@@ -42,6 +42,11 @@ def int_column(name: str) -> Column[Any]:
 def flag_column(name: str) -> Column[Any]:
     """Return a NOT NULL boolean column (1 or 0)."""
     return Column(name, Flag, nullable=False)
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """Return an index of the rows that meet `where` (SQL), on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def shop_id_column() -> Column[Any]:

@@ -15,6 +15,7 @@ from sigma.store.schema.columns import (
     TextC,
     id_column,
     int_column,
+    partial_index,
     shop_id_column,
     text_column,
 )
@@ -205,13 +206,7 @@ payments = Table(
     Index("ix_payments_shop", "shop_id", "id"),
     Index("ix_payments_status", "shop_id", "status", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
-    Index(
-        "ix_payments_attention",
-        "shop_id",
-        "id",
-        postgresql_where=text("attention IS NOT NULL"),
-        sqlite_where=text("attention IS NOT NULL"),
-    ),
+    partial_index("ix_payments_attention", "shop_id", "id", where="attention IS NOT NULL"),
     Index("ix_payments_captured", "shop_id", "captured_at_us"),
 )
 

@@ -32,15 +32,15 @@ STATUSES = frozenset(Status)
 
 
 async def _responses(
-    request: ApiRequest, ctx: Context, member: Member, *shown: Invoice
+    request: ApiRequest, ctx: Context, member: Member, *issued: Invoice
 ) -> list[responses.InvoiceResponse]:
-    warnings = await list_warnings(ctx, member, *shown)
+    warnings = await list_warnings(ctx, member, *issued)
     now_us, translator = ctx.now_us(), translator_for(request)
     return [
         responses.invoice_response(
             invoice, invoices.payment_url(ctx, invoice), now_us, warnings[invoice.id], translator
         )
-        for invoice in shown
+        for invoice in issued
     ]
 
 

@@ -141,7 +141,7 @@ _PATH = {
     "refund_id": "^ref_[0-9a-z]{10,40}$",
 }
 # Struct or enum name → public schema name, where the names differ.
-_PUBLIC_NAMES = {"QuestionKind": "Kind"}
+_PUBLIC_NAMES = {"Origin": "RefundOrigin", "QuestionKind": "Kind"}
 _IDEMPOTENCY_HEADER: Json = {
     "name": "Idempotency-Key",
     "in": "header",

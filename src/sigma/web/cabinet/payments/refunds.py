@@ -125,7 +125,7 @@ async def _details_page_with_errors(
         raise error
     translator = translator_for(session)
     errors = refusal_texts(translator, error)
-    if error.code in ("refund_too_large", "already_refunded"):
+    if error.code == "refund_too_large":
         errors = {"amount": translator.refusal_text(error)}
     elif error.code == "idempotency_key_reused":
         errors = {"": translator.t("payments.refund_sent_before")}
