@@ -104,11 +104,13 @@ class Harness:
 
 
 @asynccontextmanager
-async def open_harness(url: str, *, pool_size: int = 8) -> AsyncIterator[Harness]:
+async def open_harness(
+    url: str, *, pool_size: int = 8, acquirer_type: type[InstantAcquirer] = InstantAcquirer
+) -> AsyncIterator[Harness]:
     """Open a migrated database; create the shop if there is none."""
     db: Database = await open_database(url, pool_size=pool_size)
     no_mail: Any = lambda _: None  # noqa: E731
-    instant = InstantAcquirer(_no_client)
+    instant = acquirer_type(_no_client)
     ids = IdGenerator(clock)
     ctx = Context(
         db, BenchSettings(), Cipher([SECRET]), ids, {"yookassa": instant}, no_mail, VkClients()

@@ -103,6 +103,7 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
         try:
             if ctx.now_us() - cleaned_at_us > HOUR_US:
                 await housekeeping.clean_up(ctx)
+                await reconciliation_runs.schedule_nightly(ctx)
                 cleaned_at_us = ctx.now_us()
             free = MAX_CONCURRENT_JOBS - len(running)
             claimed = await jobs.claim(ctx, free) if free else []

@@ -1,10 +1,12 @@
 """Reconciliation with the sandbox bank: planted differences are found, runs survive faults."""
 
+import asyncio
 from collections import Counter, defaultdict
 from dataclasses import replace
 
 import pytest
 
+from sigma import worker
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Draft
@@ -20,7 +22,9 @@ from sigma.services.billing import payments as payments_service
 from sigma.services.billing import refunds as refunds_service
 from sigma.services.reconciliation import repairs, runs
 from sigma.services.reconciliation.repairs import Outcome
+from sigma.store.schema.tables import jobs
 from tests.agreeing_rows import write_agreeing_rows
+from tests.reconciliation import fetch_rows
 from tests.services.actions import (
     member_with_role,
     refusal_code,
@@ -35,6 +39,7 @@ from tests.services.reconciliation_actions import (
     run_to_end,
     save_rows,
 )
+from tests.services.test_catch_up import until
 from tests.world import World
 
 
@@ -199,8 +204,13 @@ async def test_every_step_can_be_the_last_before_a_crash(world: World) -> None:
     assert (run.status, run.total_count) == (RunStatus.AGREES, 280)
 
 
-async def test_nightly_job_runs_every_night(world: World) -> None:
+async def test_nightly_job_is_scheduled_once_and_runs_every_night(world: World) -> None:
     await paid_payment(world)
+    for _ in range(2):  # every hour, by every worker
+        await runs.schedule_nightly(world.ctx)
+    scheduled = await fetch_rows(world.ctx.db, jobs, world.shop.id)
+    nightly = [job for job in scheduled if job["kind"] == "reconciliation.start"]
+    assert [job["generation"] for job in nightly] == [1]
     for night in range(1, 4):
         world.clock.advance(days=1)
         await world.run_jobs()
@@ -256,3 +266,18 @@ async def test_payment_of_another_shop_is_foreign_and_never_taken_up(world: Worl
         await repairs.repair(world.ctx, owner, difference.id)
     with pytest.raises(RefusedError, match="not_found"):
         await runs.get_details(world.ctx, owner, difference.run_id)
+
+
+async def test_worker_schedules_the_nightly_run_of_a_new_shop(world: World) -> None:
+    async def is_scheduled() -> bool:
+        queued = await fetch_rows(world.ctx.db, jobs, world.shop.id)
+        return "reconciliation.start" in [job["kind"] for job in queued]
+
+    assert not await is_scheduled()
+    stop = asyncio.Event()
+    working = asyncio.create_task(worker.run(world.ctx, stop))
+    try:
+        await until(is_scheduled)
+    finally:
+        stop.set()
+        await working

@@ -6,13 +6,11 @@ from typing import Any
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import is_web_url
 from sigma.domain.billing.connection import Connection, Status
-from sigma.domain.change import Change, Job
+from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.reconciliation.run import next_night_us
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.context import Context
 from sigma.store import changes, jobs
-from sigma.store.accounts import shops
 from sigma.store.billing import connections
 
 
@@ -97,11 +95,7 @@ async def save(
                 raise validation_error(Problem("account", "account_used"))
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
-        shop = await shops.get(tx, member.shop_id)
-        assert shop is not None, "the shop of a member is never deleted"
-        due_at_us = next_night_us(now_us, shop.id, shop.tz)
-        nightly = Job("reconciliation.start", shop.id, shop.id, due_at_us)
-        await changes.write(tx, Change((saved,), jobs=(nightly,)), now_us)
+        await changes.write(tx, Change((saved,)), now_us)
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
 

@@ -134,6 +134,20 @@ async def advance(ctx: Context, run_id: str) -> int | None:
     return None
 
 
+async def schedule_nightly(ctx: Context) -> None:
+    """Enqueue the nightly run of every shop with an acquirer that has none. Raises StoreError.
+
+    The worker calls it once an hour; afterwards the job enqueues itself.
+    """
+    now_us = ctx.now_us()
+    async with ctx.db.read() as tx:
+        unscheduled = await runs.list_unscheduled(tx)
+    for shop_id, tz in unscheduled:
+        due_at_us = domain.next_night_us(now_us, shop_id, tz)
+        job = Job("reconciliation.start", shop_id, shop_id, due_at_us)
+        await changes.commit(ctx.db, Change(jobs=(job,)), now_us)
+
+
 async def start_nightly(ctx: Context, shop_id: str) -> int | None:
     """Job reconciliation.start: start a shop's nightly run; return when the next one is due."""
     async with ctx.db.read() as tx:

@@ -11,7 +11,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import start_of_day
-from sigma.domain.reconciliation.difference import Kind
+from sigma.domain.reconciliation.difference import Action, Kind
 from sigma.domain.reconciliation.run import MAX_STORED, Run, Status
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
@@ -86,7 +86,11 @@ async def _page(
     latest = await runs.list_runs(ctx, session.member)
     chosen_id = run_id or (latest[0].id if latest else "")
     details = await runs.get_details(ctx, session.member, chosen_id) if chosen_id else None
-    differences = details.open_differences if details else ()
+    # What moves money comes first, foreign payments last.
+    differences = sorted(
+        details.open_differences if details else (),
+        key=lambda one: list(Action).index(one.action or Action.ACKNOWLEDGE),
+    )
     return render_cabinet_page(
         request,
         session,
