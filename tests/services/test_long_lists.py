@@ -13,6 +13,7 @@ from sigma.domain.messaging.conversation_changes import block, unblock
 from sigma.services.billing import invoices, payment_views, payments
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page
+from sigma.services.invoice_cards import todo_board
 from sigma.services.paging import MAX_LIMIT
 from sigma.store import changes, jobs
 from sigma.store.messaging import cards, conversations
@@ -122,6 +123,38 @@ async def test_every_card_of_a_conversation_is_refreshed_when_it_is_unblocked(
         change = unblock(locked, all_cards, ctx.now_us())
         await changes.write(tx, change, ctx.now_us())
     assert {job.subject_id for job in change.jobs} == {invoice.id for invoice in (first, *more)}
+
+
+@pytest.mark.both_databases
+async def test_payments_captured_at_one_time_are_all_on_some_page_of_the_board(
+    vk_world: VkWorld,
+) -> None:
+    ctx, payment = vk_world.ctx, await vk_world.complete_payment()
+    assert payment.captured_at_us
+    copies = [
+        replace(
+            payment,
+            id=ctx.new_id("pay", vk_world.shop.id),
+            captured_at_us=payment.captured_at_us - n // 3,
+            token=f"token-{n}",
+            operation_key=f"operation-{n}",
+            provider_id=f"bank-{n}",
+            form_nonce=f"copy-{n}",
+            version=0,
+        )
+        for n in range(16)
+    ]
+    await changes.commit(ctx.db, Change(tuple(copies)), ctx.now_us())
+    listed: list[str] = []
+    cursor: str | None = None
+    while True:
+        board = await todo_board.load(
+            ctx, vk_world.member, todo_board.Kind.PAID, limit=5, cursor=cursor
+        )
+        listed += [item.id for item in board.sections[0].items]
+        if (cursor := board.sections[0].next_cursor) is None:
+            break
+    assert sorted(listed) == sorted(copy.id for copy in (payment, *copies))
 
 
 @pytest.mark.both_databases

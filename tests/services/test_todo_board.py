@@ -314,23 +314,8 @@ async def test_pages_of_a_section_have_no_gaps_and_no_repeats(vk_world: VkWorld)
         for n in range(23)
     ]
     await changes.commit(vk_world.ctx.db, Change(tuple(copies)), now_us)
-    payment = await _add_unknown_refunds(vk_world, invoice)
-    assert payment.captured_at_us
-    paid = [
-        replace(
-            payment,
-            id=vk_world.ctx.new_id("pay", vk_world.shop.id),
-            captured_at_us=payment.captured_at_us - n // 3,
-            version=0,
-            **{
-                name: f"{name}-{n}"
-                for name in ("token", "operation_key", "provider_id", "form_nonce")
-            },
-        )
-        for n in range(16)
-    ]
-    await changes.commit(vk_world.ctx.db, Change(tuple(paid)), now_us)
-    for kind, total in ((Kind.UNANSWERED, 23), (Kind.REFUND, 7), (Kind.PAID, 17)):
+    await _add_unknown_refunds(vk_world, invoice)
+    for kind, total in ((Kind.UNANSWERED, 23), (Kind.REFUND, 7)):
         listed: list[Item] = []
         cursor: str | None = None
         while True:
@@ -343,14 +328,13 @@ async def test_pages_of_a_section_have_no_gaps_and_no_repeats(vk_world: VkWorld)
                 break
         assert len({item.id for item in listed}) == len(listed) == total
         times = [item.at_us for item in listed]
-        assert times == sorted(times, reverse=kind is not Kind.UNANSWERED)
+        assert times == sorted(times, reverse=kind is Kind.REFUND)
 
 
-async def _add_unknown_refunds(world: VkWorld, invoice: Invoice) -> Payment:
+async def _add_unknown_refunds(world: VkWorld, invoice: Invoice) -> None:
     payment = await pay_invoice(world, invoice)
     for _ in range(7):
         await add_refund(world, payment, is_outcome_unknown=True)
-    return payment
 
 
 async def test_another_shop_sees_no_items_and_cannot_remind(vk_world: VkWorld) -> None:

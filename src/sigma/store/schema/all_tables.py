@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from sigma.store.schema import catalogue_tables, messaging_tables, tables
+from sigma.store.schema import account_tables, catalogue_tables, messaging_tables, tables
 
-TABLE_MODULES: Final = (tables, catalogue_tables, messaging_tables)
+TABLE_MODULES: Final = (tables, account_tables, catalogue_tables, messaging_tables)
 ALL_TABLES: Final[MetaData] = tables.metadata
