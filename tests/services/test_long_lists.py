@@ -13,6 +13,7 @@ from sigma.domain.messaging.conversation_changes import block, unblock
 from sigma.services.billing import invoices, payment_views, payments
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page
+from sigma.services.conversations.conversation_page import MAX_RELATED, RELATED_LIMIT
 from sigma.services.invoice_cards import todo_board
 from sigma.services.paging import MAX_LIMIT
 from sigma.store import changes, jobs
@@ -114,6 +115,11 @@ async def test_every_card_of_a_conversation_is_refreshed_when_it_is_unblocked(
         assert len(await cards.list_for_conversation(tx, conversation.id)) == 61
     page = await conversation_page.load_page(ctx, vk_world.member, conversation.id)
     assert all(card is not None for _, card in page.invoices)
+    assert (len(page.invoices), page.has_more_related) == (RELATED_LIMIT, True)
+    whole = await conversation_page.load_page(
+        ctx, vk_world.member, conversation.id, related_limit=MAX_RELATED
+    )
+    assert (len(whole.invoices), whole.has_more_related) == (61, False)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
         await changes.write(tx, block(locked, "901", ctx.now_us()), ctx.now_us())
