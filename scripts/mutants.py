@@ -140,7 +140,7 @@ MUTANTS = (
         "today begins at midnight in the shop's zone: reminder",
         "src/sigma/services/invoice_cards/todo_board.py",
         "local_date(now_us, tz)",
-        'local_date(now_us, "UTC")',
+        "local_date(now_us, 'UTC')",
         ("tests/services/test_guards.py",),
     ),
     Mutant(

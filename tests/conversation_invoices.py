@@ -68,7 +68,7 @@ async def get_vk_order(world: VkWorld, client_id: int = 0) -> VkOrder:
     """Return the client's only VK order."""
     conversation = await world.conversation(client_id)
     async with world.ctx.db.read() as tx:
-        (order,) = await vk_orders.list_for_conversation(tx, conversation.id)
+        (order,) = await vk_orders.list_for_conversation(tx, conversation.id, 10)
     return order
 
 

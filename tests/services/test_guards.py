@@ -25,6 +25,7 @@ from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
 from sigma.services.invoice_cards import auto_reply, todo_board
 from sigma.services.platform.idempotency import run_once
+from sigma.store.accounts import users as user_rows
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Database, Tx
@@ -181,7 +182,7 @@ async def test_only_one_of_two_simultaneous_first_owners_is_created(database_url
         codes = await asyncio.gather(create("a@example.org"), create("b@example.org"))
     assert sorted(codes) == ["", "forbidden"]
     async with db.read() as tx:
-        assert await users.users.count(tx) == 1
+        assert await user_rows.count(tx) == 1
     await db.close()
 
 

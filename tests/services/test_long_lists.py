@@ -14,6 +14,8 @@ from sigma.services.billing import invoices, payment_views
 from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page
+from sigma.services.conversations.conversation_page import MAX_RELATED, RELATED_LIMIT
+from sigma.services.invoice_cards import todo_board
 from sigma.services.paging import MAX_LIMIT
 from sigma.store import changes, jobs
 from sigma.store.messaging import cards, conversations
@@ -114,6 +116,11 @@ async def test_every_card_of_a_conversation_is_refreshed_when_it_is_unblocked(
         assert len(await cards.list_for_conversation(tx, conversation.id)) == 61
     page = await conversation_page.load_page(ctx, vk_world.member, conversation.id)
     assert all(card is not None for _, card in page.invoices)
+    assert (len(page.invoices), page.has_more_related) == (RELATED_LIMIT, True)
+    whole = await conversation_page.load_page(
+        ctx, vk_world.member, conversation.id, related_limit=MAX_RELATED
+    )
+    assert (len(whole.invoices), whole.has_more_related) == (61, False)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
         await changes.write(tx, block(locked, "901", ctx.now_us()), ctx.now_us())
@@ -123,6 +130,38 @@ async def test_every_card_of_a_conversation_is_refreshed_when_it_is_unblocked(
         change = unblock(locked, all_cards, ctx.now_us())
         await changes.write(tx, change, ctx.now_us())
     assert {job.subject_id for job in change.jobs} == {invoice.id for invoice in (first, *more)}
+
+
+@pytest.mark.both_databases
+async def test_payments_captured_at_one_time_are_all_on_some_page_of_the_board(
+    vk_world: VkWorld,
+) -> None:
+    ctx, payment = vk_world.ctx, await vk_world.complete_payment()
+    assert payment.captured_at_us
+    copies = [
+        replace(
+            payment,
+            id=ctx.new_id("pay", vk_world.shop.id),
+            captured_at_us=payment.captured_at_us - n // 3,
+            token=f"token-{n}",
+            operation_key=f"operation-{n}",
+            provider_id=f"bank-{n}",
+            form_nonce=f"copy-{n}",
+            version=0,
+        )
+        for n in range(16)
+    ]
+    await changes.commit(ctx.db, Change(tuple(copies)), ctx.now_us())
+    listed: list[str] = []
+    cursor: str | None = None
+    while True:
+        board = await todo_board.load(
+            ctx, vk_world.member, todo_board.Kind.PAID, limit=5, cursor=cursor
+        )
+        listed += [item.id for item in board.sections[0].items]
+        if (cursor := board.sections[0].next_cursor) is None:
+            break
+    assert sorted(listed) == sorted(copy.id for copy in (payment, *copies))
 
 
 @pytest.mark.both_databases

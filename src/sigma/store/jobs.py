@@ -9,7 +9,7 @@ from sigma.domain.change import ClaimedJob, Job
 from sigma.store.engine.interface import Database, Op, Row, Tx
 from sigma.store.engine.statements import insert_on_conflict, statement
 from sigma.store.paging import MAX_ID, MAX_INT
-from sigma.store.schema.platform_tables import jobs
+from sigma.store.schema.tables import jobs
 
 CHANNEL = "jobs"
 

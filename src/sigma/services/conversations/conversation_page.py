@@ -30,7 +30,8 @@ from sigma.store.messaging import messages as message_rows
 from sigma.store.paging import MAX_INT
 
 MESSAGES_PER_PAGE = 40
-RELATED_LIMIT = 20  # latest invoices, payments and VK orders, each
+RELATED_LIMIT = 20  # latest invoices, payments and VK orders, each, until more are asked for
+MAX_RELATED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class ConversationPage:
     invoices: list[tuple[Invoice, Card | None]]
     payments: list[RelatedPayment]
     orders: list[OrderWithContent]
+    has_more_related: bool  # there are more invoices, payments or VK orders
     answering_name: str  # name of another operator who is writing a reply now, or empty
     has_auto_replies: bool  # the shop has auto-replies switched on
     read_at_us: int
@@ -133,8 +135,12 @@ class ConversationPage:
         return community_url(self.connection)
 
 
-async def load_page(ctx: Context, member: Member, conversation_id: str) -> ConversationPage:
+async def load_page(
+    ctx: Context, member: Member, conversation_id: str, *, related_limit: int = RELATED_LIMIT
+) -> ConversationPage:
     """Return the conversation page with the latest messages.
+
+    `related_limit`: how many of the latest invoices, payments and VK orders, each.
 
     Raises RefusedError("not_found"), and RefusedError("forbidden") without Permission.ANSWER.
     """
@@ -148,12 +154,16 @@ async def load_page(ctx: Context, member: Member, conversation_id: str) -> Conve
         service = await services.get(tx, service_id) if service_id else None
         auto_reply_settings = await auto_reply_rows.get(tx, member.shop_id)
         user_id = conversation.typing_user(now_us)
+        invoices = await _related_invoices(tx, conversation_id, related_limit + 1)
+        payments = await _related_payments(tx, conversation_id, related_limit + 1)
+        orders = await _related_orders(ctx, tx, member, conversation_id, related_limit + 1)
         return ConversationPage(
             message_page=message_page,
             service=service,
-            invoices=await _related_invoices(tx, conversation_id),
-            payments=await _related_payments(tx, conversation_id),
-            orders=await _related_orders(ctx, tx, member, conversation_id),
+            invoices=invoices[:related_limit],
+            payments=payments[:related_limit],
+            orders=orders[:related_limit],
+            has_more_related=max(map(len, (invoices, payments, orders))) > related_limit,
             answering_name=operator_names.get(user_id, "") if user_id != member.actor else "",
             has_auto_replies=bool(auto_reply_settings.get("enabled")),
             read_at_us=now_us,
@@ -216,8 +226,10 @@ def _message_view(
     return MessageView(message, body, "vk" if author.startswith("vk:") else "other")
 
 
-async def _related_invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice, Card | None]]:
-    invoices = await inbox.list_invoices(tx, conversation_id, RELATED_LIMIT)
+async def _related_invoices(
+    tx: Tx, conversation_id: str, limit: int
+) -> list[tuple[Invoice, Card | None]]:
+    invoices = await inbox.list_invoices(tx, conversation_id, limit)
     if not invoices:
         return []
     card_by_invoice = await cards.find_for_invoices(
@@ -227,12 +239,12 @@ async def _related_invoices(tx: Tx, conversation_id: str) -> list[tuple[Invoice,
 
 
 async def _related_orders(
-    ctx: Context, tx: Tx, member: Member, conversation_id: str
+    ctx: Context, tx: Tx, member: Member, conversation_id: str, limit: int
 ) -> list[OrderWithContent]:
     """Return the latest VK orders; personal data only with Permission.READ_ANSWERS."""
-    orders = await vk_orders.list_for_conversation(tx, conversation_id)
+    orders = await vk_orders.list_for_conversation(tx, conversation_id, limit)
     result = []
-    for order in orders[:RELATED_LIMIT]:
+    for order in orders:
         content = order_codec.decrypt_content(ctx.cipher, order)
         if content and not member.can(Permission.READ_ANSWERS):
             content = replace(content, recipient_name="", recipient_phone="", address="")
@@ -240,8 +252,8 @@ async def _related_orders(
     return result
 
 
-async def _related_payments(tx: Tx, conversation_id: str) -> list[RelatedPayment]:
-    rows = await inbox.list_payments(tx, conversation_id, RELATED_LIMIT)
+async def _related_payments(tx: Tx, conversation_id: str, limit: int) -> list[RelatedPayment]:
+    rows = await inbox.list_payments(tx, conversation_id, limit)
     return [
         RelatedPayment(p, number, Money(refunded_minor, p.amount.currency))
         for p, number, refunded_minor in rows

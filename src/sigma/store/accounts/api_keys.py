@@ -7,7 +7,7 @@ from sigma.domain.accounts.member import Role
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import api_keys
+from sigma.store.schema.account_tables import api_keys
 
 _insert = statement(insert(api_keys))
 _list_for_shop = statement(

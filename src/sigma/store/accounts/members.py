@@ -6,7 +6,7 @@ from sigma.domain.accounts.member import Role, User
 from sigma.store.accounts import users as user_rows
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import members, users
+from sigma.store.schema.account_tables import members, users
 
 _insert = statement(insert(members))
 _find_first = statement(

@@ -8,7 +8,7 @@ from sigma.domain.accounts.session import StoredSession
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import members, sessions
+from sigma.store.schema.account_tables import members, sessions
 
 _insert = statement(insert(sessions))
 _find = statement(

@@ -6,7 +6,7 @@ from sigma.domain.accounts.member import User
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import users
+from sigma.store.schema.account_tables import users
 
 CODEC = build_codec(users, field_values, lambda row: User(**column_values(users, row)))
 

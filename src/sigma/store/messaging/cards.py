@@ -9,8 +9,7 @@ from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.messaging_tables import cards, conversations, vk_orders
-from sigma.store.schema.platform_tables import jobs
-from sigma.store.schema.tables import connections
+from sigma.store.schema.tables import connections, jobs
 
 
 def _from_row(row: Row) -> Card:

@@ -20,7 +20,7 @@ _list_for_conversation = statement(
     select(vk_orders)
     .where(vk_orders.c.conversation_id == bindparam("conversation_id"))
     .order_by(vk_orders.c.id.desc())
-    .limit(50)
+    .limit(bindparam("limit"))
 )
 _find_by_vk_id = statement(
     select(vk_orders).where(
@@ -62,9 +62,9 @@ async def find_for_invoice(tx: Tx, invoice_id: str) -> VkOrder | None:
     return _from_row(row) if row else None
 
 
-async def list_for_conversation(tx: Tx, conversation_id: str) -> list[VkOrder]:
-    """Return the 50 newest VK orders of a conversation, the newest first."""
-    rows = await tx.fetch_all(_list_for_conversation, conversation_id=conversation_id)
+async def list_for_conversation(tx: Tx, conversation_id: str, limit: int) -> list[VkOrder]:
+    """Return the VK orders of a conversation, the newest first."""
+    rows = await tx.fetch_all(_list_for_conversation, conversation_id=conversation_id, limit=limit)
     return [_from_row(r) for r in rows]
 
 

@@ -5,16 +5,16 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from sigma.store.schema import (
+    account_tables,
     catalogue_tables,
     messaging_tables,
-    platform_tables,
     reconciliation_tables,
     tables,
 )
 
 TABLE_MODULES: Final = (
     tables,
-    platform_tables,
+    account_tables,
     catalogue_tables,
     messaging_tables,
     reconciliation_tables,

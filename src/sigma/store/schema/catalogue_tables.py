@@ -42,8 +42,8 @@ services = Table(
     Column("deleted_at_us", BigInt),
     int_column("version"),
     Unique("vk_connection_id", "vk_item_id", name="uq_services_market_item"),
-    partial_index("ix_services_shop", "deleted_at_us IS NULL", "shop_id", "position", "id"),
-    partial_index("ix_services_photo", "photo_id IS NOT NULL", "photo_id"),
+    partial_index("ix_services_shop", "shop_id position id", "deleted_at_us IS NULL"),
+    partial_index("ix_services_photo", "photo_id", "photo_id IS NOT NULL"),
 )
 
 photos = Table(

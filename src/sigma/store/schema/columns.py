@@ -49,11 +49,11 @@ def shop_id_column() -> Column[Any]:
     return Column("shop_id", TextC, ForeignKey("shops.id"), nullable=False)
 
 
-def partial_index(name: str, condition: str, *columns: str) -> Index:
-    """Return an index of the rows that match `condition` (SQL).
+def partial_index(name: str, columns: str, condition: str) -> Index:
+    """Return an index on `columns` (separated by spaces) of the rows that match `condition` (SQL).
 
     A statement must repeat the condition as SQLite compares it: term by term. PostgreSQL also
     proves that `status = 'queued'` implies `status IN ('queued', 'failed')`; SQLite does not.
     """
     where = text(condition)
-    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+    return Index(name, *columns.split(), postgresql_where=where, sqlite_where=where)

@@ -64,13 +64,9 @@ vk_events = Table(
     int_column("version"),
     Unique("connection_id", "digest", name="uq_vk_events_digest"),
     partial_index(
-        "ix_vk_events_unprocessed",
-        "processed_at_us IS NULL",
-        "connection_id",
-        "conversation_key",
-        "id",
+        "ix_vk_events_unprocessed", "connection_id conversation_key id", "processed_at_us IS NULL"
     ),
-    partial_index("ix_vk_events_processed", "processed_at_us IS NOT NULL", "processed_at_us", "id"),
+    partial_index("ix_vk_events_processed", "processed_at_us id", "processed_at_us IS NOT NULL"),
 )
 
 conversations = Table(
@@ -105,13 +101,9 @@ conversations = Table(
     Unique("connection_id", "peer_id", name="uq_conversations_peer"),
     Index("ix_conversations_latest", "shop_id", "last_at_us", "id"),
     Index("ix_conversations_changed", "shop_id", "changed_at_us"),
-    partial_index("ix_conversations_unread", "unread_count > 0", "shop_id", "last_at_us", "id"),
-    partial_index(
-        "ix_conversations_unanswered", "is_unanswered = 1", "shop_id", "last_at_us", "id"
-    ),
-    partial_index(
-        "ix_conversations_waiting", "is_unanswered = 1", "shop_id", "waiting_since_us", "id"
-    ),
+    partial_index("ix_conversations_unread", "shop_id last_at_us id", "unread_count > 0"),
+    partial_index("ix_conversations_unanswered", "shop_id last_at_us id", "is_unanswered = 1"),
+    partial_index("ix_conversations_waiting", "shop_id waiting_since_us id", "is_unanswered = 1"),
 )
 
 messages = Table(
@@ -139,19 +131,9 @@ messages = Table(
     Unique("shop_id", "idempotency_key", name="uq_messages_key"),
     Index("ix_messages_position", "conversation_id", "position", "id"),
     partial_index(
-        "ix_messages_undelivered",
-        "status IN ('queued', 'failed')",
-        "conversation_id",
-        "random_id",
+        "ix_messages_undelivered", "conversation_id random_id", "status IN ('queued', 'failed')"
     ),
-    partial_index(
-        "ix_messages_queued",
-        "status = 'queued'",
-        "shop_id",
-        "conversation_id",
-        "position",
-        "id",
-    ),
+    partial_index("ix_messages_queued", "shop_id conversation_id position id", "status = 'queued'"),
 )
 
 # The search index. Word stems are keyed hashes: the table does not reveal the words.
@@ -183,19 +165,14 @@ cards = Table(
     Index("ix_cards_conversation", "conversation_id", "id"),
     partial_index(
         "ix_cards_unknown_content",
+        "shop_id invoice_id",
         "message_fingerprint = '' AND message_id IS NOT NULL",
-        "shop_id",
-        "invoice_id",
     ),
-    partial_index(
-        "ix_cards_unopened", "state = 'issued' AND opened_at_us IS NULL", "shop_id", "id"
-    ),
+    partial_index("ix_cards_unopened", "shop_id id", "state = 'issued' AND opened_at_us IS NULL"),
     partial_index(
         "ix_cards_opened",
+        "shop_id opened_at_us id",
         "state IN ('issued', 'opened') AND opened_at_us IS NOT NULL",
-        "shop_id",
-        "opened_at_us",
-        "id",
     ),
 )
 
@@ -220,7 +197,7 @@ vk_orders = Table(
     Unique("connection_id", "vk_user_id", "vk_order_id", name="uq_vk_orders_order"),
     Index("ix_vk_orders_conversation", "conversation_id", "id"),
     Index("ix_vk_orders_invoice", "invoice_id"),
-    partial_index("ix_vk_orders_open", "status < 4", "connection_id", "created_at_us"),
+    partial_index("ix_vk_orders_open", "connection_id created_at_us", "status < 4"),
     Index("ix_vk_orders_status", "connection_id", "vk_payment_status"),
 )
 

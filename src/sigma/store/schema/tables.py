@@ -1,7 +1,7 @@
-"""Tables of accounts and billing.
+"""Tables of shops, billing, jobs and idempotency.
 
 Columns are BIGINT, INTEGER or TEXT only, so that rows need no conversion on either database.
-Every row except those of `users` belongs to one shop. Amounts are minor units, times are UTC
+Every row belongs to one shop. Amounts are minor units, times are UTC
 microseconds. Encrypted columns hold ciphertext: answers and credentials are never plain text.
 """
 
@@ -59,59 +59,6 @@ counters = Table(
     PrimaryKeyConstraint("shop_id", "name"),
 )
 
-users = Table(
-    "users",
-    metadata,
-    id_column(),
-    text_column("login"),
-    text_column("password_hash"),
-    text_column("name"),
-    text_column("locale"),
-    int_column("created_at_us"),
-    int_column("version"),
-    Unique("login", name="uq_users_login"),
-)
-
-members = Table(
-    "members",
-    metadata,
-    text_column("shop_id"),
-    Column("user_id", TextC, ForeignKey("users.id"), nullable=False),
-    text_column("role"),
-    int_column("created_at_us"),
-    PrimaryKeyConstraint("shop_id", "user_id"),
-    Index("ix_members_user", "user_id"),
-)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("secret_hash", TextC, primary_key=True),
-    text_column("user_id"),
-    text_column("shop_id"),
-    text_column("csrf_token"),
-    int_column("created_at_us"),
-    int_column("expires_at_us"),
-    Index("ix_sessions_user", "user_id"),
-    Index("ix_sessions_expires", "expires_at_us"),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    id_column(),
-    shop_id_column(),
-    text_column("name"),
-    text_column("prefix"),
-    text_column("secret_hash"),
-    text_column("role"),
-    int_column("created_at_us"),
-    int_column("used_at_us"),
-    Column("revoked_at_us", BigInt),
-    Unique("secret_hash", name="uq_api_keys_secret"),
-    Index("ix_api_keys_shop", "shop_id", "id"),
-)
-
 connections = Table(
     "connections",
     metadata,
@@ -160,19 +107,12 @@ invoices = Table(
     Unique("shop_id", "number", name="uq_invoices_number"),
     Index("ix_invoices_shop", "shop_id", "id"),
     Index("ix_invoices_status", "shop_id", "status", "id"),
-    partial_index(
-        "ix_invoices_conversation", "conversation_id IS NOT NULL", "conversation_id", "id"
-    ),
+    partial_index("ix_invoices_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
     # Covers the sum that clients still owe, so that it reads no rows.
     partial_index(
         "ix_invoices_open",
+        "shop_id expires_at_us max_payments currency amount_minor id",
         "status = 'open'",
-        "shop_id",
-        "expires_at_us",
-        "max_payments",
-        "currency",
-        "amount_minor",
-        "id",
     ),
 )
 
@@ -215,27 +155,18 @@ payments = Table(
     Index("ix_payments_shop", "shop_id", "id"),
     Index("ix_payments_status", "shop_id", "status", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
-    partial_index(
-        "ix_payments_conversation", "conversation_id IS NOT NULL", "conversation_id", "id"
-    ),
-    partial_index("ix_payments_attention", "attention IS NOT NULL", "shop_id", "id"),
+    partial_index("ix_payments_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
+    partial_index("ix_payments_attention", "shop_id id", "attention IS NOT NULL"),
     # Covers the sums of a period, so that they read no rows.
     partial_index(
         "ix_payments_captured",
+        "shop_id captured_at_us id currency amount_minor",
         "status = 'captured'",
-        "shop_id",
-        "captured_at_us",
-        "id",
-        "currency",
-        "amount_minor",
     ),
     partial_index(
         "ix_payments_authorized",
+        "shop_id invoice_id currency amount_minor",
         "status = 'authorized'",
-        "shop_id",
-        "invoice_id",
-        "currency",
-        "amount_minor",
     ),
 )
 
@@ -264,14 +195,11 @@ refunds = Table(
     Unique("operation_key", name="uq_refunds_operation_key"),
     Unique("connection_id", "provider_id", name="uq_refunds_provider_id"),
     Index("ix_refunds_payment", "payment_id", "id"),
-    partial_index("ix_refunds_unfinished", "status IN ('pending', 'failed')", "shop_id", "id"),
+    partial_index("ix_refunds_unfinished", "shop_id id", "status IN ('pending', 'failed')"),
     partial_index(
         "ix_refunds_finished",
+        "shop_id finished_at_us currency amount_minor",
         "status = 'succeeded'",
-        "shop_id",
-        "finished_at_us",
-        "currency",
-        "amount_minor",
     ),
 )
 
@@ -340,7 +268,7 @@ mails = Table(
     int_column("version"),
     Unique("kind", "subject_key", "number", name="uq_mails_number"),
     Index("ix_mails_payment", "payment_id", "id"),
-    partial_index("ix_mails_failed", "status = 'failed'", "shop_id", "id"),
+    partial_index("ix_mails_failed", "shop_id id", "status = 'failed'"),
 )
 
 timeline_events = Table(
@@ -389,4 +317,36 @@ ledger = Table(
     text_column("origin"),
     PrimaryKeyConstraint("kind", "subject_id", "line_number"),
     Index("ix_ledger_shop", "shop_id", "account", "booked_at_us"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    text_column("kind"),
+    text_column("subject_id"),
+    text_column("shop_id"),
+    int_column("due_at_us"),
+    int_column("lease_until_us"),
+    int_column("attempts"),
+    int_column("generation"),
+    text_column("state"),
+    text_column("last_error"),
+    int_column("created_at_us"),
+    PrimaryKeyConstraint("kind", "subject_id"),
+    Index("ix_jobs_due", "state", "due_at_us"),
+    Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
+    partial_index("ix_jobs_dead", "shop_id due_at_us kind subject_id", "state = 'dead'"),
+)
+
+idempotency_records = Table(
+    "idempotency_records",
+    metadata,
+    text_column("shop_id"),
+    text_column("key"),
+    text_column("fingerprint"),
+    int_column("status"),
+    text_column("body"),
+    int_column("created_at_us"),
+    PrimaryKeyConstraint("shop_id", "key", name="pk_idempotency_records"),
+    Index("ix_idempotency_records_created", "created_at_us"),
 )

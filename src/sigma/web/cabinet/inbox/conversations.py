@@ -13,7 +13,11 @@ from sigma.domain.accounts.member import Permission
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page, inbox
-from sigma.services.conversations.conversation_page import ConversationPage
+from sigma.services.conversations.conversation_page import (
+    MAX_RELATED,
+    RELATED_LIMIT,
+    ConversationPage,
+)
 from sigma.services.conversations.inbox import STATUS_FILTERS, ConversationList
 from sigma.texts import Translator
 from sigma.texts.formats import initials
@@ -88,7 +92,8 @@ async def conversation_details(
 ) -> Response[Any]:
     """Show a conversation. Opening it marks it read; an htmx update does not.
 
-    `?before=`: the messages before this position.
+    `?before=`: the messages before this position. `?related=all`: more invoices, payments and VK
+    orders than the latest.
     """
     conversation_id = parse_id(conversation_id, "cnv")
     before = first_value(query_values(request), "before")
@@ -110,7 +115,13 @@ async def render_conversation(
     `draft`: a refused message; None: an empty field.
     """
     inbox_filter, translator = parse_inbox_filter(request), translator_for(session)
-    view = await conversation_page.load_page(ctx, session.member, conversation_id)
+    shows_all = first_value(query_values(request), "related") == "all"
+    view = await conversation_page.load_page(
+        ctx,
+        session.member,
+        conversation_id,
+        related_limit=MAX_RELATED if shows_all else RELATED_LIMIT,
+    )
     if not is_partial(request) and view.conversation.unread_count:
         last = view.conversation.last_cmid
         if await inbox.mark_read(ctx, session.member, conversation_id, last):

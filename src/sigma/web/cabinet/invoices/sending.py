@@ -19,8 +19,8 @@ from sigma.services.invoice_cards import cards
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.invoices.invoices import details_page_with_refusal
 from sigma.web.cabinet.responses import redirect, render_cabinet_page
-from sigma.web.cabinet.urls import query_values
-from sigma.web.forms import first_value
+from sigma.web.cabinet.urls import next_page_url, query_values
+from sigma.web.forms import first_value, parse_cursor
 from sigma.web.ids import parse_id
 
 SEARCH_LIMIT = 20
@@ -48,8 +48,15 @@ async def choose_conversation(
     """Choose the conversation to send an existing invoice to."""
     session.member.require(Permission.ANSWER)
     invoice = await invoices.get(ctx, session.member, parse_id(invoice_id, "inv"))
-    query = first_value(query_values(request), "q")[:100]
-    listing = await inbox.list_conversations(ctx, session.member, query=query, limit=SEARCH_LIMIT)
+    values = query_values(request)
+    query = first_value(values, "q")[:100]
+    listing = await inbox.list_conversations(
+        ctx,
+        session.member,
+        query=query,
+        limit=SEARCH_LIMIT,
+        cursor=parse_cursor(first_value(values, "cursor")),
+    )
     sent_cards = await cards.list_for_invoice(ctx, session.member, invoice.id)
     return render_cabinet_page(
         request,
@@ -59,6 +66,7 @@ async def choose_conversation(
         invoice=invoice,
         query=query,
         rows=[row.conversation for row in listing.rows],
+        more_url=next_page_url(f"/invoices/{invoice.id}/send", listing.next_cursor, q=query),
         sent_conversation_ids={item.conversation.id for item in sent_cards if item.card.message_id},
         hide_plus=True,
     )

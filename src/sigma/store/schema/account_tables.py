@@ -1,0 +1,67 @@
+"""Tables of users, members, sessions and API keys. A user may be a member of several shops."""
+
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
+from sqlalchemy import UniqueConstraint as Unique
+
+from sigma.store.schema.columns import (
+    BigInt,
+    TextC,
+    id_column,
+    int_column,
+    shop_id_column,
+    text_column,
+)
+from sigma.store.schema.tables import metadata
+
+users = Table(
+    "users",
+    metadata,
+    id_column(),
+    text_column("login"),
+    text_column("password_hash"),
+    text_column("name"),
+    text_column("locale"),
+    int_column("created_at_us"),
+    int_column("version"),
+    Unique("login", name="uq_users_login"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    text_column("shop_id"),
+    Column("user_id", TextC, ForeignKey("users.id"), nullable=False),
+    text_column("role"),
+    int_column("created_at_us"),
+    PrimaryKeyConstraint("shop_id", "user_id"),
+    Index("ix_members_user", "user_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret_hash", TextC, primary_key=True),
+    text_column("user_id"),
+    text_column("shop_id"),
+    text_column("csrf_token"),
+    int_column("created_at_us"),
+    int_column("expires_at_us"),
+    Index("ix_sessions_user", "user_id"),
+    Index("ix_sessions_expires", "expires_at_us"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("name"),
+    text_column("prefix"),
+    text_column("secret_hash"),
+    text_column("role"),
+    int_column("created_at_us"),
+    int_column("used_at_us"),
+    Column("revoked_at_us", BigInt),
+    Unique("secret_hash", name="uq_api_keys_secret"),
+    Index("ix_api_keys_shop", "shop_id", "id"),
+)
