@@ -268,7 +268,7 @@ def test_every_column_of_a_price_list_is_documented(ending: str) -> None:
     """Each documented header is recognised as the column of its row, and none is missing."""
     header = "| Столбец" if ending == ".ru.md" else "| Column"
     section = read(f"docs/services{ending}").split(header, 1)[1].split("\n\n", 1)[0]
-    meanings = []
+    meanings: list[Meaning | None] = []
     for row in table_rows(f"{header}{section}")[1:]:
         names = [name.strip("` ") for name in re.split(r", (?!дней|руб)", f"{row[0]}, {row[1]}")]
         found = {guess_header(name).meaning for name in names if name}

@@ -154,7 +154,11 @@ def test_code_of_another_program_finds_the_service_under_a_new_title() -> None:
 
 
 def test_change_keeps_the_state_before_for_the_preview() -> None:
-    values = {"price_kind": PriceKind.RANGE, "amount": Money(100), "max_amount": Money(200)}
+    values: dict[str, Any] = {
+        "price_kind": PriceKind.RANGE,
+        "amount": Money(100),
+        "max_amount": Money(200),
+    }
     (change,) = plan_rows([service(1)], row(title="Маникюр", price_unit="час", **values))
     assert change.changed_columns == ("price",)
     assert change.before is not None

@@ -168,9 +168,14 @@ def test_header_and_other_cells_complete_a_number() -> None:
     assert parse_price(5.0, PriceContext(kind=RANGE)) == Price(RANGE, None, rub(5))
 
 
-def test_price_like_cells_recognise_a_column() -> None:
-    assert all(map(is_price_like, ("1500", "от 5", "договорная", 5.0)))
-    assert not any(map(is_price_like, ("Маникюр", "", "—", -1.0, "12.05.2026")))
+@pytest.mark.parametrize("cell", ["1500", "от 5", "договорная", 5.0])
+def test_price_like_cells_recognise_a_column(cell: str | float) -> None:
+    assert is_price_like(cell)
+
+
+@pytest.mark.parametrize("cell", ["Маникюр", "", "—", -1.0, "12.05.2026"])
+def test_other_cells_are_not_price_like(cell: str | float) -> None:
+    assert not is_price_like(cell)
 
 
 def test_number_as_text() -> None:

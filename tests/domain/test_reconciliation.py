@@ -65,9 +65,9 @@ def refund(status: str = "succeeded") -> Refund:
     )
 
 
-def refund_reply(event: str = "succeeded", *amount: Money | None) -> refunds.RefundReply:
+def refund_reply(event: str = "succeeded", amount: Money | None = BACK) -> refunds.RefundReply:
     """Return the acquirer's reply about a refund of 5.00, or of `amount` if given."""
-    return refunds.RefundReply("bank-refund", refunds.Event(event), *(amount or (BACK,)))
+    return refunds.RefundReply("bank-refund", refunds.Event(event), amount)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,11 @@ def test_reserved_slug_is_refused_as_taken(slug: str) -> None:
     ],
 )
 def test_price_model_is_checked(fields: dict[str, Any], problems: list[tuple[str, str]]) -> None:
-    base = {"title": "Зал", "price_kind": PriceKind.FIXED, "amount": Money(100)} | fields
+    base: dict[str, Any] = {
+        "title": "Зал",
+        "price_kind": PriceKind.FIXED,
+        "amount": Money(100),
+    } | fields
     if fields.get("price_kind") is PriceKind.RANGE and "amount" not in fields:
         base["amount"] = None
     if problems:

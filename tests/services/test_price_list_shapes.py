@@ -12,7 +12,7 @@ from sigma.services.catalogue.price_list_import import PriceList
 from tests.price_lists import ods, parse_file, price_of, xls, xlsx, xml_book
 
 MANICURE, PEDICURE = ("fixed", "1500.00", "", "RUB", ""), ("from", "2000.00", "", "RUB", "")
-TABLE = [["Услуга", "Цена"], ["Маникюр", 1500], ["Педикюр", "от 2000"]]
+TABLE: list[list[Any]] = [["Услуга", "Цена"], ["Маникюр", 1500], ["Педикюр", "от 2000"]]
 ON_REQUEST = ("agreement", "", "", "", "")
 
 
@@ -133,7 +133,11 @@ def test_header_of_two_rows_with_prices_by_master() -> None:
         sheet.merge_cells("A1:A2")
         sheet.merge_cells("B1:C1")
 
-    rows = [["Услуга", "Цена, руб."], ["", "Мастер", "Топ-мастер"], ["Стрижка", 1500, 2500]]
+    rows: list[list[Any]] = [
+        ["Услуга", "Цена, руб."],
+        ["", "Мастер", "Топ-мастер"],
+        ["Стрижка", 1500, 2500],
+    ]
     found = parse_file(xlsx(rows, merge))
     assert brief(found) == [("Стрижка", MANICURE)]
     assert meanings(found) == {
@@ -233,7 +237,11 @@ def test_merged_cells() -> None:
         for cells in ("A1:C1", "A3:A4", "A5:C5", "C6:C7"):
             sheet.merge_cells(cells)
 
-    rows = [["Прайс-лист"], ["Раздел", "Услуга", "Цена"], ["Ногти", "Маникюр", 1500]]
+    rows: list[list[Any]] = [
+        ["Прайс-лист"],
+        ["Раздел", "Услуга", "Цена"],
+        ["Ногти", "Маникюр", 1500],
+    ]
     rows += [["", "Гель", 500], ["Волосы"], ["Волосы", "Стрижка", 900], ["Волосы", "Укладка"]]
     found = parse_file(xlsx(rows, merge))
     assert with_categories(found) == [

@@ -126,6 +126,7 @@ async def test_agreeing_shop_says_how_many_agree(world: World) -> None:
 
 async def test_period_is_of_creation_and_its_borders_are_exact(world: World) -> None:
     rows = await write_agreeing_rows(world, 30, 10, days=25)
+    since_us = until_us = 0
     for first, last in ((0, 30), (5, 20), (7, 8), (29, 30)):
         since_us = rows.payments[first].created_at_us
         until_us = rows.payments[last].created_at_us if last < 30 else world.ctx.now_us()
@@ -224,7 +225,6 @@ async def test_nightly_job_is_scheduled_once_and_runs_every_night(world: World) 
 
 async def test_more_differences_than_are_stored_are_counted(world: World) -> None:
     rows = await write_agreeing_rows(world, 60)
-    assert rows
     run = await runs.start(world.ctx, world.member, in_background=False)
     run = replace(run, suspected_count=MAX_STORED - 10)
     await edit_bank(world, lose=[str(p.provider_id) for p in rows.payments])

@@ -289,23 +289,8 @@ async def test_pages_of_a_section_have_no_gaps_and_no_repeats(vk_world: VkWorld)
         for n in range(23)
     ]
     await changes.commit(vk_world.ctx.db, Change(tuple(copies)), now_us)
-    payment = await _add_unknown_refunds(vk_world, invoice)
-    assert payment.captured_at_us
-    paid = [
-        replace(
-            payment,
-            id=vk_world.ctx.new_id("pay", vk_world.shop.id),
-            captured_at_us=payment.captured_at_us - n // 3,
-            version=0,
-            token=f"token-{n}",
-            operation_key=f"operation_key-{n}",
-            provider_id=f"provider_id-{n}",
-            form_nonce=f"form_nonce-{n}",
-        )
-        for n in range(16)
-    ]
-    await changes.commit(vk_world.ctx.db, Change(tuple(paid)), now_us)
-    for kind, total in ((Kind.UNANSWERED, 23), (Kind.REFUND, 7), (Kind.PAID, 17)):
+    await _add_unknown_refunds(vk_world, invoice)
+    for kind, total in ((Kind.UNANSWERED, 23), (Kind.REFUND, 7)):
         listed: list[Item] = []
         cursor: str | None = None
         while True:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 
 import httpx
 
@@ -79,11 +80,11 @@ async def test_changed_column_is_previewed_without_upload_and_then_applied(
     chosen = form | {"column.2": "price"}
     again = await owner_browser.submit("/services/exchange/file/preview", **chosen)
     assert again.status_code == 200
-    shown = form_of(again.text)
-    assert (shown["column.1"], shown["column.2"]) == ("", "price")
+    previewed = form_of(again.text)
+    assert (previewed["column.1"], previewed["column.2"]) == ("", "price")
     assert "2 500 ₽" in visible_text(again.text).replace("\u00a0", " ")
     assert await list_services(world) == []
-    response = await owner_browser.submit("/services/exchange/file/apply", **shown)
+    response = await owner_browser.submit("/services/exchange/file/apply", **previewed)
     assert response.headers["location"] == "/services"
     assert [(s.title, s.category, s.amount) for s in await list_services(world)] == [
         ("Маникюр", "НОГТИ", Money(250_000)),
@@ -108,7 +109,8 @@ async def test_another_sheet_is_chosen_in_the_preview(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     await owner_browser.open("/services/exchange")
-    first, second = [["Услуга", "Цена"], ["А", 1]], [["Цена", "Услуга"], [2, "Б"]]
+    first: list[list[Any]] = [["Услуга", "Цена"], ["А", 1]]
+    second: list[list[Any]] = [["Цена", "Услуга"], [2, "Б"]]
     page = (await upload(owner_browser, xlsx(first, Второй=second))).text
     assert "Лист «Второй» не загружен" in visible_text(page)
     form = form_of(page) | {"sheet": "Второй"}

@@ -144,6 +144,11 @@ def parse_limit(text: str) -> int:
     )
 
 
+def parse_offset(text: str) -> int:
+    """Return how many rows of a list to skip: 0 when the text is not a number of up to 5 digits."""
+    return int(text) if re.fullmatch(r"\d{1,5}", text, re.ASCII) else 0
+
+
 def parse_cursor(text: str) -> str | None:
     """Return a list cursor, or None when the text is not a well-formed one."""
     return text if _CURSOR.fullmatch(text) else None

@@ -209,9 +209,9 @@ def _tail_unit(text: str | None) -> str | None:
     """Return the unit at the end of a price, "" for none, None when the text is no unit."""
     if not text or not text.strip(" .,()"):
         return ""
-    mark = _UNIT_MARK.match(text)
-    bare = (text[mark.end() :] if mark else text).strip(" .,()")
-    if mark is None and not words.is_known_unit(bare):
+    prefix = _UNIT_MARK.match(text)
+    bare = (text[prefix.end() :] if prefix else text).strip(" .,()")
+    if prefix is None and not words.is_known_unit(bare):
         return None
     if any(c.isdigit() for c in bare.replace("м2", "").replace("м3", "")):
         return None

@@ -276,6 +276,17 @@ def grouped(services: Iterable[Service]) -> list[tuple[str, list[Service]]]:
     return [*([without] if without else []), *groups.values()]
 
 
+def grouped_page(
+    services: Iterable[Service], offset: int, limit: int
+) -> list[tuple[str, list[Service]]]:
+    """Return one page of the grouped list: `limit` services from `offset` on, with categories."""
+    rows = [(name, service) for name, members in grouped(services) for service in members]
+    page: dict[str, list[Service]] = {}
+    for name, service in rows[offset : offset + limit]:
+        page.setdefault(name, []).append(service)
+    return list(page.items())
+
+
 def reordered(services: list[Service], service_id: str, offset: int) -> list[Service]:
     """Return the services whose `position` changes when one moves `offset` rows (negative: up).
 

@@ -150,12 +150,12 @@ def decode_text(data: bytes) -> str:
 
 
 def _decode(data: bytes) -> str:
-    for mark, encoding in (
+    for byte_order, encoding in (
         (b"\xef\xbb\xbf", "utf-8-sig"),
         (b"\xff\xfe", "utf-16"),
         (b"\xfe\xff", "utf-16"),
     ):
-        if data.startswith(mark):
+        if data.startswith(byte_order):
             return data.decode(encoding, "replace")
     if b"\0" in data[:2000] and (text := _decode_utf16(data)) is not None:
         return text

@@ -163,7 +163,7 @@ async def load_page(
             invoices=invoices[:related_limit],
             payments=payments[:related_limit],
             orders=orders[:related_limit],
-            has_more_related=max(map(len, (invoices, payments, orders))) > related_limit,
+            has_more_related=max(len(invoices), len(payments), len(orders)) > related_limit,
             answering_name=operator_names.get(user_id, "") if user_id != member.actor else "",
             has_auto_replies=bool(auto_reply_settings.get("enabled")),
             read_at_us=now_us,

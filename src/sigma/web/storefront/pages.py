@@ -18,7 +18,7 @@ from sigma.web.checkout.responses import (
     redirect,
     translator_for,
 )
-from sigma.web.forms import first_value
+from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context
@@ -37,7 +37,9 @@ async def services_page(request: ClientRequest, ctx: Ctx, slug: FromPath[str]) -
     except RefusedError:
         return storefront_not_found_page(request)
     translator = translator_for(request, front.shop)
-    return _render(request, "storefront/list.html", front, **list_context(front, translator))
+    offset = parse_offset(first_value(request.query_params.dict(), "from"))
+    context = list_context(front, translator, offset)
+    return _render(request, "storefront/list.html", front, **context)
 
 
 @get("/s/{slug:str}/{service_id:str}")

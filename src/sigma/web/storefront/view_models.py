@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.catalogue.service import Service, grouped, thumbnail_id
+from sigma.domain.catalogue.service import Service, grouped_page, thumbnail_id
 from sigma.services.catalogue.image_processing import SMALL_SIDE_PX
 from sigma.services.checkout.storefront import Storefront
 from sigma.texts import Translator
 from sigma.texts.formats import initials
 from sigma.web.checkout.page_context import split_description
 from sigma.web.prices import price_text
+
+PAGE_SIZE = 200  # services on one page of the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,18 @@ def service_view(service: Service, front: Storefront, translator: Translator) ->
     )
 
 
-def list_context(front: Storefront, translator: Translator) -> dict[str, Any]:
-    """Return the template context of the page with all services."""
+def list_context(front: Storefront, translator: Translator, offset: int = 0) -> dict[str, Any]:
+    """Return the template context of the list of services, from the service number `offset` on."""
+    next_offset = offset + PAGE_SIZE
     return {
         "initials": initials(front.shop.name),
         "groups": [
             (category, [service_view(service, front, translator) for service in members])
-            for category, members in grouped(front.services)
+            for category, members in grouped_page(front.services, offset, PAGE_SIZE)
         ],
+        "more_url": f"/s/{front.shop.slug}?from={next_offset}"
+        if next_offset < len(front.services)
+        else "",
         "write_url": front.conversation_urls.get("", ""),
     }
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.catalogue.service import Service, grouped, thumbnail_id
+from sigma.domain.catalogue.service import Service, grouped, grouped_page, thumbnail_id
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import services
@@ -22,9 +22,11 @@ from sigma.web.cabinet.responses import (
     render_cabinet_page,
     translator_for,
 )
-from sigma.web.forms import first_value
+from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
 from sigma.web.prices import price_text
+
+PAGE_SIZE = 200  # services on one page of the list
 
 
 @get("/services")
@@ -34,18 +36,24 @@ async def service_list(
     """List the shop's services in their order."""
     listed_services = await services.list_for_shop(ctx, session.member)
     translator = translator_for(session)
+    offset = parse_offset(first_value(request.query_params.dict(), "from"))
+    page = grouped_page(listed_services, offset, PAGE_SIZE)
+    categories = [name for name, _ in grouped(listed_services) if name]
     groups = [
         (category, [(service, price_text(service, translator)) for service in members])
-        for category, members in grouped(listed_services)
+        for category, members in page
     ]
+    page_services = [service for _, members in page for service in members]
+    next_offset = offset + PAGE_SIZE
     return render_cabinet_page(
         request,
         session,
         "cabinet/services/list.html",
         section="services",
         groups=groups,
-        first_category=next((name for name, _ in groups if name), ""),
-        links=await storefront.conversation_urls(ctx, session.shop.id, listed_services),
+        categories=categories,
+        more_url=f"/services?from={next_offset}" if next_offset < len(listed_services) else None,
+        links=await storefront.conversation_urls(ctx, session.shop.id, page_services),
         can_edit=session.member.can(Permission.CATALOGUE),
         thumbnail_id=thumbnail_id,
         public_page_url=_public_page_url(ctx, session),
