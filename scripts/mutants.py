@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         "refunds never exceed the payment",
         "src/sigma/domain/billing/refund.py",
-        "    if amount > left:\n",
-        "    if False:\n",
+        "    if amount <= left:\n",
+        "    if True:\n",
         ("tests/domain/test_refund.py",),
     ),
     Mutant(

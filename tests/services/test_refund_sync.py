@@ -11,7 +11,7 @@ from sigma.domain.billing.refund import Origin
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.providers.base import UnknownOutcomeError
-from sigma.services.billing import payments
+from sigma.services.billing import payments, refunds
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.store.schema.tables import ledger
 from tests.reconciliation import fetch_rows
@@ -295,12 +295,13 @@ async def test_window_of_a_lost_call_starts_at_the_last_lost_call(world: World) 
     requested = await request_refund(world, payment, 60_000)
     for _ in range(9):  # calls are lost for 45 minutes
         world.clock.advance(minutes=5)
-        await world.run_jobs()
+        with pytest.raises(UnknownOutcomeError):
+            await refunds.advance(world.ctx, requested.id)
     await world.inject_faults(cut_request=None)
     await refund_at_bank(world, payment, 150_000)
     world.clock.advance(minutes=5)
-    await world.run_jobs()
-    (stored,) = [r for r in (await payment_details(world, payment)).refunds if r.id == requested.id]
-    assert (stored.status, stored.is_outcome_unknown) == ("pending", True)
-    await run_until_idle(world)
+    assert await refusal_code(refunds.advance(world.ctx, requested.id)) == "acquirer_refused"
+    world.clock.advance(minutes=6)
+    failed = await refunds.advance(world.ctx, requested.id)
+    assert (failed.status, failed.failure) == ("failed", "already_refunded")
     await check_reconciled(world)
