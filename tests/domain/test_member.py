@@ -16,6 +16,7 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CATALOGUE,
     Permission.CAPTURE,
     Permission.REFUND,
+    Permission.RECONCILE,
     Permission.SETTINGS,
     Permission.JOBS,
 }

@@ -135,7 +135,7 @@ async def find_payments(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Payment]:
     """Return the payments with these ids at the acquirer, by that id."""
-    found = {}
+    found: dict[str, Payment] = {}
     for connection_id in connection_ids:
         rows = await tx.fetch_all(
             _payments_by_provider_ids,
@@ -150,7 +150,7 @@ async def find_refunds(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Refund]:
     """Return the refunds with these ids at the acquirer, by that id."""
-    found = {}
+    found: dict[str, Refund] = {}
     for connection_id in connection_ids:
         rows = await tx.fetch_all(
             _refunds_by_provider_ids,
