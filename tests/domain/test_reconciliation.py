@@ -65,8 +65,9 @@ def refund(status: str = "succeeded") -> Refund:
     )
 
 
-def refund_reply(event: str = "succeeded", amount: Money | None = BACK) -> refunds.RefundReply:
-    """Return the acquirer's reply about a refund of 5.00, or of `amount` if given."""
+def refund_reply(event: str = "succeeded", *other_amount: Money | None) -> refunds.RefundReply:
+    """Return the acquirer's reply about a refund of 5.00, or of `other_amount` if given."""
+    amount = other_amount[0] if other_amount else BACK
     return refunds.RefundReply("bank-refund", refunds.Event(event), amount)
 
 
