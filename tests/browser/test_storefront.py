@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from tests.browser import steps
 from tests.browser.demo import Demo
@@ -121,6 +121,13 @@ async def test_service_pages_of_cabinet_fit_phone(
         for path in ("services", "services/new", "services/page", "services/exchange"):
             await page.goto(f"{demo.app_url}/{path}")
             await seller.check_page(path.replace("/", "-"))
+        await page.goto(f"{demo.app_url}/services/exchange")
+        price_list = "Прайс;;\nУслуга;Цена;Фото\nАРЕНДА;;\nЗал;1500-2000 руб/час;a.jpg\nДом;сто;\n"
+        file: FilePayload = {"name": "a.csv", "mimeType": "text/csv", "buffer": price_list.encode()}
+        await page.set_input_files("#file", file)
+        await page.get_by_role("button", name="Посмотреть, что изменится").click()
+        await expect(page.get_by_label("Цена")).to_have_value("price")
+        await seller.check_page("services-price-list")
         await page.goto(f"{demo.app_url}/services")
         await page.locator(".service-link").first.click()
         await seller.check_page("one")

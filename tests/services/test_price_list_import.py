@@ -89,13 +89,24 @@ async def test_exported_price_list_imports_without_changes(world: World, locale:
         price_kind=PriceKind.AGREEMENT,
         invoice_template=InvoiceTemplate(expires_days=None),
     )
+    in_category = {"category": "=Зал", "external_id": "+7", "price_unit": "60 мин"}
+    await add_service(
+        world,
+        "Зал",
+        price_kind=PriceKind.RANGE,
+        amount=Money(5, "USD"),
+        max_amount=Money(900_50, "USD"),
+        **in_category,
+    )
+    await add_service(world, "Зал", price_kind=PriceKind.RANGE, max_amount=Money(700))
+    await add_service(world, "Зал", price_kind=PriceKind.FREE, category="Другая")
     before = await list_services(world)
     data = price_list.to_csv(before, locale)
     for prefix in ("=1+1", "+7916", "@SUM"):
         assert f"'{prefix}" in data.decode("utf-8-sig")
     rows = parse_rows(data)
     counts = await price_list_import.apply(world.ctx, world.member, rows)
-    assert counts[ChangeKind.UNCHANGED] == 3
+    assert counts[ChangeKind.UNCHANGED] == 6
     assert await list_services(world) == before
 
 

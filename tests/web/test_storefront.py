@@ -15,10 +15,13 @@ from sigma.domain.catalogue.service import (
     fields_of,
     thumbnail_id,
 )
+from sigma.domain.change import Change
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
+from sigma.store import changes
+from sigma.web.storefront.view_models import PAGE_SIZE
 from tests import service_factories
 from tests.photos import make_photo
 from tests.sandbox_communities import connect_community, create_community
@@ -73,6 +76,36 @@ async def test_page_shows_visible_services_with_prices(
     english = visible_text((await client.get("/s/lak?lang=en")).text)
     assert "from ₽2,500.50" in english
     assert "price on request" in english
+
+
+async def test_page_groups_services_by_category(world: World, client: httpx.AsyncClient) -> None:
+    per_hour = await create_service(world, "Кабинет", category="Аренда", price_unit="час")
+    await create_service(world, "Маникюр", category="Ногти", price_kind=PriceKind.FREE)
+    await create_service(world, "Зал", category="АРЕНДА")
+    high = Money(300_000)
+    await create_service(world, "Без группы", price_kind=PriceKind.RANGE, max_amount=high)
+    text = visible_text((await client.get("/s/lak")).text).replace("\u00a0", " ")
+    words = ("1 500 ₽ – 3 000 ₽", "Аренда", "1 500 ₽ / час", "Зал", "Ногти", "бесплатно")
+    positions = [text.index(word) for word in words]
+    assert positions == sorted(positions)
+    assert "АРЕНДА" not in text
+    response = await client.post(f"/s/lak/{per_hour.id}", data={}, headers=SAME_ORIGIN)
+    assert response.status_code == 409
+    assert await invoice_count(world) == 0, "the sum depends on the hours"
+
+
+async def test_long_list_of_services_has_pages(world: World, client: httpx.AsyncClient) -> None:
+    existing = await create_service(world, "Услуга 0")
+    copies = [
+        replace(existing, id=f"{existing.id[:-3]}{n:03}", title=f"Услуга {n}", version=0)
+        for n in range(1, PAGE_SIZE + 1)
+    ]
+    await changes.commit(world.ctx.db, Change(tuple(copies)), world.ctx.now_us())
+    first, rest = (await client.get("/s/lak")).text, (await client.get("/s/lak?from=200")).text
+    assert (first.count("front-card"), rest.count("front-card")) == (PAGE_SIZE, 1)
+    assert "/s/lak?from=200" in first
+    assert "?from=400" not in rest
+    assert (await client.get("/s/lak?from=-1e9")).text.count("front-card") == PAGE_SIZE
 
 
 async def test_headers_forbid_other_hosts(world: World, client: httpx.AsyncClient) -> None:
