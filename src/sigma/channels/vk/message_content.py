@@ -24,6 +24,7 @@ from sigma.domain.messaging.message import (
     NestedMessage,
     TextLink,
 )
+from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import SECOND_US
 
 MAX_TEXT_CHARS = 16_000
@@ -147,7 +148,8 @@ def _clean_length(text: str, utf16_units: int) -> int:
     """Return how many characters of the cleaned text the first `utf16_units` of a text become."""
     encoded = text.encode("utf-16-le", "surrogatepass")[: 2 * utf16_units]
     prefix = encoded.decode("utf-16-le", "ignore")
-    return len(read_text({"prefix": prefix}, "prefix", MAX_TEXT_CHARS))
+    # A letter at the end keeps the spaces before it: they are inside of the whole text.
+    return min(len(clean_text(f"{prefix}x", multiline=True)) - 1, MAX_TEXT_CHARS)
 
 
 def _read_geo(geo: dict[str, Any]) -> MessageAttachment:
