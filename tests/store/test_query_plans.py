@@ -95,6 +95,10 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "messaging.cards._list_outdated": ({"sort"}, "the few outdated cards of a community"),
     "messaging.inbox._LISTS.*.tokens": ({"sort"}, "the conversations with the searched words"),
     "messaging.inbox._list_*": ({"sort", "work"}, "the invoices of one conversation"),
+    "reconciliation.runs._list_for_shop": ({"scan"}, "the runs of a shop, one for each night"),
+    "reconciliation.rows._list_*": ({"work"}, "pages of the nightly comparison"),
+    "reconciliation.rows._count_*": ({"scan", "work"}, "counts the period for the progress bar"),
+    "reconciliation.rows._booked": ({"sort"}, "the postings of one page of payments"),
     "messaging.todo_board.COUNTS.*": ({"work"}, "counts up to 100 items of each section"),
 }
 BIG_TABLES = set(ALL_TABLES.tables) - SMALL_TABLES
@@ -252,7 +256,7 @@ def _plan_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _postgres_fault(node: dict[str, Any]) -> str:
     kind = node["Node Type"]
     if kind in ("Sort", "Incremental Sort"):
-        (source,) = node["Plans"]
+        source = node["Plans"][0]  # the others are subplans of the sort key
         rows = source.get("Actual Rows", 0) * source.get("Actual Loops", 1)
         # A sort of few rows, of one conversation for example, is as good as an index.
         return f"sort: {kind} by {node['Sort Key']}" if rows > MAX_SORTED else ""

@@ -119,7 +119,7 @@ async def test_forged_signature_is_ignored(
     vk_world: VkWorld, client: httpx.AsyncClient, forged: str
 ) -> None:
     invoice, path, _ = await send_invoice(vk_world)
-    page = await client.get(path, params={"d": forged})
+    page = await client.get(path, params={"d": forged}, follow_redirects=True)
     assert page.status_code == 200
     assert "<script>alert" not in page.text
     assert (await client.post(f"{path}/seen", data={"_d": forged})).status_code == 204

@@ -9,7 +9,7 @@ from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
 from sigma.services.context import Context
 from sigma.store import changes
-from sigma.store.billing import invoices, payments, refunds
+from sigma.store.billing import invoices, ledger, payments, refunds
 
 
 async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
@@ -23,7 +23,7 @@ async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
         invoice = await invoices.lock(tx, snapshot.invoice_id)
         payment = await payments.get(tx, payment_id)
         assert payment is not None, "a payment is never deleted"
-        if snapshot.attention in domain.ACCEPTABLE and payment.attention is None:
+        if await ledger.is_accepted(tx, payment_id):
             return payment  # a second click
         earlier = await refunds.list_for_payment(tx, payment_id)
         now_us, new_id = ctx.now_us(), ctx.id_factory(payment.shop_id)

@@ -14,6 +14,11 @@ _sum_owed_for_payment = statement(
         ledger.c.account == str(Account.REFUNDS_DUE),
     )
 )
+_find_acceptance = statement(
+    select(ledger.c.line_number).where(
+        ledger.c.kind == "acceptance", ledger.c.subject_id == bindparam("payment_id")
+    )
+)
 _sum_owed = statement(
     select(ledger.c.currency, func.sum(ledger.c.amount_minor).label("minor"))
     .where(ledger.c.shop_id == bindparam("shop_id"), ledger.c.account == str(Account.REFUNDS_DUE))
@@ -28,6 +33,11 @@ async def is_refund_due(tx: Tx, payment_id: str) -> bool:
     """
     row = await tx.fetch_one(_sum_owed_for_payment, payment_id=payment_id)
     return row is not None and int(row["minor"]) != 0
+
+
+async def is_accepted(tx: Tx, payment_id: str) -> bool:
+    """Return whether a late or extra payment was accepted: its money is booked as a sale."""
+    return await tx.fetch_one(_find_acceptance, payment_id=payment_id) is not None
 
 
 async def sum_refunds_due(tx: Tx, shop_id: str) -> dict[str, int]:

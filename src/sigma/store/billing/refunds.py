@@ -38,9 +38,7 @@ CODEC = build_codec(refunds, _to_row, from_row)
 _list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
 )
-_list_for_payments = statement(
-    select(refunds).where(in_list(refunds.c.payment_id, "payment_ids")).order_by(refunds.c.id)
-)
+_list_for_payments = statement(select(refunds).where(in_list(refunds.c.payment_id, "payment_ids")))
 _sum_succeeded = statement(
     select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
     .where(
@@ -77,8 +75,8 @@ async def list_for_payments(tx: Tx, payment_ids: Sequence[str]) -> dict[str, tup
     if not payment_ids:
         return {}
     by_payment: dict[str, tuple[Refund, ...]] = {}
-    for row in await tx.fetch_all(_list_for_payments, payment_ids=list(payment_ids)):
-        refund = from_row(row)
+    rows = await tx.fetch_all(_list_for_payments, payment_ids=list(payment_ids))
+    for refund in sorted(map(from_row, rows), key=lambda refund: refund.id):
         by_payment[refund.payment_id] = (*by_payment.get(refund.payment_id, ()), refund)
     return by_payment
 
