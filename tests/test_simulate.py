@@ -23,9 +23,10 @@ async def test_sigma_and_bank_agree_after_simulated_faults(
     async with open_shared_resources(database_url, sandbox) as shared:
         for seed in range(first, first + SEEDS_PER_BLOCK):
             event_counts += (await run_seed(shared, seed)).event_counts
-    required = {"payment.captured", "payment.unknown", "refund.succeeded", "payment.failed"}
+    required = {"payment.captured", "payment.unknown", "payment.failed"}
     assert required <= set(event_counts), "the scripts do not cover the important events"
-    assert {"refund.detected", "refund.charged_back"} & set(event_counts), "nothing came back"
+    refunds = {"refund.succeeded", "refund.detected", "refund.charged_back"}
+    assert refunds & set(event_counts), "the scripts refund nothing"
 
 
 def test_seed_always_gives_the_same_script() -> None:

@@ -67,14 +67,14 @@ class RowParser:
         return row[column.index] if column is not None and column.index < len(row) else ""
 
     def _text(self, row: Sequence[Cell], meaning: Meaning) -> str:
-        return _unescape_formula(cell_text(self._cell(row, meaning)))
+        return unescape_formula(cell_text(self._cell(row, meaning)))
 
     def _description(self, row: Sequence[Cell]) -> str:
         """Return the first description as it is, and others behind their headers."""
         parts = []
         for n, column in enumerate(self._descriptions):
             cell = row[column.index] if column.index < len(row) else ""
-            if text := clean_text(_unescape_formula(cell_text(cell)), multiline=True):
+            if text := clean_text(unescape_formula(cell_text(cell)), multiline=True):
                 parts.append(f"{column.header}: {text}" if n else text)
         return "\n".join(parts)
 
@@ -149,5 +149,6 @@ def _parse_days(text: str) -> int | Problem | None:
     return days if 1 <= days <= MAX_EXPIRES_DAYS else Problem("expires_days", "range", bounds)
 
 
-def _unescape_formula(text: str) -> str:
+def unescape_formula(text: str) -> str:
+    """Remove the quote that an export puts before a text that looks like a formula."""
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_PREFIXES else text

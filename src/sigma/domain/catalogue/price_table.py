@@ -10,7 +10,7 @@ from sigma.domain.catalogue.cell_texts import clean_text
 from sigma.domain.catalogue.price_columns import find_layout
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
 from sigma.domain.catalogue.price_list import ImportRow
-from sigma.domain.catalogue.price_row import RowParser
+from sigma.domain.catalogue.price_row import RowParser, unescape_formula
 from sigma.domain.catalogue.price_sheet import Cell, Column, Layout, Sheet, cell_text
 
 MAX_TEXT_SAMPLE = 200  # characters of a row that is left out
@@ -255,7 +255,9 @@ class _RowReader:
         return False
 
     def _own_category(self, row: Sequence[Cell]) -> str:
-        names = [clean_text(self._text(row, column)) for column in self._categories]
+        names = [
+            clean_text(unescape_formula(self._text(row, column))) for column in self._categories
+        ]
         return " / ".join(name for name in names if name)
 
     def _fills_category_down(self, candidates: Sequence[int]) -> bool:
