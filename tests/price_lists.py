@@ -74,24 +74,26 @@ def _fill(sheet: Worksheet, rows: Cells) -> None:
                 sheet.cell(r, c).value = value
 
 
-def xls(rows: Cells) -> bytes:
-    """Return a workbook in the binary format of Excel 97."""
+def xls(rows: Cells, number_format: str = "General") -> bytes:
+    """Return a workbook in the binary format of Excel 97, numbers in one format."""
     book = xlwt.Workbook()
     sheet = book.add_sheet("Прайс")
+    style = xlwt.easyxf(num_format_str=number_format)
     for r, row in enumerate(rows):
         for c, value in enumerate(row):
-            sheet.write(r, c, value)
+            sheet.write(r, c, value, style)
     out = io.BytesIO()
     book.save(out)
     return bytes(out.getvalue())
 
 
-def ods(rows: Cells) -> bytes:
-    """Return a spreadsheet of LibreOffice."""
+def ods(rows: Cells, currency: str = "") -> bytes:
+    """Return a spreadsheet of LibreOffice; its numbers may be money of one currency."""
 
     def cell(value: Any) -> str:
         if isinstance(value, int | float):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+            kind = f'currency" office:currency="{currency}' if currency else "float"
+            return f'<table:table-cell office:value-type="{kind}" office:value="{value}"/>'
         if not value:
             return "<table:table-cell/>"
         return (

@@ -98,7 +98,8 @@ async def test_exported_price_list_imports_without_changes(world: World, locale:
         max_amount=Money(900_50, "USD"),
         **in_category,
     )
-    await add_service(world, "Зал", price_kind=PriceKind.RANGE, amount=None, max_amount=Money(700))
+    up_to = {"price_kind": PriceKind.RANGE, "amount": None, "max_amount": Money(700)}
+    await add_service(world, "Зал", **up_to)
     await add_service(world, "Зал", price_kind=PriceKind.FREE, category="Другая")
     before = await list_services(world)
     data = price_list.to_csv(before, locale)

@@ -284,6 +284,13 @@ def test_numbers_formats_and_dates_of_excel() -> None:
     assert codes == [["price_date"], ["price_words"]]
 
 
+def test_currency_in_the_format_of_a_cell_in_other_spreadsheets() -> None:
+    euro = ("fixed", "1500.00", "", "EUR", "")
+    for data in (xls(TABLE, "#,##0\\ [$€-407]"), ods(TABLE, "EUR")):
+        assert brief(parse_file(data))[0] == ("Маникюр", euro)
+    assert brief(parse_file(ods(TABLE, "RUB")))[0] == ("Маникюр", MANICURE)
+
+
 def test_hidden_and_other_sheets_are_named() -> None:
     def hide(sheet: Worksheet) -> None:
         book = sheet.parent

@@ -12,6 +12,8 @@ _HTML = re.compile(
     r"|&(?:nbsp|amp|lt|gt|quot|laquo|raquo|mdash|ndash|apos|hellip|bull|middot|#\d{2,6}|#x[0-9a-f]{2,5});",
     re.IGNORECASE,
 )
+# A cell that a spreadsheet would run as a formula is exported behind an apostrophe.
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "'")
 _BREAKING_TAGS = frozenset(
     ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ul", "ol")
 )
@@ -73,3 +75,8 @@ def clean_text(text: str, *, multiline: bool = False) -> str:
     if multiline:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip()
     return " ".join(text.split())
+
+
+def unescape_formula(text: str) -> str:
+    """Return a cell without the apostrophe that the export puts before «=», «+», «-», «@», «'»."""
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_PREFIXES else text

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sigma.domain.catalogue import price_words as words
-from sigma.domain.catalogue.cell_texts import clean_text
+from sigma.domain.catalogue.cell_texts import clean_text, unescape_formula
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_sheet import Cell, Column, cell_text
@@ -16,8 +16,6 @@ from sigma.domain.money import CURRENCY_EXPONENTS
 
 _YES = {"да", "yes", "y", "1", "true", "истина", "+", "on", "вкл", "активна", "активен", "active"}
 _NO = {"нет", "no", "n", "0", "false", "ложь", "-", "—", "off", "выкл", "скрыта", "hidden"}
-# A cell that a spreadsheet would run as a formula is exported behind an apostrophe.
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "'")
 
 _parse_price = functools.lru_cache(maxsize=4096)(parse_price)  # prices of a file repeat
 
@@ -147,8 +145,3 @@ def _parse_days(text: str) -> int | Problem | None:
     bounds = {"min": 1, "max": MAX_EXPIRES_DAYS}
     days = int(bare)
     return days if 1 <= days <= MAX_EXPIRES_DAYS else Problem("expires_days", "range", bounds)
-
-
-def unescape_formula(text: str) -> str:
-    """Remove the quote that an export puts before a text that looks like a formula."""
-    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_PREFIXES else text

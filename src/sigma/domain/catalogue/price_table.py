@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sigma.domain.catalogue.cell_texts import clean_text
+from sigma.domain.catalogue.cell_texts import clean_text, unescape_formula
 from sigma.domain.catalogue.price_columns import find_layout
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
 from sigma.domain.catalogue.price_list import ImportRow
@@ -255,9 +255,8 @@ class _RowReader:
         return False
 
     def _own_category(self, row: Sequence[Cell]) -> str:
-        names = [
-            clean_text(unescape_formula(self._text(row, column))) for column in self._categories
-        ]
+        texts = [unescape_formula(self._text(row, column)) for column in self._categories]
+        names = [clean_text(text) for text in texts]
         return " / ".join(name for name in names if name)
 
     def _fills_category_down(self, candidates: Sequence[int]) -> bool:

@@ -25,6 +25,8 @@ MAX_SHEETS = 30
 _UNUSED = re.compile(
     r"(?:^|/)(?:media|drawings|Pictures|Thumbnails|embeddings|theme|charts)/|vbaProject"
 )
+FIRST_OWN_FORMAT = 164  # lower numbers are the built-in formats of Excel
+Formats = dict[str, dict[tuple[int, int], str]]
 TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT = 3, 4, 5
 
 
@@ -61,29 +63,86 @@ def repack(data: bytes) -> bytes:
     return out.getvalue()
 
 
-def read_formats(data: bytes, sheet_names: list[str], max_rows: int) -> dict[str, Any]:
+def read_formats(data: bytes, file_format: str, max_rows: int) -> Formats:
     """Return sheet → {(row, column): number format} of formatted numbers; {} when unreadable.
 
     calamine gives values without formats, but «1500» formatted as `#,##0 [$€-407]` is 1500 euro.
     """
-    formats: dict[str, Any] = {}
-    with contextlib.suppress(Exception):
-        if not has_telling_formats(data):
-            return {}
-        import openpyxl
-        from openpyxl.styles.numbers import BUILTIN_FORMATS
+    readers = {"xlsx": _xlsx_formats, "xls": _xls_formats, "ods": _ods_formats}
+    if file_format in readers:
+        with contextlib.suppress(Exception):  # values without formats are better than none
+            return readers[file_format](data, max_rows)
+    return {}
 
-        # A built-in currency format shows the currency of the reader's own Excel, not of the file.
-        ignored = set(BUILTIN_FORMATS.values())
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        for name in sheet_names:
-            found: dict[tuple[int, int], str] = {}
-            for row in book[name].iter_rows(max_row=max_rows, max_col=100):
-                for cell in row:
-                    number_format = getattr(cell, "number_format", "General")
-                    if number_format not in ignored and isinstance(cell.value, int | float):
-                        found[cell.row - 1, cell.column - 1] = number_format
-            formats[name] = found
+
+def _xlsx_formats(data: bytes, max_rows: int) -> Formats:
+    if not has_telling_formats(data):
+        return {}
+    import openpyxl
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+    # A built-in currency format shows the currency of the reader's own Excel, not of the file.
+    ignored = set(BUILTIN_FORMATS.values())
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    formats: Formats = {}
+    for sheet in book.worksheets:
+        found = formats[sheet.title] = {}
+        for row in sheet.iter_rows(max_row=max_rows, max_col=100):
+            for cell in row:
+                number_format = getattr(cell, "number_format", "General")
+                if number_format not in ignored and isinstance(cell.value, int | float):
+                    found[cell.row - 1, cell.column - 1] = number_format
+    return formats
+
+
+def _xls_formats(data: bytes, max_rows: int) -> Formats:
+    import xlrd
+
+    book = xlrd.open_workbook(
+        file_contents=data, formatting_info=True, ragged_rows=True, logfile=io.StringIO()
+    )
+    formats: Formats = {}
+    for sheet in book.sheets():
+        found = formats[sheet.name] = {}
+        for r in range(min(sheet.nrows, max_rows)):
+            for c, cell in enumerate(sheet.row(r)):
+                key = book.xf_list[cell.xf_index].format_key if cell.ctype == 2 else 0
+                if key >= FIRST_OWN_FORMAT:
+                    found[r, c] = book.format_map[key].format_str
+    return formats
+
+
+def _ods_formats(data: bytes, max_rows: int) -> Formats:
+    """Return the currencies and percent signs of cells as number formats."""
+    import xml.etree.ElementTree as ET
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        content = archive.read("content.xml")
+    if b"office:currency" not in content and b"percentage" not in content:
+        return {}
+    formats: Formats = {}
+    found: dict[tuple[int, int], str] = {}
+    row = column = 0
+    for event, element in ET.iterparse(io.BytesIO(content), ("start", "end")):  # noqa: S314
+        tag = element.tag.rpartition("}")[2]
+        values = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        if event == "start":
+            if tag == "table":
+                found = formats[values.get("name", "")] = {}
+                row = 0
+            elif tag == "table-row":
+                column = 0
+            continue
+        if tag in ("table-cell", "covered-table-cell"):
+            count = int(values.get("number-columns-repeated", 1))
+            literal = "%" if values.get("value-type") == "percentage" else values.get("currency")
+            if literal and row < max_rows:
+                for n in range(column, min(column + count, 100)):
+                    found[row, n] = f'0"{literal}"' if literal != "%" else "0%"
+            column += count
+        elif tag == "table-row":
+            row += int(values.get("number-rows-repeated", 1))
+            element.clear()
     return formats
 
 
@@ -154,9 +213,7 @@ def read_book(data: bytes, file_format: str, max_rows: int, max_columns: int) ->
             for n, meta in enumerate(book.sheets_metadata)
             if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
         ][:MAX_SHEETS]
-        formats: dict[str, Any] = {}
-        if file_format == "xlsx":
-            formats = read_formats(data, [meta.name for _, meta in worksheets], max_rows)
+        formats = read_formats(data, file_format, max_rows)
         for n, meta in worksheets:
             sheet = book.get_sheet_by_index(n)
             first_row, first_column = sheet.start or (0, 0)
