@@ -112,7 +112,7 @@ def test_international_phone_numbers_pass(number: int) -> None:
 
 
 @given(st.text(max_size=30), st.sampled_from(CARDS), st.text(max_size=30))
-def test_masked_text_contains_no_card_number(before: str, card: str, after: str) -> None:
+def test_mask_removes_every_card_number(before: str, card: str, after: str) -> None:
     masked = mask_card_numbers(f"{before} {card} {after}")
     assert not contains_card_number(masked)
 

@@ -21,7 +21,7 @@ REFUND_CODES = [
 
 @pytest.mark.parametrize("locale", ["ru", "en"])
 @pytest.mark.parametrize("code", [*PAYMENT_CODES, "rejected_gone", "rejected_new", "brand_new", ""])
-def test_seller_is_never_told_to_try_another_card(code: str, locale: str) -> None:
+def test_seller_text_does_not_advise_another_card(code: str, locale: str) -> None:
     for reader in (Reader.SELLER, Reader.PROGRAM):
         text = payment_failure_text(code, reader, Translator(locale))
         assert text

@@ -56,7 +56,7 @@ async def test_consent_stays_ticked_after_an_error_while_its_text_is_unchanged(
     assert consent_box(page.text) == (text_hash, False)
 
 
-async def test_consent_to_a_text_that_has_changed_is_asked_again(
+async def test_changed_consent_text_needs_a_new_consent(
     world: World, client: httpx.AsyncClient
 ) -> None:
     path = f"/i/{(await world.create_invoice()).token}"

@@ -111,7 +111,7 @@ async def test_tomorrow_is_a_visit_or_the_deadline(
         assert invoice.description.startswith(f"Визит: {tomorrow.day} ")
 
 
-async def test_visit_with_an_hour_is_not_asked_about(
+async def test_visit_with_an_hour_needs_no_question(
     vk_world: VkWorld, owner_browser: CabinetBrowser
 ) -> None:
     preview = await open_preview(vk_world, owner_browser, "маникюр 2500 завтра в 15:00")
@@ -137,7 +137,7 @@ async def test_sums_with_their_own_words_become_items(
     ]
 
 
-async def test_items_without_separators_are_asked_about(
+async def test_items_without_separators_need_a_choice(
     vk_world: VkWorld, owner_browser: CabinetBrowser
 ) -> None:
     preview = await open_preview(vk_world, owner_browser, "стрижка 1500 борода 500")

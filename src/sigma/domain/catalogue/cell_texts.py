@@ -2,8 +2,9 @@
 
 import functools
 import re
-import unicodedata
 from html.parser import HTMLParser
+
+from sigma.domain.text_cleaning import clean_text
 
 # Only real tags and references make a text HTML: «5 < 10» and «R&D» stay as they are.
 _HTML = re.compile(
@@ -16,10 +17,6 @@ _HTML = re.compile(
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "'")
 _BREAKING_TAGS = frozenset(
     ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ul", "ol")
-)
-_INVISIBLE = re.compile(
-    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff"  # controls and lone surrogates
-    r"\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff\xad]"  # direction overrides, no width
 )
 
 
@@ -63,17 +60,16 @@ def without_html(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=2048)  # units, categories and descriptions repeat
-def clean_text(text: str, *, multiline: bool = False) -> str:
-    """Return the text in NFC without HTML, controls, direction overrides and outer spaces.
+def clean_cell(text: str, *, multiline: bool = False) -> str:
+    """Return the plain text of a cell, cleaned by the rule for all text from outside.
 
     A line break becomes "\\n" with `multiline`, else a space; then runs of spaces become one.
     """
-    if not text.isprintable() or "<" in text or "&" in text:
-        text = without_html(text).replace("\r\n", "\n").replace("\r", "\n")
-        text = _INVISIBLE.sub("", text.replace("\t", " ").replace("\x0b", "\n"))
-    text = unicodedata.normalize("NFC", text)
+    if "<" in text or "&" in text:
+        text = without_html(text)
+    text = clean_text(text, multiline=multiline)
     if multiline:
-        return "\n".join(line.rstrip() for line in text.split("\n")).strip()
+        return "\n".join(line.rstrip() for line in text.split("\n"))
     return " ".join(text.split())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sigma.domain.catalogue import price_words as words
-from sigma.domain.catalogue.cell_texts import clean_text, unescape_formula
+from sigma.domain.catalogue.cell_texts import clean_cell, unescape_formula
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_sheet import Cell, Column, cell_text
@@ -31,9 +31,9 @@ class RowParser:
         """Return the row. `category` None: the file says nothing about categories."""
         values: dict[str, Any] = {}
         problems: list[Problem] = []
-        service_id = clean_text(self._text(row, Meaning.ID))
+        service_id = clean_cell(self._text(row, Meaning.ID))
         if Meaning.TITLE in self._columns:
-            values["title"] = clean_text(self._text(row, Meaning.TITLE))
+            values["title"] = clean_cell(self._text(row, Meaning.TITLE))
         if not service_id and not values.get("title"):
             problems.append(Problem("title", "required"))
         if self._descriptions:
@@ -41,7 +41,7 @@ class RowParser:
         if category is not None:
             values["category"] = category
         if Meaning.EXTERNAL_ID in self._columns:
-            values["external_id"] = clean_text(self._text(row, Meaning.EXTERNAL_ID))
+            values["external_id"] = clean_cell(self._text(row, Meaning.EXTERNAL_ID))
         if Meaning.PRICE in self._columns or Meaning.PRICE_MAX in self._columns:
             price = self._price(row)
             if isinstance(price, Problem):
@@ -72,7 +72,7 @@ class RowParser:
         parts = []
         for n, column in enumerate(self._descriptions):
             cell = row[column.index] if column.index < len(row) else ""
-            if text := clean_text(unescape_formula(cell_text(cell)), multiline=True):
+            if text := clean_cell(unescape_formula(cell_text(cell)), multiline=True):
                 parts.append(f"{column.header}: {text}" if n else text)
         return "\n".join(parts)
 
@@ -80,7 +80,7 @@ class RowParser:
         currency = self._currency(row)
         if isinstance(currency, Problem):
             return currency
-        unit = words.normalize_unit(clean_text(self._text(row, Meaning.UNIT)))
+        unit = words.normalize_unit(clean_cell(self._text(row, Meaning.UNIT)))
         low = self._amount(row, Meaning.PRICE, currency, unit)
         high = self._amount(row, Meaning.PRICE_MAX, currency, unit)
         if isinstance(low, Problem) or isinstance(high, Problem):
@@ -106,11 +106,11 @@ class RowParser:
             currency, column.currency, unit or column.unit, kind, column.thousands
         )
         cell = self._cell(row, meaning)
-        text = clean_text(cell) if isinstance(cell, str) else cell
+        text = clean_cell(cell) if isinstance(cell, str) else cell
         return _parse_price(text, context)
 
     def _currency(self, row: Sequence[Cell]) -> str | Problem:
-        text = clean_text(self._text(row, Meaning.CURRENCY))
+        text = clean_cell(self._text(row, Meaning.CURRENCY))
         if not text:
             return ""
         if text.upper() in CURRENCY_EXPONENTS:
@@ -130,14 +130,14 @@ class RowParser:
 
 
 def _parse_visible(text: str) -> bool | Problem:
-    normalized = clean_text(text).casefold()
+    normalized = clean_cell(text).casefold()
     if normalized in _YES | {""}:
         return True
     return False if normalized in _NO else Problem("visible", "yes_no")
 
 
 def _parse_days(text: str) -> int | Problem | None:
-    bare = "".join(clean_text(text).split())
+    bare = "".join(clean_cell(text).split())
     if not bare:
         return None
     if not (bare.isascii() and bare.isdigit() and len(bare) < 10):

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sigma.domain.catalogue.cell_texts import clean_text, unescape_formula
+from sigma.domain.catalogue.cell_texts import clean_cell, unescape_formula
 from sigma.domain.catalogue.price_columns import find_layout
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
 from sigma.domain.catalogue.price_list import ImportRow
-from sigma.domain.catalogue.price_row import RowParser, unescape_formula
+from sigma.domain.catalogue.price_row import RowParser
 from sigma.domain.catalogue.price_sheet import Cell, Column, Layout, Sheet, cell_text
 
 MAX_TEXT_SAMPLE = 200  # characters of a row that is left out
@@ -147,7 +147,7 @@ class _RowReader:
 
     def _skip(self, n: int, reason: SkipReason) -> None:
         texts = [cell_text(cell) for cell in self._sheet.rows[n]]
-        if text := " | ".join(clean_text(t) for t in texts if t):
+        if text := " | ".join(clean_cell(t) for t in texts if t):
             self._skipped.append(
                 SkippedRow(self._sheet.row_numbers[n], text[:MAX_TEXT_SAMPLE], reason)
             )
@@ -256,7 +256,7 @@ class _RowReader:
 
     def _own_category(self, row: Sequence[Cell]) -> str:
         texts = [unescape_formula(self._text(row, column)) for column in self._categories]
-        names = [clean_text(text) for text in texts]
+        names = [clean_cell(text) for text in texts]
         return " / ".join(name for name in names if name)
 
     def _fills_category_down(self, candidates: Sequence[int]) -> bool:
@@ -290,7 +290,7 @@ class _SectionName:
 
 
 def _category_name(text: str) -> str:
-    return _NUMBERING.sub("", clean_text(text)).rstrip(":").strip()
+    return _NUMBERING.sub("", clean_cell(text)).rstrip(":").strip()
 
 
 def _counts(texts: Iterable[str]) -> bool:

@@ -211,7 +211,7 @@ async def get_public(ctx: Context, token: str) -> PublicInvoice:
         if row is None or row[0].status is domain.Status.DRAFT:
             raise RefusedError("not_found", what="invoice")
         invoice, shop, holds, provider = row
-        if provider and not await is_payable(ctx, tx, shop.id, invoice.amount):
+        if provider and not await is_payable(ctx, tx, shop.id, provider, invoice.amount):
             provider = None  # the connection has changed since the invoice was issued
     return PublicInvoice(invoice, shop, provider, holds)
 

@@ -47,8 +47,16 @@ async def accepted_currencies(ctx: Context, member: Member) -> frozenset[str]:
     return frozenset(limits) or frozenset({"RUB"})
 
 
-async def is_payable(ctx: Context, tx: Tx, shop_id: str, amount: Money) -> bool:
-    """Return whether the shop has an active connection that takes the amount."""
+async def is_payable(ctx: Context, tx: Tx, shop_id: str, provider: str, amount: Money) -> bool:
+    """Return whether the shop's active connection, of the acquirer `provider`, takes the amount.
+
+    Reads the connection only for an amount that a live or a test account would refuse: the payment
+    page is the hottest path.
+    """
+    capabilities = ctx.providers[provider].capabilities
+    every_limit = [limits for limits in (capabilities.limits, capabilities.test_limits) if limits]
+    if not any(check_limits(amount, limits, "") for limits in every_limit):
+        return True
     connection = await connections.find_active(tx, shop_id)
     return connection is not None and not check_connection_amount(ctx, connection, amount)
 

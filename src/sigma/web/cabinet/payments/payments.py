@@ -230,12 +230,9 @@ async def accept_payment(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Accept a late or extra payment: its money stays with the shop."""
-    payment_id = parse_id(payment_id, "pay")
-    try:
-        await payment_acceptance.accept(ctx, session.member, payment_id)
-    except RefusedError as error:
-        return await details_page_with_refusal(request, ctx, session, payment_id, error)
-    return redirect(f"/payments/{payment_id}", "payments.done_accepted")
+    return await _run_action(
+        request, ctx, session, payment_id, payment_acceptance.accept, "", "done_accepted"
+    )
 
 
 @post("/payments/{payment_id:str}/refund-all")
@@ -246,12 +243,9 @@ async def refund_all(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of a late or extra payment with one press."""
-    payment_id = parse_id(payment_id, "pay")
-    try:
-        await payment_acceptance.refund_all(ctx, session.member, payment_id)
-    except RefusedError as error:
-        return await details_page_with_refusal(request, ctx, session, payment_id, error)
-    return redirect(f"/payments/{payment_id}#refunds", "payments.done_refund")
+    return await _run_action(
+        request, ctx, session, payment_id, payment_acceptance.refund_all, "#refunds", "done_refund"
+    )
 
 
 @post("/payments/{payment_id:str}/mail")
@@ -262,12 +256,27 @@ async def resend_receipt(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Mail the receipt again."""
+    return await _run_action(
+        request, ctx, session, payment_id, mails.resend, "#mails", "done_mailed"
+    )
+
+
+async def _run_action(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    payment_id: str,
+    action: Callable[[Context, Member, str], Awaitable[object]],
+    anchor: str,
+    result: str,
+) -> Response[Any]:
+    """Run an action on a payment; `anchor` and `result` select the place and the text after it."""
     payment_id = parse_id(payment_id, "pay")
     try:
-        await mails.resend(ctx, session.member, payment_id)
+        await action(ctx, session.member, payment_id)
     except RefusedError as error:
         return await details_page_with_refusal(request, ctx, session, payment_id, error)
-    return redirect(f"/payments/{payment_id}#mails", "payments.done_mailed")
+    return redirect(f"/payments/{payment_id}{anchor}", f"payments.{result}")
 
 
 HANDLERS = [

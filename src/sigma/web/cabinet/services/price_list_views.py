@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sigma.domain.catalogue.cell_texts import clean_text
+from sigma.domain.catalogue.cell_texts import clean_cell
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import ChangeKind, PlannedChange, count_by_kind
 from sigma.domain.catalogue.price_sheet import Column
@@ -106,7 +106,7 @@ def _column_view(column: Column, translator: Translator) -> ColumnView:
     if column.meaning is None and column.example:
         note = translator.t(f"services.left_out_{column.left_out}")
     meaning = str(column.meaning) if column.meaning else ""
-    return ColumnView(column.index, column.header, _cut(clean_text(column.example)), meaning, note)
+    return ColumnView(column.index, column.header, _cut(clean_cell(column.example)), meaning, note)
 
 
 def _row_view(change: PlannedChange, translator: Translator) -> RowView:
