@@ -214,6 +214,19 @@ def test_each_failed_refund_mails_owner_and_success_clears_attention() -> None:
     assert after(third, paid).attention is None
 
 
+@pytest.mark.parametrize("status", [P, F])
+@pytest.mark.parametrize(("earlier_minor", "is_booked"), [(50_000, True), (50_001, False)])
+def test_success_is_booked_up_to_the_captured_amount_only(
+    status: Status, earlier_minor: int, is_booked: bool
+) -> None:
+    paid, late = captured_payment(), refund(status=status, amount=Money(100_000))
+    earlier = refund(id="ref_2", status=S, amount=Money(earlier_minor), provider_id="bank-r2")
+    change = settled(late, paid, refund_reply(amount=Money(100_000)), earlier)
+    assert bool(change.entries) is is_booked
+    if not is_booked:
+        assert after(change, paid).attention is Attention.CONTRADICTION
+
+
 def test_refund_is_mailed_to_client_who_gave_email() -> None:
     change = settled(refund(), captured_payment(has_email=True), refund_reply())
     assert [(m.kind, m.subject_key) for m in change.rows if isinstance(m, Mail)] == [

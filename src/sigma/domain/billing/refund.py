@@ -253,10 +253,15 @@ def settle(
 
     The caller must hold the invoice lock. `is_refund_due` comes from the ledger: the payment was
     booked as money to give back (extra, late or voided), not as a sale. An answer with another
-    amount or id, or against FLOW, only flags the payment with Attention.CONTRADICTION.
+    amount or id, against FLOW, or that gives back more than was captured, only flags the payment
+    with Attention.CONTRADICTION.
     """
     after = FLOW[refund.status].get(reply.event)
-    wrong = reply.event is Event.SUCCEEDED and reply.amount != refund.amount
+    others = tuple(r for r in earlier_refunds if r.id != refund.id)
+    left = payment.amount - refunded_amount(others, payment.amount.currency)
+    wrong = reply.event is Event.SUCCEEDED and (
+        reply.amount != refund.amount or refund.amount > left
+    )
     if after is None or wrong or (refund.provider_id and refund.provider_id != reply.provider_id):
         return _flag(payment, Attention.CONTRADICTION, refund, now_us, new_id)
     updated = replace(
