@@ -19,6 +19,9 @@
     problems.push(`${page.scrollWidth} px wide on a screen of ${width}: ${wide.slice(-3).map(describe).join(", ")}`);
   }
 
+  for (const e of all(".table-box").filter((e) => e.scrollWidth > e.clientWidth + 1))
+    problems.push(`table ${e.scrollWidth} px wide in a box of ${e.clientWidth}`);
+
   // 2. One h1, a language, a title.
   const headings = all("h1").filter((e) => e.checkVisibility());
   if (headings.length !== 1) problems.push(`${headings.length} h1: ${headings.map(describe).join(", ")}`);
