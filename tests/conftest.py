@@ -76,7 +76,9 @@ def postgres_database_url(
 ) -> Iterator[str]:
     """URL of a fresh, migrated PostgreSQL database, dropped after the test."""
     name = next(database_names)
-    run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    # Copying the files takes a third of the time of the default strategy, which logs every page.
+    copy = f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY"
+    run_sql(postgres_url, copy)
     yield with_database(postgres_url, name)
     run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
