@@ -1,7 +1,8 @@
 """Remove the guards of money and tenancy one at a time: a test must fail for each.
 
 Each mutant edits one line of a copy of the repository and runs the tests that must fail. Usage:
-`make mutants` (takes minutes). Exit code 1 when a mutant survives or its line is gone.
+`make mutants` (takes minutes). Exit code 1 when a mutant survives. `tests/test_mutants.py` fails
+when the line of a mutant is gone.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("src", "tests", "docs", "scripts", "pyproject.toml")
-# Exit codes of pytest: only "some tests failed" kills a mutant. An error means a wrong test path.
-PYTEST_FAILED = 1
+# By the exit code of pytest. Any other one means that the tests could not run at all.
+VERDICTS = {0: "SURVIVED", 1: "killed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ MUTANTS = (
     ),
     Mutant(
         "answers are masked for members who may not read them",
-        "src/sigma/services/billing/payments.py",
+        "src/sigma/services/billing/payment_details.py",
         "    if can_read or value is None or isinstance(value, bool):\n",
         "    if True:\n",
         ("tests/web/test_payments.py", "tests/services/test_payments.py"),
@@ -76,7 +77,7 @@ MUTANTS = (
     Mutant(
         "consent is required where personal data is asked",
         "src/sigma/services/checkout/checkout.py",
-        "    if _has_personal_questions(invoice) and not form.has_consented:\n",
+        "    if not form.has_consented:\n",
         "    if False:\n",
         ("tests/services/test_payments.py", "tests/web/test_checkout_pages.py"),
     ),
@@ -193,18 +194,15 @@ def main() -> int:
                 continue
             path = folder / mutant.path
             original = path.read_text()
-            if original.count(mutant.old) != 1:
-                print(f"outdated  {mutant.guard}: the line is not in {mutant.path} exactly once")
-                survivors += 1
-                continue
             path.write_text(original.replace(mutant.old, mutant.new))
             result = run_tests(folder, mutant.tests)
             path.write_text(original)
-            is_killed = result.returncode == PYTEST_FAILED
-            survivors += not is_killed
+            verdict = VERDICTS.get(result.returncode, "BROKEN")
+            survivors += verdict != "killed"
             failed = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
-            print(f"{'killed  ' if is_killed else 'SURVIVED'}  {mutant.guard}", flush=True)
-            print(f"          {failed[0] if failed else result.stdout[-300:]}", flush=True)
+            output = (result.stdout + result.stderr)[-300:]
+            print(f"{verdict:<9} {mutant.guard}", flush=True)
+            print(f"          {failed[0] if failed else output}", flush=True)
     return 1 if survivors else 0
 
 
