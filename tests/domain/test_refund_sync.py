@@ -9,7 +9,7 @@ import pytest
 
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Attention, Payment
-from sigma.domain.billing.refund import Event, Origin, Refund, RefundReply, Status, refunded_amount
+from sigma.domain.billing.refund import Event, Refund, RefundReply, Status, refunded_amount
 from sigma.domain.billing.refund_sync import ListedRefund, record_difference, settle_listed
 from sigma.domain.change import Change
 from sigma.domain.money import Money

@@ -176,8 +176,9 @@ def refund_difference(pair: RefundPair) -> Kind | None:
     """
     ours, theirs = pair.ours, pair.theirs
     if ours is None:
-        is_lost = theirs is not None and theirs.event is not refunds.Event.FAILED
-        return Kind.REFUND_MISSING_HERE if is_lost and pair.payment_id else None
+        has_money = theirs is not None and theirs.event is not refunds.Event.FAILED
+        has_money = has_money and (theirs.amount is None or theirs.amount.minor != 0)
+        return Kind.REFUND_MISSING_HERE if has_money and pair.payment_id else None
     if theirs is None:
         return Kind.REFUND_MISSING_THERE
     if theirs.amount != ours.amount and (
