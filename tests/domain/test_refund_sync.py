@@ -18,7 +18,7 @@ from tests.domain.factories import NOW_US, SequentialIds, captured_payment, refu
 PAID = captured_payment()  # 1500 ₽
 
 
-class Books:
+class PaymentRecord:
     """A payment, its refunds and what the ledger has of them, as the store would keep them."""
 
     def __init__(self, *refunds: Refund, payment: Payment = PAID) -> None:
@@ -92,24 +92,24 @@ def test_our_refund_found_after_its_money_was_booked_is_not_booked_again(
     status: Status, is_complete: bool
 ) -> None:
     flagged = replace(PAID, attention=Attention.REFUND_FAILED)
-    books = Books(failed_refund(reason="Отмена записи"), payment=flagged)
-    books.difference(30_000, complete=is_complete)
-    books.refunds["ref_ours"] = replace(books.refunds["ref_ours"], status=status)
+    record = PaymentRecord(failed_refund(reason="Отмена записи"), payment=flagged)
+    record.difference(30_000, complete=is_complete)
+    record.refunds["ref_ours"] = replace(record.refunds["ref_ours"], status=status)
     for _ in range(2):
-        books.listed(30_000, item("bank-1", 30_000, "ref_ours"))
-    books.check(30_000)
-    assert books.states() == [("sigma", "failed", 30_000), ("sigma", "succeeded", 30_000)]
-    (done,) = (r for r in books.refunds.values() if r.status is Status.SUCCEEDED)
+        record.listed(30_000, item("bank-1", 30_000, "ref_ours"))
+    record.check(30_000)
+    assert record.states() == [("sigma", "failed", 30_000), ("sigma", "succeeded", 30_000)]
+    (done,) = (r for r in record.refunds.values() if r.status is Status.SUCCEEDED)
     assert (done.provider_id, done.reason) == ("bank-1", "Отмена записи")
-    assert books.payment.attention is None
+    assert record.payment.attention is None
 
 
 def test_our_refund_found_before_the_difference_leaves_none() -> None:
-    books = Books(failed_refund())
-    books.listed(30_000, item("bank-1", 30_000, "ref_ours"))
-    books.difference(30_000, complete=True)
-    books.check(30_000)
-    assert books.states() == [("sigma", "succeeded", 30_000)]
+    record = PaymentRecord(failed_refund())
+    record.listed(30_000, item("bank-1", 30_000, "ref_ours"))
+    record.difference(30_000, complete=True)
+    record.check(30_000)
+    assert record.states() == [("sigma", "succeeded", 30_000)]
 
 
 ITEMS = [item("bank-1", 30_000, "ref_ours"), item("bank-2", 30_000), item("bank-3", 30_000)]
@@ -120,71 +120,71 @@ ITEMS = [item("bank-1", 30_000, "ref_ours"), item("bank-2", 30_000), item("bank-
 def test_equal_refunds_are_each_booked_once_in_every_order(
     order: Sequence[ListedRefund], booked_before: int
 ) -> None:
-    books = Books(failed_refund())
-    books.difference(booked_before)
+    record = PaymentRecord(failed_refund())
+    record.difference(booked_before)
     for _ in range(2):
-        books.listed(90_000, *order)
-        books.difference(90_000, complete=True)
-    books.check(90_000)
+        record.listed(90_000, *order)
+        record.difference(90_000, complete=True)
+    record.check(90_000)
 
 
 def test_our_refund_inside_a_larger_difference_is_not_booked_again() -> None:
-    books = Books(failed_refund())
-    books.difference(50_000)
+    record = PaymentRecord(failed_refund())
+    record.difference(50_000)
     for _ in range(2):
-        books.listed(50_000, item("bank-2", 20_000), item("bank-1", 30_000, "ref_ours"))
-    books.check(50_000)
+        record.listed(50_000, item("bank-2", 20_000), item("bank-1", 30_000, "ref_ours"))
+    record.check(50_000)
 
 
 def test_our_refund_with_an_acquirer_id_keeps_it_and_is_not_booked_again() -> None:
-    books = Books(failed_refund(provider_id="bank-1"))
-    books.difference(30_000)
-    books.listed(30_000, item("bank-1", 30_000, "ref_ours"))
-    books.check(30_000)
+    record = PaymentRecord(failed_refund(provider_id="bank-1"))
+    record.difference(30_000)
+    record.listed(30_000, item("bank-1", 30_000, "ref_ours"))
+    record.check(30_000)
 
 
 def test_rejected_refund_explains_nothing_only_when_the_list_does_not_have_it() -> None:
-    books = Books(refund(id="ref_ours", amount=Money(30_000)))
-    books.difference(30_000, rejected="ref_ours")  # without a list it may have been made
-    assert books.states() == [("sigma", "pending", 30_000)]
-    books.difference(30_000, rejected="ref_ours", complete=True)
-    assert books.states() == [("chargeback", "succeeded", 30_000), ("sigma", "pending", 30_000)]
+    record = PaymentRecord(refund(id="ref_ours", amount=Money(30_000)))
+    record.difference(30_000, rejected="ref_ours")  # without a list it may have been made
+    assert record.states() == [("sigma", "pending", 30_000)]
+    record.difference(30_000, rejected="ref_ours", complete=True)
+    assert record.states() == [("chargeback", "succeeded", 30_000), ("sigma", "pending", 30_000)]
 
 
 @pytest.mark.parametrize("event", ["pending", "succeeded", "failed"])
 def test_refund_of_nothing_is_ignored(event: str) -> None:
-    books = Books()
-    books.listed(0, item("bank-1", 0, event=event))
-    assert (books.states(), books.payment.attention) == ([], None)
+    record = PaymentRecord()
+    record.listed(0, item("bank-1", 0, event=event))
+    assert (record.states(), record.payment.attention) == ([], None)
 
 
 @pytest.mark.parametrize("earlier_minor", [0, 1, 150_000])
 def test_refunds_above_the_captured_amount_are_flagged_once_and_not_booked(
     earlier_minor: int,
 ) -> None:
-    books = Books()
-    books.difference(earlier_minor, complete=True)
-    mails_before = len(books.mails)
+    record = PaymentRecord()
+    record.difference(earlier_minor, complete=True)
+    mails_before = len(record.mails)
     for _ in range(2):
-        books.listed(300_000, item("bank-1", 150_001 - earlier_minor + earlier_minor % 2))
-        books.difference(300_000, complete=True)
-    books.check(earlier_minor)
-    assert books.payment.attention is Attention.CONTRADICTION
-    assert len(books.mails) == mails_before + 1
+        record.listed(300_000, item("bank-1", 150_001 - earlier_minor + earlier_minor % 2))
+        record.difference(300_000, complete=True)
+    record.check(earlier_minor)
+    assert record.payment.attention is Attention.CONTRADICTION
+    assert len(record.mails) == mails_before + 1
 
 
 def test_refund_in_another_currency_is_flagged_and_not_booked() -> None:
-    books = Books()
+    record = PaymentRecord()
     listed = ListedRefund(RefundReply("bank-1", Event.SUCCEEDED, Money(30_000, "USD")))
     for _ in range(2):
-        books.listed(0, listed)
-    books.check(0)
-    assert books.payment.attention is Attention.CONTRADICTION
+        record.listed(0, listed)
+    record.check(0)
+    assert record.payment.attention is Attention.CONTRADICTION
 
 
 def test_refund_canceled_afterwards_is_flagged_and_stays_booked() -> None:
-    books = Books()
-    books.listed(30_000, item("bank-1", 30_000))
-    books.listed(0, item("bank-1", 30_000, event="failed"))
-    books.check(30_000)
-    assert books.payment.attention is Attention.CONTRADICTION
+    record = PaymentRecord()
+    record.listed(30_000, item("bank-1", 30_000))
+    record.listed(0, item("bank-1", 30_000, event="failed"))
+    record.check(30_000)
+    assert record.payment.attention is Attention.CONTRADICTION

@@ -176,9 +176,10 @@ def refund_difference(pair: RefundPair) -> Kind | None:
     """
     ours, theirs = pair.ours, pair.theirs
     if ours is None:
-        has_money = theirs is not None and theirs.event is not refunds.Event.FAILED
-        has_money = has_money and (theirs.amount is None or theirs.amount.minor != 0)
-        return Kind.REFUND_MISSING_HERE if has_money and pair.payment_id else None
+        if theirs is None or theirs.event is refunds.Event.FAILED or not pair.payment_id:
+            return None
+        is_nothing = theirs.amount is not None and theirs.amount.minor == 0
+        return None if is_nothing else Kind.REFUND_MISSING_HERE
     if theirs is None:
         return Kind.REFUND_MISSING_THERE
     if theirs.amount != ours.amount and (
