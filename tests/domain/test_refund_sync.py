@@ -72,6 +72,8 @@ class PaymentRecord:
     def check(self, expected_total: int) -> None:
         """The refunds and the ledger have the acquirer's total, refund by refund."""
         assert refunded_amount(tuple(self.refunds.values()), "RUB") == Money(expected_total)
+        ids = [r.provider_id for r in self.refunds.values() if r.provider_id]
+        assert len(ids) == len(set(ids)), "the acquirer's id is unique"
         assert self.booked == {
             r.id: r.amount.minor for r in self.refunds.values() if r.status is Status.SUCCEEDED
         }
