@@ -36,9 +36,13 @@ MEANINGS: dict[type[StrEnum], dict[str, str]] = {
         "failed": "declined by the acquirer; the amount can be refunded again",
     },
     payment.Attention: {
-        "extra": "more payments than the invoice allows: refund it",
-        "late": "captured at the acquirer after the invoice expired: refund it",
-        "voided": "captured after the invoice was voided: refund it",
+        "extra": "more payments than the invoice allows: accept it (the invoice counts one payment "
+        "more) or refund it",
+        "late": "captured at the acquirer after the invoice expired: accept it (the invoice "
+        "becomes paid) or refund it",
+        "voided": "captured after the invoice was voided: refund it. It cannot be accepted: "
+        "the seller has withdrawn the offer, and a voided invoice never becomes paid. "
+        "To fulfil the order after all, issue a new invoice",
         "mismatch": "the acquirer reports another amount or currency: never counts as paid",
         "contradiction": "the acquirer's answer contradicts an earlier one",
         "refund_failed": "the acquirer declined the refund",
@@ -93,7 +97,9 @@ ATTENTION_NOTES = """
 
 `attention` is a field beside a payment's status. The owner gets a mail, and the cabinet shows the
 payment on the home page. Money that came extra, late or for a voided invoice is booked on the
-account `refunds_due`, not on `sales`; the field stays set until all of it is refunded.
+account `refunds_due`, not on `sales`; the field stays set until all of it is refunded or the
+payment is accepted. The to-do board and the payment's page offer both, each with one press.
+A payment that is partly refunded already is only refunded further.
 """
 REFUND_NOTES = """
 An empty cell is a contradiction: the status stays and the payment is flagged for the owner. The

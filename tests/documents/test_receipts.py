@@ -126,6 +126,26 @@ def test_refunds_reduce_net_amount_and_failed_ones_are_hidden() -> None:
     assert build_receipt_view(receipt(), (), RU).net_amount == ""
 
 
+@pytest.mark.parametrize("translator", [RU, EN], ids=["ru", "en"])
+def test_page_pdf_and_mail_name_who_gave_the_money_back(translator: Translator) -> None:
+    made = (
+        refund(10_000),
+        replace(refund(20_000), origin=refunds.Origin.ACQUIRER),
+        replace(refund(30_000), origin=refunds.Origin.CHARGEBACK),
+        refund(40_000, refunds.Status.PENDING),
+        replace(refund(25_000, refunds.Status.PENDING), origin=refunds.Origin.ACQUIRER),
+    )
+    labels = [label for label, _ in build_receipt_view(receipt(), made, translator).refund_rows]
+    assert len(set(labels)) == 5
+    pdf = " ".join(pdf_text(receipt_pdf(receipt(), made, translator, LINK)).split())
+    mail = refund_mail(receipt(), made[1], made, translator, LINK)
+    html = " ".join(unescape(re.sub(r"<[^>]*>", " ", mail.html)).split())
+    for label in labels:
+        plain = " ".join(label.split())
+        for text in (pdf, html, " ".join(mail.text.split())):
+            assert plain in text, label
+
+
 def test_payment_without_card_has_no_card_row() -> None:
     assert all(
         "Способ оплаты" not in label

@@ -22,6 +22,10 @@ from sigma.domain.time_units import HOUR_US, SECOND_US
         (date(2026, 10, 26), "Europe/Berlin", "2026-10-25T23:00"),
         (date(2026, 11, 28), "Asia/Kolkata", "2026-11-27T18:30"),
         (date(2026, 4, 24), "Africa/Cairo", "2026-04-23T22:00"),  # begins at 01:00
+        (date(2026, 9, 6), "America/Santiago", "2026-09-06T04:00"),  # begins at 01:00
+        (date(2026, 4, 5), "America/Santiago", "2026-04-05T04:00"),  # 23:00 before it comes twice
+        (date(2026, 3, 29), "Asia/Beirut", "2026-03-28T22:00"),  # begins at 01:00
+        (date(2026, 10, 4), "Australia/Lord_Howe", "2026-10-03T13:30"),  # changed by half an hour
         (date(2026, 11, 1), "America/Havana", "2026-11-01T04:00"),  # 00:00 comes twice
         (date(2026, 11, 28), "No/Such", "2026-11-28T00:00"),
     ],

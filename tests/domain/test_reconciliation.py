@@ -171,6 +171,11 @@ def test_refund_statuses_must_be_equal(ours: refunds.Status, theirs: refunds.Eve
     assert refund_difference(pair) is expected
 
 
+def test_refund_of_nothing_is_no_difference() -> None:
+    theirs = refunds.RefundReply("bank-1", refunds.Event.SUCCEEDED, Money(0))
+    assert refund_difference(RefundPair(None, theirs, "pay_1")) is None
+
+
 def test_refunds_are_missing_on_either_side_or_have_another_amount() -> None:
     assert refund_difference(RefundPair(refund(), None, "pay_1")) is Kind.REFUND_MISSING_THERE
     for amount in (Money(499), Money(500, "USD"), None):
@@ -306,6 +311,32 @@ def test_lists_of_all_accounts_are_read_before_the_confirmation() -> None:
         run = runs.step_done(run, runs.next_list(run, 2), NOW_US)
     both = (Phase.PAYMENTS, Phase.REFUNDS)
     assert order == [(number, phase) for number in (0, 1) for phase in both]
+
+
+@pytest.mark.parametrize("cycle", [1, 2, 3, 10])
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_list_that_repeats_itself_has_no_end(cycle: int, is_empty: bool) -> None:
+    progress: Progress | None = Progress()
+    page_count = 0
+    while progress is not None:
+        number = page_count % cycle
+        times = [] if is_empty else [NOW_US - number]
+        progress = runs.page_read(progress, times, f"page-{number}")
+        page_count += 1
+    assert page_count <= cycle + runs.MAX_STANDING_PAGES + 1
+
+
+def test_list_may_have_some_empty_pages_and_equal_times() -> None:
+    progress: Progress | None = Progress()
+    for number in range(100):
+        times = [] if number % 3 == 1 else [NOW_US - number // 10]
+        assert progress is not None
+        progress = runs.page_read(progress, times, f"page-{number}")
+    assert progress is not None
+    end = runs.page_read(progress, [], None)
+    assert end is not None
+    assert end.is_list_read
+    assert end.reached_us == NOW_US - 9
 
 
 @pytest.mark.parametrize("tz", ["Europe/Moscow", "Europe/Berlin", "Asia/Vladivostok", "UTC"])

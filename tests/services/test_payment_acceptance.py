@@ -8,6 +8,7 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Attention, Payment
+from sigma.domain.errors import RefusedError
 from sigma.domain.ledger import Account
 from sigma.services.billing import invoices, payments
 from sigma.services.billing.payment_acceptance import accept, refund_all
@@ -95,6 +96,33 @@ async def test_repeated_and_simultaneous_presses_decide_once(world: World) -> No
     assert len({refund.id for refund in made}) == 1
     await check_reconciled(world)
     assert (await reload_payment(world, other)).attention is None
+
+
+async def test_only_a_payment_that_waits_for_a_decision_is_refunded_with_one_press(
+    world: World,
+) -> None:
+    plain = await world.complete_payment()
+    _, accepted = await extra_payment(world)
+    await accept(world.ctx, world.member, accepted.id)
+    for payment in (plain, accepted):
+        refusal = await refusal_code(refund_all(world.ctx, world.member, payment.id))
+        assert refusal == "payment_not_acceptable"
+        assert (await payment_details(world, payment)).refunds == ()
+
+
+async def test_simultaneous_acceptance_and_refund_decide_once(world: World) -> None:
+    _, payment = await extra_payment(world)
+    outcomes = await asyncio.gather(
+        *(
+            decide(world.ctx, world.member, payment.id)
+            for _ in range(2)
+            for decide in (accept, refund_all)
+        ),
+        return_exceptions=True,
+    )
+    refused = [one for one in outcomes if isinstance(one, RefusedError)]
+    assert [one.code for one in refused] == ["payment_not_acceptable"] * 2
+    await check_reconciled(world)
 
 
 async def test_payment_that_waits_for_no_decision_is_not_accepted(world: World) -> None:

@@ -89,6 +89,7 @@ async def test_days_are_of_the_shop_and_both_included(world: World, reconcile: A
         (("--since", str(today), "--until", str(today)), 1),
         (("--until", str(yesterday)), 0),
         (("--since", str(today)), 1),
+        (("--until", "2199-12-31"), 1),  # until now
     ):
         assert (await reconcile(*days)).exit_code == exit_code, days
 
@@ -99,7 +100,13 @@ async def test_days_are_of_the_shop_and_both_included(world: World, reconcile: A
         (("--since", "24.11.2026"), "--since: Enter a day like 2026-11-24."),
         (("--since", "2026-11-02", "--until", "2026-11-01"), "The period is empty"),
         (("--since", "2999-01-01"), "The period is empty"),
-        (("--shop", "shp_unknown"), "no shop"),
+        (("--since", "0026-11-01"), "--since: Enter a day like 2026-11-24."),
+        (("--since", "1969-12-31"), "--since: Enter a day like 2026-11-24."),
+        (("--until", "9999-12-31"), "--until: Enter a day like 2026-11-24."),
+        (("--until", "yesterday"), "--until: Enter a day like 2026-11-24."),
+        (("--since", "2026-02-30"), "--since: Enter a day like 2026-11-24."),
+        (("--since", ""), "--since: Enter a day like 2026-11-24."),
+        (("--shop", "shp_unknown"), "There is no shop with the id “shp_unknown”."),
     ],
 )
 async def test_invalid_options_exit_with_two(

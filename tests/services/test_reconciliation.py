@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from dataclasses import replace
 
+import httpx
 import pytest
 from msgspec.structs import replace as replace_struct
 
@@ -18,6 +19,8 @@ from sigma.domain.reconciliation.difference import Kind
 from sigma.domain.reconciliation.run import MAX_STORED
 from sigma.domain.reconciliation.run import Status as RunStatus
 from sigma.domain.time_units import HOUR_US
+from sigma.providers.base import ConnectionAccess, PaymentPage
+from sigma.providers.yookassa.adapter import YooKassa
 from sigma.services.billing import connections
 from sigma.services.billing import invoices as invoices_service
 from sigma.services.billing import payments as payments_service
@@ -204,6 +207,30 @@ async def test_run_fails_when_the_acquirer_does_not_answer_or_rejects_the_keys(
     await world.set_acquirer_secret("wrong")
     run = await run_to_end(world)
     assert (run.status, run.failure) == (RunStatus.FAILED, "credentials")
+
+
+class RepeatingLists(YooKassa):
+    """An acquirer whose list of payments names the first page as the next one, for ever."""
+
+    async def list_payments(
+        self, access: ConnectionAccess, since_us: int, until_us: int, cursor: str | None = None
+    ) -> PaymentPage:
+        page = await super().list_payments(access, since_us, until_us)
+        return replace(page, next_cursor=f"page-{int((cursor or '-0').split('-')[1]) + 1}")
+
+
+async def test_run_fails_when_the_list_of_the_acquirer_has_no_end(world: World) -> None:
+    await paid_payment(world)
+    provider = RepeatingLists(lambda _: httpx.AsyncClient(verify=False))
+    ctx = replace(world.ctx, providers={world.connection.provider: provider})
+    run = await runs.start(ctx, world.member, in_background=False)
+    step_count = 0
+    while run.is_running:
+        run = await runs.step(ctx, run)
+        step_count += 1
+        assert step_count < 100
+    await provider.aclose()
+    assert (run.status, run.failure) == (RunStatus.FAILED, "no_answer")
 
 
 @pytest.mark.both_databases

@@ -10,13 +10,13 @@ from sqlalchemy import delete
 from sigma.domain.billing.payment import Attention, Status
 from sigma.domain.billing.refund import Origin
 from sigma.domain.money import Money
-from sigma.domain.reconciliation.difference import Action, Kind
+from sigma.domain.reconciliation.difference import Action, Kind, State
 from sigma.domain.reconciliation.run import Status as RunStatus
 from sigma.services.billing import refunds as refunds_service
 from sigma.services.billing.payment_details import get_details
 from sigma.services.context import CONFLICT_ERRORS
 from sigma.services.ids import min_id
-from sigma.services.reconciliation import repairs
+from sigma.services.reconciliation import repairs, runs
 from sigma.services.reconciliation.repairs import Outcome
 from sigma.store.engine.statements import statement
 from sigma.store.schema.tables import ledger, payments, refunds
@@ -256,6 +256,25 @@ async def test_all_foreign_payments_are_closed_at_once(world: World) -> None:
     assert await repairs.close_foreign(world.ctx, world.member, run.id) == 3
     second = await run_to_end(world)
     assert (second.status, second.closed_count) == (RunStatus.AGREES, 3)
+
+
+async def test_foreign_payments_below_many_other_differences_are_closed_too(world: World) -> None:
+    await edit_bank(world, add={"payments": [{"amount": amount("5.00")}]})
+    foreign = await find_only(world)
+    others = [
+        replace(
+            foreign,
+            id=f"dif_{number:023}",
+            kind=Kind.PAYMENT_MISSING_THERE,
+            provider_id=f"bank-{number}",
+            version=0,
+        )
+        for number in range(runs.MAX_LISTED_DIFFERENCES + 1)
+    ]
+    await save_rows(world, *others)
+    assert await repairs.close_foreign(world.ctx, world.member, foreign.run_id) == 1
+    closed = await repairs.get(world.ctx, world.member, foreign.id)
+    assert closed.state is State.CLOSED
 
 
 async def test_repair_without_an_answer_changes_nothing(world: World) -> None:

@@ -18,7 +18,7 @@ from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.money import Money
 from sigma.domain.time_units import HOUR_US, MINUTE_US
-from sigma.services.billing import invoices, mails, refunds
+from sigma.services.billing import invoices, mails, payment_acceptance, payments, refunds
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import auto_reply, todo_board
 from sigma.services.invoice_cards.todo_board import MONEY_KINDS, Action, Item, Kind
@@ -37,6 +37,7 @@ from tests.conversation_invoices import (
 )
 from tests.services.actions import member_with_role, refusal_code
 from tests.services.board_items import list_items, only_item
+from tests.services.test_payment_acceptance import extra_payment
 from tests.vk_world import VkWorld
 from tests.world import QUESTIONS
 
@@ -254,6 +255,36 @@ async def test_failed_refund_leaves_the_board_when_another_is_requested(vk_world
         stored = await refund_rows.get(tx, second.id)
     assert stored
     assert stored.status is RefundStatus.SUCCEEDED
+
+
+async def test_payments_wait_for_a_decision_until_somebody_makes_it(vk_world: VkWorld) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    _, extra = await extra_payment(vk_world)
+    _, other = await extra_payment(vk_world)
+    voided = await vk_world.create_invoice()
+    late = await vk_world.start_payment(voided)
+    await invoices.void(ctx, member, voided.id)
+    await vk_world.pay(late)
+    await payments.advance(ctx, late.id)
+    items = await list_items(vk_world, Kind.DECISION)
+    assert [(item.payment_id, item.status, item.action) for item in items] == [
+        (late.id, "voided", Action.REFUND_ALL),
+        (other.id, "extra", Action.DECIDE),
+        (extra.id, "extra", Action.DECIDE),
+    ]
+    viewer = member_with_role(vk_world, Role.VIEWER)
+    board = await todo_board.load(ctx, viewer, Kind.DECISION, limit=2)
+    assert {item.action for item in board.sections[0].items} == {Action.PAYMENT}
+    cursor = board.sections[0].next_cursor
+    below = await todo_board.load(ctx, viewer, Kind.DECISION, limit=2, cursor=cursor)
+    assert [item.payment_id for item in below.sections[0].items] == [extra.id]
+    await payment_acceptance.accept(ctx, member, extra.id)
+    await payment_acceptance.refund_all(ctx, member, late.id)
+    await refunds.request(ctx, member, other.id, Money(100), "")
+    assert await list_items(vk_world, Kind.DECISION) == []
+    await vk_world.run_jobs()
+    left = await only_item(vk_world, Kind.DECISION)  # a part of it is refunded
+    assert (left.payment_id, left.action) == (other.id, Action.PAYMENT)
 
 
 async def test_viewer_sees_payments_and_mails_without_clients(vk_world: VkWorld) -> None:

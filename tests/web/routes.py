@@ -44,6 +44,8 @@ REQUIRED_PERMISSIONS = {
     "GET /board": READ,
     "POST /board/cards/{card_id}/remind": ANSWER,
     "POST /board/mails/{payment_id}/again": ISSUE,
+    "POST /board/payments/{payment_id}/accept": Permission.REFUND,
+    "POST /board/payments/{payment_id}/refund-all": Permission.REFUND,
     "GET /inbox": ANSWER,
     "GET /inbox/live": ANSWER,
     "GET /inbox/{conversation_id}": ANSWER,

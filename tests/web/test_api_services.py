@@ -57,3 +57,34 @@ async def test_service_has_links_once_page_and_community_exist(
     assert visible_item["dialog_url"].endswith(f"/me/lak?ref={service.id}&ref_source=sigma")
     assert hidden_item["page_url"] is None
     assert hidden.id in hidden_item["dialog_url"]
+
+
+async def test_services_are_read_by_pages_also_when_one_is_moved_or_deleted_meanwhile(
+    world: World, api_client: ApiClient
+) -> None:
+    titles = [f"Услуга {number}" for number in range(30)]
+    made = [
+        await services.save(world.ctx, world.member, None, ServiceFields(title)) for title in titles
+    ]
+    first = (await api_client.get("/services")).json()
+    assert [one["title"] for one in first["data"]] == titles[:25]
+    second = (await api_client.get(f"/services?cursor={first['next_cursor']}")).json()
+    assert ([one["title"] for one in second["data"]], second["next_cursor"]) == (titles[25:], None)
+    ten = (await api_client.get("/services?limit=10")).json()
+    await services.delete(world.ctx, world.member, made[9].id)
+    rest = (await api_client.get(f"/services?limit=100&cursor={ten['next_cursor']}")).json()
+    assert [one["title"] for one in rest["data"]] == titles[10:]
+
+
+async def test_unknown_cursor_and_parameter_of_services_are_refused(
+    world: World, api_client: ApiClient
+) -> None:
+    for query, field in (
+        ("cursor=svc_0000000000000000000000", "cursor"),
+        ("cursor=inv_0000000000000000000000", "cursor"),
+        ("limit=101", "limit"),
+        ("visible=true", "visible"),
+    ):
+        answer = await api_client.get(f"/services?{query}")
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [field], query

@@ -149,6 +149,9 @@ async def test_period_form_keeps_what_was_typed_beside_its_error(
     assert response.status_code == 422
     assert field_error(response.text, "since") == "Введите дату, например 24.11.2026."
     assert 'value="2026-02-30"' in response.text
+    for day in ("9999-12-31", "0026-02-01", "1969-12-31"):
+        response = await owner_browser.submit(PAGE, since="", until=day)
+        assert field_error(response.text, "until") == "Введите дату, например 24.11.2026.", day
     response = await owner_browser.submit(PAGE, since="2026-02-02", until="2026-02-01")
     assert "Период пуст" in field_error(response.text, "until")
     response = await owner_browser.submit(PAGE, since="2026-02-01", until="2026-02-28")

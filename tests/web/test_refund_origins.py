@@ -27,6 +27,7 @@ async def test_look_up_finds_a_refund_made_in_the_acquirers_cabinet(
     assert "Возвращено 300,00 ₽ в кабинете эквайера" in page
     assert "Вся сумма: 1 200,00 ₽" in page
     receipt = plain_text((await api_client.http.get(f"/r/{payment.token}")).text)
+    assert "Возврат через платёжную систему" in receipt
     assert "−300,00 ₽" in receipt
     assert "1 200,00 ₽" in receipt
     body = (await api_client.get(f"/payments/{payment.id}")).json()

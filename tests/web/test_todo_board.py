@@ -8,6 +8,7 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.billing.mail import Mail, Status
 from sigma.domain.change import Change
 from sigma.services.accounts import users
+from sigma.services.billing.payment_details import get_details
 from sigma.store import changes
 from sigma.store.engine.statements import text_statement
 from sigma.store.messaging import conversations
@@ -19,6 +20,7 @@ from tests.conversation_invoices import (
     pay_invoice,
     start_conversation,
 )
+from tests.services.test_payment_acceptance import extra_payment
 from tests.vk_world import VkWorld
 from tests.web.cabinet_harness import CabinetBrowser, visible_text
 from tests.world import QUESTIONS
@@ -211,6 +213,30 @@ async def test_failed_mail_is_sent_again_from_the_board(
     page = await vk_owner_browser.open(response.headers["location"])
     assert "Квитанция в очереди на отправку" in visible_text(page.text)
     assert board_items(page.text) == []
+
+
+async def test_extra_payment_is_accepted_or_refunded_from_the_board_with_one_press(
+    vk_owner_browser: CabinetBrowser, vk_world: VkWorld
+) -> None:
+    _, accepted = await extra_payment(vk_world)
+    _, refunded = await extra_payment(vk_world)
+    page = await vk_owner_browser.open("/board")
+    refund_item, accept_item = (item for item in board_items(page.text) if "лишний" in item)
+    for item in (refund_item, accept_item):
+        assert item.endswith("Принять платёж Вернуть всё: 1 500,00 ₽")
+    for payment, way, text in (
+        (accepted, "accept", "Платёж принят и учтён в счёте"),
+        (refunded, "refund-all", "Возврат принят и отправляется в банк"),
+        (accepted, "refund-all", "Решение по этому платежу уже принято"),
+    ):
+        url = f"/board/payments/{payment.id}/{way}"
+        response = await vk_owner_browser.submit(url, only="decision")
+        page = await vk_owner_browser.open(response.headers["location"])
+        assert text in visible_text(page.text)
+    assert board_items(page.text) == []
+    await vk_world.run_jobs()
+    details = await get_details(vk_world.ctx, vk_world.member, refunded.id)
+    assert [(r.amount.minor, r.status) for r in details.refunds] == [(150_000, "succeeded")]
 
 
 async def test_viewer_sees_payments_but_no_client_names(

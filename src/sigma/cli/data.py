@@ -44,12 +44,12 @@ def run_with_context(action: Callable[[Context], Awaitable[T]]) -> T:
 async def owner_of_shop(ctx: Context, shop_id: str | None) -> Member:
     """Return a member with owner rights in the shop with this id, or in the first shop.
 
-    Its user id is "cli": no stored user is involved. Raises CliError without a shop.
+    Its user id is "cli": no stored user is involved. Raises CliError when there is no such shop.
     """
     async with ctx.db.read() as tx:
         shop = await (shop_rows.get(tx, shop_id) if shop_id else shop_rows.oldest(tx))
     if shop is None:
-        raise CliError(t("cli.no_shop"))
+        raise CliError(t("cli.unknown_shop", shop=shop_id) if shop_id else t("cli.no_shop"))
     return Member("cli", shop.id, Role.OWNER)
 
 

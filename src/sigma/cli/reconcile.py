@@ -20,7 +20,7 @@ from sigma.domain.accounts.member import Member
 from sigma.domain.errors import Problem
 from sigma.domain.local_time import start_of_day
 from sigma.domain.reconciliation.difference import Difference, Side
-from sigma.domain.reconciliation.run import MAX_STORED, Run, Status
+from sigma.domain.reconciliation.run import MAX_STORED, Run, Status, is_comparable_day
 from sigma.domain.time_units import SECOND_US
 from sigma.services.accounts import shops
 from sigma.services.context import Context
@@ -73,10 +73,12 @@ def _parse_day(text: str | None, option: str) -> date | None:
     if text is None:
         return None
     try:
-        day = date.fromisoformat(text)
+        day: date | None = date.fromisoformat(text)
     except ValueError:
+        day = None
+    if day is None or not is_comparable_day(day):
         problem = Translator(terminal_locale()).problem_text(Problem(option, "iso_date"))
-        raise CliError(f"{option}: {problem}") from None
+        raise CliError(f"{option}: {problem}")
     return day
 
 

@@ -149,18 +149,25 @@ def _detail_rows(receipt: Receipt, translator: Translator) -> tuple[LabelValue, 
     return tuple((label, value) for label, value in rows if value)
 
 
+# The origin of a refund → its label. A chargeback is never pending.
+_REFUND_LABELS = {
+    Origin.SIGMA: "refund",
+    Origin.ACQUIRER: "refund_elsewhere",
+    Origin.CHARGEBACK: "chargeback",
+}
+
+
 def _refund_rows(refunds: tuple[Refund, ...], translator: Translator) -> tuple[LabelValue, ...]:
     rows: list[LabelValue] = []
     for refund in sorted(refunds, key=lambda r: r.finished_at_us or r.created_at_us):
+        name = _REFUND_LABELS[refund.origin]
         if refund.status is Status.SUCCEEDED:
-            finished = translator.datetime(refund.finished_at_us or refund.created_at_us)
-            is_chargeback = refund.origin is Origin.CHARGEBACK
-            name = "receipt.row.chargeback" if is_chargeback else "receipt.row.refund"
-            label = translator.t(name, moment=finished)
+            moment = translator.datetime(refund.finished_at_us or refund.created_at_us)
         elif refund.status is Status.PENDING:
-            requested = translator.datetime(refund.created_at_us)
-            label = translator.t("receipt.row.refund_pending", moment=requested)
+            moment = translator.datetime(refund.created_at_us)
+            name += "_pending"
         else:
             continue
+        label = translator.t(f"receipt.row.{name}", moment=moment)
         rows.append((label, translator.money(-refund.amount)))
     return tuple(rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from sigma.domain.billing.payment import Attention, Payment, flag
 from sigma.domain.billing.refund import (
+    ALREADY_REFUNDED,
     Event,
     Origin,
     Refund,
@@ -61,22 +62,21 @@ def settle_listed(
     """
     reply = listed.reply
     if own := _find_stored(listed, refunds):
+        if own.status is not Status.SUCCEEDED and _is_in_difference(reply, payment, refunds, total):
+            return _adopt_own(own, payment, refunds, reply, now_us, new_id)
         return settle(own, payment, refunds, reply, now_us, new_id, is_refund_due=is_refund_due)
-    if reply.event is Event.FAILED:
-        return Change()
+    if reply.event is Event.FAILED or (reply.amount is not None and reply.amount.minor == 0):
+        return Change()  # no money has moved
     if reply.amount is None or reply.amount.currency != payment.amount.currency:
         # A pending refund is reported again, with its amount.
         is_unreadable = reply.event is Event.SUCCEEDED
         return flag(payment, Attention.CONTRADICTION, now_us, new_id) if is_unreadable else Change()
-    unlisted = [r for r in refunds if _is_unlisted(r)]
-    if unlisted and reply.event is Event.SUCCEEDED:
-        room = (total or Money(0, payment.amount.currency)) - refunded_amount(
-            refunds, payment.amount.currency
-        )
-        if room < reply.amount:
-            # It is a part of what was booked while the list was not available.
-            same = [r for r in unlisted if r.amount == reply.amount]
-            return _adopt(same[0], reply) if same else Change()
+    if _is_in_difference(reply, payment, refunds, total):
+        same = _find_unlisted(refunds, reply)
+        return Change((_adopted(same, reply, Origin.ACQUIRER),)) if same else Change()
+    left = payment.amount - refunded_amount(refunds, payment.amount.currency)
+    if reply.event is Event.SUCCEEDED and reply.amount > left:
+        return flag(payment, Attention.CONTRADICTION, now_us, new_id)
     return _record_new(payment, refunds, reply, Origin.ACQUIRER, now_us, new_id, is_refund_due)
 
 
@@ -96,12 +96,16 @@ def record_difference(
     Pending refunds may be a part of the total already, so they are subtracted: a difference that
     is too small is completed when their outcome is known. `is_list_complete`: the list of refunds
     was read after `total`, so the difference is no refund but a chargeback. `rejected_id`: our
-    pending refund that the acquirer has just rejected, so it explains nothing. The caller must
-    hold the invoice lock.
+    pending refund that the acquirer has just rejected; if its list does not have it either, it
+    explains nothing. The caller must hold the invoice lock.
     """
+    if total > payment.amount:  # an acquirer cannot refund more than it captured
+        return flag(payment, Attention.CONTRADICTION, now_us, new_id)
+    if not is_list_complete:
+        rejected_id = ""  # an earlier call may have made this refund after all
     counted = tuple(r for r in refunds if r.id != rejected_id or r.status is Status.SUCCEEDED)
     explained = reserved_amount(counted, payment.amount.currency)
-    missing = min(total, payment.amount) - explained
+    missing = total - explained
     if missing.minor <= 0:
         return Change()
     origin = Origin.CHARGEBACK if is_list_complete else Origin.ACQUIRER
@@ -132,9 +136,62 @@ def _is_unlisted(refund: Refund) -> bool:
     return refund.origin is not Origin.SIGMA and refund.provider_id is None
 
 
-def _adopt(refund: Refund, reply: RefundReply) -> Change:
+def _is_in_difference(
+    reply: RefundReply, payment: Payment, refunds: tuple[Refund, ...], total: Money | None
+) -> bool:
+    """Return whether a succeeded refund is a part of what was booked as a difference.
+
+    It is when the acquirer's total leaves no room for it beside the refunds that are booked.
+    """
+    if reply.event is not Event.SUCCEEDED or not any(_is_unlisted(r) for r in refunds):
+        return False
+    booked = refunded_amount(refunds, payment.amount.currency)
+    room = (total or Money(0, payment.amount.currency)) - booked
+    return reply.amount is None or room < reply.amount
+
+
+def _find_unlisted(refunds: tuple[Refund, ...], reply: RefundReply) -> Refund | None:
+    return next((r for r in refunds if _is_unlisted(r) and r.amount == reply.amount), None)
+
+
+def _adopted(refund: Refund, reply: RefundReply, origin: Origin) -> Refund:
     """Give a refund that was booked as a difference the acquirer's id. It is not booked again."""
-    return Change((replace(refund, provider_id=reply.provider_id, origin=Origin.ACQUIRER),))
+    return replace(refund, provider_id=reply.provider_id, origin=origin)
+
+
+def _adopt_own(
+    own: Refund,
+    payment: Payment,
+    refunds: tuple[Refund, ...],
+    reply: RefundReply,
+    now_us: int,
+    new_id: NewId,
+) -> Change:
+    """Return what changes when our refund succeeded, but its money was booked as a difference.
+
+    The booked refund becomes ours; `own` stays or becomes failed, because its money must not be
+    booked twice. Without a booked refund of this amount, or when `own` has the acquirer's id,
+    which is unique, nothing changes: the money is booked.
+    """
+    same = _find_unlisted(refunds, reply)
+    if same is None or own.provider_id is not None:
+        return Change()
+    booked = _adopted(same, reply, Origin.SIGMA)
+    booked = replace(booked, reason=own.reason, created_by=own.created_by)
+    change = Change((booked,))
+    if own.status is Status.PENDING:
+        failed = replace(
+            own,
+            status=Status.FAILED,
+            failure=ALREADY_REFUNDED,
+            is_outcome_unknown=False,
+            finished_at_us=now_us,
+        )
+        event = timeline_event(failed, "unneeded", now_us, new_id, reason=ALREADY_REFUNDED)
+        change += Change((failed, event))
+    if payment.attention is Attention.REFUND_FAILED:
+        change += Change((replace(payment, attention=None),))
+    return change
 
 
 def _record_new(

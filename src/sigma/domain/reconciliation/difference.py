@@ -176,8 +176,10 @@ def refund_difference(pair: RefundPair) -> Kind | None:
     """
     ours, theirs = pair.ours, pair.theirs
     if ours is None:
-        is_lost = theirs is not None and theirs.event is not refunds.Event.FAILED
-        return Kind.REFUND_MISSING_HERE if is_lost and pair.payment_id else None
+        if theirs is None or theirs.event is refunds.Event.FAILED or not pair.payment_id:
+            return None
+        is_nothing = theirs.amount is not None and theirs.amount.minor == 0
+        return None if is_nothing else Kind.REFUND_MISSING_HERE
     if theirs is None:
         return Kind.REFUND_MISSING_THERE
     if theirs.amount != ours.amount and (

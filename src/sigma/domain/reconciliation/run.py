@@ -1,6 +1,7 @@
 """A run of the reconciliation: its period, its progress between two pages, and its result."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from sigma.domain.local_time import local_date, time_zone
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 DEFAULT_DAYS = 30
+FIRST_DAY, LAST_DAY = date(1971, 1, 1), date(9999, 12, 30)
 MAX_FAILED_CALLS = 8  # in a row; afterwards the run ends as FAILED
 MIN_RETRY_DELAY_US, MAX_RETRY_DELAY_US = 2 * SECOND_US, 2 * MINUTE_US
 # A run without a page for this long was interrupted; a new one may start.
@@ -20,6 +22,8 @@ MAX_LEAD_US, MAX_DELAY_US = HOUR_US, DAY_US + HOUR_US
 # A run stores and confirms this many suspected differences. More come from a wrong account, not
 # from events; they are only counted.
 MAX_STORED = 2000
+# Pages in a row that do not go further back in time. More come from a list that repeats itself.
+MAX_STANDING_PAGES = 20
 
 
 class Status(StrEnum):
@@ -45,8 +49,9 @@ class Progress:
 
     `account_number` counts the shop's accounts at acquirers. `cursor` is the acquirer's, None for
     the first page; its list is read down to the creation time `reached_us` (UTC microseconds), or
-    to its end (`is_list_read`). Our rows from the id `before_id` on are read. `unmatched` and
-    `matched` are the state of a StreamMatcher.
+    to its end (`is_list_read`). `standing_page_count`: its last pages that were empty or not older
+    than the pages before. Our rows from the id `before_id` on are read. `unmatched` and `matched`
+    are the state of a StreamMatcher.
     """
 
     account_number: int = 0
@@ -54,6 +59,7 @@ class Progress:
     cursor: str | None = None
     reached_us: int | None = None
     is_list_read: bool = False
+    standing_page_count: int = 0
     before_id: str = ""
     unmatched: dict[str, int] = field(default_factory=dict)
     matched: list[str] = field(default_factory=list)
@@ -111,6 +117,11 @@ class Run:
         return self.is_running and now_us - self.updated_at_us > STALLED_AFTER_US
 
 
+def is_comparable_day(day: date) -> bool:
+    """Return whether a period can begin or end with this day; a mistyped year cannot."""
+    return FIRST_DAY <= day <= LAST_DAY
+
+
 def empty_period_error() -> RefusedError:
     """Return (not raise) the refusal of a period that ends before it begins."""
     return validation_error(Problem("until", "period_empty"))
@@ -120,6 +131,29 @@ def step_done(run: Run, progress: Progress, now_us: int) -> Run:
     """Return the run after one page or one batch of confirmations."""
     return replace(
         run, progress=progress, failed_call_count=0, resume_at_us=0, updated_at_us=now_us
+    )
+
+
+def page_read(progress: Progress, times_us: Iterable[int], cursor: str | None) -> Progress | None:
+    """Return the progress after a page; None when the acquirer's list has no end.
+
+    `times_us`: the creation times in the page (UTC microseconds), `cursor`: of the next page. A
+    list that repeats itself would be read for ever: it names the same next page again, or goes
+    no further back in time.
+    """
+    reached_us = min(times_us, default=None)
+    is_further = reached_us is not None and (
+        progress.reached_us is None or reached_us < progress.reached_us
+    )
+    standing = 0 if is_further else progress.standing_page_count + 1
+    if cursor is not None and (cursor == progress.cursor or standing > MAX_STANDING_PAGES):
+        return None
+    return replace(
+        progress,
+        cursor=cursor,
+        reached_us=reached_us if is_further else progress.reached_us,
+        is_list_read=cursor is None,
+        standing_page_count=standing,
     )
 
 

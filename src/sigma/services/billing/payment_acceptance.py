@@ -36,14 +36,16 @@ async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
     """Refund all of a payment that must not stay; a second click returns the first refund.
 
     Raises RefusedError: "not_found", "forbidden", "payment_not_acceptable" when a part of it is
-    refunded already or the payment needs no refund.
+    refunded already, or the payment is accepted or needs no refund.
     """
     member.require(Permission.REFUND)
     payment = await payment_services.get(ctx, member, payment_id)
     try:
-        return await refund_services.request(ctx, member, payment_id, payment.amount, "")
+        return await refund_services.request(
+            ctx, member, payment_id, payment.amount, "", only_if_due=True
+        )
     except RefusedError as refusal:
-        if refusal.code not in ("refund_too_large", "already_refunded"):
+        if refusal.code not in ("refund_too_large", "already_refunded", "payment_not_acceptable"):
             raise
     earlier = await refund_services.list_for_payment(ctx, member, payment_id)
     for refund in earlier:

@@ -20,6 +20,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
 from sigma.services.catalogue import image_processing
 from sigma.services.context import Context
+from sigma.services.paging import Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import photos as photo_rows
@@ -34,6 +35,23 @@ async def list_for_shop(ctx: Context, member: Member) -> list[Service]:
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         return await services.list_for_shop(tx, member.shop_id)
+
+
+async def list_page(
+    ctx: Context, member: Member, *, limit: int, cursor: str | None = None
+) -> Page[Service]:
+    """Return a page of the shop's services in their order, including hidden ones.
+
+    `cursor` is the id of the last service of the page before, deleted or not. Raises
+    RefusedError("validation") for the id of no service.
+    """
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        after = await services.get(tx, cursor) if cursor is not None else None
+        if cursor is not None and (after is None or after.shop_id != member.shop_id):
+            raise validation_error(Problem("cursor", "cursor"))
+        listed = await services.list_page(tx, member.shop_id, after=after, limit=limit + 1)
+    return make_page(listed, limit, lambda service: service.id)
 
 
 async def get(ctx: Context, member: Member, service_id: str) -> Service:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import invoice as invoice_domain
+from sigma.domain.billing.payment_acceptance import ACCEPTABLE
 from sigma.domain.errors import RefusedError
 from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
@@ -38,11 +39,17 @@ class Kind(StrEnum):
     UNOPENED = "unopened"
     OPENED = "opened"
     PAID = "paid"
+    DECISION = "decision"  # extra, late and voided payments: to accept or to refund
     MAIL = "mail"
     REFUND = "refund"
 
 
-MONEY_KINDS = (Kind.PAID, Kind.MAIL, Kind.REFUND)  # visible without Permission.ANSWER
+MONEY_KINDS = (
+    Kind.PAID,
+    Kind.DECISION,
+    Kind.MAIL,
+    Kind.REFUND,
+)  # visible without Permission.ANSWER
 
 
 class Action(StrEnum):
@@ -51,6 +58,8 @@ class Action(StrEnum):
     ANSWER = "answer"
     REMIND = "remind"
     PAYMENT = "payment"
+    DECIDE = "decide"  # accept the payment, or refund all of it
+    REFUND_ALL = "refund_all"
     MAIL = "mail"
     REFUND = "refund"
 
@@ -71,9 +80,9 @@ class Item:
 
     `status` by kind. Unopened and opened: "lost" when the link was not delivered to the client,
     otherwise the status of the last payment. Refund: "unknown", "pending" or "failed". Mail: the
-    SMTP server's reply. `detail`: the failure code of a refund, the masked address of an e-mail.
-    `reminded_at_us` is the time of today's reminder. `preview` is the client's last message, None
-    when no encryption key decrypts it.
+    SMTP server's reply. Decision: the reason, an Attention. `detail`: the failure code of a refund,
+    the masked address of an e-mail. `reminded_at_us` is the time of today's reminder. `preview` is
+    the client's last message, None when no encryption key decrypts it.
     """
 
     kind: Kind
@@ -204,6 +213,9 @@ def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
     match kind:
         case Kind.PAID:
             return replace(item, action=Action.PAYMENT, payment_id=row["id"])
+        case Kind.DECISION:
+            action = _decision(member, row)
+            return replace(item, action=action, payment_id=row["id"], status=row["attention"])
         case Kind.MAIL:
             can_resend = member.can(Permission.ISSUE)
             return replace(
@@ -223,6 +235,13 @@ def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
                 detail=row["failure"],
             )
     return _unpaid_item(item, row)
+
+
+def _decision(member: Member, row: Row) -> Action:
+    """Return the decision that a member can make with one press; PAYMENT: only on its page."""
+    if row["has_refund"] or not member.can(Permission.REFUND):
+        return Action.PAYMENT
+    return Action.DECIDE if row["attention"] in ACCEPTABLE else Action.REFUND_ALL
 
 
 def _unpaid_item(item: Item, row: Row) -> Item:

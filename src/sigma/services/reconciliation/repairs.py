@@ -19,6 +19,7 @@ from sigma.domain.reconciliation.difference import (
     attempted,
     closed,
 )
+from sigma.domain.reconciliation.run import MAX_STORED
 from sigma.providers.base import RejectedError, UnknownOutcomeError
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
@@ -95,7 +96,7 @@ async def close_foreign(ctx: Context, member: Member, run_id: str) -> int:
     member.require(Permission.RECONCILE)
     count = 0
     while True:
-        details = await get_details(ctx, member, run_id)
+        details = await get_details(ctx, member, run_id, limit=MAX_STORED)
         foreign = [one for one in details.open_differences if one.kind is Kind.PAYMENT_FOREIGN]
         if not foreign:
             return count

@@ -64,10 +64,10 @@ async def start(
     if not await open_accounts(ctx, shop.id):
         raise RefusedError("no_connection")
     now_us = ctx.now_us()
+    until_us = now_us if until_us is None else min(until_us, now_us)
     if since_us is None:
-        first_day = local_date((until_us or now_us) - domain.DEFAULT_DAYS * DAY_US, shop.tz)
+        first_day = local_date(until_us - domain.DEFAULT_DAYS * DAY_US, shop.tz)
         since_us = start_of_day(first_day, shop.tz)
-    until_us = min(until_us or now_us, now_us)
     if since_us >= until_us:
         raise domain.empty_period_error()
     created = Run(

@@ -23,6 +23,7 @@ from sigma.domain.reconciliation.difference import (
 )
 from sigma.domain.reconciliation.run import Phase, Progress, Run
 from sigma.domain.reconciliation.stream_matcher import StreamMatcher
+from sigma.providers.base import UnknownOutcomeError
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.reconciliation.accounts import Account
@@ -96,12 +97,11 @@ async def _read_theirs(ctx: Context, run: Run, account: Account) -> tuple[Run, l
             _compare(ctx, run, account, refund_pair, matcher, found)
         times = [one.reply.created_at_us for one in refund_page.refunds]
         cursor = refund_page.next_cursor
-    reached_us = min((at_us for at_us in times if at_us is not None), default=progress.reached_us)
+    read = domain.page_read(progress, [at_us for at_us in times if at_us is not None], cursor)
+    if read is None:
+        raise UnknownOutcomeError("the acquirer's list has no end")
     updated = replace(
-        progress,
-        cursor=cursor,
-        reached_us=reached_us,
-        is_list_read=cursor is None,
+        read,
         before_id=progress.before_id or min_id(_PREFIXES[progress.phase], run.until_us),
         unmatched=matcher.unmatched,
         matched=sorted(matcher.matched),

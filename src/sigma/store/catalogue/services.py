@@ -3,13 +3,14 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 
 from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind, Service
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
 from sigma.store.engine.statements import statement
+from sigma.store.paging import MAX_INT
 from sigma.store.schema.catalogue_tables import services
 
 _MONEY_COLUMNS = ("amount_minor", "max_amount_minor", "currency")
@@ -54,6 +55,20 @@ _list_for_shop = statement(
     .order_by(services.c.position, services.c.id)
     .limit(10_000)
 )
+_list_page = statement(
+    select(services)
+    .where(
+        services.c.shop_id == bindparam("shop_id"),
+        services.c.deleted_at_us.is_(None),
+        services.c.position >= bindparam("after_position"),  # where the index is entered
+        or_(
+            services.c.position > bindparam("after_position"),
+            services.c.id > bindparam("after_id"),
+        ),
+    )
+    .order_by(services.c.position, services.c.id)
+    .limit(bindparam("limit"))
+)
 _find_by_market_item = statement(
     select(services).where(
         services.c.vk_connection_id == bindparam("connection_id"),
@@ -83,6 +98,18 @@ async def lock(tx: Tx, service_id: str) -> Service:
 async def list_for_shop(tx: Tx, shop_id: str) -> list[Service]:
     """Return a shop's services by position, including hidden ones; at most 10,000."""
     return [_from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
+
+
+async def list_page(tx: Tx, shop_id: str, *, after: Service | None, limit: int) -> list[Service]:
+    """Return services by position, including hidden ones; `after`: the last one of the page before.
+
+    `after` may be deleted or moved meanwhile: the page begins after its present position.
+    """
+    position, service_id = (after.position, after.id) if after else (-MAX_INT, "")
+    rows = await tx.fetch_all(
+        _list_page, shop_id=shop_id, after_position=position, after_id=service_id, limit=limit
+    )
+    return [_from_row(row) for row in rows]
 
 
 async def find_by_market_item(tx: Tx, connection_id: str, market_item_id: int) -> Service | None:

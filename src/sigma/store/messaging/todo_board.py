@@ -32,6 +32,8 @@ _CLIENT_COLUMNS = (
 )
 _INVOICE_COLUMNS = (_i.id.label("invoice_id"), _i.number, _i.title, _i.amount_minor, _i.currency)
 
+_DECISION_REASONS = ("extra", "late", "voided")
+
 
 def _in_shop(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return column == bindparam("shop_id")
@@ -114,7 +116,7 @@ def _opened_query() -> Select[Any]:
     )
 
 
-def _paid_query() -> Select[Any]:
+def _captured_query() -> Select[Any]:
     conversation_id = func.coalesce(_p.conversation_id, _i.conversation_id)
     return (
         select(
@@ -131,9 +133,35 @@ def _paid_query() -> Select[Any]:
         .where(
             _in_shop(_p.shop_id),
             _p.status == "captured",
-            _p.captured_at_us >= bindparam("paid_since_us"),
         )
     )
+
+
+def _paid_query() -> Select[Any]:
+    """Select recent payments, except those that wait for a decision: they are no work to begin."""
+    return _captured_query().where(
+        _p.captured_at_us >= bindparam("paid_since_us"),
+        or_(_p.attention.is_(None), _p.attention.not_in(_DECISION_REASONS)),
+    )
+
+
+def _decisions_query() -> Select[Any]:
+    """Select extra, late and voided payments that nobody has decided about.
+
+    A pending refund is a decision. `has_refund`: a part of the payment is refunded already.
+    """
+    r = refunds.c
+    pending = exists(select(r.id).where(r.payment_id == _p.id, r.status == "pending"))
+    succeeded = exists(select(r.id).where(r.payment_id == _p.id, r.status == "succeeded"))
+    query = _captured_query().add_columns(
+        _p.attention,
+        case((succeeded, literal_column("1")), else_=literal_column("0")).label("has_refund"),
+    )
+    return query.where(
+        text("payments.attention IS NOT NULL"),
+        _p.attention.in_(_DECISION_REASONS),
+        ~pending,
+    ).with_hint(payments, "INDEXED BY ix_payments_attention", "sqlite")
 
 
 def _with_payment(query: Select[Any], payment_id: ColumnElement[Any]) -> Select[Any]:
@@ -219,6 +247,7 @@ _SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] =
         (_p.captured_at_us.desc(), _p.id.desc()),
         _after_cursor(_p.captured_at_us, _p.id),
     ),
+    "decision": (_decisions_query(), (_p.id.desc(),), _p.id < bindparam("id")),
     "mail": (_failed_mails_query(), (mails.c.id.desc(),), mails.c.id < bindparam("id")),
     "refund": (_refunds_query(), (refunds.c.id.desc(),), refunds.c.id < bindparam("id")),
 }
@@ -246,7 +275,8 @@ def _count_statement(*names: str) -> Statement:
 
 
 COUNTS: dict[tuple[str, ...], Statement] = {
-    names: _count_statement(*names) for names in (tuple(_SECTIONS), ("paid", "mail", "refund"))
+    names: _count_statement(*names)
+    for names in (tuple(_SECTIONS), ("paid", "decision", "mail", "refund"))
 }
 SENT_TIMES = statement(
     select(messages.c.idempotency_key, messages.c.written_at_us).where(

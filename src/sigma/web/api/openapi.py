@@ -123,7 +123,9 @@ OPERATIONS = (
     Operation(
         "get", "/refunds/{refund_id}", "getRefund", "Read a refund", responses.RefundResponse
     ),
-    Operation("get", "/services", "listServices", "List services", responses.Services),
+    Operation(
+        "get", "/services", "listServices", "List services", responses.Services, is_paged=True
+    ),
 )
 
 _FILTERS: dict[str, tuple[str, str, Json]] = {

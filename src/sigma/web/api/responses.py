@@ -193,10 +193,10 @@ class ServiceResponse(Struct, frozen=True):
 
 
 class Services(Struct, frozen=True):
-    """All services in the order of the seller."""
+    """A page of services in the order of the seller."""
 
     data: list[ServiceResponse]
-    next_cursor: Annotated[str | None, Meta(description="Always null: the list is complete")]
+    next_cursor: Annotated[str | None, Meta(description="Next page; null on the last one")]
 
 
 class Invoices(Struct, frozen=True):

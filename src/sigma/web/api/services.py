@@ -6,21 +6,28 @@ from sigma.services.accounts import shops
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.web.api import responses
-from sigma.web.api.http import Ctx, CurrentMember, json_response
+from sigma.web.api.http import (
+    ApiRequest,
+    Ctx,
+    CurrentMember,
+    json_response,
+    parse_list_query,
+)
 
 
 @get("/services")
-async def list_services(ctx: Ctx, member: CurrentMember) -> Response[bytes]:
-    """List all services in the order of the seller, including hidden ones."""
+async def list_services(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
+    """List the services in the order of the seller, including hidden ones."""
+    query = parse_list_query(request, "svc", ())
     shop = await shops.get(ctx, member)
-    listed = await services.list_for_shop(ctx, member)
-    links = await storefront.conversation_urls(ctx, shop.id, listed)
+    page = await services.list_page(ctx, member, limit=query.limit, cursor=query.cursor)
+    links = await storefront.conversation_urls(ctx, shop.id, page.data)
     base_url = ctx.settings.base_url
     data = [
         responses.service_response(service, base_url, shop.slug, links.get(service.id, ""))
-        for service in listed
+        for service in page.data
     ]
-    return json_response(responses.Services(data, None))
+    return json_response(responses.Services(data, page.next_cursor))
 
 
 HANDLERS = [list_services]

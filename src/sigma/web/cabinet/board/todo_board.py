@@ -1,4 +1,7 @@
-"""«Требуют действий»: the to-do board and its two actions, remind and resend a receipt."""
+"""«Требуют действий»: the to-do board and its actions.
+
+They are: remind, resend a receipt, accept or refund an extra or late payment.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +14,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.billing import mails
+from sigma.services.billing import mails, payment_acceptance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
 from sigma.services.invoice_cards.todo_board import MAX_COUNT, Board, Item, Kind
@@ -115,6 +118,8 @@ def _item_state(item: Item, translator: Translator) -> str:
         known = {"no_address": "payments.mail_no_address", "no_server": "payments.mail_no_server"}
         note = translator.t(known[item.status]) if item.status in known else item.status
         return " ".join(part for part in (item.detail, note) if part)
+    if item.kind is Kind.DECISION:
+        return translator.t(f"board.decision_{item.status}")
     if item.kind is Kind.REFUND:
         if item.status == "failed":
             return refund_failure_text(item.detail, Reader.SELLER, translator)
@@ -161,6 +166,38 @@ async def resend_receipt(
     return redirect(back, "board.done_mailed")
 
 
+@post("/board/payments/{payment_id:str}/accept")
+async def accept_payment(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    payment_id: FromPath[str],
+) -> Response[Any]:
+    """Accept a late or extra payment, or show why this is refused."""
+    back = await _board_url(request)
+    try:
+        await payment_acceptance.accept(ctx, session.member, parse_id(payment_id, "pay"))
+    except RefusedError as error:
+        return _redirect_with_refusal(back, error)
+    return redirect(back, "payments.done_accepted")
+
+
+@post("/board/payments/{payment_id:str}/refund-all")
+async def refund_payment(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    payment_id: FromPath[str],
+) -> Response[Any]:
+    """Refund all of an extra, late or voided payment, or show why this is refused."""
+    back = await _board_url(request)
+    try:
+        await payment_acceptance.refund_all(ctx, session.member, parse_id(payment_id, "pay"))
+    except RefusedError as error:
+        return _redirect_with_refusal(back, error)
+    return redirect(back, "board.done_refund")
+
+
 async def _board_url(request: WebRequest) -> str:
     """Return the URL of the board section that the form was on."""
     only = first_value(await read_form_values(request), "only")
@@ -174,6 +211,7 @@ def _redirect_with_refusal(url: str, error: RefusedError) -> Response[Any]:
         "invoice_already_paid": "board.done_paid",
         "invoice_has_live_payment": "board.done_paying",
         "mail_no_address": "board.done_no_address",
+        "payment_not_acceptable": "board.done_decided",
     }
     if error.code not in reasons and not error.code.startswith("invoice_"):
         raise error
@@ -181,4 +219,4 @@ def _redirect_with_refusal(url: str, error: RefusedError) -> Response[Any]:
     return redirect(url, flash_key, tone="bad" if error.code == "cannot_write" else "wait")
 
 
-HANDLERS = [board_page, remind, resend_receipt]
+HANDLERS = [board_page, remind, resend_receipt, accept_payment, refund_payment]

@@ -12,7 +12,7 @@ from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import start_of_day
 from sigma.domain.reconciliation.difference import Action, Kind
-from sigma.domain.reconciliation.run import MAX_STORED, Run, Status
+from sigma.domain.reconciliation.run import MAX_STORED, Run, Status, is_comparable_day
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.reconciliation import repairs, runs
@@ -149,9 +149,12 @@ def _parse_period(form_data: FormValues, tz: str) -> tuple[int | None, int | Non
     for name in ("since", "until"):
         text = first_value(form_data, name)
         try:
-            days[name] = date.fromisoformat(text) if text else None
+            day = date.fromisoformat(text) if text else None
         except ValueError:
             raise validation_error(Problem(name, "date")) from None
+        if day is not None and not is_comparable_day(day):
+            raise validation_error(Problem(name, "date"))
+        days[name] = day
     since, until = days["since"], days["until"]
     return (
         start_of_day(since, tz) if since else None,
