@@ -208,6 +208,7 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
     day = local_date(now_us, shop.tz)
     any_invoice = await invoice_services.list_page(ctx, member, limit=1)
     attention = await payment_services.list_page(ctx, member, attention=True, limit=10)
+    recent = await payment_services.list_page(ctx, member, limit=8)
     async with ctx.db.read() as tx:
         open_invoices = await invoices.sum_open(tx, shop.id, now_us)
         active = await connections.find_active(tx, shop.id)
@@ -221,7 +222,7 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
             open_invoice_count=sum(count for count, _ in open_invoices.values()),
             attention_payments=attention.data,
             has_more_attention=attention.next_cursor is not None,
-            recent_payments=(await payment_services.list_page(ctx, member, limit=8)).data,
+            recent_payments=recent.data,
             dead_job_count=dead_job_count,
             is_seller_complete=shop.seller.is_complete,
             has_connection=active is not None,
