@@ -19,6 +19,7 @@ from sigma.domain.reconciliation.difference import (
     attempted,
     closed,
 )
+from sigma.domain.reconciliation.run import MAX_STORED
 from sigma.providers.base import RejectedError, UnknownOutcomeError
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
@@ -93,16 +94,16 @@ async def repair(ctx: Context, member: Member, difference_id: str) -> Repair:
 async def close_foreign(ctx: Context, member: Member, run_id: str) -> int:
     """Close all foreign payments of a run as not ours; return how many."""
     member.require(Permission.RECONCILE)
-    count = 0
-    while True:
-        details = await get_details(ctx, member, run_id)
-        foreign = [one for one in details.open_differences if one.kind is Kind.PAYMENT_FOREIGN]
-        if not foreign:
-            return count
-        now_us = ctx.now_us()
-        updated = tuple(closed(one, member.actor, now_us) for one in foreign)
+    details = await get_details(ctx, member, run_id, limit=MAX_STORED)
+    now_us = ctx.now_us()
+    updated = tuple(
+        closed(one, member.actor, now_us)
+        for one in details.open_differences
+        if one.kind is Kind.PAYMENT_FOREIGN
+    )
+    if updated:
         await changes.commit(ctx.db, Change(updated), now_us)
-        count += len(updated)
+    return len(updated)
 
 
 async def _save(ctx: Context, difference: Difference) -> None:
