@@ -129,7 +129,7 @@ def refundable_amount(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
     if payment.status is not PaymentStatus.CAPTURED:
         return Money(0, payment.amount.currency)
     currency = payment.amount.currency
-    # A refund made at the acquirer can take what one of ours has reserved.
+    # A refund made at the acquirer can use up what a pending refund of Sigma has reserved.
     return max(payment.amount - reserved_amount(refunds, currency), Money(0, currency))
 
 

@@ -121,7 +121,7 @@ class VkOrder:
 
     @property
     def can_be_invoiced(self) -> bool:
-        """Whether an invoice for the order makes sense: it stands and costs something."""
+        """Whether an invoice can be issued: the order is not cancelled and its sum is positive."""
         return not self.is_cancelled and self.amount is not None and self.amount_minor > 0
 
 

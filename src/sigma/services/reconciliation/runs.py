@@ -1,7 +1,8 @@
 """Runs of the reconciliation: start, advance step by step, read.
 
 A run is advanced by the job reconciliation.advance, in slices that fit the time limit of jobs, or
-by the command `sigma reconcile`. Its position is stored after each step: after a crash it goes on.
+by the command `sigma reconcile`. Its position is stored after each step, so
+it continues there after a crash.
 """
 
 import contextlib
@@ -121,7 +122,7 @@ async def step(ctx: Context, run: Run) -> Run:
 
 
 async def advance(ctx: Context, run_id: str) -> int | None:
-    """Job reconciliation.advance: advance a run for SLICE_US; return when to go on."""
+    """Job reconciliation.advance: advance a run for SLICE_US; return when to continue."""
     async with ctx.db.read() as tx:
         run = await runs.get(tx, run_id)
     slice_end_us = ctx.now_us() + SLICE_US

@@ -23,7 +23,7 @@ _ICONS = {RETURNED_STATUS: "undo"}
 class OrderView:
     """A VK order. `total`: its sum in any currency. `facts`: (label, value) of what is filled in.
 
-    `can_be_invoiced`: it stands, costs something and has no invoice yet. `warning`: what the seller
+    `can_be_invoiced`: see VkOrder, and it has no invoice yet. `warning`: what the seller
     must do because the order has changed, or empty.
     """
 

@@ -1,7 +1,7 @@
 """Import of a price list: upload, preview with changeable columns, apply.
 
-The cells of the file travel in a hidden field of the preview, so that nothing is stored before the
-seller confirms, and another mapping needs no second upload.
+The preview holds the cells of the file in a hidden field: nothing is stored before the seller
+confirms, and other columns can be chosen without a second upload.
 """
 
 import re
@@ -119,14 +119,14 @@ async def _file_error_page(
 
 
 def _read_choices(form_data: FormValues) -> ImportChoices:
-    """Return the posted sheet and columns. Columns of another sheet are recognised anew."""
+    """Return the posted sheet and columns. The columns of another sheet are recognised again."""
     sheet = form_data["sheet"][0] if form_data.get("sheet") else None
     if sheet != (form_data["before_sheet"][0] if form_data.get("before_sheet") else None):
         return ImportChoices(sheet)
     columns = _read_columns(form_data, "column")
     before = _read_columns(form_data, "before")
     meanings = {n: meaning for n, meaning in columns.items() if meaning in {*Meaning, ""}}
-    # A column that got the meaning of an untouched one takes it over.
+    # When a changed column gets the meaning of an unchanged one, the unchanged one loses it.
     changed = {meaning for n, meaning in meanings.items() if meaning != before.get(n)} - {""}
     taken_over = changed - {Meaning.CATEGORY, Meaning.DESCRIPTION}
     return ImportChoices(
