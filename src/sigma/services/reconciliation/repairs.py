@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
-from sigma.domain.ledger import Entry, capture_entry, refund_entry
+from sigma.domain.ledger import capture_entry
 from sigma.domain.reconciliation import take_up
 from sigma.domain.reconciliation.difference import (
     CLOSING_ACTIONS,
@@ -179,7 +180,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
     assert payment is not None, "a payment is never deleted"
     now_us = ctx.now_us()
     if refund is None:
-        entry: Entry = capture_entry(
+        entry = capture_entry(
             payment_id=payment.id,
             shop_id=payment.shop_id,
             booked_at_us=payment.captured_at_us or now_us,
@@ -188,14 +189,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
             is_refund_due=payment.attention in REFUND_REASONS,
         )
     else:
-        entry = refund_entry(
-            refund_id=refund.id,
-            shop_id=refund.shop_id,
-            booked_at_us=refund.finished_at_us or now_us,
-            amount=refund.amount,
-            origin=refund.origin,
-            is_refund_due=is_refund_due,
-        )
+        entry = refund_domain.ledger_entry(refund, now_us, is_refund_due=is_refund_due)
     try:
         await changes.commit(ctx.db, Change(entries=(entry,)), now_us)
     except ConflictError:

@@ -25,6 +25,7 @@ from sigma.services.reconciliation.accounts import open_accounts
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.reconciliation import differences, rows, runs
+from sigma.store.reconciliation.rows import IdRange
 
 SLICE_US = 45 * SECOND_US  # how long one job advances a run
 MAX_LISTED_RUNS = 10
@@ -95,12 +96,12 @@ async def _find_running(ctx: Context, shop_id: str) -> Run | None:
 
 
 async def _count_rows(ctx: Context, shop_id: str, since_us: int, until_us: int) -> int:
+    payment_ids, refund_ids = (
+        IdRange(shop_id, min_id(prefix, since_us), min_id(prefix, until_us))
+        for prefix in ("pay", "ref")
+    )
     async with ctx.db.read() as tx:
-        return await rows.count_payments(
-            tx, shop_id, since_id=min_id("pay", since_us), before_id=min_id("pay", until_us)
-        ) + await rows.count_refunds(
-            tx, shop_id, since_id=min_id("ref", since_us), before_id=min_id("ref", until_us)
-        )
+        return await rows.count_payments(tx, payment_ids) + await rows.count_refunds(tx, refund_ids)
 
 
 async def step(ctx: Context, run: Run) -> Run:
