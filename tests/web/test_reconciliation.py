@@ -155,13 +155,3 @@ async def test_period_form_keeps_what_was_typed_beside_its_error(
     assert response.status_code == 303
     (run,) = await runs.list_runs(world.ctx, world.member)
     assert run.until_us - run.since_us == 28 * 24 * 3600 * 1_000_000
-
-
-async def test_period_of_the_first_and_the_last_year_is_reconciled(
-    world: World, owner_browser: CabinetBrowser
-) -> None:
-    await paid_payment(world)
-    await owner_browser.submit(PAGE, since="0001-01-01", until="9999-12-31")
-    await world.run_jobs()
-    (run,) = await runs.list_runs(world.ctx, world.member)
-    assert (run.payment_count, run.agreed_count, run.failure) == (1, 1, "")

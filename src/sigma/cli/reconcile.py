@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Protocol
 
 import click
@@ -18,7 +18,7 @@ from sigma.cli.data import SHOP_OPTION, owner_of_shop, run_with_context
 from sigma.cli.output import CliError, t, terminal_locale
 from sigma.domain.accounts.member import Member
 from sigma.domain.errors import Problem
-from sigma.domain.local_time import end_of_day, start_of_day
+from sigma.domain.local_time import start_of_day
 from sigma.domain.reconciliation.difference import Difference, Side
 from sigma.domain.reconciliation.run import MAX_STORED, Run, Status
 from sigma.domain.time_units import SECOND_US
@@ -53,7 +53,7 @@ def reconcile(since: str | None, until: str | None, shop_id: str | None, as_json
         member = await owner_of_shop(ctx, shop_id)
         tz = (await shops.get(ctx, member)).tz
         since_us = start_of_day(first_day, tz) if first_day else None
-        until_us = end_of_day(last_day, tz) if last_day else None
+        until_us = start_of_day(last_day + timedelta(1), tz) if last_day else None
         started = await runs.start(ctx, member, since_us, until_us, in_background=False)
         with _progress_bar(started, is_quiet=as_json) as bar:
             finished = await _run_to_end(ctx, started, bar)

@@ -36,11 +36,3 @@ def start_of_day(day: date, tz: str) -> int:
     """
     midnight = datetime.combine(day, time(), time_zone(tz))
     return int(midnight.timestamp()) * SECOND_US
-
-
-def end_of_day(day: date, tz: str) -> int:
-    """Return the first moment after a date in a time zone, in UTC microseconds.
-
-    Of the last date that Python knows it is the beginning.
-    """
-    return start_of_day(min(day, date.max - timedelta(1)) + timedelta(1), tz)

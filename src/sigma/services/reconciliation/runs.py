@@ -69,7 +69,6 @@ async def start(
     if since_us is None:
         first_day = local_date((until_us or now_us) - domain.DEFAULT_DAYS * DAY_US, shop.tz)
         since_us = start_of_day(first_day, shop.tz)
-    since_us = max(since_us, 0)  # an id, which carries its creation time, has no sign
     until_us = min(until_us or now_us, now_us)
     if since_us >= until_us:
         raise domain.empty_period_error()

@@ -1,6 +1,6 @@
 """The reconciliation page: the last result, its differences with one button each, a new run."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from litestar import get, post
@@ -10,7 +10,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.local_time import end_of_day, start_of_day
+from sigma.domain.local_time import start_of_day
 from sigma.domain.reconciliation.difference import Action, Kind
 from sigma.domain.reconciliation.run import MAX_STORED, Run, Status
 from sigma.services.accounts.users import Session
@@ -155,7 +155,7 @@ def _parse_period(form_data: FormValues, tz: str) -> tuple[int | None, int | Non
     since, until = days["since"], days["until"]
     return (
         start_of_day(since, tz) if since else None,
-        end_of_day(until, tz) if until else None,
+        start_of_day(until + timedelta(1), tz) if until else None,
     )
 
 
