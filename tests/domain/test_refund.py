@@ -12,7 +12,6 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Attention, Payment
 from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.refund import FLOW, Event, Refund, Status
-from sigma.domain.billing.refund_sync import ListedRefund, settle_listed
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.ledger import Account
@@ -246,16 +245,3 @@ def test_lost_reply_sets_unknown_and_next_reply_clears_it() -> None:
         assert not after(
             settled(unknown, captured_payment(), refund_reply(str(event))), unknown
         ).is_outcome_unknown
-
-
-def test_refund_in_the_acquirers_list_above_the_captured_amount_only_flags_the_payment() -> None:
-    paid = captured_payment()
-    earlier = refund(status=S, amount=paid.amount - Money(10_000), provider_id="ref-1")
-    for total in (None, paid.amount):
-        listed = ListedRefund(refunds.RefundReply("ref-2", Event.SUCCEEDED, Money(10_001)))
-        change = settle_listed(
-            listed, paid, (earlier,), total, NOW_US, SequentialIds(), is_refund_due=False
-        )
-        assert not change.entries
-        (flagged, *_) = (row for row in change.rows if isinstance(row, Payment))
-        assert flagged.attention is Attention.CONTRADICTION

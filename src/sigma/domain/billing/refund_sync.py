@@ -56,10 +56,8 @@ def settle_listed(
 ) -> Change:
     """Return what one refund of the acquirer's list changes. The same refund again: nothing.
 
-    A refund that gives back more than is left of the captured amount is not booked: it flags the
-    payment with Attention.CONTRADICTION. The caller must hold the invoice lock and pass all refunds
-    of the payment. `total`: the acquirer's refunded total, asked for before the list; None when it
-    is unknown.
+    The caller must hold the invoice lock and pass all refunds of the payment. `total`: the
+    acquirer's refunded total, asked for before the list; None when it is unknown.
     """
     reply = listed.reply
     if own := _find_stored(listed, refunds):
@@ -79,8 +77,6 @@ def settle_listed(
             # It is a part of what was booked while the list was not available.
             same = [r for r in unlisted if r.amount == reply.amount]
             return _adopt(same[0], reply) if same else Change()
-    if reply.event is Event.SUCCEEDED and reply.amount > _left_of_capture(payment, refunds):
-        return flag(payment, Attention.CONTRADICTION, now_us, new_id)
     return _record_new(payment, refunds, reply, Origin.ACQUIRER, now_us, new_id, is_refund_due)
 
 
@@ -119,11 +115,6 @@ def is_refunded_elsewhere(refund: Refund, payment: Payment, refunds: tuple[Refun
     currency = payment.amount.currency
     left = payment.amount - reserved_amount(others, currency)
     return refund.amount > left and bool(amount_refunded_elsewhere(others, currency))
-
-
-def _left_of_capture(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
-    """Return what no succeeded refund has given back yet."""
-    return payment.amount - refunded_amount(refunds, payment.amount.currency)
 
 
 def _find_stored(listed: ListedRefund, refunds: tuple[Refund, ...]) -> Refund | None:
