@@ -281,7 +281,7 @@ async def test_all_foreign_payments_are_closed_however_many_differences_stand_be
     assert await repairs.close_foreign(world.ctx, world.member, run.id) == 0
 
 
-async def test_payment_of_another_shop_is_foreign_and_never_taken_up(world: World) -> None:
+async def test_payment_of_another_shop_is_foreign_and_never_recorded(world: World) -> None:
     """Metadata that names a payment or an invoice of another shop gives no access to them."""
     other = Shop(id=world.ctx.new_id("shp"), name="Чужие", created_at_us=world.ctx.now_us())
     await save_rows(world, other)

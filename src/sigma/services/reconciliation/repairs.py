@@ -9,7 +9,7 @@ from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.ledger import capture_entry
-from sigma.domain.reconciliation import take_up
+from sigma.domain.reconciliation import missing_payment
 from sigma.domain.reconciliation.difference import (
     CLOSING_ACTIONS,
     Action,
@@ -129,13 +129,15 @@ async def _act(
         await refund_services.advance(ctx, difference.refund_id)
         await sync_refunds(ctx, difference.payment_id, reads_list=True)
     else:
-        payment_id = await _take_up(ctx, member, account, difference)
+        payment_id = await _record_payment(ctx, member, account, difference)
         if payment_id:
             await payment_services.advance(ctx, payment_id)
             await sync_refunds(ctx, payment_id, reads_list=True)
 
 
-async def _take_up(ctx: Context, member: Member, account: Account, difference: Difference) -> str:
+async def _record_payment(
+    ctx: Context, member: Member, account: Account, difference: Difference
+) -> str:
     """Give Sigma a payment with the acquirer's id, unless it has one; return our payment id.
 
     Empty: nothing here belongs to the acquirer's payment any more.
@@ -151,11 +153,13 @@ async def _take_up(ctx: Context, member: Member, account: Account, difference: D
         if pair.claim is Claim.UNSTARTED and pair.claimed_payment_id:
             payment = await payments.get(tx, pair.claimed_payment_id)
             assert payment is not None, "a payment is never deleted"
-            change = take_up.link(payment, pair.theirs.provider_id, now_us, new_id, member.actor)
+            change = missing_payment.link(
+                payment, pair.theirs.provider_id, now_us, new_id, member.actor
+            )
         else:
             connection = await connections.get(tx, account.connection.id)
             assert connection is not None, "a connection with payments is never deleted"
-            change = take_up.recreate(
+            change = missing_payment.recreate(
                 pair.theirs,
                 invoice,
                 connection,
