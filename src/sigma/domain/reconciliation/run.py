@@ -17,8 +17,8 @@ STALLED_AFTER_US = 2 * HOUR_US
 # The acquirer may have created an object this much before or after our row: the clocks differ, and
 # a lost call is repeated for a day.
 MAX_LEAD_US, MAX_DELAY_US = HOUR_US, DAY_US + HOUR_US
-# A run stores and confirms this many suspected differences; further ones are only counted. So many
-# mean that the connection has the credentials of another account.
+# A run stores and confirms this many suspected differences. More come from a wrong account, not
+# from events; they are only counted.
 MAX_STORED = 2000
 
 
