@@ -54,8 +54,8 @@ async def accepted_currencies(ctx: Context, member: Member) -> frozenset[str]:
 async def is_payable(ctx: Context, tx: Tx, shop_id: str, provider: str, amount: Money) -> bool:
     """Return whether the shop's active connection, of the acquirer `provider`, takes the amount.
 
-    Reads the connection only for an amount that a live or a test account would refuse: the payment
-    page is the hottest path.
+    Reads the connection only for an amount that a live or a test account would refuse, because
+    every view of a payment page asks.
     """
     capabilities = ctx.providers[provider].capabilities
     every_limit = [limits for limits in (capabilities.limits, capabilities.test_limits) if limits]
