@@ -101,7 +101,7 @@ def test_card_number_in_an_unusual_spelling_is_found(text: str) -> None:
         "1500 2000 2500 3000",
     ],
 )
-def test_other_numbers_pass(text: str) -> None:
+def test_phones_and_order_numbers_are_not_taken_for_card_numbers(text: str) -> None:
     assert not contains_card_number(text)
 
 

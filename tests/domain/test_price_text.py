@@ -60,7 +60,7 @@ def test_exact_price_in_any_spelling(text: str) -> None:
         ("1500-1500", FIXED, 1500, None),
     ],
 )
-def test_open_and_closed_ranges(
+def test_open_and_closed_price_ranges_are_read(
     text: str, kind: PriceKind, low: int | None, high: int | None
 ) -> None:
     assert parse_price(text) == Price(kind, rub(low), rub(high))
@@ -86,7 +86,7 @@ def test_open_and_closed_ranges(
         ("1500/мес.", "месяц"),
     ],
 )
-def test_unit_of_price(text: str, unit: str) -> None:
+def test_unit_of_a_price_is_read_in_any_spelling(text: str, unit: str) -> None:
     assert parse_price(text) == Price(FIXED, rub(1500), None, unit)
 
 
@@ -117,12 +117,12 @@ def test_currency_of_the_cell(text: str, amount: Money) -> None:
         *("рассчитывается индивидуально", "уточняйте у мастера", "по смете", "после осмотра"),
     ],
 )
-def test_price_on_request(text: str) -> None:
+def test_words_and_empty_cells_mean_a_price_on_request(text: str) -> None:
     assert parse_price(text) == Price(PriceKind.AGREEMENT)
 
 
 @pytest.mark.parametrize("text", ["бесплатно", "Бесплатная", "free", "в подарок", "БЕСПЛАТНО*"])
-def test_free_price(text: str) -> None:
+def test_words_for_free_mean_a_free_price(text: str) -> None:
     assert parse_price(text) == Price(PriceKind.FREE)
 
 
@@ -178,5 +178,5 @@ def test_other_cells_are_not_price_like(cell: str | float) -> None:
     assert not is_price_like(cell)
 
 
-def test_number_as_text() -> None:
+def test_number_is_written_as_plain_decimal_text() -> None:
     assert [number_text(n) for n in (12.0, 1.5, 1e9)] == ["12", "1.5", "1000000000"]

@@ -14,8 +14,8 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.refund import Refund
 from sigma.domain.local_time import local_time
 from sigma.domain.money import Money
+from sigma.domain.reconciliation import missing_payment
 from sigma.domain.reconciliation import run as runs
-from sigma.domain.reconciliation import take_up
 from sigma.domain.reconciliation.difference import (
     ACTIONS,
     Action,
@@ -211,7 +211,7 @@ def test_every_kind_has_one_action_and_only_open_differences_offer_it() -> None:
     suspected = difference()
     assert suspected.action is None
     opened = confirmed(suspected, Kind.PAYMENT_MISSING_HERE, (Side(), Side("captured", PAID)))
-    assert (opened.state, opened.action) == (State.OPEN, Action.TAKE_UP_PAYMENT)
+    assert (opened.state, opened.action) == (State.OPEN, Action.RECORD_PAYMENT)
     still = attempted(opened, agrees=False, actor="usr_1", now_us=NOW_US)
     assert (still.state, still.action) == (State.OPEN, Action.ASK_ACQUIRER)
     done = attempted(still, agrees=True, actor="usr_1", now_us=NOW_US)
@@ -352,12 +352,12 @@ def test_nightly_run_is_between_four_and_five_every_day(tz: str, month: int) -> 
     assert [b - a for a, b in pairwise(days)] == [1] * 13
 
 
-def test_payment_is_taken_up_once_and_keeps_its_former_id() -> None:
+def test_payment_is_linked_once_and_keeps_its_former_id() -> None:
     unstarted = payment(provider_id=None)
-    change = take_up.link(unstarted, "bank-9", NOW_US, SequentialIds(), "usr_1")
+    change = missing_payment.link(unstarted, "bank-9", NOW_US, SequentialIds(), "usr_1")
     assert [getattr(row, "provider_id", None) for row in change.rows] == ["bank-9", None]
     assert [job.kind for job in change.jobs] == ["payment.advance"]
-    assert not take_up.link(payment(), "bank-9", NOW_US, SequentialIds(), "usr_1")
+    assert not missing_payment.link(payment(), "bank-9", NOW_US, SequentialIds(), "usr_1")
 
     shop_id = "shp_01kxxxxxxxxabcd12345678"
     former = "pay_01kyyyyyyyy" + shop_id[15:19] + "87654321"
@@ -367,7 +367,7 @@ def test_payment_is_taken_up_once_and_keeps_its_former_id() -> None:
         ("pay_01kyyyyyyyy" + "zzzz" + "87654321", False, "pay_1"),  # an id of another shop
         ("pay_'; DROP", False, "pay_1"),
     ):
-        change = take_up.recreate(
+        change = missing_payment.recreate(
             payment_reply(payment_id=reply_id, created_at_us=5),
             invoice(shop_id=shop_id),
             Connection("con_1", shop_id, "yookassa", "", "1", "ciphertext", NOW_US),

@@ -49,7 +49,7 @@ def test_order_changes_with_its_amount_content_and_status() -> None:
     assert changed.body_encrypted == "new ciphertext"
     changed, event = record_changed(replace(ORDER, status=5)).rows
     assert isinstance(changed, VkOrder)
-    assert (changed.is_cancelled, event.kind) == (True, "vk_order.status_changed")  # type: ignore[attr-defined]
+    assert (changed.is_canceled, event.kind) == (True, "vk_order.status_changed")  # type: ignore[attr-defined]
     (job,) = record_changed(replace(ORDER, status=5), is_incomplete=True).jobs
     assert (job.kind, job.subject_id) == ("vk_order.fetch_items", ORDER.id)
 
@@ -96,7 +96,7 @@ def test_order_with_more_items_than_vk_showed_is_incomplete(
 def test_cancelled_order_is_not_linked_to_an_invoice() -> None:
     with pytest.raises(RefusedError) as caught:
         vk_order.link_invoice(replace(ORDER, status=5), invoice(), None, NOW_US)
-    assert caught.value.problems[0].code == "order_cancelled"
+    assert caught.value.problems[0].code == "order_canceled"
 
 
 @pytest.mark.parametrize(

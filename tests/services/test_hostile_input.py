@@ -1,6 +1,7 @@
 """Hostile input: repeated and malformed events, bursts over a limit, guessed signatures."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from sigma.services.billing import invoices
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
 from sigma.services.checkout.storefront import Buyer
+from sigma.services.communities import event_intake
 from sigma.services.invoice_cards import auto_reply, cards
 from sigma.store.engine.interface import Database
 from sigma.store.messaging import vk_events
@@ -25,6 +27,7 @@ from tests.conversation_invoices import (
     link_signature,
     open_payment_link,
 )
+from tests.leaks import captured_log
 from tests.vk_world import VkWorld
 from tests.world import World
 
@@ -95,6 +98,25 @@ OTHER_EVENT_TYPES = (
     *("message_allow", "message_deny", "user_block", "user_unblock", "message_event"),
     *("group_change_settings", "group_change_photo", "market_order_new", "market_order_edit"),
 )
+
+
+async def test_every_skipped_event_is_logged_also_after_an_unreadable_message(
+    vk_world: VkWorld,
+) -> None:
+    skipped = [
+        {"type": kind, "group_id": vk_world.group_id, "event_id": f"e{n}", "object": {}}
+        for n, kind in enumerate(("message_new", "made_up", "message_new"))
+    ]
+    with captured_log() as out:
+        await event_intake.accept_long_poll(vk_world.ctx, vk_world.community_id, skipped, "2")
+    logged = [
+        (line["event"], line["type"]) for line in map(json.loads, out.getvalue().split("\n")[:-1])
+    ]
+    assert logged == [
+        ("vk_event.unreadable", "message_new"),
+        ("vk_event.ignored", "made_up"),
+        ("vk_event.unreadable", "message_new"),
+    ]
 
 
 async def test_hostile_event_does_not_block_the_next_message(vk_world: VkWorld) -> None:

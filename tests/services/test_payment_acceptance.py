@@ -125,7 +125,7 @@ async def test_simultaneous_acceptance_and_refund_decide_once(world: World) -> N
     await check_reconciled(world)
 
 
-async def test_payment_that_waits_for_no_decision_is_not_accepted(world: World) -> None:
+async def test_payment_that_needs_no_decision_is_not_accepted(world: World) -> None:
     plain = await world.complete_payment()
     assert await refusal_code(accept(world.ctx, world.member, plain.id)) == "payment_not_acceptable"
     _, extra = await extra_payment(world)
@@ -140,6 +140,31 @@ async def test_payment_that_waits_for_no_decision_is_not_accepted(world: World) 
     assert (
         await refusal_code(accept(world.ctx, world.member, payment.id)) == "payment_not_acceptable"
     )
+
+
+async def test_accepted_payment_is_not_refunded_by_a_press_on_an_old_page(world: World) -> None:
+    _, payment = await extra_payment(world)
+    await accept(world.ctx, world.member, payment.id)
+    assert await refusal_code(refund_all(world.ctx, world.member, payment.id)) == (
+        "payment_not_acceptable"
+    )
+    plain = await world.complete_payment()
+    assert await refusal_code(refund_all(world.ctx, world.member, plain.id)) == (
+        "payment_not_acceptable"
+    )
+    assert (await payment_details(world, plain)).refunds == ()
+    await check_reconciled(world)
+
+
+async def test_late_payment_of_an_invoice_voided_since_can_only_be_refunded(world: World) -> None:
+    invoice, payment = await late_payment(world)
+    await invoices.void(world.ctx, world.member, invoice.id)
+    assert await refusal_code(accept(world.ctx, world.member, payment.id)) == (
+        "payment_not_acceptable"
+    )
+    await refund_all(world.ctx, world.member, payment.id)
+    await check_reconciled(world)
+    assert (await reload_payment(world, payment)).attention is None
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])

@@ -44,7 +44,7 @@ def skipped(found: PriceList) -> list[tuple[int, SkipReason]]:
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
-def test_csv_with_any_delimiter_and_line_end(delimiter: str, end: str) -> None:
+def test_csv_is_read_with_any_delimiter_and_line_end(delimiter: str, end: str) -> None:
     assert brief(parse_file(csv_text(TABLE, delimiter, end))) == [
         ("Маникюр", MANICURE),
         ("Педикюр", PEDICURE),
@@ -58,18 +58,18 @@ def test_csv_with_any_delimiter_and_line_end(delimiter: str, end: str) -> None:
         "mac_cyrillic",
     ],
 )
-def test_csv_in_any_encoding(encoding: str) -> None:
+def test_csv_is_read_in_any_encoding(encoding: str) -> None:
     assert len(brief(parse_file(csv_text(TABLE).encode(encoding)))) == 2
     assert parse_file(csv_text(TABLE).encode(encoding)).rows[0].title == "Маникюр"
 
 
 @pytest.mark.parametrize("make", [xlsx, xls, ods, xml_book, lambda rows: xml_book(rows, "cp1251")])
-def test_spreadsheet_formats(make: Any) -> None:
+def test_price_list_is_read_from_every_spreadsheet_format(make: Any) -> None:
     assert brief(parse_file(make(TABLE))) == [("Маникюр", MANICURE), ("Педикюр", PEDICURE)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
-def test_html_table_saved_as_xls(encoding: str) -> None:
+def test_html_table_saved_as_xls_is_read(encoding: str) -> None:
     page = """<html xmlns:x="urn:schemas-microsoft-com:office:excel"><head><style>td{}</style>
     </head><body><p>Салон</p><table border=1><tr><td colspan=2>Прайс-лист
     <tr><th>Услуга</th><th>Цена</th></tr>
@@ -90,7 +90,7 @@ def test_sep_line_of_excel_names_the_delimiter() -> None:
     assert found.rows[0].row_number == 3
 
 
-def test_rouble_lost_in_cp1251() -> None:
+def test_rouble_sign_lost_in_cp1251_is_recognised() -> None:
     data = "Наименование услуги;Цена, руб.\r\nМаникюр;1 500,00 ₽\r\n".encode("cp1251", "replace")
     assert b"?" in data
     assert brief(parse_file(data)) == [("Маникюр", MANICURE)]
@@ -107,7 +107,7 @@ def test_logo_contacts_and_date_above_the_header_are_reported() -> None:
     assert left_out(found) == {"№": LeftOut.ROW_NUMBER}
 
 
-def test_1c_export_with_codes_groups_and_header_in_row_8() -> None:
+def test_1c_export_with_codes_groups_and_header_in_row_8_is_read() -> None:
     rows: list[list[Any]] = [[], ["", "ООО «Ромашка»"], [], ["", "Прайс-лист"], []]
     rows += [["", "Показаны цены на 01.11.2026"], []]
     rows += [["Код", "Артикул", "Номенклатура", "Ед. изм.", "Розничная цена", "Оптовая цена"]]
@@ -128,7 +128,7 @@ def test_1c_export_with_codes_groups_and_header_in_row_8() -> None:
     assert [n for n, reason in skipped(found) if reason is SkipReason.CATEGORY] == [9, 12]
 
 
-def test_header_of_two_rows_with_prices_by_master() -> None:
+def test_header_of_two_rows_with_prices_by_master_is_read() -> None:
     def merge(sheet: Worksheet) -> None:
         sheet.merge_cells("A1:A2")
         sheet.merge_cells("B1:C1")
@@ -232,7 +232,7 @@ def test_nested_categories_keep_both_names() -> None:
     ]
 
 
-def test_merged_cells() -> None:
+def test_text_of_merged_cells_belongs_to_each_of_their_rows() -> None:
     def merge(sheet: Worksheet) -> None:
         for cells in ("A1:C1", "A3:A4", "A5:C5", "C6:C7"):
             sheet.merge_cells(cells)
@@ -284,7 +284,7 @@ def test_numbers_formats_and_dates_of_excel() -> None:
     assert codes == [["price_date"], ["price_words"]]
 
 
-def test_currency_in_the_format_of_a_cell_in_other_spreadsheets() -> None:
+def test_currency_is_read_from_the_format_of_a_cell_in_other_spreadsheets() -> None:
     euro = ("fixed", "1500.00", "", "EUR", "")
     for data in (xls(TABLE, "#,##0\\ [$€-407]"), ods(TABLE, "EUR")):
         assert brief(parse_file(data))[0] == ("Маникюр", euro)

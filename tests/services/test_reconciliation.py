@@ -291,7 +291,24 @@ async def test_members_without_the_permission_only_read(world: World, role: Role
     assert details.open_count == 1
 
 
-async def test_payment_of_another_shop_is_foreign_and_never_taken_up(world: World) -> None:
+async def test_all_foreign_payments_are_closed_however_many_differences_stand_before_them(
+    world: World,
+) -> None:
+    await edit_bank(world, add={"payments": [{"amount": amount("77.00")}] * 2})
+    run = await run_to_end(world)
+    foreign = await open_differences(world, run)
+    others = [
+        replace(foreign[0], id=f"dif_0{n:022}", kind=Kind.PAYMENT_CAPTURED_HERE, version=0)
+        for n in range(runs.MAX_LISTED_DIFFERENCES)
+    ]
+    await save_rows(world, *others)
+    assert await repairs.close_foreign(world.ctx, world.member, run.id) == 2
+    details = await runs.get_details(world.ctx, world.member, run.id)
+    assert (details.open_count, details.closed_count) == (len(others), 2)
+    assert await repairs.close_foreign(world.ctx, world.member, run.id) == 0
+
+
+async def test_payment_of_another_shop_is_foreign_and_never_recorded(world: World) -> None:
     """Metadata that names a payment or an invoice of another shop gives no access to them."""
     other = Shop(id=world.ctx.new_id("shp"), name="Чужие", created_at_us=world.ctx.now_us())
     await save_rows(world, other)

@@ -40,7 +40,7 @@ from tests.world import World
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.CANCELED])
-async def test_missed_capture_is_taken_up_whatever_the_status_here(
+async def test_missed_capture_is_recorded_whatever_the_status_here(
     world: World, status: Status
 ) -> None:
     payment = await world.start_payment()
@@ -71,11 +71,11 @@ async def test_payment_with_lost_start_is_found_by_our_id_in_its_metadata(world:
     assert (difference.kind, difference.payment_id) == (Kind.PAYMENT_MISSING_HERE, unstarted.id)
     run = await repair_and_check(world, difference, Outcome.REPAIRED)
     assert run.payment_count == 2
-    taken_up = await reload_payment(world, unstarted)
-    assert (taken_up.status, taken_up.provider_id) == (Status.CAPTURED, unstarted.provider_id)
-    events = [event.kind for event in (await payment_details(world, taken_up)).timeline.data]
+    recorded = await reload_payment(world, unstarted)
+    assert (recorded.status, recorded.provider_id) == (Status.CAPTURED, unstarted.provider_id)
+    events = [event.kind for event in (await payment_details(world, recorded)).timeline.data]
     assert "payment.found_at_acquirer" in events
-    assert payment.id != taken_up.id
+    assert payment.id != recorded.id
     assert await ledger_problems(world) == []
 
 

@@ -244,7 +244,7 @@ async def test_cancelled_order_cannot_be_invoiced(vk_world: VkWorld, status: int
     assert (cancelled.status, cancelled.can_be_invoiced) == (status, False)
     with pytest.raises(RefusedError) as caught:
         await issue_invoice(vk_world, order_id=order.id)
-    assert caught.value.problems[0].code == "order_cancelled"
+    assert caught.value.problems[0].code == "order_canceled"
     async with vk_world.ctx.db.read() as tx:
         timeline = await timeline_rows.list_for_subject(tx, order.id, limit=50)
     assert "vk_order.status_changed" in [entry.kind for entry in timeline]

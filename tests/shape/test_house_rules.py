@@ -86,3 +86,42 @@ def test_no_test_is_skipped_and_nothing_is_patched() -> None:
 )
 def test_evasion_is_found(line: str) -> None:
     assert list(find_evasions(line))
+
+
+def find_foreign_awaits(source: str) -> Iterator[str]:
+    """Yield the awaits inside a transaction that do not use it.
+
+    They take a second connection of the pool or wait for the network while the first one is held:
+    enough such requests at once wait for each other for ever.
+    """
+    for block in ast.walk(ast.parse(source)):
+        if not isinstance(block, ast.AsyncWith):
+            continue
+        names = {
+            item.optional_vars.id
+            for item in block.items
+            if isinstance(item.optional_vars, ast.Name)
+            and ast.unparse(item.context_expr).endswith(("db.read()", "db.write()"))
+        }
+        for node in ast.walk(block) if names else ():
+            if isinstance(node, ast.Await):
+                used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+                call = ast.unparse(node.value)
+                if not names & used and not call.startswith("asyncio.to_thread("):
+                    yield f"{node.lineno}: {call}"
+
+
+def test_transactions_await_only_their_own_statements() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in tracked("src/sigma/*.py")
+        for line in find_foreign_awaits(path.read_text())
+    ]
+    assert found == []
+
+
+def test_foreign_await_is_found() -> None:
+    source = (
+        "async def f(ctx):\n async with ctx.db.read() as tx:\n  await get(tx)\n  await other(ctx)"
+    )
+    assert list(find_foreign_awaits(source)) == ["4: other(ctx)"]

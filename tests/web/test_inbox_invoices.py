@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
 from sigma.services.invoice_cards import vk_orders
-from sigma_sandbox.app import Sandbox
 from tests.conversation_invoices import (
     get_card,
     get_vk_order,
@@ -22,25 +20,22 @@ from tests.conversation_invoices import (
     open_payment_link,
     pay_invoice,
 )
-from tests.vk_world import VkWorld, open_vk_world
-from tests.web.cabinet_harness import CabinetBrowser, field_value, open_browser, visible_text
+from tests.vk_world import VkWorld
+from tests.web.cabinet_harness import CabinetBrowser, field_value, visible_text
 
 
 @pytest.fixture
-async def vk_world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
+async def vk_world(vk_world: VkWorld) -> VkWorld:
     """A shop with a VK community and one conversation with a client's question."""
-    async with open_vk_world(sqlite_database_url, sandbox) as opened:
-        await opened.write_as_client("Здравствуйте, сколько стоит маникюр?")
-        await opened.poll_events()
-        yield opened
+    await vk_world.write_as_client("Здравствуйте, сколько стоит маникюр?")
+    await vk_world.poll_events()
+    return vk_world
 
 
 @pytest.fixture
-async def owner_browser(vk_world: VkWorld) -> AsyncIterator[CabinetBrowser]:
-    """A browser with the owner signed in."""
-    async with open_browser(vk_world.ctx) as browser:
-        await browser.sign_in("owner@example.org", vk_world.password)
-        yield browser
+def owner_browser(vk_owner_browser: CabinetBrowser) -> CabinetBrowser:
+    """A browser with the owner of this shop signed in."""
+    return vk_owner_browser
 
 
 async def conversation_url(vk: VkWorld) -> str:

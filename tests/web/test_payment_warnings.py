@@ -39,6 +39,16 @@ async def test_api_refuses_what_the_acquirer_does_not_take(
     assert part in fault["message"].replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize(("value", "currency"), [("0.01", "RUB"), ("100.00", "USD")])
+async def test_refusal_names_the_acquirer_in_the_language_of_the_reader(
+    api_client: ApiClient, value: str, currency: str
+) -> None:
+    body = {"title": "Manicure", "amount": {"value": value, "currency": currency}}
+    for language, name in (("en", "YooKassa"), ("ru", "ЮKassa")):
+        response = await api_client.post("/invoices", body, accept_language=language)
+        assert name in response.json()["errors"][0]["message"]
+
+
 async def test_api_warns_when_no_acquirer_is_connected(api_client: ApiClient, world: World) -> None:
     payable = await api_client.create_invoice()
     assert payable["warnings"] == []

@@ -1,6 +1,5 @@
 """The preview of an invoice phrase: its questions are answered with one press."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 
@@ -12,28 +11,24 @@ from sigma.domain.local_time import local_date, local_time
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
-from sigma_sandbox.app import Sandbox
-from tests.vk_world import VkWorld, open_vk_world
-from tests.web.cabinet_harness import CabinetBrowser, field_value, open_browser, visible_text
+from tests.vk_world import VkWorld
+from tests.web.cabinet_harness import CabinetBrowser, field_value, visible_text
 
 MOSCOW = "Europe/Moscow"
 
 
 @pytest.fixture
-async def vk_world(sqlite_database_url: str, sandbox: Sandbox) -> AsyncIterator[VkWorld]:
+async def vk_world(vk_world: VkWorld) -> VkWorld:
     """A shop with a VK community and one conversation."""
-    async with open_vk_world(sqlite_database_url, sandbox) as opened:
-        await opened.write_as_client("Здравствуйте")
-        await opened.poll_events()
-        yield opened
+    await vk_world.write_as_client("Здравствуйте")
+    await vk_world.poll_events()
+    return vk_world
 
 
 @pytest.fixture
-async def owner_browser(vk_world: VkWorld) -> AsyncIterator[CabinetBrowser]:
-    """A browser with the owner signed in."""
-    async with open_browser(vk_world.ctx) as browser:
-        await browser.sign_in("owner@example.org", vk_world.password)
-        yield browser
+def owner_browser(vk_owner_browser: CabinetBrowser) -> CabinetBrowser:
+    """A browser with the owner of this shop signed in."""
+    return vk_owner_browser
 
 
 class PhrasePreview:

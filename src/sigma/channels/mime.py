@@ -1,4 +1,4 @@
-"""Build a MIME message whose headers arrive letter by letter.
+"""Build a MIME message whose headers are decoded to exactly the composed texts.
 
 Headers are encoded here and not by the `email` package: its folding (Python 3.11) drops spaces
 between encoded words, and its parser would decode a subject that only looks like an encoded word.
@@ -18,7 +18,7 @@ MAX_LINE = 76  # characters of a line with an encoded word (RFC 2047, 2)
 MAX_ENCODED_WORD = 75  # characters, with its delimiters
 _PREFIX, _SUFFIX = "=?utf-8?b?", "?="
 _CONTROL_CHARS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-# Spaces stay single and inside: a reader may collapse runs of them in a header that is not encoded.
+# Single spaces between words only: mail programs may collapse runs of spaces in a plain header.
 _PLAIN = re.compile(r"[!-~]+( [!-~]+)*")
 ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+")
 # Headers are stored as encoded and never folded again; text parts are encoded to ASCII below.
@@ -47,7 +47,7 @@ def build_message(
     email.set_raw("Subject", encode_text(replace_controls(subject), first_line_used=9))
     email.set_raw("From", encode_mailbox(sender, replace_controls(sender_name)))
     email.set_raw("To", encode_mailbox(to))
-    # A UTF-8 address only to reply to is left out: it would need SMTPUTF8 of every server between.
+    # A UTF-8 address in Reply-To alone is left out: it would require SMTPUTF8 of every relay.
     if reply_to and (utf8 or reply_to.isascii()):
         email.set_raw("Reply-To", encode_mailbox(reply_to))
     email.set_raw("Message-ID", _ascii_message_id(replace_controls(message_id)))

@@ -58,4 +58,4 @@ class PdfCache:
     def _finish(self, key: bytes, task: asyncio.Task[bytes]) -> None:
         del self._in_progress[key]
         if not task.cancelled():
-            task.exception()  # retrieved here as well, in case nobody waits any more
+            task.exception()  # marks it as retrieved, in case every caller was cancelled

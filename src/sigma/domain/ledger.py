@@ -90,8 +90,8 @@ def refund_entry(
 ) -> Entry:
     """Return the entry of a refund. The acquirer does not return its commission.
 
-    `origin` tells who gave the money back. `is_refund_due` must have the value with which the
-    payment's capture was booked.
+    `origin`: who gave the money back. `is_refund_due`: the payment is booked as money to refund and
+    not as a sale, see `sigma.store.billing.ledger.is_refund_due`.
     """
     source = Account.REFUNDS_DUE if is_refund_due else Account.SALES
     return Entry(

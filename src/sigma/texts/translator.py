@@ -111,6 +111,8 @@ class Translator:
     def problem_text(self, problem: Problem) -> str:
         """Return the text for an invalid field: what is wrong and what to do."""
         params = problem.params
+        if "acquirer" in params:
+            params = params | {"acquirer": self.t(f"checkout.provider.{params['acquirer']}")}
         if problem.code == "shape":
             params = {"expected": self.t(f"errors.type.{params['expected']}")}
         return self.t(f"errors.problem.{problem.code}", **params)

@@ -1,7 +1,7 @@
 """Links with punctuation glued to their end: «…/i/abc).» in a chat still leads to the page.
 
-Messengers and people append a full stop, a bracket, a quote or a space to a link. No path of ours
-ends with one of these characters.
+Messengers and people append a full stop, a bracket, a quote or a space to a link. No path of
+Sigma ends with one of these characters.
 """
 
 import re
@@ -13,7 +13,7 @@ _GLUE = "\\s.,;:!?)\\]}>»“”„‘’‹›\"'`*|…·&<(\\[{«\u200b-\u200f
 _GLUED_END = re.compile(f"[{_GLUE}][{_GLUE}/]*$")
 # After a token even a glued word is cut: «…/i/abc.Спасибо».
 _GLUED_TOKEN = re.compile(r"(/[ir]/[\w-]{22}(?:\.pdf|(?!\.pdf)))[^\w/-].*", re.ASCII | re.DOTALL)
-# What remains must look like a path of ours, so that "/photos/../" and "/s/<b>" stay not found.
+# What remains must look like a path of Sigma, so that "/photos/../" and "/s/<b>" stay not found.
 _PATH = re.compile(r"/|(?:/[\w-]+)+(?:\.\w+)?", re.ASCII)
 _FOR_PROGRAMS = ("/api/", "/hooks/", "/static/", "/metrics")
 _FOR_CLIENTS = ("/i/", "/r/", "/s/")

@@ -1,7 +1,7 @@
 """ASGI middleware of every request: request id, security headers, log entry, metrics.
 
-It answers HEAD like GET, and leads links with glued punctuation to their page. It wraps the router,
-so that unknown paths get the same treatment.
+It answers HEAD like GET, and redirects links with glued punctuation to their page. It wraps the
+router, so that unknown paths get the same treatment.
 """
 
 import random
@@ -93,7 +93,7 @@ async def _redirect(url: str, send: Send) -> None:
 async def _answer_head(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
     """Let the application answer a GET request and send its headers without the body.
 
-    A stream is told that the client has gone, so that it ends.
+    A stream receives the message that the client has disconnected, so that it ends.
     """
     is_answered = False
 

@@ -1,4 +1,4 @@
-"""Edits of the bank's objects behind the merchant's back: lose, add and change them.
+"""Edits of the bank's objects without a notice to the merchant: lose, add and change them.
 
 `POST /control/objects` calls `apply`. No notice is sent, so a merchant learns of an edit only by
 comparing its own records with the bank's lists:

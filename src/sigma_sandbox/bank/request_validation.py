@@ -1,8 +1,7 @@
 """Parsing and validation of API request bodies. No I/O; every error names the faulty parameter.
 
 Limits (https://yookassa.ru/developers/api): description 128 characters, metadata 16 keys of 32
-characters with values of 512, return_url 2048, a card payment 1 to
-350 000 RUB.
+characters with values of 512, return_url 2048, a card payment 1 to 350 000 RUB.
 """
 
 from decimal import Decimal, InvalidOperation

@@ -1,4 +1,4 @@
-"""Convert one attachment of a VK message. Its texts and URLs come from the sender: not trusted.
+"""Convert one attachment of a VK message. Its texts and URLs are the sender's: not trusted.
 
 Sources: dev.vk.ru/ru/reference/objects/message, and VKCOM/vk-api-schema messages/objects.json,
 which lacks kinds that VK sends (money_transfer, mini_app, story …): their fields are read
@@ -114,7 +114,7 @@ def _doc(raw: dict[str, Any]) -> MessageAttachment:
 
 
 def _video(raw: dict[str, Any]) -> MessageAttachment:
-    """Read a video; `type` tells a round video message and a clip from a film."""
+    """Read a video. Its `type` distinguishes video messages and clips from ordinary videos."""
     kind = _ALIASES.get(read_text(raw, "type", 32), read_text(raw, "type", 32))
     return MessageAttachment(
         kind if kind in ("video_message", "clip") else "video",

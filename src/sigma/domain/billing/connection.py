@@ -53,10 +53,16 @@ class AmountLimits:
     largest: Money
 
 
+def is_amount_accepted(amount: Money, limits: Mapping[str, AmountLimits]) -> bool:
+    """Return whether an acquirer with these limits takes an amount. See `check_limits`."""
+    return not check_limits(amount, limits, "")
+
+
 def check_limits(amount: Money, limits: Mapping[str, AmountLimits], acquirer: str) -> list[Problem]:
     """Return why an acquirer does not take an amount, as problems of the field "amount".
 
-    `limits`: by currency; empty means that the acquirer names none. `acquirer`: its name.
+    `limits`: by currency; empty means that the acquirer names none. `acquirer`: its key, such as
+    "yookassa"; the texts have its name.
     """
     if not limits or amount.minor <= 0:
         return []

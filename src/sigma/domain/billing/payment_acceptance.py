@@ -1,8 +1,12 @@
-"""Accept a payment that came late or extra: the seller fulfils the order and keeps the money."""
+"""Decisions about a payment that came late or extra.
+
+The seller accepts it (fulfils the order and keeps the money) or refunds all of it.
+"""
 
 from dataclasses import replace
 
 from sigma.domain.billing import invoice as invoices
+from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Attention, Payment, Status, timeline_event
 from sigma.domain.billing.refund import Refund
@@ -14,10 +18,18 @@ from sigma.domain.ledger import acceptance_entry
 ACCEPTABLE = (Attention.LATE, Attention.EXTRA)
 
 
-def can_accept(payment: Payment, refunds: tuple[Refund, ...]) -> bool:
-    """Return whether the payment waits for a decision and nothing of it is refunded."""
+def needs_decision(payment: Payment, refunds: tuple[Refund, ...]) -> bool:
+    """Return whether the payment is late or extra and nothing of it is refunded."""
     is_untouched = all(r.status is RefundStatus.FAILED for r in refunds)
     return payment.status is Status.CAPTURED and payment.attention in ACCEPTABLE and is_untouched
+
+
+def can_accept(payment: Payment, invoice: Invoice, refunds: tuple[Refund, ...]) -> bool:
+    """Return whether the payment needs a decision and its invoice can still be paid.
+
+    The money for an invoice that was voided afterwards can only be refunded.
+    """
+    return invoice.status is not invoices.Status.VOID and needs_decision(payment, refunds)
 
 
 def accept(
@@ -34,7 +46,7 @@ def accept(
     `max_payments`. The caller must hold the invoice lock. Raises
     RefusedError("payment_not_acceptable").
     """
-    if not can_accept(payment, refunds):
+    if not can_accept(payment, invoice, refunds):
         raise RefusedError("payment_not_acceptable")
     accepted = replace(payment, attention=None)
     entry = acceptance_entry(
@@ -48,3 +60,31 @@ def accept(
         paid_event = invoices.timeline_event(paid, "paid", now_us, new_id, actor)
         return change + Change((paid, paid_event))
     return change + Change((counted,))
+
+
+def refund_all(
+    payment: Payment,
+    refunds: tuple[Refund, ...],
+    *,
+    operation_key: str,
+    now_us: int,
+    new_id: NewId,
+    actor: str,
+) -> tuple[Refund, Change]:
+    """Return a refund of all of the payment, with the Change that requests it.
+
+    The caller must hold the invoice lock. Raises RefusedError("payment_not_acceptable") when the
+    payment needs no decision: its order is fulfilled, or a part of it is refunded already.
+    """
+    if not needs_decision(payment, refunds):
+        raise RefusedError("payment_not_acceptable")
+    return refund_domain.request(
+        payment,
+        refunds,
+        payment.amount,
+        "",
+        operation_key=operation_key,
+        now_us=now_us,
+        new_id=new_id,
+        actor=actor,
+    )

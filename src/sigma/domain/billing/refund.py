@@ -17,7 +17,7 @@ from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.payment_actions import poll_delay_us
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
-from sigma.domain.ledger import refund_entry
+from sigma.domain.ledger import Entry, refund_entry
 from sigma.domain.money import Money, sum_money
 
 MAX_REASON_LENGTH = 250  # characters
@@ -129,7 +129,7 @@ def refundable_amount(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
     if payment.status is not PaymentStatus.CAPTURED:
         return Money(0, payment.amount.currency)
     currency = payment.amount.currency
-    # A refund made at the acquirer can take what one of ours has reserved.
+    # A refund made at the acquirer can use up what a pending refund of Sigma has reserved.
     return max(payment.amount - reserved_amount(refunds, currency), Money(0, currency))
 
 
@@ -304,14 +304,7 @@ def record_success(
     `earlier_refunds`: all refunds of the payment, with or without this one. `is_refund_due`: see
     `settle`. The client gets no mail about a chargeback, the owner does.
     """
-    entry = refund_entry(
-        refund_id=refund.id,
-        shop_id=refund.shop_id,
-        booked_at_us=refund.finished_at_us or now_us,
-        amount=refund.amount,
-        origin=refund.origin,
-        is_refund_due=is_refund_due,
-    )
+    entry = ledger_entry(refund, now_us, is_refund_due=is_refund_due)
     kind = _SUCCESS_EVENTS[refund.origin]
     change = Change((refund, timeline_event(refund, kind, now_us, new_id)), (entry,))
     if refund.origin is Origin.CHARGEBACK:
@@ -324,6 +317,18 @@ def record_success(
     if is_resolved and payment.attention in (*REFUND_REASONS, Attention.REFUND_FAILED):
         change += Change((replace(payment, attention=None),))
     return change
+
+
+def ledger_entry(refund: Refund, now_us: int, *, is_refund_due: bool) -> Entry:
+    """Return the entry that books a succeeded refund. `is_refund_due`: see `settle`."""
+    return refund_entry(
+        refund_id=refund.id,
+        shop_id=refund.shop_id,
+        booked_at_us=refund.finished_at_us or now_us,
+        amount=refund.amount,
+        origin=refund.origin,
+        is_refund_due=is_refund_due,
+    )
 
 
 # Refund origin → kind of its timeline event.

@@ -35,10 +35,10 @@ class ListedRefund:
 
 
 def needs_list(refunds: tuple[Refund, ...], total: Money | None) -> bool:
-    """Return whether the acquirer's list of refunds can tell something new.
+    """Return whether the acquirer's list of refunds may contain something that Sigma lacks.
 
-    `total`: the acquirer's refunded total, None when it is unknown. With a total equal to ours
-    only pending refunds are worth the request.
+    `total`: the acquirer's refunded total, None when it is unknown. When it equals ours, only the
+    outcome of a pending refund can be new.
     """
     if total is None or any(r.status is Status.PENDING for r in refunds):
         return True
@@ -91,7 +91,7 @@ def record_difference(
     is_refund_due: bool,
     rejected_id: str = "",
 ) -> Change:
-    """Return a refund of what the acquirer's refunded total exceeds all refunds that are known.
+    """Return a refund of the amount by which the acquirer's total exceeds the known refunds.
 
     Pending refunds may be a part of the total already, so they are subtracted: a difference that
     is too small is completed when their outcome is known. `is_list_complete`: the list of refunds

@@ -13,7 +13,7 @@ _HTML = re.compile(
     r"|&(?:nbsp|amp|lt|gt|quot|laquo|raquo|mdash|ndash|apos|hellip|bull|middot|#\d{2,6}|#x[0-9a-f]{2,5});",
     re.IGNORECASE,
 )
-# A cell that a spreadsheet would run as a formula is exported behind an apostrophe.
+# A cell that a spreadsheet would run as a formula is exported with an apostrophe before it.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "'")
 _BREAKING_TAGS = frozenset(
     ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ul", "ol")
@@ -29,14 +29,14 @@ class _TextExtractor(HTMLParser):
         self._hidden_depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Break the line at a block."""
+        """Start a new line at a block."""
         if tag in ("script", "style"):
             self._hidden_depth += 1
         elif tag in _BREAKING_TAGS:
             self.parts.append("\n• " if tag == "li" else "\n")
 
     def handle_endtag(self, tag: str) -> None:
-        """Break the line behind a block."""
+        """End the line after a block."""
         if tag in ("script", "style"):
             self._hidden_depth = max(0, self._hidden_depth - 1)
         elif tag in _BREAKING_TAGS and tag not in ("br", "li"):

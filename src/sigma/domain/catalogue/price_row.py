@@ -68,7 +68,7 @@ class RowParser:
         return unescape_formula(cell_text(self._cell(row, meaning)))
 
     def _description(self, row: Sequence[Cell]) -> str:
-        """Return the first description as it is, and others behind their headers."""
+        """Return the first description as it is, each other one after its header."""
         parts = []
         for n, column in enumerate(self._descriptions):
             cell = row[column.index] if column.index < len(row) else ""

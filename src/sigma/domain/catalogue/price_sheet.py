@@ -56,7 +56,7 @@ class Layout:
     section: str = ""
 
     def first_data_row(self) -> int:
-        """Return the index of the first row behind the header."""
+        """Return the index of the first row after the header."""
         return self.header_rows[-1] + 1 if self.header_rows else 0
 
 

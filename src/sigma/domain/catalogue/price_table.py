@@ -44,10 +44,6 @@ class ParsedSheet:
     rows: tuple[ImportRow, ...]
     skipped: tuple[SkippedRow, ...]
 
-    def left_out_columns(self) -> tuple[Column, ...]:
-        """Return the columns with values that are not imported."""
-        return tuple(c for c in self.columns if c.meaning is None and c.example)
-
 
 _TOTAL = re.compile(
     r"(?:итого|всего|подытог|промежуточный итог|общий итог|total|subtotal|grand total)\b"

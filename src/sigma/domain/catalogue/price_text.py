@@ -37,7 +37,7 @@ _DATE = re.compile(
     r"|\d{1,2}[ -](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d{2,4}"
 )
-# «?» and U+FFFD behind a number are a ₽ that the file's encoding could not hold.
+# «?» and U+FFFD after a number are a ₽ that the file's encoding could not hold.
 _LOST_ROUBLE = re.compile(r"(?<=\d)\s*[?\ufffd](?![\w?])|(?<!\S)[?\ufffd]\s*(?=\d)")
 _BROKEN_ROUBLE = re.compile("в‚Ѕ|â‚½")  # ₽ in UTF-8, read in another encoding
 _KOPECKS = re.compile(

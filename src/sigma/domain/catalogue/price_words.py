@@ -137,7 +137,7 @@ def is_known_unit(text: str) -> bool:
 
 
 def find_unit(text: str) -> str:
-    """Return the first known unit behind «/», «за», "per" in a text, or ""."""
+    """Return the first known unit after «/», «за», "per" in a text, or ""."""
     match = _UNIT_IN_TEXT.search(text.replace("²", "2").replace("³", "3"))
     return _unit_text(match) if match else ""
 

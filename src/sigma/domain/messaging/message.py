@@ -220,7 +220,7 @@ def is_sent_by_sigma(message: Message) -> bool:
 
 
 def is_held(message: Message) -> bool:
-    """Return whether VK's flood control stops this message alone: the others of its queue go on."""
+    """Return whether VK's flood control delays this message only, not the others of its queue."""
     return message.status is Status.QUEUED and message.failure in HELD_FAILURES
 
 

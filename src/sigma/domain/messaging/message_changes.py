@@ -300,7 +300,7 @@ def record_postponed(
 ) -> Change:
     """Record why a message is not sent yet; empty when that is known. See `message.postpone`.
 
-    A message that flood control stops alone lets the next queued one go on (`next_message_id`).
+    When flood control delays this message only, the next queued one is sent (`next_message_id`).
     """
     postponed = messages.postpone(message, snapshot, reason, is_undelivered=is_undelivered)
     change = Change()

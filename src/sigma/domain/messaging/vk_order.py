@@ -10,7 +10,7 @@ from sigma.domain.money import Money, MoneyError
 
 PAID, RETURNED, REJECTED_PREFIX = "paid", "returned", "rejected:"
 # VK's values of `status`: 0 new, 1 agreed, 2 assembling, 3 delivering, 4 completed, 5, 6.
-COMPLETED_STATUS, CANCELLED_STATUS, RETURNED_STATUS = 4, 5, 6
+COMPLETED_STATUS, CANCELED_STATUS, RETURNED_STATUS = 4, 5, 6
 STATUS_COUNT = 7
 PREVIEW_ITEMS = 5  # VK's order object holds at most this many of the order's items
 
@@ -115,14 +115,14 @@ class VkOrder:
         return self.status >= COMPLETED_STATUS
 
     @property
-    def is_cancelled(self) -> bool:
+    def is_canceled(self) -> bool:
         """Whether the order was cancelled or its goods were returned."""
-        return self.status in (CANCELLED_STATUS, RETURNED_STATUS)
+        return self.status in (CANCELED_STATUS, RETURNED_STATUS)
 
     @property
     def can_be_invoiced(self) -> bool:
-        """Whether an invoice for the order makes sense: it stands and costs something."""
-        return not self.is_cancelled and self.amount is not None and self.amount_minor > 0
+        """Whether an invoice can be issued: the order is not cancelled and its sum is positive."""
+        return not self.is_canceled and self.amount is not None and self.amount_minor > 0
 
 
 def record_received(order: VkOrder, new_id: NewId, *, is_incomplete: bool = False) -> Change:
@@ -176,8 +176,8 @@ def link_invoice(order: VkOrder, invoice: Invoice, other: Invoice | None, now_us
     Raises RefusedError("validation") when the order is cancelled, and when `other` is paid or still
     payable.
     """
-    if order.is_cancelled:
-        raise validation_error(Problem("order", "order_cancelled"))
+    if order.is_canceled:
+        raise validation_error(Problem("order", "order_canceled"))
     if other is not None:
         is_payable = other.status is Status.OPEN and not other.is_expired(now_us)
         if is_payable or other.paid_count:

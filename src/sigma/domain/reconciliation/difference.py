@@ -38,7 +38,7 @@ class Kind(StrEnum):
 class Action(StrEnum):
     """What a member can do about a difference. Each difference offers one."""
 
-    TAKE_UP_PAYMENT = "take_up_payment"  # record what the acquirer says
+    RECORD_PAYMENT = "record_payment"  # record what the acquirer says
     BOOK_REFUND = "book_refund"
     CHECK = "check"  # query the acquirer again and apply its reply
     BOOK_ENTRY = "book_entry"  # write the missing ledger entry
@@ -47,14 +47,14 @@ class Action(StrEnum):
 
 
 ACTIONS: dict[Kind, Action] = {
-    Kind.PAYMENT_CAPTURED_THERE: Action.TAKE_UP_PAYMENT,
+    Kind.PAYMENT_CAPTURED_THERE: Action.RECORD_PAYMENT,
     Kind.PAYMENT_CAPTURED_HERE: Action.ASK_ACQUIRER,
     Kind.PAYMENT_STATUS_DIFFERS: Action.CHECK,
     Kind.PAYMENT_AMOUNT_DIFFERS: Action.ASK_ACQUIRER,
     Kind.PAYMENT_CURRENCY_DIFFERS: Action.ASK_ACQUIRER,
-    Kind.PAYMENT_MISSING_HERE: Action.TAKE_UP_PAYMENT,
+    Kind.PAYMENT_MISSING_HERE: Action.RECORD_PAYMENT,
     Kind.PAYMENT_MISSING_THERE: Action.ASK_ACQUIRER,
-    Kind.PAYMENT_DUPLICATE: Action.TAKE_UP_PAYMENT,
+    Kind.PAYMENT_DUPLICATE: Action.RECORD_PAYMENT,
     Kind.PAYMENT_FOREIGN: Action.ACKNOWLEDGE,
     Kind.REFUND_MISSING_HERE: Action.BOOK_REFUND,
     Kind.REFUND_MISSING_THERE: Action.ASK_ACQUIRER,

@@ -171,7 +171,8 @@ class Owed:
 
     `by_clients`: open invoices for one payment; not those that a card is held for. `held`:
     authorized on cards, not captured yet. `refunds_due`: extra, late and voided payments, to be
-    refunded or accepted. `refunds_pending`: refunds under way.
+    refunded or accepted, without those whose refund is under way. `refunds_pending`: all refunds
+    under way.
     """
 
     by_clients: Money
@@ -208,6 +209,7 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
     day = local_date(now_us, shop.tz)
     any_invoice = await invoice_services.list_page(ctx, member, limit=1)
     attention = await payment_services.list_page(ctx, member, attention=True, limit=10)
+    recent = await payment_services.list_page(ctx, member, limit=8)
     async with ctx.db.read() as tx:
         open_invoices = await invoices.sum_open(tx, shop.id, now_us)
         active = await connections.find_active(tx, shop.id)
@@ -221,7 +223,7 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
             open_invoice_count=sum(count for count, _ in open_invoices.values()),
             attention_payments=attention.data,
             has_more_attention=attention.next_cursor is not None,
-            recent_payments=(await payment_services.list_page(ctx, member, limit=8)).data,
+            recent_payments=recent.data,
             dead_job_count=dead_job_count,
             is_seller_complete=shop.seller.is_complete,
             has_connection=active is not None,
@@ -241,11 +243,14 @@ async def _turnovers(tx: Tx, shop_id: str, since_us: int) -> list[Turnover]:
 
 
 async def _owed(tx: Tx, shop_id: str, by_clients: dict[str, int]) -> list[Owed]:
+    pending = await refunds.sum_pending(tx, shop_id)
+    booked_due = await ledger.sum_refunds_due(tx, shop_id)
     sums = (
         by_clients,
         await payments.sum_authorized(tx, shop_id),
-        await ledger.sum_refunds_due(tx, shop_id),
-        await refunds.sum_pending(tx, shop_id),
+        # The ledger books a refund when it succeeds: what is under way needs no second one.
+        {c: minor - pending.get(c, (0, 0))[1] for c, minor in booked_due.items()},
+        {c: minor for c, (minor, _) in pending.items()},
     )
     return [
         Owed(*(Money(minor.get(currency, 0), currency) for minor in sums))

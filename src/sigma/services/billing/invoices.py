@@ -118,7 +118,7 @@ async def issue(ctx: Context, member: Member, invoice_id: str) -> Invoice:
     if problems := await check_amount(ctx, member.shop_id, drafted.amount):
         raise validation_error(*problems)
     async with ctx.db.write() as tx:
-        invoice = await _lock_own(ctx, tx, member, invoice_id)
+        invoice = await _lock_own(tx, member, invoice_id)
         now_us = ctx.now_us()
         change = domain.issue(invoice, now_us, ctx.id_factory(invoice.shop_id), member.actor)
         await changes.write(tx, change, now_us)
@@ -135,7 +135,7 @@ async def void(
     """Void an invoice. Idempotent. Raises RefusedError when it is paid."""
     member.require(Permission.ISSUE)
     async with ctx.db.write() as tx:
-        invoice = await _lock_own(ctx, tx, member, invoice_id)
+        invoice = await _lock_own(tx, member, invoice_id)
         now_us = ctx.now_us()
         change = domain.void(invoice, now_us, ctx.id_factory(invoice.shop_id), member.actor)
         voided = next((s for s in change.rows if isinstance(s, Invoice)), invoice)
@@ -143,7 +143,7 @@ async def void(
     return voided
 
 
-async def _lock_own(ctx: Context, tx: Tx, member: Member, invoice_id: str) -> Invoice:
+async def _lock_own(tx: Tx, member: Member, invoice_id: str) -> Invoice:
     invoice = await invoices.get(tx, invoice_id)
     if invoice is None or invoice.shop_id != member.shop_id:
         raise RefusedError("not_found", what="invoice")

@@ -4,9 +4,7 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment_acceptance as domain
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.refund import Refund, Status
-from sigma.domain.errors import RefusedError
 from sigma.services.billing import payments as payment_services
-from sigma.services.billing import refunds as refund_services
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
@@ -33,22 +31,29 @@ async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
 
 
 async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
-    """Refund all of a payment that must not stay; a second click returns the first refund.
+    """Refund all of a late or extra payment; a second click returns the first refund.
 
-    Raises RefusedError: "not_found", "forbidden", "payment_not_acceptable" when a part of it is
-    refunded already, or the payment is accepted or needs no refund.
+    Raises RefusedError: "not_found", "forbidden", "payment_not_acceptable" when the payment was
+    accepted meanwhile, or a part of it is refunded already.
     """
     member.require(Permission.REFUND)
-    payment = await payment_services.get(ctx, member, payment_id)
-    try:
-        return await refund_services.request(
-            ctx, member, payment_id, payment.amount, "", only_if_due=True
+    snapshot = await payment_services.get(ctx, member, payment_id)
+    async with ctx.db.write() as tx:
+        await invoices.lock(tx, snapshot.invoice_id)
+        payment = await payments.get(tx, payment_id)
+        assert payment is not None, "a payment is never deleted"
+        earlier = await refunds.list_for_payment(tx, payment_id)
+        for refund in earlier:
+            if refund.amount == payment.amount and refund.status is not Status.FAILED:
+                return refund  # a second click
+        now_us, new_id = ctx.now_us(), ctx.id_factory(payment.shop_id)
+        refund, change = domain.refund_all(
+            payment,
+            earlier,
+            operation_key=new_id("op"),
+            now_us=now_us,
+            new_id=new_id,
+            actor=member.actor,
         )
-    except RefusedError as refusal:
-        if refusal.code not in ("refund_too_large", "already_refunded", "payment_not_acceptable"):
-            raise
-    earlier = await refund_services.list_for_payment(ctx, member, payment_id)
-    for refund in earlier:
-        if refund.amount == payment.amount and refund.status is not Status.FAILED:
-            return refund
-    raise RefusedError("payment_not_acceptable")
+        await changes.write(tx, change, now_us)
+    return refund

@@ -6,7 +6,12 @@ which calls `check_amount`.
 """
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.billing.connection import AmountLimits, Connection, check_limits
+from sigma.domain.billing.connection import (
+    AmountLimits,
+    Connection,
+    check_limits,
+    is_amount_accepted,
+)
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money
@@ -27,8 +32,7 @@ def connection_limits(ctx: Context, connection: Connection) -> dict[str, AmountL
 
 def check_connection_amount(ctx: Context, connection: Connection, amount: Money) -> list[Problem]:
     """Return why a connection does not take an amount, as problems of the field "amount"."""
-    title = ctx.providers[connection.provider].titles["ru"]
-    return check_limits(amount, connection_limits(ctx, connection), title)
+    return check_limits(amount, connection_limits(ctx, connection), connection.provider)
 
 
 async def check_amount(ctx: Context, shop_id: str, amount: Money) -> list[Problem]:
@@ -50,37 +54,37 @@ async def accepted_currencies(ctx: Context, member: Member) -> frozenset[str]:
 async def is_payable(ctx: Context, tx: Tx, shop_id: str, provider: str, amount: Money) -> bool:
     """Return whether the shop's active connection, of the acquirer `provider`, takes the amount.
 
-    Reads the connection only for an amount that a live or a test account would refuse: the payment
-    page is the hottest path.
+    Reads the connection only for an amount that a live or a test account would refuse, because
+    every view of a payment page asks.
     """
     capabilities = ctx.providers[provider].capabilities
     every_limit = [limits for limits in (capabilities.limits, capabilities.test_limits) if limits]
-    if not any(check_limits(amount, limits, "") for limits in every_limit):
+    if all(is_amount_accepted(amount, limits) for limits in every_limit):
         return True
     connection = await connections.find_active(tx, shop_id)
     return connection is not None and not check_connection_amount(ctx, connection, amount)
 
 
 async def list_warnings(
-    ctx: Context, member: Member, *open_invoices: Invoice
+    ctx: Context, member: Member, *invoices: Invoice
 ) -> dict[str, tuple[str, ...]]:
-    """Return by invoice id why clients cannot pay it now: NO_CONNECTION or AMOUNT_NOT_ACCEPTED.
+    """Return invoice id → why clients cannot pay it now: NO_CONNECTION or AMOUNT_NOT_ACCEPTED.
 
-    Empty for invoices that are not open.
+    Each invoice has an entry; it is empty when the invoice can be paid or is not open.
     """
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         connection = await connections.find_active(tx, member.shop_id)
     limits = connection_limits(ctx, connection) if connection else {}
     warnings: dict[str, tuple[str, ...]] = {}
-    for invoice in open_invoices:
+    for invoice in invoices:
         if invoice.status_at(ctx.now_us()) is not Status.OPEN:
             warnings[invoice.id] = ()
         elif connection is None:
             warnings[invoice.id] = (NO_CONNECTION,)
         else:
-            is_refused = bool(check_limits(invoice.amount, limits, ""))
-            warnings[invoice.id] = (AMOUNT_NOT_ACCEPTED,) if is_refused else ()
+            is_accepted = is_amount_accepted(invoice.amount, limits)
+            warnings[invoice.id] = () if is_accepted else (AMOUNT_NOT_ACCEPTED,)
     return warnings
 
 

@@ -223,8 +223,8 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
 async def refresh(ctx: Context, member: Member, payment_id: str) -> Payment:
     """Query the acquirer now, on a member's request. Raises RefusedError.
 
-    Of a captured payment all refunds are read. The returned payment (not the stored one, if it is
-    captured) is marked unknown when no reply arrived.
+    For a captured payment the acquirer's list of refunds is read too. When no reply arrived the
+    returned payment is marked unknown; of a captured one only the returned copy, not the row.
     """
     payment = await get(ctx, member, payment_id)
     if payment.status is Status.CAPTURED:

@@ -13,7 +13,7 @@ from sigma.domain.billing import refund_sync as domain
 from sigma.domain.billing.invoice import card_refresh
 from sigma.domain.billing.payment import Event as PaymentEvent
 from sigma.domain.billing.payment import Payment, PaymentReply, Status
-from sigma.domain.billing.refund import Origin, Refund
+from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund_sync import ListedRefund
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
@@ -28,14 +28,10 @@ from sigma.store.billing import invoices, ledger, payments, refunds
 
 @dataclass(frozen=True, slots=True)
 class RefundSync:
-    """The result of `sync_refunds`: the payment and all its refunds as stored now.
-
-    `booked`: the refunds made outside Sigma that this call has added, oldest first.
-    """
+    """The result of `sync_refunds`: the payment and all its refunds as stored now."""
 
     payment: Payment
     refunds: tuple[Refund, ...]
-    booked: tuple[Refund, ...]
 
 
 async def sync_refunds(
@@ -58,7 +54,7 @@ async def sync_refunds(
     if payment is None:
         raise RefusedError("not_found", what="payment")
     if payment.status is not Status.CAPTURED or payment.provider_id is None:
-        return RefundSync(payment, stored, ())
+        return RefundSync(payment, stored)
     _, provider, access = await open_connection(ctx, payment.connection_id)
     try:
         reply = await provider.fetch_payment(access, payment.provider_id)
@@ -76,7 +72,7 @@ async def sync_refunds(
             await _book_difference(ctx, payment, total, rejected_id, is_list_complete=is_complete)
         if failure is not None:
             raise failure
-    return await _result(ctx, payment, stored)
+    return await _result(ctx, payment)
 
 
 def _refunded_total(payment: Payment, reply: PaymentReply) -> Money | None:
@@ -164,14 +160,12 @@ async def _flag_contradiction(ctx: Context, snapshot: Payment, reply: PaymentRep
         now_us, new_id = ctx.now_us(), ctx.id_factory(shop.id)
         change = payment_domain.settle(payment, invoice, shop, reply, now_us, new_id)
         await changes.write(tx, change, now_us)
-    return await _result(ctx, snapshot, ())
+    return await _result(ctx, snapshot)
 
 
-async def _result(ctx: Context, snapshot: Payment, known: tuple[Refund, ...]) -> RefundSync:
+async def _result(ctx: Context, snapshot: Payment) -> RefundSync:
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, snapshot.id)
         stored = await refunds.list_for_payment(tx, snapshot.id)
     assert payment is not None, "a payment is never deleted"
-    known_ids = {refund.id for refund in known}
-    booked = tuple(r for r in stored if r.origin is not Origin.SIGMA and r.id not in known_ids)
-    return RefundSync(payment, stored, booked)
+    return RefundSync(payment, stored)

@@ -5,7 +5,6 @@ polled until the outcome is known.
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import refund as domain
 from sigma.domain.billing.invoice import card_refresh
-from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.billing.refund import Event, Refund, RefundReply, Status
 from sigma.domain.billing.refund_sync import is_refunded_elsewhere
 from sigma.domain.errors import RefusedError
@@ -34,13 +33,10 @@ async def request(
     reason: str,
     *,
     idempotency: Idempotency[Refund] | None = None,
-    only_if_due: bool = False,
 ) -> Refund:
     """Create a refund; the job refund.advance sends it.
 
-    `only_if_due`: refuse with "payment_not_acceptable" unless the payment waits for a refund
-    (extra, late or voided); a member may have accepted it meanwhile. Raises RefusedError, for
-    example when `amount` is more than can still be refunded.
+    Raises RefusedError, for example when `amount` is more than can still be refunded.
     """
     member.require(Permission.REFUND)
     snapshot = await get_payment(ctx, member, payment_id)
@@ -48,8 +44,6 @@ async def request(
         await invoices.lock(tx, snapshot.invoice_id)
         payment = await payments.get(tx, payment_id)
         assert payment is not None, "a payment is never deleted"
-        if only_if_due and payment.attention not in REFUND_REASONS:
-            raise RefusedError("payment_not_acceptable")
         earlier = await refunds.list_for_payment(tx, payment_id)
         now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
         refund, change = domain.request(

@@ -23,7 +23,6 @@ from sigma.services.catalogue.price_list_markup import html_tables, is_html, is_
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000  # rows of a sheet, with headings and empty ones
-MAX_FIELD_CHARS = 131_072
 PROCESS_MEMORY_BYTES = 1024**3
 PROCESS_TIMEOUT_S = 30
 DELIMITERS = (";", "\t", "|", ",")

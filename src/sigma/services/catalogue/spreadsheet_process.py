@@ -25,7 +25,7 @@ MAX_SHEETS = 30
 _UNUSED = re.compile(
     r"(?:^|/)(?:media|drawings|Pictures|Thumbnails|embeddings|theme|charts)/|vbaProject"
 )
-FIRST_OWN_FORMAT = 164  # lower numbers are the built-in formats of Excel
+FIRST_CUSTOM_FORMAT = 164  # lower numbers are the built-in formats of Excel
 Formats = dict[str, dict[tuple[int, int], str]]
 TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT = 3, 4, 5
 
@@ -47,7 +47,8 @@ def limit_process(memory_bytes: int) -> None:
 def repack(data: bytes) -> bytes:
     """Return the same archive without compression and without pictures.
 
-    Raises TooLargeError. The declared sizes of a ZIP may lie, so what is counted is what comes out.
+    Raises TooLargeError. Counts the unpacked bytes, because the sizes that a ZIP declares may be
+    false.
     """
     out, total = io.BytesIO(), 0
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as stored:
@@ -76,7 +77,7 @@ def read_formats(data: bytes, file_format: str, max_rows: int) -> Formats:
 
 
 def _xlsx_formats(data: bytes, max_rows: int) -> Formats:
-    if not has_telling_formats(data):
+    if not has_literal_formats(data):
         return {}
     import openpyxl
     from openpyxl.styles.numbers import BUILTIN_FORMATS
@@ -107,7 +108,7 @@ def _xls_formats(data: bytes, max_rows: int) -> Formats:
         for r in range(min(sheet.nrows, max_rows)):
             for c, cell in enumerate(sheet.row(r)):
                 key = book.xf_list[cell.xf_index].format_key if cell.ctype == 2 else 0
-                if key >= FIRST_OWN_FORMAT:
+                if key >= FIRST_CUSTOM_FORMAT:
                     found[r, c] = book.format_map[key].format_str
     return formats
 
@@ -146,7 +147,7 @@ def _ods_formats(data: bytes, max_rows: int) -> Formats:
     return formats
 
 
-def has_telling_formats(data: bytes) -> bool:
+def has_literal_formats(data: bytes) -> bool:
     """Return whether a number format of an xlsx file writes more than digits and separators."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         name = next(n for n in archive.namelist() if n.lower() == "xl/styles.xml")
@@ -205,7 +206,7 @@ def cell_value(cell: Any) -> str | float:
 
 
 def read_book(data: bytes, file_format: str, max_rows: int, max_columns: int) -> dict[str, Any]:
-    """Return {"sheets": [{name, rows, first_row, first_column, is_hidden, merged, is_cut}]}."""
+    """Return {"sheets": [{name, rows, first_row, is_hidden, merged, is_cut}]}."""
     sheets = []
     with python_calamine.load_workbook(io.BytesIO(data)) as book:
         worksheets = [

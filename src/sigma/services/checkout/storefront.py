@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from sigma.domain.accounts.member import Member, Permission, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.slug import check_slug
-from sigma.domain.billing.connection import AmountLimits, check_limits
+from sigma.domain.billing.connection import AmountLimits, is_amount_accepted
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
@@ -65,7 +65,7 @@ class Storefront:
         """Return whether a client can pay the service without an operator."""
         if not service.is_payable or service.amount is None or not self.can_pay:
             return False
-        return not check_limits(service.amount, self.payment_limits, "")
+        return is_amount_accepted(service.amount, self.payment_limits)
 
     def service(self, service_id: str) -> Service:
         """Return a visible service by id. Raises RefusedError("not_found")."""

@@ -149,7 +149,8 @@ def _store_ops(
     for event in batch:
         conversation_key = _conversation_key(event)
         if not conversation_key:
-            has_gap = has_gap or _log_skipped(community, event)
+            _log_skipped(community, event)
+            has_gap = has_gap or _has_unreadable_message(event)
             continue
         stored = VkEvent(
             id=ctx.new_id("vke", community.shop_id),
@@ -188,17 +189,20 @@ def _peer_id(event: ParsedEvent) -> int:
     return read_int(fields, "peer_id") or read_int(fields, "user_id")
 
 
-def _log_skipped(community: Community, event: ParsedEvent) -> bool:
-    """Log an event that is not stored; return whether a message may be missing because of it."""
-    has_message = event.type in MESSAGE_EVENTS and not _peer_id(event)
-    if has_message:
+def _has_unreadable_message(event: ParsedEvent) -> bool:
+    """Return whether an event that is not stored may have been about a message of a client."""
+    return event.type in MESSAGE_EVENTS and not _peer_id(event)
+
+
+def _log_skipped(community: Community, event: ParsedEvent) -> None:
+    """Log an event that is not stored, unless it is of a known kind that needs no processing."""
+    if _has_unreadable_message(event):
         log.warning("vk_event.unreadable", connection=community.id, type=event.type)
     elif event.type not in groups.CALLBACK_EVENTS:
         is_word = _TYPE_IN_LOG.fullmatch(event.type)
         log.info(
             "vk_event.ignored", connection=community.id, type=event.type if is_word else "other"
         )
-    return has_message
 
 
 async def process_conversation(ctx: Context, subject: str) -> int | None:

@@ -1,6 +1,7 @@
 """Deliver queued messages to VK, each exactly once and in order within a conversation.
 
-A message that VK's flood control refuses waits alone; the others of its conversation go on.
+A message that VK's flood control refuses is delayed without delaying the rest of its
+conversation.
 
 VK ignores a repeated `random_id`, but only for an hour or a hundred messages. A message that may
 have reached VK in an earlier attempt is therefore searched in VK's history before it is sent again.
@@ -86,7 +87,7 @@ async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
     """Load what delivery needs.
 
     None when the message is not queued, is not first in its conversation's queue (unless flood
-    control stopped it alone), or the community has no working access key.
+    control delays only it), or the community has no working access key.
     """
     async with ctx.db.read() as tx:
         message = await messages.get(tx, message_id)

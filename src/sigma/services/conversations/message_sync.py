@@ -124,7 +124,7 @@ async def _apply_edit(
         service_id = await _find_service(tx, community, vk_message)
         conversation = replace(conversation, service_id=service_id)
     now_us = ctx.now_us()
-    # VK calls a message of ours edited when only its buttons have changed: that is not shown.
+    # VK marks a message of Sigma as edited when only its buttons changed: that is not displayed.
     is_visible_edit = updated_body.text != body.text or not message_domain.is_sent_by_sigma(stored)
     change = message_changes.edit_message(
         conversation,

@@ -133,7 +133,7 @@ async def fetch(ctx: Context, community_id: str) -> int | None:
 async def _is_new_or_changed(
     ctx: Context, community: Community, vk_order: market.MarketOrder
 ) -> bool:
-    """Return whether `record` would change anything, without taking the writer's turn."""
+    """Return whether `record` would change anything, without taking the writer lock."""
     async with ctx.db.read() as tx:
         stored = await vk_orders.find_by_vk_id(tx, community.id, vk_order.user_id, vk_order.id)
     return stored is None or bool(
@@ -160,7 +160,7 @@ async def _list_orders(ctx: Context, vk_client: CommunityClient) -> list[market.
 
 
 async def fetch_items(ctx: Context, order_id: str) -> int | None:
-    """Job vk_order.fetch_items: read all items of an order whose event had some of them only.
+    """Job vk_order.fetch_items: read all items of an order whose event had only some of them.
 
     Returns when to try again (UTC microseconds) while VK refuses. Raises RetryLaterError.
     """

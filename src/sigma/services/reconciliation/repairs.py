@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
-from sigma.domain.ledger import Entry, capture_entry, refund_entry
-from sigma.domain.reconciliation import take_up
+from sigma.domain.ledger import capture_entry
+from sigma.domain.reconciliation import missing_payment
 from sigma.domain.reconciliation.difference import (
     CLOSING_ACTIONS,
     Action,
@@ -94,16 +95,16 @@ async def repair(ctx: Context, member: Member, difference_id: str) -> Repair:
 async def close_foreign(ctx: Context, member: Member, run_id: str) -> int:
     """Close all foreign payments of a run as not ours; return how many."""
     member.require(Permission.RECONCILE)
-    count = 0
-    while True:
-        details = await get_details(ctx, member, run_id, limit=MAX_STORED)
-        foreign = [one for one in details.open_differences if one.kind is Kind.PAYMENT_FOREIGN]
-        if not foreign:
-            return count
-        now_us = ctx.now_us()
-        updated = tuple(closed(one, member.actor, now_us) for one in foreign)
+    details = await get_details(ctx, member, run_id, limit=MAX_STORED)
+    now_us = ctx.now_us()
+    updated = tuple(
+        closed(one, member.actor, now_us)
+        for one in details.open_differences
+        if one.kind is Kind.PAYMENT_FOREIGN
+    )
+    if updated:
         await changes.commit(ctx.db, Change(updated), now_us)
-        count += len(updated)
+    return len(updated)
 
 
 async def _save(ctx: Context, difference: Difference) -> None:
@@ -128,13 +129,15 @@ async def _act(
         await refund_services.advance(ctx, difference.refund_id)
         await sync_refunds(ctx, difference.payment_id, reads_list=True)
     else:
-        payment_id = await _take_up(ctx, member, account, difference)
+        payment_id = await _record_payment(ctx, member, account, difference)
         if payment_id:
             await payment_services.advance(ctx, payment_id)
             await sync_refunds(ctx, payment_id, reads_list=True)
 
 
-async def _take_up(ctx: Context, member: Member, account: Account, difference: Difference) -> str:
+async def _record_payment(
+    ctx: Context, member: Member, account: Account, difference: Difference
+) -> str:
     """Give Sigma a payment with the acquirer's id, unless it has one; return our payment id.
 
     Empty: nothing here belongs to the acquirer's payment any more.
@@ -150,11 +153,13 @@ async def _take_up(ctx: Context, member: Member, account: Account, difference: D
         if pair.claim is Claim.UNSTARTED and pair.claimed_payment_id:
             payment = await payments.get(tx, pair.claimed_payment_id)
             assert payment is not None, "a payment is never deleted"
-            change = take_up.link(payment, pair.theirs.provider_id, now_us, new_id, member.actor)
+            change = missing_payment.link(
+                payment, pair.theirs.provider_id, now_us, new_id, member.actor
+            )
         else:
             connection = await connections.get(tx, account.connection.id)
             assert connection is not None, "a connection with payments is never deleted"
-            change = take_up.recreate(
+            change = missing_payment.recreate(
                 pair.theirs,
                 invoice,
                 connection,
@@ -179,7 +184,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
     assert payment is not None, "a payment is never deleted"
     now_us = ctx.now_us()
     if refund is None:
-        entry: Entry = capture_entry(
+        entry = capture_entry(
             payment_id=payment.id,
             shop_id=payment.shop_id,
             booked_at_us=payment.captured_at_us or now_us,
@@ -188,14 +193,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
             is_refund_due=payment.attention in REFUND_REASONS,
         )
     else:
-        entry = refund_entry(
-            refund_id=refund.id,
-            shop_id=refund.shop_id,
-            booked_at_us=refund.finished_at_us or now_us,
-            amount=refund.amount,
-            origin=refund.origin,
-            is_refund_due=is_refund_due,
-        )
+        entry = refund_domain.ledger_entry(refund, now_us, is_refund_due=is_refund_due)
     try:
         await changes.commit(ctx.db, Change(entries=(entry,)), now_us)
     except ConflictError:

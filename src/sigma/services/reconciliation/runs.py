@@ -1,7 +1,8 @@
 """Runs of the reconciliation: start, advance step by step, read.
 
 A run is advanced by the job reconciliation.advance, in slices that fit the time limit of jobs, or
-by the command `sigma reconcile`. Its position is stored after each step: after a crash it goes on.
+by the command `sigma reconcile`. Its position is stored after each step, so
+it continues there after a crash.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from sigma.services.reconciliation.accounts import open_accounts
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.reconciliation import differences, rows, runs
+from sigma.store.reconciliation.rows import IdRange
 
 SLICE_US = 45 * SECOND_US  # how long one job advances a run
 MAX_LISTED_RUNS = 10
@@ -93,12 +95,12 @@ async def _find_running(ctx: Context, shop_id: str) -> Run | None:
 
 
 async def _count_rows(ctx: Context, shop_id: str, since_us: int, until_us: int) -> int:
+    payment_ids, refund_ids = (
+        IdRange(shop_id, min_id(prefix, since_us), min_id(prefix, until_us))
+        for prefix in ("pay", "ref")
+    )
     async with ctx.db.read() as tx:
-        return await rows.count_payments(
-            tx, shop_id, since_id=min_id("pay", since_us), before_id=min_id("pay", until_us)
-        ) + await rows.count_refunds(
-            tx, shop_id, since_id=min_id("ref", since_us), before_id=min_id("ref", until_us)
-        )
+        return await rows.count_payments(tx, payment_ids) + await rows.count_refunds(tx, refund_ids)
 
 
 async def step(ctx: Context, run: Run) -> Run:
@@ -120,7 +122,7 @@ async def step(ctx: Context, run: Run) -> Run:
 
 
 async def advance(ctx: Context, run_id: str) -> int | None:
-    """Job reconciliation.advance: advance a run for SLICE_US; return when to go on."""
+    """Job reconciliation.advance: advance a run for SLICE_US; return when to continue."""
     async with ctx.db.read() as tx:
         run = await runs.get(tx, run_id)
     slice_end_us = ctx.now_us() + SLICE_US

@@ -33,6 +33,7 @@ from sigma.services.reconciliation.pairs import (
     load_refund_pairs,
 )
 from sigma.store.reconciliation import differences, rows
+from sigma.store.reconciliation.rows import IdRange
 
 OUR_BATCH = 200  # rows
 CONFIRMATION_BATCH = 20  # calls to the acquirer
@@ -143,13 +144,9 @@ async def _read_ours(ctx: Context, run: Run, account: Account) -> tuple[Run, lis
     is_payments = progress.phase is Phase.PAYMENTS
     list_rows = rows.list_payments if is_payments else rows.list_refunds
     async with ctx.db.read() as tx:
+        ids = IdRange(run.shop_id, floor_id, progress.before_id)
         batch: Sequence[Payment | Refund] = await list_rows(
-            tx,
-            run.shop_id,
-            account.connection_ids,
-            since_id=floor_id,
-            before_id=progress.before_id,
-            limit=OUR_BATCH,
+            tx, ids, account.connection_ids, OUR_BATCH
         )
     matcher = StreamMatcher(progress.unmatched, progress.matched)
     for row in batch:

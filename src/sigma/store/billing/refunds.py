@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 
+from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.billing.refund import Origin, Refund, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values, money_from_row
 from sigma.store.engine.statements import in_list, statement
-from sigma.store.schema.tables import refunds
+from sigma.store.schema.tables import payments, refunds
 
 
 def _to_row(refund: Refund) -> dict[str, Any]:
@@ -48,8 +49,14 @@ _sum_succeeded = statement(
     )
     .group_by(refunds.c.currency)
 )
+_is_due = payments.c.attention.in_([str(reason) for reason in REFUND_REASONS])
 _sum_pending = statement(
-    select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
+    select(
+        refunds.c.currency,
+        func.sum(refunds.c.amount_minor).label("minor"),
+        func.sum(case((_is_due, refunds.c.amount_minor), else_=0)).label("due_minor"),
+    )
+    .join(payments, payments.c.id == refunds.c.payment_id)
     .where(
         refunds.c.shop_id == bindparam("shop_id"),
         refunds.c.status.in_(["pending", "failed"]),  # the condition of the index
@@ -87,7 +94,10 @@ async def sum_succeeded(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
     return {row["currency"]: int(row["minor"]) for row in rows}
 
 
-async def sum_pending(tx: Tx, shop_id: str) -> dict[str, int]:
-    """Return the sum of the refunds under way by currency, in minor units."""
+async def sum_pending(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:
+    """Return the sum of the refunds under way by currency, in minor units.
+
+    The second number is the part of it that refunds extra, late and voided payments.
+    """
     rows = await tx.fetch_all(_sum_pending, shop_id=shop_id)
-    return {row["currency"]: int(row["minor"]) for row in rows}
+    return {row["currency"]: (int(row["minor"]), int(row["due_minor"])) for row in rows}

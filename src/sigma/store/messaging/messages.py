@@ -110,7 +110,7 @@ async def find_undelivered(tx: Tx, conversation_id: str, random_id: int) -> Mess
 async def next_queued(tx: Tx, shop_id: str, conversation_id: str) -> list[str]:
     """Return the ids of the next two queued messages: the one to send now and its successor.
 
-    Messages that flood control stops alone are left out: each waits for its own time.
+    Messages that flood control delays are left out: each is retried at its own time.
     """
     rows = await tx.fetch_all(_next_queued, shop_id=shop_id, conversation_id=conversation_id)
     return [str(r["id"]) for r in rows]

@@ -1,8 +1,8 @@
 """VK orders."""
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 
-from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.messaging.vk_order import COMPLETED_STATUS, VkOrder
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
@@ -35,7 +35,8 @@ _find_for_invoice = statement(
 # Orders that VK may still change: not completed, cancelled or returned.
 _oldest_open = statement(
     select(func.min(vk_orders.c.created_at_us).label("created_at_us")).where(
-        vk_orders.c.connection_id == bindparam("connection_id"), text("vk_orders.status < 4")
+        vk_orders.c.connection_id == bindparam("connection_id"),
+        vk_orders.c.status < COMPLETED_STATUS,
     )
 )
 

@@ -4,6 +4,7 @@ An account at an acquirer can have several connections, so payments are searched
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, Table, bindparam, func, select
@@ -14,7 +15,7 @@ from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.store.billing import payments as payment_rows
 from sigma.store.billing import refunds as refund_rows
-from sigma.store.engine.interface import Tx
+from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.schema.tables import invoices, ledger, payments, refunds
 
@@ -73,60 +74,57 @@ _booked = statement(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """Rows of a shop with ids in [`since_id`, `before_id`), as far as the acquirer knows them."""
+
+    shop_id: str
+    since_id: str
+    before_id: str
+
+
 async def list_payments(
-    tx: Tx,
-    shop_id: str,
-    connection_ids: Collection[str],
-    *,
-    since_id: str,
-    before_id: str,
-    limit: int,
+    tx: Tx, ids: IdRange, connection_ids: Collection[str], limit: int
 ) -> list[Payment]:
-    """Return payments known to the acquirer with ids in [since_id, before_id), newest first."""
-    rows = await tx.fetch_all(
-        _list_payments,
-        shop_id=shop_id,
-        connection_ids=list(connection_ids),
-        since_id=since_id,
-        before_id=before_id,
-        limit=limit,
-    )
-    return [payment_rows.from_row(row) for row in rows]
+    """Return payments of these connections, newest first."""
+    found = await _list(tx, _list_payments, ids, connection_ids, limit)
+    return [payment_rows.from_row(row) for row in found]
 
 
 async def list_refunds(
-    tx: Tx,
-    shop_id: str,
-    connection_ids: Collection[str],
-    *,
-    since_id: str,
-    before_id: str,
-    limit: int,
+    tx: Tx, ids: IdRange, connection_ids: Collection[str], limit: int
 ) -> list[Refund]:
-    """Return refunds known to the acquirer with ids in [since_id, before_id), newest first."""
-    rows = await tx.fetch_all(
-        _list_refunds,
-        shop_id=shop_id,
+    """Return refunds of these connections, newest first."""
+    found = await _list(tx, _list_refunds, ids, connection_ids, limit)
+    return [refund_rows.from_row(row) for row in found]
+
+
+async def _list(
+    tx: Tx, query: Statement, ids: IdRange, connection_ids: Collection[str], limit: int
+) -> list[Row]:
+    return await tx.fetch_all(
+        query,
+        shop_id=ids.shop_id,
         connection_ids=list(connection_ids),
-        since_id=since_id,
-        before_id=before_id,
+        since_id=ids.since_id,
+        before_id=ids.before_id,
         limit=limit,
     )
-    return [refund_rows.from_row(row) for row in rows]
 
 
-async def count_payments(tx: Tx, shop_id: str, *, since_id: str, before_id: str) -> int:
+async def count_payments(tx: Tx, ids: IdRange) -> int:
     """Return the number of payments that `list_payments` returns for all connections together."""
-    row = await tx.fetch_one(
-        _count_payments, shop_id=shop_id, since_id=since_id, before_id=before_id
-    )
-    return int(row["n"]) if row else 0
+    return await _count(tx, _count_payments, ids)
 
 
-async def count_refunds(tx: Tx, shop_id: str, *, since_id: str, before_id: str) -> int:
+async def count_refunds(tx: Tx, ids: IdRange) -> int:
     """Return the number of refunds that `list_refunds` returns for all connections together."""
+    return await _count(tx, _count_refunds, ids)
+
+
+async def _count(tx: Tx, query: Statement, ids: IdRange) -> int:
     row = await tx.fetch_one(
-        _count_refunds, shop_id=shop_id, since_id=since_id, before_id=before_id
+        query, shop_id=ids.shop_id, since_id=ids.since_id, before_id=ids.before_id
     )
     return int(row["n"]) if row else 0
 
@@ -135,29 +133,26 @@ async def find_payments(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Payment]:
     """Return the payments with these ids at the acquirer, by that id."""
-    found: dict[str, Payment] = {}
-    for connection_id in connection_ids:
-        rows = await tx.fetch_all(
-            _payments_by_provider_ids,
-            connection_id=connection_id,
-            provider_ids=list(provider_ids),
-        )
-        found |= {row["provider_id"]: payment_rows.from_row(row) for row in rows}
-    return found
+    found = await _find(tx, _payments_by_provider_ids, connection_ids, provider_ids)
+    return {row["provider_id"]: payment_rows.from_row(row) for row in found}
 
 
 async def find_refunds(
     tx: Tx, connection_ids: Collection[str], provider_ids: Collection[str]
 ) -> dict[str, Refund]:
     """Return the refunds with these ids at the acquirer, by that id."""
-    found: dict[str, Refund] = {}
+    found = await _find(tx, _refunds_by_provider_ids, connection_ids, provider_ids)
+    return {row["provider_id"]: refund_rows.from_row(row) for row in found}
+
+
+async def _find(
+    tx: Tx, query: Statement, connection_ids: Collection[str], provider_ids: Collection[str]
+) -> list[Row]:
+    found: list[Row] = []
     for connection_id in connection_ids:
-        rows = await tx.fetch_all(
-            _refunds_by_provider_ids,
-            connection_id=connection_id,
-            provider_ids=list(provider_ids),
+        found += await tx.fetch_all(
+            query, connection_id=connection_id, provider_ids=list(provider_ids)
         )
-        found |= {row["provider_id"]: refund_rows.from_row(row) for row in rows}
     return found
 
 

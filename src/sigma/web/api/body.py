@@ -29,7 +29,7 @@ _PLACEHOLDER = "1"
 
 MAX_PROBLEMS = 50  # problems reported for one body
 
-# Refused, not cleaned: a program that sends them has a bug and should hear of it.
+# Refused, not cleaned: a program that sends them has a bug that its author must learn of.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 

@@ -52,7 +52,7 @@ class QuestionResponse(Struct, frozen=True):
 
 
 class InvoiceWarning(Struct, frozen=True):
-    """Something that the shop must mend; the invoice is issued nevertheless."""
+    """Why clients cannot pay an issued invoice: a problem that the shop must fix."""
 
     code: Annotated[str, Meta(examples=["no_connection"])]
     message: str

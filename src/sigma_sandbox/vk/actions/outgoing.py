@@ -65,8 +65,7 @@ def edit_message(vk: Vk, message: Message, *, is_by_client: bool = False, **fiel
     Emits `message_edit`.
 
     `fields` replace the stored ones: the caller must pass the attachments and the keyboard again,
-    or they are removed. Raises VkApiError: 909 after 24 hours, 920 for a
-    message of the other side.
+    or they are removed. Raises VkApiError: 909 after 24 hours, 920 for a message of the other side.
     """
     if message.is_outgoing == is_by_client:
         raise VkApiError(920)

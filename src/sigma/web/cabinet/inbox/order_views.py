@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.messaging.vk_order import (
-    CANCELLED_STATUS,
+    CANCELED_STATUS,
     COMPLETED_STATUS,
     RETURNED_STATUS,
     STATUS_COUNT,
@@ -15,7 +15,7 @@ from sigma.services.conversations.conversation_page import ConversationPage
 from sigma.texts import Translator
 from sigma.web.cabinet.inbox.message_text import safe_url
 
-_TONES = {COMPLETED_STATUS: "good", CANCELLED_STATUS: "bad", RETURNED_STATUS: "quiet"}
+_TONES = {COMPLETED_STATUS: "good", CANCELED_STATUS: "bad", RETURNED_STATUS: "quiet"}
 _ICONS = {RETURNED_STATUS: "undo"}
 
 
@@ -23,7 +23,7 @@ _ICONS = {RETURNED_STATUS: "undo"}
 class OrderView:
     """A VK order. `total`: its sum in any currency. `facts`: (label, value) of what is filled in.
 
-    `can_be_invoiced`: it stands, costs something and has no invoice yet. `warning`: what the seller
+    `can_be_invoiced`: see VkOrder, and it has no invoice yet. `warning`: what the seller
     must do because the order has changed, or empty.
     """
 
@@ -99,8 +99,8 @@ def _status_name(status: int, translator: Translator) -> str:
 def _warning(order: VkOrder, invoice: Invoice | None, translator: Translator) -> str:
     if invoice is None:
         return ""
-    if order.is_cancelled:
-        return translator.t("inbox.order_cancelled_invoice", number=invoice.number)
+    if order.is_canceled:
+        return translator.t("inbox.order_canceled_invoice", number=invoice.number)
     if order.amount is not None and order.amount != invoice.amount:
         return translator.t("inbox.order_other_amount", number=invoice.number)
     return ""

@@ -10,7 +10,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.payment import Payment, Status
-from sigma.domain.billing.payment_acceptance import can_accept
+from sigma.domain.billing.payment_acceptance import can_accept, needs_decision
 from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
@@ -142,7 +142,8 @@ async def details_page(
             details.payment, details.refundable, has_receipt=details.receipt is not None
         ),
         invoice_cards=invoice_cards,
-        can_accept=can_accept(details.payment, details.refunds),
+        needs_decision=needs_decision(details.payment, details.refunds),
+        can_accept=can_accept(details.payment, details.invoice, details.refunds),
         can_refund=session.member.can(Permission.REFUND),
         can_capture=session.member.can(Permission.CAPTURE),
         errors=errors or {},

@@ -164,7 +164,6 @@ def _parse_period(form_data: FormValues, tz: str) -> tuple[int | None, int | Non
 
 @post(PAGE_URL + "/differences/{difference_id:str}")
 async def repair_difference(
-    request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     difference_id: FromPath[str],
@@ -177,7 +176,6 @@ async def repair_difference(
 
 @post(PAGE_URL + "/{run_id:str}/foreign")
 async def close_foreign_payments(
-    request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     run_id: FromPath[str],

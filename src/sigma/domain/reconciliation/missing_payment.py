@@ -1,4 +1,4 @@
-"""Take up a payment that the acquirer has and Sigma has not: by our ids in its metadata.
+"""Record a payment that the acquirer has and Sigma lacks: by our ids in its metadata.
 
 Both functions only give Sigma a payment with the acquirer's id. What the acquirer says about it is
 recorded afterwards by `payments.advance`, as for every payment.
