@@ -194,7 +194,9 @@ def _guess_by_values(rows: Sequence[Sequence[Cell]], width: int) -> list[HeaderG
             for cell in cells
         )
         share_of_prices.append(priced / len(sample))
-        lettered = [text for text in texts if sum(c.isalpha() for c in text) >= 2]
+        lettered = [
+            t for t in texts if sum(map(str.isalpha, t)) >= 2 and not words.is_known_unit(t)
+        ]
         letters.append(
             sum(map(len, lettered)) / len(sample) if len(lettered) * 2 > len(sample) else 0
         )
