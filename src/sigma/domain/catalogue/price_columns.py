@@ -106,10 +106,7 @@ def _header_score(row: Sequence[Cell], filled_columns: int) -> int:
 
 
 def _is_value(text: str) -> bool:
-    """Return whether a text is a value, not a name: it has digits and reads as a price.
-
-    «30 мин» is neither a price nor a value that ends the header.
-    """
+    """Return whether a text is a value, not a name: it has digits and reads as a price."""
     has_digits = any(c.isdigit() for c in text)
     return has_digits and (is_price_like(text) or bool(words.find_currencies(text)))
 
