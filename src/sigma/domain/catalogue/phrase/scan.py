@@ -265,9 +265,10 @@ def _is_other_scale(tokens: Sequence[Token], number: Sum) -> bool:
     letter = norm_at(tokens, number.start + 1)
     if number.currency is not None or letter not in ("т", "к", "k"):
         return False
-    meant = TONNES if letter == "т" else ROOMS
-    return any(
-        meant.fullmatch(t.norm) or (meant is ROOMS and VIDEO.fullmatch(t.norm)) for t in tokens
+    if letter == "т":
+        return any(TONNES.fullmatch(token.norm) for token in tokens)
+    return number.value < 10_000 and any(
+        ROOMS.fullmatch(token.norm) or VIDEO.fullmatch(token.norm) for token in tokens
     )
 
 
