@@ -6,7 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from sigma.domain.messaging.message import Message, MessageBody
-from sigma.services.conversations import history_sync, inbox, message_completion
+from sigma.services.conversations import (
+    conversation_page,
+    history_sync,
+    inbox,
+    message_completion,
+)
 from tests.vk_world import VkWorld
 
 SIZES = [{"type": "x", "url": "https://sun1.example/x.jpg", "width": 604, "height": 400}]
@@ -197,3 +202,33 @@ async def test_forwarded_text_is_found_by_search(vk_world: VkWorld) -> None:
     await vk_world.poll_events()
     found = await inbox.list_conversations(vk_world.ctx, vk_world.member, query="тверская")
     assert [row.conversation.id for row in found.rows] == [(await vk_world.conversation()).id]
+
+
+async def test_authors_of_nested_messages_are_named_and_keep_their_names(vk_world: VkWorld) -> None:
+    author_id = await vk_world.create_client()
+    author = vk_world.sandbox.vk.people[author_id]
+    name = f"{author.first_name} {author.last_name}"
+    inner = forwarded("Внутри", 0) | {"from_id": author_id}
+    outer = forwarded("Снаружи", 0) | {"from_id": -vk_world.group_id, "fwd_messages": [inner]}
+    lost = forwarded("Удалён", 0) | {"from_id": 999_999_999}
+    await vk_world.write_as_client("Гляньте", forwarded=[outer, lost])
+    (event,) = await vk_world.take_events()
+    await vk_world.deliver_callbacks([event])
+    message, body = await last(vk_world)
+    assert body.nested[0].nested[0].author_name == name
+    assert body.nested[1].author_name == ""
+    assert (message.edited_at_us, message.is_incomplete) == (None, False)
+    event["type"] = "message_edit"
+    event["event_id"] = "edited"
+    edited = event["object"].get("message", event["object"])
+    edited |= {"text": "Гляньте сюда", "update_time": edited["date"] + 5}
+    event["object"] = edited
+    await vk_world.deliver_callbacks([event])
+    _, body = await last(vk_world)
+    assert (body.text, body.nested[0].nested[0].author_name) == ("Гляньте сюда", name)
+    page = await conversation_page.load_messages(
+        vk_world.ctx, vk_world.member, (await vk_world.conversation()).id, 2**53
+    )
+    community = await vk_world.community()
+    authors = [page.author_of(one)[0] for one in (*body.nested, *body.nested[0].nested)]
+    assert authors == [community.name, "id999999999", name]

@@ -200,3 +200,30 @@ async def test_typed_text_survives_questions_and_editing(
     await preview.answer(day="visit")
     await preview.answer(do="edit")
     assert field_value(preview.html, "phrase") == typed
+
+
+@pytest.mark.parametrize(
+    ("phrase", "words"),
+    [
+        ("маникюр 2500o", "Не хватает суммы"),
+        ("ресницы", "Не хватает суммы"),
+        ("2500", "Добавьте название"),
+        ("маникюр 0", "Сумма должна быть больше нуля"),
+        ("маникюр 999 999 999 999", "Сумма слишком большая"),
+        ("маникюр 3000 сом", "Эта валюта не подходит: киргизский сом"),
+        ("маникюр 2200 7001 2345 6789", "Уберите номер карты"),
+        ("маникюр 2500 30.02", "Такого дня нет"),
+        ("маникюр 2500 до 01.01.2020", "Этот день уже прошёл"),
+        ("маникюр 2500 " * 40, "Слишком длинно"),
+    ],
+)
+async def test_refused_phrase_is_explained_and_issues_nothing(
+    vk_world: VkWorld, owner_browser: CabinetBrowser, phrase: str, words: str
+) -> None:
+    url = f"/inbox/{(await vk_world.conversation()).id}"
+    html = (await owner_browser.open(url)).text
+    nonce = field_value(html, "nonce")
+    response = await owner_browser.submit(f"{url}/phrase", phrase=phrase, nonce=nonce)
+    assert response.status_code == 422
+    assert words in visible_text(response.text).replace("\xa0", " ")
+    assert await list_invoices(vk_world) == []

@@ -14,6 +14,7 @@ from sigma.domain.catalogue.price_headers import (
     LeftOut,
     Meaning,
     guess_header,
+    is_named_price,
     normalize_header,
 )
 from sigma.domain.catalogue.price_sheet import (
@@ -106,7 +107,8 @@ def _header_score(row: Sequence[Cell], filled_columns: int) -> int:
 
 def _is_value(text: str) -> bool:
     """Return whether a text is a value, not a name: it has digits and reads as a price."""
-    return any(c.isdigit() for c in text) and is_price_like(text)
+    has_digits = any(c.isdigit() for c in text)
+    return has_digits and (is_price_like(text) or bool(words.find_currencies(text)))
 
 
 def _join_second_row(sheet: Sheet, first: int, texts: list[str]) -> list[str] | None:
@@ -157,6 +159,8 @@ def _group_names(sheet: Sheet, first: int, texts: list[str]) -> list[str]:
 
 def _is_detail(text: str) -> bool:
     """Return whether a text under a header only completes it: «руб.», «мин», «от»."""
+    if any(c.isdigit() for c in text):
+        return False
     return (
         bool(words.find_currencies(text))
         or words.is_known_unit(text)
@@ -187,7 +191,9 @@ def _guess_by_values(rows: Sequence[Sequence[Cell]], width: int) -> list[HeaderG
             for cell in cells
         )
         share_of_prices.append(priced / len(sample))
-        lettered = [text for text in texts if sum(c.isalpha() for c in text) >= 2]
+        lettered = [
+            t for t in texts if sum(map(str.isalpha, t)) >= 2 and not words.is_known_unit(t)
+        ]
         letters.append(
             sum(map(len, lettered)) / len(sample) if len(lettered) * 2 > len(sample) else 0
         )
@@ -246,9 +252,30 @@ def _assign(
             guess.kind,
             next((cell_text(v) for v in values[n]), ""),
             _thousands_separator(values[n]),
+            guess.scale,
         )
+    columns = [column and _without_second_table(column, columns) for column in columns]
     named = [column for column in columns if column and (column.header or column.example)]
     return _with_unique_headers(named)
+
+
+def _without_second_table(column: Column, columns: Sequence[Column | None]) -> Column:
+    """Return the column with its reason: the header of an imported one repeats on its right."""
+    if column.meaning is not None or column.left_out not in (LeftOut.SECOND, LeftOut.SECOND_PRICE):
+        return column
+    name = normalize_header(column.header)
+    tables = [c for c in columns if c and c.meaning and name and normalize_header(c.header) == name]
+    is_second = any(c.index < column.index for c in tables) and any(
+        c
+        and c.meaning is None
+        and c.index != column.index
+        and any(
+            o and o.meaning and normalize_header(o.header) == normalize_header(c.header)
+            for o in columns
+        )
+        for c in columns
+    )
+    return replace(column, left_out=LeftOut.SECOND_TABLE) if is_second else column
 
 
 def _thousands_separator(values: Sequence[Cell]) -> str:
@@ -309,6 +336,10 @@ def _complete_price(columns: list[Column], sample: Sequence[Sequence[Cell]]) -> 
             column = replace(column, meaning=meaning, left_out=LeftOut.SECOND_PRICE)
             has_price = True
         result.append(column)
+    others = [c for c in result if c.left_out is LeftOut.OTHER_PRICE and is_named_price(c.header)]
+    if not has_price and len(others) == 1:  # the only price of the file is «Оптовая цена»
+        index = others[0].index
+        return [replace(c, meaning=Meaning.PRICE) if c.index == index else c for c in result]
     return result
 
 

@@ -5,6 +5,7 @@ A header gives candidates with scores; the table decides between columns that cl
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from sigma.domain.catalogue import price_words as words
@@ -39,6 +40,7 @@ class LeftOut(StrEnum):
     OTHER_PRICE = "other_price"  # wholesale, old, discounted
     SECOND_PRICE = "second_price"  # the service has one price; another column gives it
     SECOND = "second"  # another column has this meaning
+    SECOND_TABLE = "second_table"  # a table beside the first one, with the same headers
     REPEATED_CODE = "repeated_code"  # codes that repeat identify nothing
     BY_SELLER = "by_seller"  # the seller chose to leave it out
 
@@ -47,7 +49,8 @@ class LeftOut(StrEnum):
 class HeaderGuess:
     """The best guess for one header. `score`: higher wins the meaning; 0 without a meaning.
 
-    `currency`, `unit`, `kind` are what a price header says about its prices.
+    `currency`, `unit`, `kind`, `scale` are what a price header says about its prices; `scale` is
+    1000 under «Цена, тыс. руб.» and 0.01 under «Цена, коп.».
     """
 
     meaning: Meaning | None
@@ -56,6 +59,7 @@ class HeaderGuess:
     currency: str = ""
     unit: str = ""
     kind: PriceKind = PriceKind.FIXED
+    scale: Decimal = Decimal(1)
 
 
 _PRICE_WORD = r"цен[аыуе]|стоимост|прайс|price|тариф|cost|rate|прейскурант|розниц|retail|fee|amount"
@@ -66,11 +70,12 @@ _OTHER_PRICE = (
 # Searched in this order, the first match decides. A score of 0 leaves the column out; some
 # rules count only in a header without a word for price: «Цена за единицу» is no unit.
 _NO_PRICE_WORD = rf"^(?!.*(?:{_PRICE_WORD}))"
+_NO_PRICE = r"^(?!.*(?:\bцен[аыуе]\b|стоимость|\bprice|\bcost\b))"  # «Цена за группу», «за фото»
 _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     (
         (
-            r"фото|изображени|картинк|видео|обложк|ссылк|^сайт"
-            r"|image|photo|picture|\bimg\b|\burl\b|\blink|video|\bhref\b"
+            rf"{_NO_PRICE}.*(?:фото|изображени|картинк|видео|обложк|ссылк|^сайт"
+            r"|image|photo|picture|\bimg\b|\burl\b|\blink|video|\bhref\b)"
         ),
         *(None, 0, LeftOut.PHOTO),
     ),
@@ -79,16 +84,21 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
         *(None, 0, LeftOut.ROW_NUMBER),
     ),
     (
+        rf"(?:{_PRICE_WORD}).*(?:с ндс|включая ндс|с учетом ндс|вкл\w* ндс|(?:incl\w*|with) vat)",
+        *(Meaning.PRICE, 11, LeftOut.SECOND_PRICE),
+    ),
+    (
         (
             rf"(?:{_OTHER_PRICE}).*(?:{_PRICE_WORD})|(?:{_PRICE_WORD}).*(?:{_OTHER_PRICE})"
             r"|^(?:скидк|акци|опт|закуп|себестоим|наценк|discount|sale|wholesale)"
+            r"|\bндс\b|\bvat\b|\bналог|\btax\b|^маржа|^прибыл|^комисси|^предоплат|^депозит"
         ),
         *(None, 0, LeftOut.OTHER_PRICE),
     ),
     (
         (
-            r"остат|колич|кол-во|кол во|наличи|склад|\bвес\b|объем|штрих"
-            r"|stock|\bqty|quantity|barcode|\bean\b"
+            rf"{_NO_PRICE}.*(?:остат|колич|кол-во|кол во|наличи|склад|\bвес\b|объем|штрих"
+            r"|stock|\bqty|quantity|barcode|\bean\b)"
         ),
         *(None, 0, LeftOut.NO_FIELD),
     ),
@@ -113,8 +123,8 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     ),
     (
         (
-            r"категор|групп|раздел|рубрик|направлени|родител|\bотдел"
-            r"|category|\bgroup|section|parent|department"
+            rf"{_NO_PRICE}.*(?:категор|групп|раздел|рубрик|направлени|родител|\bотдел"
+            r"|category|\bgroup|section|parent|department)"
         ),
         *(Meaning.CATEGORY, 10, LeftOut.SECOND),
     ),
@@ -159,6 +169,11 @@ _RULES: tuple[tuple[str, Meaning | None, int, LeftOut], ...] = (
     ),
 )
 _PATTERNS = tuple(re.compile(rule[0]) for rule in _RULES)
+_SCALES = (
+    (re.compile(r"\b(?:тыс|тысяч\w*|т р|thousands?)\b"), Decimal(1000)),
+    (re.compile(r"\b(?:млн|миллион\w*|millions?)\b"), Decimal(10**6)),
+    (re.compile(r"^(?!.*\bруб).*\b(?:коп|копе\w+|cents?|kopecks?)\b"), Decimal("0.01")),
+)
 _FROM = re.compile(r"\b(?:от|from|min|мин|минимум|минимальная)\b")
 _UP_TO = re.compile(r"\b(?:до|up to|to|max|макс|максимум|максимальная)\b")
 
@@ -167,6 +182,13 @@ def normalize_header(text: str) -> str:
     """Return a header for comparison: lower case, «ё» as «е», no punctuation but «№», «#», «/»."""
     folded = text.casefold().replace("ё", "е")
     return " ".join(re.sub(r"[^\w№#/\s-]|_", " ", folded).replace("-", " ").split())
+
+
+def is_named_price(header: str) -> bool:
+    """Return whether a header has a word for price: «Оптовая цена», not «НДС»."""
+    return (
+        re.search(r"\bцен[аыуе]\b|стоимость|\bprice|\bcost\b", normalize_header(header)) is not None
+    )
 
 
 def guess_header(text: str) -> HeaderGuess:
@@ -184,14 +206,17 @@ def guess_header(text: str) -> HeaderGuess:
     if meaning is None and re.fullmatch(r"от|до|min|max|from|to", normalized):
         meaning, score, left_out = Meaning.PRICE, 5, LeftOut.SECOND_PRICE
     if meaning is not Meaning.PRICE:
-        return HeaderGuess(meaning, score, left_out)
+        # The values may show that the column has prices: «Бағасы (тг)».
+        currency = currencies[0] if len(currencies) == 1 else ""
+        return HeaderGuess(meaning, score, left_out, currency)
     is_from, is_up_to = bool(_FROM.search(normalized)), bool(_UP_TO.search(normalized))
     kind = PriceKind.FROM if is_from and not is_up_to else PriceKind.FIXED
     if is_up_to and not is_from:
         meaning, kind = Meaning.PRICE_MAX, PriceKind.RANGE
     currency = currencies[0] if len(currencies) == 1 else ""
     unit = words.find_unit(text)
-    return HeaderGuess(meaning, score, LeftOut.SECOND_PRICE, currency, unit, kind)
+    scale = next((factor for word, factor in _SCALES if word.search(normalized)), Decimal(1))
+    return HeaderGuess(meaning, score, LeftOut.SECOND_PRICE, currency, unit, kind, scale)
 
 
 def _find_rule(normalized: str) -> tuple[Meaning | None, int, LeftOut]:

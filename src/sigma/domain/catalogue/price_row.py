@@ -2,17 +2,18 @@
 
 import functools
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from sigma.domain.catalogue import price_words as words
 from sigma.domain.catalogue.cell_texts import clean_cell, unescape_formula
-from sigma.domain.catalogue.price_headers import Meaning
+from sigma.domain.catalogue.price_headers import LeftOut, Meaning, is_named_price
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_sheet import Cell, Column, cell_text
-from sigma.domain.catalogue.price_text import Price, PriceContext, parse_price
+from sigma.domain.catalogue.price_text import Price, PriceContext, is_price_like, parse_price
 from sigma.domain.catalogue.service import MAX_EXPIRES_DAYS, PriceKind
 from sigma.domain.errors import Problem
-from sigma.domain.money import CURRENCY_EXPONENTS
+from sigma.domain.money import CURRENCY_EXPONENTS, Money, MoneyError
 
 _YES = {"да", "yes", "y", "1", "true", "истина", "+", "on", "вкл", "активна", "активен", "active"}
 _NO = {"нет", "no", "n", "0", "false", "ложь", "-", "—", "off", "выкл", "скрыта", "hidden"}
@@ -25,6 +26,7 @@ class RowParser:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = {c.meaning: c for c in columns if c.meaning is not None}
+        self._other_prices = [c for c in columns if _is_other_price(c)]
         self._descriptions = [c for c in columns if c.meaning is Meaning.DESCRIPTION]
 
     def parse(self, row_number: int, row: Sequence[Cell], category: str | None) -> ImportRow:
@@ -43,7 +45,7 @@ class RowParser:
         if Meaning.EXTERNAL_ID in self._columns:
             values["external_id"] = clean_cell(self._text(row, Meaning.EXTERNAL_ID))
         if Meaning.PRICE in self._columns or Meaning.PRICE_MAX in self._columns:
-            price = self._price(row)
+            price = self._price_elsewhere(row) or self._price(row)
             if isinstance(price, Problem):
                 problems.append(price)
             else:
@@ -93,6 +95,16 @@ class RowParser:
             return Price(PriceKind.FIXED, low.amount, None, low.unit or high.unit)
         return Price(PriceKind.RANGE, low.amount, high.max_amount, low.unit or high.unit)
 
+    def _price_elsewhere(self, row: Sequence[Cell]) -> Problem | None:
+        """Return a problem when the price is empty and a column that is left out has one."""
+        if self._text(row, Meaning.PRICE) or self._text(row, Meaning.PRICE_MAX):
+            return None
+        for column in self._other_prices:
+            text = cell_text(row[column.index]) if column.index < len(row) else ""
+            if any(c.isdigit() for c in text) and is_price_like(text):
+                return Problem("price", "price_elsewhere", {"column": column.header, "text": text})
+        return None
+
     def _amount(
         self, row: Sequence[Cell], meaning: Meaning, currency: str, unit: str
     ) -> Price | Problem:
@@ -107,7 +119,13 @@ class RowParser:
         )
         cell = self._cell(row, meaning)
         text = clean_cell(cell) if isinstance(cell, str) else cell
-        return _parse_price(text, context)
+        price = _parse_price(text, context)
+        is_bare = not isinstance(text, str) or not (
+            words.find_currencies(text) or words.THOUSANDS.search(text)
+        )
+        if column.scale == 1 or not is_bare or isinstance(price, Problem):
+            return price
+        return _scaled(price, column.scale)
 
     def _currency(self, row: Sequence[Cell]) -> str | Problem:
         text = clean_cell(self._text(row, Meaning.CURRENCY))
@@ -127,6 +145,28 @@ class RowParser:
         if Meaning.EXPIRES_DAYS in self._columns:
             parsed["expires_days"] = _parse_days(self._text(row, Meaning.EXPIRES_DAYS))
         return parsed
+
+
+def _scaled(price: Price, scale: Decimal) -> Price | Problem:
+    """Return the price times what the header says, or a problem when it is no whole kopeck."""
+    scaled: list[Money | None] = []
+    for money in (price.amount, price.max_amount):
+        minor = money.minor * scale if money else Decimal(0)
+        if minor % 1:
+            return Problem("price", "money_fraction")
+        try:
+            scaled.append(Money(int(minor), money.currency) if money else None)
+        except MoneyError as error:
+            return Problem("price", error.code)
+    return Price(price.kind, scaled[0], scaled[1], price.unit)
+
+
+def _is_other_price(column: Column) -> bool:
+    """Return whether a column that is left out has prices of the services, not their VAT."""
+    return column.meaning is None and (
+        column.left_out is LeftOut.SECOND_PRICE
+        or (column.left_out is LeftOut.OTHER_PRICE and is_named_price(column.header))
+    )
 
 
 def _parse_visible(text: str) -> bool | Problem:

@@ -1,6 +1,7 @@
 """A sheet of a file as cells, and the layout of a price list on it."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning
 from sigma.domain.catalogue.price_text import number_text
@@ -31,6 +32,7 @@ class Column:
 
     `currency`, `unit`, `kind` are what the header says about prices, `thousands` is the separator
     of thousands («,» or «.») that the values of the column prove. `example`: its first value.
+    `scale`: what a bare number is times («Цена, тыс. руб.»: 1000).
     """
 
     index: int
@@ -42,6 +44,7 @@ class Column:
     kind: PriceKind = PriceKind.FIXED
     example: str = ""
     thousands: str = ""
+    scale: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)

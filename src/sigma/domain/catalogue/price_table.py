@@ -9,6 +9,7 @@ from enum import StrEnum
 from sigma.domain.catalogue.cell_texts import clean_cell, unescape_formula
 from sigma.domain.catalogue.price_columns import find_layout
 from sigma.domain.catalogue.price_headers import LeftOut, Meaning, guess_header, normalize_header
+from sigma.domain.catalogue.price_in_title import split_prices
 from sigma.domain.catalogue.price_list import ImportRow
 from sigma.domain.catalogue.price_row import RowParser
 from sigma.domain.catalogue.price_sheet import Cell, Column, Layout, Sheet, cell_text
@@ -46,11 +47,13 @@ class ParsedSheet:
 
 
 _TOTAL = re.compile(
-    r"(?:итого|всего|подытог|промежуточный итог|общий итог|total|subtotal|grand total)\b"
+    r"(?:итого|всего|подытог|промежуточный итог|общий итог)\b"
+    r"|(?:total|subtotal|grand total)\b(?!\s+[a-zа-я])"
 )
 _NOTE = re.compile(
     r"^\s*(?:\*|примечани|внимание|обратите внимание|важно|note\b|p\.?s\b)"
     r"|(?:\+7|\b8)[\s(-]*\d{3}[\s)-]*\d{3}[\s-]?\d{2}[\s-]?\d{2}|https?://|www\.|\S+@\S+\.\w+"
+    r"|_{3,}|^\s*(?:утвержда|составил|подпись\b|м\.\s?п\.)"
     r"|цены (?:действ|указан|актуал|в рубл|могут)|действ\w+ (?:с|до) \d|запись по|прайс[- ]лист",
     re.IGNORECASE,
 )
@@ -65,7 +68,7 @@ def parse_sheet(sheet: Sheet, choices: Mapping[int, str] | None = None) -> Parse
 
     `choices`: column index → meaning that the seller chose, "" to leave the column out.
     """
-    sheet = _fill_merged_down(sheet)
+    sheet = split_prices(_fill_merged_down(sheet))
     layout = find_layout(sheet, choices)
     if layout is None:
         return None
@@ -196,8 +199,7 @@ class _RowReader:
         return (
             bool(self._text(row, self._title))
             and bool(text)
-            and not any(c.isdigit() for c in text)
-            and guess_header(text).meaning in (Meaning.PRICE, Meaning.PRICE_MAX)
+            and (normalize_header(text) in self._header or _is_price_header(text))
         )
 
     def _find_categories(self, candidates: Sequence[int]) -> set[int]:
@@ -287,6 +289,12 @@ class _SectionName:
 
 def _category_name(text: str) -> str:
     return _NUMBERING.sub("", clean_cell(text)).rstrip(":").strip()
+
+
+def _is_price_header(text: str) -> bool:
+    """Return whether a text is «Цена» or «Стоимость, руб.», not «цена по прайсу»."""
+    is_short = len(normalize_header(text).split()) <= 2 and not any(c.isdigit() for c in text)
+    return is_short and guess_header(text).meaning in (Meaning.PRICE, Meaning.PRICE_MAX)
 
 
 def _counts(texts: Iterable[str]) -> bool:

@@ -111,6 +111,10 @@ def parse_price(cell: str | float, context: PriceContext | None = None) -> Price
         return Problem(FIELD, "price_date")
     if text.startswith("="):
         return Problem(FIELD, "price_formula")
+    if words.DURATION.fullmatch(text) or (
+        re.match(r"\d{1,2}(?!\d)", text) and words.is_known_unit(text)
+    ):
+        return Problem(FIELD, "price_text")
     return _parse_amounts(text, context)
 
 

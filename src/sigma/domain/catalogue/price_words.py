@@ -23,12 +23,37 @@ _CURRENCIES = {
     "AZN": r"₼|azn|манат(?:ов|а)?",
     "MDL": r"mdl|ле[йяи]",
     "JPY": r"jpy|иен[аы]?|йен[аы]?",
+    "PLN": r"pln|zł|злот(?:ых|ый)",
+    "CZK": r"czk",
+    "RSD": r"rsd|динар(?:ов|а)?",
+    "HUF": r"huf|форинт(?:ов|а)?",
+    "BGN": r"bgn",
+    "RON": r"ron",
+    "CHF": r"chf|франк(?:ов|а)?",
+    "SEK": r"sek",
+    "NOK": r"nok",
+    "DKK": r"dkk",
+    "CAD": r"cad",
+    "AUD": r"aud",
+    "NZD": r"nzd",
+    "ILS": r"₪|ils|nis|шекел(?:ь|я|ей)",
+    "AED": r"aed|дирхам(?:ов|а)?",
+    "THB": r"฿|thb|бат(?:ов|а)?",
+    "INR": r"₹|inr|рупи[йия]",
+    "KRW": r"₩|krw",
+    "VND": r"₫|vnd|донг(?:ов|а)?",
+    "IDR": r"idr",
+    "MNT": r"₮|mnt|тугрик(?:ов|а)?",
+    "TJS": r"tjs|сомони",
+    "TMT": r"tmt",
+    "BTC": r"₿|btc",
+    "USDT": r"usdt",
     "XXX": r"у\.\s?е|уе",  # «условные единицы»: no currency at all
 }
-_SIGNS = "₽$€₸֏¥₴£₾₺₼"  # a sign needs no space around it: «$50», «1500₽»
+_SIGNS = "₽$€₸֏¥₴£₾₺₼₪฿₹₩₫₮₿"  # a sign needs no space around it: «$50», «1500₽»
 _CURRENCY = re.compile(
     "|".join(
-        rf"(?P<{code}>[{''.join(c for c in names if c in _SIGNS) or '₿'}]"
+        rf"(?P<{code}>[{''.join(c for c in names if c in _SIGNS) or '₠'}]"
         rf"|(?<![a-zа-я])(?:{names})(?![a-zа-я0-9])\.?)"
         for code, names in _CURRENCIES.items()
     ),
@@ -83,6 +108,12 @@ _UNITS = {
 _UNIT_BY_GROUP = {f"u{n}": unit for n, unit in enumerate(_UNITS)}
 _KNOWN_UNIT = "|".join(f"(?P<u{n}>{names})" for n, names in enumerate(_UNITS.values()))
 _ONE_UNIT = re.compile(rf"(?P<count>\d{{1,4}})?\s*(?:{_KNOWN_UNIT})\.?", re.IGNORECASE)
+# «30 мин», «1,5 ч», «2 дня» are no prices, though «1500 час» may be one.
+DURATION = re.compile(
+    r"\d{1,3}\s*(?:мин(?:ут[аыу]?)?|min(?:ute)?s?)\.?"
+    r"|\d{1,2}(?:[.,]\d)?\s*(?:ч|час(?:а|ов)?|h|hours?|hrs?|день|дн(?:я|ей)?|days?|сут(?:ки|ок)?"
+    r"|нед(?:ел[яиь])?|недель|weeks?|мес(?:яц(?:а|ев)?)?|months?)\.?"
+)
 UNIT_MARK = r"(?:/|\bза\b|\bper\b|\bв(?=\s)|\bна(?=\s))\s*"  # what stands before a unit
 _UNIT_IN_TEXT = re.compile(
     rf"(?:{UNIT_MARK})(?P<count>\d{{1,4}})?\s*(?:{_KNOWN_UNIT})(?![a-zа-я0-9])\.?", re.IGNORECASE

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sigma.domain.change import Change, Job
+from sigma.domain.messaging.nested_authors import author_names, name_authors
 from sigma.domain.time_units import DAY_US, MINUTE_US, SECOND_US
 
 MAX_TEXT = 4096  # characters; VK allows more, but it is unreadable on a phone
@@ -100,6 +101,7 @@ class NestedMessage:
 
     `from_id` is VK's id of the author, negative for a community, 0 when VK does not say.
     `sent_at_us`: UTC microseconds, 0 when VK does not say. `is_incomplete`: VK left parts out.
+    `author_name`: from the author's profile; VK does not send it with the message.
     """
 
     kind: str
@@ -111,6 +113,7 @@ class NestedMessage:
     nested: tuple["NestedMessage", ...] = ()
     is_incomplete: bool = False
     is_unavailable: bool = False
+    author_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +335,7 @@ def with_content(body: MessageBody, content: MessageContent) -> MessageBody:
         text=content.text,
         attachments=content.attachments,
         links=content.links,
-        nested=content.nested,
+        nested=name_authors(content.nested, author_names(body.nested)),
         is_unavailable=content.is_unavailable,
     )
 

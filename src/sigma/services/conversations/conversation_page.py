@@ -12,7 +12,13 @@ from sigma.domain.catalogue.service import Service
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, AUTHOR_CLIENT, Message, MessageBody
+from sigma.domain.messaging.message import (
+    AUTHOR_AUTO_REPLY,
+    AUTHOR_CLIENT,
+    Message,
+    MessageBody,
+    NestedMessage,
+)
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
 from sigma.services.context import Context
@@ -75,8 +81,9 @@ class MessagePage:
         """Return the URL of the dialog in VK."""
         return conversation_url(self.connection, self.conversation.peer_id)
 
-    def author_of(self, from_id: int) -> tuple[str, str]:
+    def author_of(self, nested: NestedMessage) -> tuple[str, str]:
         """Return name and page of the author of a quoted or forwarded message; ("", "") if 0."""
+        from_id = nested.from_id
         if not from_id:
             return "", ""
         known = {
@@ -84,7 +91,9 @@ class MessagePage:
             -self.community.group_id: self.community.name,
         }
         unknown = f"id{from_id}" if from_id > 0 else f"club{-from_id}"
-        return known.get(from_id, unknown), author_url(self.connection, from_id)
+        return known.get(from_id, nested.author_name or unknown), author_url(
+            self.connection, from_id
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from sigma.domain.messaging.message import (
     Status,
 )
 from sigma.domain.messaging.message_changes import IncomingFacts
+from sigma.domain.messaging.nested_authors import author_names
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
@@ -87,16 +88,34 @@ async def record(
                 job = message_domain.completion_job(stored)
                 await changes.write(tx, Change(jobs=(job,)), ctx.now_us())
         elif vk_message.is_outgoing:
-            await _record_outgoing(ctx, tx, locked, vk_message, is_live=is_live)
+            stored = await _record_outgoing(ctx, tx, locked, vk_message, is_live=is_live)
         else:
             incoming = await _record_incoming(
                 ctx, tx, community, locked, vk_message, is_live=is_live, is_unread=is_unread
             )
+        subject = stored or incoming
+        if subject and has_changed and not completes:
+            await _request_authors(ctx, tx, community, locked, subject, vk_message)
         if event_id:
             await vk_events.mark_processed(tx, event_id, ctx.now_us())
     if has_changed:
         await notify_changed(ctx)
     return incoming
+
+
+async def _request_authors(
+    ctx: Context,
+    tx: Tx,
+    community: Community,
+    conversation: Conversation,
+    message: Message,
+    vk_message: VkMessage,
+) -> None:
+    """Enqueue the request for the names of the authors of quoted and forwarded messages."""
+    authors = set(author_names(vk_message.content.nested))
+    if authors - {conversation.peer_id, -community.group_id}:
+        job = message_domain.completion_job(message)
+        await changes.write(tx, Change(jobs=(job,)), ctx.now_us())
 
 
 async def _apply_edit(
@@ -214,8 +233,11 @@ async def _load_facts(
 
 async def _record_outgoing(
     ctx: Context, tx: Tx, conversation: Conversation, vk_message: VkMessage, *, is_live: bool
-) -> None:
-    """Record an outgoing message: the echo of one that we sent, or one written in VK itself."""
+) -> Message | None:
+    """Record an outgoing message: the echo of one that we sent, or one written in VK itself.
+
+    Returns the message when it is new.
+    """
     undelivered = await messages.find_undelivered(tx, conversation.id, vk_message.random_id)
     if vk_message.random_id and undelivered is not None:
         sent = SentMessage(vk_message.message_id, vk_message.cmid)
@@ -223,7 +245,7 @@ async def _record_outgoing(
         if vk_message.content.is_incomplete:
             job = message_domain.completion_job(undelivered)
             await changes.write(tx, Change(jobs=(job,)), ctx.now_us())
-        return
+        return None
     now_us = ctx.now_us()
     author = f"{VK_AUTHOR_PREFIX}{vk_message.admin_author_id}"
     message = _new_message(ctx, conversation, vk_message, author)
@@ -235,6 +257,7 @@ async def _record_outgoing(
         now_us=now_us,
     )
     await _write(ctx, tx, change, message, _body(vk_message), now_us)
+    return message
 
 
 def _body(vk_message: VkMessage) -> MessageBody:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from sigma.domain.catalogue.phrase.counted_names import nominative
 from sigma.domain.catalogue.phrase.errors import PhraseError
 from sigma.domain.catalogue.phrase.model import Ask, PhraseItem
 from sigma.domain.catalogue.phrase.numbers import SMALL, Strength, Sum, norm_at
@@ -93,6 +94,12 @@ class AmountReader:
         if len({s.currency for s in sums if s.currency}) > 1 or self._has_alternatives():
             return self._which(sums)
         totals = [s for s in sums if s.is_total]
+        counted = [s for s in sums if s.quantity != 1]
+        if len(sums) == 2 and len(counted) == 1 and not totals:  # «3000 за 2 массажа по 1500»
+            totals = [s for s in sums if s.quantity == 1 and s.amount == counted[0].amount]
+            has_names = self._names_by_separator(sums) or self._names_by_order(sums)
+            if not totals and not has_names and all(s.amount >= SMALL for s in sums):
+                return self._which(sums)
         if len(totals) == 1:
             return self._with_total([s for s in sums if s is not totals[0]], totals[0])
         return self._items(sums) or self._strongest(sums)
@@ -111,7 +118,9 @@ class AmountReader:
         removed = set(range(found.start, found.stop))
         if found.readings:
             choices = _valid(self._money(value, found) for value in found.readings)
-            return Amounts(None, removed, ask=(Ask.AMOUNT_FORMAT,), choices=choices)
+            is_split = any(t.is_grouped for t in self.scan.tokens[found.start : found.stop])
+            question = Ask.AMOUNT_WHICH if is_split else Ask.AMOUNT_FORMAT
+            return Amounts(None, removed, ask=(question,), choices=choices)
         amount = self._require(found.amount, found)
         ask = (Ask.AMOUNT_CONFIRM,) if self._is_unsure(found) else ()
         items: tuple[PhraseItem, ...] = ()
@@ -123,6 +132,7 @@ class AmountReader:
             name = name or title_of(
                 self.text, self.scan.tokens, self.scan.removed | removed | number
             )
+            name = nominative(name) if found.start not in removed else name
             items = (PhraseItem(name, found.quantity, self._require(found.value, found)),)
         return Amounts(amount, removed, items, ask)
 
@@ -161,11 +171,19 @@ class AmountReader:
             is_tiny = len(strong) == 1 and strong[0].value < SMALL and bool(larger)
             if is_tiny:  # «обувь 38 р 3500»
                 return self._which(sums)
-            if len(strong) == 1:
+            if len(strong) == 1 and not self._is_letter_beside(strong[0], sums):
                 return self._one(strong[0])
+            if len(strong) == 1:  # «дом 2к 5000»
+                return self._which(sums)
             if strong:
                 return self._which(strong)
         return self._which(sums)
+
+    def _is_letter_beside(self, strong: Sum, sums: Sequence[Sum]) -> bool:
+        """Return whether a sum is one only by «к» or «т», and a plain number stands beside it."""
+        letter = norm_at(self.scan.tokens, strong.stop - 1)
+        is_letter = letter in ("к", "k", "т") and strong.currency is None
+        return is_letter and any(s.strength is Strength.PLAIN for s in sums)
 
     def _with_total(self, parts: list[Sum], total: Sum) -> Amounts:
         """Return items with a stated total; ask if it is not their sum."""
@@ -176,7 +194,9 @@ class AmountReader:
         if found is None or total_value(parts) == total.amount:
             if found is None and total_value(parts) != total.amount:
                 return self._which([*parts, total])
-            found = found or reader._one(parts[0])
+            if found is None:
+                found = reader._one(parts[0])
+                removed = set(range(total.start, total.stop))
             return replace(found, removed=found.removed | removed, ask=(), choices=())
         choices = _valid((found.amount, self._money(total.amount, total)))
         return replace(found, amount=None, ask=(Ask.ITEMS_OR_TOTAL,), choices=choices)

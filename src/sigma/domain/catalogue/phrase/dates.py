@@ -30,11 +30,14 @@ from sigma.domain.catalogue.phrase.times import (
     ClockReader,
     When,
     WhenKind,
+    is_measured,
     is_money,
     whole_number,
 )
 from sigma.domain.catalogue.phrase.tokens import Token, TokenKind
 from sigma.domain.catalogue.phrase.vocabulary import SCALES
+
+RECENT = 60  # days: on 24 November «20.11» is the day four days ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class DayReader:
             return None
         if self._norm(found.stop) == "включительно":
             found = replace(found, stop=found.stop + 1)
+        if found.day is not None and found.day < self.today:
+            raise PhraseError("past_day")
         return replace(found, kind=WhenKind.DEADLINE, day=found.day or self.today)
 
     def _after_deadline_word(self, index: int) -> int | None:
@@ -111,6 +116,8 @@ class DayReader:
             if end and is_sure and self._norm(end.stop) not in MONTHS:
                 note = self._typed(start.stop, end.stop)
                 return replace(start, kind=WhenKind.VISIT, stop=end.stop, note=note)
+        if first > index and (days := self._days(first)):
+            return days
         if whole_number(self.tokens, first) and self._norm(first + 1) in (
             "-",
             "–",
@@ -121,12 +128,24 @@ class DayReader:
             end = self._day(first + 2, is_after_word=True, is_deadline=False)
             last = self.tokens[end.stop - 1].text if end else ""
             is_dated = last.casefold() in MONTHS or re.fullmatch(r"\d{1,2}\.\d{2}", last)
-            if end and end.day and is_dated:
+            if end and end.day and end.day >= self.today and is_dated:
                 day = _day_of(
                     self.today, whole_number(self.tokens, first), end.day.month, end.day.year
                 )
                 return When(WhenKind.VISIT, end.stop, day, note=self._typed(first + 1, end.stop))
         return None
+
+    def _days(self, index: int) -> When | None:
+        """Read «01.12 по 05.12» after «с»: a visit of several days."""
+        start = self._day(index, is_after_word=True, is_deadline=False)
+        if start is None or self._norm(start.stop) not in ("по", "до", "-", "–", "—", "to", "till"):
+            return None
+        end = self._day(start.stop + 1, is_after_word=True, is_deadline=False)
+        if end is None:
+            return None
+        return replace(
+            start, kind=WhenKind.VISIT, stop=end.stop, note=self._typed(start.stop, end.stop)
+        )
 
     def _typed(self, start: int, stop: int) -> str:
         return " ".join(token.text for token in self.tokens[start:stop])
@@ -136,8 +155,8 @@ class DayReader:
         is_after_word = norm in VISIT_PREPOSITIONS
         start = index + 1 if is_after_word else index
         found = self._moment(start, is_after_word=is_after_word, preposition=norm)
-        if found is None:
-            return None
+        if found is None or (found.day is not None and found.day < self.today):
+            return None  # «занятия за 20.11»: a past day is a part of the title
         if found.clock is not None or found.kind is WhenKind.VISIT:
             return replace(found, kind=WhenKind.VISIT)
         if self._norm(found.stop) == "до":  # «сегодня до 18:00»
@@ -191,6 +210,8 @@ class DayReader:
 
     def _relative_day(self, index: int, is_deadline: bool) -> When | None:
         norm, after = self._norm(index), self._norm(index + 1)
+        if is_deadline and norm in ("вчера", "yesterday", "вчерашнего"):
+            raise PhraseError("past_day")
         if norm in RELATIVE_DAYS:
             stop = index + 2 if after in ("дня", "день") and norm.endswith("него") else index + 1
             return self._found(stop, self.today + timedelta(days=RELATIVE_DAYS[norm]))
@@ -339,6 +360,8 @@ class DayReader:
         if digits is None or not 1 <= int(digits.group()) <= 31:
             return None
         is_bare = stop is None and self.tokens[index].kind is TokenKind.NUMBER
+        if is_bare and is_measured(self.tokens, index):
+            return None  # «до 7 лет»
         if is_bare and (
             is_money(self.tokens, index + 1) or self.tokens[index].text != digits.group()
         ):
@@ -358,12 +381,16 @@ class DayReader:
 
 
 def _day_of(today: date, day: int, month: int, year: int | None = None) -> date:
-    """Return a date; without a year the next such day. Raises PhraseError("bad_day")."""
+    """Return a date; without a year the next such day, or the last one of RECENT days.
+
+    Raises PhraseError("bad_day").
+    """
     try:
         if year is not None:
             return date(year, month, day)
         this_year = date(today.year, month, day)
-        return this_year if this_year >= today else date(today.year + 1, month, day)
+        is_meant = this_year >= today - timedelta(days=RECENT)
+        return this_year if is_meant else date(today.year + 1, month, day)
     except ValueError:
         raise PhraseError("bad_day") from None
 

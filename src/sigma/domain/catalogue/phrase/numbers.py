@@ -4,6 +4,7 @@ The readers take the tokens and an index, and return what begins there with the 
 None.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -34,6 +35,11 @@ _AFTER_PREPOSITION = {
     *("завтра", "послезавтра", "сегодня", "утру", "вечеру", "концу", "обеду", "нам", "вам", "мне"),
     *("выходным", "празднику", "праздникам", "свадьбе", "нему", "ней", "ним", "врачу", "мастеру"),
 }
+
+
+_OTHER_ROUBLES = {"рб": "BYN", "беларуси": "BYN", "пмр": "XXX"}
+_LETTERS = {"у": ("е", "XXX"), "б": ("р", "BYN")}  # «у.е.», «б.р.»
+_PLURAL_SCALES = {"тысячи", "тысяч", "тыщи", "тыщ"}
 
 
 class Strength(IntEnum):
@@ -136,7 +142,7 @@ def _scale(tokens: Sequence[Token], number: _Cardinal) -> tuple[int, int, Streng
         return 1000, index + 1, strength
     if norm in ("к", "k") and not is_glued:
         is_preposition = number.value >= 1000 or after in _AFTER_PREPOSITION
-        if is_preposition or (index + 1 < len(tokens) and after[:1].isdigit()):
+        if is_preposition or (after[:1].isdigit() and not re.fullmatch(r"\d00", after)):
             return None
     return SCALES[norm], index + 1, Strength.SIGNED
 
@@ -147,7 +153,7 @@ def read_sum(tokens: Sequence[Token], index: int) -> Sum | None:
     start = index
     if before:
         index += 1
-    found = _read_scaled(tokens, index)
+    found = _inverted(tokens, index) or _read_scaled(tokens, index)
     if found is None:
         return None
     found = replace(_with_currency(tokens, found), start=start)
@@ -189,7 +195,10 @@ def _read_scaled(tokens: Sequence[Token], start: int) -> Sum | None:
             if not last:
                 total, stop, readings = number.value, number.stop, number.token.readings
                 strength = _plain_strength(number)
-            elif _is_tail(tokens, number, last):
+                break
+            is_tail = _is_tail(tokens, number, last)
+            is_unsure = is_unsure or _is_unsure_tail(tokens, number, last, is_tail=is_tail)
+            if is_tail:
                 total, stop = total + number.value, number.stop
             break
         factor, after, sign = scale
@@ -204,6 +213,19 @@ def _read_scaled(tokens: Sequence[Token], start: int) -> Sum | None:
     return Sum(start, stop, total, strength=strength, readings=readings, is_unsure=is_unsure)
 
 
+def _inverted(tokens: Sequence[Token], start: int) -> Sum | None:
+    """Read «тысячи две» as about 2000."""
+    if norm_at(tokens, start) not in _PLURAL_SCALES:
+        return None
+    number = read_cardinal(tokens, start + 1)
+    if number is None or number.value >= 100 or norm_at(tokens, number.stop) in SCALES:
+        return None
+    if read_unit(tokens, number.stop, number.value) or is_counted(tokens, number.stop):
+        return None
+    value = number.value * SCALES[norm_at(tokens, start)]
+    return Sum(start, number.stop, value, strength=Strength.SIGNED, is_unsure=True)
+
+
 def _spoken_thousands(tokens: Sequence[Token], start: int, number: _Cardinal) -> Sum | None:
     """Read «две пятьсот» as 2500; the seller confirms it."""
     hundreds = read_cardinal(tokens, number.stop) if number.is_word and number.value < 10 else None
@@ -216,6 +238,8 @@ def _spoken_thousands(tokens: Sequence[Token], start: int, number: _Cardinal) ->
 def _plain_strength(number: _Cardinal) -> Strength:
     if number.token.has_money_end:
         return Strength.SIGNED
+    if re.fullmatch(r"\d+ 0{1,2}", number.token.text):  # «15 00»
+        return Strength.WEAK
     if number.is_word and number.value < SMALL:
         return Strength.NEVER
     if number.value < SMALL:
@@ -234,18 +258,28 @@ def _is_tail(tokens: Sequence[Token], number: _Cardinal, last: int) -> bool:
     return number.is_word or number.value >= 100
 
 
+def _is_unsure_tail(
+    tokens: Sequence[Token], number: _Cardinal, last: int, *, is_tail: bool
+) -> bool:
+    """Return whether «миллион двести» can be 1,200,000, «2к5» 2500 and «2 к 500» no sum."""
+    if not is_tail:
+        return not number.is_word and not number.token.is_spaced
+    is_letter = norm_at(tokens, number.stop - 2) in ("к", "k") and not number.is_word
+    is_letter = is_letter and tokens[number.stop - 2].is_spaced
+    return is_letter or (last >= 10**6 and not currency_of(norm_at(tokens, number.stop)))
+
+
 def _with_currency(tokens: Sequence[Token], found: Sum) -> Sum:
     index, currency = found.stop, None
     norm = norm_at(tokens, index)
     is_glued = index < len(tokens) and not tokens[index].is_spaced
-    if norm == "у" and norm_at(tokens, index + 1) == "е":
-        currency, index = "XXX", index + 2
+    if norm in _LETTERS and (letters := _in_letters(tokens, index)):
+        currency, index = letters
     elif (adjective := currency_of_adjective(norm)) and currency_of(norm_at(tokens, index + 1)):
         currency, index = adjective, index + 2
     elif (code := currency_of(norm)) and _is_currency_position(tokens, index, norm):
         currency, index = code, index + 1
-        if norm_at(tokens, index) in ("сша", "рф"):
-            index += 1
+        currency, index = _with_country(tokens, index, currency)
     elif norm == "p" and is_glued and found.value not in _VIDEO_LINES:  # Latin «р»
         currency, index = "RUB", index + 1
     elif (
@@ -265,11 +299,27 @@ def _with_currency(tokens: Sequence[Token], found: Sum) -> Sum:
     part = read_cardinal(tokens, index)
     is_letter = part is not None and norm_at(tokens, part.stop) == "к"
     is_scale = is_letter and part is not None and not tokens[part.stop].text.endswith(".")
+    is_scale = is_scale and tokens[index].is_spaced  # «2500р50к» has kopecks
     if is_scale:  # «50 ₽ 1к» has two sums, «50 р. 10 к.» has kopecks
         return found
     if part and part.value < 100 and KOPECKS.fullmatch(norm_at(tokens, part.stop)):
         return replace(found, value=found.value + part.value / 100, stop=part.stop + 1)
     return found
+
+
+def _in_letters(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
+    """Read «у.е.» and «б.р.»."""
+    after = index + 1 + (norm_at(tokens, index + 1) in (".", "/"))
+    last, code = _LETTERS[norm_at(tokens, index)]
+    return (code, after + 1) if norm_at(tokens, after) == last else None
+
+
+def _with_country(tokens: Sequence[Token], index: int, currency: str) -> tuple[str, int]:
+    """Return the currency of «рублей РБ», and the index after the country."""
+    after = norm_at(tokens, index)
+    if currency == "RUB" and after in _OTHER_ROUBLES:
+        return _OTHER_ROUBLES[after], index + 1
+    return currency, index + (after in ("сша", "рф"))
 
 
 def _is_currency_position(tokens: Sequence[Token], index: int, norm: str) -> bool:

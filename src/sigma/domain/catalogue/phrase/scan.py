@@ -1,5 +1,6 @@
 """Grammar of invoice phrases: which tokens are sums, days, quantities and words of the title."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,22 +17,27 @@ from sigma.domain.catalogue.phrase.numbers import (
     read_sum,
     read_unit,
 )
+from sigma.domain.catalogue.phrase.quantities import has_pieces, read_quantity, unit_of_price
 from sigma.domain.catalogue.phrase.times import When
 from sigma.domain.catalogue.phrase.tokens import Token, TokenKind
 from sigma.domain.catalogue.phrase.vocabulary import (
     APPROXIMATE,
     DISCOUNTS,
-    EACH,
     HARD_LABELS,
-    MULTIPLY,
+    LIMITS,
+    NUMBERED,
     PRICE_LABELS,
+    ROOMS,
+    SCALES,
     SOFT_LABELS,
     STREETS,
+    TONNES,
     TOTALS,
     VIDEO,
     currency_of,
 )
 
+_BETWEEN = {"-", "–", "—", ".", "..", "...", "…", "до", "to", "или", "~"}
 _DASHES = {"-", "–", "—", "...", "…"}
 _COMMANDS = {
     *("выстави", "выставь", "выставить", "выставьте", "сделай", "сделать", "создай", "создать"),
@@ -39,22 +45,8 @@ _COMMANDS = {
     *("create", "send", "issue", "make", "an", "a", "the", "new"),
 }
 _BILLS = {"счет", "счета", "инвойс", "invoice", "bill"}
-_UNITS_OF_PRICE = {
-    *("час", "ч", "день", "сутки", "ночь", "занятие", "урок", "сеанс", "месяц", "мес", "шт", "раз"),
-    *("штуку", "человека", "чел", "минуту", "мин", "кг", "м2", "м", "неделю", "hour", "h", "day"),
-    *(
-        "month",
-        "person",
-        "каждый",
-        "каждую",
-        "каждое",
-        "единицу",
-        "пару",
-        "м²",
-        "session",
-        "lesson",
-    ),
-}
+_SMALL_LABELS = {"iphone", "айфон", "level", "id", "код", "тон", "тона", "цвет", "оттенок"}
+_NAMES = (TokenKind.DATE, TokenKind.TIME, TokenKind.OPAQUE)
 _FULL_CURRENCY = {
     "USD",
     "EUR",
@@ -99,7 +91,8 @@ def scan(tokens: Sequence[Token], today: date) -> Scan:
     street_until = -1
     while index < len(tokens):
         has_sum = any(value >= SMALL for value in values) or _has_word_sum(tokens, index)
-        when = DayReader(tokens, today, has_sum).read(index)
+        is_street_name = norm_at(tokens, index - 1) in STREETS  # «ул. 8 марта»
+        when = None if is_street_name else DayReader(tokens, today, has_sum).read(index)
         if when is not None:
             found.days.append(when)
             found.removed.update(range(index, when.stop))
@@ -108,6 +101,7 @@ def scan(tokens: Sequence[Token], today: date) -> Scan:
         if tokens[index].norm in STREETS:
             street_until = index + 4
         index = _read_number(found, index, is_street=index <= street_until)
+    _join_scaled_ranges(found)
     _join_ranges(found)
     return found
 
@@ -142,7 +136,7 @@ def _read_number(found: Scan, index: int, *, is_street: bool) -> int:
         return detached
     if tokens[index].kind in (TokenKind.OPAQUE, TokenKind.ORDINAL, TokenKind.TIME):
         return index + 1
-    number = _quantity(tokens, index) or read_sum(tokens, index)
+    number = read_quantity(tokens, index) or read_sum(tokens, index)
     if number is None:
         found.has_percent = found.has_percent or (
             bool(DISCOUNTS.fullmatch(norm)) and norm != "минус"
@@ -152,7 +146,8 @@ def _read_number(found: Scan, index: int, *, is_street: bool) -> int:
     if number.strength is Strength.NEVER:
         return max(number.stop, index + 1)
     found.sums.append(number)
-    unit = _unit_of_price(tokens, number.stop)
+    unit = unit_of_price(tokens, number.stop)
+    found.has_unit_price = found.has_unit_price or has_pieces(tokens, number)
     if unit:
         found.has_unit_price = True
         if norm_at(tokens, number.stop) == "/":
@@ -168,12 +163,12 @@ def _label_stop(tokens: Sequence[Token], index: int) -> int | None:
         return None
     while norm_at(tokens, stop) in (":", ".", "№", "#"):
         stop += 1
-    if stop < len(tokens) and tokens[stop].kind in (TokenKind.DATE, TokenKind.OPAQUE):
+    if stop < len(tokens) and tokens[stop].kind in _NAMES:
         return stop + 1
     number = read_sum(tokens, stop) if stop < len(tokens) else None
     if number is None or number.currency is not None:
         return None
-    if norm in ("iphone", "айфон", "level", "id", "код") and number.value >= 1000:
+    if norm in _SMALL_LABELS and number.value >= 1000:
         return None
     is_decimal = tokens[stop].kind is TokenKind.NUMBER
     return stop + 1 if is_decimal else None
@@ -218,12 +213,62 @@ def _in_context(found: Scan, number: Sum, *, is_street: bool) -> Sum:
     if is_priced and number.strength in (Strength.SMALL, Strength.PLAIN):
         number = replace(number, strength=Strength.SIGNED)
     is_first = number.start == 1 and norm_at(tokens, 0) == "-" and not tokens[1].is_spaced
+    is_first = is_first or [norm_at(tokens, number.start - n) for n in (2, 1)] == ["(", "-"]
+    is_limit = norm_at(tokens, number.start - 1) in LIMITS or norm_at(tokens, number.stop) == "±"
+    is_limit = is_limit or (
+        norm_at(tokens, number.stop) == "+"
+        and number.stop == len(tokens) - 1
+        and not tokens[number.stop].is_spaced
+    )
     return replace(
         number,
+        readings=number.readings or _split_readings(found, number, is_street=is_street),
         is_total=before in TOTALS,
         is_discount=bool(DISCOUNTS.fullmatch(before)),
-        is_unsure=number.is_unsure or before in APPROXIMATE,
+        is_unsure=number.is_unsure
+        or before in APPROXIMATE
+        or is_limit
+        or _is_other_scale(tokens, number)
+        or _is_cut(tokens, number),
         is_negative=is_first and tokens[number.start].kind is TokenKind.NUMBER,
+    )
+
+
+def _split_readings(found: Scan, number: Sum, *, is_street: bool) -> tuple[Decimal, ...]:
+    """Return both values of «кв 12 300 р», «10+1 500»: the whole number and its last group."""
+    tokens, index = found.tokens, number.start
+    groups = tokens[index].text.split(" ")
+    is_scaled = norm_at(tokens, index + 1) in SCALES
+    if len(groups) != 2 or len(groups[1]) != 3 or is_scaled or number.quantity != 1:
+        return ()
+    before, start = norm_at(tokens, index - 1), index - 2
+    is_after_label = before in NUMBERED or is_street
+    is_after_number = re.fullmatch(r"\d{1,2}", before) is not None
+    if norm_at(tokens, start) in HARD_LABELS or index - 1 in found.removed:  # «№ 5 1 000»
+        is_after_number = False
+    if before in ("+", "-", "–", "/", ",", "и", "по") and start >= 0:
+        is_after_number = re.fullmatch(r"\d{1,2}", tokens[start].text) is not None
+    return (number.value, Decimal(groups[1])) if is_after_label or is_after_number else ()
+
+
+def _is_cut(tokens: Sequence[Token], number: Sum) -> bool:
+    """Return whether «1 50» and «1 500 600» can be other numbers than they look."""
+    if number.currency is not None or number.quantity != 1:
+        return False
+    token, groups = tokens[number.start], tokens[number.start].text.split(" ")
+    is_after_digits = norm_at(tokens, number.start - 1).isdigit() and number.value < 100
+    return is_after_digits or (token.is_grouped and len(groups) > 2 and groups[-1] != "000")
+
+
+def _is_other_scale(tokens: Sequence[Token], number: Sum) -> bool:
+    """Return whether «т» can be tonnes and «к» rooms or the size of a picture."""
+    letter = norm_at(tokens, number.start + 1)
+    if number.currency is not None or letter not in ("т", "к", "k"):
+        return False
+    if letter == "т":
+        return any(TONNES.fullmatch(token.norm) for token in tokens)
+    return number.value < 10_000 and any(
+        ROOMS.fullmatch(token.norm) or VIDEO.fullmatch(token.norm) for token in tokens
     )
 
 
@@ -260,77 +305,6 @@ def _is_named(tokens: Sequence[Token], number: Sum, *, is_street: bool) -> bool:
     return is_call and number.value < SMALL
 
 
-def _quantity(tokens: Sequence[Token], index: int) -> Sum | None:
-    """Read a price with a quantity: «3 по 500», «1500х2», «по 500 х 3», «2 шт по 750»."""
-    if norm_at(tokens, index) in EACH and index + 1 < len(tokens):
-        price = _price(tokens, index + 1)
-        if price is None:
-            return None
-        return _times(tokens, replace(price, start=index)) or replace(
-            price, start=index, is_unsure=True
-        )
-    return _times(tokens, read_sum(tokens, index)) or _count_of(tokens, index)
-
-
-def _price(tokens: Sequence[Token], index: int) -> Sum | None:
-    price = read_sum(tokens, index)
-    if price is None or price.strength is Strength.NEVER:
-        return None
-    is_measure = price.currency is None and read_unit(tokens, price.stop, price.value)
-    return None if is_measure else price
-
-
-def _times(tokens: Sequence[Token], first: Sum | None) -> Sum | None:
-    """Read «500 х 3» and «3 х 500», with «шт» after it. Sizes such as «10х15» are no price."""
-    if first is None:
-        return None
-    if norm_at(tokens, first.stop) not in MULTIPLY or first.stop + 1 >= len(tokens):
-        is_each = norm_at(tokens, first.start) in EACH
-        pieces = read_cardinal(tokens, first.stop) if is_each else None
-        if pieces is None or pieces.value >= 100 or not is_counted(tokens, pieces.stop):
-            return None
-        return replace(first, quantity=pieces.value, stop=pieces.stop + 1, strength=Strength.SIGNED)
-    second = read_sum(tokens, first.stop + 1)
-    if second is None:
-        return None
-    stop = second.stop
-    is_size = norm_at(tokens, stop) in MULTIPLY or read_unit(tokens, stop, second.value)
-    price, count = sorted((first, second), key=lambda s: (s.strength, s.value), reverse=True)
-    is_whole = count.value % 1 == 0 and 0 < count.value < 100 and count.currency is None
-    if is_size or not is_whole or (price.value < SMALL and price.strength < Strength.SIGNED):
-        is_plain = max(first.strength, second.strength) < Strength.SIGNED
-        return replace(first, stop=stop, strength=Strength.NEVER) if is_plain else None
-    if is_counted(tokens, stop):
-        stop += 1
-    return replace(
-        price, start=first.start, stop=stop, quantity=count.value, strength=Strength.SIGNED
-    )
-
-
-def _count_of(tokens: Sequence[Token], index: int) -> Sum | None:
-    """Read «2 занятия по 1000»: the words between stay in the title."""
-    count = read_cardinal(tokens, index)
-    if count is None or count.value % 1 or not 0 < count.value < 100:
-        return None
-    for stop in range(count.stop, min(count.stop + 3, len(tokens) - 1)):
-        token = tokens[stop]
-        is_factor = token.norm in MULTIPLY and is_counted(tokens, stop - 1)
-        if (token.norm in EACH or is_factor) and not norm_at(tokens, count.stop).startswith("мин"):
-            price = _price(tokens, stop + 1)
-            if price is None or (price.value < SMALL and price.strength < Strength.SIGNED):
-                return None
-            return replace(price, start=index, quantity=count.value, strength=Strength.SIGNED)
-        if token.kind is not TokenKind.WORD or read_sum(tokens, stop):
-            return None
-    return None
-
-
-def _unit_of_price(tokens: Sequence[Token], index: int) -> int | None:
-    """Return the index after «/час» or «за час», or None."""
-    is_per = norm_at(tokens, index) in ("/", "за", "в", "per", "an", "a")
-    return index + 2 if is_per and norm_at(tokens, index + 1) in _UNITS_OF_PRICE else None
-
-
 def _join_ranges(found: Scan) -> None:
     """Mark «1500–2000» as a range; in «2-3 занятия» the first number is no sum either."""
     for first in list(found.sums):
@@ -346,6 +320,30 @@ def _join_ranges(found: Scan) -> None:
         is_measure = second is None and number is not None and gap != "/"
         if is_measure and number and first.value <= number.value and not first.currency:
             found.sums.remove(first)
+
+
+def _join_scaled_ranges(found: Scan) -> None:
+    """Read «6-8 тыс» as 6000 to 8000: the scale belongs to both numbers."""
+    tokens = found.tokens
+    for second in list(found.sums):
+        last = read_cardinal(tokens, second.start)
+        scale = SCALES.get(norm_at(tokens, last.stop)) if last else None
+        if last is None or scale is None or second.quantity != 1:
+            continue
+        end = second.start
+        while norm_at(tokens, end - 1) in _BETWEEN:
+            end -= 1
+        start = max(end - 1, 0)
+        first = read_cardinal(tokens, start)
+        is_joined = end < second.start or (first is not None and first.is_word)
+        if first is None or first.stop != end or not is_joined or first.value >= last.value:
+            continue
+        others = [s for s in found.sums if s is second or s.stop <= start or s.start >= end]
+        low = Sum(start, end, first.value * scale, second.currency, second.strength)
+        found.sums = sorted([*others, low], key=lambda s: s.start)
+        found.days = [d for d in found.days if d.stop != end]
+        found.removed -= {start}
+        found.has_range = True
 
 
 def total_value(sums: Sequence[Sum]) -> Decimal:

@@ -107,7 +107,9 @@ class ClockReader:
         after = norm_at(self.tokens, index + 1)
         is_word = index + 1 < len(self.tokens) and self.tokens[index + 1].kind is TokenKind.WORD
         is_other = after in ("х", "x", "*", "×", "%", "числа") or after in MONTHS
-        return (hour >= 7 or not is_word) and not is_other and not _is_measured(self.tokens, index)
+        if after in ("до", "-", "–") and is_measured(self.tokens, index + 2):
+            return False  # «с 7 до 12 лет»
+        return (hour >= 7 or not is_word) and not is_other and not is_measured(self.tokens, index)
 
     @staticmethod
     def _clock(stop: int, hour: int, minute: int) -> When | None:
@@ -117,7 +119,8 @@ class ClockReader:
         return When(WhenKind.VISIT, stop, clock=clock)
 
 
-def _is_measured(tokens: Sequence[Token], index: int) -> bool:
+def is_measured(tokens: Sequence[Token], index: int) -> bool:
+    """Return whether the number at `index` has a unit or counts something."""
     value = tokens[index].value or Decimal(0)
     unit = read_unit(tokens, index + 1, value)
     return unit is not None or COUNTED.fullmatch(norm_at(tokens, index + 1)) is not None

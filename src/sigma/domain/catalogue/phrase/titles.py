@@ -25,7 +25,7 @@ _PREPOSITIONS = {
         "размере",
         "общую",
     ),
-    *("стоимостью", "где", "выходит", "равно", "до", "цене"),
+    *("стоимостью", "где", "выходит", "равно", "до", "цене", "не", "чем"),
 }
 _TRAILING = _PREPOSITIONS | PRICE_LABELS | TOTALS | APPROXIMATE | EACH | {"скинь", "руб", "р"}
 _LEADING = {
@@ -37,6 +37,7 @@ _AFTER_NA = {"дому", "дом", "выезде", "выезд", "двоих", "
 _AFTER_NA |= {"человека", "руки", "руках", "ногах", "ногти", "воде", "теле", "лошадях", "природе"}
 _UNITS_AFTER = {"час", "ч", "сутки", "ночь", "занятие", "урок", "сеанс", "шт", "штуку", "человека"}
 _UNITS_AFTER |= {"минуту", "кг", "пару", "раз", "hour", "day", "person", "month", "день", "месяц"}
+_UNITS_GLUED = {"к", "k", "в", "с"}  # «монитор 2к»
 _EDGES = " ,.;:-–—+=/|*~&·•!?\\"
 _OPENING, _CLOSING = "([{«“\"'", ")]}»”\"'"
 
@@ -52,7 +53,7 @@ def title_of(text: str, tokens: Sequence[Token], removed: Collection[int]) -> st
         stop = start
         while stop < len(tokens) and stop not in removed:
             stop += 1
-        if run := _trimmed(text, tokens, start, stop):
+        if run := _trimmed(text, tokens, start, stop, has_words=bool(runs)):
             has_comma = bool(runs) and norm_at(tokens, start) == ","
             runs.append(f", {run}" if has_comma else run)
         start = stop
@@ -64,11 +65,16 @@ def capitalize(title: str) -> str:
     return title if title[1:2].isupper() else title[:1].upper() + title[1:]
 
 
-def _trimmed(text: str, tokens: Sequence[Token], start: int, stop: int) -> str:
-    """Return the text of tokens without prepositions that lost their number or day."""
+def _trimmed(text: str, tokens: Sequence[Token], start: int, stop: int, *, has_words: bool) -> str:
+    """Return the text of tokens without prepositions that lost their number or day.
+
+    `has_words`: the title has words before them, so «за октябрь» of «долг 1500 за октябрь» stays.
+    """
     is_first, end = start == 0, stop
     while start < stop:
         norm, after = norm_at(tokens, start), norm_at(tokens, start + 1)
+        if norm in ("за", "for") and has_words and _is_word(tokens, start + 1, stop):
+            break
         is_unit_price = norm in ("за", "с") and (after in _UNITS_AFTER and not is_first)
         is_orphan = norm in (_LEADING if not is_first else {"за", "for", "это", "+"})
         if norm == "на" and not is_first:
@@ -81,16 +87,27 @@ def _trimmed(text: str, tokens: Sequence[Token], start: int, stop: int) -> str:
         if is_unit_price or not (is_orphan or _is_edge(tokens[start])):
             break
         start += 1
-    while stop > start:
-        norm = norm_at(tokens, stop - 1)
-        is_name = stop - 1 == start and is_first and norm in PRICE_LABELS and end == len(tokens)
-        if is_name or not (norm in _TRAILING or _is_edge(tokens[stop - 1])):
-            break
+    is_whole = is_first and end == len(tokens)
+    while stop > start and not _is_name_end(tokens, start, stop, is_whole=is_whole):
         stop -= 1
     if start >= stop:
         return ""
     comma = "," if norm_at(tokens, stop) == "," and stop < end else ""
     return text[tokens[start].start : tokens[stop - 1].end] + comma
+
+
+def _is_name_end(tokens: Sequence[Token], start: int, stop: int, *, is_whole: bool) -> bool:
+    """Return whether the last token belongs to the title: a word, the «к» of «2к»."""
+    last, norm = tokens[stop - 1], norm_at(tokens, stop - 1)
+    if not (norm in _TRAILING or _is_edge(last)):
+        return True
+    if norm in _UNITS_GLUED and not last.is_spaced and stop - 1 > start:
+        return True
+    return is_whole and stop - 1 == start and norm in PRICE_LABELS
+
+
+def _is_word(tokens: Sequence[Token], index: int, stop: int) -> bool:
+    return index < stop and tokens[index].kind in (TokenKind.WORD, TokenKind.NUMBER)
 
 
 def _is_prepositional(word: str) -> bool:
@@ -107,6 +124,7 @@ def _is_edge(token: Token) -> bool:
 def _tidy(title: str) -> str:
     title = re.sub(r"[(\[{«“]\s*[)\]}»”]", " ", title)
     title = re.sub(r"\s+([,;:.!?)\]»])", r"\1", re.sub(r"\s+", " ", title))
+    title = re.sub(r"\s[<>≤≥±]+$", "", title)  # «до», as a sign
     title = re.sub(r"([,;:]){2,}", r"\1", title).strip(_EDGES)
     for opening, closing in zip(_OPENING, _CLOSING, strict=True):
         if opening == closing:

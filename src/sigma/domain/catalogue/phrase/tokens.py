@@ -64,10 +64,15 @@ _ORDINAL = (
     r"(?<![\d.,])\d{1,4}"
     r"(?:-?(?:ый|ой|ая|ое|ые|ых|го|му|ти|ми|ю|й|я|е)|(?:st|nd|rd|th)|-х|-м)(?!\w)"
 )
+# «2 в 1», «1 на 1»: what is sold, neither an hour nor a sum.
+_MIXTURE = (
+    r"(?<![\d.,])(?<!\d )(?:\d{1,2} (?:в|in)|1 (?:на|к|on)) 1(?![\d.,:]|\s*(?:ч|дн|час|день))"
+)
 _NUMBER = (
     r"\d{1,3}(?:,\d{3})+\.\d{1,2}(?!\d)|\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)"  # 1,500.00
     r"|\d{1,3}(?:[.,]\d{3}){2,}(?!\d)"  # 1.500.000
-    r"|[1-9]\d{0,2}(?:[ '’]\d{3})+(?!\d|[:/]\d)(?:[.,]\d{1,2}(?!\d))?"  # 1 500,00
+    r"|[1-9]\d{0,2}(?:[ '’`´·٬_]\d{3})+(?!\d|[:/]\d)(?:[.,]\d{1,2}(?!\d))?"  # 1 500,00
+    r"|[1-9]\d{1,3} 0{1,2}(?![\d.,:])"  # «15 00»
     r"|\d+(?:[.,]\d+)?"
 )
 _PATTERNS = (
@@ -80,7 +85,7 @@ _PATTERNS = (
     ("ratio", r"(?<!\d)(?:24/7|50/50|1/[2-4]|2/3|3/4)(?!\d)"),
     ("slash", r"(?<![\d/])\d{1,2}/\d{1,2}(?![\d/])"),
     ("ordinal", _ORDINAL),
-    ("mixture", r"(?<!\d)\d+в\d+(?!\w)"),
+    ("mixture", r"(?<!\d)\d+в\d+(?!\w)|" + _MIXTURE),
     ("number", _NUMBER),
     ("word", r"[^\W\d_]+(?:['’-][^\W\d_]+)*"),
     ("sign", r"[^\w\s]|_"),
@@ -104,7 +109,7 @@ def clean_phrase(text: str) -> str:
     """
     if len(text) > 20 * MAX_PHRASE:
         raise PhraseError("too_long")
-    text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"(?<=\d)\ufe0f?\u20e3", "", unicodedata.normalize("NFC", text))  # keycaps
     visible = (
         " " if c.isspace() or unicodedata.category(c) == "Zs" else _ascii_digit(c)
         for c in text
@@ -127,7 +132,7 @@ def normalize(text: str) -> str:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Split a cleaned phrase into tokens. Raises PhraseError("card_number") for a card number."""
+    """Split a cleaned phrase into tokens. Raises PhraseError card_number, no_amount."""
     tokens: list[Token] = []
     position = 0
     while match := _TOKEN.search(text, position):
@@ -184,7 +189,10 @@ def _word(text: str, start: int, end: int) -> Token:
     digits = re.compile(r"\d[\w-]*").match(text, end)
     is_model = raw.isascii() and raw.isupper() and len(raw) <= 4  # "RTX3060"
     is_model = is_model and currency_of(normalize(raw)) is None
-    if digits and (is_model or not _is_split(normalize(raw), digits.group())):
+    is_after_number = text[start - 1 : start].isdigit()  # «2500р50к»
+    is_model = is_model and not is_after_number
+    is_split = is_after_number and currency_of(normalize(raw)) is not None
+    if digits and not is_split and (is_model or not _is_split(normalize(raw), digits.group())):
         end = digits.end()
         return Token(
             TokenKind.OPAQUE, text[start:end], start, end, text[start:end], is_spaced=is_spaced
@@ -217,6 +225,8 @@ def _number(text: str, start: int, end: int, before: list[Token]) -> Token:
     readings = number_readings(raw)
     if compound and (readings[0] < 50 or COMPOUND_UNITS.match(normalize(compound.group()[1:]))):
         return Token(TokenKind.OPAQUE, text[start : compound.end()], start, compound.end(), "")
+    if re.compile(r"[oо]+(?!\w)", re.IGNORECASE).match(text, end) and len(raw) > 1:
+        raise PhraseError("no_amount")  # «250O»: a letter for a zero
     suffix = re.compile(r"[^\W\d_]+").match(text, end)
     is_glued = bool(before and before[-1].end == start and before[-1].kind is TokenKind.WORD)
     if suffix:
@@ -278,9 +288,11 @@ def _is_suffix(word: str) -> bool:
 def number_readings(raw: str) -> tuple[Decimal, ...]:
     """Return the possible values of a written number, the likelier one first.
 
-    «1.500» and «1,500» have two: 1500 and 1.5.
+    «1.500» and «1,500» have two: 1500 and 1.5. So has «15 00».
     """
-    text = re.sub(r"[ '’]", "", raw)
+    text = re.sub(r"[ '’`´·٬_]", "", raw)
+    if end := re.fullmatch(r"(\d+) 0{1,2}", raw):
+        return Decimal(text), Decimal(end[1])
     if re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", text):
         return Decimal(re.sub(r"[.,]", "", text)), Decimal(text.replace(",", "."))
     separators = re.findall(r"[.,]", text)

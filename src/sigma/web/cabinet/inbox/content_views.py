@@ -93,7 +93,7 @@ def nested_views(
     """Return all nested messages as one list: each is followed by those nested in it."""
     views = []
     for one in nested:
-        author, author_url = page.author_of(one.from_id)
+        author, author_url = page.author_of(one)
         views.append(
             NestedView(
                 indent=min(level, MAX_INDENT - 1),
