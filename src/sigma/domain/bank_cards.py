@@ -44,8 +44,8 @@ _PRINTED_SIZE = 4  # digits of a group on most cards
 _MIN_DIGITS, _MAX_DIGITS = 14, 19
 # Digit groups with one separator between them, and up to two spaces on each side of it. A comma
 # stands without spaces: with them it separates prices.
-_MARK = r"[-\u2010-\u2015\u2212._/\\·•*|:+~='’]|\)\(|[()]"
-_SEPARATOR = rf"(?:,|[^\S\n]{{0,2}}(?:{_MARK})?[^\S\n]{{0,2}})"
+_PUNCTUATION = r"[-\u2010-\u2015\u2212._/\\·•*|:+~='’]|\)\(|[()]"
+_SEPARATOR = rf"(?:,|[^\S\n]{{0,2}}(?:{_PUNCTUATION})?[^\S\n]{{0,2}})"
 _DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
 _GROUP = re.compile(r"\d+")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", re.ASCII)

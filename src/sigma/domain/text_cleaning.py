@@ -36,12 +36,12 @@ _LONE_TAGS = re.compile(f"(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 _LONE_SELECTOR = re.compile(f"(?:(?<=[\\s{_JOINERS}{_SELECTORS}])|^)[{_SELECTORS}]+")
 _JOINER_RUN = re.compile(f"[{_JOINERS}]+")
 # Marks that stand above or below a letter. Piled up by the hundred they cover the lines around.
-_MARKS = (
+_DIACRITICS = (
     "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
     "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u06d6-\u06dc\u06df-\u06e4\u0e34-\u0e3a\u0e47-\u0e4e"
 )
-_MAX_MARKS = 6  # no script needs more on one letter
-_PILED_MARKS = re.compile(f"([{_MARKS}]{{{_MAX_MARKS}}})[{_MARKS}]+")
+_MAX_DIACRITICS = 6  # no script needs more on one letter
+_PILED_DIACRITICS = re.compile(f"([{_DIACRITICS}]{{{_MAX_DIACRITICS}}})[{_DIACRITICS}]+")
 _PLAIN_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "DIGIT")  # their letters are never joined
 _VIRAMA_CLASS = 9  # canonical combining class: a joiner after a virama chooses the letter's shape
 
@@ -63,7 +63,7 @@ def clean_text(text: str, *, multiline: bool = False) -> str:
         text = _DIRECTION_MARKS.sub("", text)
     if _NEEDS_NEIGHBOURS.search(text):
         text = _without_loose_characters(text)
-    return _PILED_MARKS.sub(r"\1", unicodedata.normalize("NFC", _strip(text)))
+    return _PILED_DIACRITICS.sub(r"\1", unicodedata.normalize("NFC", _strip(text)))
 
 
 def _has_right_to_left_letters(text: str) -> bool:
