@@ -75,6 +75,11 @@ def test_invalid_service_is_reported_with_field_and_code(
     assert problems(**more) == {(field, code)}
 
 
+@pytest.mark.parametrize("field", ["title", "description", "category", "external_id", "price_unit"])
+def test_card_number_is_refused_in_every_text_of_a_service(field: str) -> None:
+    assert (field, "card_number") in problems(**{field: "4111 1111 1111 1111"})
+
+
 def test_only_visible_service_with_fixed_price_is_payable() -> None:
     assert service().is_payable
     assert not service(is_visible=False).is_payable

@@ -137,3 +137,8 @@ def test_clean_text_has_no_controls_overrides_and_surrogates(text: str, multilin
 )
 def test_letters_digits_and_signs_are_never_lost(text: str) -> None:
     assert clean_text(text) == unicodedata.normalize("NFC", text)
+
+
+def test_marks_piled_on_a_letter_are_bounded() -> None:
+    assert clean_text("x" + "\u0337" * 500 + "y") == "x" + "\u0337" * 6 + "y"
+    assert clean_text("שָׁלוֹם ที่นี่ tiếng Việt") == unicodedata.normalize("NFC", "שָׁלוֹם ที่นี่ tiếng Việt")

@@ -12,7 +12,7 @@ from sigma.domain.catalogue.service import PriceKind, ServiceFields
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.money import Money
-from sigma.services.accounts import users
+from sigma.services.accounts import api_keys, shops, users
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
@@ -204,3 +204,17 @@ async def test_guessed_signatures_open_no_write_transaction(vk_world: VkWorld) -
     await open_payment_link(vk_world, other_invoice)
     for _ in range(3):
         await cards.mark_opened(read_only_ctx, other_invoice.token, signature, "another browser")
+
+
+async def test_card_number_is_refused_in_names_that_the_owner_types(world: World) -> None:
+    card = "4111 1111 1111 1111"
+    for call in (
+        api_keys.create(world.ctx, world.member, card),
+        shops.save_mail(world.ctx, world.member, from_name=card, reply_to="", smtp_url=None),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            await call
+        assert [problem.code for problem in caught.value.problems] == ["card_number"]
+    with pytest.raises(RefusedError) as caught:
+        await api_keys.create(world.ctx, world.member, "\u3164\u200b")
+    assert [problem.code for problem in caught.value.problems] == ["required"]

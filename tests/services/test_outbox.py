@@ -52,7 +52,7 @@ async def test_same_idempotency_key_sends_one_message(vk_world: VkWorld) -> None
     assert await vk_world.vk_texts() == ["Здравствуйте", "Добрый день"]
 
 
-@pytest.mark.parametrize("text", ["", "  \n ", "x" * 4097, "a\x00b"])
+@pytest.mark.parametrize("text", ["", "  \n ", "x" * 4097, "a\x00b", "4111 1111 1111 1111"])
 async def test_invalid_text_is_refused(vk_world: VkWorld, text: str) -> None:
     assert await refusal_code(vk_world, text) == "validation"
 

@@ -95,7 +95,7 @@ def test_consent_names_seller_data_and_how_to_withdraw() -> None:
     text, version = consent_text(SHOP, QUESTIONS, RU)
     for part in ("Иванов", "ИНН 1", "e-mail и ответы", "Отозвать: a@b.ru"):
         assert part in text
-    assert version == "sigma-1.1-ru"
+    assert version == "sigma-2.1-ru"
 
 
 def test_placeholder_in_seller_name_is_not_filled() -> None:

@@ -81,7 +81,47 @@ async def test_unknown_path_is_a_not_found_problem(api_client: ApiClient, path: 
 async def test_wrong_method_is_refused_with_an_allow_header(api_client: ApiClient) -> None:
     response = await api_client.http.delete("/api/v1/invoices")
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
-    assert {"GET", "POST"} <= set(response.headers["allow"].replace(",", " ").split())
+    assert {"GET", "HEAD", "POST"} <= set(response.headers["allow"].replace(",", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/invoices", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("/api/v1/openapi.json", {"GET", "HEAD", "OPTIONS"}),
+        ("/healthz", {"GET", "HEAD", "OPTIONS"}),
+        ("/i/AAAAAAAAAAAAAAAAAAAAAA", {"GET", "HEAD", "OPTIONS", "POST"}),
+    ],
+)
+async def test_options_lists_the_methods_of_a_path(
+    api_client: ApiClient, path: str, methods: set[str]
+) -> None:
+    response = await api_client.http.options(path)
+    assert set(response.headers["allow"].split(", ")) == methods
+
+
+@pytest.mark.parametrize("path", ["/i/AAAAAAAAAAAAAAAAAAAAAA", "/r/AAAAAAAAAAAAAAAAAAAAAA", "/s/a"])
+async def test_wrong_method_on_a_page_of_a_client_is_405(api_client: ApiClient, path: str) -> None:
+    response = await api_client.http.put(path)
+    assert response.status_code == 405
+    assert "HEAD" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"title": "a", "title": "b"}', "title"),
+        (b'{"title": "a", "metadata": {"order": "1", "order": "2"}}', "order"),
+        (b'{"title": "a", "metadata": {"a": "1", "a\xe2\x80\x8b": "2"}}', "metadata.a\u200b"),
+    ],
+)
+async def test_duplicate_names_in_an_object_are_refused(
+    api_client: ApiClient, body: bytes, field: str
+) -> None:
+    response = await api_client.post("/invoices", body)
+    assert response.status_code == 422
+    codes = {(error["field"], error["code"]) for error in response.json()["errors"]}
+    assert (field, "duplicate_field") in codes
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Parts of the checkout pages: accent colour, return link, form fields, language, text."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,9 +75,12 @@ def test_unsafe_return_link_is_dropped(template: str) -> None:
     assert return_link(template, **PAYMENT) is None
 
 
+TODAY = date(2026, 11, 28)
+
+
 def field_attributes(kind: QuestionKind, label: str = "") -> dict[str, str]:
     question = Question(str(kind) if not label else "own", kind, label)
-    return dict(build_fields((question,), RU)[0].attributes)
+    return dict(build_fields((question,), RU, today=TODAY)[0].attributes)
 
 
 def test_question_kind_sets_keyboard_and_autofill() -> None:
@@ -97,7 +102,11 @@ def test_first_invalid_field_gets_focus_and_fields_keep_the_input() -> None:
     questions = (Question("email", QuestionKind.EMAIL), Question("phone", QuestionKind.PHONE))
     errors = (Problem("phone", "phone_short"), Problem("email", "email"))
     email, phone = build_fields(
-        questions, RU, form_values={"email": ["a@"], "phone": ["8916"]}, problems=errors
+        questions,
+        RU,
+        form_values={"email": ["a@"], "phone": ["8916"]},
+        problems=errors,
+        today=TODAY,
     )
     assert (email.has_focus, phone.has_focus) == (True, False)
     assert (email.value, phone.value) == ("a@", "8916")
@@ -107,9 +116,27 @@ def test_first_invalid_field_gets_focus_and_fields_keep_the_input() -> None:
 
 def test_invalid_date_input_is_kept_in_a_text_field() -> None:
     (day,) = build_fields(
-        (Question("day", QuestionKind.DATE, "День"),), RU, form_values={"day": ["32.13.2026"]}
+        (Question("day", QuestionKind.DATE, "День"),),
+        RU,
+        form_values={"day": ["32.13.2026"]},
+        today=TODAY,
     )
     assert day.attributes["type"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("label", "first", "last"),
+    [
+        ("Дата рождения", "1900-01-01", "2026-11-28"),
+        ("Дата визита", "2026-11-27", "2028-11-28"),
+        ("День", "1900-01-01", "2076-11-28"),
+    ],
+)
+def test_date_input_offers_the_dates_that_its_question_accepts(
+    label: str, first: str, last: str
+) -> None:
+    attributes = field_attributes(QuestionKind.DATE, label)
+    assert (attributes["min"], attributes["max"]) == (first, last)
 
 
 def test_saved_answers_are_formatted_as_form_input() -> None:

@@ -179,6 +179,7 @@ async def test_request_log_record_has_no_link_and_no_query(world: World) -> None
             "\u00a0",
         ),
         *("\u200b", "\ufeff", "%20", "%22", ".%20", ")/", ".Спасибо", " и ещё", "%E2%80%A6"),
+        *("-", "_", "\\", "%5C", "—"),
     ],
 )
 async def test_punctuation_glued_to_a_link_leads_to_the_page(world: World, glue: str) -> None:

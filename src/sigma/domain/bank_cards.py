@@ -38,11 +38,14 @@ _RANGES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )
 # Only as printed on the card, 4-6-4: bare 14 digits are a tracking number of Почта России.
 _DINERS_RANGES = (("300", "305", (14,)), ("36", "36", (14,)), ("38", "39", (14,)))
-_PRINTED_GROUPS = {(4, 6, 5), (4, 6, 4), (8, 10), (8, 11)}
+_PRINTED_GROUPS = {(4, 6, 5), (4, 6, 4), (8, 10), (8, 11), (4, 4, 8), (4, 8, 4), (8, 4, 4)}
 
+_PRINTED_SIZE = 4  # digits of a group on most cards
 _MIN_DIGITS, _MAX_DIGITS = 14, 19
-# Digit groups with one separator between them: any space, hyphen, dot, slash or middle dot.
-_SEPARATOR = r"[^\S\n]?[-\u2010-\u2015\u2212._/·•*]?[^\S\n]?"
+# Digit groups with one separator between them, and up to two spaces on each side of it. A comma
+# stands without spaces: with them it separates prices.
+_PUNCTUATION = r"[-\u2010-\u2015\u2212._/\\·•*|:+~='’]|\)\(|[()]"
+_SEPARATOR = rf"(?:,|[^\S\n]{{0,2}}(?:{_PUNCTUATION})?[^\S\n]{{0,2}})"
 _DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
 _GROUP = re.compile(r"\d+")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", re.ASCII)
@@ -122,11 +125,23 @@ def _is_part_of_longer_number(
 ) -> bool:
     """Return whether a neighbour group of the same size continues it, as in an account number."""
     size = groups[first][1] - groups[first][0]
+    if size == _PRINTED_SIZE and _stands_among_cards(groups, first, last):
+        return False
     neighbours = [groups[n] for n in (first - 1, last + 1) if 0 <= n < len(groups)]
     return first != last and any(
         end - start == size and not _EXPIRY.fullmatch(_ascii_digits(text[start:end]))
         for start, end in neighbours
     )
+
+
+def _stands_among_cards(groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Return whether the groups of four around it make whole card numbers, one after another."""
+    start, stop = first, last + 1
+    while start > 0 and groups[start - 1][1] - groups[start - 1][0] == _PRINTED_SIZE:
+        start -= 1
+    while stop < len(groups) and groups[stop][1] - groups[stop][0] == _PRINTED_SIZE:
+        stop += 1
+    return last - first == 3 and (first - start) % 4 == 0 and (stop - start) % 4 == 0
 
 
 def _has_valid_check_digit(digits: str) -> bool:

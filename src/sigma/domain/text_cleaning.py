@@ -35,6 +35,13 @@ _NEEDS_NEIGHBOURS = re.compile(f"[{_JOINERS}{_SELECTORS}{_TAGS}]")
 _LONE_TAGS = re.compile(f"(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 _LONE_SELECTOR = re.compile(f"(?:(?<=[\\s{_JOINERS}{_SELECTORS}])|^)[{_SELECTORS}]+")
 _JOINER_RUN = re.compile(f"[{_JOINERS}]+")
+# Marks that stand above or below a letter. Piled up by the hundred they cover the lines around.
+_DIACRITICS = (
+    "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+    "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u06d6-\u06dc\u06df-\u06e4\u0e34-\u0e3a\u0e47-\u0e4e"
+)
+_MAX_DIACRITICS = 6  # no script needs more on one letter
+_PILED_DIACRITICS = re.compile(f"([{_DIACRITICS}]{{{_MAX_DIACRITICS}}})[{_DIACRITICS}]+")
 _PLAIN_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "DIGIT")  # their letters are never joined
 _VIRAMA_CLASS = 9  # canonical combining class: a joiner after a virama chooses the letter's shape
 
@@ -44,7 +51,8 @@ def clean_text(text: str, *, multiline: bool = False) -> str:
 
     Every line break becomes "\\n" with `multiline`, else a space. What a script needs stays:
     joiners inside emoji and inside words of joining scripts, direction marks in right-to-left
-    texts, variation selectors after a character. Whether a text is empty is judged on the result.
+    texts, variation selectors after a character, six of the marks piled on one letter. Whether a
+    text is empty is judged on the result.
     Cleaning a clean text changes nothing.
     """
     if text.isascii() and text.isprintable():
@@ -55,7 +63,7 @@ def clean_text(text: str, *, multiline: bool = False) -> str:
         text = _DIRECTION_MARKS.sub("", text)
     if _NEEDS_NEIGHBOURS.search(text):
         text = _without_loose_characters(text)
-    return unicodedata.normalize("NFC", _strip(text))
+    return _PILED_DIACRITICS.sub(r"\1", unicodedata.normalize("NFC", _strip(text)))
 
 
 def _has_right_to_left_letters(text: str) -> bool:

@@ -8,7 +8,7 @@ from sigma.domain.billing.question import BUILT_IN_KINDS, Question
 from sigma.texts.translator import Translator
 
 # Increase when Sigma's own wording changes. The full text and its hash are stored as well.
-TEXT_EDITION = 1
+TEXT_EDITION = 2
 
 
 def consent_text(

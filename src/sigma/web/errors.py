@@ -68,11 +68,15 @@ def _error_response(request: WebRequest, error: RefusedError) -> Response[Any]:
         return problem_response(request, error)
     if path.startswith(("/i/", "/r/")):
         if error.http_status < 500 and error.code in ("not_found", "method_not_allowed"):
-            return invoice_not_found_page(request)
+            page = invoice_not_found_page(request)
+            page.status_code = error.http_status  # 405 for a wrong method
+            return page
         return failure_page(request, error.http_status, _request_id(request))
     if path.startswith("/s/"):
         if error.http_status < 500 and error.code in ("not_found", "method_not_allowed"):
-            return storefront_not_found_page(request)
+            page = storefront_not_found_page(request)
+            page.status_code = error.http_status  # 405 for a wrong method
+            return page
         return failure_page(request, error.http_status, _request_id(request))
     status = STATUS_BY_CODE[error.code]
     session = request.scope["state"].get("session")

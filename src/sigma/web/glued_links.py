@@ -12,7 +12,9 @@ from urllib.parse import quote, unquote
 _GLUE = "\\s.,;:!?)\\]}>»“”„‘’‹›\"'`*|…·&<(\\[{«\u200b-\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff"
 _GLUED_END = re.compile(f"[{_GLUE}][{_GLUE}/]*$")
 # After a token even a glued word is cut: «…/i/abc.Спасибо».
-_GLUED_TOKEN = re.compile(r"(/[ir]/[\w-]{22}(?:\.pdf|(?!\.pdf)))[^\w/-].*", re.ASCII | re.DOTALL)
+_GLUED_TOKEN = re.compile(
+    r"(/[ir]/[\w-]{22}(?:\.pdf|(?!\.pdf)))(?:[-_]|[^\w/]).*", re.ASCII | re.DOTALL
+)
 # What remains must look like a path of Sigma, so that "/photos/../" and "/s/<b>" stay not found.
 _PATH = re.compile(r"/|(?:/[\w-]+)+(?:\.\w+)?", re.ASCII)
 _FOR_PROGRAMS = ("/api/", "/hooks/", "/static/", "/metrics")
@@ -26,10 +28,12 @@ def repaired_url(scope: Mapping[str, Any]) -> str | None:
     """
     path, query = scope["path"], scope["query_string"].decode("latin-1")
     # "//host" in a Location header would lead to another site.
-    if path.startswith((*_FOR_PROGRAMS, "//")) or "\\" in path:
+    if path.startswith((*_FOR_PROGRAMS, "//")):
         return None
     if match := _GLUED_TOKEN.fullmatch(path):
         repaired = match[1]
+    elif "\\" in path:
+        return None
     else:
         repaired = _GLUED_END.sub("", path) or "/"
     if not _PATH.fullmatch(repaired) or ".." in path:

@@ -32,6 +32,8 @@ class RequestMiddleware:
         self._app = app
         self._security_headers = security_headers
         self._metrics = metrics
+        # Litestar's own OPTIONS handler knows only the first handler of a path.
+        self._methods = {route.path_format: route.methods for route in getattr(app, "routes", ())}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection; only HTTP requests are changed, logged and counted."""
@@ -51,7 +53,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = with_defaults(message.get("headers", ()), headers)
+                message["headers"] = with_defaults(
+                    (self._allow_header(scope, header) for header in message.get("headers", ())),
+                    headers,
+                )
             await send(message)
 
         try:
@@ -64,6 +69,17 @@ class RequestMiddleware:
                 await self._app(scope, receive, send_with_headers)
         finally:
             self._record(scope, method, status, time.perf_counter() - started, request_id)
+
+    def _allow_header(self, scope: Scope, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Complete an Allow header: all methods of the path, and HEAD wherever GET is."""
+        name, value = header
+        if name.lower() != b"allow":
+            return header
+        methods = {method.strip() for method in value.decode().split(",")}
+        methods |= set(self._methods.get(scope.get("path_template"), ()))
+        if "GET" in methods:
+            methods.add("HEAD")
+        return name, ", ".join(sorted(methods)).encode()
 
     def _record(
         self, scope: Scope, method: str, status: int, duration_s: float, request_id: str

@@ -1,6 +1,7 @@
 """Dates that clients type: how they are read, and which ones make sense for a question."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,8 +12,24 @@ MAX_VISIT_YEARS, MAX_YEARS = 2, 50  # how far ahead a visit and any other date m
 # A client in a time zone west of the shop may still have yesterday.
 VISIT_TOLERANCE = timedelta(days=1)
 
-_ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
-_TYPED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d{2})", re.ASCII)
+_YEAR_FIRST = re.compile(r"(\d{4})([-./])(\d{1,2})\2(\d{1,2})", re.ASCII)
+_DAY_FIRST = re.compile(r"(\d{1,2})([-., ] ?)(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
+_MONTH_WORD = re.compile(r"(\d{1,2})[ .-]*([^\W\d_]{3,8})\.?[ ,.-]*(\d{4}|\d{2})")
+_YEAR_WORD = re.compile(r"[ .]*(?:г|год|года)?\.?$")
+_MONTHS = (
+    ("янв", "jan"),
+    ("фев", "feb"),
+    ("мар", "mar"),
+    ("апр", "apr"),
+    ("май", "мая", "may"),
+    ("июн", "jun"),
+    ("июл", "jul"),
+    ("авг", "aug"),
+    ("сен", "sep"),
+    ("окт", "oct"),
+    ("ноя", "nov"),
+    ("дек", "dec"),
+)
 
 # The purpose of a date, by words of the question's key and label. A question whose words fit
 # several purposes has none: a wrong guess would keep the client from paying.
@@ -24,7 +41,7 @@ _PURPOSES = {
     ),
     "visit": re.compile(
         r"\bvisit|\bappointment|\bbooking|\barriv|\bcheck.?in\b|\bcheck.?out\b|\bdeliver|\bevent"
-        r"|\bsession\b|визит|запис|при[её]м|прибыт|приезд|заезд|выезд|отъезд|брон|доставк|сеанс"
+        r"|\bsession\b|\bparty\b|\bcelebrat|визит|запис|при[её]м|прибыт|приезд|заезд|выезд|отъезд|брон|доставк|сеанс"
         r"|мероприят|праздн|торжеств|съ[её]мк|начал|занят|урок|консультац|встреч|свадьб|желаем"
     ),
 }
@@ -59,17 +76,15 @@ def date_bounds(key: str, label: str, today: date) -> DateBounds:
 
 
 def parse_date(field: str, text: str, bounds: DateBounds) -> str | Problem:
-    """Return the ISO date of "2026-11-24" or "24.11.2026", or the problem of the field.
+    """Return the ISO date of "2026-11-24", "24.11.2026" or «24 ноября 2026», or the problem.
 
     A year of two digits is refused: browsers send "0026-11-24" for one, and its century would be
-    a guess.
+    a guess. "5/12/2026" is refused too: it is May in one country and December in another.
     """
-    if match := _TYPED_DATE.fullmatch(text):
-        day, month, year = (int(part) for part in match.groups())
-    elif match := _ISO_DATE.fullmatch(text):
-        year, month, day = (int(part) for part in match.groups())
-    else:
+    parts = _read_parts(_YEAR_WORD.sub("", _ascii_digits(text).casefold()))
+    if parts is None:
         return Problem(field, "date")
+    year, month, day = parts
     if year < 100:
         return two_digit_year_problem(field, year, month, day)
     try:
@@ -83,6 +98,25 @@ def parse_date(field: str, text: str, bounds: DateBounds) -> str | Problem:
     if value > bounds.last:
         return Problem(field, "date_too_late", {"max": bounds.last})
     return value.isoformat()
+
+
+def _read_parts(text: str) -> tuple[int, int, int] | None:
+    """Return year, month and day as typed, which may not exist; None if they are not a date."""
+    if match := _YEAR_FIRST.fullmatch(text):
+        return int(match[1]), int(match[3]), int(match[4])
+    if match := _DAY_FIRST.fullmatch(text):
+        return int(match[4]), int(match[3]), int(match[1])
+    if match := _MONTH_WORD.fullmatch(text):
+        for month, names in enumerate(_MONTHS, start=1):
+            if match[2].startswith(names):
+                return int(match[3]), month, int(match[1])
+    return None
+
+
+def _ascii_digits(text: str) -> str:
+    """Return the text with the digits of every script as 0-9 and full-width marks as plain."""
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
 
 
 def two_digit_year_problem(field: str, year: int, month: int, day: int) -> Problem:

@@ -21,6 +21,10 @@ RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page 
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100  # texts in characters
 
 _NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
+# How mail programs and pages copy an address.
+_MAILBOX = re.compile(r"[^<>@]*<([^<>\s]+)>[\s.,;]*")
+_MAILTO = re.compile(r"^mailto:|(?<=\w)\?(?:subject|body|cc|bcc)=.*$", re.IGNORECASE | re.DOTALL)
+_COPIED_AROUND = " \t.,;:()[]<>«»“”„‘’"
 
 AnswerValue = str | list[str] | bool
 
@@ -188,9 +192,19 @@ def _parse_options(q: Question, raw: list[str]) -> AnswerValue | Problem:
 
 
 def parse_email(text: str) -> str | None:
-    """Return the normalized address, or None. Checks the syntax only, without DNS."""
+    """Return the normalized address, or None. Checks the syntax only, without DNS.
+
+    Accepts an address as it is copied: "mailto:…", "Name <…>", in quotes, with a full stop after
+    it, with a full-width "@".
+    """
+    text = unicodedata.normalize("NFKC", clean_text(text))
+    if match := _MAILBOX.fullmatch(text):
+        text = match[1]
+    text = _MAILTO.sub("", text)
     try:
-        return validate_email(clean_text(text), check_deliverability=False).normalized
+        return validate_email(
+            text.strip(_COPIED_AROUND), check_deliverability=False, strict=True
+        ).normalized
     except EmailNotValidError:
         return None
 
@@ -205,11 +219,12 @@ def parse_phone(text: str) -> str | Problem:
     digits = "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
     has_plus = "+" in text[: next((n for n, c in enumerate(text) if c.isdecimal()), 0)]
     is_foreign = has_plus and not digits.startswith("89")  # no country has the code 89
-    if digits.startswith("00"):
-        text, digits, is_foreign = f"+{digits[2:]}", digits[2:], True
+    if prefix := _international_prefix(digits, has_plus=has_plus):
+        digits = digits.removeprefix(prefix)
+        text, is_foreign = f"+{digits}", True
+    elif not is_foreign and _begins_with_country_code(text, digits):
+        return _foreign_phone_problem(digits)
     elif not is_foreign and len(digits) == 11 and digits[0] in "78":
-        if _begins_with_country_code(text, digits):
-            return _foreign_phone_problem(digits)
         text = "+7" + digits[1:]
     try:
         number = phonenumbers.parse(text, "RU")
@@ -227,15 +242,25 @@ def parse_phone(text: str) -> str | Problem:
     return Problem("phone", "phone")
 
 
+def _international_prefix(digits: str, *, has_plus: bool) -> str:
+    """Return "00", or "810" as it is dialled in Russia, when a country code follows; else ""."""
+    if digits.startswith("00"):
+        return "00"
+    return "810" if digits.startswith("810") and len(digits) > 11 and not has_plus else ""
+
+
 def _begins_with_country_code(text: str, digits: str) -> bool:
     """Return whether «84 912 345 678» is a foreign number without its "+".
 
-    Its first group is a country code; a Russian number has 8 or 7 alone there, or no groups.
+    Its first group is a country code. A Russian number has 8 or 7 alone there, no groups, or an
+    area code of three to five digits before a group of two or three.
     """
-    group, number = re.match(r"\D*(\d+)", text), _parse_valid(f"+{digits}")
-    if group is None or number is None or number.country_code == 7:
+    if len(digits) not in (10, 11):
         return False
-    return bool(group[1] == str(number.country_code))
+    groups, number = re.findall(r"\d+", text), _parse_valid(f"+{digits}")
+    if number is None or number.country_code == 7 or groups[0] != str(number.country_code):
+        return False
+    return len(digits) == 11 or len(groups[0]) < 3 or (len(groups) > 1 and len(groups[1]) != 3)
 
 
 def _parse_valid(text: str) -> phonenumbers.PhoneNumber | None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sigma.domain.accounts.shop import is_web_url
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.invoice import Draft, check_title_and_description
 from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -205,6 +206,8 @@ def check_service(service: Service) -> list[Problem]:
     ):
         if len(getattr(service, field_name)) > limit:
             problems.append(Problem(field_name, "too_long", {"max": limit}))
+        if contains_card_number(getattr(service, field_name)):
+            problems.append(Problem(field_name, "card_number"))
     return problems + _check_price(service) + _check_template(service.invoice_template)
 
 

@@ -4,7 +4,9 @@ import secrets
 
 from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Member, Permission, Role
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
@@ -19,15 +21,16 @@ async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
     Raises RefusedError("validation").
     """
     member.require(Permission.SETTINGS)
-    if not name.strip() or len(name) > 100:
-        raise validation_error(
-            Problem("name", "required" if not name.strip() else "too_long", {"max": 100})
-        )
+    name = clean_text(name)
+    if not name or len(name) > 100:
+        raise validation_error(Problem("name", "too_long" if name else "required", {"max": 100}))
+    if contains_card_number(name):
+        raise validation_error(Problem("name", "card_number"))
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
         id=ctx.new_id("key", member.shop_id),
         shop_id=member.shop_id,
-        name=name.strip(),
+        name=name,
         prefix=secret[:9],
         secret_hash=hash_token(secret),
         role=Role.ADMIN,

@@ -125,6 +125,8 @@ async def save_mail(
         problems.append(Problem("reply_to", "email"))
     if len(from_name) > 100:
         problems.append(Problem("from_name", "too_long", {"max": 100}))
+    if contains_card_number(from_name):
+        problems.append(Problem("from_name", "card_number"))
     if smtp_url and not _is_smtp_url(smtp_url):
         problems.append(Problem("smtp_url", "smtp_url"))
     if problems:

@@ -10,6 +10,7 @@ from sigma.channels.vk import messages as vk_messages
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
 from sigma.channels.vk.photos import detect_media_type, upload_message_photo
 from sigma.domain.accounts.member import Member
+from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
 from sigma.domain.messaging import message_changes
@@ -130,6 +131,8 @@ def _clean_text(text: str, photo: bytes | None) -> str:
         raise validation_error(Problem("text", "required"))
     if len(text) > MAX_TEXT:
         raise validation_error(Problem("text", "too_long", {"max": MAX_TEXT}))
+    if contains_card_number(text):
+        raise validation_error(Problem("text", "card_number"))
     if photo is not None:
         try:
             detect_media_type(photo)

@@ -1,5 +1,6 @@
 """Parsing of JSON request bodies; an invalid body is reported with all its faults by field."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -43,6 +44,7 @@ def parse_body(shape: type[T], body: bytes) -> tuple[T, list[Problem]]:
     problems: list[Problem] = []
     try:
         plain = _clean_texts(msgspec.json.decode(body), "", problems)
+        problems += _duplicate_members(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError("bad_request") from error
     if not isinstance(plain, dict):
@@ -79,7 +81,10 @@ def _clean_texts(plain: Any, path: str, problems: list[Problem]) -> Any:
             if _CONTROL_CHARACTER.search(name):
                 problems.append(Problem(path, "characters"))
             else:
-                cleaned[clean_text(name)] = _clean_texts(value, _join(path, name), problems)
+                clean_name = clean_text(name)
+                if clean_name in cleaned:
+                    problems.append(Problem(_join(path, name), "duplicate_field"))
+                cleaned[clean_name] = _clean_texts(value, _join(path, name), problems)
         return cleaned
     if isinstance(plain, list):
         return [_clean_texts(value, _join(path, n), problems) for n, value in enumerate(plain)]
@@ -88,6 +93,23 @@ def _clean_texts(plain: Any, path: str, problems: list[Problem]) -> Any:
             problems.append(Problem(path, "characters"))
         return clean_text(plain, multiline=True)
     return plain
+
+
+def _duplicate_members(body: bytes) -> list[Problem]:
+    """Return a problem for every name that one JSON object has twice: msgspec takes the last one.
+
+    RFC 8259, 4 leaves the meaning of such an object open; of two amounts neither can be trusted.
+    """
+    problems: list[Problem] = []
+
+    def check_names(members: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in members]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            problems.extend(Problem(_join("", name), "duplicate_field") for name in twice)
+
+    json.loads(body, object_pairs_hook=check_names, parse_int=str, parse_float=str)
+    return problems
 
 
 def _join(path: str, name: object) -> str:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
+from sigma.domain.billing.answer_dates import DateBounds, date_bounds
 from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
 from sigma.domain.errors import Problem
 from sigma.texts import Translator
@@ -70,10 +72,11 @@ def build_fields(
     *,
     form_values: Mapping[str, list[str]] | None = None,
     problems: tuple[Problem, ...] = (),
+    today: date,
 ) -> list[FormField]:
     """Return the fields in the order of the questions; the first invalid one has the focus.
 
-    `form_values`: question key → values as typed.
+    `form_values`: question key → values as typed. `today`: the date at the shop.
     """
     errors: dict[str, str] = {}
     for problem in problems:
@@ -86,17 +89,27 @@ def build_fields(
             tuple((form_values or {}).get(q.key, ())),
             errors.get(q.key, ""),
             q.key == first,
+            date_bounds(q.key, q.label, today),
         )
         for q in questions
     ]
 
 
 def _build_field(
-    question: Question, translator: Translator, values: tuple[str, ...], error: str, has_focus: bool
+    question: Question,
+    translator: Translator,
+    values: tuple[str, ...],
+    error: str,
+    has_focus: bool,
+    bounds: DateBounds,
 ) -> FormField:
     attributes = dict(_INPUT_ATTRIBUTES.get(question.kind, {}))
-    if question.kind is QuestionKind.DATE and values and not _ISO_DATE.fullmatch(values[0]):
-        attributes["type"] = "text"  # a date input drops a value that is not ISO
+    if question.kind is QuestionKind.DATE:
+        if values and not _ISO_DATE.fullmatch(values[0]):
+            attributes["type"] = "text"  # a date input drops a value that is not ISO
+        else:
+            attributes["min"] = bounds.first.isoformat()
+            attributes["max"] = bounds.last.isoformat()
     hint = question.hint
     if not hint and question.kind in _KINDS_WITH_HINT:
         hint = translator.t(f"checkout.{question.kind}_hint")

@@ -62,6 +62,7 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
         form_values=to_form_values(public.invoice.questions, saved.answers, translator),
         given_consent=saved.consent_hash,
         last_payment=last_payment,
+        now_us=ctx.now_us(),
     )
     if not payer:
         set_invoice_cookie(ctx, response, token, PAYER_COOKIE, new_secret())
@@ -149,6 +150,7 @@ async def _refusal_page(
             given_consent=_first_value(form_values, "consent"),
             problems=error.problems,
             nonce=_first_value(form_values, "nonce"),
+            now_us=ctx.now_us(),
         )
     reason = closed_reason(public, ctx.now_us()) or error.code
     last_payment = await _last_payment(request, ctx, public)
@@ -179,6 +181,7 @@ def _payment_page(
     problems: tuple[Any, ...] = (),
     nonce: str = "",
     last_payment: PublicPayment | None = None,
+    now_us: int,
 ) -> Response[Any]:
     page_context = payment_page_context(
         public,
@@ -187,6 +190,7 @@ def _payment_page(
         problems=problems,
         nonce=nonce or new_secret(),
         given_consent=given_consent,
+        now_us=now_us,
     )
     decline = "" if problems else _decline_text(last_payment, translator)
     return client_page(

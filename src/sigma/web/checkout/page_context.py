@@ -7,6 +7,7 @@ from typing import Any
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.local_time import local_time
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.texts import Translator, consent_text, text_hash
 from sigma.texts.formats import initials
@@ -79,16 +80,22 @@ def payment_page_context(
     problems: tuple[Problem, ...] = (),
     nonce: str = "",
     given_consent: str = "",
+    now_us: int,
 ) -> dict[str, Any]:
     """Return the context of a payment page. `form_values`: question key → values as typed.
 
     `given_consent`: hash of the text that the client has consented to, "yes" for the current one.
+    `now_us`: UTC microseconds.
     """
     invoice, shop = public.invoice, public.shop
     text = consent_text(shop, invoice.questions, translator)[0]
     errors = {p.field: translator.problem_text(p) for p in reversed(problems)}
     form_fields = build_fields(
-        invoice.questions, translator, form_values=form_values, problems=problems
+        invoice.questions,
+        translator,
+        form_values=form_values,
+        problems=problems,
+        today=local_time(now_us, shop.tz).date(),
     )
     provider = f"checkout.provider.{public.provider}"
     return invoice_context(invoice, shop, translator) | {

@@ -264,7 +264,7 @@ async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str
         signature="",
         receipt_url="",
         path="/i/preview",
-        **payment_page_context(public, translator),
+        **payment_page_context(public, translator, now_us=ctx.now_us()),
     )
 
 

@@ -88,7 +88,7 @@ def _filter_chips(
         *(
             (
                 build_url("/payments", status=s, **base_query),
-                translator.t(f"common.payment_status.{s}"),
+                translator.t(f"payments.filter_{s}"),
                 list_filter.status == s,
             )
             for s in FILTER_STATUSES
