@@ -18,7 +18,8 @@ from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.money import Money
 from sigma.domain.time_units import HOUR_US, MINUTE_US
-from sigma.services.billing import invoices, mails, refunds
+from sigma.services.billing import invoices, mails, payments, refunds
+from sigma.services.billing.payment_acceptance import accept
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import auto_reply, todo_board
 from sigma.services.invoice_cards.todo_board import MONEY_KINDS, Action, Item, Kind
@@ -254,6 +255,32 @@ async def test_failed_refund_leaves_the_board_when_another_is_requested(vk_world
         stored = await refund_rows.get(tx, second.id)
     assert stored
     assert stored.status is RefundStatus.SUCCEEDED
+
+
+async def test_payment_to_decide_about_is_not_listed_for_delivery(vk_world: VkWorld) -> None:
+    invoice = await vk_world.create_invoice()
+    pair = [await vk_world.start_payment(invoice, payer=name) for name in ("a", "b")]
+    for payment in pair:
+        await vk_world.pay(payment)
+        await payments.advance(vk_world.ctx, payment.id)
+    item = await only_item(vk_world, Kind.ATTENTION)
+    assert (item.payment_id, item.status) == (pair[1].id, "extra")
+    assert item.action is Action.PAYMENT
+    assert (await only_item(vk_world, Kind.PAID)).payment_id == pair[0].id
+    await accept(vk_world.ctx, vk_world.member, pair[1].id)
+    assert await list_items(vk_world, Kind.ATTENTION) == []
+    assert len(await list_items(vk_world, Kind.PAID)) == 2
+
+
+async def test_fully_refunded_payment_is_not_listed_for_delivery(vk_world: VkWorld) -> None:
+    payment = await vk_world.complete_payment()
+    await refunds.request(vk_world.ctx, vk_world.member, payment.id, Money(100_00), "")
+    assert (await only_item(vk_world, Kind.PAID)).payment_id == payment.id, "a part is left"
+    rest = Money(payment.amount.minor - 100_00)
+    await refunds.request(vk_world.ctx, vk_world.member, payment.id, rest, "")
+    assert await list_items(vk_world, Kind.PAID) == [], "the refund is still pending"
+    await vk_world.run_jobs()
+    assert await list_items(vk_world, Kind.PAID) == []
 
 
 async def test_viewer_sees_payments_and_mails_without_clients(vk_world: VkWorld) -> None:

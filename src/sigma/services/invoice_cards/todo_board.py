@@ -1,5 +1,5 @@
-"""To-do board: unanswered clients, unpaid payment links, recent payments, failed e-mails and
-refunds; and the reminder of an unpaid invoice.
+"""To-do board: payments that need attention, unanswered clients, unpaid payment links, recent
+payments, failed e-mails and refunds; and the reminder of an unpaid invoice.
 """
 
 from dataclasses import dataclass, field, replace
@@ -34,6 +34,7 @@ SLOW_REFUND_US = HOUR_US  # a refund pending for longer is listed
 class Kind(StrEnum):
     """The kind of a board section."""
 
+    ATTENTION = "attention"
     UNANSWERED = "unanswered"
     UNOPENED = "unopened"
     OPENED = "opened"
@@ -42,7 +43,8 @@ class Kind(StrEnum):
     REFUND = "refund"
 
 
-MONEY_KINDS = (Kind.PAID, Kind.MAIL, Kind.REFUND)  # visible without Permission.ANSWER
+# Visible without Permission.ANSWER.
+MONEY_KINDS = (Kind.ATTENTION, Kind.PAID, Kind.MAIL, Kind.REFUND)
 
 
 class Action(StrEnum):
@@ -71,7 +73,8 @@ class Item:
 
     `status` by kind. Unopened and opened: "lost" when the link was not delivered to the client,
     otherwise the status of the last payment. Refund: "unknown", "pending" or "failed". Mail: the
-    SMTP server's reply. `detail`: the failure code of a refund, the masked address of an e-mail.
+    SMTP server's reply. Attention: the value of the payment's `Attention`.
+    `detail`: the failure code of a refund, the masked address of an e-mail.
     `reminded_at_us` is the time of today's reminder. `preview` is the client's last message, None
     when no encryption key decrypts it.
     """
@@ -202,6 +205,10 @@ def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
         amount=Money(row["amount_minor"], row["currency"]),
     )
     match kind:
+        case Kind.ATTENTION:
+            return replace(
+                item, action=Action.PAYMENT, payment_id=row["id"], status=row["attention"]
+            )
         case Kind.PAID:
             return replace(item, action=Action.PAYMENT, payment_id=row["id"])
         case Kind.MAIL:

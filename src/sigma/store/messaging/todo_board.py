@@ -114,7 +114,7 @@ def _opened_query() -> Select[Any]:
     )
 
 
-def _paid_query() -> Select[Any]:
+def _payments_query(at_us: ColumnElement[Any]) -> Select[Any]:
     conversation_id = func.coalesce(_p.conversation_id, _i.conversation_id)
     return (
         select(
@@ -124,15 +124,36 @@ def _paid_query() -> Select[Any]:
             _p.amount_minor,
             _p.currency,
             _p.id,
-            _p.captured_at_us.label("at_us"),
+            at_us.label("at_us"),
         )
         .join(invoices, _i.id == _p.invoice_id)
         .outerjoin(conversations, _c.id == conversation_id)
-        .where(
-            _in_shop(_p.shop_id),
-            _p.status == "captured",
-            _p.captured_at_us >= bindparam("paid_since_us"),
-        )
+        .where(_in_shop(_p.shop_id))
+    )
+
+
+def _attention_query() -> Select[Any]:
+    """Select payments that the seller must decide about, such as late and extra ones."""
+    return (
+        _payments_query(func.coalesce(_p.captured_at_us, _p.created_at_us))
+        .add_columns(_p.attention)
+        .with_hint(payments, "INDEXED BY ix_payments_attention", "sqlite")
+        .where(text("payments.attention IS NOT NULL"))
+    )
+
+
+def _paid_query() -> Select[Any]:
+    """Select recent payments to deliver for: no decision is due and money is left of them."""
+    refunded_minor = (
+        select(func.coalesce(func.sum(refunds.c.amount_minor), literal_column("0")))
+        .where(refunds.c.payment_id == _p.id, refunds.c.status != "failed")
+        .scalar_subquery()
+    )
+    return _payments_query(_p.captured_at_us).where(
+        _p.status == "captured",
+        _p.captured_at_us >= bindparam("paid_since_us"),
+        _p.attention.is_(None),
+        refunded_minor < _p.amount_minor,
     )
 
 
@@ -200,6 +221,7 @@ def _refunds_query() -> Select[Any]:
 # name → (query, order, condition for rows after the cursor (at_us, id))
 _waiting_order = (_c.waiting_since_us, _c.id)
 _SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] = {
+    "attention": (_attention_query(), (_p.id.desc(),), _p.id < bindparam("id")),
     "unanswered": (
         _unanswered_query(),
         _waiting_order,
@@ -246,7 +268,8 @@ def _count_statement(*names: str) -> Statement:
 
 
 COUNTS: dict[tuple[str, ...], Statement] = {
-    names: _count_statement(*names) for names in (tuple(_SECTIONS), ("paid", "mail", "refund"))
+    names: _count_statement(*names)
+    for names in (tuple(_SECTIONS), ("attention", "paid", "mail", "refund"))
 }
 SENT_TIMES = statement(
     select(messages.c.idempotency_key, messages.c.written_at_us).where(

@@ -111,6 +111,8 @@ def _item_state(item: Item, translator: Translator) -> str:
     """Return the state text of an item, empty when there is none."""
     if item.kind is Kind.UNANSWERED:
         return _preview_text(item.preview, translator)
+    if item.kind is Kind.ATTENTION:
+        return translator.t(f"cabinet.attention_{item.status}")
     if item.kind is Kind.MAIL:
         known = {"no_address": "payments.mail_no_address", "no_server": "payments.mail_no_server"}
         note = translator.t(known[item.status]) if item.status in known else item.status
