@@ -266,25 +266,51 @@ async def test_payments_wait_for_a_decision_until_somebody_makes_it(vk_world: Vk
     await invoices.void(ctx, member, voided.id)
     await vk_world.pay(late)
     await payments.advance(ctx, late.id)
-    items = await list_items(vk_world, Kind.DECISION)
+    items = await list_items(vk_world, Kind.ATTENTION)
     assert [(item.payment_id, item.status, item.action) for item in items] == [
         (late.id, "voided", Action.REFUND_ALL),
         (other.id, "extra", Action.DECIDE),
         (extra.id, "extra", Action.DECIDE),
     ]
     viewer = member_with_role(vk_world, Role.VIEWER)
-    board = await todo_board.load(ctx, viewer, Kind.DECISION, limit=2)
+    board = await todo_board.load(ctx, viewer, Kind.ATTENTION, limit=2)
     assert {item.action for item in board.sections[0].items} == {Action.PAYMENT}
     cursor = board.sections[0].next_cursor
-    below = await todo_board.load(ctx, viewer, Kind.DECISION, limit=2, cursor=cursor)
+    below = await todo_board.load(ctx, viewer, Kind.ATTENTION, limit=2, cursor=cursor)
     assert [item.payment_id for item in below.sections[0].items] == [extra.id]
     await payment_acceptance.accept(ctx, member, extra.id)
     await payment_acceptance.refund_all(ctx, member, late.id)
     await refunds.request(ctx, member, other.id, Money(100), "")
-    assert await list_items(vk_world, Kind.DECISION) == []
+    assert await list_items(vk_world, Kind.ATTENTION) == []
     await vk_world.run_jobs()
-    left = await only_item(vk_world, Kind.DECISION)  # a part of it is refunded
+    left = await only_item(vk_world, Kind.ATTENTION)  # a part of it is refunded
     assert (left.payment_id, left.action) == (other.id, Action.PAYMENT)
+
+
+async def test_payment_to_decide_about_is_not_listed_for_delivery(vk_world: VkWorld) -> None:
+    invoice = await vk_world.create_invoice()
+    pair = [await vk_world.start_payment(invoice, payer=name) for name in ("a", "b")]
+    for payment in pair:
+        await vk_world.pay(payment)
+        await payments.advance(vk_world.ctx, payment.id)
+    item = await only_item(vk_world, Kind.ATTENTION)
+    assert (item.payment_id, item.status) == (pair[1].id, "extra")
+    assert item.action is Action.DECIDE
+    assert (await only_item(vk_world, Kind.PAID)).payment_id == pair[0].id
+    await payment_acceptance.accept(vk_world.ctx, vk_world.member, pair[1].id)
+    assert await list_items(vk_world, Kind.ATTENTION) == []
+    assert len(await list_items(vk_world, Kind.PAID)) == 2
+
+
+async def test_fully_refunded_payment_is_not_listed_for_delivery(vk_world: VkWorld) -> None:
+    payment = await vk_world.complete_payment()
+    await refunds.request(vk_world.ctx, vk_world.member, payment.id, Money(100_00), "")
+    assert (await only_item(vk_world, Kind.PAID)).payment_id == payment.id, "a part is left"
+    rest = Money(payment.amount.minor - 100_00)
+    await refunds.request(vk_world.ctx, vk_world.member, payment.id, rest, "")
+    assert await list_items(vk_world, Kind.PAID) == [], "the refund is still pending"
+    await vk_world.run_jobs()
+    assert await list_items(vk_world, Kind.PAID) == []
 
 
 async def test_viewer_sees_payments_and_mails_without_clients(vk_world: VkWorld) -> None:

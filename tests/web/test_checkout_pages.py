@@ -14,6 +14,7 @@ from sigma.domain.money import Money
 from sigma.services.accounts import shops
 from sigma.services.billing import connections, invoices, payments, refunds
 from sigma.services.billing.payment_details import get_details
+from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.checkout import checkout
 from tests.web.checkout_harness import (
     ANSWERS,
@@ -97,6 +98,30 @@ async def test_client_pays_and_sees_the_receipt(world: World, client: httpx.Asyn
         other_browser = await stranger.get(f"/i/{invoice.token}")
     assert "Счёт оплачен" in other_browser.text
     assert path not in other_browser.text
+
+
+async def test_paid_page_shows_refunds_to_the_payer_only(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    invoice = await world.create_invoice()
+    token = (await pay(world, client, f"/i/{invoice.token}")).rpartition("/")[2]
+    payment = (await checkout.get_public(world.ctx, token)).payment
+
+    async def refund(minor: int) -> str:
+        await world.refund_at_bank(payment, minor)
+        await sync_refunds(world.ctx, payment.id)
+        return (await client.get(f"/i/{invoice.token}")).text.replace("\u00a0", " ")
+
+    part = await refund(500_00)
+    assert "Счёт оплачен" in part
+    assert "Возвращено 500,00 ₽" in part
+    rest = await refund(1_000_00)
+    assert "Деньги возвращены" in rest
+    assert "Возвращено 1 500,00 ₽" in rest
+    assert "Счёт оплачен" not in rest
+    async with open_client(world) as stranger:
+        other_browser = await stranger.get(f"/i/{invoice.token}")
+    assert "Возвращено" not in other_browser.text, "a stranger reads nothing of another's payment"
 
 
 async def test_receipt_is_available_as_pdf(world: World, client: httpx.AsyncClient) -> None:

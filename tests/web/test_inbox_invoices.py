@@ -199,6 +199,8 @@ async def test_phrase_with_a_service_title_uses_its_questions(
         ("2500 маникюр до 25.11.2020", "уже прошёл"),
         ("2500 маникюр до 31.02", "Такого дня нет"),
         ("<script>alert(1)</script>", "Не хватает суммы"),
+        ("700001 свадьба", "принимает платежи от 1,00 ₽ до 350 000,00 ₽"),
+        ("0,50 ₽ наклейка", "принимает платежи от 1,00 ₽ до 350 000,00 ₽"),
     ],
 )
 async def test_invalid_phrase_shows_an_error_and_keeps_the_input(

@@ -35,6 +35,7 @@ QUESTIONS = (
     Question("wish", QuestionKind.TEXTAREA, "Пожелания"),
     Question("size", QuestionKind.MULTISELECT, "Размер", options=("S", "M")),
     Question("gift", QuestionKind.CHECKBOX, "В подарок"),
+    Question("visit", QuestionKind.DATE, "Дата визита"),
 )
 
 
@@ -61,7 +62,7 @@ async def test_payment_page_shows_all_answers_and_the_timeline(
 ) -> None:
     invoice = await world.create_invoice(questions=QUESTIONS)
     comment = "Без лака\n<script>alert(1)</script>"
-    payment = await world.complete_payment(invoice, wish=comment, size="M")
+    payment = await world.complete_payment(invoice, wish=comment, size="M", visit="2026-12-05")
     await world.run_jobs()
     page = (await owner_browser.open(f"/payments/{payment.id}")).text
     assert "<script>alert" not in page
@@ -74,6 +75,7 @@ async def test_payment_page_shows_all_answers_and_the_timeline(
         "<script>alert(1)</script>",
         "Размер M",
         "В подарок нет",
+        "Дата визита 5 декабря 2026",
         "Дано",
         "sigma-",
         "Клиент заполнил поля и перешёл к оплате",

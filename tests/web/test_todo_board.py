@@ -8,6 +8,7 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.billing.mail import Mail, Status
 from sigma.domain.change import Change
 from sigma.services.accounts import users
+from sigma.services.billing import payments
 from sigma.services.billing.payment_details import get_details
 from sigma.store import changes
 from sigma.store.engine.statements import text_statement
@@ -273,3 +274,21 @@ async def test_board_requires_a_session_and_a_csrf_token(
     redirect = await vk_owner_browser.open("/board")
     assert redirect.status_code in (302, 303)
     assert redirect.headers["location"].startswith("/sign-in")
+
+
+async def test_extra_payment_is_on_the_board_with_what_to_decide(
+    vk_owner_browser: CabinetBrowser, vk_world: VkWorld
+) -> None:
+    invoice = await vk_world.create_invoice()
+    pair = [await vk_world.start_payment(invoice, payer=name) for name in ("a", "b")]
+    for payment in pair:
+        await vk_world.pay(payment)
+        await payments.advance(vk_world.ctx, payment.id)
+    page = (await vk_owner_browser.open("/board")).text
+    extra, paid = board_items(page)
+    assert "Счёт оплатили второй раз." in extra
+    assert extra.count(f"№ {invoice.number}") == paid.count(f"№ {invoice.number}") == 1
+    assert f'href="/payments/{pair[1].id}">Открыть платёж' in page
+    home = visible_text((await vk_owner_browser.open("/")).text)
+    assert "Оплатили 1" in home
+    assert home.count("Требует внимания") == 1, "the home page lists the payment itself"

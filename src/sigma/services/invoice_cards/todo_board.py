@@ -1,5 +1,5 @@
-"""To-do board: unanswered clients, unpaid payment links, recent payments, failed e-mails and
-refunds; and the reminder of an unpaid invoice.
+"""To-do board: payments that need attention, unanswered clients, unpaid payment links, recent
+payments, failed e-mails and refunds; and the reminder of an unpaid invoice.
 """
 
 from dataclasses import dataclass, field, replace
@@ -8,6 +8,8 @@ from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import invoice as invoice_domain
+from sigma.domain.billing.invoice import Status as InvoiceStatus
+from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.billing.payment_acceptance import ACCEPTABLE
 from sigma.domain.errors import RefusedError
 from sigma.domain.local_time import local_date
@@ -35,21 +37,17 @@ SLOW_REFUND_US = HOUR_US  # a refund pending for longer is listed
 class Kind(StrEnum):
     """The kind of a board section."""
 
+    ATTENTION = "attention"  # payments to decide about; a failed refund is in its own section
     UNANSWERED = "unanswered"
     UNOPENED = "unopened"
     OPENED = "opened"
     PAID = "paid"
-    DECISION = "decision"  # extra, late and voided payments: to accept or to refund
     MAIL = "mail"
     REFUND = "refund"
 
 
-MONEY_KINDS = (
-    Kind.PAID,
-    Kind.DECISION,
-    Kind.MAIL,
-    Kind.REFUND,
-)  # visible without Permission.ANSWER
+# Visible without Permission.ANSWER.
+MONEY_KINDS = (Kind.ATTENTION, Kind.PAID, Kind.MAIL, Kind.REFUND)
 
 
 class Action(StrEnum):
@@ -80,7 +78,7 @@ class Item:
 
     `status` by kind. Unopened and opened: "lost" when the link was not delivered to the client,
     otherwise the status of the last payment. Refund: "unknown", "pending" or "failed". Mail: the
-    SMTP server's reply. Decision: the reason, an Attention. `detail`: the failure code of a refund,
+    SMTP server's reply. Attention: the reason. `detail`: the failure code of a refund,
     the masked address of an e-mail. `reminded_at_us` is the time of today's reminder. `preview` is
     the client's last message, None when no encryption key decrypts it.
     """
@@ -211,11 +209,11 @@ def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
         amount=Money(row["amount_minor"], row["currency"]),
     )
     match kind:
-        case Kind.PAID:
-            return replace(item, action=Action.PAYMENT, payment_id=row["id"])
-        case Kind.DECISION:
+        case Kind.ATTENTION:
             action = _decision(member, row)
             return replace(item, action=action, payment_id=row["id"], status=row["attention"])
+        case Kind.PAID:
+            return replace(item, action=Action.PAYMENT, payment_id=row["id"])
         case Kind.MAIL:
             can_resend = member.can(Permission.ISSUE)
             return replace(
@@ -239,9 +237,11 @@ def _item(ctx: Context, member: Member, kind: Kind, row: Row) -> Item:
 
 def _decision(member: Member, row: Row) -> Action:
     """Return the decision that a member can make with one press; PAYMENT: only on its page."""
-    if row["has_refund"] or not member.can(Permission.REFUND):
+    is_due = row["attention"] in REFUND_REASONS and not row["has_refund"]
+    if not is_due or not member.can(Permission.REFUND):
         return Action.PAYMENT
-    return Action.DECIDE if row["attention"] in ACCEPTABLE else Action.REFUND_ALL
+    can_accept = row["attention"] in ACCEPTABLE and row["invoice_status"] != InvoiceStatus.VOID
+    return Action.DECIDE if can_accept else Action.REFUND_ALL
 
 
 def _unpaid_item(item: Item, row: Row) -> Item:

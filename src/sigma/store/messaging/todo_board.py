@@ -32,8 +32,6 @@ _CLIENT_COLUMNS = (
 )
 _INVOICE_COLUMNS = (_i.id.label("invoice_id"), _i.number, _i.title, _i.amount_minor, _i.currency)
 
-_DECISION_REASONS = ("extra", "late", "voided")
-
 
 def _in_shop(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return column == bindparam("shop_id")
@@ -116,7 +114,7 @@ def _opened_query() -> Select[Any]:
     )
 
 
-def _captured_query() -> Select[Any]:
+def _payments_query(at_us: ColumnElement[Any]) -> Select[Any]:
     conversation_id = func.coalesce(_p.conversation_id, _i.conversation_id)
     return (
         select(
@@ -126,42 +124,47 @@ def _captured_query() -> Select[Any]:
             _p.amount_minor,
             _p.currency,
             _p.id,
-            _p.captured_at_us.label("at_us"),
+            at_us.label("at_us"),
         )
         .join(invoices, _i.id == _p.invoice_id)
         .outerjoin(conversations, _c.id == conversation_id)
-        .where(
-            _in_shop(_p.shop_id),
-            _p.status == "captured",
-        )
+        .where(_in_shop(_p.shop_id))
     )
 
 
-def _paid_query() -> Select[Any]:
-    """Select recent payments, except those that wait for a decision: they are no work to begin."""
-    return _captured_query().where(
-        _p.captured_at_us >= bindparam("paid_since_us"),
-        or_(_p.attention.is_(None), _p.attention.not_in(_DECISION_REASONS)),
-    )
-
-
-def _decisions_query() -> Select[Any]:
-    """Select extra, late and voided payments that nobody has decided about.
+def _attention_query() -> Select[Any]:
+    """Select payments that nobody has decided about, such as late and extra ones.
 
     A pending refund is a decision. `has_refund`: a part of the payment is refunded already.
     """
     r = refunds.c
     pending = exists(select(r.id).where(r.payment_id == _p.id, r.status == "pending"))
     succeeded = exists(select(r.id).where(r.payment_id == _p.id, r.status == "succeeded"))
-    query = _captured_query().add_columns(
+    query = _payments_query(func.coalesce(_p.captured_at_us, _p.created_at_us)).add_columns(
         _p.attention,
+        _i.status.label("invoice_status"),
         case((succeeded, literal_column("1")), else_=literal_column("0")).label("has_refund"),
     )
     return query.where(
         text("payments.attention IS NOT NULL"),
-        _p.attention.in_(_DECISION_REASONS),
+        _p.attention != "refund_failed",  # in the section of refunds
         ~pending,
     ).with_hint(payments, "INDEXED BY ix_payments_attention", "sqlite")
+
+
+def _paid_query() -> Select[Any]:
+    """Select recent payments to deliver for: no decision is due and money is left of them."""
+    refunded_minor = (
+        select(func.coalesce(func.sum(refunds.c.amount_minor), literal_column("0")))
+        .where(refunds.c.payment_id == _p.id, refunds.c.status != "failed")
+        .scalar_subquery()
+    )
+    return _payments_query(_p.captured_at_us).where(
+        _p.status == "captured",
+        _p.captured_at_us >= bindparam("paid_since_us"),
+        or_(_p.attention.is_(None), _p.attention == "refund_failed"),
+        refunded_minor < _p.amount_minor,
+    )
 
 
 def _with_payment(query: Select[Any], payment_id: ColumnElement[Any]) -> Select[Any]:
@@ -228,6 +231,7 @@ def _refunds_query() -> Select[Any]:
 # name → (query, order, condition for rows after the cursor (at_us, id))
 _waiting_order = (_c.waiting_since_us, _c.id)
 _SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] = {
+    "attention": (_attention_query(), (_p.id.desc(),), _p.id < bindparam("id")),
     "unanswered": (
         _unanswered_query(),
         _waiting_order,
@@ -247,7 +251,6 @@ _SECTIONS: dict[str, tuple[Select[Any], tuple[Any, ...], ColumnElement[bool]]] =
         (_p.captured_at_us.desc(), _p.id.desc()),
         _after_cursor(_p.captured_at_us, _p.id),
     ),
-    "decision": (_decisions_query(), (_p.id.desc(),), _p.id < bindparam("id")),
     "mail": (_failed_mails_query(), (mails.c.id.desc(),), mails.c.id < bindparam("id")),
     "refund": (_refunds_query(), (refunds.c.id.desc(),), refunds.c.id < bindparam("id")),
 }
@@ -276,7 +279,7 @@ def _count_statement(*names: str) -> Statement:
 
 COUNTS: dict[tuple[str, ...], Statement] = {
     names: _count_statement(*names)
-    for names in (tuple(_SECTIONS), ("paid", "decision", "mail", "refund"))
+    for names in (tuple(_SECTIONS), ("attention", "paid", "mail", "refund"))
 }
 SENT_TIMES = statement(
     select(messages.c.idempotency_key, messages.c.written_at_us).where(

@@ -72,6 +72,8 @@ async def home_page(
     """Show the shop at a glance."""
     home = await shops.get_dashboard(ctx, session.member)
     todo = setup_steps(home)
+    counts = await todo_board.counts(ctx, session.member)
+    counts.pop(todo_board.Kind.ATTENTION)  # these payments are listed on the page itself
     next_step = next((step for step in todo if not step.is_done), None)
     return render_cabinet_page(
         request,
@@ -87,7 +89,7 @@ async def home_page(
         setup_steps=[] if all(step.is_done for step in todo) else todo,
         next_step=next_step,
         hide_plus=next_step is not None,  # show one button only
-        todo_counts=count_texts(await todo_board.counts(ctx, session.member)),
+        todo_counts=count_texts(counts),
         reconciliation=await _last_reconciliation(ctx, session),
         attention_rows=[(row, *attention_action(row)) for row in home.attention_payments],
     )

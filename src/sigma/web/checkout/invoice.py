@@ -7,7 +7,9 @@ from litestar.params import FromPath
 
 from sigma.domain.billing.payment import Status
 from sigma.domain.billing.payment_actions import PayerStep, payer_step
+from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.errors import RefusedError
+from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.checkout import checkout
@@ -238,6 +240,14 @@ def _decline_text(last_payment: PublicPayment | None, translator: Translator) ->
     return payment_failure_text(last_payment.payment.failure, Reader.CLIENT, translator)
 
 
+def _refunded(last_payment: PublicPayment | None) -> Money | None:
+    """Return what the client got back of their payment; None when nothing was returned."""
+    if last_payment is None:
+        return None
+    returned = [r.amount.minor for r in last_payment.refunds if r.status is RefundStatus.SUCCEEDED]
+    return Money(sum(returned), last_payment.payment.amount.currency) if returned else None
+
+
 def _closed_page(
     request: ClientRequest,
     public: PublicInvoice,
@@ -256,6 +266,7 @@ def _closed_page(
         shop,
         status=status,
         reason=reason if has_text else "broken",
+        refunded=_refunded(last_payment),
         **_payment_links(last_payment),
         shop_url=shop_return_url(invoice, shop),
         **invoice_context(invoice, shop, translator),

@@ -114,12 +114,12 @@ def _item_state(item: Item, translator: Translator) -> str:
     """Return the state text of an item, empty when there is none."""
     if item.kind is Kind.UNANSWERED:
         return _preview_text(item.preview, translator)
+    if item.kind is Kind.ATTENTION:
+        return translator.t(f"payments.attention_{item.status}")
     if item.kind is Kind.MAIL:
         known = {"no_address": "payments.mail_no_address", "no_server": "payments.mail_no_server"}
         note = translator.t(known[item.status]) if item.status in known else item.status
         return " ".join(part for part in (item.detail, note) if part)
-    if item.kind is Kind.DECISION:
-        return translator.t(f"board.decision_{item.status}")
     if item.kind is Kind.REFUND:
         if item.status == "failed":
             return refund_failure_text(item.detail, Reader.SELLER, translator)

@@ -1,6 +1,5 @@
 """New invoices in a conversation: from one phrase or the full form."""
 
-from dataclasses import replace
 from typing import Any
 
 from litestar import get, post
@@ -128,7 +127,7 @@ async def _parse_phrase(
     phrase = first_value(form_data, "phrase")
     parsed = parse_invoice_phrase(phrase, answers, context, conversation_id)
     if parsed.draft and (problems := await check_amount(ctx, session.shop.id, parsed.draft.amount)):
-        return replace(parsed, draft=None, problem=problems[0])
+        return ParsedPhrase(phrase, problem=problems[0])
     return parsed
 
 
