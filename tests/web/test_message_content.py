@@ -46,7 +46,7 @@ async def test_every_shape_is_named_in_russian(
     assert "hologram" not in page
     assert forwarded.index("Когда вам удобно?") < forwarded.index("Вот переписка")
     assert forwarded.count("Голосовое сообщение") == 6
-    assert forwarded.count("Переслано: id2002") == 6
+    assert forwarded.count("Переслано: Дмитрий Орлов") == 6
     assert "Студия Место на карте · Тверская, 1" in location
     assert "прайс (lak.example)" in linked
     assert "Сообщение недоступно" in unavailable
@@ -70,7 +70,7 @@ async def test_every_shape_is_named_in_english(
         "Story no longer available",
         "Call not answered",
         "Attachment The content can be seen only in VK.",
-        "Forwarded: id2002",
+        "Forwarded: Дмитрий Орлов",
         "Location · Тверская, 1",
         "The message is unavailable",
         "Open the conversation in VK",

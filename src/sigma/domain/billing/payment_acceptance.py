@@ -1,6 +1,7 @@
-"""Decisions about a payment that came late or extra.
+"""Decisions about a payment that came late, extra, or for an invoice voided before.
 
-The seller accepts it (fulfils the order and keeps the money) or refunds all of it.
+The seller accepts it (fulfils the order and keeps the money) or refunds all of it. The payment of a
+voided invoice can only be refunded.
 """
 
 from dataclasses import replace
@@ -8,7 +9,13 @@ from dataclasses import replace
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.invoice import Invoice
-from sigma.domain.billing.payment import Attention, Payment, Status, timeline_event
+from sigma.domain.billing.payment import (
+    REFUND_REASONS,
+    Attention,
+    Payment,
+    Status,
+    timeline_event,
+)
 from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change, NewId
@@ -19,17 +26,19 @@ ACCEPTABLE = (Attention.LATE, Attention.EXTRA)
 
 
 def needs_decision(payment: Payment, refunds: tuple[Refund, ...]) -> bool:
-    """Return whether the payment is late or extra and nothing of it is refunded."""
+    """Return whether the payment is late, extra or voided and nothing of it is refunded."""
     is_untouched = all(r.status is RefundStatus.FAILED for r in refunds)
-    return payment.status is Status.CAPTURED and payment.attention in ACCEPTABLE and is_untouched
+    is_due = payment.attention in REFUND_REASONS
+    return payment.status is Status.CAPTURED and is_due and is_untouched
 
 
 def can_accept(payment: Payment, invoice: Invoice, refunds: tuple[Refund, ...]) -> bool:
     """Return whether the payment needs a decision and its invoice can still be paid.
 
-    The money for an invoice that was voided afterwards can only be refunded.
+    The money for a voided invoice can only be refunded, also if it was voided afterwards.
     """
-    return invoice.status is not invoices.Status.VOID and needs_decision(payment, refunds)
+    is_acceptable = payment.attention in ACCEPTABLE and invoice.status is not invoices.Status.VOID
+    return is_acceptable and needs_decision(payment, refunds)
 
 
 def accept(

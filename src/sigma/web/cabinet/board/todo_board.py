@@ -115,7 +115,7 @@ def _item_state(item: Item, translator: Translator) -> str:
     if item.kind is Kind.UNANSWERED:
         return _preview_text(item.preview, translator)
     if item.kind is Kind.ATTENTION:
-        return translator.t(f"payments.attention_{item.status}")
+        return translator.t(f"payments.event.payment.attention_{item.status}")
     if item.kind is Kind.MAIL:
         known = {"no_address": "payments.mail_no_address", "no_server": "payments.mail_no_server"}
         note = translator.t(known[item.status]) if item.status in known else item.status
