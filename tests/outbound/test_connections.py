@@ -143,10 +143,14 @@ async def test_redirect_is_not_followed() -> None:
 
 
 async def test_response_that_arrives_byte_by_byte_is_ended() -> None:
+    sent_bytes = 0
+
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent_bytes
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
         while True:
             writer.write(b" ")
+            sent_bytes += 1
             await writer.drain()
             await asyncio.sleep(0.02)
 
@@ -154,6 +158,7 @@ async def test_response_that_arrives_byte_by_byte_is_ended() -> None:
         with pytest.raises(NoResponseError) as caught:
             await get(guard("127.0.0.1"), f"http://127.0.0.1:{server.port}/", timeout_s=0.2)
         assert caught.value.is_sent
+    assert sent_bytes < 1000  # 20 seconds; all of it takes 200
 
 
 async def test_endless_body_is_ended() -> None:

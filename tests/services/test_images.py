@@ -133,9 +133,18 @@ def _png(width: int, height: int, colour_type: int = 6, rows: int | None = None)
     return signed + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def _jpeg_that_claims(width: int, height: int) -> bytes:
+    """Return a small JPEG whose header claims another size."""
+    data = make_photo(16, 16)
+    start = data.index(b"\xff\xc0") + 5  # SOF0: length, precision, then height and width
+    return data[:start] + struct.pack(">HH", height, width) + data[start + 4 :]
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
+        (_jpeg_that_claims(9000, 8000), "photo_pixels"),
+        (_jpeg_that_claims(65_500, 65_500), "photo_pixels"),
         (_png(7000, 7000, rows=1), "photo_pixels"),  # 49 megapixels
         (_png(24_001, 1000, rows=1), "photo_pixels"),
         (_png(2**31 - 1, 1, rows=0), "photo_pixels"),
@@ -144,7 +153,7 @@ def _png(width: int, height: int, colour_type: int = 6, rows: int | None = None)
         (make_photo(400, 400, "WEBP")[:-200], "photo_format"),
         (b"", "photo_format"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 async def test_decompression_bomb_and_broken_photo_are_refused(data: bytes, code: str) -> None:
     assert await _refusal(data) == code
