@@ -10,8 +10,9 @@ from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.cli.output import errors_as_messages, read_settings, t, terminal_translator
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import DELIVERY_OK
+from sigma.logs import configure_for_command
 from sigma.main import open_context
-from sigma.outbound.guard import Outbound
+from sigma.outbound.guard import Outbound, log_failure
 from sigma.outbound.urls import parse_smtp_url
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.communities import event_subscription
@@ -35,6 +36,7 @@ def doctor() -> None:
     """Print a table of checks. Exit code 1 when a check failed."""
     with errors_as_messages():
         loaded = read_settings()
+    configure_for_command()
     results = [*_check_settings(loaded), *_check_database(loaded)]
     if all(passed for _, passed, _ in results):
         results += asyncio.run(_check_services(loaded))
@@ -90,7 +92,8 @@ async def _check_mail(loaded: Settings, outbound: Outbound) -> CheckResult:
         sock = await own_outbound.connect(
             server.host, server.port, server.scheme, is_encrypted=server.is_encrypted
         )
-    except OSError:
+    except OSError as error:
+        log_failure(server.host, server.port, error, str(error))
         return ("mail", False, t("cli.doctor_smtp_away", address=address))
     sock.close()
     return ("mail", True, address)
