@@ -8,9 +8,11 @@ import pytest
 
 from sigma.channels.email import SmtpMailer
 from sigma.domain.billing.connection import Connection
+from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import shops
 from sigma.services.billing import connections
+from sigma.store import changes
 from tests.outbound.servers import ScriptedResolver, guard, http_server, listening, make_authority
 from tests.web.cabinet_harness import (
     CabinetBrowser,
@@ -39,7 +41,7 @@ async def strict_browser(world: World) -> AsyncIterator[CabinetBrowser]:
         yield browser
 
 
-def connection_form(world: World, **changes: str) -> dict[str, str]:
+def connection_form(world: World, **changed: str) -> dict[str, str]:
     """Return the stored connection's form, without the secret."""
     form = {
         "account": world.account,
@@ -49,7 +51,7 @@ def connection_form(world: World, **changes: str) -> dict[str, str]:
         "ca_certificates": "",
         "secret": "",
     }
-    return form | changes
+    return form | changed
 
 
 async def _stored(world: World) -> Connection:
@@ -63,13 +65,13 @@ async def test_stored_secret_is_never_sent_to_a_new_address(
     before = await _stored(world)
     async with listening(http_server(b"HTTP/1.1 401 X\r\n\r\n", heads)) as thief:
         thief_url = f"http://127.0.0.1:{thief.port}/v3"
-        for changes in (
+        for changed in (
             {"base_url": thief_url},
             {"base_url": thief_url, "account": "1"},
             {"base_url": ""},  # another one, too: the acquirer's own
             {"ca_certificates": make_authority().pem},
         ):
-            response = await owner_browser.submit(url, **connection_form(world, **changes))
+            response = await owner_browser.submit(url, **connection_form(world, **changed))
             assert response.status_code == 422
             assert "ещё раз" in field_error(response.text, "secret")
         await owner_browser.submit(f"{url}/check")
@@ -144,7 +146,7 @@ async def test_exception_of_the_installation_may_be_called(
 async def test_answer_of_another_server_is_never_shown(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
-    answer = b'{"account_id": "root:x:0:0", "status": "enabled", "description": "inner-secret"}'
+    answer = b'{"account_id": "root-0-0", "status": "enabled", "description": "inner-secret"}'
     head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer)}\r\n\r\n".encode()
     url = f"/settings/connections/{world.connection.id}"
     for response in (head + answer, head.replace(b"200 OK", b"403 X") + answer):
@@ -152,7 +154,7 @@ async def test_answer_of_another_server_is_never_shown(
             form = connection_form(world, base_url=f"http://127.0.0.1:{server.port}/v3", secret="s")
             await owner_browser.submit(url, **form)
         page = (await owner_browser.open(url)).text
-        assert "root:x" not in page
+        assert "root-0-0" not in page
         assert "inner-secret" not in page
 
 
@@ -210,6 +212,15 @@ async def test_stored_path_of_a_certificate_file_is_not_opened_and_explained(
             settings={"ca_bundle": "/proc/self/fd/6"},
         )
     assert [problem.code for problem in caught.value.problems] == ["certificate_path"]
+    path = world.connection.settings | {"ca_bundle": "/proc/self/fd/6"}
+    with_path = Change((replace(await _stored(world), settings=path),))
+    await changes.commit(world.ctx.db, with_path, world.ctx.now_us())
+    url = f"/settings/connections/{world.connection.id}"
+    assert (await owner_browser.submit(f"{url}/check")).status_code == 303
+    page = (await owner_browser.open(url)).text
+    assert "не путь к файлу" in field_error(page, "ca_certificates")
+    await owner_browser.submit(url, **connection_form(world, secret="test_secret"))
+    assert "ca_bundle" not in (await _stored(world)).settings
 
 
 @pytest.mark.parametrize(
