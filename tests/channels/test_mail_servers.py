@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,32 @@ async def test_server_without_starttls_gets_neither_password_nor_mail() -> None:
         mailer = SmtpMailer(f"smtp://me:secret@mail.example:{port}", outbound, timeout_s=5)
         assert await _refusal(mailer) == "no_connection"
         assert handler.messages == []
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("pay.example.ru", "pay.example.ru"),
+        ("оплата.рф", "xn--80aa5alfu.xn--p1ai"),
+        ("10.0.0.1", "[10.0.0.1]"),
+        ("::1", "[IPv6:::1]"),
+        ("a b", "localhost"),
+    ],
+)
+async def test_server_is_greeted_with_the_public_name_of_sigma(host: str, name: str) -> None:
+    """Not with the name of the machine, which would be looked up in the network."""
+    greetings: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        greetings.append((await reader.readline()).decode().strip())
+        writer.write(b"421 busy\r\n")
+
+    async with listening(answer) as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", guard("127.0.0.1"), timeout_s=5)
+        with pytest.raises(MailRejectedError, match="421"):
+            await mailer.send(replace(MAIL, message_id=f"<mail_1@{host}>"))
+    assert greetings[0] == f"EHLO {name}"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1"])

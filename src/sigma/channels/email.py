@@ -12,6 +12,7 @@ import aiosmtplib
 
 from sigma.channels.mime import ADDRESS, ascii_host, build_message, replace_controls
 from sigma.domain.billing.mail import Attachment, mask_email
+from sigma.outbound.addresses import normalize_host, parse_address
 from sigma.outbound.guard import Outbound, log_failure
 from sigma.outbound.urls import InvalidUrlError, SmtpUrl, parse_smtp_url
 
@@ -82,7 +83,8 @@ class SmtpMailer:
             raise MailRejectedError(is_permanent=False, reply=NO_CONNECTION) from None
         try:
             async with asyncio.timeout(self._total_timeout_s):
-                reply = await self._deliver(server, content, sender, to)
+                client = await self._connect(server, _own_name(message.message_id))
+                reply = await self._deliver(client, server, content, (sender, to))
         except TimeoutError as error:
             log_failure(server.host, server.port, error)
             raise MailRejectedError(is_permanent=False, reply=NO_CONNECTION) from None
@@ -91,8 +93,10 @@ class SmtpMailer:
             raise MailRejectedError(is_permanent=error.is_permanent, reply=masked) from error
         return _mask_address(reply, message.to)
 
-    async def _deliver(self, server: SmtpUrl, content: bytes, sender: str, to: str) -> str:
-        client = await self._connect(server)
+    async def _deliver(
+        self, client: aiosmtplib.SMTP, server: SmtpUrl, content: bytes, envelope: tuple[str, str]
+    ) -> str:
+        sender, to = envelope
         try:
             async with _closing(client):
                 if server.username:
@@ -121,7 +125,7 @@ class SmtpMailer:
             ) from error
         return reply
 
-    async def _connect(self, server: SmtpUrl) -> aiosmtplib.SMTP:
+    async def _connect(self, server: SmtpUrl, own_name: str) -> aiosmtplib.SMTP:
         """Return a client after the greeting and TLS. Raises MailRejectedError(NO_CONNECTION)."""
         client: aiosmtplib.SMTP | None = None
         try:
@@ -136,6 +140,7 @@ class SmtpMailer:
             client = aiosmtplib.SMTP(
                 hostname=server.host,  # the name in the certificate; `sock` is connected already
                 sock=sock,
+                local_hostname=own_name,
                 use_tls=server.use_tls,
                 start_tls=server.start_tls,
                 tls_context=context,
@@ -152,6 +157,21 @@ class SmtpMailer:
                 client.close()
             raise
         return client
+
+
+def _own_name(message_id: str) -> str:
+    """Return the name for EHLO: the host of "<…@host>", Sigma's public address.
+
+    Without it aiosmtplib would ask the name server for the name of this machine.
+    """
+    try:
+        host = normalize_host(message_id.rpartition("@")[2].rstrip(">"))
+    except ValueError:
+        return "localhost"
+    address = parse_address(host)
+    if address is None:
+        return host
+    return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 
 
 @contextlib.asynccontextmanager
