@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sigma.channels.vk.client import VkClients
@@ -12,6 +13,8 @@ from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.payment import Event, Payment, PaymentMethod, PaymentReply
 from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
+from sigma.outbound.guard import Outbound
+from sigma.outbound.http import open_client
 from sigma.providers.base import ConnectionAccess, PaymentRequest
 from sigma.providers.yookassa.adapter import YooKassa
 from sigma.services.accounts import api_keys, shops, users
@@ -113,7 +116,13 @@ async def open_harness(
     instant = acquirer_type(_no_client)
     ids = IdGenerator(clock)
     ctx = Context(
-        db, BenchSettings(), Cipher([SECRET]), ids, {"yookassa": instant}, no_mail, VkClients()
+        db,
+        BenchSettings(),
+        Cipher([SECRET]),
+        ids,
+        {"yookassa": instant},
+        no_mail,
+        VkClients(partial(open_client, Outbound())),
     )
     try:
         member = await _existing_owner(ctx) or await _create_shop(ctx)

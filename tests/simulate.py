@@ -39,6 +39,7 @@ from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Database
 from sigma.store.schema.migrate import upgrade
 from sigma_sandbox.app import Sandbox, start_sandbox
+from tests.outbound.local import LOCAL, open_local_client
 from tests.postgres import postgres_server
 from tests.simulation_actors import Actors
 from tests.simulation_script import write_script
@@ -80,7 +81,7 @@ async def open_shared_resources(
 ) -> AsyncIterator[SharedResources]:
     """Open the shared resources on a migrated database."""
     db = await open_database(database_url)
-    providers = open_providers(lambda _: httpx.AsyncClient(verify=False))
+    providers = open_providers(open_local_client)
     cipher = Cipher([secrets.token_hex(16)])
     async with httpx.AsyncClient(timeout=10, verify=False) as http:
         yield SharedResources(db, sandbox, http, providers, cipher)
@@ -101,7 +102,8 @@ async def open_shop(
         ids=ids,
         providers=shared.providers,
         mailer_factory=lambda _: mailer,
-        vk=VkClients(),
+        vk=VkClients(open_local_client),
+        outbound=LOCAL,
         now_us=clock,
     )
     now_us, shop_id = clock(), ids.new("shp")

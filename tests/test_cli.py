@@ -163,6 +163,13 @@ def test_doctor_names_what_is_missing(shop: dict[str, str]) -> None:
     assert re.search(r"^!! +acquirer", result.stdout, re.MULTILINE)
 
 
+def test_doctor_writes_the_reason_of_a_failed_connection_to_stderr(shop: dict[str, str]) -> None:
+    result = sigma("doctor", SIGMA_SMTP_URL="smtp://127.0.0.1:1", **shop)
+    assert re.search(r"^!! +mail +127.0.0.1:1", result.stdout, re.MULTILINE)
+    assert "outbound.failed" not in result.stdout
+    assert re.search("outbound.failed.*ConnectionRefusedError", result.stderr)
+
+
 def test_doctor_reports_a_missing_index(sqlite_database_url: str) -> None:
     path = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:

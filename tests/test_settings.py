@@ -75,6 +75,14 @@ def test_missing_dotenv_is_accepted_and_broken_line_is_reported_by_number(tmp_pa
         ("base_url", "ftp://pay.example.org", "base_url"),
         ("base_url", "https://user@pay.example.org", "base_url"),
         ("smtp_url", "localhost:25", "smtp"),
+        ("smtp_url", "smtp://mail.ru:99999", "smtp"),
+        ("smtp_url", "smtp://[::1", "smtp"),
+        ("base_url", "https://pay.example.ru:99999", "base_url"),
+        ("vk_api_url", "http://127.1", "base_url"),
+        ("outbound_allow", "127.0.0.1,10.0.0.1/8", "outbound_allow"),
+        ("outbound_allow", "*", "outbound_allow"),
+        ("outbound_proxy", "https://proxy.example.ru", "outbound_proxy"),
+        ("outbound_proxy", "http://me:secret@proxy.example.ru", "outbound_proxy"),
         ("mail_from", "Sigma", "mail_from"),
         ("mail_from", "a@b\r\nBcc: c@d", "mail_from"),
         ("trusted_proxies", "10.0.0.0/8,nowhere", "networks"),
@@ -133,3 +141,11 @@ def test_misspelt_variable_is_reported() -> None:
     assert unknown_variables({"SIGMA_PORT": "1", "SIGMA_BASEURL": "x", "PATH": "y"}) == [
         "SIGMA_BASEURL"
     ]
+
+
+def test_exemptions_are_parsed_once_and_are_empty_by_default() -> None:
+    assert load_settings({}, dotenv=None).exemptions == ()
+    allowed = "127.0.0.1:8001, bank.internal,10.1.0.0/16"
+    settings = load_settings({"SIGMA_OUTBOUND_ALLOW": allowed}, dotenv=None)
+    assert settings.outbound_allow == ("127.0.0.1:8001", "bank.internal", "10.1.0.0/16")
+    assert [one.port for one in settings.exemptions] == [8001, None, None]

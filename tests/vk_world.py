@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import httpx
-
 from sigma.channels.vk import groups, long_poll
 from sigma.channels.vk.client import VkClients
 from sigma.domain.billing.connection import Connection
@@ -27,6 +25,7 @@ from sigma.store import changes
 from sigma.store.messaging import communities, conversations
 from sigma.store.messaging import messages as message_rows
 from sigma_sandbox.app import Sandbox
+from tests.outbound.local import open_local_client
 from tests.world import World, open_world
 
 CALLBACK_SECRET = "s3cr3t-of-the-hook"
@@ -216,9 +215,7 @@ async def open_vk_world(
 ) -> AsyncIterator[VkWorld]:
     """Open a world whose shop has a new community; its rows are written directly."""
     async with open_world(database_url, sandbox, **more) as plain:
-        vk = VkClients(
-            lambda _: httpx.AsyncClient(verify=False), sleep=_short_sleep, jitter=_long_jitter
-        )
+        vk = VkClients(open_local_client, sleep=_short_sleep, jitter=_long_jitter)
         values = {item.name: getattr(plain, item.name) for item in fields(World)}
         world = VkWorld(**values | {"ctx": replace(plain.ctx, vk=vk)})
         created = await world.call_vk_test_api("communities", name="Студия «Лак»")

@@ -11,7 +11,6 @@ import httpx
 from argon2 import PasswordHasher
 
 from sigma import worker
-from sigma.channels.email import SmtpMailer
 from sigma.channels.vk.client import VkClients
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
@@ -33,6 +32,7 @@ from sigma.services.passwords import PasswordHashing
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
 from sigma_sandbox.app import Sandbox
+from tests.outbound.local import LOCAL, local_mailer, open_local_client
 from tests.vk_checked_client import checked_client
 
 account_numbers = itertools.count(700_001)
@@ -240,7 +240,7 @@ async def open_world(
     test_clock = Clock()
     database = await open_database(database_url)
     vk = VkClients(lambda _: checked_client())  # checks every request with VK's schema
-    acquirers = providers or open_providers(lambda _: httpx.AsyncClient(verify=False))
+    acquirers = providers or open_providers(open_local_client)
     ctx = Context(
         db=database,
         settings=settings
@@ -249,8 +249,9 @@ async def open_world(
         passwords=fast_passwords(),
         ids=IdGenerator(test_clock),
         providers=acquirers,
-        mailer_factory=lambda url: SmtpMailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
+        mailer_factory=lambda url: local_mailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
         vk=vk,
+        outbound=LOCAL,
         now_us=test_clock,
     )
     account = str(next(account_numbers))

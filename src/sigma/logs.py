@@ -72,6 +72,21 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
         logger.propagate = True
 
 
+def configure_for_command() -> None:
+    """Write Sigma's log to stderr for a command whose result is its stdout."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            replace_traceback,
+            mask_personal_data,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+        ],
+        # The stream of the moment: a program that calls commands may replace it between them.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
 def replace_traceback(_: Any, __: str, event: LogEvent) -> LogEvent:
     """Replace a traceback by the type of the error and its last frames.
 

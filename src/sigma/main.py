@@ -2,9 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from sigma.channels.email import Mailer, SmtpMailer
 from sigma.channels.vk.client import VkClients
+from sigma.outbound.guard import Outbound
+from sigma.outbound.http import open_client
+from sigma.outbound.policy import Policy
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.clock import clock
 from sigma.services.context import Context, MailerFactory
@@ -52,8 +56,9 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """
     cipher = Cipher(settings.secret_keys)
     database = await open_database(settings.database_url, pool_size=settings.pool_size)
-    providers = open_providers()
-    vk = VkClients()
+    outbound = open_outbound(settings)
+    providers = open_providers(partial(open_client, outbound))
+    vk = VkClients(partial(open_client, outbound.exempting(settings.vk_api_url)))
     try:
         yield Context(
             db=database,
@@ -61,8 +66,9 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             cipher=cipher,
             ids=IdGenerator(clock),
             providers=providers,
-            mailer_factory=_mailers(settings),
+            mailer_factory=_mailers(settings, outbound),
             vk=vk,
+            outbound=outbound,
         )
     finally:
         await vk.close()
@@ -70,12 +76,22 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
         await database.close()
 
 
-def _mailers(settings: Settings) -> MailerFactory:
-    """Return a function that opens the shop's own mail server, else the server of the settings."""
+def open_outbound(settings: Settings) -> Outbound:
+    """Return the guard of outgoing connections with the installation's exceptions."""
+    return Outbound(Policy(settings.exemptions), proxy=settings.outbound_proxy)
+
+
+def _mailers(settings: Settings, outbound: Outbound) -> MailerFactory:
+    """Return a function that opens the shop's own mail server, else the server of the settings.
+
+    The latter may be private: the administrator named it. A shop's own server may not be.
+    """
+    own_outbound = outbound.exempting(settings.smtp_url)
 
     def mailer(smtp_url: str) -> Mailer | None:
-        url = smtp_url or settings.smtp_url
-        return SmtpMailer(url) if url else None
+        if smtp_url:
+            return SmtpMailer(smtp_url, outbound)
+        return SmtpMailer(settings.smtp_url, own_outbound) if settings.smtp_url else None
 
     return mailer
 

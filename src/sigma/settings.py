@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from sigma.outbound.policy import Exemption, parse_exemption
+from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
+
 PREFIX = "SIGMA_"
 MIN_SECRET_CHARS = 32
 DATA_DIR = Path("var")
@@ -79,23 +82,19 @@ def _secret_keys(text: str) -> str:
 
 def _http_url(text: str) -> str:
     try:
-        parts = urlsplit(text)
-        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_valid = False
-    if not is_valid or re.search(r"[\s?#@]", text):
+        url = parse_url(text, "http", "https")
+    except InvalidUrlError:
+        raise SettingError("", "base_url") from None
+    if url.query or "?" in text:
         raise SettingError("", "base_url")
     return text.rstrip("/")
 
 
 def _smtp_url(text: str) -> str:
     try:
-        parts = urlsplit(text)
-        is_valid = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise SettingError("", "smtp")
+        parse_smtp_url(text)
+    except InvalidUrlError:
+        raise SettingError("", "smtp") from None
     return text
 
 
@@ -113,6 +112,26 @@ def _networks(text: str) -> tuple[str, ...]:
         except ValueError:
             raise SettingError("", "networks", part=part) from None
     return parts
+
+
+def _exemptions(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in parts:
+        try:
+            parse_exemption(part)
+        except ValueError:
+            raise SettingError("", "outbound_allow", part=part) from None
+    return parts
+
+
+def _proxy(text: str) -> str:
+    try:
+        url = parse_url(text, "http")
+    except InvalidUrlError:
+        raise SettingError("", "outbound_proxy") from None
+    if url.path not in ("", "/") or url.query:
+        raise SettingError("", "outbound_proxy")
+    return url.origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +234,24 @@ class Settings:
         ru="Адреса или сети доверенных прокси через запятую: Sigma использует их X-Forwarded-For"
         " и X-Forwarded-Proto",
     )
+    outbound_allow: tuple[str, ...] = _setting(
+        (),
+        _exemptions,
+        en="Exceptions to the rule that Sigma connects only to public addresses and only encrypted:"
+        " hosts, addresses or networks, each with :port if it is for one port, separated by commas."
+        " Everyone who may change a shop's connections can reach them",
+        ru="Исключения из правила, по которому Sigma соединяется только с публичными адресами и"
+        " только с шифрованием: имена, адреса или сети через запятую, с :порт для одного порта."
+        " До них сможет дотянуться каждый, кто меняет подключения магазина",
+    )
+    outbound_proxy: str = _setting(
+        "",
+        _proxy,
+        en="HTTP proxy for requests to acquirers and VKontakte: http://host:3128. It must refuse"
+        " private addresses itself. Empty: no proxy, also when the environment names one",
+        ru="HTTP-прокси для запросов к эквайерам и ВКонтакте: http://сервер:3128. Он должен сам"
+        " отказывать в частных адресах. Пусто: без прокси, даже если он указан в окружении",
+    )
     metrics_token: str = _setting(
         "",
         _text,
@@ -249,6 +286,11 @@ class Settings:
         if not self.secret_key:
             raise SettingError("SIGMA_SECRET_KEY", "secret_missing")
         return tuple(self.secret_key.split(","))
+
+    @property
+    def exemptions(self) -> tuple[Exemption, ...]:
+        """The exceptions to the outbound guard, parsed."""
+        return tuple(map(parse_exemption, self.outbound_allow))
 
     @property
     def is_sqlite(self) -> bool:

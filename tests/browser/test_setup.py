@@ -19,6 +19,7 @@ async def new_app(tmp_path: Path) -> AsyncIterator[str]:
     settings = {
         "SIGMA_DATABASE_URL": f"sqlite:///{tmp_path / 'sigma.db'}",
         "SIGMA_SECRET_KEY": "a secret of thirty-two characters or more",
+        "SIGMA_OUTBOUND_ALLOW": "127.0.0.1",  # the sandbox bank
     }
     async with running_serve(tmp_path, settings) as app:
         yield app

@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope
 
 from sigma.channels.email import OutgoingMail, SmtpMailer
 from sigma.domain.billing.mail import Attachment
+from tests.outbound.local import local_mailer
 
 ENCODED_WORD = re.compile(rb"=\?utf-8\?b\?[A-Za-z0-9+/]+={0,2}\?=")
 RUSSIAN = "Маникюр с покрытием для Анны на Большой Садовой, дом 5\u00a0— на 1\u00a0500,00\u00a0₽. "
@@ -63,7 +64,7 @@ async def serving(wire: Wire) -> AsyncIterator[SmtpMailer]:
         lambda: SMTP(wire, hostname="127.0.0.1", loop=loop, enable_SMTPUTF8=True), "127.0.0.1", 0
     )
     async with server:
-        yield SmtpMailer(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=5)
+        yield local_mailer(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=5)
 
 
 def mail(subject: str = "Чек", name: str = "Студия", **more: Any) -> OutgoingMail:

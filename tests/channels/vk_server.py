@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sigma.channels.vk.client import VkClient, VkClients
 from sigma.domain.billing.connection import Connection
+from tests.outbound.local import open_local_client
 from tests.providers.scripted_server import http_response
 from tests.vk_schema import check_request
 
@@ -141,7 +142,7 @@ def vk_connection(line: VkServer, **settings: Any) -> Connection:
 @asynccontextmanager
 async def open_clients(time: FakeTime) -> AsyncIterator[VkClients]:
     """Open VK clients on the fake clock, without random jitter."""
-    opened = VkClients(clock=time.clock, sleep=time.sleep, jitter=lambda: 0.0)
+    opened = VkClients(open_local_client, clock=time.clock, sleep=time.sleep, jitter=lambda: 0.0)
     yield opened
     await opened.close()
 

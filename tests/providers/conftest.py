@@ -8,6 +8,7 @@ import pytest
 from sigma.providers.base import ConnectionAccess
 from sigma.providers.registry import close_providers, open_providers
 from sigma_sandbox.app import Sandbox
+from tests.outbound.local import open_local_client
 from tests.providers.harness import ProviderHarness
 from tests.providers.yookassa_harness import YooKassaHarness
 
@@ -15,7 +16,7 @@ from tests.providers.yookassa_harness import YooKassaHarness
 @pytest.fixture(scope="session")
 async def harnesses(sandbox: Sandbox) -> AsyncIterator[dict[str, ProviderHarness]]:
     """One harness for each adapter. Add new adapters here."""
-    providers = open_providers()
+    providers = open_providers(open_local_client)
     async with httpx.AsyncClient(timeout=5) as http:
         yield {
             "yookassa": YooKassaHarness(providers["yookassa"], sandbox.base_url, http),
@@ -23,7 +24,7 @@ async def harnesses(sandbox: Sandbox) -> AsyncIterator[dict[str, ProviderHarness
     await close_providers(providers)
 
 
-@pytest.fixture(params=sorted(open_providers()))
+@pytest.fixture(params=sorted(open_providers(open_local_client)))
 def harness(
     request: pytest.FixtureRequest, harnesses: dict[str, ProviderHarness]
 ) -> ProviderHarness:

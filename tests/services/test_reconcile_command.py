@@ -27,7 +27,7 @@ async def reconcile(world: World, database_url: str) -> Any:
 
     async def run(*args: str, lang: str = "C") -> Result:
         env = {"LANG": lang, "LC_ALL": "", "SIGMA_SECRET_KEY": KEY}
-        env |= {"SIGMA_DATABASE_URL": database_url}
+        env |= {"SIGMA_DATABASE_URL": database_url, "SIGMA_OUTBOUND_ALLOW": "127.0.0.1"}
         return await asyncio.to_thread(
             lambda: CliRunner().invoke(main, ["reconcile", *args], env=env, catch_exceptions=False)
         )

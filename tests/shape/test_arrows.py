@@ -16,12 +16,13 @@ ROOMS: dict[str, set[str]] = {
     "texts": {"domain"},
     "documents": {"texts", "domain"},
     "store": {"domain"},
-    "providers": {"domain"},
-    "channels": {"domain", "texts"},
-    "services": {"domain", "store", "providers", "channels", "texts", "documents"},
+    "outbound": set(),
+    "providers": {"domain", "outbound"},
+    "channels": {"domain", "outbound", "texts"},
+    "services": {"domain", "store", "outbound", "providers", "channels", "texts", "documents"},
     "web": {"services", "domain", "texts"},
     "worker": {"services", "domain"},
-    "settings": set(),
+    "settings": {"outbound"},
     "logs": set(),
 }
 ROOMS["main"] = set(ROOMS)

@@ -9,7 +9,6 @@ from html import unescape
 
 import httpx
 
-from sigma.channels.email import SmtpMailer
 from sigma.channels.vk.client import VkClients
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.clock import clock
@@ -17,6 +16,7 @@ from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
+from tests.outbound.local import LOCAL, local_mailer, open_local_client
 from tests.vk_checked_client import checked_client
 from tests.web.apps import web_app
 from tests.world import TestSettings, fast_passwords
@@ -67,7 +67,7 @@ async def open_empty_installation(
 ) -> AsyncIterator[Context]:
     """Open a context on an empty database, as after the installation: no users, no shops."""
     database = await open_database(database_url)
-    providers = open_providers()
+    providers = open_providers(open_local_client)
     vk = VkClients(lambda _: checked_client())  # checks every request with VK's schema
     yield Context(
         db=database,
@@ -76,8 +76,9 @@ async def open_empty_installation(
         passwords=fast_passwords(),
         ids=IdGenerator(clock),
         providers=providers,
-        mailer_factory=lambda url: SmtpMailer(url) if url else None,
+        mailer_factory=lambda url: local_mailer(url) if url else None,
         vk=vk,
+        outbound=LOCAL,
     )
     await vk.close()
     await close_providers(providers)

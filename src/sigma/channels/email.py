@@ -1,19 +1,24 @@
 """Send one mail over SMTP and report whether a failed attempt is worth repeating."""
 
+import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
 from sigma.channels.mime import ADDRESS, ascii_host, build_message, replace_controls
 from sigma.domain.billing.mail import Attachment, mask_email
+from sigma.outbound.addresses import normalize_host, parse_address
+from sigma.outbound.guard import Outbound, log_failure
+from sigma.outbound.urls import InvalidUrlError, SmtpUrl, parse_smtp_url
 
-TIMEOUT_S = 20
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_CONTROL_CHARS = re.compile(r"[\x00-\x1f\x7f]")
+TIMEOUT_S = 20  # of each step: connecting, each command
+TOTAL_TIMEOUT_S = 60  # a server that answers byte by byte is left after this time
+NO_CONNECTION = "no_connection"  # one word for every reason, so that no port can be scanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,75 +53,54 @@ class Mailer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """Address and login of a mail server.
-
-    `use_tls`: TLS from the first byte. `start_tls`: True requires STARTTLS, False never uses it.
-    """
-
-    host: str
-    port: int
-    username: str
-    password: str
-    use_tls: bool
-    start_tls: bool
-
-
-def parse_smtp_url(url: str) -> SmtpServer:
-    """Parse smtp://user:password@host:587 or smtps://… Raises ValueError("smtp_url").
-
-    `?tls=no` allows an unencrypted connection; a loopback server is always used without TLS.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or _CONTROL_CHARS.search(url):
-        raise ValueError("smtp_url")
-    tls = parts.scheme == "smtps"
-    plain = parts.hostname in _LOOPBACK or parse_qs(parts.query).get("tls") == ["no"]
-    return SmtpServer(
-        host=parts.hostname,
-        port=parts.port or (465 if tls else 587),
-        username=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        use_tls=tls,
-        start_tls=not tls and not plain,
-    )
-
-
 class SmtpMailer:
     """Sends through one server. Each mail gets a new connection, so none can become stale."""
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._server = parse_smtp_url(url)
+    def __init__(
+        self,
+        url: str,
+        outbound: Outbound,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+    ) -> None:
+        self._url = url
+        self._outbound = outbound
         self._timeout_s = timeout_s
+        self._total_timeout_s = total_timeout_s
 
     async def send(self, message: OutgoingMail) -> str:
         """Send and return the server's reply with the recipient's address masked.
 
-        Raises MailRejectedError.
+        Raises MailRejectedError. Until the connection is encrypted and the server has greeted, its
+        reply is only `NO_CONNECTION`: what an unknown server says is in the log.
         """
         content = compose(message).as_bytes()
         sender, to = _with_ascii_host(message.from_address), _with_ascii_host(message.to)
         try:
-            reply = await self._deliver(content, sender, to)
+            server = parse_smtp_url(self._url)
+        except InvalidUrlError:
+            raise MailRejectedError(is_permanent=False, reply=NO_CONNECTION) from None
+        try:
+            async with asyncio.timeout(self._total_timeout_s):
+                client = await self._connect(server, _own_name(message.message_id))
+                reply = await self._deliver(client, server, content, (sender, to))
+        except TimeoutError as error:
+            log_failure(server.host, server.port, error)
+            raise MailRejectedError(is_permanent=False, reply=NO_CONNECTION) from None
         except MailRejectedError as error:
             masked = _mask_address(error.reply, message.to)
             raise MailRejectedError(is_permanent=error.is_permanent, reply=masked) from error
         return _mask_address(reply, message.to)
 
-    async def _deliver(self, content: bytes, sender: str, to: str) -> str:
-        server = self._server
-        client = aiosmtplib.SMTP(
-            hostname=server.host,
-            port=server.port,
-            username=server.username or None,
-            password=server.password or None,
-            use_tls=server.use_tls,
-            start_tls=server.start_tls,
-            timeout=self._timeout_s,
-        )
+    async def _deliver(
+        self, client: aiosmtplib.SMTP, server: SmtpUrl, content: bytes, envelope: tuple[str, str]
+    ) -> str:
+        sender, to = envelope
         try:
-            async with client:
+            async with _closing(client):
+                if server.username:
+                    await client.login(server.username, server.password)
                 # Not `send_message`: it serializes the message once more, by a policy that
                 # drops spaces from folded headers. These bytes are sent as they were composed.
                 options = [] if (sender + to).isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
@@ -140,6 +124,77 @@ class SmtpMailer:
                 is_permanent=False, reply=str(error) or type(error).__name__
             ) from error
         return reply
+
+    async def _connect(self, server: SmtpUrl, own_name: str) -> aiosmtplib.SMTP:
+        """Return a client after the greeting and TLS. Raises MailRejectedError(NO_CONNECTION)."""
+        client: aiosmtplib.SMTP | None = None
+        try:
+            context = await self._outbound.tls_context() if server.is_encrypted else None
+            sock = await self._outbound.connect(
+                server.host,
+                server.port,
+                server.scheme,
+                is_encrypted=server.is_encrypted,
+                timeout_s=self._timeout_s,
+            )
+            client = aiosmtplib.SMTP(
+                hostname=server.host,  # the name in the certificate; `sock` is connected already
+                sock=sock,
+                local_hostname=own_name,
+                use_tls=server.use_tls,
+                start_tls=server.start_tls,
+                tls_context=context,
+                timeout=self._timeout_s,
+            )
+            await client.connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if client is not None:
+                client.close()
+            log_failure(server.host, server.port, error, str(error))
+            raise MailRejectedError(is_permanent=False, reply=NO_CONNECTION) from None
+        except BaseException:
+            if client is not None:
+                client.close()
+            raise
+        return client
+
+
+def _own_name(message_id: str) -> str:
+    """Return the name for EHLO: the host of "<…@host>", Sigma's public address.
+
+    Without it aiosmtplib would ask the name server for the name of this machine.
+    """
+    try:
+        host = normalize_host(message_id.rpartition("@")[2].rstrip(">"))
+    except ValueError:
+        return "localhost"
+    address = parse_address(host)
+    if address is None:
+        return host
+    return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
+
+
+@contextlib.asynccontextmanager
+async def _closing(client: aiosmtplib.SMTP) -> AsyncIterator[None]:
+    """Close the connection after the block: politely, unless the deadline has passed."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except aiosmtplib.SMTPException:
+        await _quit(client)
+        raise
+    else:
+        await _quit(client)
+    finally:
+        client.close()
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Say QUIT; an error here says nothing about the mail."""
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+        if client.is_connected:
+            await client.quit()
 
 
 def compose(message: OutgoingMail) -> EmailMessage:

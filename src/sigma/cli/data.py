@@ -14,6 +14,7 @@ from sigma.domain.catalogue.phrase.known_services import known_service
 from sigma.domain.catalogue.phrase.model import KnownService
 from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
+from sigma.logs import configure_for_command
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
@@ -32,6 +33,7 @@ def run_with_context(action: Callable[[Context], Awaitable[T]]) -> T:
     """Open a context and run one async action in it. Raises CliError."""
     with errors_as_messages():
         loaded = read_settings()
+        configure_for_command()
         check_migrated(loaded)
 
         async def inside() -> T:

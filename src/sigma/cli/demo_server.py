@@ -70,6 +70,7 @@ def _demo_settings(port: int, data: Path) -> Settings:
         mail_from="Sigma <sigma@example.org>",
         vk_api_url=f"http://127.0.0.1:{port + 1}/vk",
         vk_site_url=f"http://127.0.0.1:{port + 1}/vk",
+        outbound_allow=(f"127.0.0.1:{port + 1}",),  # its own sandbox: the bank
         data_dir=data,
     )
 
@@ -143,7 +144,7 @@ async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
         provider="yookassa",
         title="Тестовый банк",
         account=ACCOUNT,
-        secret=None if existing else SECRET,
+        secret=SECRET,
         settings={
             **(existing[0].settings if existing else {}),
             "base_url": f"{sandbox_url}/bank/v3",

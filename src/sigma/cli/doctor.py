@@ -1,7 +1,6 @@
 """`sigma doctor`: check the installation and print how to repair each problem."""
 
 import asyncio
-import contextlib
 from urllib.parse import urlsplit
 
 import click
@@ -11,7 +10,10 @@ from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.cli.output import errors_as_messages, read_settings, t, terminal_translator
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import DELIVERY_OK
+from sigma.logs import configure_for_command
 from sigma.main import open_context
+from sigma.outbound.guard import Outbound, log_failure
+from sigma.outbound.urls import parse_smtp_url
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.communities import event_subscription
 from sigma.services.context import Context
@@ -34,6 +36,7 @@ def doctor() -> None:
     """Print a table of checks. Exit code 1 when a check failed."""
     with errors_as_messages():
         loaded = read_settings()
+    configure_for_command()
     results = [*_check_settings(loaded), *_check_database(loaded)]
     if all(passed for _, passed, _ in results):
         results += asyncio.run(_check_services(loaded))
@@ -74,25 +77,25 @@ async def _check_services(loaded: Settings) -> list[CheckResult]:
         is_late = state["worker"] != "ok"
         results: list[CheckResult] = [
             ("worker", not is_late, t("cli.doctor_late" if is_late else "cli.doctor_worker")),
-            await _check_mail(loaded),
+            await _check_mail(loaded, ctx.outbound),
         ]
         return [*results, *await _check_acquirers(ctx), *await _check_communities(ctx)]
 
 
-async def _check_mail(loaded: Settings) -> CheckResult:
+async def _check_mail(loaded: Settings, outbound: Outbound) -> CheckResult:
     if not loaded.smtp_url:
         return ("mail", False, t("cli.doctor_no_smtp"))
-    parts = urlsplit(loaded.smtp_url)
-    port = parts.port or (465 if parts.scheme == "smtps" else 587)
-    address = f"{parts.hostname}:{port}"
+    server = parse_smtp_url(loaded.smtp_url)
+    address = f"{server.host}:{server.port}"
+    own_outbound = outbound.exempting(loaded.smtp_url)
     try:
-        async with asyncio.timeout(5):
-            _, writer = await asyncio.open_connection(parts.hostname, port)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
+        sock = await own_outbound.connect(
+            server.host, server.port, server.scheme, is_encrypted=server.is_encrypted
+        )
+    except OSError as error:
+        log_failure(server.host, server.port, error, str(error))
         return ("mail", False, t("cli.doctor_smtp_away", address=address))
+    sock.close()
     return ("mail", True, address)
 
 

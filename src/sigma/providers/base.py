@@ -68,14 +68,14 @@ class Capabilities:
 class ConnectionAccess:
     """URL and decrypted credentials of one connection, for one call. Never stored or logged.
 
-    `ca_bundle` is the path of a PEM file; only its certificate authorities are trusted then.
+    `ca_certificates` are PEM certificates; only these are trusted then.
     """
 
     account: str
     secret: str = field(repr=False)
     base_url: str
     timeout_s: float = DEFAULT_TIMEOUT_S
-    ca_bundle: str | None = None
+    ca_certificates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,10 @@ class Provider(Protocol):
 
     @property
     def base_url(self) -> str:
-        """The URL of the live API; a connection's settings can override it."""
+        """The URL of the live API; a connection's settings can name another host.
+
+        Its path is fixed: a connection's URL has the same one.
+        """
 
     @property
     def capabilities(self) -> Capabilities:
@@ -278,5 +281,5 @@ def connection_access(provider: Provider, connection: Connection, secret: str) -
         secret=secret,
         base_url=str(settings.get("base_url") or provider.base_url).rstrip("/"),
         timeout_s=min(max(timeout_s, MIN_TIMEOUT_S), MAX_TIMEOUT_S),
-        ca_bundle=settings.get("ca_bundle") or None,
+        ca_certificates=settings.get("ca_certificates") or None,
     )

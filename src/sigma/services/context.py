@@ -11,6 +11,7 @@ from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
 from sigma.documents.pdf_cache import PdfCache
 from sigma.domain.change import NewId
+from sigma.outbound.guard import Outbound
 from sigma.providers.base import Provider
 from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
@@ -63,6 +64,7 @@ class Context:
     now_us: Callable[[], int] = clock
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    outbound: Outbound = field(default_factory=Outbound, repr=False)
     pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)
 

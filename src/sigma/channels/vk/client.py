@@ -6,15 +6,12 @@ error is only its code: requests and responses hold personal data and must not r
 
 import asyncio
 import hashlib
-import http.cookiejar
 import random
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -27,19 +24,17 @@ from sigma.channels.vk.errors import (
     VkError,
     error_for_code,
 )
-from sigma.channels.vk.fields import encode_params, is_public_url
+from sigma.channels.vk.fields import encode_params
 from sigma.channels.vk.rate_limit import COMMUNITY_CALLS_PER_S, Clock, RateLimiter
 from sigma.domain.billing.connection import Connection
+from sigma.outbound import http
 
 API_URL = "https://api.vk.ru"
 API_VERSION = "5.199"
 DEFAULT_LANG = "ru"
-USER_AGENT = "Sigma"
 TIMEOUT_S = 10.0
-CONNECT_TIMEOUT_S = 5.0
 MAX_RESPONSE_BYTES = 8_000_000
 MAX_RETRY_AFTER_S = 3600.0
-POOL_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
 
 MAX_RETRIES = 3
 FIRST_RETRY_DELAY_S = 0.3
@@ -54,15 +49,9 @@ NOT_IDEMPOTENT = frozenset(
 
 _METHOD = re.compile(r"[a-z]{2,20}\.[A-Za-z]{2,60}", re.ASCII)
 
-OpenClient = Callable[[str | None], httpx.AsyncClient]  # path of a CA bundle → client
+# PEM certificates, always None here → a client that goes through the outbound guard
+OpenClient = Callable[[str | None], httpx.AsyncClient]
 Sleep = Callable[[float], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Response:
-    status: int
-    body: bytes
-    retry_after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ class VkClient:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http_client: httpx.AsyncClient,
         base_url: str,
         access_key: str,
         timeout_s: float,
@@ -85,7 +74,7 @@ class VkClient:
         timing: _Timing,
         lang: str,
     ) -> None:
-        self._http = http
+        self._http_client = http_client
         self.base_url = base_url.rstrip("/")
         self._access_key = access_key
         self._timeout_s = timeout_s
@@ -128,7 +117,7 @@ class VkClient:
         Raises RetryLaterError.
         """
         files = {field: (name, data, media_type)}
-        response = await self._request("POST", self._check_url(url), self._timeout_s, files=files)
+        response = await self._request("POST", url, self._timeout_s, files=files)
         if response.status != 200:
             raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
         try:
@@ -143,23 +132,17 @@ class VkClient:
 
         Raises RetryLaterError.
         """
-        response = await self._request("GET", self._check_url(url), timeout_s, params=params)
+        response = await self._request("GET", url, timeout_s, params=params)
         if response.status != 200:
             raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
         return _decode_object(response.body)
 
     async def download(self, url: str) -> bytes:
         """Return the file at a URL from a VK response, such as a photo. Raises RetryLaterError."""
-        response = await self._request("GET", self._check_url(url), self._timeout_s)
+        response = await self._request("GET", url, self._timeout_s)
         if response.status != 200:
             raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
         return response.body
-
-    def _check_url(self, url: str) -> str:
-        """SSRF guard: refuse a non-public URL from a VK response when VK itself is public."""
-        if is_public_url(self.base_url) and not is_public_url(url):
-            raise RetryLaterError(NO_RESPONSE, detail="bad address")
-        return url
 
     async def _call_once(self, method: str, form: Mapping[str, str]) -> Any:
         if (wait_s := self._rate_limiter.wait_s()) > MAX_QUEUE_WAIT_S:
@@ -181,54 +164,31 @@ class VkClient:
             error.detail = error.detail.replace(self._access_key, "…")  # VK may quote the request
             raise
 
-    async def _request(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Response:
-        if not _is_http_url(url):
-            raise RetryLaterError(NO_RESPONSE, detail="bad address")
+    async def _request(
+        self, verb: str, url: str, timeout_s: float, **more: Any
+    ) -> http.HttpResponse:
+        """Send a request through the guard: some URLs come from VK's responses."""
         try:
-            async with asyncio.timeout(timeout_s):  # httpx's timeout applies to each read
-                return await self._send(verb, url, timeout_s, **more)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise RetryLaterError(
-                NO_RESPONSE, detail=f"no answer: {type(error).__name__}"
-            ) from None
-        except TimeoutError:
-            raise _unknown_outcome("no answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise _unknown_outcome(f"no answer: {type(error).__name__}") from None
-
-    async def _send(self, verb: str, url: str, timeout_s: float, **more: Any) -> _Response:
-        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        async with self._http.stream(verb, url, timeout=timeout, **more) as response:
-            body = bytearray()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > MAX_RESPONSE_BYTES:
-                    raise _unknown_outcome("unreadable answer: too large")
-            retry_after = response.headers.get("retry-after", "")
-            return _Response(response.status_code, bytes(body), retry_after)
-
-
-def open_client(ca_bundle: str | None) -> httpx.AsyncClient:
-    """Open a client that shares no state between communities: no cookies, no redirects.
-
-    With `ca_bundle` only its authorities are trusted. Raises OSError when it cannot be read.
-    """
-    no_cookies = http.cookiejar.DefaultCookiePolicy(allowed_domains=[])
-    return httpx.AsyncClient(
-        verify=ssl.create_default_context(cafile=ca_bundle) if ca_bundle else True,
-        cookies=http.cookiejar.CookieJar(no_cookies),
-        limits=POOL_LIMITS,
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        follow_redirects=False,
-    )
+            return await http.send(
+                self._http_client,
+                verb,
+                url,
+                timeout_s=timeout_s,
+                max_bytes=MAX_RESPONSE_BYTES,
+                **more,
+            )
+        except http.NoResponseError as error:
+            if not error.is_sent:
+                raise RetryLaterError(NO_RESPONSE, detail=str(error)) from None
+            raise _unknown_outcome(str(error)) from None
 
 
 class VkClients:
-    """Creates a VkClient for a key. Holds the HTTP clients and the rate limiter of each key."""
+    """Creates a VkClient for a key. Holds the HTTP client and the rate limiter of each key."""
 
     def __init__(
         self,
-        open_client: OpenClient = open_client,
+        open_client: OpenClient,
         *,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
@@ -236,7 +196,7 @@ class VkClients:
     ) -> None:
         self._open_client = open_client
         self._timing = _Timing(clock, sleep, jitter)
-        self._http_clients: dict[str | None, httpx.AsyncClient] = {}
+        self._http_client: httpx.AsyncClient | None = None
         self._rate_limiters: dict[bytes, RateLimiter] = {}
 
     def for_key(
@@ -245,14 +205,13 @@ class VkClients:
         """Return a client for the access key of a community.
 
         `lang`: the shop's locale, in which VK writes names, texts and prices.
-        Connection settings that are used: api_url, timeout_s, ca_bundle.
+        Connection settings that are used: api_url, timeout_s.
         """
         settings = connection.settings
-        ca_bundle = settings.get("ca_bundle")
-        if ca_bundle not in self._http_clients:
-            self._http_clients[ca_bundle] = self._open_client(ca_bundle)
+        if self._http_client is None:
+            self._http_client = self._open_client(None)
         return VkClient(
-            self._http_clients[ca_bundle],
+            self._http_client,
             settings.get("api_url", API_URL),
             access_key,
             float(settings.get("timeout_s", TIMEOUT_S)),
@@ -262,10 +221,10 @@ class VkClients:
         )
 
     async def close(self) -> None:
-        """Close the HTTP clients. A later client would open new ones."""
-        https, self._http_clients = self._http_clients, {}
-        for client in https.values():
-            await client.aclose()
+        """Close the HTTP client. A later client would open a new one."""
+        opened, self._http_client = self._http_client, None
+        if opened is not None:
+            await opened.aclose()
 
     def _rate_limiter(self, access_key: str) -> RateLimiter:
         key_hash = hashlib.sha256(access_key.encode()).digest()
@@ -293,7 +252,7 @@ def _min_retry_delay_s(error: VkError) -> float:
     return 1.0 if error.code == TOO_MANY_REQUESTS else 0.0
 
 
-def _read_response(method: str, response: _Response) -> Any:
+def _read_response(method: str, response: http.HttpResponse) -> Any:
     """Return the `response` of VK's JSON. Raises VkError. VK sends its errors with status 200."""
     if response.status >= 500 or response.status == 429:
         raise _unknown_outcome(f"HTTP {response.status}", response.retry_after)
@@ -346,12 +305,3 @@ def _decode_object(body: bytes) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise unreadable_response("an object")
     return decoded
-
-
-def _is_http_url(url: str) -> bool:
-    """Return whether the URL is http(s): some URLs come from VK's responses."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

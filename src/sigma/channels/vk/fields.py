@@ -3,7 +3,6 @@
 The readers never raise: a missing field or one of another type gives the empty value.
 """
 
-import ipaddress
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -13,8 +12,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sigma.domain.text_cleaning import clean_text
-
-_PRIVATE_DOMAINS = {"local", "localhost", "internal", "lan"}
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, str]:
@@ -77,27 +74,6 @@ def read_url(raw: Any, name: str) -> str:
     except ValueError:
         return ""
     return url if parts.scheme in ("http", "https") and parts.hostname else ""
-
-
-def is_public_url(url: str) -> bool:
-    """SSRF guard: whether the URL is https and its host is not a private address or name.
-
-    Only the text is checked; the name is not resolved.
-    """
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    try:
-        is_global = ipaddress.ip_address(host).is_global
-    except ValueError:
-        top_level = host.rpartition(".")[2]
-        # A numeric last label (127.1, 0x7f.0x1) is an IP address in an unusual spelling.
-        is_global = (
-            top_level != host and top_level[:1].isalpha() and top_level not in _PRIVATE_DOMAINS
-        )
-    return parts.scheme == "https" and is_global
 
 
 def read_object(raw: Any, name: str) -> dict[str, Any]:

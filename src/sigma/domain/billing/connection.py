@@ -21,8 +21,8 @@ class Connection:
     """A shop's credentials at an acquirer or VK; `provider` names which.
 
     `account` is the shop's id at the acquirer. The secret is encrypted, `settings` are plain:
-    base_url, timeout_s, ca_bundle, two_stage. `checked_at_us` (UTC microseconds, 0: never) is the
-    time of the last credentials check; `check_detail` is its result for the owner.
+    base_url, timeout_s, ca_certificates (PEM), two_stage. `checked_at_us` (UTC microseconds, 0:
+    never) is the time of the last credentials check; `check_detail` is its result for the owner.
     """
 
     id: str

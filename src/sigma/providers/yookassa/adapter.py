@@ -10,12 +10,9 @@ found in `list_payments` by our id in its metadata. A refund has no metadata, so
 ends with our refund id in brackets, and `list_refunds` of its payment reads it back.
 """
 
-import asyncio
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -24,6 +21,7 @@ from sigma.domain.billing import payment, refund
 from sigma.domain.billing.connection import AmountLimits
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
+from sigma.outbound import http
 from sigma.providers.base import (
     AcquirerRefund,
     Capabilities,
@@ -39,7 +37,6 @@ from sigma.providers.base import (
 )
 from sigma.providers.yookassa import notice, wire
 
-CONNECT_TIMEOUT_S = 5.0
 MAX_RESPONSE_BYTES = 2_000_000
 KEY_HEADER = "Idempotence-Key"
 MAX_KEY_LENGTH = 64  # characters
@@ -58,20 +55,12 @@ CAPABILITIES = Capabilities(
     test_secret_prefix="test_",  # noqa: S106 - not a secret
 )
 
-HttpClientFactory = Callable[
-    [str | None], httpx.AsyncClient
-]  # path of the CA bundle or None → a client
-
-
-@dataclass(frozen=True, slots=True)
-class _HttpResponse:
-    status: int
-    body: bytes
-    retry_after: str
+# PEM certificates that alone are trusted, or None → a client that goes through the outbound guard
+HttpClientFactory = Callable[[str | None], httpx.AsyncClient]
 
 
 class YooKassa:
-    """The adapter. Its only state is the open HTTP clients, one per (base URL, CA bundle)."""
+    """The adapter. Its only state is the open HTTP clients, one per (base URL, certificates)."""
 
     name = "yookassa"
     titles: Mapping[str, str] = {"ru": "ЮKassa", "en": "YooKassa"}
@@ -226,19 +215,6 @@ class YooKassa:
         )
 
     async def _call(
-        self, access: ConnectionAccess, method: str, path: str, **more: Any
-    ) -> dict[str, Any]:
-        try:
-            urlsplit(access.base_url).port  # noqa: B018, raises for port 99999, which httpx accepts
-            async with asyncio.timeout(access.timeout_s):  # httpx limits single reads only
-                response = await self._exchange(access, method, path, **more)
-        except TimeoutError:
-            raise UnknownOutcomeError("no answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise UnknownOutcomeError(f"no answer: {type(error).__name__}") from None
-        return _parse_response(response)
-
-    async def _exchange(
         self,
         access: ConnectionAccess,
         method: str,
@@ -246,29 +222,25 @@ class YooKassa:
         *,
         headers: Mapping[str, str] | None = None,
         **more: Any,
-    ) -> _HttpResponse:
-        timeout = httpx.Timeout(access.timeout_s, connect=min(CONNECT_TIMEOUT_S, access.timeout_s))
-        client = self._client(access)
-        async with client.stream(
-            method,
-            access.base_url.rstrip("/") + path,
-            headers={"Authorization": _basic_auth(access), **(headers or {})},
-            timeout=timeout,
-            follow_redirects=False,
-            **more,
-        ) as response:
-            body = bytearray()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > MAX_RESPONSE_BYTES:
-                    raise UnknownOutcomeError("unreadable answer: too large")
-            retry_after = response.headers.get("retry-after", "")
-            return _HttpResponse(response.status_code, bytes(body), retry_after)
+    ) -> dict[str, Any]:
+        try:
+            response = await http.send(
+                self._client(access),
+                method,
+                access.base_url.rstrip("/") + path,
+                timeout_s=access.timeout_s,
+                max_bytes=MAX_RESPONSE_BYTES,
+                headers={"Authorization": _basic_auth(access), **(headers or {})},
+                **more,
+            )
+        except http.NoResponseError as error:
+            raise UnknownOutcomeError(str(error)) from None
+        return _parse_response(response)
 
     def _client(self, access: ConnectionAccess) -> httpx.AsyncClient:
-        key = (access.base_url, access.ca_bundle)
+        key = (access.base_url, access.ca_certificates)
         if key not in self._clients:
-            self._clients[key] = self._open_client(access.ca_bundle)
+            self._clients[key] = self._open_client(access.ca_certificates)
         return self._clients[key]
 
 
@@ -294,7 +266,7 @@ def _basic_auth(access: ConnectionAccess) -> str:
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _parse_response(response: _HttpResponse) -> dict[str, Any]:
+def _parse_response(response: http.HttpResponse) -> dict[str, Any]:
     """Return the JSON object of an answer.
 
     Raises UnknownOutcomeError, RejectedError, IdempotencyKeyConflictError.

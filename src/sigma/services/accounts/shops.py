@@ -13,6 +13,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.money import Money
 from sigma.domain.text_cleaning import clean_text
+from sigma.services.accounts.mail_servers import check_smtp_url
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
@@ -127,8 +128,8 @@ async def save_mail(
         problems.append(Problem("from_name", "too_long", {"max": 100}))
     if contains_card_number(from_name):
         problems.append(Problem("from_name", "card_number"))
-    if smtp_url and not _is_smtp_url(smtp_url):
-        problems.append(Problem("smtp_url", "smtp_url"))
+    if smtp_url and (problem := check_smtp_url(smtp_url, ctx.outbound)):
+        problems.append(problem)
     if problems:
         raise validation_error(*problems)
     async with ctx.db.write() as tx:
@@ -144,11 +145,6 @@ async def save_mail(
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
     return await get(ctx, member)
-
-
-def _is_smtp_url(url: str) -> bool:
-    scheme, _, rest = url.partition("://")
-    return scheme in ("smtp", "smtps") and bool(rest.rsplit("@", 1)[-1].strip("/"))
 
 
 @dataclass(frozen=True, slots=True)

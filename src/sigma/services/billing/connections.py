@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.accounts.shop import is_web_url
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
+from sigma.services.billing.connection_settings import needs_new_secret, normalize_settings
 from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -50,14 +50,17 @@ async def save(
 ) -> Connection:
     """Add a connection (`connection_id` None) or change one.
 
-    `secret` None keeps the stored secret. The account of a connection with payments cannot
-    change: their status is queried there. Raises RefusedError("validation").
+    `secret` None keeps the stored secret, unless the address or its certificates change: then it
+    must be given again, so that it cannot be sent to another server. The account of a connection
+    with payments cannot change: their status is queried there. Raises RefusedError("validation").
     """
     member.require(Permission.SETTINGS)
     existing = await get(ctx, member, connection_id) if connection_id else None
-    problems = _check_fields(ctx, provider, account, settings)
+    settings, problems = _check_fields(ctx, provider, account, settings)
     if existing is None and not secret:
         problems.append(Problem("secret", "required"))
+    elif existing is not None and not secret and needs_new_secret(existing, settings):
+        problems.append(Problem("secret", "secret_again"))
     if problems:
         raise validation_error(*problems)
     now_us = ctx.now_us()
@@ -102,7 +105,7 @@ async def save(
 
 def _check_fields(
     ctx: Context, provider: str, account: str, settings: dict[str, Any]
-) -> list[Problem]:
+) -> tuple[dict[str, Any], list[Problem]]:
     problems = []
     if provider not in ctx.providers:
         problems.append(Problem("provider", "choose"))
@@ -112,27 +115,17 @@ def _check_fields(
         problems.append(Problem("account", "required"))
     if len(account) > 100:
         problems.append(Problem("account", "too_long", {"max": 100}))
-    if settings.get("base_url") and not is_web_url(str(settings["base_url"])):
-        problems.append(Problem("base_url", "url"))
-    if not _is_timeout(settings.get("timeout_s")):
-        problems.append(Problem("timeout_s", "range", {"min": 1, "max": 120}))
-    return problems
-
-
-def _is_timeout(value: Any) -> bool:
-    """Return whether a value is a timeout in seconds: None (the default), or 1 to 120."""
-    if value is None:
-        return True
-    try:
-        return 1 <= float(value) <= 120
-    except (TypeError, ValueError):
-        return False
+    # All problems are reported at once, also when no provider has been chosen yet.
+    adapter = ctx.providers.get(provider) or next(iter(ctx.providers.values()))
+    settings, found = normalize_settings(settings, adapter, ctx.outbound, ctx.now_us())
+    return settings, problems + found
 
 
 async def verify_credentials(ctx: Context, member: Member, connection_id: str) -> Connection:
     """Verify the credentials with a real request and store the result.
 
-    `check_detail` becomes the acquirer's description of the account, or an error code.
+    `check_detail` becomes the acquirer's description of the account, or an error code. Of another
+    server than the acquirer's own nothing is shown but whether it accepted the account.
     """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]
@@ -141,6 +134,8 @@ async def verify_credentials(ctx: Context, member: Member, connection_id: str) -
     )
     try:
         ok, detail = True, await provider.describe_account(access)
+        if access.base_url != provider.base_url:
+            detail = connection.account
     except RejectedError as rejection:
         ok, detail = False, rejection.code
     except UnknownOutcomeError:

@@ -1,20 +1,24 @@
 """Uploaded photos: decoded within limits and encoded again without metadata.
 
-Pillow parses untrusted files, so format and size are checked before any pixel is decoded.
+A photo is decoded by a process of its own (`image_process`), one at a time in this process: its
+memory is bounded whatever the file contains, and is given back afterwards.
 """
 
-import asyncio
-import io
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+import msgspec
 
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.services.catalogue import image_process
+from sigma.services.platform import limited_process
+from sigma.services.platform.limited_process import Limits, Turns
 
 MAX_BYTES = 8 * 1024 * 1024
-MAX_PIXELS = 50_000_000  # the largest phone cameras; at most 200 MB decoded
+MAX_PIXELS = 24_000_000
+MAX_JPEG_PIXELS = 50_000_000  # cameras of phones; a large JPEG is decoded at a smaller scale
 FULL_SIDE_PX, SMALL_SIDE_PX = 1600, 320  # the longer side in pixels
-_FORMATS = ("JPEG", "PNG", "WEBP")
+LIMITS = Limits(memory_bytes=512 * 1024**2, cpu_s=20, timeout_s=30)
+_TURNS = Turns("photos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,54 +31,37 @@ class EncodedImage:
     height: int
 
 
+class _ImageJson(msgspec.Struct):
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
 async def reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
     """Decode an image and encode it again as the full picture and the small one for lists.
 
-    Raises RefusedError("validation") for "photo": photo_size, photo_pixels, photo_format.
+    The first frame of an animation is taken, and turned as its EXIF data says. Raises
+    RefusedError("validation") for "photo": photo_size, photo_pixels, photo_format.
     """
     if len(data) > MAX_BYTES:
-        raise validation_error(Problem("photo", "photo_size", {"max": MAX_BYTES // 1024**2}))
-    return await asyncio.to_thread(_reencode, data)
+        raise _refused("photo_size", max=MAX_BYTES // 1024**2)
+    sizes = (MAX_PIXELS, MAX_JPEG_PIXELS, FULL_SIDE_PX, SMALL_SIDE_PX)
+    result = await _TURNS.call(
+        limited_process.run, image_process.__file__, *map(str, sizes), data=data, limits=LIMITS
+    )
+    if result.exit_code == image_process.UNREADABLE_EXIT:
+        raise _refused("photo_format")
+    if result.exit_code != 0:  # also a process that the system ended at its limits
+        raise _refused("photo_pixels")
+    header, _, contents = result.stdout.partition(b"\n")
+    images = []
+    for one in msgspec.json.decode(header, type=list[_ImageJson]):
+        content, contents = contents[: one.size], contents[one.size :]
+        images.append(EncodedImage(content, one.media_type, one.width, one.height))
+    full, small = images
+    return full, small
 
 
-def _reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise validation_error(Problem("photo", "photo_pixels"))
-            # Decode a large JPEG at 1/2, 1/4 or 1/8 scale.
-            file.draft(None, (FULL_SIDE_PX, FULL_SIDE_PX))
-            full = _normalize(file)
-        small = full.copy()
-        small.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX))
-        return _encode(full), _encode(small)
-    except (RefusedError, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise validation_error(Problem("photo", "photo_pixels")) from None
-    except Exception:  # noqa: BLE001 - decoders raise many types of errors
-        raise validation_error(Problem("photo", "photo_format")) from None
-
-
-def _normalize(file: Image.Image) -> Image.Image:
-    """Return the first frame, scaled down, rotated by its EXIF orientation, as RGB or RGBA."""
-    has_alpha = file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info
-    image = file.convert("RGBA" if has_alpha else "RGB")
-    image.thumbnail((FULL_SIDE_PX, FULL_SIDE_PX))
-    image = ImageOps.exif_transpose(image)
-    if has_alpha and image.getchannel("A").getextrema() == (255, 255):
-        image = image.convert("RGB")
-    return image
-
-
-def _encode(image: Image.Image) -> EncodedImage:
-    """Encode the pixels alone: no EXIF, no colour profile, no comments."""
-    clean = Image.frombytes(image.mode, image.size, image.tobytes())
-    out = io.BytesIO()
-    if clean.mode == "RGBA":
-        clean.save(out, "PNG", optimize=True)
-        media_type = "image/png"
-    else:
-        clean.save(out, "JPEG", quality=85, optimize=True, progressive=True)
-        media_type = "image/jpeg"
-    return EncodedImage(out.getvalue(), media_type, clean.width, clean.height)
+def _refused(code: str, **params: object) -> RefusedError:
+    return validation_error(Problem("photo", code, params))

@@ -7,11 +7,8 @@ A file is bounded before it is parsed: size here, memory and time of spreadsheet
 import csv
 import io
 import re
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -20,11 +17,12 @@ from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Sheet
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.catalogue import spreadsheet_process
 from sigma.services.catalogue.price_list_markup import html_tables, is_html, is_xml_book, xml_sheets
+from sigma.services.platform import limited_process
+from sigma.services.platform.limited_process import Limits
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000  # rows of a sheet, with headings and empty ones
-PROCESS_MEMORY_BYTES = 1024**3
-PROCESS_TIMEOUT_S = 30
+LIMITS = Limits(memory_bytes=1024**3, cpu_s=20, timeout_s=30)
 DELIMITERS = (";", "\t", "|", ",")
 _SAMPLE_LINES = 200
 _CODE_PAGES = ("cp1251", "cp1252", "koi8_r", "cp866", "mac_cyrillic")  # the usual first
@@ -95,26 +93,20 @@ class _BookJson(msgspec.Struct):
 
 def _read_spreadsheet(data: bytes) -> Book:
     file_format = _zip_format(data) if data.startswith(_ZIP) else "xls"
-    limits = (PROCESS_MEMORY_BYTES, MAX_ROWS, MAX_COLUMNS)
-    program = str(Path(spreadsheet_process.__file__))
-    try:
-        done = subprocess.run(  # noqa: S603 - our own program, no shell
-            [sys.executable, "-I", program, file_format, *map(str, limits)],
-            input=data,
-            capture_output=True,
-            timeout=PROCESS_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _refused("file_complex") from None
-    if done.returncode == spreadsheet_process.PASSWORD_EXIT:
+    result = limited_process.run(
+        spreadsheet_process.__file__,
+        *(file_format, str(MAX_ROWS), str(MAX_COLUMNS)),
+        data=data,
+        limits=LIMITS,
+    )
+    if result.exit_code == spreadsheet_process.PASSWORD_EXIT:
         raise _refused("file_password")
-    if done.returncode == spreadsheet_process.UNREADABLE_EXIT:
+    if result.exit_code == spreadsheet_process.UNREADABLE_EXIT:
         raise _refused("file_unreadable")
-    if done.returncode:  # also a process that the system ended at its limits
+    if result.exit_code != 0:  # also a process that the system ended at its limits
         raise _refused("file_complex")
     sheets = []
-    for found in msgspec.json.decode(done.stdout, type=_BookJson).sheets:
+    for found in msgspec.json.decode(result.stdout, type=_BookJson).sheets:
         if found.is_cut:
             raise _refused("too_many", max=MAX_ROWS)
         numbers = list(range(found.first_row + 1, found.first_row + 1 + len(found.rows)))

@@ -1,6 +1,6 @@
 """Reads one spreadsheet in a process of its own: file on stdin, JSON of its sheets on stdout.
 
-Run as `python -I spreadsheet_process.py FORMAT MEMORY_BYTES MAX_ROWS MAX_COLUMNS`. The parser
+Run by `limited_process` as `spreadsheet_process.py FORMAT MAX_ROWS MAX_COLUMNS`. The parser
 (calamine, in Rust) ends its process when memory runs out, and a small file can ask for a table of
 17 billion cells: so the limits of the process are the guard, and only the process ends.
 
@@ -18,7 +18,6 @@ from typing import Any
 
 import python_calamine
 
-CPU_SECONDS = 20
 MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 MAX_SHEETS = 30
 # Parts of a file that hold no cells. They are not unpacked.
@@ -32,16 +31,6 @@ TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT = 3, 4, 5
 
 class TooLargeError(Exception):
     """The unpacked file is larger than MAX_UNPACKED_BYTES."""
-
-
-def limit_process(memory_bytes: int) -> None:
-    """Limit memory and processor time, where the system can (not on Windows)."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def repack(data: bytes) -> bytes:
@@ -247,8 +236,7 @@ def read_book(data: bytes, file_format: str, max_rows: int, max_columns: int) ->
 
 def main() -> int:
     """Read stdin, write JSON; exit with 3 when the file is too large."""
-    file_format, memory_bytes, max_rows, max_columns = sys.argv[1], *map(int, sys.argv[2:5])
-    limit_process(memory_bytes)
+    file_format, max_rows, max_columns = sys.argv[1], *map(int, sys.argv[2:4])
     data = sys.stdin.buffer.read()
     try:
         if file_format != "xls":

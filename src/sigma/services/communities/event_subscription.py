@@ -7,7 +7,6 @@ While VK does not accept our callback URL, long poll is used, so that no event i
 import asyncio
 import contextlib
 
-from sigma.channels.vk import fields as vk_fields
 from sigma.channels.vk import groups
 from sigma.channels.vk.client import VkClient
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
@@ -27,6 +26,7 @@ from sigma.domain.messaging.community import (
     without_waiting_work,
 )
 from sigma.domain.time_units import HOUR_US
+from sigma.outbound import urls
 from sigma.services.billing import connections
 from sigma.services.communities.community_updates import update_community
 from sigma.services.context import Context
@@ -52,7 +52,7 @@ REQUIRED_EVENT = "message_new"
 
 def is_public_url(base_url: str) -> bool:
     """Return whether VK can call this URL: https and not a private network."""
-    return vk_fields.is_public_url(base_url)
+    return urls.is_public_url(base_url)
 
 
 def should_use_callback(ctx: Context, community: Community) -> bool:

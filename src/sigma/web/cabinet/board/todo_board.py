@@ -117,8 +117,8 @@ def _item_state(item: Item, translator: Translator) -> str:
     if item.kind is Kind.ATTENTION:
         return translator.t(f"payments.event.payment.attention_{item.status}")
     if item.kind is Kind.MAIL:
-        known = {"no_address": "payments.mail_no_address", "no_server": "payments.mail_no_server"}
-        note = translator.t(known[item.status]) if item.status in known else item.status
+        is_known = item.status in ("no_address", "no_server", "no_connection")
+        note = translator.t(f"payments.mail_{item.status}") if is_known else item.status
         return " ".join(part for part in (item.detail, note) if part)
     if item.kind is Kind.REFUND:
         if item.status == "failed":

@@ -11,6 +11,7 @@ from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections
+from sigma.services.billing.connection_settings import list_certificates
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
@@ -23,8 +24,8 @@ from sigma.web.cabinet.responses import (
 )
 from sigma.web.forms import first_value
 
-FORM_FIELDS = ("provider", "title", "account", "two_stage", "base_url", "timeout_s", "ca_bundle")
-ADVANCED_FIELDS = ("base_url", "timeout_s", "ca_bundle")
+ADVANCED_FIELDS = ("base_url", "timeout_s", "ca_certificates")
+FORM_FIELDS = ("provider", "title", "account", "two_stage", *ADVANCED_FIELDS)
 DEFAULT_PROVIDER = "yookassa"
 
 
@@ -76,7 +77,10 @@ async def connection_page(
 ) -> Response[Any]:
     """Show a connection: the result of its check, the notice URL, the form."""
     connection = await connections.get(ctx, session.member, connection_id)
-    return _form_page(request, ctx, session, connection, _form_values(connection), {})
+    errors = {}
+    if connection.settings.get("ca_bundle"):  # the path of a file, as it was once configured
+        errors["ca_certificates"] = translator_for(session).t("errors.problem.certificate_path")
+    return _form_page(request, ctx, session, connection, _form_values(connection), errors)
 
 
 @post("/settings/connections/{connection_id:str}")
@@ -150,9 +154,7 @@ def parse_settings(form_data: FormValues) -> dict[str, Any]:
     Raises RefusedError("validation") when `timeout_s` is not a number.
     """
     settings: dict[str, Any] = {
-        name: first_value(form_data, name)
-        for name in ADVANCED_FIELDS
-        if first_value(form_data, name)
+        name: value for name in ADVANCED_FIELDS if (value := _form_value(form_data, name))
     }
     settings["two_stage"] = first_value(form_data, "two_stage") == "1"
     if text := settings.get("timeout_s"):
@@ -161,6 +163,10 @@ def parse_settings(form_data: FormValues) -> dict[str, Any]:
         except ValueError:
             raise validation_error(Problem("timeout_s", "range", {"min": 1, "max": 120})) from None
     return settings
+
+
+def _form_value(form_data: FormValues, name: str) -> str:
+    return first_value(form_data, name, multiline=name == "ca_certificates")
 
 
 def _form_values(connection: Connection) -> dict[str, str]:
@@ -184,7 +190,7 @@ def _form_page_with_errors(
 ) -> Response[Any]:
     if error.code != "validation":
         raise error
-    values = {name: first_value(form_data, name) for name in FORM_FIELDS}
+    values = {name: _form_value(form_data, name) for name in FORM_FIELDS}
     return _form_page(
         request,
         ctx,
@@ -222,6 +228,7 @@ def _form_page(
         has_two_stage=provider is not None and provider.capabilities.two_stage,
         notice_url=connections.notice_url(ctx, connection) if connection else "",
         advanced_open=any(name in errors for name in ADVANCED_FIELDS),
+        certificates=list_certificates(connection) if connection else [],
     )
 
 

@@ -65,8 +65,8 @@ async def send_test_mail(
     to, answer = mail.recipient_masked, mail.server_reply[:MAX_ANSWER_LENGTH]
     if mail.status is Status.SENT:
         return redirect("/settings/mail", "settings.done_test_sent", to=to, answer=answer)
-    if mail.server_reply == "no_server":
-        return redirect("/settings/mail", "settings.done_test_no_server", tone="bad")
+    if mail.server_reply in ("no_server", "no_connection"):
+        return redirect("/settings/mail", f"settings.done_test_{mail.server_reply}", tone="bad")
     tone, state = ("bad", "failed") if mail.status is Status.FAILED else ("wait", "queued")
     return redirect(
         "/settings/mail", f"settings.done_test_{state}", tone=tone, to=to, answer=answer

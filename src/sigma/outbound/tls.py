@@ -1,0 +1,54 @@
+"""TLS contexts: built outside the event loop, because loading certificates takes up to 50 ms."""
+
+import asyncio
+import hashlib
+import ssl
+from collections import OrderedDict
+
+import httpx
+
+MAX_CONTEXTS = 64
+
+
+class TlsContexts:
+    """Client contexts by the certificates that they trust; the ones used last are cached."""
+
+    def __init__(self) -> None:
+        self._contexts: OrderedDict[str, asyncio.Task[ssl.SSLContext]] = OrderedDict()
+
+    async def get(self, ca_certificates: str | None = None) -> ssl.SSLContext:
+        """Return the context for PEM certificates; None: the usual authorities.
+
+        Simultaneous calls build one context. Raises ssl.SSLError for unreadable certificates.
+        """
+        key = hashlib.sha256((ca_certificates or "").encode()).hexdigest()
+        task = self._contexts.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = asyncio.create_task(asyncio.to_thread(build_context, ca_certificates))
+            task.add_done_callback(_retrieve_error)
+            self._contexts[key] = task
+            if len(self._contexts) > MAX_CONTEXTS:
+                self._contexts.popitem(last=False)
+        self._contexts.move_to_end(key)
+        # Shielded: a caller that leaves must not cancel what others wait for.
+        return await asyncio.shield(task)
+
+
+def _retrieve_error(task: asyncio.Task[ssl.SSLContext]) -> None:
+    if not task.cancelled():
+        task.exception()  # retrieved here as well, in case nobody waits any more
+
+
+def build_context(ca_certificates: str | None) -> ssl.SSLContext:
+    """Return a context that trusts the pasted certificates only, or the usual authorities. Blocks.
+
+    SSL_CERT_FILE and SSL_CERT_DIR replace the usual authorities.
+    """
+    if not ca_certificates:
+        return httpx.create_ssl_context()
+    context = ssl.create_default_context(cadata=ca_certificates)
+    # A server's own certificate may be pasted instead of its authority, and home-made authorities
+    # often lack the key identifiers that newer Python versions demand.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
