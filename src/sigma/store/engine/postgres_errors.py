@@ -19,14 +19,13 @@ from sigma.store.engine.interface import (
 from sigma.store.engine.postgres_batch import stale_message
 
 CONNECTION_LOST_ERRORS: Final = (
-    OSError,
+    OSError,  # also TimeoutError: no answer within COMMAND_TIMEOUT_S
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash, starting up
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
     asyncpg.InternalClientError,  # the server closed an idle connection
 )
 BUSY_ERRORS: Final = (
-    TimeoutError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
@@ -55,5 +54,6 @@ def translate_error(error: Exception, ops: Sequence[Op] = ()) -> Exception:
     # asyncpg has no separate class for "connection is closed" and "has been released".
     closed = isinstance(error, asyncpg.InterfaceError) and CLOSED_PATTERN.search(str(error))
     if closed or isinstance(error, CONNECTION_LOST_ERRORS):
-        return UnreachableError(f"the connection to PostgreSQL was lost: {error}")
+        reason = str(error) or "no answer"
+        return UnreachableError(f"the connection to PostgreSQL was lost: {reason}")
     return error
