@@ -138,6 +138,12 @@ class PostgresDatabase:
         """Notify `channel`; do not wait until other processes are notified."""
         self._signals.notify(channel)
 
+    def free_bytes(self) -> int | None:
+        return None
+
+    async def is_only_worker(self) -> bool:
+        return False
+
     async def close(self) -> None:
         await self._signals.close()
         await self.pool.close()

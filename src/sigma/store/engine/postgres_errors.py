@@ -12,6 +12,7 @@ from sigma.store.engine.interface import (
     BusyError,
     ConflictError,
     IntegrityError,
+    NotWritableError,
     Op,
     StaleError,
     UnreachableError,
@@ -24,6 +25,10 @@ CONNECTION_LOST_ERRORS: Final = (
     asyncpg.OperatorInterventionError,  # shutdown, crash, starting up
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
     asyncpg.InternalClientError,  # the server closed an idle connection
+)
+NOT_WRITABLE_ERRORS: Final = (
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby: the failover is not finished
 )
 BUSY_ERRORS: Final = (
     asyncpg.DeadlockDetectedError,
@@ -48,6 +53,8 @@ def translate_error(error: Exception, ops: Sequence[Op] = ()) -> Exception:
     if isinstance(error, asyncpg.InvalidTextRepresentationError):
         message = stale_message(str(error), ops)
         return error if message is None else StaleError(message)
+    if isinstance(error, NOT_WRITABLE_ERRORS):
+        return NotWritableError(f"PostgreSQL cannot write: {error}")
     # Check before CONNECTION_LOST_ERRORS, which holds base classes of some of these.
     if isinstance(error, BUSY_ERRORS):
         return BusyError(f"the database is busy: {error or type(error).__name__}")

@@ -7,6 +7,7 @@ in `sigma.store.engine.interface`.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -29,6 +30,7 @@ from sigma.store.engine.signals import Signals
 from sigma.store.engine.sqlite_errors import unique_key_names
 from sigma.store.engine.sqlite_queue import WriteQueue, WriteSlot
 from sigma.store.engine.sqlite_reads import ReadPool
+from sigma.store.engine.sqlite_worker_lock import WorkerLock
 from sigma.store.engine.sqlite_writer import StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
 
@@ -83,7 +85,7 @@ async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> S
     except sqlite3.Error as error:
         raise UnreachableError(f"cannot open the SQLite file {path}: {error}") from error
     writer = WriterThread(con, names, asyncio.get_running_loop())
-    return SqliteDatabase(writer, reads)
+    return SqliteDatabase(path, writer, reads)
 
 
 class SqliteDatabase:
@@ -91,7 +93,9 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, writer: WriterThread, read_pool: ReadPool) -> None:
+    def __init__(self, path: Path, writer: WriterThread, read_pool: ReadPool) -> None:
+        self._folder = path.parent
+        self._worker_lock = WorkerLock(path)
         self._writer = writer
         self.write_queue = WriteQueue(writer)
         self.read_pool = read_pool
@@ -122,7 +126,14 @@ class SqliteDatabase:
     async def wait(self, channel: str, timeout_s: float) -> None:
         await self.signals.wait(channel, timeout_s)
 
+    def free_bytes(self) -> int | None:
+        return shutil.disk_usage(self._folder).free
+
+    async def is_only_worker(self) -> bool:
+        return self._worker_lock.acquire()
+
     async def close(self) -> None:
+        self._worker_lock.release()
         self.write_queue.close()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self.read_pool.close)
