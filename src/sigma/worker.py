@@ -97,12 +97,18 @@ RETRIED_FOREVER = (
 )
 
 
-async def run(ctx: Context, stop: asyncio.Event) -> None:
+async def run(
+    ctx: Context,
+    stop: asyncio.Event,
+    handlers: Mapping[str, Handler] = HANDLERS,
+    *,
+    shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
+) -> None:
     """Run due jobs and the long poll until `stop` is set, then wait for running jobs to finish.
 
-    Jobs that do not finish within SHUTDOWN_TIMEOUT_S are cancelled and given back.
+    Jobs that do not finish within `shutdown_timeout_s` are cancelled and given back.
     """
-    worker = Worker(ctx, stop)
+    worker = Worker(ctx, stop, handlers, shutdown_timeout_s)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(long_poll.run(ctx, stop))
         tasks.create_task(worker.keep_leases())
@@ -113,8 +119,10 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
 class Worker:
     """The jobs that this process runs, by lane, and the leases it holds."""
 
-    def __init__(self, ctx: Context, stop: asyncio.Event) -> None:
+    def __init__(self, ctx: Context, stop: asyncio.Event, handlers: Mapping[str, Handler]) -> None:
         self._ctx = ctx
+        self._handlers = handlers
+        self._shutdown_timeout_s = shutdown_timeout_s
         self._stop = stop
         self._running: dict[Lane, Counter[str]] = {lane: Counter() for lane in Lane}
         self._tasks: dict[asyncio.Task[None], ClaimedJob] = {}
@@ -160,7 +168,7 @@ class Worker:
 
     async def _run_job(self, lane: Lane, job: ClaimedJob) -> None:
         try:
-            await jobs.run_job(self._ctx, job, HANDLERS, RETRIED_FOREVER)
+            await jobs.run_job(self._ctx, job, self._handlers, RETRIED_FOREVER)
         except asyncio.CancelledError:
             self._unreturned.append(job)
         except Exception as error:  # noqa: BLE001 - the job is given back and run again
@@ -189,8 +197,7 @@ class Worker:
                 for task in self._tasks:
                     task.cancel()
             await _first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
-        # What is not given back is free when this worker has left: its leases are void then.
-        await leases.leave(self._ctx)
+        await leases.leave(self._ctx, self._unreturned)
 
     async def _return_jobs(self) -> None:
         while self._unreturned:
@@ -212,7 +219,7 @@ class Worker:
     async def _finish(self) -> None:
         """Wait for the running jobs, then cancel those that go on."""
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=SHUTDOWN_TIMEOUT_S)
+            await asyncio.wait(set(self._tasks), timeout=self._shutdown_timeout_s)
         unfinished = set(self._tasks)
         for task in unfinished:
             task.cancel()

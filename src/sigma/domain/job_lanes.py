@@ -59,14 +59,14 @@ class Capacity:
 def capacity(slots: int, running: Mapping[str, int]) -> Capacity:
     """Return what may be claimed beside the `running` jobs (shop id → number of its jobs).
 
-    A shop's share is the slots divided by the running shops and one more, at least one slot. So a
-    shop whose jobs have just become due finds a free slot as long as fewer shops run than there
-    are slots, however many jobs the others have waiting.
+    A shop's share is the slots divided by the running shops and one more, at least one slot: a
+    single shop leaves half of them free. So another shop whose job becomes due finds a slot at
+    once, and a shop over its share gets no further slot while others wait.
     """
     free = slots - sum(running.values())
     if free <= 0:
         return Capacity(0)
-    share = max(slots // (len(running) + 1), 1)
+    share = max(slots // (max(len(running), 1) + 1), 1)
     full_shops = tuple(sorted(shop for shop, count in running.items() if count >= share))
     if full_shops:
         return Capacity(free, full_shops)

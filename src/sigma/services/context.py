@@ -18,11 +18,19 @@ from sigma.services.limits import RateLimiter
 from sigma.services.outage import Outage
 from sigma.services.passwords import PasswordHashing
 from sigma.store.encryption import Cipher
-from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
+from sigma.store.engine.interface import (
+    BusyError,
+    ConflictError,
+    Database,
+    StaleError,
+    UnreachableError,
+)
 from sigma.store.workers import Worker
 
 # A concurrent transaction committed first; this transaction wrote nothing.
-CONFLICT_ERRORS = (StaleError, ConflictError, BusyError)
+CONFLICT_ERRORS = (StaleError, ConflictError)
+# The database does not answer in time. Nothing was written, except perhaps at a lost COMMIT.
+OUTAGE_ERRORS = (BusyError, UnreachableError)
 
 
 class Settings(Protocol):

@@ -98,8 +98,9 @@ async def wait_for_work(ctx: Context, wait_s: float) -> None:
 
 
 async def give_back(ctx: Context, job: ClaimedJob) -> None:
-    """Release a job whose run the database or a stop has ended. Raises StoreError."""
+    """Release a job whose run the database has ended, to be run again. Raises StoreError."""
     await jobs.give_back(ctx.db, job)
+    await ctx.db.notify(jobs.CHANNEL)
 
 
 async def run_job(

@@ -5,9 +5,11 @@ A lease names its worker. Without a heartbeat for eight seconds all leases of a 
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
+from sigma.domain.change import ClaimedJob
 from sigma.services.context import Context
-from sigma.store import workers
+from sigma.store import jobs, workers
 from sigma.store.engine.interface import StoreError
 
 LEAVE_TIMEOUT_S = 1.0  # at a stop without a database
@@ -30,8 +32,13 @@ async def take_over(ctx: Context) -> None:
             await workers.remove_others(ctx.db, ctx.worker)
 
 
-async def leave(ctx: Context) -> None:
-    """Void this worker's leases at its end. Without the database they end by themselves."""
+async def leave(ctx: Context, unfinished: Sequence[ClaimedJob]) -> None:
+    """Give back `unfinished` jobs and void this worker's leases at its end.
+
+    Without the database the leases end by themselves.
+    """
     with contextlib.suppress(StoreError, TimeoutError):
         async with asyncio.timeout(LEAVE_TIMEOUT_S):
+            for job in unfinished:
+                await jobs.give_back(ctx.db, job)
             await workers.remove(ctx.db, ctx.worker)
