@@ -119,7 +119,13 @@ async def run(
 class Worker:
     """The jobs that this process runs, by lane, and the leases it holds."""
 
-    def __init__(self, ctx: Context, stop: asyncio.Event, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        stop: asyncio.Event,
+        handlers: Mapping[str, Handler],
+        shutdown_timeout_s: float,
+    ) -> None:
         self._ctx = ctx
         self._handlers = handlers
         self._shutdown_timeout_s = shutdown_timeout_s
