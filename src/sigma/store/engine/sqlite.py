@@ -7,6 +7,8 @@ in `sigma.store.engine.interface`.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -30,7 +32,6 @@ from sigma.store.engine.signals import Signals
 from sigma.store.engine.sqlite_errors import unique_key_names
 from sigma.store.engine.sqlite_queue import WriteQueue, WriteSlot
 from sigma.store.engine.sqlite_reads import ReadPool
-from sigma.store.engine.sqlite_worker_lock import WorkerLock
 from sigma.store.engine.sqlite_writer import StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
 
@@ -86,6 +87,40 @@ async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> S
         raise UnreachableError(f"cannot open the SQLite file {path}: {error}") from error
     writer = WriterThread(con, names, asyncio.get_running_loop())
     return SqliteDatabase(path, writer, reads)
+
+
+class WorkerLock:
+    """The lock of the only process that runs jobs on a SQLite file: `*.worker` beside it.
+
+    The operating system releases it when the process ends, however it ends. So a process that gets
+    it knows that its predecessor is dead.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.worker")
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock, or keep it. Returns False when another process holds it."""
+        if self._file is not None:
+            return True
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return False  # a full or read-only disk: leases end by themselves
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Release the lock if this process holds it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 class SqliteDatabase:

@@ -49,15 +49,16 @@ async def stream_changes(
     if change_feed.is_full(session.secret_hash):
         raise RefusedError("too_many_requests", minutes=1)
     secret = request.cookies.get(SESSION_COOKIE, "")
-    stream = _event_stream(
+    stream = event_stream(
         ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)
     )
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 
-async def _event_stream(
+async def event_stream(
     ctx: Context, change_feed: ChangeFeed, session: Session, secret: str, since_us: int
 ) -> AsyncIterator[bytes]:
+    """Yield server-sent events of the changes since `since_us` until the session ends."""
     changes = change_feed.changes(session.member.shop_id, since_us)
     with change_feed.stream(session.secret_hash):
         yield f"retry: {RETRY_MS}\nid: {since_us}\n\n".encode()
