@@ -119,6 +119,12 @@ class CrashingDatabase:
     async def wait(self, channel: str, timeout_s: float) -> None:
         await self._inner.wait(channel, timeout_s)
 
+    def free_bytes(self) -> int | None:
+        return self._inner.free_bytes()
+
+    async def is_only_worker(self) -> bool:
+        return await self._inner.is_only_worker()
+
     async def close(self) -> None:
         """Do nothing: the owner of the wrapped database closes it."""
 

@@ -1,7 +1,8 @@
 """Composition root: build the context and the web application from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from sigma.channels.email import Mailer, SmtpMailer
@@ -20,6 +21,8 @@ from sigma.store.engine.sqlite import sqlite_path
 from sigma.store.schema import migrate
 from sigma.web.app import WebApp, create_app
 from sigma.web.config import WebConfig
+
+CLOSE_TIMEOUT_S = 3.0  # for the statements that still run; a silent database ends no sooner
 
 
 class NotMigratedError(Exception):
@@ -73,7 +76,9 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     finally:
         await vk.close()
         await close_providers(providers)
-        await database.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await database.close()
 
 
 def open_outbound(settings: Settings) -> Outbound:

@@ -1,14 +1,15 @@
 """The worker: the table of job handlers and the loop that runs due jobs."""
 
 import asyncio
-from collections.abc import Mapping
-
-import structlog
+from collections import Counter
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from sigma.domain.billing import payment_actions
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.change import ClaimedJob
-from sigma.domain.time_units import HOUR_US
+from sigma.domain.job_lanes import Lane
+from sigma.domain.time_units import SECOND_US
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
 from sigma.services.context import Context
@@ -20,15 +21,18 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
-from sigma.services.platform import housekeeping, jobs
+from sigma.services.platform import housekeeping, jobs, leases
 from sigma.services.platform.jobs import Handler
 from sigma.services.reconciliation import runs as reconciliation_runs
 
-log = structlog.get_logger()
-
-MAX_CONCURRENT_JOBS = 8  # per process; jobs mostly wait for other servers
 POLL_INTERVAL_S = 5.0  # new jobs are signalled; polling is the fallback
-SHUTDOWN_TIMEOUT_S = 10.0  # time for running jobs to finish after a stop
+# A shop with a full share has due jobs: another shop's job may become due without a signal.
+SLOT_INTERVAL_S = 1.0
+HEARTBEAT_INTERVAL_S = 1.0
+RETRY_INTERVAL_S = 1.0  # pause after an error, most likely of the database
+TIDY_INTERVAL_S = 3600.0
+SHUTDOWN_TIMEOUT_S = 5.0  # time for running jobs to finish after a stop
+CANCEL_TIMEOUT_S = 1.0  # time for cancelled jobs to end
 
 
 async def _advance_payment(ctx: Context, payment_id: str) -> int | None:
@@ -93,57 +97,169 @@ RETRIED_FOREVER = (
 )
 
 
-async def run(ctx: Context, stop: asyncio.Event) -> None:
-    """Run due jobs and the long poll until `stop` is set, then wait for running jobs to finish."""
-    running: set[asyncio.Task[None]] = set()
-    stopping = asyncio.create_task(stop.wait())
-    listening = asyncio.create_task(long_poll.run(ctx, stop))
-    cleaned_at_us = 0
-    while not stop.is_set():
-        try:
-            if ctx.now_us() - cleaned_at_us > HOUR_US:
-                await housekeeping.clean_up(ctx)
-                await reconciliation_runs.schedule_nightly(ctx)
-                cleaned_at_us = ctx.now_us()
-            free = MAX_CONCURRENT_JOBS - len(running)
-            claimed = await jobs.claim(ctx, free) if free else []
-            running |= {asyncio.create_task(_run_job(ctx, job)) for job in claimed}
-            if not claimed:
-                await _wait_for_work(ctx, stopping, running, is_full=not free)
-        except Exception as error:  # noqa: BLE001
-            # Most likely the database is unreachable; the worker must survive until it is back.
-            log.warning("worker.error", error=type(error).__name__)
-            await asyncio.wait({stopping}, timeout=1)
-        running = {task for task in running if not task.done()}
-    stopping.cancel()
-    await asyncio.wait({listening, *running}, timeout=SHUTDOWN_TIMEOUT_S)
-
-
-async def _wait_for_work(
-    ctx: Context, stopping: asyncio.Task[bool], running: set[asyncio.Task[None]], *, is_full: bool
+async def run(
+    ctx: Context,
+    stop: asyncio.Event,
+    handlers: Mapping[str, Handler] = HANDLERS,
+    *,
+    shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
 ) -> None:
-    """Wait until a job is enqueued or due, a slot becomes free, or the worker must stop."""
-    if is_full:
-        await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
-        return
-    wake_up = asyncio.create_task(jobs.wait_for_work(ctx, POLL_INTERVAL_S))
-    await asyncio.wait({stopping, wake_up}, return_when=asyncio.FIRST_COMPLETED)
-    if not wake_up.done():
-        wake_up.cancel()
-    await asyncio.gather(wake_up, return_exceptions=True)
+    """Run due jobs and the long poll until `stop` is set, then wait for running jobs to finish.
+
+    Jobs that do not finish within `shutdown_timeout_s` are cancelled and given back.
+    """
+    worker = Worker(ctx, stop, handlers, shutdown_timeout_s)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(long_poll.run(ctx, stop))
+        tasks.create_task(worker.keep_leases())
+        tasks.create_task(worker.tidy_up_hourly())
+        tasks.create_task(worker.dispatch())
 
 
-async def _run_job(ctx: Context, job: ClaimedJob) -> None:
+class Worker:
+    """The jobs that this process runs, by lane, and the leases it holds."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        stop: asyncio.Event,
+        handlers: Mapping[str, Handler],
+        shutdown_timeout_s: float,
+    ) -> None:
+        self._ctx = ctx
+        self._handlers = handlers
+        self._shutdown_timeout_s = shutdown_timeout_s
+        self._stop = stop
+        self._running: dict[Lane, Counter[str]] = {lane: Counter() for lane in Lane}
+        self._tasks: dict[asyncio.Task[None], ClaimedJob] = {}
+        # Jobs that ended with the database: to be given back when it answers again.
+        self._unreturned: list[ClaimedJob] = []
+        self._slot_free = asyncio.Event()
+        self._is_finished = asyncio.Event()
+
+    async def dispatch(self) -> None:
+        """Claim and start due jobs until the stop, then finish or give back those that run."""
+        try:
+            await leases.take_over(self._ctx)
+            while not self._stop.is_set():
+                try:
+                    await self._until_stop(self._start_due_jobs())
+                except Exception as error:  # noqa: BLE001 - the worker must outlive an outage
+                    self._ctx.outage.report(error)
+                    await self._until_stop(asyncio.sleep(RETRY_INTERVAL_S))
+            await self._finish()
+        finally:
+            self._is_finished.set()
+
+    async def _start_due_jobs(self) -> None:
+        """Start what is due and has a slot; without such a job wait for one."""
+        now_us, wait_s, is_started = self._ctx.now_us(), POLL_INTERVAL_S, False
+        self._slot_free.clear()
+        needs_slot = False
+        for lane, due_at_us in (await jobs.next_due(self._ctx)).items():
+            if due_at_us > now_us:
+                wait_s = min(wait_s, max((due_at_us - now_us) / SECOND_US, 0.01))
+                continue
+            claimed = await jobs.claim_fairly(self._ctx, lane, self._running[lane])
+            for job in claimed:
+                task = asyncio.create_task(self._run_job(lane, job))
+                self._tasks[task] = job
+                task.add_done_callback(self._tasks.pop)
+            is_started = is_started or bool(claimed)
+            needs_slot = needs_slot or not claimed
+        if needs_slot:
+            await _first(self._slot_free.wait(), jobs.wait_for_work(self._ctx, SLOT_INTERVAL_S))
+        elif not is_started:
+            await jobs.wait_for_work(self._ctx, wait_s)
+
+    async def _run_job(self, lane: Lane, job: ClaimedJob) -> None:
+        try:
+            await jobs.run_job(self._ctx, job, self._handlers, RETRIED_FOREVER)
+        except asyncio.CancelledError:
+            self._unreturned.append(job)
+        except Exception as error:  # noqa: BLE001 - the job is given back and run again
+            self._ctx.outage.report(error)
+            self._unreturned.append(job)
+        finally:
+            running = self._running[lane]
+            running[job.shop_id] -= 1
+            if not running[job.shop_id]:
+                del running[job.shop_id]
+            self._slot_free.set()
+
+    async def keep_leases(self) -> None:
+        """Write heartbeats and give back jobs until the last job has ended.
+
+        Without the database the leases become void: then the running jobs are cancelled, because
+        another process may run them.
+        """
+        while not self._is_finished.is_set():
+            try:
+                await leases.keep_alive(self._ctx)
+                await self._return_jobs()
+            except Exception as error:  # noqa: BLE001 - the worker must outlive an outage
+                self._ctx.outage.report(error)
+            if self._tasks and not self._ctx.worker.is_alive(self._ctx.now_us()):
+                for task in self._tasks:
+                    task.cancel()
+            await _first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
+        await leases.leave(self._ctx, self._unreturned)
+
+    async def _return_jobs(self) -> None:
+        while self._unreturned:
+            await jobs.give_back(self._ctx, self._unreturned[0])
+            del self._unreturned[0]
+
+    async def tidy_up_hourly(self) -> None:
+        """Delete what is out of date and plan the nightly reconciliation, every hour."""
+        while not self._stop.is_set():
+            pause_s = TIDY_INTERVAL_S
+            try:
+                await self._until_stop(housekeeping.clean_up(self._ctx))
+                await self._until_stop(reconciliation_runs.schedule_nightly(self._ctx))
+            except Exception as error:  # noqa: BLE001 - the worker must outlive an outage
+                self._ctx.outage.report(error)
+                pause_s = RETRY_INTERVAL_S
+            await self._until_stop(asyncio.sleep(pause_s))
+
+    async def _finish(self) -> None:
+        """Wait for the running jobs, then cancel those that go on."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=self._shutdown_timeout_s)
+        unfinished = set(self._tasks)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=CANCEL_TIMEOUT_S)
+
+    async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do the work, but leave it when the worker must stop. Raises what the work raises."""
+        await _first(work, self._stop.wait())
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait until one of `waits` ends and cancel the others. Raises what those that ended raise."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
     try:
-        await jobs.run_job(ctx, job, HANDLERS, RETRIED_FOREVER)
-    except Exception as error:  # noqa: BLE001 - the lease expires and the job is retried
-        log.warning("worker.error", kind=job.kind, error=type(error).__name__)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
 
 
 async def run_due_jobs(ctx: Context, limit: int = 1000) -> int:
     """Run every due job, one after another; return how many. Raises StoreError."""
     count = 0
-    while count < limit and (claimed := await jobs.claim(ctx, 1)):
-        await jobs.run_job(ctx, claimed[0], HANDLERS, RETRIED_FOREVER)
-        count += 1
+    while count < limit:
+        due = await jobs.next_due(ctx)
+        lanes = sorted(due, key=lambda lane: due[lane])
+        for lane in lanes:
+            if claimed := await jobs.claim(ctx, lane, 1):
+                await jobs.run_job(ctx, claimed[0], HANDLERS, RETRIED_FOREVER)
+                count += 1
+                break
+        else:
+            break
     return count

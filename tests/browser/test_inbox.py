@@ -78,7 +78,7 @@ async def serve(world: VkWorld) -> AsyncIterator[Inbox]:
     try:
         yield Inbox(world, f"http://127.0.0.1:{port}")
     finally:
-        app.close()
+        app.drain()
         server.should_exit = True
         await running
 

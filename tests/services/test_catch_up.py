@@ -17,8 +17,9 @@ from sigma.services.context import Context
 from sigma.services.conversations import history_sync, outbox
 from sigma.services.ids import IdGenerator
 from sigma.services.vk import community_client
-from sigma.store import jobs
+from sigma.store import jobs, workers
 from sigma.store.messaging import communities, conversations
+from sigma.store.workers import Worker
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.vk_world import CALLBACK_SECRET, VkWorld
 
@@ -259,26 +260,51 @@ async def test_only_one_worker_process_polls_a_community(vk_world: VkWorld) -> N
         await until(lambda: is_polling(vk_world))
         await vk_world.write_as_client("Здравствуйте")
         await until(lambda: is_message_stored(vk_world))
-        lease_until_us = (await vk_world.community()).poll_lease_until_us
         now_us = vk_world.ctx.now_us()
-        assert not await communities.acquire_poll_lease(
-            vk_world.ctx.db, vk_world.community_id, now_us, now_us + 1
-        )
-        assert lease_until_us > now_us
+        assert not await acquire_poll_lease(vk_world, "another worker")
+        assert (await vk_world.community()).poll_lease_until_us > now_us
     finally:
         stop.set()
         await asyncio.gather(*workers)
-    assert (await vk_world.community()).poll_lease_until_us <= vk_world.ctx.now_us()
+    assert await acquire_poll_lease(vk_world, "another worker"), "a stop left the lease behind"
     assert await vk_world.texts() == ["Здравствуйте"]
 
 
+async def acquire_poll_lease(world: VkWorld, worker_id: str, duration_us: int = MINUTE_US) -> bool:
+    now_us = world.ctx.now_us()
+    return await communities.acquire_poll_lease(
+        world.ctx.db, world.community_id, worker_id, now_us=now_us, until_us=now_us + duration_us
+    )
+
+
 async def test_lease_from_a_clock_that_runs_ahead_is_taken_over(vk_world: VkWorld) -> None:
-    db, community_id, now_us = vk_world.ctx.db, vk_world.community_id, vk_world.ctx.now_us()
-    assert await communities.acquire_poll_lease(db, community_id, now_us, now_us + HOUR_US)
-    async with db.read() as tx:
-        assert await communities.list_to_poll(tx, now_us, 9) == [community_id]
-    assert await communities.acquire_poll_lease(db, community_id, now_us, now_us + MINUTE_US)
-    assert not await communities.acquire_poll_lease(db, community_id, now_us, now_us + MINUTE_US)
+    for worker_id in ("first", "second"):
+        await workers.beat(vk_world.ctx.db, worker_of(worker_id), vk_world.ctx.now_us())
+    assert await acquire_poll_lease(vk_world, "first", HOUR_US)
+    async with vk_world.ctx.db.read() as tx:
+        listed = await communities.list_to_poll(tx, vk_world.ctx.now_us(), 9)
+    assert listed == [vk_world.community_id]
+    assert await acquire_poll_lease(vk_world, "second")
+    assert not await acquire_poll_lease(vk_world, "first")
+
+
+async def test_community_of_a_dead_worker_is_polled_within_seconds(vk_world: VkWorld) -> None:
+    db, now_us = vk_world.ctx.db, vk_world.ctx.now_us()
+    await workers.beat(db, worker_of("dead"), now_us)
+    assert await acquire_poll_lease(vk_world, "dead")
+
+    async def to_poll(after_us: int) -> list[str]:
+        async with db.read() as tx:
+            return await communities.list_to_poll(tx, now_us + after_us, 9)
+
+    assert await to_poll(workers.ALIVE_US - 1) == []
+    assert await to_poll(workers.ALIVE_US) == [vk_world.community_id]
+
+
+def worker_of(worker_id: str) -> Worker:
+    worker = Worker()
+    worker.id = worker_id
+    return worker
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

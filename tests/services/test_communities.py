@@ -11,6 +11,7 @@ from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.connection import Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
+from sigma.domain.job_lanes import Lane
 from sigma.domain.messaging.community import Community, EventDelivery, delivery_status
 from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import connections
@@ -205,7 +206,7 @@ async def _add_dead_job(world: World, community: Community) -> None:
     await changes.commit(world.ctx.db, Change(jobs=(job,)), world.ctx.now_us())
     now_us = world.ctx.now_us()
     claimed = await jobs.claim(
-        world.ctx.db, now_us=now_us, lease_until_us=now_us + HOUR_US, limit=50
+        world.ctx.db, Lane.HOUSEKEEPING, now_us=now_us, lease_until_us=now_us + HOUR_US, limit=50
     )
     (check_job,) = [found for found in claimed if found.kind == job.kind]
     await jobs.reschedule(

@@ -17,6 +17,7 @@ from sigma.domain.billing.payment import Attention, Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.idempotency import Idempotency, StoredResponse, render_id
+from sigma.domain.job_lanes import Lane
 from sigma.domain.money import Money
 from sigma.services.billing import acquirer_notices, invoices, refunds
 from sigma.services.checkout import checkout
@@ -255,7 +256,7 @@ async def test_concurrent_workers_run_each_job_once(world: World, database_url: 
     await changes.commit(world.ctx.db, Change(jobs=new_jobs), world.ctx.now_us())
 
     async def work(ctx: Context) -> None:
-        while claimed := await jobs.claim(ctx, 3):
+        while claimed := await jobs.claim(ctx, Lane.MAIL, 3):
             await gather(*(jobs.run_job(ctx, job, {"mail.send": probe}, ()) for job in claimed))
 
     databases = [await open_database(database_url) for _ in range(3)]
@@ -279,8 +280,8 @@ async def test_claim_respects_its_limit_with_outdated_statistics(world: World) -
     async with world.ctx.db.write() as tx:
         await tx.fetch_all(ANALYZE)
     await enqueue("second", "third", "fourth", "fifth")
-    assert [len(await jobs.claim(world.ctx, 1)) for _ in range(3)] == [1, 1, 1]
-    assert len(await jobs.claim(world.ctx, 50)) == 2
+    assert [len(await jobs.claim(world.ctx, Lane.MAIL, 1)) for _ in range(3)] == [1, 1, 1]
+    assert len(await jobs.claim(world.ctx, Lane.MAIL, 50)) == 2
 
 
 async def test_job_enqueued_while_it_runs_runs_again_afterwards(world: World) -> None:
@@ -294,10 +295,10 @@ async def test_job_enqueued_while_it_runs_runs_again_afterwards(world: World) ->
         started.append(subject)
         if len(started) == 1:
             await enqueue()
-            assert await jobs.claim(ctx, 5) == []
+            assert await jobs.claim(ctx, Lane.MAIL, 5) == []
 
     await enqueue()
-    while claimed := await jobs.claim(world.ctx, 5):
+    while claimed := await jobs.claim(world.ctx, Lane.MAIL, 5):
         for job in claimed:
             await jobs.run_job(world.ctx, job, {"mail.send": probe}, ())
     assert started == ["job", "job"]

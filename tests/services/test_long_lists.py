@@ -8,6 +8,7 @@ import pytest
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.domain.billing.payment import Payment
 from sigma.domain.change import Change, Job, TimelineEvent
+from sigma.domain.job_lanes import Lane
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.conversation_changes import block, unblock
 from sigma.services.billing import invoices, payment_views
@@ -174,9 +175,13 @@ async def test_of_equal_jobs_in_one_change_the_one_due_first_is_enqueued(world: 
         await changes.commit(world.ctx.db, Change(jobs=equal), now_us)
     for after_us, subjects in ((0, ["b"]), (2 * 10**9, ["c"]), (3 * 10**9, ["a"])):
         claimed = await jobs.claim(
-            world.ctx.db, now_us=now_us + after_us, lease_until_us=now_us + 10**12, limit=9
+            world.ctx.db,
+            Lane.MAIL,
+            now_us=now_us + after_us,
+            lease_until_us=now_us + 10**12,
+            limit=9,
         )
-        assert [job.subject_id for job in claimed if job.kind == "mail.send"] == subjects
+        assert [job.subject_id for job in claimed] == subjects
 
 
 class CountedDatabase:

@@ -21,6 +21,7 @@ from sigma.store.schema.tables import mails as mail_rows
 from sigma.store.schema.tables import payments as payment_rows
 from sigma.store.schema.tables import receipts as receipt_rows
 from sigma.store.schema.tables import refunds as refund_rows
+from sigma.store.workers import ALIVE_US, Worker
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.reconciliation import fetch_rows
 from tests.services.actions import (
@@ -35,6 +36,8 @@ pytestmark = pytest.mark.both_databases
 
 
 Step = Callable[[Context], Awaitable[None]]
+
+DEAD_AFTER_S = ALIVE_US / 1_000_000  # without heartbeats
 
 
 @dataclass
@@ -126,14 +129,15 @@ async def new_journey(world: World, *, two_stage: bool = False) -> Journey:
 
 async def run_steps(journey: Journey, life: CrashPlan) -> None:
     """Run the steps in a process that may crash, then continue in another one."""
-    restarted_ctx = replace(journey.world.ctx, in_flight=set())
+    ctx = replace(journey.world.ctx, worker=Worker())
+    restarted_ctx = replace(journey.world.ctx, worker=Worker(), in_flight=set())
     for step in journey.steps():
         if not life.has_crashed:
             try:
-                await step(with_crash_plan(journey.world.ctx, life))
+                await step(with_crash_plan(ctx, life))
                 continue
             except ProcessKilledError:
-                journey.world.clock.advance(minutes=3)  # the job leases of the dead process expire
+                journey.world.clock.advance(seconds=DEAD_AFTER_S)  # its leases are void
         await step(restarted_ctx)
 
 

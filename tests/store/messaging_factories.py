@@ -96,6 +96,7 @@ MESSAGING_ROWS: tuple[VersionedRow, ...] = (
         confirmation_code="c0de",
         long_poll_ts="17",
         poll_lease_until_us=NOW_US + 1,
+        poll_leased_by="worker",
         last_contact_at_us=NOW_US + 2,
         caught_up_until_us=NOW_US + 3,
         error_code="key",

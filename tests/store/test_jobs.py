@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from sigma.domain.change import Change, ClaimedJob, Job
-from sigma.store import changes, jobs
+from sigma.domain.job_lanes import Lane
+from sigma.store import changes, jobs, workers
 from sigma.store.engine.interface import Database
+from sigma.store.workers import Worker
 
 pytestmark = pytest.mark.both_databases
 
@@ -29,7 +31,9 @@ async def enqueue(
 
 
 async def claim(db: Database, now_us: int = NOW, limit: int = 10) -> list[ClaimedJob]:
-    return await jobs.claim(db, now_us=now_us, lease_until_us=now_us + MINUTE_US, limit=limit)
+    return await jobs.claim(
+        db, Lane.MAIL, now_us=now_us, lease_until_us=now_us + MINUTE_US, limit=limit
+    )
 
 
 async def test_completed_job_is_deleted(db: Database) -> None:
@@ -143,24 +147,87 @@ async def test_enqueue_requeues_dead_job(db: Database) -> None:
 
 
 async def test_next_due_time_is_earliest_of_unclaimed_jobs(db: Database) -> None:
-    async def next_due_at_us() -> int | None:
+    async def next_due(now_us: int = NOW + 20) -> dict[Lane, int]:
         async with db.read() as tx:
-            return await jobs.next_due_at_us(tx, NOW + 20)
+            return await jobs.next_due(tx, now_us)
 
-    assert await next_due_at_us() is None
+    assert await next_due() == {}
     await enqueue(db, "mail_1", NOW + 50)
     await enqueue(db, "mail_2", NOW + 20)
-    assert await next_due_at_us() == NOW + 20
-    assert len(await claim(db, NOW + 20)) == 1
-    assert await next_due_at_us() == NOW + 50  # the lease of the other job ends later
+    assert await next_due() == {Lane.MAIL: NOW + 20}
+    (job,) = await claim(db, NOW + 20)
+    assert await next_due() == {Lane.MAIL: NOW + 50}  # the other job runs
+    assert await next_due(job.lease_until_us) == {Lane.MAIL: NOW + 20}
 
 
-async def test_next_due_time_is_the_end_of_a_lease_when_all_due_jobs_run(db: Database) -> None:
-    await enqueue(db, "mail_1", NOW)
-    (job,) = await claim(db, NOW)
-    await enqueue(db, "mail_2", job.lease_until_us + 5)
+async def test_next_due_time_is_known_for_each_lane(db: Database) -> None:
+    new_jobs = (Job("payment.advance", "pay_1", "shp_1", NOW + 7), Job("mail.send", "m", "shp_1"))
+    await changes.commit(db, Change(jobs=new_jobs), NOW)
     async with db.read() as tx:
-        assert await jobs.next_due_at_us(tx, NOW) == job.lease_until_us
+        assert await jobs.next_due(tx, NOW) == {Lane.MONEY: NOW + 7, Lane.MAIL: NOW}
+    assert [job.subject_id for job in await claim(db, NOW + 9)] == ["m"]
+
+
+async def test_lease_of_a_dead_worker_is_void_and_that_of_a_living_one_is_not(
+    db: Database,
+) -> None:
+    dead, living = Worker(), Worker()
+    for subject_id, worker, beat_at_us in (("a", dead, NOW), ("b", living, NOW + 5_000_000)):
+        await enqueue(db, subject_id)
+        await workers.beat(db, worker, beat_at_us)
+        claimed = await jobs.claim(
+            db,
+            Lane.MAIL,
+            now_us=NOW,
+            lease_until_us=NOW + MINUTE_US,
+            limit=1,
+            worker_id=worker.id,
+        )
+        assert [job.subject_id for job in claimed] == [subject_id]
+    assert await claim(db, NOW + workers.ALIVE_US - 1) == []
+    (taken,) = await claim(db, NOW + workers.ALIVE_US)
+    assert (taken.subject_id, taken.attempts) == ("a", 2)
+    await workers.remove(db, living)
+    assert [job.subject_id for job in await claim(db, NOW + workers.ALIVE_US)] == ["b"]
+
+
+async def test_attempt_that_the_database_ended_does_not_count(db: Database) -> None:
+    await enqueue(db)
+    for _ in range(3):
+        (job,) = await claim(db)
+        assert job.attempts == 1
+        await jobs.give_back(db, job)
+
+
+async def test_shops_with_due_jobs_are_found_beside_a_shop_with_many(db: Database) -> None:
+    flood = tuple(Job("mail.send", f"flood_{n}", "shp_2", NOW + n) for n in range(300))
+    others = (
+        Job("mail.send", "late", "shp_1", NOW + 500),
+        Job("mail.send", "early", "shp_3", NOW + 400),
+        Job("mail.send", "future", "shp_4", NOW + 10**9),
+        Job("payment.advance", "other lane", "shp_5", NOW),
+    )
+    await changes.commit(db, Change(jobs=flood + others), NOW)
+
+    async def list_due_shops(full_shops: list[str], limit: int = 8) -> list[str]:
+        async with db.read() as tx:
+            return await jobs.list_due_shops(
+                tx, Lane.MAIL, NOW + 1000, full_shops=full_shops, limit=limit
+            )
+
+    assert await list_due_shops([]) == ["shp_2", "shp_3", "shp_1"]
+    assert await list_due_shops(["shp_2", "shp_9"]) == ["shp_3", "shp_1"]
+    assert await list_due_shops(["shp_2"], limit=1) == ["shp_3"]
+    (job,) = await jobs.claim(
+        db,
+        Lane.MAIL,
+        now_us=NOW + 1000,
+        lease_until_us=NOW + MINUTE_US,
+        limit=5,
+        shop_id="shp_3",
+    )
+    assert job.subject_id == "early"
+    assert await list_due_shops(["shp_2"]) == ["shp_1"]
 
 
 async def test_dead_jobs_are_listed_by_pages_without_gaps(db: Database) -> None:

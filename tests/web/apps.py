@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar
 
 from sigma.services.context import Context
+from sigma.store.engine.statements import text_statement
 from sigma.web.app import build_router, create_app
 from sigma.web.config import WebConfig
 
@@ -24,3 +25,12 @@ def web_app(ctx: Context, config: WebConfig | None = None) -> Iterator[Any]:
         yield create_app(ctx, config, router=router)
     finally:
         _idle_routers.append(router)
+
+
+DAMAGE_QUESTIONS = text_statement("UPDATE invoices SET questions = 'damaged'")
+
+
+async def damage_invoices(ctx: Context) -> None:
+    """Make every invoice unreadable, so that its page and its API response fail."""
+    async with ctx.db.write() as tx:
+        assert await tx.execute(DAMAGE_QUESTIONS)

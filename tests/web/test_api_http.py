@@ -14,6 +14,7 @@ from sigma.services.accounts import api_keys
 from sigma.services.billing import invoices
 from sigma.store import changes
 from tests.web.api_harness import INVOICE_REQUEST, ApiClient
+from tests.web.apps import damage_invoices
 from tests.world import World
 
 
@@ -299,7 +300,7 @@ async def test_internal_error_reveals_only_the_request_id(
     api_client: ApiClient, world: World
 ) -> None:
     invoice = await api_client.create_invoice()
-    await world.ctx.db.close()
+    await damage_invoices(world.ctx)
     response = await api_client.get(f"/invoices/{invoice['id']}")
     body: dict[str, Any] = json.loads(response.content)
     assert (response.status_code, body["code"]) == (500, "internal")

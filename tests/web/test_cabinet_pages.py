@@ -7,6 +7,7 @@ import pytest
 
 from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change, Job
+from sigma.domain.job_lanes import LANES
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments, refunds
@@ -82,7 +83,7 @@ async def _create_dead_job(world: World, job: Job) -> None:
     now_us = world.ctx.now_us()
     await changes.commit(world.ctx.db, Change(jobs=(job,)), now_us)
     for claimed in await jobs.claim(
-        world.ctx.db, now_us=now_us, lease_until_us=now_us + DAY_US, limit=10
+        world.ctx.db, LANES[job.kind], now_us=now_us, lease_until_us=now_us + DAY_US, limit=10
     ):
         await jobs.reschedule(world.ctx.db, claimed, now_us, "Boom <b>", is_dead=True)
 

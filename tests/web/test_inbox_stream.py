@@ -112,7 +112,7 @@ async def test_stream_ends_with_the_session_and_with_the_server(
     other = EventStream(app, "/inbox/live", "since=9999999999999999", [cookie])
     await stream.next_chunk()
     await other.next_chunk()
-    app.close()
+    app.drain()
     await asyncio.wait_for(asyncio.gather(stream.task, other.task), 5)
     second_app = create_app(vk_world.ctx)
     stream = EventStream(second_app, "/inbox/live", "", [cookie])

@@ -76,10 +76,20 @@ async def _check_services(loaded: Settings) -> list[CheckResult]:
         state = await health.check_readiness(ctx)
         is_late = state["worker"] != "ok"
         results: list[CheckResult] = [
+            _check_disk(ctx, state["database"]),
             ("worker", not is_late, t("cli.doctor_late" if is_late else "cli.doctor_worker")),
             await _check_mail(loaded, ctx.outbound),
         ]
         return [*results, *await _check_acquirers(ctx), *await _check_communities(ctx)]
+
+
+def _check_disk(ctx: Context, database_state: str) -> CheckResult:
+    """Check that writes reach the disk, and that a SQLite file has room to grow."""
+    if database_state != "ok":
+        return ("disk", False, t("cli.doctor_not_writable"))
+    if health.is_disk_almost_full(ctx):
+        return ("disk", False, t("cli.doctor_low_disk"))
+    return ("disk", True, t("cli.doctor_writable"))
 
 
 async def _check_mail(loaded: Settings, outbound: Outbound) -> CheckResult:

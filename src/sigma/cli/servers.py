@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 import click
+import structlog
 import uvicorn
 import uvloop
 
@@ -22,9 +25,15 @@ from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
 
+log = structlog.get_logger()
+
 BACKLOG = 2048  # connections that may wait to be accepted
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SHUTDOWN_GRACE_S = 5  # time for open requests to finish after a stop
+# A stop first ends the keep-alive connections with their next response, then stops accepting.
+DRAIN_S = 1.0
+SHUTDOWN_GRACE_S = 4  # time for open requests to finish after that
+STOP_S = 10.0  # after this time a stop ends the process, whatever it waits for
+FORCED_EXIT_CODE = 1
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -48,15 +57,27 @@ def bind_socket(host: str, port: int) -> socket.socket:
 class GracefulServer(uvicorn.Server):
     """A server that stops on a signal and lets the rest of the process shut down in order.
 
-    uvicorn raises the signal again after stopping, which would interrupt the worker and leave
-    temporary files behind.
+    uvicorn closes idle keep-alive connections at once, which cuts a request that is on its way.
+    This server answers for DRAIN_S seconds with `Connection: close` before it does so. uvicorn also
+    raises the signal again after stopping, which would interrupt the worker and leave temporary
+    files behind. `on_stop` is called once, at the first signal.
     """
 
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._is_draining = False
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Close the application first: its event streams never end by themselves."""
+        """Drain at the first signal, stop at the second one or after DRAIN_S seconds."""
+        if self._is_draining:
+            super().handle_exit(sig, frame)
+            return
+        self._is_draining = True
         app: WebApp = self.config.app  # type: ignore[assignment]
-        app.close()
-        super().handle_exit(sig, frame)
+        app.drain()
+        self._on_stop()
+        asyncio.get_running_loop().call_later(DRAIN_S, super().handle_exit, sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,8 +92,29 @@ class GracefulServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def serve_app(app: WebApp, sock: socket.socket) -> None:
-    """Serve `app` until SIGINT or SIGTERM."""
+def force_exit_later() -> None:
+    """End the process after STOP_S seconds, also when the event loop hangs.
+
+    What is lost then is what a crash would lose: work in progress, which is done again.
+    """
+    timer = threading.Timer(STOP_S, _force_exit)
+    timer.daemon = True
+    timer.start()
+
+
+def _force_exit() -> None:
+    log.error("stop.forced", after_s=STOP_S)
+    os._exit(FORCED_EXIT_CODE)
+
+
+async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None = None) -> None:
+    """Serve `app` until SIGINT or SIGTERM, which also sets `stop`."""
+
+    def on_stop() -> None:
+        force_exit_later()
+        if stop is not None:
+            stop.set()
+
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -87,16 +129,17 @@ async def serve_app(app: WebApp, sock: socket.socket) -> None:
     # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
     gc.collect()
     gc.freeze()
-    await GracefulServer(config).serve(sockets=[sock])
+    await GracefulServer(config, on_stop).serve(sockets=[sock])
 
 
 @contextlib.asynccontextmanager
-async def running_worker(ctx: Context, enabled: bool = True) -> AsyncIterator[None]:
-    """Run the worker in this process while the block runs, if `enabled`."""
+async def running_worker(
+    ctx: Context, stop: asyncio.Event, *, enabled: bool = True
+) -> AsyncIterator[None]:
+    """Run the worker in this process until `stop` is set or the block ends, if `enabled`."""
     if not enabled:
         yield
         return
-    stop = asyncio.Event()
     task = asyncio.create_task(workers.run(ctx, stop))
     try:
         yield
@@ -133,8 +176,12 @@ def ensure_migrated(loaded: Settings) -> None:
 
 
 async def _serve(loaded: Settings, sock: socket.socket) -> None:
-    async with open_context(loaded) as ctx, running_worker(ctx, loaded.should_run_worker):
-        await serve_app(build_app(ctx, loaded), sock)
+    stop = asyncio.Event()
+    async with (
+        open_context(loaded) as ctx,
+        running_worker(ctx, stop, enabled=loaded.should_run_worker),
+    ):
+        await serve_app(build_app(ctx, loaded), sock, stop)
 
 
 @click.command(help=t("cli.worker"))
@@ -150,8 +197,13 @@ def worker() -> None:
 async def _run_worker(loaded: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_stop() -> None:
+        force_exit_later()
+        stop.set()
+
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_stop)
     async with open_context(loaded) as ctx:
         click.echo(t("cli.working"), err=True)
         await workers.run(ctx, stop)

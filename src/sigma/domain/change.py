@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job leased to one worker until `lease_until_us`.
+    """A job leased to the worker `leased_by` until `lease_until_us`.
 
     `state` is "queued" or "dead". `generation` grows each time the job is enqueued again.
     """
@@ -53,6 +53,7 @@ class ClaimedJob:
     attempts: int
     generation: int
     lease_until_us: int
+    leased_by: str
     created_at_us: int
     state: str
     last_error: str

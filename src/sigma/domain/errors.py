@@ -44,6 +44,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "cannot_write": 409,
     "service_not_payable": 409,
     "internal": 500,
+    "unavailable": 503,
 }
 
 

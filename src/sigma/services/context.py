@@ -16,12 +16,22 @@ from sigma.providers.base import Provider
 from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
+from sigma.services.outage import Outage
 from sigma.services.passwords import PasswordHashing
 from sigma.store.encryption import Cipher
-from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
+from sigma.store.engine.interface import (
+    BusyError,
+    ConflictError,
+    Database,
+    StaleError,
+    UnreachableError,
+)
+from sigma.store.workers import Worker
 
 # A concurrent transaction committed first; this transaction wrote nothing.
-CONFLICT_ERRORS = (StaleError, ConflictError, BusyError)
+CONFLICT_ERRORS = (StaleError, ConflictError)
+# The database does not answer in time. Nothing was written, except perhaps at a lost COMMIT.
+OUTAGE_ERRORS = (BusyError, UnreachableError)
 
 
 class Settings(Protocol):
@@ -51,6 +61,7 @@ class MailerFactory(Protocol):
 class Context:
     """Dependencies and process-wide state, passed to every service.
 
+    `worker` is this process as the holder of leases, `outage` whether it can use the database now.
     `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now.
     """
 
@@ -63,6 +74,8 @@ class Context:
     vk: VkClients
     now_us: Callable[[], int] = clock
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
+    worker: Worker = field(default_factory=Worker)
+    outage: Outage = field(default_factory=Outage)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
     outbound: Outbound = field(default_factory=Outbound, repr=False)
     pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)

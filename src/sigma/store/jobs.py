@@ -3,11 +3,30 @@
 A job that failed for good stays in state "dead" until a person retries or dismisses it.
 """
 
-from sqlalchemy import bindparam, case, delete, func, select, tuple_, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Label,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from sigma.domain.change import ClaimedJob, Job
+from sigma.domain.job_lanes import LANES, Lane
+from sigma.store import workers
 from sigma.store.engine.interface import Database, Op, Row, Tx
-from sigma.store.engine.statements import insert_on_conflict, statement
+from sigma.store.engine.statements import Statement, in_list, insert_on_conflict, statement
 from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema.tables import jobs
 
@@ -30,69 +49,117 @@ _enqueue = statement(
     )
 )
 
-_due = (
-    select(jobs.c.kind, jobs.c.subject_id)
-    .where(
-        jobs.c.state == "queued",
-        jobs.c.due_at_us <= bindparam("now_us"),
-        jobs.c.lease_until_us <= bindparam("now_us"),
+# Free is what has no lease, or one that ended or whose worker is dead.
+_is_free = or_(
+    jobs.c.lease_until_us <= bindparam("now_us"),
+    and_(jobs.c.leased_by != "", jobs.c.leased_by.not_in(workers.select_alive())),
+)
+_is_queued = and_(jobs.c.lane == bindparam("lane"), jobs.c.state == "queued")
+
+
+def _claim_of(*conditions: ColumnElement[bool]) -> Statement:
+    due = (
+        select(jobs.c.kind, jobs.c.subject_id)
+        .where(_is_queued, *conditions, jobs.c.due_at_us <= bindparam("now_us"), _is_free)
+        .order_by(jobs.c.due_at_us)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True, of=jobs)
+        # A CTE runs once. PostgreSQL may run a subquery per row and so claim more than `limit`.
+        .cte("due")
     )
-    .order_by(jobs.c.due_at_us)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-    # A CTE runs once. PostgreSQL may run a subquery per joined row and so claim more than `limit`.
-    .cte("due")
-)
-_claim = statement(
-    update(jobs)
-    .where(tuple_(jobs.c.kind, jobs.c.subject_id).in_(select(_due.c.kind, _due.c.subject_id)))
-    .values(lease_until_us=bindparam("lease_until_us"), attempts=jobs.c.attempts + 1)
-    .returning(jobs)
-)
+    return statement(
+        update(jobs)
+        .where(tuple_(jobs.c.kind, jobs.c.subject_id).in_(select(due.c.kind, due.c.subject_id)))
+        .values(
+            lease_until_us=bindparam("lease_until_us"),
+            leased_by=bindparam("worker_id"),
+            attempts=jobs.c.attempts + 1,
+        )
+        .returning(jobs)
+    )
+
+
+_claim = _claim_of()
+_claim_of_shop = _claim_of(jobs.c.shop_id == bindparam("shop_id"))
+
+
+def _due_shops() -> Select[Any]:
+    """Return the shops with a due job, the longest waiting first.
+
+    The recursion jumps from shop to shop in the index: a shop with a million waiting jobs costs as
+    much as a shop with one.
+    """
+    first = select(func.min(jobs.c.shop_id).label("shop_id")).where(_is_queued)
+    shops = first.cte("shops", recursive=True)
+    following = (
+        select(func.min(jobs.c.shop_id))
+        .where(_is_queued, jobs.c.shop_id > shops.c.shop_id)
+        .scalar_subquery()
+    )
+    shops = shops.union_all(select(following).where(shops.c.shop_id.is_not(None)))
+    first_due = (
+        select(jobs.c.due_at_us)
+        .where(_is_queued, jobs.c.shop_id == shops.c.shop_id, _is_free)
+        .order_by(jobs.c.due_at_us)
+        .limit(1)
+        .scalar_subquery()
+    )
+    waiting = (
+        select(shops.c.shop_id, first_due.label("due_at_us"))
+        .where(shops.c.shop_id.is_not(None), not_(in_list(shops.c.shop_id, "full_shops")))
+        .subquery("waiting")
+    )
+    return (
+        select(waiting.c.shop_id)
+        .where(waiting.c.due_at_us <= bindparam("now_us"))
+        .order_by(waiting.c.due_at_us)
+        .limit(bindparam("limit"))
+    )
+
+
+_list_due_shops = statement(_due_shops())
 _lease_conditions = (
     jobs.c.kind == bindparam("key_kind"),
     jobs.c.subject_id == bindparam("key_subject_id"),
     jobs.c.lease_until_us == bindparam("key_lease_until_us"),
+    jobs.c.leased_by == bindparam("key_leased_by"),
 )
 _complete = statement(
     delete(jobs).where(*_lease_conditions, jobs.c.generation == bindparam("key_generation"))
 )
-_release = statement(update(jobs).where(*_lease_conditions).values(lease_until_us=0, attempts=0))
+_release = statement(
+    update(jobs).where(*_lease_conditions).values(lease_until_us=0, leased_by="", attempts=0)
+)
+_give_back = statement(
+    update(jobs)
+    .where(*_lease_conditions)
+    .values(lease_until_us=0, leased_by="", attempts=bindparam("attempts"))
+)
 _reschedule = statement(
     update(jobs)
     .where(*_lease_conditions, jobs.c.generation == bindparam("key_generation"))
     .values(
         lease_until_us=0,
+        leased_by="",
+        attempts=bindparam("attempts"),
         due_at_us=bindparam("due_at_us"),
         state=bindparam("state"),
         last_error=bindparam("last_error"),
     )
 )
-_first_free = (
-    select(jobs.c.due_at_us)
-    .where(jobs.c.state == "queued", jobs.c.lease_until_us == 0)
-    .order_by(jobs.c.due_at_us)
-    .limit(1)
-    .scalar_subquery()
-)
-# Leases matter only when no job is due now. Then the due jobs are those that run, few.
-_first_lease_end = (
-    select(func.min(jobs.c.lease_until_us))
-    .where(
-        jobs.c.state == "queued",
-        jobs.c.due_at_us <= bindparam("now_us"),
-        jobs.c.lease_until_us > 0,
+
+
+def _first_due(lane: Lane) -> Label[Any]:
+    first = (
+        select(jobs.c.due_at_us)
+        .where(jobs.c.lane == lane.value, jobs.c.state == "queued", _is_free)
+        .order_by(jobs.c.due_at_us)
+        .limit(1)
     )
-    .scalar_subquery()
-)
-_next_due = statement(
-    select(
-        _first_free.label("free_at_us"),
-        case((_first_free <= bindparam("now_us"), None), else_=_first_lease_end).label(
-            "lease_end_us"
-        ),
-    )
-)
+    return first.scalar_subquery().label(lane.value)
+
+
+_next_due = statement(select(*(_first_due(lane) for lane in Lane)))
 _list_dead = statement(
     select(jobs)
     .where(
@@ -119,7 +186,9 @@ _retry = statement(
         jobs.c.subject_id == bindparam("key_subject_id"),
         jobs.c.state == "dead",
     )
-    .values(state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0)
+    .values(
+        state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0, leased_by=""
+    )
 )
 _dismiss = statement(
     delete(jobs).where(
@@ -136,7 +205,9 @@ _requeue_dead = statement(
         jobs.c.state == "dead",
         jobs.c.last_error == bindparam("key_error"),
     )
-    .values(state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0)
+    .values(
+        state="queued", attempts=0, due_at_us=bindparam("due_at_us"), lease_until_us=0, leased_by=""
+    )
 )
 _count_by_state = statement(select(jobs.c.state, func.count().label("n")).group_by(jobs.c.state))
 
@@ -152,8 +223,10 @@ def enqueue(job: Job, now_us: int) -> Op:
             "kind": job.kind,
             "subject_id": job.subject_id,
             "shop_id": job.shop_id,
+            "lane": LANES[job.kind].value,
             "due_at_us": job.due_at_us or now_us,
             "lease_until_us": 0,
+            "leased_by": "",
             "attempts": 0,
             "generation": 1,
             "state": "queued",
@@ -163,14 +236,51 @@ def enqueue(job: Job, now_us: int) -> Op:
     )
 
 
-async def claim(db: Database, *, now_us: int, lease_until_us: int, limit: int) -> list[ClaimedJob]:
-    """Lease up to `limit` jobs due at `now_us` until `lease_until_us`.
+async def claim(
+    db: Database,
+    lane: Lane,
+    *,
+    now_us: int,
+    lease_until_us: int,
+    limit: int,
+    worker_id: str = "",
+    shop_id: str | None = None,
+) -> list[ClaimedJob]:
+    """Lease up to `limit` jobs of a lane due at `now_us` until `lease_until_us`.
 
-    No two workers get the same job.
+    No two workers get the same job. The lease ends earlier when the worker `worker_id` is dead; a
+    lease without a worker only ends in time. `shop_id`: only jobs of this shop.
     """
+    values = {
+        "lane": lane.value,
+        "now_us": now_us,
+        "lease_until_us": lease_until_us,
+        "limit": limit,
+        "worker_id": worker_id,
+    }
     async with db.write() as tx:
-        rows = await tx.fetch_all(_claim, now_us=now_us, lease_until_us=lease_until_us, limit=limit)
+        if shop_id is None:
+            rows = await tx.fetch_all(_claim, **values)
+        else:
+            rows = await tx.fetch_all(_claim_of_shop, **values, shop_id=shop_id)
     return [_from_row(row) for row in rows]
+
+
+async def list_due_shops(
+    tx: Tx, lane: Lane, now_us: int, *, full_shops: Sequence[str], limit: int
+) -> list[str]:
+    """Return up to `limit` shops with a job of the lane due at `now_us`, without `full_shops`.
+
+    The shop whose job waits longest comes first.
+    """
+    rows = await tx.fetch_all(
+        _list_due_shops,
+        lane=lane.value,
+        now_us=now_us,
+        full_shops=list(full_shops),
+        limit=limit,
+    )
+    return [row["shop_id"] for row in rows]
 
 
 def _from_row(row: Row) -> ClaimedJob:
@@ -182,6 +292,7 @@ def _lease_key(job: ClaimedJob) -> dict[str, object]:
         "key_kind": job.kind,
         "key_subject_id": job.subject_id,
         "key_lease_until_us": job.lease_until_us,
+        "key_leased_by": job.leased_by,
     }
 
 
@@ -193,12 +304,25 @@ async def complete(db: Database, job: ClaimedJob) -> None:
             await tx.execute(_release, **key)
 
 
+async def give_back(db: Database, job: ClaimedJob) -> None:
+    """Release a job whose run the database or a stop has ended: the attempt does not count."""
+    async with db.write() as tx:
+        await tx.execute(_give_back, **_lease_key(job), attempts=max(job.attempts - 1, 0))
+
+
 async def reschedule(
-    db: Database, job: ClaimedJob, due_at_us: int, error: str, *, is_dead: bool
+    db: Database,
+    job: ClaimedJob,
+    due_at_us: int,
+    error: str,
+    *,
+    is_dead: bool,
+    is_counted: bool = True,
 ) -> None:
     """Reschedule a failed job to `due_at_us`. `is_dead`: stop retrying it.
 
-    A job that was enqueued again meanwhile is only released, and so runs at once.
+    `is_counted`: the run counts as one of the job's attempts. A job that was enqueued again
+    meanwhile is only released, and so runs at once.
     """
     async with db.write() as tx:
         key = _lease_key(job)
@@ -206,6 +330,7 @@ async def reschedule(
             _reschedule,
             **key,
             key_generation=job.generation,
+            attempts=job.attempts if is_counted else max(job.attempts - 1, 0),
             due_at_us=due_at_us,
             state="dead" if is_dead else "queued",
             last_error=error,
@@ -214,17 +339,14 @@ async def reschedule(
             await tx.execute(_release, **key)
 
 
-async def next_due_at_us(tx: Tx, now_us: int) -> int | None:
-    """Return when the next job can be claimed (UTC microseconds), None when the queue is empty.
+async def next_due(tx: Tx, now_us: int) -> dict[Lane, int]:
+    """Return when the next job of each lane can be claimed (UTC microseconds).
 
-    A time up to `now_us` means that a job is due.
+    A time up to `now_us` means that a job is due. A lane without a free job is left out.
     """
     row = await tx.fetch_one(_next_due, now_us=now_us)
     assert row is not None, "a query without a table returns one row"
-    return min(
-        (at_us for at_us in (row["free_at_us"], row["lease_end_us"]) if at_us is not None),
-        default=None,
-    )
+    return {lane: row[lane.value] for lane in Lane if row[lane.value] is not None}
 
 
 async def list_dead(

@@ -10,7 +10,7 @@ from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sigma.domain.errors import RefusedError
-from sigma.services.context import CONFLICT_ERRORS, Context
+from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
 from sigma.web.cabinet import home
@@ -36,6 +36,7 @@ from sigma.web.config import WebConfig
 from sigma.web.errors import (
     handle_exception,
     handle_http_error,
+    handle_outage,
     handle_refusal,
     handle_store_conflict,
 )
@@ -66,16 +67,24 @@ class WebApp(ProxyHeadersMiddleware):
     networks).
     """
 
-    def __init__(self, router: Litestar, app: Any, trusted_proxies: Sequence[str]) -> None:
-        super().__init__(app, list(trusted_proxies))
+    def __init__(
+        self, router: Litestar, middleware: RequestMiddleware, trusted_proxies: Sequence[str]
+    ) -> None:
+        super().__init__(middleware, list(trusted_proxies))
         self.router = router
+        self._middleware = middleware
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection. `Any`: uvicorn, Litestar and httpx have different types."""
         await super().__call__(scope, receive, send)
 
-    def close(self) -> None:
-        """End the open event streams: they never end by themselves and would delay the shutdown."""
+    def drain(self) -> None:
+        """Prepare for the end: close each connection with its next response; be not ready.
+
+        Ends the open event streams: they never end by themselves and would delay the shutdown.
+        """
+        self.router.state.is_draining = True
+        self._middleware.is_draining = True
         feed: ChangeFeed = self.router.state.change_feed
         feed.close()
 
@@ -112,6 +121,7 @@ def build_router() -> Litestar:
             RefusedError: handle_refusal,
             HTTPException: handle_http_error,
             **dict.fromkeys(CONFLICT_ERRORS, handle_store_conflict),
+            **dict.fromkeys(OUTAGE_ERRORS, handle_outage),
             Exception: handle_exception,
         },
         openapi_config=None,
@@ -132,9 +142,10 @@ def create_app(
     config = config or WebConfig()
     metrics = RequestMetrics()
     router.state.ctx, router.state.config, router.state.metrics = ctx, config, metrics
+    router.state.is_draining = False
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
-    wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics)
+    wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics, ctx.outage)
     return WebApp(router, wrapped, config.trusted_proxies)
 
 

@@ -10,16 +10,20 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
+from sigma.services.context import Context
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
 from sigma.web.cabinet.error_page import error_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
+from sigma.web.outage_page import RETRY_AFTER_S, outage_page
 from sigma.web.rendering import request_language
 from sigma.web.storefront.pages import storefront_not_found_page
 
 WebRequest = Request[Any, Any, Any]
 
 log = structlog.get_logger()
+
+PROGRAM_PATHS = ("/api/", "/hooks/", "/metrics", "/readyz", "/healthz")
 
 # HTTP status of Litestar's own exceptions → refusal code.
 _CODE_BY_STATUS = {
@@ -52,6 +56,20 @@ def handle_store_conflict(request: WebRequest, error: Exception) -> Response[Any
     return _error_response(request, RefusedError("changed_meanwhile"))
 
 
+def handle_outage(request: WebRequest, error: Exception) -> Response[Any]:
+    """Respond with 503 while the database does not answer or is too busy. Nothing was written.
+
+    The log has one line for an outage, not one for each request.
+    """
+    ctx: Context = request.app.state.ctx
+    ctx.outage.report(error)
+    if request.scope["path"].startswith(PROGRAM_PATHS):
+        response: Response[Any] = problem_response(request, RefusedError("unavailable"))
+        response.headers["retry-after"] = str(RETRY_AFTER_S)
+        return response
+    return outage_page(request)
+
+
 def handle_exception(request: WebRequest, error: Exception) -> Response[Any]:
     """Respond with 500 to an unexpected exception. The log has the trace under the request id."""
     log.error("request.failed", exc_info=error, request_id=_request_id(request))
@@ -64,7 +82,7 @@ def _request_id(request: WebRequest) -> str:
 
 def _error_response(request: WebRequest, error: RefusedError) -> Response[Any]:
     path = request.scope["path"]
-    if path.startswith(("/api/", "/hooks/", "/metrics", "/readyz", "/healthz")):
+    if path.startswith(PROGRAM_PATHS):
         return problem_response(request, error)
     if path.startswith(("/i/", "/r/")):
         if error.http_status < 500 and error.code in ("not_found", "method_not_allowed"):

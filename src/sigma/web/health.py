@@ -26,9 +26,14 @@ async def healthz() -> Response[bytes]:
 
 
 @get("/readyz")
-async def readyz(ctx: NamedDependency[Context]) -> Response[bytes]:
-    """Readiness: 200 when the database and the worker are ok, else 503; with the state of each."""
+async def readyz(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Response[bytes]:
+    """Readiness: 200 when the database and the worker are ok, else 503; with the state of each.
+
+    A process that is being stopped is not ready.
+    """
     checks = await health.check_readiness(ctx)
+    if request.app.state.is_draining:
+        checks["process"] = "stopping"
     is_ready = all(state == "ok" for state in checks.values())
     return _json({"status": "ok" if is_ready else "not_ready", **checks}, 200 if is_ready else 503)
 

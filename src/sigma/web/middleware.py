@@ -1,4 +1,4 @@
-"""ASGI middleware of every request: request id, security headers, log entry, metrics.
+"""ASGI middleware of every request: request id, security headers, log entry, metrics, drain.
 
 It answers HEAD like GET, and redirects links with glued punctuation to their page. It wraps the
 router, so that unknown paths get the same treatment.
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from sigma.services.outage import Outage
 from sigma.web.glued_links import repaired_url
 from sigma.web.metrics import RequestMetrics
 from sigma.web.security import SecurityHeaders, with_defaults
@@ -27,9 +28,15 @@ class RequestMiddleware:
     """Add a request id and security headers; log and count the finished request."""
 
     def __init__(
-        self, app: Any, security_headers: SecurityHeaders, metrics: RequestMetrics
+        self,
+        app: Any,
+        security_headers: SecurityHeaders,
+        metrics: RequestMetrics,
+        outage: Outage,
     ) -> None:
         self._app = app
+        self._outage = outage
+        self.is_draining = False
         self._security_headers = security_headers
         self._metrics = metrics
         # Litestar's own OPTIONS handler knows only the first handler of a path.
@@ -57,6 +64,8 @@ class RequestMiddleware:
                     (self._allow_header(scope, header) for header in message.get("headers", ())),
                     headers,
                 )
+                if self.is_draining:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
@@ -89,6 +98,8 @@ class RequestMiddleware:
         route = scope.get("path_template") or "unknown"
         self._metrics.record(method, route, status, duration_s)
         quiet = route in ("/healthz", "/readyz", "/metrics") or route.startswith("/static")
+        if self._outage.is_on and not quiet and 200 <= status < 400:
+            self._outage.end()
         write = log.debug if quiet and status < 500 else log.info
         write(
             "request",

@@ -98,6 +98,7 @@ class Community:
     confirmation_code: str = ""  # our reply when VK verifies the callback URL
     long_poll_ts: str = ""  # position in VK's event stream; empty: fetch the current one
     poll_lease_until_us: int = 0  # lease: only one process polls a community
+    poll_leased_by: str = ""  # the worker; the lease ends with it
     last_contact_at_us: int = 0  # last event or last successful long poll
     caught_up_until_us: int = 0  # the history before this time was read
     error_code: str = ""

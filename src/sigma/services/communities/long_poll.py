@@ -19,6 +19,7 @@ from sigma.domain.messaging.community import EventDelivery
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.services.communities import event_intake
 from sigma.services.context import Context
+from sigma.services.platform import leases
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.engine.interface import StoreError
@@ -27,7 +28,8 @@ from sigma.store.messaging import communities
 log = structlog.get_logger()
 
 SCAN_INTERVAL_S = 2.0  # interval of the search for communities to poll
-LEASE_MARGIN_S = 30  # added to the wait of one poll; then another process takes over
+# Added to the wait of one poll. A lease ends earlier when its worker is dead.
+LEASE_MARGIN_S = 30
 SCAN_LIMIT = 50  # communities started per search
 RETRY_PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 MAX_SILENCE_US = 5 * MINUTE_US  # after a longer silence VK may have dropped events
@@ -58,9 +60,8 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
             if ctx.now_us() - swept_at_us > CATCH_UP_INTERVAL_US:
                 await schedule_catch_up(ctx, CATCH_UP_INTERVAL_US if swept_at_us else MINUTE_US)
                 swept_at_us = ctx.now_us()
-        except Exception as error:  # noqa: BLE001
-            # Most likely the database is down; polling must go on when it is back.
-            log.warning("long_poll.scan_failed", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - polling must go on after an outage
+            ctx.outage.report(error)
         await asyncio.wait({stopping}, timeout=SCAN_INTERVAL_S)
     stopping.cancel()
     for task in tasks.values():
@@ -89,16 +90,19 @@ async def schedule_catch_up(ctx: Context, silence_us: int) -> int:
 
 async def _poll_community(ctx: Context, community_id: str, stop: asyncio.Event) -> None:
     """Poll one community until it is disconnected, uses callbacks or is leased elsewhere."""
-    session, held_until_us, failures = LongPollSession(), 0, 0
+    session, failures = LongPollSession(), 0
     try:
         while not stop.is_set():
+            await leases.keep_alive(ctx)
             now_us = ctx.now_us()
-            until_us = now_us + (WAIT_S + LEASE_MARGIN_S) * SECOND_US
             if not await communities.acquire_poll_lease(
-                ctx.db, community_id, now_us, until_us, held_until_us=held_until_us
+                ctx.db,
+                community_id,
+                ctx.worker.id,
+                now_us=now_us,
+                until_us=now_us + (WAIT_S + LEASE_MARGIN_S) * SECOND_US,
             ):
                 return  # another process polls it
-            held_until_us = until_us
             try:
                 await poll_once(ctx, community_id, WAIT_S, session)
                 failures = 0
@@ -111,20 +115,15 @@ async def _poll_community(ctx: Context, community_id: str, stop: asyncio.Event) 
         await community_client.mark_key_broken(ctx, community_id, no)
     except RefusedError:
         return  # disconnected, or events come by callback now
+    except StoreError as error:
+        ctx.outage.report(error)
     except Exception as error:  # noqa: BLE001 - one community must not stop the others
         log.error("long_poll.failed", connection=community_id, error=type(error).__name__)
     finally:
-        if held_until_us:
-            await asyncio.shield(_release_lease(ctx, community_id, held_until_us))
-
-
-async def _release_lease(ctx: Context, community_id: str, held_until_us: int) -> None:
-    """Release the lease, so that another process can poll at once."""
-    now_us = ctx.now_us()
-    with contextlib.suppress(StoreError):
-        await communities.acquire_poll_lease(
-            ctx.db, community_id, now_us, now_us, held_until_us=held_until_us
-        )
+        # At a stop the lease ends with the worker.
+        if not stop.is_set():
+            with contextlib.suppress(StoreError):
+                await communities.release_poll_lease(ctx.db, community_id, ctx.worker.id)
 
 
 async def poll_once(

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
-import structlog
-
 from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
 from sigma.store.engine.interface import StoreError
@@ -22,8 +20,6 @@ COALESCE_S = 0.15  # changes within this interval are sent together
 OVERLAP_US = 5 * SECOND_US
 MAX_STREAMS = 20  # open streams of one session; further pages fall back to polling
 MAX_CHANGES = 200  # changes in one update; with more, the page reloads the whole list
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +111,7 @@ class ChangeFeed:
                 unsent = [c for c in rows if sent_versions.get(c.id) != c.version]
                 counts = await conversations.inbox_counts(tx, shop_id) if unsent else {}
         except StoreError as error:  # the next wake-up reads the same changes again
-            log.info("change_feed.read_failed", error=type(error).__name__)
+            self._ctx.outage.report(error)
             return None
         if not unsent:
             return None
@@ -150,7 +146,7 @@ class ChangeFeed:
             try:
                 await self._ctx.db.wait(CHANNEL, POLL_S)
             except Exception as error:  # noqa: BLE001 - open pages would wait forever
-                log.info("change_feed.watch_failed", error=type(error).__name__)
+                self._ctx.outage.report(error)
                 await asyncio.sleep(POLL_S)
             self._wake_readers()
             await asyncio.sleep(COALESCE_S)

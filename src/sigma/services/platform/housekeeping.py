@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
-from sigma.store import idempotency
+from sigma.store import idempotency, workers
 from sigma.store.accounts import sessions
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
@@ -19,7 +19,10 @@ BATCH_SIZE = 500
 
 
 async def clean_up(ctx: Context) -> None:
-    """Delete expired sessions, idempotency records, photos and VK events. Raises StoreError."""
+    """Delete expired sessions, idempotency records, photos, VK events and workers that died.
+
+    Raises StoreError.
+    """
     now_us = ctx.now_us()
 
     async def delete_records(tx: Tx) -> int:
@@ -31,6 +34,8 @@ async def clean_up(ctx: Context) -> None:
     async def delete_events(tx: Tx) -> int:
         return await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US, BATCH_SIZE)
 
+    async with ctx.db.write() as tx:
+        await workers.remove_dead(tx, now_us - DAY_US)
     for delete in (delete_records, delete_sessions, delete_events):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)

@@ -6,6 +6,7 @@ Members can retry or dismiss dead jobs in the cabinet.
 import asyncio
 import random
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -14,15 +15,18 @@ from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.change import ClaimedJob
 from sigma.domain.errors import RefusedError
+from sigma.domain.job_lanes import SLOTS, Capacity, Lane, capacity
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.providers.base import UnknownOutcomeError
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import leases
 from sigma.store import jobs
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 
 log = structlog.get_logger()
 
+# The longest run of a job. A lease ends earlier when its worker is dead.
 LEASE_US = 2 * MINUTE_US
 HANDLER_TIMEOUT_S = 110.0  # shorter than the lease: a job never runs twice at the same time
 MAX_ATTEMPTS = 12  # attempts before a job is dead
@@ -31,22 +35,72 @@ MAX_ATTEMPTS = 12  # attempts before a job is dead
 Handler = Callable[[Context, str], Awaitable[int | None]]
 
 
-async def claim(ctx: Context, limit: int) -> list[ClaimedJob]:
-    """Lease up to `limit` due jobs to this worker. Raises StoreError."""
-    now_us = ctx.now_us()
-    return await jobs.claim(ctx.db, now_us=now_us, lease_until_us=now_us + LEASE_US, limit=limit)
+async def claim(ctx: Context, lane: Lane, limit: int) -> list[ClaimedJob]:
+    """Lease up to `limit` due jobs of a lane to this worker. Raises StoreError."""
+    return await _claim(ctx, lane, limit)
 
 
-async def wait_for_work(ctx: Context, max_wait_s: float) -> None:
-    """Wait until a job is enqueued, one becomes due, or the time is up. Raises StoreError."""
+async def claim_fairly(ctx: Context, lane: Lane, running: Counter[str]) -> list[ClaimedJob]:
+    """Lease what the lane may run beside its `running` jobs (shop id → number).
+
+    Adds the claimed jobs to `running`. Raises StoreError.
+    """
+    claimed: list[ClaimedJob] = []
+    while (room := capacity(SLOTS[lane], running)).limit:
+        if room.full_shops:
+            batch = await _claim_of_other_shops(ctx, lane, room)
+        else:
+            batch = await _claim(ctx, lane, room.limit)
+        if not batch:
+            break
+        running.update(job.shop_id for job in batch)
+        claimed += batch
+    return claimed
+
+
+async def _claim_of_other_shops(ctx: Context, lane: Lane, room: Capacity) -> list[ClaimedJob]:
+    """Lease one job of each shop that has not used up its share."""
+    # Read outside the transaction: looking for shops must not take the writer lock.
     async with ctx.db.read() as tx:
-        due_at_us = await jobs.next_due_at_us(tx, ctx.now_us())
-    wait_s = (
-        max_wait_s
-        if due_at_us is None
-        else min(max((due_at_us - ctx.now_us()) / SECOND_US, 0.01), max_wait_s)
+        shop_ids = await jobs.list_due_shops(
+            tx, lane, ctx.now_us(), full_shops=room.full_shops, limit=room.limit
+        )
+    return [job for shop_id in shop_ids for job in await _claim(ctx, lane, 1, shop_id)]
+
+
+async def _claim(
+    ctx: Context, lane: Lane, limit: int, shop_id: str | None = None
+) -> list[ClaimedJob]:
+    await leases.keep_alive(ctx)
+    now_us = ctx.now_us()
+    return await jobs.claim(
+        ctx.db,
+        lane,
+        now_us=now_us,
+        lease_until_us=now_us + LEASE_US,
+        limit=limit,
+        worker_id=ctx.worker.id,
+        shop_id=shop_id,
     )
+
+
+async def next_due(ctx: Context) -> dict[Lane, int]:
+    """Return when the next job of each lane can be claimed. Raises StoreError."""
+    async with ctx.db.read() as tx:
+        due = await jobs.next_due(tx, ctx.now_us())
+    ctx.outage.end()
+    return due
+
+
+async def wait_for_work(ctx: Context, wait_s: float) -> None:
+    """Wait until a job is enqueued or the time is up."""
     await ctx.db.wait(jobs.CHANNEL, wait_s)
+
+
+async def give_back(ctx: Context, job: ClaimedJob) -> None:
+    """Release a job whose run the database has ended, to be run again. Raises StoreError."""
+    await jobs.give_back(ctx.db, job)
+    await ctx.db.notify(jobs.CHANNEL)
 
 
 async def run_job(
@@ -55,13 +109,20 @@ async def run_job(
     """Run one job once; then it is deleted, rescheduled or dead.
 
     Jobs of `endless_kinds` are retried without limit while an acquirer or VK does not respond.
-    Raises StoreError only when the database fails; the lease then expires by itself.
+    Raises StoreError only when the database fails: the caller gives the job back then.
     """
     try:
         async with asyncio.timeout(HANDLER_TIMEOUT_S):
             run_at_us = await handlers[job.kind](ctx, job.subject_id)
     except (StaleError, ConflictError, BusyError) as error:
-        return await _reschedule(ctx, job, type(error).__name__, SECOND_US, can_die=False)
+        return await jobs.reschedule(
+            ctx.db,
+            job,
+            ctx.now_us() + SECOND_US,
+            type(error).__name__,
+            is_dead=False,
+            is_counted=False,
+        )
     except StoreError:
         raise
     except UnknownOutcomeError as unknown:

@@ -56,6 +56,10 @@ class UnreachableError(StoreError):
     """
 
 
+class NotWritableError(UnreachableError):
+    """The database can be read, but not written: its disk is full, or it is read-only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """One write and the number of rows it must change (None: any number)."""
@@ -135,6 +139,15 @@ class Database(Protocol):
         """Wait until `channel` is notified or for `timeout_s`.
 
         Returns at once when the channel was notified since the last wait.
+        """
+
+    def free_bytes(self) -> int | None:
+        """Return the free space of the disk with the SQLite file; None on PostgreSQL."""
+
+    async def is_only_worker(self) -> bool:
+        """Whether no other process that uses this database can be running jobs.
+
+        SQLite: True for the first process that asks, until it ends. PostgreSQL: always False.
         """
 
     async def close(self) -> None:

@@ -31,13 +31,16 @@ from sigma.store.engine.postgres_pool import Pool
 from sigma.store.engine.read_only import ReadOnlyTx
 from sigma.store.engine.statements import Statement
 
-CONNECT_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 4.0
+# A live server ends a statement itself (statement_timeout). No answer after this time means that
+# the connection is silent: its host died, or a failover or a NAT forgot it.
+COMMAND_TIMEOUT_S: Final = 6.0
 MAX_BATCH_OPS: Final = 40  # more ops are sent as several statements of one transaction
 DEADLOCK_ATTEMPTS: Final = 3
 SERVER_SETTINGS: Final = {
     "application_name": "sigma",
-    "statement_timeout": "15s",
-    "lock_timeout": "10s",
+    "statement_timeout": "5s",
+    "lock_timeout": "4s",
     "idle_in_transaction_session_timeout": "10s",
     "default_transaction_isolation": "read committed",
     "jit": "off",  # compiling takes longer than our short statements
@@ -51,11 +54,16 @@ CONNECT_OPTIONS: Final = {
 }
 
 
-async def open_postgres(url: str, *, pool_size: int) -> PostgresDatabase:
-    """Connect to `url`. Raises UnreachableError."""
+async def open_postgres(
+    url: str, *, pool_size: int, command_timeout_s: float = COMMAND_TIMEOUT_S
+) -> PostgresDatabase:
+    """Connect to `url`. Raises UnreachableError.
+
+    A connection that does not answer within `command_timeout_s` seconds is replaced.
+    """
 
     def connect() -> Any:
-        return asyncpg.connect(url, **CONNECT_OPTIONS)
+        return asyncpg.connect(url, command_timeout=command_timeout_s, **CONNECT_OPTIONS)
 
     pool = Pool(connect, pool_size)
     try:
@@ -65,7 +73,7 @@ async def open_postgres(url: str, *, pool_size: int) -> PostgresDatabase:
         address = f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
         reason = str(error) or "no answer"
         raise UnreachableError(f"cannot connect to PostgreSQL at {address}: {reason}") from error
-    return PostgresDatabase(pool, PostgresSignals(pool, connect))
+    return PostgresDatabase(pool, PostgresSignals(pool, connect, keepalive_s=command_timeout_s / 2))
 
 
 class PostgresDatabase:
@@ -130,6 +138,12 @@ class PostgresDatabase:
         """Notify `channel`; do not wait until other processes are notified."""
         self._signals.notify(channel)
 
+    def free_bytes(self) -> int | None:
+        return None
+
+    async def is_only_worker(self) -> bool:
+        return False
+
     async def close(self) -> None:
         await self._signals.close()
         await self.pool.close()
@@ -151,7 +165,7 @@ class PostgresDatabase:
         except Exception as error:
             store_error = translate_error(error, ops)
             if con is not None and isinstance(store_error, UnreachableError):
-                con.terminate()
+                self.pool.discard(con)
             if store_error is error:
                 raise
             raise store_error from error
@@ -228,7 +242,7 @@ class PostgresTx:
         except Exception as error:
             self._error = translate_error(error, ops)
             if self._con is not None and isinstance(self._error, UnreachableError):
-                self._con.terminate()
+                self._db.pool.discard(self._con)
             if self._error is error:
                 raise
             raise self._error from error

@@ -12,6 +12,7 @@ from sigma.store.engine.interface import (
     BusyError,
     ConflictError,
     IntegrityError,
+    NotWritableError,
     Op,
     StaleError,
     UnreachableError,
@@ -19,14 +20,17 @@ from sigma.store.engine.interface import (
 from sigma.store.engine.postgres_batch import stale_message
 
 CONNECTION_LOST_ERRORS: Final = (
-    OSError,
+    OSError,  # also TimeoutError: no answer within COMMAND_TIMEOUT_S
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash, starting up
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
     asyncpg.InternalClientError,  # the server closed an idle connection
 )
+NOT_WRITABLE_ERRORS: Final = (
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby: the failover is not finished
+)
 BUSY_ERRORS: Final = (
-    TimeoutError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
@@ -49,11 +53,14 @@ def translate_error(error: Exception, ops: Sequence[Op] = ()) -> Exception:
     if isinstance(error, asyncpg.InvalidTextRepresentationError):
         message = stale_message(str(error), ops)
         return error if message is None else StaleError(message)
+    if isinstance(error, NOT_WRITABLE_ERRORS):
+        return NotWritableError(f"PostgreSQL cannot write: {error}")
     # Check before CONNECTION_LOST_ERRORS, which holds base classes of some of these.
     if isinstance(error, BUSY_ERRORS):
         return BusyError(f"the database is busy: {error or type(error).__name__}")
     # asyncpg has no separate class for "connection is closed" and "has been released".
     closed = isinstance(error, asyncpg.InterfaceError) and CLOSED_PATTERN.search(str(error))
     if closed or isinstance(error, CONNECTION_LOST_ERRORS):
-        return UnreachableError(f"the connection to PostgreSQL was lost: {error}")
+        reason = str(error) or "no answer"
+        return UnreachableError(f"the connection to PostgreSQL was lost: {reason}")
     return error

@@ -20,19 +20,21 @@ from sigma.store.engine.postgres_pool import Connect, Pool
 from sigma.store.engine.signals import Signals
 
 NOTIFY_SQL: Final = f"SELECT {DISABLE_SYNC}, pg_notify($1, $2)"
-KEEPALIVE_INTERVAL_S: Final = 60.0
+CLOSE_TIMEOUT_S: Final = 2.0
 RECONNECT_DELAYS_S: Final = (0.1, 1.0, 5.0, 15.0)
 
 
 class PostgresSignals:
     """Wakes local waiters at once and those of other processes by NOTIFY.
 
-    LISTEN uses a dedicated connection, opened at the first `wait`.
+    LISTEN uses a dedicated connection, opened at the first `wait`. `keepalive_s`: it is queried
+    after so many seconds without a notification and replaced when it does not answer in as many.
     """
 
-    def __init__(self, pool: Pool, connect: Connect) -> None:
+    def __init__(self, pool: Pool, connect: Connect, *, keepalive_s: float) -> None:
         self._pool = pool
         self._connect = connect
+        self._keepalive_s = keepalive_s
         self._local_signals = Signals()
         self._origin = secrets.token_hex(8)  # identifies our own notifications
         self._send_tasks: dict[str, asyncio.Task[None]] = {}
@@ -114,17 +116,20 @@ class PostgresSignals:
             self._listening_event.set()
             self._local_signals.notify_all()  # a NOTIFY may have been sent before we subscribed
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._change_event.wait(), KEEPALIVE_INTERVAL_S)
+                await asyncio.wait_for(self._change_event.wait(), self._keepalive_s)
                 continue
-            await con.execute("SELECT 1", timeout=KEEPALIVE_INTERVAL_S)
+            await con.execute("SELECT 1", timeout=self._keepalive_s)
 
     def _on_notification(self, _con: object, _pid: int, channel: str, origin: str) -> None:
         if origin != self._origin:
             self._local_signals.notify(channel)
 
     async def close(self) -> None:
-        """Finish sending pending notifications and stop listening."""
-        await asyncio.gather(*self._send_tasks.values(), return_exceptions=True)
+        """Send pending notifications, for at most CLOSE_TIMEOUT_S, and stop listening."""
+        if sending := set(self._send_tasks.values()):
+            _, unsent = await asyncio.wait(sending, timeout=CLOSE_TIMEOUT_S)
+            for task in unsent:
+                task.cancel()
         if self._listen_task is not None:
             self._listen_task.cancel()
             await asyncio.gather(self._listen_task, return_exceptions=True)

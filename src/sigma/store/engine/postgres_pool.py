@@ -11,23 +11,30 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from sigma.store.engine.interface import BusyError, UnreachableError
+from sigma.store.engine.interface import UnreachableError
 
-ACQUIRE_TIMEOUT_S: Final = 10.0
-ROLLBACK_TIMEOUT_S: Final = 5.0
-CLOSE_TIMEOUT_S: Final = 10.0
+ACQUIRE_TIMEOUT_S: Final = 5.0
+ROLLBACK_TIMEOUT_S: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 2.0  # for running statements, then again for saying goodbye to the server
 
 Connect = Callable[[], Awaitable[Any]]
 
 
 class Pool:
-    """At most `size` connections, opened on demand and reused; a lost one is replaced."""
+    """At most `size` connections, opened on demand and reused; a lost one is replaced.
+
+    When one connection is lost, all that were opened before are suspected and replaced: after a
+    failover or the death of a host they are all silent, and each would cost a timeout of its own.
+    """
 
     def __init__(self, connect: Connect, size: int) -> None:
         self._connect = connect
         self._openable_count = size  # number of connections that may still be opened
         self._idle: list[Any] = []
         self._in_use: set[Any] = set()
+        # Connection → its generation. A lost connection begins a new generation.
+        self._generations: dict[Any, int] = {}
+        self._generation = 0
         self._waiters: deque[asyncio.Future[Any]] = deque()
         self._rollback_tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -35,8 +42,8 @@ class Pool:
     async def acquire(self) -> Any:
         """Take a connection.
 
-        Raises BusyError when none becomes free within ACQUIRE_TIMEOUT_S, UnreachableError when
-        the pool is closed, and the errors of asyncpg when connecting fails.
+        Raises UnreachableError when none becomes free within ACQUIRE_TIMEOUT_S or the pool is
+        closed, and the errors of asyncpg when connecting fails.
         """
         if self._is_closed:
             raise UnreachableError("the database is closed")
@@ -60,8 +67,27 @@ class Pool:
         else:
             self._return(con)
 
+    def discard(self, con: Any) -> None:
+        """Terminate a lost connection in use, and replace all that were opened before it was lost.
+
+        The caller still releases it. A connection of an earlier generation that works on is
+        replaced when it is released.
+        """
+        con.terminate()
+        if self._generations.get(con) != self._generation:
+            return  # its whole generation is suspected already
+        self._generation += 1
+        idle, self._idle = self._idle, []
+        for suspect in idle:
+            self._forget(suspect)
+            self._hand_over(None)
+
+    def _forget(self, con: Any) -> None:
+        self._generations.pop(con, None)
+        con.terminate()
+
     async def close(self) -> None:
-        """Wait up to CLOSE_TIMEOUT_S for running statements, then close every connection."""
+        """Close every connection within twice CLOSE_TIMEOUT_S: running statements may finish."""
         self._is_closed = True
         while self._waiters:
             self._fail(self._waiters.popleft(), UnreachableError("the database is closed"))
@@ -71,13 +97,15 @@ class Pool:
         for con in self._in_use:
             con.terminate()
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(con.close() for con in idle), return_exceptions=True)
+        goodbyes = (con.close(timeout=CLOSE_TIMEOUT_S) for con in idle)
+        await asyncio.gather(*goodbyes, return_exceptions=True)
 
     def _take_idle(self) -> Any:
         while self._idle:
             con = self._idle.pop()
             if not con.is_closed():
                 return con
+            self._forget(con)
             self._openable_count += 1
         return None
 
@@ -86,7 +114,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiting)
-        error = BusyError("all connections to PostgreSQL are in use")
+        error = UnreachableError("all connections to PostgreSQL are in use")
         timer = loop.call_later(ACQUIRE_TIMEOUT_S, self._fail, waiting, error)
         try:
             return await waiting
@@ -98,22 +126,29 @@ class Pool:
             timer.cancel()
 
     async def _open(self) -> Any:
+        generation = self._generation
         try:
-            return await self._connect()
+            con = await self._connect()
         except BaseException:
             self._hand_over(None)
             raise
+        self._generations[con] = generation
+        return con
 
     async def _roll_back(self, con: Any) -> None:
         try:
             await con.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_S)
         except Exception:  # noqa: BLE001 - the connection is unusable
-            con.terminate()
+            self.discard(con)
         self._return(con)
 
     def _return(self, con: Any) -> None:
         self._in_use.discard(con)
-        self._hand_over(None if con.is_closed() else con)
+        if con.is_closed() or self._generations.get(con) != self._generation:
+            self._forget(con)
+            self._hand_over(None)
+        else:
+            self._hand_over(con)
 
     def _hand_over(self, con: Any) -> None:
         """Give a connection, or None (permission to open one), to the next waiter."""

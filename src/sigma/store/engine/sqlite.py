@@ -7,6 +7,9 @@ in `sigma.store.engine.interface`.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -83,7 +86,41 @@ async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> S
     except sqlite3.Error as error:
         raise UnreachableError(f"cannot open the SQLite file {path}: {error}") from error
     writer = WriterThread(con, names, asyncio.get_running_loop())
-    return SqliteDatabase(writer, reads)
+    return SqliteDatabase(path, writer, reads)
+
+
+class WorkerLock:
+    """The lock of the only process that runs jobs on a SQLite file: `*.worker` beside it.
+
+    The operating system releases it when the process ends, however it ends. So a process that gets
+    it knows that its predecessor is dead.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.worker")
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock, or keep it. Returns False when another process holds it."""
+        if self._file is not None:
+            return True
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return False  # a full or read-only disk: leases end by themselves
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Release the lock if this process holds it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 class SqliteDatabase:
@@ -91,7 +128,9 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, writer: WriterThread, read_pool: ReadPool) -> None:
+    def __init__(self, path: Path, writer: WriterThread, read_pool: ReadPool) -> None:
+        self._folder = path.parent
+        self._worker_lock = WorkerLock(path)
         self._writer = writer
         self.write_queue = WriteQueue(writer)
         self.read_pool = read_pool
@@ -122,7 +161,14 @@ class SqliteDatabase:
     async def wait(self, channel: str, timeout_s: float) -> None:
         await self.signals.wait(channel, timeout_s)
 
+    def free_bytes(self) -> int | None:
+        return shutil.disk_usage(self._folder).free
+
+    async def is_only_worker(self) -> bool:
+        return self._worker_lock.acquire()
+
     async def close(self) -> None:
+        self._worker_lock.release()
         self.write_queue.close()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self.read_pool.close)

@@ -8,16 +8,17 @@ from typing import Final
 
 from sqlalchemy import Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
 
-from sigma.store.engine.interface import BusyError, ConflictError, IntegrityError, UnreachableError
+from sigma.store.engine.interface import (
+    BusyError,
+    ConflictError,
+    IntegrityError,
+    NotWritableError,
+    UnreachableError,
+)
 
 UNIQUE_CODES: Final = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
-DISK_CODES: Final = (
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_CANTOPEN",
-    "SQLITE_READONLY",
-    "SQLITE_NOTADB",
-)
+DISK_CODES: Final = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOTADB")
+NOT_WRITABLE_CODES: Final = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE")
 
 
 def unique_key_names(metadata: MetaData) -> dict[str, str]:
@@ -59,6 +60,8 @@ def translate_error(error: sqlite3.Error, key_names: Mapping[str, str]) -> Excep
         return IntegrityError(text)
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_INTERRUPT")):
         return BusyError(f"the database is busy: {text}")
+    if code.startswith(NOT_WRITABLE_CODES):
+        return NotWritableError(f"the database file cannot be written: {text}")
     if code.startswith(DISK_CODES):
         return UnreachableError(f"the database file cannot be used: {text}")
     return error

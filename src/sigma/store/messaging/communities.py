@@ -3,10 +3,11 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from sigma.domain.billing.connection import Connection
 from sigma.domain.messaging.community import Community, EventDelivery
+from sigma.store import workers
 from sigma.store.billing.connections import CODEC as CONNECTION_CODEC
 from sigma.store.engine.interface import Database, Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
@@ -53,15 +54,21 @@ _find_by_group = statement(
         communities.c.group_id == bindparam("group_id"),
     )
 )
+# Free is what has no lease, or one that ended, was taken with a wrong clock, or whose worker died.
+_is_free = or_(
+    communities.c.poll_lease_until_us <= bindparam("now_us"),
+    communities.c.poll_lease_until_us > bindparam("max_lease_until_us"),
+    and_(
+        communities.c.poll_leased_by != "",
+        communities.c.poll_leased_by.not_in(workers.select_alive()),
+    ),
+)
 _list_to_poll = statement(
     select(communities.c.id)
     .join(connections, connections.c.id == communities.c.id)
     .where(
         communities.c.event_delivery == "long_poll",
-        or_(
-            communities.c.poll_lease_until_us <= bindparam("now_us"),
-            communities.c.poll_lease_until_us > bindparam("max_lease_until_us"),
-        ),
+        _is_free,
         communities.c.error_code == "",
         connections.c.status == "active",
     )
@@ -73,12 +80,19 @@ _acquire_lease = statement(
     .where(
         communities.c.id == bindparam("key_id"),
         communities.c.event_delivery == "long_poll",
-        communities.c.poll_lease_until_us == bindparam("key_lease_until_us"),
+        or_(_is_free, communities.c.poll_leased_by == bindparam("worker_id")),
     )
-    .values(poll_lease_until_us=bindparam("poll_lease_until_us"))
+    .values(
+        poll_lease_until_us=bindparam("new_lease_until_us"), poll_leased_by=bindparam("worker_id")
+    )
 )
-_get_lease_until_us = statement(
-    select(communities.c.poll_lease_until_us).where(communities.c.id == bindparam("id"))
+_release_lease = statement(
+    update(communities)
+    .where(
+        communities.c.id == bindparam("key_id"),
+        communities.c.poll_leased_by == bindparam("worker_id"),
+    )
+    .values(poll_lease_until_us=0, poll_leased_by="")
 )
 _record_poll = statement(
     update(communities)
@@ -143,29 +157,28 @@ async def list_to_poll(tx: Tx, now_us: int, limit: int) -> list[str]:
 
 
 async def acquire_poll_lease(
-    db: Database, community_id: str, now_us: int, until_us: int, *, held_until_us: int = 0
+    db: Database, community_id: str, worker_id: str, *, now_us: int, until_us: int
 ) -> bool:
-    """Acquire or renew the long-poll lease of a community until `until_us`.
+    """Acquire or renew the long-poll lease of a community for a worker.
 
-    Return False when another process holds it. `held_until_us` is the end of the lease
-    that this process holds already, or 0.
+    It ends at `until_us`, or when the worker is dead. Return False when another worker holds it.
     """
     async with db.write() as tx:
-        row = await tx.fetch_one(_get_lease_until_us, id=community_id)
-        if row is None:
-            return False
-        if (
-            now_us < row["poll_lease_until_us"] <= now_us + MAX_LEASE_US
-            and row["poll_lease_until_us"] != held_until_us
-        ):
-            return False
         updated = await tx.execute(
             _acquire_lease,
             key_id=community_id,
-            key_lease_until_us=row["poll_lease_until_us"],
-            poll_lease_until_us=until_us,
+            worker_id=worker_id,
+            now_us=now_us,
+            max_lease_until_us=now_us + MAX_LEASE_US,
+            new_lease_until_us=until_us,
         )
     return updated == 1
+
+
+async def release_poll_lease(db: Database, community_id: str, worker_id: str) -> None:
+    """Release the long-poll lease, if this worker holds it. Raises StoreError."""
+    async with db.write() as tx:
+        await tx.execute(_release_lease, key_id=community_id, worker_id=worker_id)
 
 
 async def record_poll(tx: Tx, community_id: str, ts: str, now_us: int) -> None:

@@ -36,6 +36,7 @@ communities = Table(
     text_column("confirmation_code"),
     text_column("long_poll_ts"),
     int_column("poll_lease_until_us"),
+    text_column("poll_leased_by"),
     int_column("last_contact_at_us"),
     int_column("caught_up_until_us"),
     text_column("error_code"),

@@ -325,17 +325,29 @@ jobs = Table(
     text_column("kind"),
     text_column("subject_id"),
     text_column("shop_id"),
+    text_column("lane"),
     int_column("due_at_us"),
     int_column("lease_until_us"),
+    text_column("leased_by"),
     int_column("attempts"),
     int_column("generation"),
     text_column("state"),
     text_column("last_error"),
     int_column("created_at_us"),
     PrimaryKeyConstraint("kind", "subject_id"),
-    Index("ix_jobs_due", "state", "due_at_us"),
+    partial_index("ix_jobs_due", "lane due_at_us", "state = 'queued'"),
+    partial_index("ix_jobs_shop_due", "lane shop_id due_at_us", "state = 'queued'"),
+    Index("ix_jobs_state", "state"),
     Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
     partial_index("ix_jobs_dead", "shop_id due_at_us kind subject_id", "state = 'dead'"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    id_column(),
+    int_column("alive_until_us"),
+    Index("ix_workers_alive", "alive_until_us", "id"),
 )
 
 idempotency_records = Table(

@@ -17,9 +17,10 @@ from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
 from sigma.services.communities import communities
-from sigma.services.context import Context
+from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
+from sigma.web.submitted_form import read_form
 
 SESSION_COOKIE = "sigma_session"
 # Bytes; the largest form, an invoice with its questions, is far smaller.
@@ -65,7 +66,12 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
     on a cross-origin request or a wrong token.
     """
     ctx: Context = connection.app.state.ctx
-    session = await users.find_session(ctx, connection.cookies.get(SESSION_COOKIE, ""))
+    try:
+        session = await users.find_session(ctx, connection.cookies.get(SESSION_COOKIE, ""))
+    except OUTAGE_ERRORS:
+        if is_unsafe(connection) and isinstance(connection, Request):
+            await read_form(connection)  # for the page that offers to send it again
+        raise
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
     connection.state.session = session
@@ -82,7 +88,7 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
     assert isinstance(connection, Request)
     csrf_token, form = connection.headers.get("x-csrf", ""), None
     if not csrf_token:
-        form = await connection.form()
+        form = await read_form(connection)
         csrf_token = str(form.get("csrf", ""))
     if not is_same_origin(connection) or not secrets_equal(csrf_token, session.csrf):
         if form is not None:

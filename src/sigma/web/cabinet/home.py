@@ -14,6 +14,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
+from sigma.services.platform import health
 from sigma.services.reconciliation import runs
 from sigma.web.cabinet.board.todo_board import count_texts
 from sigma.web.cabinet.guards import WebRequest
@@ -65,11 +66,19 @@ async def _last_reconciliation(ctx: Context, session: Session) -> LastReconcilia
     return LastReconciliation(text, result_tone(details), at_us)
 
 
+def _database_warning(state: str, *, is_low: bool) -> str:
+    """Return the key of the text about the database, "" when all is well."""
+    if state != "ok":
+        return "cabinet.database_not_writable"
+    return "cabinet.database_low_disk" if is_low else ""
+
+
 @get("/")
 async def home_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Show the shop at a glance."""
+    database_state = await health.check_database(ctx)
     home = await shops.get_dashboard(ctx, session.member)
     todo = setup_steps(home)
     counts = await todo_board.counts(ctx, session.member)
@@ -81,6 +90,7 @@ async def home_page(
         "cabinet/home.html",
         section="home",
         home=home,
+        database_warning=_database_warning(database_state, is_low=health.is_disk_almost_full(ctx)),
         owed_names={
             name
             for name in ("held", "refunds_due", "refunds_pending")

@@ -35,6 +35,7 @@ from sigma.web.checkout.responses import (
     translator_for,
 )
 from sigma.web.rendering import requested_language
+from sigma.web.submitted_form import read_form
 
 SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"
 MAX_FORM_BYTES = 256 * 1024  # far more than thirty long answers
@@ -92,7 +93,7 @@ def _continues_attempt(
 @post("/i/{token:str}", request_max_body_size=MAX_FORM_BYTES)
 async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
     """Store the answers, start the payment and redirect; with problems, show the form again."""
-    form = await request.form()
+    form = await read_form(request)
     form_values = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
     pay_form = _pay_form(request, ctx, token, form_values)
     try:

@@ -17,7 +17,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import HOUR_US
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
-from sigma.services.context import Context
+from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed, ConversationChange
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, SESSION_COOKIE, WebRequest
 from sigma.web.cabinet.responses import MAX_UNREAD_COUNT
@@ -49,25 +49,28 @@ async def stream_changes(
     if change_feed.is_full(session.secret_hash):
         raise RefusedError("too_many_requests", minutes=1)
     secret = request.cookies.get(SESSION_COOKIE, "")
-    stream = _event_stream(
+    stream = event_stream(
         ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)
     )
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 
-async def _event_stream(
+async def event_stream(
     ctx: Context, change_feed: ChangeFeed, session: Session, secret: str, since_us: int
 ) -> AsyncIterator[bytes]:
+    """Yield server-sent events of the changes since `since_us` until the session ends."""
     changes = change_feed.changes(session.member.shop_id, since_us)
     with change_feed.stream(session.secret_hash):
         yield f"retry: {RETRY_MS}\nid: {since_us}\n\n".encode()
-        async with contextlib.aclosing(changes):
-            async for change in changes:
-                current = await users.find_session(ctx, secret)
-                if current is None or not current.member.can(Permission.ANSWER):
-                    yield SESSION_ENDED
-                    return
-                yield HEARTBEAT if change is None else _encode_event(change)
+        # Without the database the stream ends quietly: the page connects again.
+        with contextlib.suppress(*OUTAGE_ERRORS):
+            async with contextlib.aclosing(changes):
+                async for change in changes:
+                    current = await users.find_session(ctx, secret)
+                    if current is None or not current.member.can(Permission.ANSWER):
+                        yield SESSION_ENDED
+                        return
+                    yield HEARTBEAT if change is None else _encode_event(change)
 
 
 def _encode_event(change: ConversationChange) -> bytes:

@@ -38,8 +38,10 @@ def upgrade() -> None:
         sa.Column("kind", TextC, nullable=False),
         sa.Column("subject_id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("lane", TextC, nullable=False),
         sa.Column("due_at_us", BigInt, nullable=False),
         sa.Column("lease_until_us", BigInt, nullable=False),
+        sa.Column("leased_by", TextC, nullable=False),
         sa.Column("attempts", BigInt, nullable=False),
         sa.Column("generation", BigInt, nullable=False),
         sa.Column("state", TextC, nullable=False),
@@ -122,6 +124,12 @@ def upgrade() -> None:
         sa.Column("version", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("login", name="uq_users_login"),
+    )
+    op.create_table(
+        "workers",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("alive_until_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
         "api_keys",
@@ -325,6 +333,7 @@ def upgrade() -> None:
         sa.Column("confirmation_code", TextC, nullable=False),
         sa.Column("long_poll_ts", TextC, nullable=False),
         sa.Column("poll_lease_until_us", BigInt, nullable=False),
+        sa.Column("poll_leased_by", TextC, nullable=False),
         sa.Column("last_contact_at_us", BigInt, nullable=False),
         sa.Column("caught_up_until_us", BigInt, nullable=False),
         sa.Column("error_code", TextC, nullable=False),
@@ -735,8 +744,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'dead'"),
         sqlite_where=sa.text("state = 'dead'"),
     )
-    op.create_index("ix_jobs_due", "jobs", ["state", "due_at_us"], unique=False)
+    op.create_index(
+        "ix_jobs_due",
+        "jobs",
+        ["lane", "due_at_us"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
     op.create_index("ix_jobs_kind", "jobs", ["kind", "shop_id", "subject_id"], unique=False)
+    op.create_index(
+        "ix_jobs_shop_due",
+        "jobs",
+        ["lane", "shop_id", "due_at_us"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
+    op.create_index("ix_jobs_state", "jobs", ["state"], unique=False)
     op.create_index(
         "ix_ledger_shop", "ledger", ["shop_id", "account", "booked_at_us"], unique=False
     )
@@ -878,9 +903,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_vk_orders_status", "vk_orders", ["connection_id", "vk_payment_status"], unique=False
     )
+    op.create_index("ix_workers_alive", "workers", ["alive_until_us", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_workers_alive", table_name="workers")
     op.drop_index("ix_vk_orders_status", table_name="vk_orders")
     op.drop_index(
         "ix_vk_orders_open",
@@ -982,8 +1009,20 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 'failed'"),
     )
     op.drop_index("ix_ledger_shop", table_name="ledger")
+    op.drop_index("ix_jobs_state", table_name="jobs")
+    op.drop_index(
+        "ix_jobs_shop_due",
+        table_name="jobs",
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
     op.drop_index("ix_jobs_kind", table_name="jobs")
-    op.drop_index("ix_jobs_due", table_name="jobs")
+    op.drop_index(
+        "ix_jobs_due",
+        table_name="jobs",
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
     op.drop_index(
         "ix_jobs_dead",
         table_name="jobs",
@@ -1075,6 +1114,7 @@ def downgrade() -> None:
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("api_keys")
+    op.drop_table("workers")
     op.drop_table("users")
     op.drop_table("timeline_events")
     op.drop_table("shops")
