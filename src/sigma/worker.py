@@ -20,7 +20,7 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
-from sigma.services.platform import housekeeping, jobs
+from sigma.services.platform import housekeeping, jobs, key_rotation
 from sigma.services.platform.jobs import Handler
 from sigma.services.reconciliation import runs as reconciliation_runs
 
@@ -73,6 +73,7 @@ HANDLERS: Mapping[str, Handler] = {
     "vk_order.fetch_items": vk_orders.fetch_items,
     "reconciliation.start": reconciliation_runs.start_nightly,
     "reconciliation.advance": reconciliation_runs.advance,
+    "encryption.rotate": key_rotation.run_job,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.
@@ -90,6 +91,7 @@ RETRIED_FOREVER = (
     "message.complete",
     "reconciliation.start",
     "reconciliation.advance",
+    "encryption.rotate",
 )
 
 

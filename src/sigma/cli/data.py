@@ -14,6 +14,7 @@ from sigma.domain.catalogue.phrase.known_services import known_service
 from sigma.domain.catalogue.phrase.model import KnownService
 from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
+from sigma.logs import configure
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import api_keys, users
 from sigma.services.billing import invoices, payments
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 def run_with_context(action: Callable[[Context], Awaitable[T]]) -> T:
     """Open a context and run one async action in it. Raises CliError."""
+    configure("warning", "console")  # to stderr: stdout belongs to the command's result
     with errors_as_messages():
         loaded = read_settings()
         check_migrated(loaded)

@@ -16,11 +16,13 @@ from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
 from sigma.services.passwords import PasswordHashing
-from sigma.store.encryption import Cipher
+from sigma.store.encryption import Cipher, DecryptionError
 from sigma.store.engine.interface import BusyError, ConflictError, Database, StaleError
 
 # A concurrent transaction committed first; this transaction wrote nothing.
 CONFLICT_ERRORS = (StaleError, ConflictError, BusyError)
+# A stored value cannot be decrypted: its key is missing in SIGMA_SECRET_KEY.
+UNREADABLE_ERRORS = (DecryptionError,)
 
 
 class Settings(Protocol):

@@ -10,7 +10,7 @@ from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sigma.domain.errors import RefusedError
-from sigma.services.context import CONFLICT_ERRORS, Context
+from sigma.services.context import CONFLICT_ERRORS, UNREADABLE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
 from sigma.web.cabinet import home
@@ -38,6 +38,7 @@ from sigma.web.errors import (
     handle_http_error,
     handle_refusal,
     handle_store_conflict,
+    handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
 from sigma.web.metrics import RequestMetrics
@@ -112,6 +113,7 @@ def build_router() -> Litestar:
             RefusedError: handle_refusal,
             HTTPException: handle_http_error,
             **dict.fromkeys(CONFLICT_ERRORS, handle_store_conflict),
+            **dict.fromkeys(UNREADABLE_ERRORS, handle_unreadable),
             Exception: handle_exception,
         },
         openapi_config=None,
@@ -134,7 +136,9 @@ def create_app(
     router.state.ctx, router.state.config, router.state.metrics = ctx, config, metrics
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
-    wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics)
+    wrapped = RequestMiddleware(
+        router, SecurityHeaders(secure=config.secure, hsts=config.hsts), metrics
+    )
     return WebApp(router, wrapped, config.trusted_proxies)
 
 

@@ -9,6 +9,7 @@ from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
+from sigma.services.connection_secrets import decrypt_secret, encrypt_secret
 from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -61,13 +62,6 @@ async def save(
     if problems:
         raise validation_error(*problems)
     now_us = ctx.now_us()
-    secret_encrypted = (
-        ctx.cipher.encrypt(secret.strip())
-        if secret
-        else existing.secret_encrypted
-        if existing
-        else ""
-    )
     base = existing or Connection(
         id=ctx.new_id("con", member.shop_id),
         shop_id=member.shop_id,
@@ -76,6 +70,9 @@ async def save(
         account="",
         secret_encrypted="",
         created_at_us=now_us,
+    )
+    secret_encrypted = (
+        encrypt_secret(ctx.cipher, base.id, secret.strip()) if secret else base.secret_encrypted
     )
     saved = replace(
         base,
@@ -132,13 +129,12 @@ def _is_timeout(value: Any) -> bool:
 async def verify_credentials(ctx: Context, member: Member, connection_id: str) -> Connection:
     """Verify the credentials with a real request and store the result.
 
-    `check_detail` becomes the acquirer's description of the account, or an error code.
+    `check_detail` becomes the acquirer's description of the account, or an error code. Raises
+    DecryptionError.
     """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]
-    access = connection_access(
-        provider, connection, ctx.cipher.decrypt(connection.secret_encrypted)
-    )
+    access = connection_access(provider, connection, decrypt_secret(ctx.cipher, connection))
     try:
         ok, detail = True, await provider.describe_account(access)
     except RejectedError as rejection:
