@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError, InstallationKeys
-from sigma.store.engine.interface import Database
+from sigma.store.engine.interface import Database, Row
 from sigma.store.engine.statements import insert_ignore, statement
 from sigma.store.schema.encryption_tables import installation_keys
 
@@ -32,21 +32,17 @@ async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -
     the secret is back. Raises StoreError.
     """
     cipher = Cipher(secret_keys)
-    found = await _read(db, cipher)
     for purpose in (HASH, SIGNING):
-        if not found[purpose]:
+        if not (await _read(db, cipher))[purpose]:
             await _create(db, cipher, purpose, now_us)
-    if not all(found.values()):
-        found = await _read(db, cipher)  # another process may have been first
+    found = await _read(db, cipher)  # another process may have been first
     return cipher.with_keys(InstallationKeys(found[HASH][0], tuple(found[SIGNING])))
 
 
 async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
     """Return the keys that can be decrypted by purpose, oldest first."""
-    async with db.read() as tx:
-        rows = await tx.fetch_all(_list)
     found: dict[str, list[bytes]] = {HASH: [], SIGNING: []}
-    for row in rows:
+    for row in await _list_rows(db):
         try:
             text = cipher.decrypt(row["key_encrypted"], EncryptedColumn.INSTALLATION_KEY, row["id"])
         except DecryptionError:
@@ -55,9 +51,15 @@ async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
     return found
 
 
+async def _list_rows(db: Database) -> list[Row]:
+    async with db.read() as tx:
+        return await tx.fetch_all(_list)
+
+
 async def _create(db: Database, cipher: Cipher, purpose: str, now_us: int) -> None:
-    # One id for each secret: of processes that start together, the first creates the key.
-    key_id = f"{purpose}-{cipher.current_key_id}"
+    # Processes that start together choose the same id: the first creates the key.
+    number = sum(row["purpose"] == purpose for row in await _list_rows(db))
+    key_id = f"{purpose}-{number}-{cipher.current_key_id}"
     text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     async with db.write() as tx:
         await tx.execute(
