@@ -70,7 +70,13 @@ async def open_phone(
     )
     page = await context.new_page()
     console_errors: list[str] = []
-    page.on("console", lambda m: console_errors.append(m.text) if m.type == "error" else None)
+    # A header that the browser does not understand is a warning only.
+    page.on(
+        "console",
+        lambda m: (
+            console_errors.append(m.text) if m.type == "error" or "Policy" in m.text else None
+        ),
+    )
     page.on("pageerror", lambda error: console_errors.append(str(error)))
     yield PhonePage(page, console_errors)
     await context.close()

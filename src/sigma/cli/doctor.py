@@ -127,7 +127,10 @@ async def _check_acquirers(ctx: Context) -> list[CheckResult]:
                 connection_access(provider, connection, secret)
             )
             results.append((connection.provider, True, account))
-        except (RejectedError, UnknownOutcomeError, RefusedError, DecryptionError) as error:
+        except DecryptionError as error:
+            text = t("cli.value_unreadable", key=error.key_id or "?")
+            results.append((connection.provider, False, text))
+        except (RejectedError, UnknownOutcomeError, RefusedError) as error:
             results.append((connection.provider, False, t("cli.doctor_acquirer", what=str(error))))
     return results or [("acquirer", False, t("cli.doctor_no_acquirer"))]
 

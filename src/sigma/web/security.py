@@ -24,7 +24,7 @@ _DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
 # Every feature that browsers grant a page by default and no page of ours needs, also not those
 # inside frames. The copy buttons write to the clipboard.
 _DENIED_FEATURES = (
-    *("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture"),
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture"),
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid"),
     *("identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer"),
     *("microphone", "midi", "otp-credentials", "payment", "picture-in-picture"),
