@@ -61,7 +61,7 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
 async def dump_encrypted(ctx: Context) -> dict[tuple[EncryptedColumn, str], str]:
     """Return (column, row id) → ciphertext of every encrypted value."""
     no_row_has_it = Cipher(["a key that encrypts no row of this test"])
-    dumped = {}
+    dumped: dict[tuple[EncryptedColumn, str], str] = {}
     async with ctx.db.read() as tx:
         for column in EncryptedColumn:
             rows = await key_rotations.list_batch(tx, no_row_has_it, column, "", limit=10_000)

@@ -98,3 +98,17 @@ def test_sandbox_files_are_private(tmp_path: Path) -> None:
     assert mode_of(folder) == "700"
     assert set(modes.values()) == {"600"}
     assert FILE_NAME in modes
+
+
+async def test_opening_a_migrated_file_makes_it_private(tmp_path: Path) -> None:
+    path = tmp_path / "sigma.db"
+    upgrade(f"sqlite:///{path}")
+    make_readable(path)
+    database = await open_database(f"sqlite:///{path}")
+    await database.close()
+    assert modes_in(tmp_path)["sigma.db"] == "600"
+
+
+def make_readable(path: Path) -> None:
+    """Let everybody read the file, as an older version did."""
+    path.chmod(0o644)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sigma.domain.accounts.member import Role
 from sigma.domain.urls import is_https_url, origin_of
 from sigma.providers.base import redirect_origins
 from sigma.services.billing import connections
@@ -17,7 +18,7 @@ from sigma.web.security import PERMISSIONS_POLICY, SecurityHeaders
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.routes import API_ROUTES, PUBLIC_ROUTES, REQUIRED_PERMISSIONS, request_route
-from tests.web.two_shops import Role, api_actor, create_all_objects, signed_in_actor
+from tests.web.two_shops import api_actor, create_all_objects, signed_in_actor
 from tests.world import TestSettings, World
 
 REQUIRED_HEADERS = {

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import bindparam, update
 
 from sigma import worker
+from sigma.domain.accounts.member import Role
 from sigma.services.accounts import shops
 from sigma.services.billing import mails
 from sigma.services.conversations import outbox
@@ -21,7 +22,7 @@ from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL
 from tests.web.routes import API_ROUTES, REQUIRED_PERMISSIONS, request_route
 from tests.web.test_security_headers import with_values
-from tests.web.two_shops import Actor, Role, api_actor, signed_in_actor
+from tests.web.two_shops import Actor, api_actor, signed_in_actor
 
 # Streams do not end by themselves; signing out ends the walk.
 SKIPPED_ROUTES = {"GET /inbox/live", "POST /sign-out"}
