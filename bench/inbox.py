@@ -55,7 +55,7 @@ _INSERT_MESSAGES = text_statement(
     )
     SELECT 'msg_' || c.id || '_' || n.i, c.shop_id, c.id, n.i % 2,
         CASE WHEN n.i % 2 = 1 THEN CAST(:author AS TEXT) ELSE 'client' END,
-        CASE WHEN n.i % 2 = 1 THEN CAST(:operator_body AS TEXT) ELSE CAST(:client_body AS TEXT) END,
+        '',
         c.last_at_us - (CAST(:message_count AS BIGINT) - n.i) * 60000000, n.i * 1000000,
         CASE WHEN n.i % 2 = 1 THEN 'sent' ELSE 'received' END,
         n.i, c.peer_id * 1000 + n.i, NULL, n.i, NULL, '', NULL, 1
@@ -64,11 +64,16 @@ _INSERT_MESSAGES = text_statement(
     """,
     "message_count",
     "author",
-    "operator_body",
-    "client_body",
     "shop_id",
     "after_peer_id",
     "to_peer_id",
+)
+_LIST_MESSAGES = text_statement(
+    "SELECT id, is_outgoing FROM messages WHERE conversation_id = :conversation_id",
+    "conversation_id",
+)
+_SET_BODY = text_statement(
+    "UPDATE messages SET body_encrypted = :body WHERE id = :id", "body", "id"
 )
 # Each conversation gets 20 search tokens out of 4001. The common token replaces one of them in
 # every 3rd conversation, and the rare token replaces one in every 2000th.
@@ -113,7 +118,7 @@ async def create_conversations(harness: Harness, conversations: int, messages: i
         provider="vk",
         title="Студия",
         account="1",
-        secret_encrypted=ctx.cipher.encrypt("no key"),
+        secret_encrypted="",  # VK is never called
         created_at_us=now_us,
     )
     community = Community(connection.id, member.shop_id, 1, "Студия", "studio", "", now_us)
@@ -136,12 +141,6 @@ async def _insert_messages(harness: Harness, messages: int, after_peer_id: int) 
     These are CONVERSATIONS_PER_INSERT conversations with peer ids above `after_peer_id`.
     """
     ctx, member = harness.ctx, harness.member
-    client_text = (
-        "Здравствуйте! Подскажите, сколько стоит маникюр с покрытием и есть ли время на завтра?"
-    )
-    attachments = (
-        MessageAttachment("photo", "", "https://vk.example/1.jpg", "https://vk.example/1.jpg"),
-    )
     scope = {
         "shop_id": member.shop_id,
         "after_peer_id": after_peer_id,
@@ -152,15 +151,28 @@ async def _insert_messages(harness: Harness, messages: int, after_peer_id: int) 
             _INSERT_MESSAGES,
             message_count=messages,
             author=member.actor,
-            operator_body=message_codec.encrypt_body(
-                ctx.cipher, MessageBody("Да, есть окно в 18:00. Записать вас?")
-            ),
-            client_body=message_codec.encrypt_body(
-                ctx.cipher, MessageBody(client_text, attachments)
-            ),
             **scope,
         )
         await tx.execute(_INSERT_TOKENS, **scope, **_token_hashes(harness))
+
+
+async def encrypt_messages(harness: Harness, conversation_ids: Sequence[str]) -> None:
+    """Encrypt the bodies of the conversations that will be opened: each is bound to its row."""
+    ctx = harness.ctx
+    client_text = (
+        "Здравствуйте! Подскажите, сколько стоит маникюр с покрытием и есть ли время на завтра?"
+    )
+    attachments = (
+        MessageAttachment("photo", "", "https://vk.example/1.jpg", "https://vk.example/1.jpg"),
+    )
+    operator_body = MessageBody("Да, есть окно в 18:00. Записать вас?")
+    client_body = MessageBody(client_text, attachments)
+    for conversation_id in conversation_ids:
+        async with ctx.db.write() as tx:
+            for row in await tx.fetch_all(_LIST_MESSAGES, conversation_id=conversation_id):
+                body = operator_body if row["is_outgoing"] else client_body
+                encrypted = message_codec.encrypt_body(ctx.cipher, row["id"], body)
+                await tx.execute(_SET_BODY, id=row["id"], body=encrypted)
 
 
 def _conversation(
@@ -178,7 +190,9 @@ def _conversation(
         photo_url="https://vk.example/1.jpg",
         last_at_us=last_at_us,
         last_incoming_at_us=last_at_us,
-        preview_encrypted=harness.ctx.cipher.encrypt("Подскажите, есть ли время на завтра?"),
+        preview_encrypted=message_codec.encrypt_preview(
+            harness.ctx.cipher, conversation_id, MessageBody("Подскажите, есть ли время на завтра?")
+        ),
         last_cmid=messages,
         last_position=messages * POSITION_STEP,
         unread_count=n % 4 == 0,
@@ -204,6 +218,7 @@ async def measure(harness: Harness, ids: Sequence[str], request_count: int) -> l
     base = harness.ctx.settings.base_url
     cookies = {SESSION_COOKIE: session.secret}
     step = max(len(ids) // request_count, 1)
+    await encrypt_messages(harness, ids[1::step])
     pages = {
         "list": ["/inbox"],
         "unread": ["/inbox?only=unread"],

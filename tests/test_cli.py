@@ -231,6 +231,7 @@ def test_serve_is_ready_and_shuts_down_cleanly(stop_signal: signal.Signals, tmp_
             "status": "ok",
             "database": "ok",
             "worker": "ok",
+            "encryption": "ok",
         }
     finally:
         process.send_signal(stop_signal)

@@ -19,9 +19,11 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody
 from sigma.services.communities import event_intake
 from sigma.services.communities import long_poll as community_long_poll
+from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.conversations import message_codec, outbox
 from sigma.services.vk import community_client
 from sigma.store import changes
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.messaging import communities, conversations
 from sigma.store.messaging import messages as message_rows
 from sigma_sandbox.app import Sandbox
@@ -155,7 +157,12 @@ class VkWorld(World):
 
     def body(self, message: Message) -> MessageBody:
         """Return the decrypted body of a message."""
-        return message_codec.decrypt_body(self.ctx.cipher, message.body_encrypted)
+        return message_codec.decrypt_body(self.ctx.cipher, message.id, message.body_encrypted)
+
+    def preview(self, conversation: Conversation) -> str:
+        """Return the decrypted preview of a conversation."""
+        encrypted = conversation.preview_encrypted
+        return message_codec.decrypt_preview(self.ctx.cipher, conversation.id, encrypted)
 
     async def texts(self, client_id: int = 0) -> list[str]:
         """Return the texts of the stored messages, oldest first."""
@@ -191,7 +198,7 @@ class VkWorld(World):
         """Store another access key. Unlike the service, this does not resume stopped jobs."""
         async with self.ctx.db.write() as tx:
             stored = await communities.lock_connection(tx, self.community_id)
-            encrypted = self.ctx.cipher.encrypt(access_key)
+            encrypted = encrypt_secret(self.ctx.cipher, stored.id, access_key)
             await changes.write(tx, Change((replace(stored, secret_encrypted=encrypted),)), 0)
 
 
@@ -230,13 +237,14 @@ async def open_vk_world(
 async def insert_community(world: VkWorld, event_delivery: EventDelivery) -> None:
     """Write the rows of a connected community that starts at VK's current long poll position."""
     ctx, now_us = world.ctx, world.ctx.now_us()
+    connection_id = ctx.new_id("con", world.shop.id)
     connection = Connection(
-        id=ctx.new_id("con", world.shop.id),
+        id=connection_id,
         shop_id=world.shop.id,
         provider="vk",
         title="Студия «Лак»",
         account=str(world.group_id),
-        secret_encrypted=ctx.cipher.encrypt(world.access_key),
+        secret_encrypted=encrypt_secret(ctx.cipher, connection_id, world.access_key),
         created_at_us=now_us,
         settings={
             "api_url": f"{world.sandbox.base_url}/vk",
@@ -257,7 +265,9 @@ async def insert_community(world: VkWorld, event_delivery: EventDelivery) -> Non
         created_at_us=now_us,
         key_scopes=("manage", "messages", "photos"),
         event_delivery=event_delivery,
-        callback_secret_encrypted=ctx.cipher.encrypt(CALLBACK_SECRET),
+        callback_secret_encrypted=ctx.cipher.encrypt(
+            CALLBACK_SECRET, EncryptedColumn.COMMUNITY_CALLBACK_SECRET, connection_id
+        ),
         confirmation_code="c0de42",
         long_poll_ts=server.ts,
         last_contact_at_us=now_us,

@@ -7,6 +7,7 @@ from functools import partial
 
 from sigma.channels.email import Mailer, SmtpMailer
 from sigma.channels.vk.client import VkClients
+from sigma.domain.urls import is_https_url
 from sigma.outbound.guard import Outbound
 from sigma.outbound.http import open_client
 from sigma.outbound.policy import Policy
@@ -16,8 +17,9 @@ from sigma.services.context import Context, MailerFactory
 from sigma.services.ids import IdGenerator
 from sigma.settings import Settings
 from sigma.store.database import open_database
-from sigma.store.encryption import Cipher
 from sigma.store.engine.sqlite import sqlite_path
+from sigma.store.installation_keys import load_cipher
+from sigma.store.private_files import create_private_dir, protect_dir
 from sigma.store.schema import migrate
 from sigma.web.app import WebApp, create_app
 from sigma.web.config import WebConfig
@@ -35,9 +37,17 @@ class NotMigratedError(Exception):
 
 
 def create_database_dir(settings: Settings) -> None:
-    """Create the folder of a SQLite file; does nothing for PostgreSQL. Raises OSError."""
-    if settings.is_sqlite:
-        sqlite_path(settings.database_url).parent.mkdir(parents=True, exist_ok=True)
+    """Create the folder of a SQLite file; does nothing for PostgreSQL. Raises OSError.
+
+    Only its owner can read it if it is new, or if it is the data folder of the settings.
+    """
+    if not settings.is_sqlite:
+        return
+    folder = sqlite_path(settings.database_url).parent
+    if folder.absolute() == settings.data_dir.absolute():
+        protect_dir(folder)
+    else:
+        create_private_dir(folder)
 
 
 def check_migrated(settings: Settings) -> None:
@@ -57,12 +67,13 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
     Raises SettingError without a secret key, UnreachableError without a database.
     """
-    cipher = Cipher(settings.secret_keys)
+    secret_keys = settings.secret_keys
     database = await open_database(settings.database_url, pool_size=settings.pool_size)
     outbound = open_outbound(settings)
     providers = open_providers(partial(open_client, outbound))
     vk = VkClients(partial(open_client, outbound.exempting(settings.vk_api_url)))
     try:
+        cipher = await load_cipher(database, secret_keys, clock())
         yield Context(
             db=database,
             settings=settings,
@@ -108,7 +119,8 @@ def build_app(ctx: Context, settings: Settings) -> WebApp:
         WebConfig(
             trusted_proxies=settings.trusted_proxies,
             metrics_token=settings.metrics_token,
-            secure=settings.is_https,
+            secure=is_https_url(settings.base_url),
+            hsts=settings.hsts,
             locale=settings.locale,
         ),
     )

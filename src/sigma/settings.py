@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from sigma.outbound.policy import Exemption, parse_exemption
 from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
@@ -85,9 +85,11 @@ def _http_url(text: str) -> str:
         url = parse_url(text, "http", "https")
     except InvalidUrlError:
         raise SettingError("", "base_url") from None
-    if url.query or "?" in text:
+    if url.query or re.search(r"[?#@]", text):
         raise SettingError("", "base_url")
-    return text.rstrip("/")
+    # Browsers write scheme and host in lower case: so do links, cookies and the origin check.
+    parts = urlsplit(text)
+    return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
 
 
 def _smtp_url(text: str) -> str:
@@ -259,6 +261,15 @@ class Settings:
         en="Bearer token for /metrics. Empty: /metrics is available from this machine only",
         ru="Bearer-токен для /metrics. Пусто: /metrics доступен только с этой машины",
     )
+    hsts: Literal["off", "host", "subdomains", "preload"] = _setting(
+        "host",
+        _choice("off", "host", "subdomains", "preload"),
+        en="With an https base URL, browsers use https only: for this host, for its subdomains too,"
+        " or also by the browsers' own list (preload); off",
+        ru="Если базовый адрес https, браузеры открывают только https: host — этот хост,"
+        " subdomains — и его поддомены, preload — ещё и по списку в самих браузерах,"
+        " off — не требовать",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
         _choice("debug", "info", "warning", "error"),
@@ -301,11 +312,6 @@ class Settings:
     def should_run_worker(self) -> bool:
         """Whether `sigma serve` also runs jobs."""
         return self.worker_inside == "yes" or (self.worker_inside == "auto" and self.is_sqlite)
-
-    @property
-    def is_https(self) -> bool:
-        """Whether the public address is https, so that cookies can be marked Secure."""
-        return self.base_url.startswith("https:")
 
 
 @dataclass(frozen=True, slots=True)

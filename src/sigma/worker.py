@@ -21,7 +21,7 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
-from sigma.services.platform import housekeeping, jobs, leases
+from sigma.services.platform import housekeeping, jobs, key_rotation, leases
 from sigma.services.platform.jobs import Handler
 from sigma.services.reconciliation import runs as reconciliation_runs
 
@@ -77,6 +77,7 @@ HANDLERS: Mapping[str, Handler] = {
     "vk_order.fetch_items": vk_orders.fetch_items,
     "reconciliation.start": reconciliation_runs.start_nightly,
     "reconciliation.advance": reconciliation_runs.advance,
+    "encryption.rotate": key_rotation.run_job,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.
@@ -94,6 +95,7 @@ RETRIED_FOREVER = (
     "message.complete",
     "reconciliation.start",
     "reconciliation.advance",
+    "encryption.rotate",
 )
 
 

@@ -27,10 +27,14 @@ class ObjectStore:
         self._depth = 0
         if data_dir is None:
             return
-        data_dir.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(
-            data_dir / FILE_NAME, isolation_level=None, check_same_thread=False
-        )
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        path = data_dir / FILE_NAME
+        path.touch(0o600)
+        for suffix in ("", "-wal", "-shm"):
+            if (companion := path.with_name(FILE_NAME + suffix)).exists():
+                companion.chmod(0o600)  # SQLite gives new ones the mode of the file
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(

@@ -6,7 +6,8 @@ from typing import Any
 from sigma.domain.accounts.member import Member, Role, User
 from sigma.domain.change import Change
 from sigma.domain.messaging.conversation import Conversation
-from sigma.services.conversations import search_index
+from sigma.domain.messaging.message import MessageBody
+from sigma.services.conversations import message_codec, search_index
 from sigma.store import changes
 from sigma.store.accounts import members, users
 from tests.vk_world import VkWorld
@@ -31,8 +32,9 @@ async def add_conversation(
     ctx = vk_world.ctx
     vk_world.key_count += 1
     created_at_us = ctx.now_us() - vk_world.key_count * 60_000_000
+    conversation_id = ctx.new_id("cnv", vk_world.shop.id)
     conversation = Conversation(
-        id=ctx.new_id("cnv", vk_world.shop.id),
+        id=conversation_id,
         shop_id=vk_world.shop.id,
         connection_id=vk_world.community_id,
         peer_id=500 + vk_world.key_count,
@@ -40,7 +42,9 @@ async def add_conversation(
         name=name,
         last_at_us=created_at_us,
         changed_at_us=created_at_us,
-        preview_encrypted=ctx.cipher.encrypt(text),
+        preview_encrypted=message_codec.encrypt_preview(
+            ctx.cipher, conversation_id, MessageBody(text)
+        ),
     )
     conversation = replace(conversation, **more)
     async with ctx.db.write() as tx:

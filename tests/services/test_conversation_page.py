@@ -41,9 +41,19 @@ async def test_conversation_page_shows_authors_invoices_and_payments(vk_world: V
 async def test_earlier_messages_are_loaded_page_by_page(vk_world: VkWorld) -> None:
     anna = await add_conversation(vk_world, "Анна")
     message_count = conversation_page.MESSAGES_PER_PAGE + 5
-    encrypted = message_codec.encrypt_body(vk_world.ctx.cipher, MessageBody("привет"))
+    cipher, body = vk_world.ctx.cipher, MessageBody("привет")
     rows = tuple(
-        Message(f"msg_{n:04}", vk_world.shop.id, anna.id, False, "client", encrypted, n, n, cmid=n)
+        Message(
+            id=f"msg_{n:04}",
+            shop_id=vk_world.shop.id,
+            conversation_id=anna.id,
+            is_outgoing=False,
+            author="client",
+            body_encrypted=message_codec.encrypt_body(cipher, f"msg_{n:04}", body),
+            written_at_us=n,
+            position=n,
+            cmid=n,
+        )
         for n in range(1, message_count + 1)
     )
     await changes.commit(vk_world.ctx.db, Change(rows), vk_world.ctx.now_us())
@@ -61,7 +71,7 @@ async def test_earlier_messages_are_loaded_page_by_page(vk_world: VkWorld) -> No
 
 async def test_undecryptable_message_does_not_hide_the_others(vk_world: VkWorld) -> None:
     anna = await add_conversation(vk_world, "Анна", preview_encrypted="gAAAA-of-another-key")
-    readable = message_codec.encrypt_body(vk_world.ctx.cipher, MessageBody("цело"))
+    readable = message_codec.encrypt_body(vk_world.ctx.cipher, "msg_2", MessageBody("цело"))
     rows = tuple(
         Message(f"msg_{n}", vk_world.shop.id, anna.id, False, "client", encrypted, n, n, cmid=n)
         for n, encrypted in ((1, "broken"), (2, readable))

@@ -5,6 +5,7 @@ from msgspec.structs import replace as struct_replace
 
 from sigma.domain.messaging.community import Community, EventDelivery, delivery_status
 from sigma.services.communities import communities, event_subscription
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.messaging import communities as rows
 from tests.sandbox_communities import connect_community, create_community
 from tests.services.live_server import serve_sigma
@@ -27,7 +28,11 @@ async def test_callback_server_is_registered_confirmed_and_removed(world: World)
         assert server.status == "ok"
         assert server.url == f"{ctx.settings.base_url}/hooks/vk/{community.id}"
         assert server.secret
-        assert server.secret == ctx.cipher.decrypt(community.callback_secret_encrypted)
+        assert server.secret == ctx.cipher.decrypt(
+            community.callback_secret_encrypted,
+            EncryptedColumn.COMMUNITY_CALLBACK_SECRET,
+            community.id,
+        )
         assert len(server.secret) <= 50
         assert len(server.title) <= 14
         assert {"message_new", "market_order_new", "group_change_settings"} <= set(server.events)

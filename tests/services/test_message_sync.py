@@ -85,7 +85,7 @@ async def test_events_in_any_order_give_the_same_conversation(vk_world: VkWorld,
     assert conversation.last_cmid == 9
     assert not conversation.is_last_outgoing
     assert conversation.is_unanswered
-    assert vk_world.ctx.cipher.decrypt(conversation.preview_encrypted) == "Спасибо"
+    assert vk_world.preview(conversation) == "Спасибо"
 
 
 async def test_late_message_does_not_replace_the_preview(vk_world: VkWorld) -> None:
@@ -97,7 +97,7 @@ async def test_late_message_does_not_replace_the_preview(vk_world: VkWorld) -> N
     await vk_world.deliver_callbacks([first])
     after = await vk_world.conversation()
     assert (after.last_at_us, after.last_cmid) == (before.last_at_us, 2)
-    assert vk_world.ctx.cipher.decrypt(after.preview_encrypted) == "Второе"
+    assert vk_world.preview(after) == "Второе"
     assert after.unread_count == 2
     assert await vk_world.texts() == ["Первое", "Второе"]
 
@@ -196,8 +196,7 @@ async def test_edit_before_its_message_is_applied_once(vk_world: VkWorld) -> Non
     assert await vk_world.texts() == ["Хочу в понедельник"]
     (stored,) = await vk_world.messages()
     assert stored.edited_at_us == (message["date"] + 2) * 1_000_000
-    preview = (await vk_world.conversation()).preview_encrypted
-    assert vk_world.ctx.cipher.decrypt(preview) == "Хочу в понедельник"
+    assert vk_world.preview(await vk_world.conversation()) == "Хочу в понедельник"
 
 
 async def test_denied_conversation_is_unblocked_by_allow_or_a_message(vk_world: VkWorld) -> None:

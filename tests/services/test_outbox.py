@@ -273,8 +273,7 @@ async def test_message_can_be_edited_within_a_day(vk_world: VkWorld) -> None:
     await vk_world.poll_events()
     assert await vk_world.vk_texts() == ["Здравствуйте", "Оплачено"]
     assert await vk_world.texts() == ["Здравствуйте", "Оплачено"]
-    preview = (await vk_world.conversation()).preview_encrypted
-    assert vk_world.ctx.cipher.decrypt(preview) == "Оплачено"
+    assert vk_world.preview(await vk_world.conversation()) == "Оплачено"
     await vk_world.advance_clocks(hours=25)
     assert not await outbox.edit(vk_world.ctx, message.id, MessageBody("Возвращено"))
     assert await vk_world.texts() == ["Здравствуйте", "Оплачено"]

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from sigma.cli import main
 from sigma.domain.change import Change
 from sigma.domain.local_time import local_date
+from sigma.services.connection_secrets import encrypt_secret
 from sigma.store import changes
 from sigma.store.encryption import Cipher
 from tests.services.reconciliation_actions import amount, edit_bank
@@ -22,7 +23,10 @@ KEY = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 async def reconcile(world: World, database_url: str) -> Any:
     """Run the command in a thread: the sandbox serves it from this event loop."""
-    encrypted = replace(world.connection, secret_encrypted=Cipher([KEY]).encrypt("test_secret"))
+    encrypted = replace(
+        world.connection,
+        secret_encrypted=encrypt_secret(Cipher([KEY]), world.connection.id, "test_secret"),
+    )
     await changes.commit(world.ctx.db, Change((encrypted,)), world.ctx.now_us())
 
     async def run(*args: str, lang: str = "C") -> Result:
@@ -66,7 +70,11 @@ async def test_differences_exit_with_one_and_are_printed(world: World, reconcile
 
 
 async def test_acquirer_that_rejects_the_keys_exits_with_two(world: World, reconcile: Any) -> None:
-    wrong = replace(world.connection, secret_encrypted=Cipher([KEY]).encrypt("wrong"), version=2)
+    wrong = replace(
+        world.connection,
+        secret_encrypted=encrypt_secret(Cipher([KEY]), world.connection.id, "wrong"),
+        version=2,
+    )
     await changes.commit(world.ctx.db, Change((wrong,)), world.ctx.now_us())
     result = await reconcile("--json")
     assert result.exit_code == 2

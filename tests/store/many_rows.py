@@ -28,6 +28,8 @@ ROW_COUNTS = {
             "connections",
             "communities",
             "auto_reply_settings",
+            "installation_keys",
+            "key_rotations",
         ),
         SMALL,
     ),

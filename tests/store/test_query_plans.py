@@ -101,6 +101,10 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "reconciliation.rows._list_*": ({"work"}, "pages of the nightly comparison"),
     "reconciliation.rows._count_*": ({"scan", "work"}, "counts the period for the progress bar"),
     "reconciliation.rows._booked": ({"sort"}, "the postings of one page of payments"),
+    "key_rotations._counts.*": ({"scan", "sort", "work"}, "the key status reads every row"),
+    "key_rotations._edges": ({"scan"}, "the first and the last row of each table"),
+    "key_rotations._batches.*": ({"work"}, "a rotation reads every row once"),
+    "installation_keys._list": ({"scan", "sort"}, "two keys of an installation, read at the start"),
     "messaging.todo_board.COUNTS.*": ({"work"}, "counts up to 100 items of each section"),
 }
 BIG_TABLES = set(ALL_TABLES.tables) - SMALL_TABLES

@@ -279,9 +279,9 @@ async def test_payment_page_data_is_read_by_one_query(db_with_shop: Database) ->
         found = await invoices.find_for_payment_page(tx, "token-1")
         assert await invoices.find_for_payment_page(tx, "no-such-token") is None
     assert found is not None
-    invoice, shop, authorized_count, provider = found
+    invoice, shop, authorized_count, provider, settings = found
     assert (invoice.id, shop, authorized_count) == ("inv_00001", replace(SHOP, version=1), 1)
-    assert provider is None  # the only connection is switched off
+    assert (provider, settings) == (None, {})  # the only connection is switched off
 
 
 async def test_sessions_and_api_keys_are_found_by_hash_until_expired_or_revoked(

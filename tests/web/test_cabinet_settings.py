@@ -10,6 +10,7 @@ import pytest
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import api_keys, shops
 from sigma.services.billing import connections
+from sigma.store.encrypted_columns import EncryptedColumn
 from tests.web.cabinet_harness import (
     CabinetBrowser,
     field_error,
@@ -213,9 +214,10 @@ async def test_mail_server_url_is_encrypted_and_never_shown(
     assert "Письма отправляются через ваш сервер" in page.text
     assert "pass-word" not in page.text
     await owner_browser.submit("/settings/mail", **form, smtp_url="")
-    encrypted_url = (await shops.get(world.ctx, world.member)).smtp_url_encrypted
+    shop = await shops.get(world.ctx, world.member)
+    encrypted_url = shop.smtp_url_encrypted
     assert "pass-word" not in encrypted_url
-    assert world.ctx.cipher.decrypt(encrypted_url) == url
+    assert world.ctx.cipher.decrypt(encrypted_url, EncryptedColumn.SHOP_SMTP_URL, shop.id) == url
     await owner_browser.submit("/settings/mail", **form, smtp_url="", forget_smtp="1")
     assert (await shops.get(world.ctx, world.member)).smtp_url_encrypted == ""
 

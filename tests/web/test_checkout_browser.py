@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from sigma.services.billing import payments
+from sigma.domain.urls import origin_of
+from sigma.services.billing import connections, payments
 from sigma_sandbox.app import Sandbox
 from tests.web.checkout_harness import serve_checkout
 from tests.world import TestSettings, World, open_world
@@ -69,7 +70,13 @@ async def open_phone(
     )
     page = await context.new_page()
     console_errors: list[str] = []
-    page.on("console", lambda m: console_errors.append(m.text) if m.type == "error" else None)
+    # A header that the browser does not understand is a warning only.
+    page.on(
+        "console",
+        lambda m: (
+            console_errors.append(m.text) if m.type == "error" or "Policy" in m.text else None
+        ),
+    )
     page.on("pageerror", lambda error: console_errors.append(str(error)))
     yield PhonePage(page, console_errors)
     await context.close()
@@ -88,6 +95,36 @@ async def test_client_pays_on_a_phone(browser: Browser, world: World, scripts: b
         await expect(shop_link).to_have_attribute("href", "https://vk.me/studio")
         print_button = client.page.get_by_text("Распечатать")
         await expect(print_button).to_be_visible(visible=scripts)
+        assert client.console_errors == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+async def test_client_pays_at_an_acquirer_whose_page_has_another_origin(
+    browser: Browser, world: World, scripts: bool
+) -> None:
+    """The strict form-action blocks a redirect of the form there: our page opens it."""
+    settings = dict(world.connection.settings)
+    settings["base_url"] = settings["base_url"].replace("127.0.0.1", "localhost")
+    await connections.save(
+        world.ctx,
+        world.member,
+        world.connection.id,
+        provider="yookassa",
+        title="",
+        account=world.account,
+        secret="test_secret",
+        settings=settings,
+    )
+    invoice = await world.create_invoice()
+    async with open_phone(browser, world, scripts=scripts) as client:
+        answer = await client.page.goto(f"/i/{invoice.token}")
+        assert answer is not None
+        assert origin_of(world.sandbox.base_url) not in answer.headers["content-security-policy"]
+        await client.open_and_fill(f"/i/{invoice.token}")
+        await client.submit()
+        await client.pay_with_card(MIR_WITH_CODE, "1234")
+        await client.page.wait_for_url("**/r/*")
+        await expect(client.page.get_by_role("heading", name="Оплачено")).to_be_visible()
         assert client.console_errors == []
 
 

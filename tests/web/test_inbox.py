@@ -34,13 +34,14 @@ async def store_messages(vk: VkWorld, *messages: tuple[MessageBody, dict[str, An
     conversation = await vk.conversation()
     rows = []
     for n, (body, fields) in enumerate(messages, 100):
+        message_id = vk.ctx.new_id("msg", vk.shop.id)
         row = Message(
-            id=vk.ctx.new_id("msg", vk.shop.id),
+            id=message_id,
             shop_id=vk.shop.id,
             conversation_id=conversation.id,
             is_outgoing=False,
             author="client",
-            body_encrypted=message_codec.encrypt_body(vk.ctx.cipher, body),
+            body_encrypted=message_codec.encrypt_body(vk.ctx.cipher, message_id, body),
             written_at_us=vk.ctx.now_us(),
             position=n * POSITION_STEP,
             cmid=n,

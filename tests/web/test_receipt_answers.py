@@ -16,6 +16,7 @@ from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.question import Question, QuestionKind
 from sigma.services.billing import payment_views
+from sigma.services.billing.answer_codec import encrypt_values
 from tests import leaks
 from tests.services.actions import list_mails, request_refund, run_until_idle
 from tests.web.cabinet_harness import CabinetBrowser, visible_text
@@ -98,7 +99,9 @@ async def test_answers_erased_from_their_row_leave_the_receipt(
     async with open_client(world) as client:
         assert "Тверская" in pdf_text((await client.get(f"/r/{payment.token}.pdf")).content)
         with sqlite3.connect(sqlite_database_url.removeprefix("sqlite:///")) as con:
-            con.execute("UPDATE answers SET values_encrypted = ?", (world.ctx.cipher.encrypt({}),))
+            (answers_id,) = con.execute("SELECT id FROM answers").fetchone()
+            erased = encrypt_values(world.ctx.cipher, answers_id, {})
+            con.execute("UPDATE answers SET values_encrypted = ?", (erased,))
         assert "Тверская" not in (await client.get(f"/r/{payment.token}")).text
         assert "Тверская" not in pdf_text((await client.get(f"/r/{payment.token}.pdf")).content)
 

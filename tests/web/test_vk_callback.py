@@ -18,6 +18,7 @@ from sigma.domain.messaging.community import EventDelivery
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.services.context import Context
 from sigma.services.vk import community_client
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import Database, UnreachableError
 from sigma.store.engine.statements import statement
 from sigma.store.messaging import vk_events as vk_event_rows
@@ -177,14 +178,15 @@ async def test_stored_event_of_an_unknown_type_does_not_stop_its_conversation(
 ) -> None:
     world = callback.world
     event = events.parse_event({**callback.event, "type": kind, "event_id": "first"})
+    event_id = world.ctx.new_id("vke", world.shop.id)
     stored = VkEvent(
-        id=world.ctx.new_id("vke", world.shop.id),
+        id=event_id,
         shop_id=world.shop.id,
         connection_id=world.community_id,
         conversation_key=f"peer:{world.client_id}",
         type=kind,
         digest="first",
-        body_encrypted=world.ctx.cipher.encrypt(event),
+        body_encrypted=world.ctx.cipher.encrypt(event, EncryptedColumn.VK_EVENT_BODY, event_id),
         received_at_us=world.ctx.now_us(),
     )
     async with world.ctx.db.write() as tx:

@@ -27,8 +27,9 @@ from sigma.services.accounts import api_keys
 from sigma.services.billing import invoices, refunds
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
+from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
-from sigma.services.conversations import message_codec
+from sigma.services.conversations import message_codec, order_codec
 from sigma.services.invoice_cards import cards
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
@@ -105,8 +106,9 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         await vk.conversation(), name=PRIVATE_TEXTS[1], unread_count=1, is_unanswered=True
     )
     failed = _message(ctx, conversation, PRIVATE_TEXTS[2])
+    order_id = ctx.new_id("ord", vk.shop.id)
     order = VkOrder(
-        id=ctx.new_id("ord", vk.shop.id),
+        id=order_id,
         shop_id=vk.shop.id,
         connection_id=vk.community_id,
         conversation_id=conversation.id,
@@ -115,7 +117,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         display_id="777-31",
         amount_minor=450_000,
         currency="RUB",
-        body_encrypted=ctx.cipher.encrypt(OrderContent()),
+        body_encrypted=order_codec.encrypt_content(ctx.cipher, order_id, OrderContent()),
         created_at_us=now_us,
     )
     await changes.commit(ctx.db, Change((conversation, failed, order)), now_us)
@@ -196,14 +198,18 @@ async def create_second_shop(vk: VkWorld) -> dict[str, str]:
         provider="vk",
         title="Чужие",
         account="987654",
-        secret_encrypted=ctx.cipher.encrypt("vk1.a.other-key-of-the-other-shop"),
+        secret_encrypted=encrypt_secret(
+            ctx.cipher, community.id, "vk1.a.other-key-of-the-other-shop"
+        ),
         created_at_us=now_us,
         settings={"api_url": f"{vk.sandbox.base_url}/vk", "site_url": "https://vk.com"},
     )
     conversation = Conversation(ctx.new_id("cnv", shop.id), shop.id, community.id, 4242, now_us)
     conversation = replace(
         conversation,
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, MessageBody("Привет")),
+        preview_encrypted=message_codec.encrypt_preview(
+            ctx.cipher, conversation.id, MessageBody("Привет")
+        ),
     )
     await changes.commit(ctx.db, Change((shop,)), now_us)
     await changes.commit(ctx.db, Change((connection, community, conversation)), now_us)
@@ -220,13 +226,14 @@ async def create_second_shop(vk: VkWorld) -> dict[str, str]:
 
 
 def _message(ctx: Context, conversation: Conversation, text: str) -> Message:
+    message_id = ctx.new_id("msg", conversation.shop_id)
     return Message(
-        id=ctx.new_id("msg", conversation.shop_id),
+        id=message_id,
         shop_id=conversation.shop_id,
         conversation_id=conversation.id,
         is_outgoing=True,
         author="usr_z",
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, MessageBody(text)),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, message_id, MessageBody(text)),
         written_at_us=ctx.now_us(),
         position=conversation.last_position + 1,
         status=Status.FAILED,

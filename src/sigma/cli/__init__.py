@@ -16,6 +16,7 @@ COMMANDS = {
     "invoice": "sigma.cli.invoice:invoice",
     "payment": "sigma.cli.data:payment",
     "key": "sigma.cli.data:key",
+    "keys": "sigma.cli.keys:keys",
     "user": "sigma.cli.data:user",
     "shop": "sigma.cli.data:shop",
     "service": "sigma.cli.service:service",

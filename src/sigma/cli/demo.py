@@ -11,6 +11,7 @@ import click
 from sigma.cli.output import CliError, errors_as_messages, sandbox_required, t
 from sigma.cli.servers import bind_socket
 from sigma.logs import configure
+from sigma.store.private_files import FILE_MODE, protect_dir, set_mode
 
 MARKER_FILE = ".sigma-demo"  # only a folder with this file is deleted by --fresh
 
@@ -43,6 +44,9 @@ def _prepare_data_dir(data: Path, fresh: bool) -> None:
         if not (data / MARKER_FILE).exists() and any(data.iterdir()):
             raise CliError(t("cli.not_a_demo", data=data))
         shutil.rmtree(data)
-    data.mkdir(parents=True, exist_ok=True)
+    protect_dir(data)
     (data / MARKER_FILE).touch()
+    for file in data.iterdir():
+        if file.is_file() and not file.is_symlink():
+            set_mode(file, FILE_MODE)  # also of an older version
     (data / "demo.json").unlink(missing_ok=True)  # its existence means that the demo is ready

@@ -87,6 +87,7 @@ def _write_private(path: Path, value: dict[str, Any]) -> None:
     """Write JSON atomically, readable only by the current user."""
     temporary = path.with_suffix(".part")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
         json.dump(value, file, ensure_ascii=False, indent=1)
     temporary.replace(path)
 

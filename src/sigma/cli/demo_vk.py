@@ -36,9 +36,9 @@ async def seed(ctx: Context, member: Member, vk: Vk, addresses: dict[str, str]) 
 
     `addresses` are the settings api_url and site_url of a connection.
     """
-    if clients := await community_client.list_clients(ctx, member):
-        for client in clients:
-            await _update_addresses(ctx, client.connection, addresses)
+    if connected := await community_client.list_connected(ctx, member):
+        for _, connection in connected:
+            await _update_addresses(ctx, connection, addresses)
         return
     access_key = vk.create_community_key(STUDIO_ID, KEY_PERMISSIONS)
     community = await communities.connect(ctx, member, access_key, delivery_choice="long_poll")

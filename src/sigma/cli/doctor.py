@@ -16,8 +16,10 @@ from sigma.outbound.guard import Outbound, log_failure
 from sigma.outbound.urls import parse_smtp_url
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.communities import event_subscription
+from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
-from sigma.services.platform import health
+from sigma.services.platform import health, key_rotation
+from sigma.services.platform.key_rotation import KeyRole
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.settings import SettingError, Settings
@@ -79,6 +81,7 @@ async def _check_services(loaded: Settings) -> list[CheckResult]:
             _check_disk(ctx, state["database"]),
             ("worker", not is_late, t("cli.doctor_late" if is_late else "cli.doctor_worker")),
             await _check_mail(loaded, ctx.outbound),
+            await _check_encryption(ctx),
         ]
         return [*results, *await _check_acquirers(ctx), *await _check_communities(ctx)]
 
@@ -90,6 +93,20 @@ def _check_disk(ctx: Context, database_state: str) -> CheckResult:
     if health.is_disk_almost_full(ctx):
         return ("disk", False, t("cli.doctor_low_disk"))
     return ("disk", True, t("cli.doctor_writable"))
+
+
+async def _check_encryption(ctx: Context) -> CheckResult:
+    """Check that SIGMA_SECRET_KEY contains every key that stored rows need."""
+    usages = await key_rotation.list_usages(ctx)
+    missing = [usage for usage in usages if usage.role in (KeyRole.MISSING, KeyRole.UNKNOWN)]
+    if missing:
+        keys = ", ".join(usage.key_id or "?" for usage in missing)
+        count = sum(usage.row_count for usage in missing)
+        return ("encryption", False, t("cli.doctor_key_missing", keys=keys, count=count))
+    old_count = sum(usage.row_count for usage in usages if usage.role is KeyRole.OLD)
+    if old_count:
+        return ("encryption", True, t("cli.doctor_key_old", count=old_count))
+    return ("encryption", True, t("cli.doctor_key", key=ctx.cipher.current_key_id))
 
 
 async def _check_mail(loaded: Settings, outbound: Outbound) -> CheckResult:
@@ -118,12 +135,15 @@ async def _check_acquirers(ctx: Context) -> list[CheckResult]:
     for connection in rows:
         provider = ctx.providers[connection.provider]
         try:
-            secret = ctx.cipher.decrypt(connection.secret_encrypted)
+            secret = decrypt_secret(ctx.cipher, connection)
             account = await provider.describe_account(
                 connection_access(provider, connection, secret)
             )
             results.append((connection.provider, True, account))
-        except (RejectedError, UnknownOutcomeError, RefusedError, DecryptionError) as error:
+        except DecryptionError as error:
+            text = t("cli.value_unreadable", key=error.key_id or "?")
+            results.append((connection.provider, False, text))
+        except (RejectedError, UnknownOutcomeError, RefusedError) as error:
             results.append((connection.provider, False, t("cli.doctor_acquirer", what=str(error))))
     return results or [("acquirer", False, t("cli.doctor_no_acquirer"))]
 

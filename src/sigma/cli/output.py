@@ -37,6 +37,7 @@ def errors_as_messages() -> Iterator[None]:
     """Convert expected exceptions to CliError with a text for the user."""
     # Imported here: commands that need no database must start without the web application.
     from sigma.main import NotMigratedError
+    from sigma.store.encryption import DecryptionError
     from sigma.store.engine.interface import UnreachableError
 
     try:
@@ -49,6 +50,8 @@ def errors_as_messages() -> Iterator[None]:
     except NotMigratedError as error:
         key = "cli.not_migrated" if error.current else "cli.no_tables"
         raise CliError(t(key)) from error
+    except DecryptionError as error:
+        raise CliError(t("cli.value_unreadable", key=error.key_id or "?")) from error
     except RefusedError as error:
         problems = "; ".join(
             f"{p.field}: {terminal_translator().problem_text(p)}" for p in error.problems

@@ -43,6 +43,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "vk_silent": 503,
     "cannot_write": 409,
     "service_not_payable": 409,
+    "value_unreadable": 409,
     "internal": 500,
     "unavailable": 503,
 }

@@ -43,6 +43,7 @@ LANES: Mapping[str, Lane] = {
     "community.check_events": Lane.HOUSEKEEPING,
     "vk_orders.fetch": Lane.HOUSEKEEPING,
     "vk_order.fetch_items": Lane.HOUSEKEEPING,
+    "encryption.rotate": Lane.HOUSEKEEPING,
     "reconciliation.start": Lane.HOUSEKEEPING,
     "reconciliation.advance": Lane.HOUSEKEEPING,
 }

@@ -5,11 +5,12 @@ How to add an adapter: docs/write-a-provider.md. One contract test runs over all
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sigma.domain.billing import payment, refund
 from sigma.domain.billing.connection import AmountLimits, Connection
 from sigma.domain.money import Money
+from sigma.domain.urls import origin_of
 
 DEFAULT_TIMEOUT_S = 35.0  # YooKassa answers within 30 s or with 500
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 0.1, 120.0
@@ -55,6 +56,8 @@ class Capabilities:
     (list_payments, list_refunds) and never repeated. `limits`: what one payment may be, by
     currency; empty when the acquirer names no limits. `test_limits` hold instead for a secret
     that begins with `test_secret_prefix`: a test shop takes fewer payment methods.
+    `redirect_origins`: where the acquirer's page for the client is. A client whose payment has
+    another address follows a link there, see `redirect_origins()`.
     """
 
     two_stage: bool
@@ -62,6 +65,7 @@ class Capabilities:
     limits: Mapping[str, AmountLimits] = field(default_factory=dict)
     test_limits: Mapping[str, AmountLimits] = field(default_factory=dict)
     test_secret_prefix: str = ""
+    redirect_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +271,18 @@ def amount_limits(provider: Provider, secret: str) -> Mapping[str, AmountLimits]
     capabilities = provider.capabilities
     prefix = capabilities.test_secret_prefix
     return capabilities.test_limits if prefix and secret.startswith(prefix) else capabilities.limits
+
+
+def redirect_origins(provider: Provider, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the origins of the page where clients of a connection with these settings pay.
+
+    A connection with a URL of its own (a sandbox, a proxy) has its page there.
+    """
+    if own_url := str(settings.get("base_url") or ""):
+        own_origin = origin_of(own_url)
+        is_default = own_origin == origin_of(provider.base_url)
+        return provider.capabilities.redirect_origins if is_default else (own_origin,)
+    return provider.capabilities.redirect_origins
 
 
 def connection_access(provider: Provider, connection: Connection, secret: str) -> ConnectionAccess:

@@ -18,7 +18,7 @@ from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
 from sigma.services.outage import Outage
 from sigma.services.passwords import PasswordHashing
-from sigma.store.encryption import Cipher
+from sigma.store.encryption import Cipher, DecryptionError
 from sigma.store.engine.interface import (
     BusyError,
     ConflictError,
@@ -32,6 +32,8 @@ from sigma.store.workers import Worker
 CONFLICT_ERRORS = (StaleError, ConflictError)
 # The database does not answer in time. Nothing was written, except perhaps at a lost COMMIT.
 OUTAGE_ERRORS = (BusyError, UnreachableError)
+# A stored value cannot be decrypted: its key is missing in SIGMA_SECRET_KEY.
+UNREADABLE_ERRORS = (DecryptionError,)
 
 
 class Settings(Protocol):

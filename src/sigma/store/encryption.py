@@ -1,53 +1,172 @@
-"""Encryption at rest of answers, credentials and message bodies.
+"""Encryption at rest: AES-256-GCM-SIV under keys derived from SIGMA_SECRET_KEY.
 
-Fernet (https://github.com/fernet/spec) under keys derived from SIGMA_SECRET_KEY with HKDF-SHA256.
+A ciphertext is `1.<key id>.<payload>`: the version of the format, the key that opens it, and
+URL-safe base64 of nonce and AES-GCM-SIV output. Its table, column and row id are associated data:
+copied to another cell it does not open. GCM-SIV (RFC 8452), because nonces are random: a repeated
+nonce reveals only that two equal values are equal, while with plain GCM it gives away the key that
+authenticates, and limits a key to 2^32 messages.
 """
 
 import base64
 import hashlib
 import hmac
+import secrets as random_source
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+log = structlog.get_logger()
+
+VERSION: Final = "1"
+KEY_ID_LENGTH: Final = 8  # hex digits
+PREFIX_LENGTH: Final = len(VERSION) + KEY_ID_LENGTH + 2  # "1.", the key id and "."
+NONCE_BYTES: Final = 12
+
 
 class DecryptionError(Exception):
-    """No configured key decrypts the ciphertext: the key is missing or the text is damaged."""
+    """A stored value cannot be decrypted.
+
+    `key_id`: the key that it needs and SIGMA_SECRET_KEY does not contain; empty when the
+    ciphertext is damaged or was copied from another cell.
+    """
+
+    def __init__(self, key_id: str = "") -> None:
+        super().__init__(f"needs the key {key_id}" if key_id else "damaged")
+        self.key_id = key_id
+
+    @property
+    def is_key_missing(self) -> bool:
+        """Whether another SIGMA_SECRET_KEY can decrypt the value."""
+        return bool(self.key_id)
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationKeys:
+    """Random keys of one installation, stored encrypted: rotation of the secret keeps them.
+
+    `hash_key`: search tokens, browsers, rate limits. `signing_keys`: links; the first signs, all
+    verify.
+    """
+
+    hash_key: bytes
+    signing_keys: tuple[bytes, ...]
+
+
+def key_id_of(ciphertext: str) -> str:
+    """Return the id of the key that a ciphertext needs; empty for a text of another format."""
+    version, _, rest = ciphertext.partition(".")
+    key_id, separator, _ = rest.partition(".")
+    return key_id if version == VERSION and separator and len(key_id) == KEY_ID_LENGTH else ""
 
 
 class Cipher:
-    """Encrypts with the first secret and decrypts with any of them, for key rotation.
+    """Encrypts with the first secret, decrypts with the one that the ciphertext names.
 
-    Keyed hashes use the last secret, so that they stay equal when a new secret is put first.
+    Without `keys` the hash and signing keys are derived from the last secret; a process that
+    serves loads them from the database (`sigma.store.installation_keys`).
     """
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    def __init__(self, secrets: Sequence[str], keys: InstallationKeys | None = None) -> None:
         assert secrets, "at least one secret is required"
-        keys = [_derive_key(secret, b"sigma seal 1") for secret in secrets]
-        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
-        self._hash_key = _derive_key(secrets[-1], b"sigma mac 1")
+        self._secrets = tuple(secrets)
+        self._aead_by_id = {
+            _key_id(one): AESGCMSIV(_derive_key(one, b"sigma encryption 1"))
+            for one in reversed(self._secrets)
+        }
+        self.key_ids = tuple(dict.fromkeys(_key_id(one) for one in self._secrets))
+        """Ids of the configured keys: the first encrypts."""
+        keys = keys or InstallationKeys(
+            _derive_key(secrets[-1], b"sigma hash 1"),
+            (_derive_key(secrets[-1], b"sigma signing 1"),),
+        )
+        self._hash_key, self._signing_keys = keys.hash_key, keys.signing_keys
+        self.missing_key_ids: set[str] = set()
+        """Ids of keys that values met by this process need and the setting does not contain."""
+        self._logged: set[tuple[str, str]] = set()
 
-    def encrypt(self, value: Any) -> str:
-        """Return the ciphertext (URL-safe base64) of any JSON-serializable value."""
-        return self._fernet.encrypt(msgspec.json.encode(value)).decode()
+    @property
+    def current_key_id(self) -> str:
+        """The id of the key that encrypts."""
+        return self.key_ids[0]
 
-    def decrypt(self, ciphertext: str) -> Any:
-        """Return the decrypted value. Raises DecryptionError."""
+    def with_keys(self, keys: InstallationKeys) -> "Cipher":
+        """Return a cipher with the same secrets that hashes and signs with `keys`."""
+        cipher = Cipher(self._secrets, keys)
+        cipher.missing_key_ids = self.missing_key_ids
+        return cipher
+
+    def encrypt(self, value: Any, column: str, row_id: str) -> str:
+        """Return the ciphertext of any JSON-serializable value for one cell of the database.
+
+        `column` is an EncryptedColumn, or the purpose of a value that is not stored.
+        """
+        assert row_id, "a ciphertext is bound to its row"
+        nonce = random_source.token_bytes(NONCE_BYTES)
+        prefix = f"{VERSION}.{self.current_key_id}."
+        aead = self._aead_by_id[self.current_key_id]
+        sealed = aead.encrypt(nonce, msgspec.json.encode(value), _bound_to(prefix, column, row_id))
+        return prefix + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+
+    def decrypt(self, ciphertext: str, column: str, row_id: str) -> Any:
+        """Return the value of a ciphertext of this cell. Raises DecryptionError."""
+        key_id = key_id_of(ciphertext)
+        aead = self._aead_by_id.get(key_id)
+        if aead is None:
+            raise self._failure(key_id, column, row_id)
+        prefix, payload = ciphertext[:PREFIX_LENGTH], ciphertext[PREFIX_LENGTH:]
         try:
-            return msgspec.json.decode(self._fernet.decrypt(ciphertext.encode()))
-        except (InvalidToken, ValueError) as error:
-            raise DecryptionError("encrypted with another SIGMA_SECRET_KEY, or damaged") from error
+            raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+            bound = _bound_to(prefix, column, row_id)
+            return msgspec.json.decode(aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound))
+        except (InvalidTag, ValueError) as error:
+            raise self._failure("", column, row_id) from error
+
+    def _failure(self, missing_key_id: str, column: str, row_id: str) -> DecryptionError:
+        """Log a value that cannot be decrypted: once for each key and column."""
+        if missing_key_id:
+            self.missing_key_ids.add(missing_key_id)
+        topic = (missing_key_id or row_id, column)
+        if topic not in self._logged and len(self._logged) < 1000:
+            self._logged.add(topic)
+            event = "encryption.key_missing" if missing_key_id else "encryption.damaged"
+            log.error(event, key_id=missing_key_id, column=str(column), row=row_id)
+        return DecryptionError(missing_key_id)
 
     def keyed_hash(self, text: str) -> str:
         """Return HMAC-SHA256 of `text`, the first 160 bits as 40 hex digits.
 
-        Equal texts give equal hashes; without the key a hash cannot be matched to a text.
+        Equal texts give equal hashes, also after a rotation; without the key a hash cannot be
+        matched to a text.
         """
         return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()[:40]
+
+    def sign(self, text: str) -> bytes:
+        """Return the first 96 bits of HMAC-SHA256 of `text` with the signing key."""
+        return _signature(self._signing_keys[0], text)
+
+    def is_signature(self, signature: bytes, text: str) -> bool:
+        """Return whether one of the signing keys made this signature of `text`."""
+        valid = [hmac.compare_digest(signature, _signature(k, text)) for k in self._signing_keys]
+        return any(valid)
+
+
+def _signature(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()[:12]
+
+
+def _bound_to(prefix: str, column: str, row_id: str) -> bytes:
+    return f"{prefix}{column}\n{row_id}".encode()
+
+
+def _key_id(secret: str) -> str:
+    return _derive_key(secret, b"sigma key id 1").hex()[:KEY_ID_LENGTH]
 
 
 def _derive_key(secret: str, purpose: bytes) -> bytes:

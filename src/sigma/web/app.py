@@ -10,7 +10,7 @@ from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sigma.domain.errors import RefusedError
-from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, Context
+from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
 from sigma.web.cabinet import home
@@ -39,6 +39,7 @@ from sigma.web.errors import (
     handle_outage,
     handle_refusal,
     handle_store_conflict,
+    handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
 from sigma.web.metrics import RequestMetrics
@@ -122,6 +123,7 @@ def build_router() -> Litestar:
             HTTPException: handle_http_error,
             **dict.fromkeys(CONFLICT_ERRORS, handle_store_conflict),
             **dict.fromkeys(OUTAGE_ERRORS, handle_outage),
+            **dict.fromkeys(UNREADABLE_ERRORS, handle_unreadable),
             Exception: handle_exception,
         },
         openapi_config=None,
@@ -145,7 +147,8 @@ def create_app(
     router.state.is_draining = False
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
-    wrapped = RequestMiddleware(router, SecurityHeaders(secure=config.secure), metrics, ctx.outage)
+    security_headers = SecurityHeaders(secure=config.secure, hsts=config.hsts)
+    wrapped = RequestMiddleware(router, security_headers, metrics, ctx.outage)
     return WebApp(router, wrapped, config.trusted_proxies)
 
 

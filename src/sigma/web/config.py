@@ -10,10 +10,12 @@ class WebConfig:
     `metrics_token`: bearer token for /metrics; if empty, only loopback clients may read it.
     `locale`: language of new shops and users, and of pages for readers whose browser asks for
     neither language.
-    `secure`: clients use https, so HSTS is sent and only https resources are allowed.
+    `secure`: clients use https, so HSTS is sent and only https resources are allowed. `hsts`: its
+    scope, see SIGMA_HSTS.
     """
 
     trusted_proxies: tuple[str, ...] = ()
     metrics_token: str = ""
     secure: bool = False
     locale: str = "ru"
+    hsts: str = "host"

@@ -70,6 +70,14 @@ def handle_outage(request: WebRequest, error: Exception) -> Response[Any]:
     return outage_page(request)
 
 
+def handle_unreadable(request: WebRequest, _error: Exception) -> Response[Any]:
+    """Respond with 409 when a stored value cannot be decrypted: a key is missing in the settings.
+
+    The cipher has logged which key.
+    """
+    return _error_response(request, RefusedError("value_unreadable"))
+
+
 def handle_exception(request: WebRequest, error: Exception) -> Response[Any]:
     """Respond with 500 to an unexpected exception. The log has the trace under the request id."""
     log.error("request.failed", exc_info=error, request_id=_request_id(request))

@@ -29,12 +29,14 @@ async def healthz() -> Response[bytes]:
 async def readyz(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Response[bytes]:
     """Readiness: 200 when the database and the worker are ok, else 503; with the state of each.
 
-    A process that is being stopped is not ready.
+    A process that is being stopped is not ready. A missing encryption key is only named: the pages
+    work, and another process has it no more.
     """
     checks = await health.check_readiness(ctx)
     if request.app.state.is_draining:
         checks["process"] = "stopping"
-    is_ready = all(state == "ok" for state in checks.values())
+    needed = (checks["database"], checks["worker"], checks.get("process", "ok"))
+    is_ready = all(state == "ok" for state in needed)
     return _json({"status": "ok" if is_ready else "not_ready", **checks}, 200 if is_ready else 503)
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from sigma.domain.bank_cards import mask_card_numbers
 from sigma.texts import LOCALES, Translator
 from sigma.texts.formats import rfc3339
+from sigma.web.cookies import read_cookie
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "sigma_lang"
@@ -133,7 +134,7 @@ def request_language(request: AnyRequest, shop_locale: str = "") -> str:
 
 def requested_language(request: AnyRequest) -> str:
     """Return "ru" or "en" from `?lang=`, the cookie or Accept-Language; "" if none names either."""
-    for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+    for chosen in (request.query_params.get("lang"), read_cookie(request, LANGUAGE_COOKIE)):
         if chosen in LOCALES:
             return str(chosen)
     return preferred_language(request.headers.get("accept-language", ""), "")

@@ -9,7 +9,8 @@ YEAR_S = 31_536_000
 CACHE_FOREVER = f"public, max-age={YEAR_S}, immutable"  # the URL changes with the content
 
 # Pages load only resources of this origin. `form-action` is appended per page, because browsers
-# also apply it to the redirect from the payment form to the acquirer's page.
+# also apply it to the redirect from the payment form to the acquirer's page: the payment page
+# names the acquirer's origins itself, see `payment_page_policy`.
 _PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; frame-src 'self'; manifest-src 'self'; "
@@ -20,7 +21,33 @@ _OWN_IMAGES = "img-src 'self' data:"
 _DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
-def _headers(policy: str, secure: bool, *extra: tuple[str, str]) -> Headers:
+# Every feature that browsers grant a page by default and no page of ours needs, also not those
+# inside frames. The copy buttons write to the clipboard.
+_DENIED_FEATURES = (
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture"),
+    *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid"),
+    *("identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer"),
+    *("microphone", "midi", "otp-credentials", "payment", "picture-in-picture"),
+    *("publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock", "serial"),
+    *("storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking"),
+    *("clipboard-read", "compute-pressure"),
+)
+PERMISSIONS_POLICY = ", ".join(
+    [*(f"{name}=()" for name in sorted(_DENIED_FEATURES)), "clipboard-write=(self)"]
+)
+_HSTS = {
+    "host": f"max-age={YEAR_S}",
+    "subdomains": f"max-age={YEAR_S}; includeSubDomains",
+    "preload": f"max-age={2 * YEAR_S}; includeSubDomains; preload",
+}
+
+
+def payment_page_policy(redirect_origins: Iterable[str]) -> str:
+    """Return the Content-Security-Policy of a form that may redirect to these origins only."""
+    return _PAGE_CSP + " ".join(["'self'", *redirect_origins])
+
+
+def _headers(policy: str, hsts: str) -> Headers:
     headers = [
         ("content-security-policy", policy),
         ("x-content-type-options", "nosniff"),
@@ -28,33 +55,35 @@ def _headers(policy: str, secure: bool, *extra: tuple[str, str]) -> Headers:
         ("x-frame-options", "SAMEORIGIN"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        ("origin-agent-cluster", "?1"),
+        ("permissions-policy", PERMISSIONS_POLICY),
+        ("x-permitted-cross-domain-policies", "none"),
         ("x-robots-tag", "noindex, nofollow"),
         ("cache-control", "no-store"),
-        *extra,
     ]
-    if secure:
-        headers.append(("strict-transport-security", f"max-age={YEAR_S}"))
+    if hsts:
+        headers.append(("strict-transport-security", hsts))
     return tuple((name.encode(), value.encode()) for name, value in headers)
 
 
 class SecurityHeaders:
-    """Security headers by kind of page, built once. `secure`: clients use https."""
+    """Security headers by kind of page, built once.
 
-    def __init__(self, *, secure: bool) -> None:
-        anywhere = "'self' https:" if secure else "'self' https: http:"
-        self._data = _headers(_DATA_CSP, secure)
-        self._page = _headers(_PAGE_CSP + "'self'", secure)
-        self._checkout = _headers(_PAGE_CSP + anywhere, secure)
+    `secure`: clients use https. `hsts`: which hosts must use https then: off, host, subdomains,
+    preload.
+    """
+
+    def __init__(self, *, secure: bool, hsts: str = "host") -> None:
+        hsts = _HSTS.get(hsts, "") if secure else ""
+        self._data = _headers(_DATA_CSP, hsts)
+        self._page = _headers(_PAGE_CSP + "'self'", hsts)
         images = _OWN_IMAGES + (" https:" if secure else " https: http:")
-        self._inbox = _headers(_PAGE_CSP.replace(_OWN_IMAGES, images) + "'self'", secure)
+        self._inbox = _headers(_PAGE_CSP.replace(_OWN_IMAGES, images) + "'self'", hsts)
 
     def for_path(self, path: str) -> Headers:
         """Return the default response headers for a path; a handler may override each of them."""
         if path.startswith(("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")):
             return self._data
-        if path.startswith("/i/"):
-            return self._checkout
         if re.match(r"/(?:inbox|vk|board)(?:/|$)", path):
             return self._inbox
         return self._page

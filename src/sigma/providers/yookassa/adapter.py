@@ -53,6 +53,8 @@ CAPABILITIES = Capabilities(
     limits={"RUB": AmountLimits(SMALLEST, LARGEST_BY_SBP)},
     test_limits={"RUB": AmountLimits(SMALLEST, LARGEST_BY_CARD)},
     test_secret_prefix="test_",  # noqa: S106 - not a secret
+    # `confirmation_url` is on the first; the second is YooKassa's own site.
+    redirect_origins=("https://yoomoney.ru", "https://yookassa.ru"),
 )
 
 # PEM certificates that alone are trusted, or None → a client that goes through the outbound guard

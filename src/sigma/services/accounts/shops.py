@@ -21,6 +21,7 @@ from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, invoices, ledger, payments, refunds
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import Tx
 
 # characters
@@ -136,7 +137,11 @@ async def save_mail(
         shop = await shops.lock(tx, member.shop_id)
         smtp_encrypted = shop.smtp_url_encrypted
         if smtp_url is not None:
-            smtp_encrypted = ctx.cipher.encrypt(smtp_url) if smtp_url else ""
+            smtp_encrypted = (
+                ctx.cipher.encrypt(smtp_url, EncryptedColumn.SHOP_SMTP_URL, shop.id)
+                if smtp_url
+                else ""
+            )
         saved = replace(
             shop,
             mail_from_name=from_name.strip(),

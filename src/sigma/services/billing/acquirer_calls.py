@@ -9,6 +9,7 @@ from sigma.domain.billing.refund import Refund, RefundReply
 from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import MINUTE_US
 from sigma.providers.base import ConnectionAccess, Provider, RejectedError, connection_access
+from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
 from sigma.store.billing import connections
 
@@ -22,12 +23,15 @@ LOST_CALL_WINDOW_US = 10 * MINUTE_US
 async def open_connection(
     ctx: Context, connection_id: str
 ) -> tuple[Connection, Provider, ConnectionAccess]:
-    """Return a connection, its provider and the decrypted access for one call."""
+    """Return a connection, its provider and the decrypted access for one call.
+
+    Raises DecryptionError.
+    """
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
     assert connection is not None, "a connection with payments is never deleted"
     provider = ctx.providers[connection.provider]
-    secret = ctx.cipher.decrypt(connection.secret_encrypted)
+    secret = decrypt_secret(ctx.cipher, connection)
     return connection, provider, connection_access(provider, connection, secret)
 
 

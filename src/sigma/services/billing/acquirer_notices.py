@@ -15,6 +15,7 @@ from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import acquirer_notices, connections, payments, refunds
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import ConflictError
 
 
@@ -36,15 +37,18 @@ async def accept(ctx: Context, provider_name: str, connection_id: str, body: byt
     if parsed.object_kind == "other":
         return
     now_us = ctx.now_us()
+    notice_id = ctx.new_id("ntc", connection.shop_id)
     notice = AcquirerNotice(
-        id=ctx.new_id("ntc", connection.shop_id),
+        id=notice_id,
         shop_id=connection.shop_id,
         connection_id=connection.id,
         event=parsed.event,
         object_id=parsed.payment_provider_id or parsed.object_id,
         claimed_id=parsed.claimed_id,
         digest=hashlib.sha256(body).hexdigest(),
-        body_encrypted=ctx.cipher.encrypt(body.decode("utf-8", "replace")),
+        body_encrypted=ctx.cipher.encrypt(
+            body.decode("utf-8", "replace"), EncryptedColumn.ACQUIRER_NOTICE_BODY, notice_id
+        ),
         received_at_us=now_us,
     )
     job = Job("acquirer_notice.process", notice.id, notice.shop_id)

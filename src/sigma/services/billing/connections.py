@@ -9,6 +9,7 @@ from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.billing.connection_settings import needs_new_secret, normalize_settings
+from sigma.services.connection_secrets import decrypt_secret, encrypt_secret
 from sigma.services.context import Context
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -64,13 +65,6 @@ async def save(
     if problems:
         raise validation_error(*problems)
     now_us = ctx.now_us()
-    secret_encrypted = (
-        ctx.cipher.encrypt(secret.strip())
-        if secret
-        else existing.secret_encrypted
-        if existing
-        else ""
-    )
     base = existing or Connection(
         id=ctx.new_id("con", member.shop_id),
         shop_id=member.shop_id,
@@ -79,6 +73,9 @@ async def save(
         account="",
         secret_encrypted="",
         created_at_us=now_us,
+    )
+    secret_encrypted = (
+        encrypt_secret(ctx.cipher, base.id, secret.strip()) if secret else base.secret_encrypted
     )
     saved = replace(
         base,
@@ -125,13 +122,12 @@ async def verify_credentials(ctx: Context, member: Member, connection_id: str) -
     """Verify the credentials with a real request and store the result.
 
     `check_detail` becomes the acquirer's description of the account, or an error code. Of another
-    server than the acquirer's own nothing is shown but whether it accepted the account.
+    server than the acquirer's own nothing is shown but whether it accepted the account. Raises
+    DecryptionError.
     """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]
-    access = connection_access(
-        provider, connection, ctx.cipher.decrypt(connection.secret_encrypted)
-    )
+    access = connection_access(provider, connection, decrypt_secret(ctx.cipher, connection))
     try:
         ok, detail = True, await provider.describe_account(access)
         if access.base_url != provider.base_url:

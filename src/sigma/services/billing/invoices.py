@@ -9,6 +9,7 @@ from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.errors import RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
+from sigma.providers.base import redirect_origins
 from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
@@ -27,12 +28,14 @@ class PublicInvoice:
     `provider` is the acquirer of the active connection, None when the shop has none that takes
     the amount.
     `held_count` is the number of payments that are authorized but not captured.
+    `redirect_origins`: the origins of the acquirer's page.
     """
 
     invoice: Invoice
     shop: Shop
     provider: str | None
     held_count: int
+    redirect_origins: tuple[str, ...] = ()
 
 
 def payment_url(ctx: Context, invoice: Invoice) -> str:
@@ -210,10 +213,11 @@ async def get_public(ctx: Context, token: str) -> PublicInvoice:
         row = await invoices.find_for_payment_page(tx, token)
         if row is None or row[0].status is domain.Status.DRAFT:
             raise RefusedError("not_found", what="invoice")
-        invoice, shop, holds, provider = row
+        invoice, shop, holds, provider, settings = row
         if provider and not await is_payable(ctx, tx, shop.id, provider, invoice.amount):
             provider = None  # the connection has changed since the invoice was issued
-    return PublicInvoice(invoice, shop, provider, holds)
+    origins = redirect_origins(ctx.providers[provider], settings) if provider else ()
+    return PublicInvoice(invoice, shop, provider, holds, origins)
 
 
 async def expire(ctx: Context, invoice_id: str) -> None:

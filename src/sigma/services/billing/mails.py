@@ -22,6 +22,7 @@ from sigma.domain.billing.mail import Attachment, Mail, Status, mask_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
@@ -29,6 +30,7 @@ from sigma.store import changes
 from sigma.store.accounts import members, shops, users
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import mails, payments, receipts, refunds
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import Tx
 from sigma.texts import Translator
 
@@ -48,7 +50,8 @@ async def send(ctx: Context, mail_id: str) -> int | None:
 
     Returns when to try again (UTC microseconds), None when it is sent or has failed for good.
     Delivery is at least once: after a crash between the SMTP server's acceptance and our commit
-    the mail is sent again with the same Message-ID.
+    the mail is sent again with the same Message-ID. Raises DecryptionError: the mail stays queued
+    until the key is back.
     """
     async with ctx.db.read() as tx:
         mail = await mails.get(tx, mail_id)
@@ -59,12 +62,7 @@ async def send(ctx: Context, mail_id: str) -> int | None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, "", "no_address", is_permanent=True)
         )
-    smtp_url = (
-        ctx.cipher.decrypt(rendered.shop.smtp_url_encrypted)
-        if rendered.shop.smtp_url_encrypted
-        else ""
-    )
-    mailer = ctx.mailer_factory(smtp_url)
+    mailer = ctx.mailer_factory(_smtp_url(ctx, rendered.shop))
     masked_to = mask_email(rendered.recipient)
     if mailer is None:
         return await _record_attempt(
@@ -78,6 +76,14 @@ async def send(ctx: Context, mail_id: str) -> int | None:
             ctx, domain.mark_rejected(mail, masked_to, error.reply, is_permanent=is_final)
         )
     return await _record_attempt(ctx, domain.mark_sent(mail, masked_to, answer, ctx.now_us()))
+
+
+def _smtp_url(ctx: Context, shop: Shop) -> str:
+    """Return the URL of the shop's own mail server, empty without one. Raises DecryptionError."""
+    if not shop.smtp_url_encrypted:
+        return ""
+    column = EncryptedColumn.SHOP_SMTP_URL
+    return str(ctx.cipher.decrypt(shop.smtp_url_encrypted, column, shop.id))
 
 
 async def _record_attempt(ctx: Context, mail: Mail) -> int | None:
@@ -136,8 +142,8 @@ async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> _R
         "a receipt mail is queued only after the receipt is stored"
     )
     versions = await answer_rows.list_for_payment(tx, payment.id)
-    address = ctx.cipher.decrypt(versions[-1].values_encrypted).get("email") if versions else None
-    if not address:
+    address = decrypt_values(ctx.cipher, versions[-1]).get("email") if versions else None
+    if not isinstance(address, str) or not address:
         return None
     translator = Translator(payment.locale, shop.tz)
     earlier_refunds = await refunds.list_for_payment(tx, payment.id)

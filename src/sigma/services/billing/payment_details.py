@@ -14,6 +14,7 @@ from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund, refundable_amount, refunded_amount
 from sigma.domain.change import TimelineEvent
 from sigma.domain.money import Money
+from sigma.services.billing.answer_codec import read_values
 from sigma.services.billing.payments import get
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
@@ -36,6 +37,7 @@ class AnswerView:
     question: Question
     value: AnswerValue | None
     is_masked: bool
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,16 @@ async def get_details(
 
 
 def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
-    values: dict[str, AnswerValue] = ctx.cipher.decrypt(answers.values_encrypted)
+    stored = read_values(ctx.cipher, answers)
+    values, is_unreadable = stored or {}, stored is None
     can_read = member.can(Permission.READ_ANSWERS)
     return [
-        AnswerView(q, _mask_value(values.get(q.key), can_read), is_masked=not can_read)
+        AnswerView(
+            q,
+            _mask_value(values.get(q.key), can_read),
+            is_masked=not can_read,
+            is_unreadable=is_unreadable,
+        )
         for q in answers.questions
     ]
 

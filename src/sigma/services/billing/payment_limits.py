@@ -16,18 +16,27 @@ from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.errors import Problem
 from sigma.domain.money import Money
 from sigma.providers.base import amount_limits
+from sigma.services.connection_secrets import decrypt_secret, is_secret_readable
 from sigma.services.context import Context
 from sigma.store.billing import connections
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 
 NO_CONNECTION = "no_connection"
+SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code
 AMOUNT_NOT_ACCEPTED = "amount_not_accepted"
 
 
 def connection_limits(ctx: Context, connection: Connection) -> dict[str, AmountLimits]:
-    """Return the limits of one payment by currency; empty when the acquirer names none."""
+    """Return the limits of one payment by currency; empty when the acquirer names none.
+
+    While the secret cannot be decrypted, those of a live account.
+    """
     provider = ctx.providers[connection.provider]
-    return dict(amount_limits(provider, ctx.cipher.decrypt(connection.secret_encrypted)))
+    try:
+        return dict(amount_limits(provider, decrypt_secret(ctx.cipher, connection)))
+    except DecryptionError:
+        return dict(provider.capabilities.limits)
 
 
 def check_connection_amount(ctx: Context, connection: Connection, amount: Money) -> list[Problem]:
@@ -68,7 +77,8 @@ async def is_payable(ctx: Context, tx: Tx, shop_id: str, provider: str, amount: 
 async def list_warnings(
     ctx: Context, member: Member, *invoices: Invoice
 ) -> dict[str, tuple[str, ...]]:
-    """Return invoice id → why clients cannot pay it now: NO_CONNECTION or AMOUNT_NOT_ACCEPTED.
+    """Return invoice id → why clients cannot pay it now: NO_CONNECTION, SECRET_UNREADABLE
+    (the key of the connection is encrypted with a missing key) or AMOUNT_NOT_ACCEPTED.
 
     Each invoice has an entry; it is empty when the invoice can be paid or is not open.
     """
@@ -82,6 +92,8 @@ async def list_warnings(
             warnings[invoice.id] = ()
         elif connection is None:
             warnings[invoice.id] = (NO_CONNECTION,)
+        elif not is_secret_readable(ctx.cipher, connection):
+            warnings[invoice.id] = (SECRET_UNREADABLE,)
         else:
             is_accepted = is_amount_accepted(invoice.amount, limits)
             warnings[invoice.id] = () if is_accepted else (AMOUNT_NOT_ACCEPTED,)

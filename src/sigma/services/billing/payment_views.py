@@ -10,6 +10,7 @@ from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.refund import Refund, refunded_amount
 from sigma.domain.money import Money
 from sigma.services.billing import payments as payment_services
+from sigma.services.billing.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.paging import Page
 from sigma.store.billing import answers as answer_rows
@@ -22,6 +23,7 @@ class PaymentWithAnswers:
     """A payment with its answers by question key; empty without permission to read answers.
 
     `is_receipt_hidden`: the receipt shows answers that the member may not read.
+    `are_answers_unreadable`: they are encrypted with a key that SIGMA_SECRET_KEY does not contain.
     """
 
     payment: Payment
@@ -29,6 +31,7 @@ class PaymentWithAnswers:
     refunded: Money
     refunds: tuple[Refund, ...]  # oldest first
     is_receipt_hidden: bool
+    are_answers_unreadable: bool = False
 
 
 async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswers:
@@ -71,20 +74,25 @@ async def _with_answers(
     views = []
     for payment, refunded, payment_refunds in rows:
         values: dict[str, AnswerValue] = {}
-        is_hidden = False
+        is_hidden = is_unreadable = False
         stored = latest.get(payment.id)
         if stored and can_read:
-            values = ctx.cipher.decrypt(stored.values_encrypted)
+            readable = read_values(ctx.cipher, stored)
+            values, is_unreadable = readable or {}, readable is None
         elif stored:
             is_hidden = any(question.show_on_receipt for question in stored.questions)
-        views.append(PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden))
+        views.append(
+            PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden, is_unreadable)
+        )
     return views
 
 
 async def receipt_answers(ctx: Context, tx: Tx, payment_id: str) -> tuple[Answer, ...]:
-    """Return the decrypted answers that the receipt of a payment shows."""
+    """Return the decrypted answers that the receipt of a payment shows.
+
+    Those that cannot be decrypted are left out: the receipt still proves the payment.
+    """
     rows = await answer_rows.list_for_payment(tx, payment_id)
     if not rows or not any(question.show_on_receipt for question in rows[-1].questions):
         return ()
-    values: dict[str, AnswerValue] = ctx.cipher.decrypt(rows[-1].values_encrypted)
-    return domain.receipt_answers(rows[-1].questions, values)
+    return domain.receipt_answers(rows[-1].questions, read_values(ctx.cipher, rows[-1]) or {})

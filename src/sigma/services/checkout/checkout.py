@@ -17,9 +17,11 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
+from sigma.services.billing.answer_codec import encrypt_values, read_values
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
+from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
@@ -28,6 +30,8 @@ from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import connections, invoices, mails, payments, receipts, refunds
+from sigma.store.encrypted_columns import EncryptedColumn
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import ConflictError, Tx
 from sigma.texts import Translator, consent_text, text_hash
 
@@ -134,7 +138,7 @@ async def _store_under_lock(
         form = replace(form, nonce=f"{form.nonce}+")
     require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
     connection = await connections.find_active(tx, invoice.shop_id)
-    if connection is None:
+    if connection is None or not is_secret_readable(ctx.cipher, connection):
         raise RefusedError("no_connection")
     if check_connection_amount(ctx, connection, invoice.amount):
         raise RefusedError("amount_not_accepted", amount=invoice.amount)
@@ -218,14 +222,15 @@ def _new_payment(
 def _build_answers(
     ctx: Context, payment: Payment, invoice: Invoice, answers: dict[str, AnswerValue]
 ) -> Answers:
+    answers_id = ctx.new_id("ans", payment.shop_id)
     return Answers(
-        id=ctx.new_id("ans", payment.shop_id),
+        id=answers_id,
         shop_id=payment.shop_id,
         invoice_id=invoice.id,
         payment_id=payment.id,
         payer_hash=payment.payer_hash,
         questions=invoice.questions,
-        values_encrypted=ctx.cipher.encrypt(answers),
+        values_encrypted=encrypt_values(ctx.cipher, answers_id, answers),
         created_at_us=ctx.now_us(),
     )
 
@@ -236,8 +241,9 @@ def _build_consent(
     translator = Translator(form.locale or shop.locale, shop.tz)
     text, version = consent_text(shop, invoice.questions, translator)
     evidence = {"ip": form.ip, "user_agent": form.user_agent, "page_url": form.page_url}
+    consent_id = ctx.new_id("cns", payment.shop_id)
     return Consent(
-        id=ctx.new_id("cns", payment.shop_id),
+        id=consent_id,
         shop_id=payment.shop_id,
         invoice_id=invoice.id,
         payment_id=payment.id,
@@ -246,7 +252,9 @@ def _build_consent(
         text_version=version,
         text_sha256=text_hash(text),
         given_at_us=ctx.now_us(),
-        evidence_encrypted=ctx.cipher.encrypt(evidence),
+        evidence_encrypted=ctx.cipher.encrypt(
+            evidence, EncryptedColumn.CONSENT_EVIDENCE, consent_id
+        ),
     )
 
 
@@ -262,7 +270,10 @@ class SavedForm:
 
 
 async def saved_form(ctx: Context, invoice_id: str, payer: str) -> SavedForm:
-    """Return the last answers and consent of this browser on an invoice; empty if none."""
+    """Return the last answers and consent of this browser on an invoice; empty if none.
+
+    Answers that cannot be decrypted are empty: the client fills them in again.
+    """
     if not payer:
         return SavedForm()
     async with ctx.db.read() as tx:
@@ -271,7 +282,7 @@ async def saved_form(ctx: Context, invoice_id: str, payer: str) -> SavedForm:
             return SavedForm()
         consents = await answer_rows.list_consents(tx, row.payment_id)
     consent_hash = consents[-1].text_sha256 if consents else ""
-    return SavedForm(ctx.cipher.decrypt(row.values_encrypted), consent_hash)
+    return SavedForm(read_values(ctx.cipher, row) or {}, consent_hash)
 
 
 def is_own_attempt(ctx: Context, payment: Payment, payer: str) -> bool:
@@ -316,6 +327,7 @@ async def refresh(ctx: Context, payment_token: str) -> PublicPayment:
     if payment is None:
         raise RefusedError("not_found", what="payment")
     if not payment.is_final and await ctx.limiter.is_allowed(POLL_LIMIT, payment.id):
-        with suppress(RefusedError):  # rejected credentials: an error for the owner, not the client
+        # Rejected or unreadable credentials are an error for the owner, not for the client.
+        with suppress(RefusedError, DecryptionError):
             await try_advance(ctx, payment.id)
     return await get_public(ctx, payment_token)

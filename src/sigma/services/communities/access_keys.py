@@ -24,6 +24,7 @@ from sigma.store.encryption import DecryptionError
 from sigma.store.messaging import communities
 
 PROVIDER = "vk"
+TICKET = "form.access_key"  # what the ciphertext of a ticket is bound to, beside the shop
 _KEY_FORMAT = re.compile(r"[A-Za-z0-9._-]{20,1024}", re.ASCII)
 # VK error codes; sigma.channels.vk.errors explains them.
 _OUTDATED_KEY_CODES = {1117, 3609}
@@ -138,9 +139,8 @@ def new_connection(ctx: Context, member: Member, connection_id: str, account: st
 
 def issue_ticket(ctx: Context, member: Member, key: str) -> str:
     """Encrypt a pasted key for the confirmation page, so that it never appears in plain text."""
-    return ctx.cipher.encrypt(
-        {"key": clean_key(key), "shop": member.shop_id, "issued_at_us": ctx.now_us()}
-    )
+    values = {"key": clean_key(key), "issued_at_us": ctx.now_us()}
+    return ctx.cipher.encrypt(values, TICKET, member.shop_id)
 
 
 def read_ticket(ctx: Context, member: Member, ticket: str) -> str:
@@ -149,12 +149,9 @@ def read_ticket(ctx: Context, member: Member, ticket: str) -> str:
     Raises RefusedError("validation") when it is older than an hour or of another shop.
     """
     try:
-        values = ctx.cipher.decrypt(ticket)
+        values = ctx.cipher.decrypt(ticket, TICKET, member.shop_id)
     except DecryptionError:
         values = {}
-    if (
-        values.get("shop") != member.shop_id
-        or ctx.now_us() - values.get("issued_at_us", 0) > HOUR_US
-    ):
+    if ctx.now_us() - values.get("issued_at_us", 0) > HOUR_US:
         raise validation_error(Problem("key", "vk_key_again"))
     return str(values["key"])

@@ -33,6 +33,7 @@ from sigma.services.communities.access_keys import (
     require_usable,
 )
 from sigma.services.communities.community_updates import update_community
+from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
@@ -61,8 +62,8 @@ async def list_connected(ctx: Context, member: Member) -> list[CommunityWithConn
     """Return the shop's connected communities, oldest first."""
     member.require(Permission.SETTINGS)
     return [
-        CommunityWithConnection(client.community, client.connection)
-        for client in await community_client.list_clients(ctx, member)
+        CommunityWithConnection(community, connection)
+        for community, connection in await community_client.list_connected(ctx, member)
     ]
 
 
@@ -129,7 +130,7 @@ async def _build_rows(
     connection = replace(
         stored or new,
         title=group.name,
-        secret_encrypted=ctx.cipher.encrypt(key),
+        secret_encrypted=encrypt_secret(ctx.cipher, connection_id, key),
         settings=(stored.settings if stored else {}) | new.settings,
         status=Status.ACTIVE,
         checked_at_us=now_us,
@@ -204,7 +205,7 @@ async def replace_key(ctx: Context, member: Member, community_id: str, key: str)
         new = new_connection(ctx, member, community_id, connection.account)
         connection = replace(
             connection,
-            secret_encrypted=ctx.cipher.encrypt(clean_key(key)),
+            secret_encrypted=encrypt_secret(ctx.cipher, connection.id, clean_key(key)),
             settings=connection.settings | new.settings,
         )
         await _write_recovered(

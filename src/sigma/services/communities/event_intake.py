@@ -29,6 +29,7 @@ from sigma.services.communities.event_handlers import (
 from sigma.services.context import Context
 from sigma.store import jobs
 from sigma.store.billing import connections
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Op, StoreError
 from sigma.store.messaging import communities, vk_events
@@ -89,9 +90,15 @@ async def _accept(ctx: Context, connection_id: str, body: bytes, retry_count: in
 
 
 def _check_sender(ctx: Context, community: Community, event: ParsedEvent) -> None:
-    """Check the secret and the community id; VK does not sign events. Raises RefusedError."""
+    """Check the secret and the community id; VK does not sign events.
+
+    Raises RefusedError, and DecryptionError when our secret cannot be decrypted.
+    """
     secret_encrypted = community.callback_secret_encrypted
-    secret = str(ctx.cipher.decrypt(secret_encrypted)) if secret_encrypted else ""
+    column = EncryptedColumn.COMMUNITY_CALLBACK_SECRET
+    secret = (
+        str(ctx.cipher.decrypt(secret_encrypted, column, community.id)) if secret_encrypted else ""
+    )
     same_secret = hmac.compare_digest(event.secret.encode(), secret.encode())
     # A confirmation request may come without the secret; the code is useless to others.
     is_trusted = same_secret or (event.type == "confirmation" and not event.secret)
@@ -152,14 +159,17 @@ def _store_ops(
             _log_skipped(community, event)
             has_gap = has_gap or _has_unreadable_message(event)
             continue
+        event_id = ctx.new_id("vke", community.shop_id)
         stored = VkEvent(
-            id=ctx.new_id("vke", community.shop_id),
+            id=event_id,
             shop_id=community.shop_id,
             connection_id=community.id,
             conversation_key=conversation_key,
             type=event.type,
             digest=event.event_id,
-            body_encrypted=ctx.cipher.encrypt(replace(event, secret="")),
+            body_encrypted=ctx.cipher.encrypt(
+                replace(event, secret=""), EncryptedColumn.VK_EVENT_BODY, event_id
+            ),
             received_at_us=now_us,
         )
         ops.append(vk_events.store_event(stored))
@@ -232,10 +242,18 @@ async def process_conversation(ctx: Context, subject: str) -> int | None:
 
 
 def _decrypt(ctx: Context, stored: VkEvent) -> DecryptedEvent:
-    """Decrypt and parse a stored event. An unreadable one becomes UNREADABLE_TYPE: only logged."""
+    """Decrypt and parse a stored event. A damaged one becomes UNREADABLE_TYPE: only logged.
+
+    Raises DecryptionError when its key is missing.
+    """
     try:
-        event = msgspec.convert(ctx.cipher.decrypt(stored.body_encrypted), ParsedEvent)
-    except (DecryptionError, ValueError):
+        body = ctx.cipher.decrypt(stored.body_encrypted, EncryptedColumn.VK_EVENT_BODY, stored.id)
+        event = msgspec.convert(body, ParsedEvent)
+    except DecryptionError as error:
+        if error.is_key_missing:
+            raise  # the event waits until the key is back
+        return DecryptedEvent(stored, UNREADABLE_TYPE)
+    except ValueError:
         return DecryptedEvent(stored, UNREADABLE_TYPE)
     # A newer version may have stored a type that this one does not know.
     event_type = EVENT_TYPES.get(event.type)

@@ -35,6 +35,7 @@ from sigma.services.invoice_cards import cards
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.messaging import communities
 
 SERVER_TITLE = "Sigma"  # name of our callback server in VK's settings; 14 characters at most
@@ -104,11 +105,12 @@ async def _set_up_callback(ctx: Context, client: CommunityClient) -> str:
 
 async def _store_confirmation(ctx: Context, community_id: str, code: str) -> str:
     """Store the confirmation code, and a callback secret if there is none. Returns the secret."""
-    new_secret_encrypted = ctx.cipher.encrypt(ctx.new_token())
+    column = EncryptedColumn.COMMUNITY_CALLBACK_SECRET
+    new_secret_encrypted = ctx.cipher.encrypt(ctx.new_token(), column, community_id)
     community = await update_community(
         ctx, community_id, lambda stored: with_callback_secret(stored, code, new_secret_encrypted)
     )
-    return str(ctx.cipher.decrypt(community.callback_secret_encrypted))
+    return str(ctx.cipher.decrypt(community.callback_secret_encrypted, column, community_id))
 
 
 async def _register_server(ctx: Context, client: CommunityClient, secret: str) -> CallbackServer:

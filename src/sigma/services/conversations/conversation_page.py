@@ -222,7 +222,7 @@ def _message_view(
     ctx: Context, member: Member, message: Message, operator_names: dict[str, str]
 ) -> MessageView:
     try:
-        body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+        body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
     except DecryptionError:
         body = None
     author = message.author

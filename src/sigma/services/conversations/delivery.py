@@ -110,7 +110,7 @@ async def _prepare(ctx: Context, message_id: str) -> _Delivery | None:
         vk_client,
         conversation,
         message,
-        message_codec.decrypt_body(ctx.cipher, message.body_encrypted),
+        message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted),
     )
 
 
@@ -157,7 +157,7 @@ async def _mark_attempted(ctx: Context, message: Message) -> MessageBody | None:
             return None
         now_us = ctx.now_us()
         await changes.write(tx, message_domain.mark_attempted(current, now_us), now_us)
-    return message_codec.decrypt_body(ctx.cipher, current.body_encrypted)
+    return message_codec.decrypt_body(ctx.cipher, current.id, current.body_encrypted)
 
 
 async def _find_in_history(delivery: _Delivery) -> SentMessage | None:
@@ -205,15 +205,15 @@ async def mark_delivered(
     an empty tuple keeps ours.
     """
     now_us = ctx.now_us()
-    body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
     body = message_domain.with_attachments(body, attachments)
     change = message_changes.record_delivered(
         conversation,
         message,
         cmid=sent.cmid,
         vk_id=sent.message_id,
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, message.id, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, conversation.id, body),
         next_message_id=await _next_message_id(tx, message),
         now_us=now_us,
     )

@@ -128,7 +128,9 @@ async def _rows(
 
 def _decrypt_preview(ctx: Context, conversation: Conversation) -> str | None:
     try:
-        return message_codec.decrypt_preview(ctx.cipher, conversation.preview_encrypted)
+        return message_codec.decrypt_preview(
+            ctx.cipher, conversation.id, conversation.preview_encrypted
+        )
     except DecryptionError:
         return None
 

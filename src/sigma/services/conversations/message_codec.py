@@ -3,19 +3,21 @@
 import msgspec
 
 from sigma.domain.messaging.message import MessageBody
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher
 
 PREVIEW_LENGTH = 160  # characters
 
 
-def encrypt_body(cipher: Cipher, body: MessageBody) -> str:
+def encrypt_body(cipher: Cipher, message_id: str, body: MessageBody) -> str:
     """Return the ciphertext stored in `Message.body_encrypted`."""
-    return cipher.encrypt(body)
+    return cipher.encrypt(body, EncryptedColumn.MESSAGE_BODY, message_id)
 
 
-def decrypt_body(cipher: Cipher, ciphertext: str) -> MessageBody:
-    """Return the body. Raises DecryptionError when no key decrypts it."""
-    return msgspec.convert(cipher.decrypt(ciphertext), MessageBody)
+def decrypt_body(cipher: Cipher, message_id: str, ciphertext: str) -> MessageBody:
+    """Return the body of a message. Raises DecryptionError when no key decrypts it."""
+    body = cipher.decrypt(ciphertext, EncryptedColumn.MESSAGE_BODY, message_id)
+    return msgspec.convert(body, MessageBody)
 
 
 def preview_text(body: MessageBody) -> str:
@@ -31,14 +33,17 @@ def preview_text(body: MessageBody) -> str:
     return text or (f"[{kinds[0]}]" if kinds else "")
 
 
-def encrypt_preview(cipher: Cipher, body: MessageBody) -> str:
+def encrypt_preview(cipher: Cipher, conversation_id: str, body: MessageBody) -> str:
     """Return the preview text of a body as ciphertext."""
-    return cipher.encrypt(preview_text(body))
+    return cipher.encrypt(preview_text(body), EncryptedColumn.CONVERSATION_PREVIEW, conversation_id)
 
 
-def decrypt_preview(cipher: Cipher, ciphertext: str) -> str:
+def decrypt_preview(cipher: Cipher, conversation_id: str, ciphertext: str) -> str:
     """Return the preview text; empty for an empty value (a conversation without messages).
 
     Raises DecryptionError when no key decrypts it.
     """
-    return str(cipher.decrypt(ciphertext)) if ciphertext else ""
+    if not ciphertext:
+        return ""
+    column = EncryptedColumn.CONVERSATION_PREVIEW
+    return str(cipher.decrypt(ciphertext, column, conversation_id))

@@ -77,7 +77,7 @@ async def _name_authors(ctx: Context, vk_client: CommunityClient, message_id: st
     async with ctx.db.read() as tx:
         message = await messages.get(tx, message_id)
     assert message is not None, "messages are never deleted"
-    body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
     known = author_names(body.nested)
     unknown = [one for one in known if not known[one] and one != -vk_client.community.group_id]
     if not unknown:
@@ -88,7 +88,7 @@ async def _name_authors(ctx: Context, vk_client: CommunityClient, message_id: st
         conversation = await conversations.lock(tx, message.conversation_id)
         message = await messages.get(tx, message_id)
         assert message is not None, "messages are never deleted"
-        body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+        body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
         named = replace(body, nested=name_authors(body.nested, names))
         if named == body:
             return
@@ -96,8 +96,8 @@ async def _name_authors(ctx: Context, vk_client: CommunityClient, message_id: st
         change = message_changes.edit_message(
             conversation,
             message,
-            body_encrypted=message_codec.encrypt_body(ctx.cipher, named),
-            preview_encrypted=message_codec.encrypt_preview(ctx.cipher, named),
+            body_encrypted=message_codec.encrypt_body(ctx.cipher, message.id, named),
+            preview_encrypted=message_codec.encrypt_preview(ctx.cipher, conversation.id, named),
             edited_at_us=None,
             now_us=now_us,
             is_incomplete=message.is_incomplete,

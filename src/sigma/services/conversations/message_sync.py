@@ -130,7 +130,7 @@ async def _apply_edit(
 
     Returns whether anything changed.
     """
-    body = message_codec.decrypt_body(ctx.cipher, stored.body_encrypted)
+    body = message_codec.decrypt_body(ctx.cipher, stored.id, stored.body_encrypted)
     updated_body = message_domain.vk_edited_body(
         stored,
         body,
@@ -148,8 +148,8 @@ async def _apply_edit(
     change = message_changes.edit_message(
         conversation,
         stored,
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, updated_body),
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, updated_body),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, stored.id, updated_body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, conversation.id, updated_body),
         edited_at_us=(vk_message.edited_at_us or None) if is_visible_edit else None,
         now_us=now_us,
         is_incomplete=vk_message.content.is_incomplete,
@@ -219,7 +219,9 @@ async def _load_facts(
         has_auto_replies = bool(settings.get("enabled"))
     buttons = events.supported_buttons(vk_message.client_info) if vk_message.client_info else None
     return IncomingFacts(
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, _body(vk_message)),
+        preview_encrypted=message_codec.encrypt_preview(
+            ctx.cipher, conversation.id, _body(vk_message)
+        ),
         is_live=is_live,
         is_unread=is_unread,
         last_message=last_message,
@@ -252,7 +254,9 @@ async def _record_outgoing(
     change = message_changes.record_outgoing(
         conversation,
         message,
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, _body(vk_message)),
+        preview_encrypted=message_codec.encrypt_preview(
+            ctx.cipher, conversation.id, _body(vk_message)
+        ),
         is_live=is_live,
         now_us=now_us,
     )
@@ -268,13 +272,14 @@ def _body(vk_message: VkMessage) -> MessageBody:
 def _new_message(
     ctx: Context, conversation: Conversation, vk_message: VkMessage, author: str
 ) -> Message:
+    message_id = ctx.new_id("msg", conversation.shop_id)
     return Message(
-        id=ctx.new_id("msg", conversation.shop_id),
+        id=message_id,
         shop_id=conversation.shop_id,
         conversation_id=conversation.id,
         is_outgoing=vk_message.is_outgoing,
         author=author,
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, _body(vk_message)),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, message_id, _body(vk_message)),
         written_at_us=vk_message.sent_at_us,
         position=vk_message.cmid * POSITION_STEP,
         status=Status.SENT if vk_message.is_outgoing else Status.RECEIVED,

@@ -51,12 +51,13 @@ def enqueue(
     `author` is a user id or AUTHOR_AUTO_REPLY. `idempotency_key` is unique per shop: writing a
     second message with the same key raises ConflictError.
     """
+    message_id = ctx.new_id("msg", conversation.shop_id)
     return message_changes.queue_message(
         conversation,
-        message_id=ctx.new_id("msg", conversation.shop_id),
+        message_id=message_id,
         author=author,
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, message_id, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, conversation.id, body),
         idempotency_key=idempotency_key,
         now_us=now_us,
         is_reply=is_reply,
@@ -246,7 +247,7 @@ async def _edit_unsent(
         message = await messages.get(tx, message_id)
         assert message is not None, "messages are never deleted"
         is_same = _is_same_content(
-            message_codec.decrypt_body(ctx.cipher, message.body_encrypted), body
+            message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted), body
         )
         if message.status is Status.SENT and (force or not is_same):
             return message
@@ -280,8 +281,8 @@ def _edit_change(
     return message_changes.edit_message(
         conversation,
         message,
-        body_encrypted=message_codec.encrypt_body(ctx.cipher, body),
-        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, body),
+        body_encrypted=message_codec.encrypt_body(ctx.cipher, message.id, body),
+        preview_encrypted=message_codec.encrypt_preview(ctx.cipher, conversation.id, body),
         edited_at_us=now_us if is_edited else None,
         now_us=now_us,
     )

@@ -201,7 +201,7 @@ async def _incoming_message(ctx: Context, tx: Tx, message: Message) -> IncomingM
     `is_first` requires that all earlier messages are stored (the cmid equals their number plus
     one) and that none of them is outgoing.
     """
-    body = message_codec.decrypt_body(ctx.cipher, message.body_encrypted)
+    body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
     earlier = await messages.list_for_conversation(
         tx, message.conversation_id, before_position=message.position, limit=LOOKUP_LIMIT
     )

@@ -5,7 +5,6 @@ attributed to the client's conversation. Payments from other browsers are not at
 """
 
 import base64
-import hmac
 import re
 
 from sigma.domain.billing.invoice import Invoice
@@ -25,8 +24,7 @@ def payment_link(ctx: Context, invoice: Invoice, card_id: str) -> str:
 
 def sign(ctx: Context, card_id: str) -> str:
     """Return the link signature of a card: HMAC-SHA256 of its id, 96 bits, URL-safe base64."""
-    digest = bytes.fromhex(ctx.cipher.keyed_hash(f"card:{card_id}")[:24])
-    return base64.urlsafe_b64encode(digest).decode()
+    return base64.urlsafe_b64encode(ctx.cipher.sign(f"card:{card_id}")).decode()
 
 
 def is_well_formed(signature: str) -> bool:
@@ -38,8 +36,9 @@ async def verify(ctx: Context, tx: Tx, invoice_id: str, signature: str) -> Card 
     """Return the card of this invoice that the signature belongs to, or None if it is invalid."""
     if not is_well_formed(signature):
         return None
+    raw = base64.urlsafe_b64decode(signature)
     for card in await cards.list_for_invoice(tx, invoice_id):
-        if hmac.compare_digest(signature.encode(), sign(ctx, card.id).encode()):
+        if ctx.cipher.is_signature(raw, f"card:{card.id}"):
             return card
     return None
 

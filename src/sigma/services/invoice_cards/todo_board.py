@@ -270,9 +270,11 @@ def _decrypt_preview(ctx: Context, row: Row) -> str | None:
     try:
         if row["client_body_encrypted"]:
             return message_codec.preview_text(
-                message_codec.decrypt_body(ctx.cipher, row["client_body_encrypted"])
+                message_codec.decrypt_body(
+                    ctx.cipher, row["client_message_id"], row["client_body_encrypted"]
+                )
             )
-        return message_codec.decrypt_preview(ctx.cipher, row["preview_encrypted"])
+        return message_codec.decrypt_preview(ctx.cipher, row["id"], row["preview_encrypted"])
     except DecryptionError:
         return None
 

@@ -46,8 +46,9 @@ def order_change(
     """
     new_id = ctx.id_factory(community.shop_id)
     if stored is None:
+        order_id = new_id("ord")
         order = VkOrder(
-            id=new_id("ord"),
+            id=order_id,
             shop_id=community.shop_id,
             connection_id=community.id,
             conversation_id=conversation_id,
@@ -57,7 +58,7 @@ def order_change(
             amount_minor=vk_order.total_minor,
             currency=vk_order.currency,
             status=vk_order.status,
-            body_encrypted=order_codec.encrypt_content(ctx.cipher, vk_order.content),
+            body_encrypted=order_codec.encrypt_content(ctx.cipher, order_id, vk_order.content),
             created_at_us=min(vk_order.content.placed_at_us or now_us, now_us),
         )
         return domain.record_received(order, new_id, is_incomplete=vk_order.content.is_incomplete)
@@ -68,7 +69,7 @@ def order_change(
         amount_minor=vk_order.total_minor,
         currency=vk_order.currency,
         status=vk_order.status,
-        body_encrypted=order_codec.encrypt_content(ctx.cipher, content),
+        body_encrypted=order_codec.encrypt_content(ctx.cipher, stored.id, content),
     )
     return domain.record_changed(
         stored,
@@ -187,7 +188,7 @@ async def fetch_items(ctx: Context, order_id: str) -> int | None:
             return None
         now_us = ctx.now_us()
         content = replace(content, items=items, has_all_items=True)
-        body = order_codec.encrypt_content(ctx.cipher, content)
+        body = order_codec.encrypt_content(ctx.cipher, current.id, content)
         change = mark_changed(conversation, now_us)
         change += Change((replace(current, body_encrypted=body),))
         await changes.write(tx, change, now_us)

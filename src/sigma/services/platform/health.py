@@ -2,7 +2,7 @@
 
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.services.context import Context
-from sigma.store import jobs, write_probe
+from sigma.store import jobs, key_rotations, write_probe
 from sigma.store.engine.interface import BusyError, NotWritableError, StoreError
 
 MAX_JOB_DELAY_US = 5 * MINUTE_US
@@ -15,17 +15,24 @@ async def check_readiness(ctx: Context) -> dict[str, str]:
 
     "database" is ok, unreachable or not_writable (the disk is full or read-only), by a real write
     at most five seconds ago. "worker" is ok, late (the oldest due job has waited for more than five
-    minutes) or unknown.
+    minutes) or unknown. "encryption" is ok, unknown or key_missing: this process has met a value,
+    or a table begins or ends with one, that needs a key which SIGMA_SECRET_KEY does not contain.
     """
     database = await check_database(ctx)
     try:
         async with ctx.db.read() as tx:
             due = await jobs.next_due(tx, ctx.now_us())
+            needed_key_ids = await key_rotations.list_edge_key_ids(tx)
     except StoreError:
-        return {"database": "unreachable", "worker": "unknown"}
+        return {"database": "unreachable", "worker": "unknown", "encryption": "unknown"}
     first_due_at_us = min(due.values(), default=ctx.now_us())
     is_late = ctx.now_us() - first_due_at_us > MAX_JOB_DELAY_US
-    return {"database": database, "worker": "late" if is_late else "ok"}
+    is_key_missing = ctx.cipher.missing_key_ids | (needed_key_ids - set(ctx.cipher.key_ids))
+    return {
+        "database": database,
+        "worker": "late" if is_late else "ok",
+        "encryption": "key_missing" if is_key_missing else "ok",
+    }
 
 
 async def check_database(ctx: Context) -> str:

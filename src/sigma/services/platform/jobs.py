@@ -22,6 +22,7 @@ from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import leases
 from sigma.store import jobs
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 
 log = structlog.get_logger()
@@ -137,6 +138,10 @@ async def run_job(
         return await _reschedule(
             ctx, job, f"refused: {vk_error}", _backoff_us(job.attempts), can_die=True
         )
+    except DecryptionError as unreadable:
+        # The job waits until the administrator puts the key back: nothing is lost meanwhile.
+        message = f"unreadable: {unreadable}"
+        return await _reschedule(ctx, job, message, _backoff_us(job.attempts), can_die=False)
     except RefusedError as refused:
         message = f"refused: {refused.code}"
         return await _reschedule(ctx, job, message, _backoff_us(job.attempts), can_die=True)

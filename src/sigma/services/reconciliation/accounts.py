@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sigma.domain.billing.connection import Connection, Status
 from sigma.providers.base import ConnectionAccess, Provider, connection_access
+from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
 from sigma.store.billing import connections
 
@@ -38,6 +39,6 @@ def _account(ctx: Context, group: list[Connection]) -> Account:
     active = [connection for connection in group if connection.status is Status.ACTIVE]
     connection = (active or group)[-1]
     provider = ctx.providers[connection.provider]
-    secret = ctx.cipher.decrypt(connection.secret_encrypted)
+    secret = decrypt_secret(ctx.cipher, connection)
     access = connection_access(provider, connection, secret)
     return Account(provider, access, connection, tuple(one.id for one in group))

@@ -9,6 +9,7 @@ from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import Community, with_error
+from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.accounts import shops
@@ -46,8 +47,7 @@ def open_api(ctx: Context, connection: Connection, lang: str) -> VkClient:
 
     `lang`: see `shop_language`. Raises DecryptionError.
     """
-    access_key = str(ctx.cipher.decrypt(connection.secret_encrypted))
-    return ctx.vk.for_key(connection, access_key, lang)
+    return ctx.vk.for_key(connection, decrypt_secret(ctx.cipher, connection), lang)
 
 
 async def shop_language(tx: Tx, shop_id: str) -> str:
@@ -57,14 +57,13 @@ async def shop_language(tx: Tx, shop_id: str) -> str:
     return shop.locale
 
 
-async def list_clients(ctx: Context, member: Member) -> list[CommunityClient]:
-    """Return clients of the shop's connected communities, the oldest first."""
+async def list_connected(ctx: Context, member: Member) -> list[tuple[Community, Connection]]:
+    """Return the shop's connected communities, the oldest first. No access key is decrypted."""
     async with ctx.db.read() as tx:
         connected = await communities.list_for_shop(tx, member.shop_id)
         connection_by_id = await connections.find_by_ids(tx, (c.id for c in connected))
-        lang = await shop_language(tx, member.shop_id)
     return [
-        CommunityClient(community, connection, open_api(ctx, connection, lang))
+        (community, connection)
         for community in connected
         if (connection := connection_by_id.get(community.id)) is not None
     ]

@@ -90,12 +90,14 @@ _hold_count = (
     .scalar_subquery()
 )
 _active_provider = select_active(invoices.c.shop_id, connections.c.provider).scalar_subquery()
+_active_settings = select_active(invoices.c.shop_id, connections.c.settings).scalar_subquery()
 _find_for_payment_page = statement(
     select(
         invoices,
         *(c.label(f"shop_{c.name}") for c in shops.columns if c.name != "id"),
         _hold_count.label("holds"),
         _active_provider.label("provider"),
+        _active_settings.label("connection_settings"),
     )
     .join(shops, shops.c.id == invoices.c.shop_id)
     .where(invoices.c.token == bindparam("token"))
@@ -199,18 +201,21 @@ async def lock_by_token(tx: Tx, token: str) -> Invoice | None:
     return from_row(row) if row else None
 
 
-async def find_for_payment_page(tx: Tx, token: str) -> tuple[Invoice, Shop, int, str | None] | None:
+async def find_for_payment_page(
+    tx: Tx, token: str
+) -> tuple[Invoice, Shop, int, str | None, dict[str, Any]] | None:
     """Return the data of a payment page in one query, or None for an unknown token.
 
     The tuple holds the invoice, its shop, the number of authorized (held) payments, and the
-    provider of the shop's active connection (None without one).
+    provider (None without one) and the settings of the shop's active connection.
     """
     row = await tx.fetch_one(_find_for_payment_page, token=token)
     if row is None:
         return None
     fields = {f"shop_{c.name}": row[f"shop_{c.name}"] for c in shops.columns if c.name != "id"}
     shop = shop_rows.from_row(fields | {"shop_id": row["shop_id"]}, "shop_")
-    return from_row(row), shop, row["holds"], row["provider"]
+    settings = msgspec.json.decode(row["connection_settings"] or "{}")
+    return from_row(row), shop, row["holds"], row["provider"], settings
 
 
 async def count_holds(tx: Tx, invoice_id: str) -> int:

@@ -34,6 +34,7 @@ from sigma.store.engine.sqlite_queue import WriteQueue, WriteSlot
 from sigma.store.engine.sqlite_reads import ReadPool
 from sigma.store.engine.sqlite_writer import StatementResult, WriterThread
 from sigma.store.engine.statements import Statement
+from sigma.store.private_files import protect_sqlite_file
 
 BUSY_TIMEOUT_S: Final = 5.0  # for writes of another process: a backup, a CLI command
 PRAGMAS: Final = (
@@ -76,9 +77,11 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 async def open_sqlite(url: str, metadata: MetaData, *, reader_threads: int) -> SqliteDatabase:
     """Open the file of `url`, creating it if it does not exist. Raises UnreachableError.
 
+    Only its owner can read it, see `private_files`.
     `metadata` gives unique keys their names. `reader_threads`: number of threads for long reads.
     """
     path = sqlite_path(url)
+    await asyncio.to_thread(protect_sqlite_file, path)
     names = unique_key_names(metadata)
     try:
         con = await asyncio.to_thread(_connect, path)

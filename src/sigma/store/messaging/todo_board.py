@@ -49,23 +49,31 @@ def _after_cursor(at: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnE
 def _unanswered_query() -> Select[Any]:
     """Select conversations that wait for a reply.
 
-    `preview_encrypted` is the last message. If the shop wrote it, `client_body_encrypted` is the
-    client's last message, else NULL.
+    `preview_encrypted` is the last message. If the shop wrote it, `client_body_encrypted` and
+    `client_message_id` are the client's last message, else NULL.
     """
-    client_body = (
-        select(messages.c.body_encrypted)
-        .where(messages.c.conversation_id == _c.id, messages.c.is_outgoing == literal_column("0"))
-        .order_by(messages.c.position.desc(), messages.c.id.desc())
-        .limit(literal_column("1"))
-        .scalar_subquery()
-    )
+
+    def of_client_message(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return (
+            select(column)
+            .where(
+                messages.c.conversation_id == _c.id, messages.c.is_outgoing == literal_column("0")
+            )
+            .order_by(messages.c.position.desc(), messages.c.id.desc())
+            .limit(literal_column("1"))
+            .scalar_subquery()
+        )
+
     is_ours_last = _c.is_last_outgoing == literal_column("1")
     return select(
         *_CLIENT_COLUMNS,
         _c.id,
         _c.waiting_since_us.label("at_us"),
         _c.preview_encrypted,
-        case((is_ours_last, client_body)).label("client_body_encrypted"),
+        case((is_ours_last, of_client_message(messages.c.body_encrypted))).label(
+            "client_body_encrypted"
+        ),
+        case((is_ours_last, of_client_message(messages.c.id))).label("client_message_id"),
     ).where(_in_shop(_c.shop_id), _c.is_unanswered == literal_column("1"))
 
 

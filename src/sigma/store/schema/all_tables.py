@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 from sigma.store.schema import (
     account_tables,
     catalogue_tables,
+    encryption_tables,
     messaging_tables,
     reconciliation_tables,
     tables,
@@ -18,5 +19,6 @@ TABLE_MODULES: Final = (
     catalogue_tables,
     messaging_tables,
     reconciliation_tables,
+    encryption_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

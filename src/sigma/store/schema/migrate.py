@@ -45,6 +45,7 @@ from sqlalchemy.schema import CreateIndex
 
 from sigma.store.engine.interface import UnreachableError
 from sigma.store.engine.sqlite import sqlite_path
+from sigma.store.private_files import protect_sqlite_file
 from sigma.store.schema.all_tables import ALL_TABLES
 
 MIGRATIONS_DIR: Final = Path(__file__).parent / "migrations"
@@ -224,6 +225,7 @@ def _with_connection(url: str, work: Callable[[Connection], T]) -> T:
 
 def _run_on_sqlite(url: str, work: Callable[[Connection], T]) -> T:
     path = sqlite_path(url)
+    protect_sqlite_file(path)
     # Foreign keys stay off: a batch migration drops and recreates tables, which must not cascade.
     engine = create_engine("sqlite://", creator=lambda: _connect_sqlite(path), poolclass=NullPool)
     event.listen(engine, "begin", lambda con: con.exec_driver_sql("BEGIN IMMEDIATE"))

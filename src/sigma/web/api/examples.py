@@ -65,6 +65,7 @@ _PAYMENT: dict[str, Any] = {
     "refunds": [],
     "method": {"kind": "card", "mask": "220000******0004", "brand": "mir"},
     "answers": {"email": "client@example.net", "wish": "без лака", "size": "M"},
+    "answers_unreadable": False,
     "receipt_url": "https://pay.example.org/r/TGV0IG1lIHBhc3MgcGxlYQ",
     "created_at": "2026-11-24T11:06:00.123456Z",
     "captured_at": "2026-11-24T11:07:12Z",

@@ -26,6 +26,7 @@ POST_CODES = (
     "idempotency_key_reused",
     "idempotency_in_flight",
     "changed_meanwhile",
+    "value_unreadable",
     "too_large",
 )
 

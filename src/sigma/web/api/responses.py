@@ -123,6 +123,13 @@ class PaymentResponse(Struct, frozen=True):
     answers: Annotated[
         dict[str, AnswerValue], Meta(description="The payer's answers, by question key")
     ]
+    answers_unreadable: Annotated[
+        bool,
+        Meta(
+            description="The answers are encrypted with a key that is missing in the server's "
+            "SIGMA_SECRET_KEY, so `answers` is empty"
+        ),
+    ]
     receipt_url: Annotated[
         str | None,
         Meta(
@@ -292,6 +299,7 @@ def payment_response(
         ],
         method=MethodResponse(method.kind, method.mask, method.brand) if method else None,
         answers=view.answers,
+        answers_unreadable=view.are_answers_unreadable,
         receipt_url=None if view.is_receipt_hidden else receipt_url(payment, base_url),
         created_at=to_datetime(payment.created_at_us),
         captured_at=_optional_datetime(payment.captured_at_us),

@@ -19,6 +19,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
+from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
 
@@ -40,15 +41,7 @@ class RedirectRequiredError(Exception):
 
 def session_cookie(ctx: Context, secret: str) -> Cookie:
     """Return the cookie of a new session; an empty `secret` returns one that deletes it."""
-    return Cookie(
-        key=SESSION_COOKIE,
-        value=secret,
-        path="/",
-        max_age=ctx.settings.session_days * 86_400 if secret else 0,
-        httponly=True,
-        samesite="lax",
-        secure=ctx.settings.base_url.startswith("https://"),
-    )
+    return build_cookie(ctx, SESSION_COOKIE, secret, max_age_s=ctx.settings.session_days * 86_400)
 
 
 def safe_redirect_path(url: str) -> str:
@@ -67,7 +60,7 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
     """
     ctx: Context = connection.app.state.ctx
     try:
-        session = await users.find_session(ctx, connection.cookies.get(SESSION_COOKIE, ""))
+        session = await users.find_session(ctx, read_cookie(connection, SESSION_COOKIE))
     except OUTAGE_ERRORS:
         if is_unsafe(connection) and isinstance(connection, Request):
             await read_form(connection)  # for the page that offers to send it again

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from litestar.datastructures import Cookie
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
@@ -16,6 +15,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
+from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.rendering import render_page
 from sigma.web.submitted_form import read_form
 
@@ -102,8 +102,8 @@ def render_cabinet_page(
     response = render_page(
         request, template, translator, status=status, headers=NO_STORE_HEADERS, **(layout | context)
     )
-    if flashes or request.cookies.get(FLASH_COOKIE):
-        response.delete_cookie(FLASH_COOKIE, path="/")
+    if flashes or read_cookie(request, FLASH_COOKIE):
+        response.set_cookie(build_cookie(ctx, FLASH_COOKIE, "", max_age_s=0))
     return response
 
 
@@ -120,25 +120,31 @@ def redirect(
 
     The text travels in a cookie (flash message) with `tone` (good, bad, wait, quiet) and `params`.
     """
-    cookies = []
+    flash = ""
     if flash_key:
         assert _FLASH_KEY.fullmatch(flash_key), "the text key of a flash message is area.done_…"
         body = json.dumps([tone, flash_key, params]).encode()
-        cookies.append(
-            Cookie(
-                key=FLASH_COOKIE,
-                value=base64.urlsafe_b64encode(body).decode().rstrip("="),
-                path="/",
-                max_age=60,
-                httponly=True,
-                samesite="lax",
-            )
-        )
-    return Response("", status_code=303, headers={"location": url}, cookies=cookies)
+        flash = base64.urlsafe_b64encode(body).decode().rstrip("=")
+    return _Redirect(url, flash)
+
+
+class _Redirect(Response[Any]):
+    """A redirect that sets the flash cookie: its name depends on the application's settings."""
+
+    def __init__(self, url: str, flash: str) -> None:
+        super().__init__("", status_code=303, headers={"location": url})
+        self._flash = flash
+
+    def to_asgi_response(self, app: Any, request: Any, **options: Any) -> Any:
+        """Add the flash cookie and return the ASGI response."""
+        if self._flash:
+            ctx: Context = request.app.state.ctx
+            self.set_cookie(build_cookie(ctx, FLASH_COOKIE, self._flash, max_age_s=60))
+        return super().to_asgi_response(app, request, **options)
 
 
 def _read_flash(request: WebRequest, translator: Translator) -> list[Mapping[str, str]]:
-    raw = request.cookies.get(FLASH_COOKIE, "")
+    raw = read_cookie(request, FLASH_COOKIE)
     if not raw or len(raw) > 2000:
         return []
     try:

@@ -29,12 +29,14 @@ from sigma.web.checkout.responses import (
     client_page,
     invoice_not_found_page,
     new_secret,
+    read_invoice_cookie,
     redirect,
     set_invoice_cookie,
     shop_return_url,
     translator_for,
 )
 from sigma.web.rendering import requested_language
+from sigma.web.security import payment_page_policy
 from sigma.web.submitted_form import read_form
 
 SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"
@@ -49,7 +51,7 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     except RefusedError:
         return invoice_not_found_page(request)
     translator = translator_for(request, public.shop)
-    payer = request.cookies.get(PAYER_COOKIE, "")
+    payer = read_invoice_cookie(request, PAYER_COOKIE)
     last_payment = await _last_payment(request, ctx, public)
     if public.invoice.is_shared_link and not _continues_attempt(request, ctx, last_payment):
         payer, last_payment = "", None  # perhaps another person on the same device
@@ -69,7 +71,7 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     )
     if not payer:
         set_invoice_cookie(ctx, response, token, PAYER_COOKIE, new_secret())
-        if STARTED_COOKIE in request.cookies and last_payment is None:
+        if read_invoice_cookie(request, STARTED_COOKIE) and last_payment is None:
             set_invoice_cookie(ctx, response, token, STARTED_COOKIE, "")
     return response
 
@@ -85,7 +87,7 @@ def _continues_attempt(
         last_payment is not None
         and request.query_params.get("payment") == last_payment.payment.token
         and checkout.is_own_attempt(
-            ctx, last_payment.payment, request.cookies.get(PAYER_COOKIE, "")
+            ctx, last_payment.payment, read_invoice_cookie(request, PAYER_COOKIE)
         )
     )
 
@@ -98,9 +100,10 @@ async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Respons
     pay_form = _pay_form(request, ctx, token, form_values)
     try:
         payment = await checkout.start(ctx, token, pay_form)
+        origins = (await invoices.get_public(ctx, token)).redirect_origins
     except RefusedError as error:
         return await _refusal_page(request, ctx, token, form_values, error)
-    response = redirect(next_url(token, payment))
+    response = redirect(next_url(token, payment, origins))
     set_invoice_cookie(ctx, response, token, PAYER_COOKIE, pay_form.payer)
     set_invoice_cookie(ctx, response, token, STARTED_COOKIE, payment.token)
     return response
@@ -118,7 +121,7 @@ def _pay_form(
         nonce=nonce,
         # Without cookies the nonce of the form identifies the browser, so a double click still
         # creates one payment.
-        payer=request.cookies.get(PAYER_COOKIE) or f"form-{nonce}",
+        payer=read_invoice_cookie(request, PAYER_COOKIE) or f"form-{nonce}",
         locale=requested_language(request),
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "")[:300],
@@ -164,7 +167,8 @@ async def _last_payment(
     request: ClientRequest, ctx: Context, public: PublicInvoice
 ) -> PublicPayment | None:
     """Return the payment of this invoice named by `?payment=` or by this browser's cookie."""
-    token = request.query_params.get("payment") or request.cookies.get(STARTED_COOKIE)
+    started = read_invoice_cookie(request, STARTED_COOKIE)
+    token = request.query_params.get("payment") or started
     if not token:
         return None
     try:
@@ -195,8 +199,9 @@ def _payment_page(
         given_consent=given_consent,
         now_us=now_us,
     )
+    policy = payment_page_policy(public.redirect_origins)
     decline = "" if problems else _decline_text(last_payment, translator)
-    return client_page(
+    response = client_page(
         request,
         "checkout/invoice.html",
         translator,
@@ -210,6 +215,8 @@ def _payment_page(
         ),
         **page_context,
     )
+    response.headers["content-security-policy"] = policy
+    return response
 
 
 def _payment_links(last_payment: PublicPayment | None) -> dict[str, str]:
@@ -283,7 +290,7 @@ async def record_page_view(request: ClientRequest, ctx: Ctx, token: FromPath[str
     form = await request.form()
     signature = form.get(SIGNATURE_FIELD)
     if isinstance(signature, str) and _well_formed_signature(signature):
-        await cards.mark_opened(ctx, token, signature, request.cookies.get(PAYER_COOKIE, ""))
+        await cards.mark_opened(ctx, token, signature, read_invoice_cookie(request, PAYER_COOKIE))
 
 
 HANDLERS = [show_invoice, pay, record_page_view]

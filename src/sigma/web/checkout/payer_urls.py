@@ -2,6 +2,9 @@
 
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.payment_actions import PayerStep, payer_step
+from sigma.domain.urls import origin_of
+
+CONTINUE_PARAM = "go"  # the waiting page opens the acquirer's page by itself
 
 
 def wait_url(invoice_token: str, payment: Payment) -> str:
@@ -24,8 +27,14 @@ def outcome_url(invoice_token: str, payment: Payment) -> str | None:
     return None
 
 
-def next_url(invoice_token: str, payment: Payment) -> str:
-    """Return the URL to continue a started payment at: on our pages or the acquirer's."""
+def next_url(invoice_token: str, payment: Payment, redirect_origins: tuple[str, ...]) -> str:
+    """Return the URL to redirect the payment form to: on our pages or the acquirer's.
+
+    Browsers follow a redirect of the form to `redirect_origins` only. The acquirer's page of
+    another origin is opened by our waiting page.
+    """
     if payer_step(payment) is PayerStep.CONFIRM:
-        return payment.confirmation_url
+        if origin_of(payment.confirmation_url) in redirect_origins:
+            return payment.confirmation_url
+        return f"{wait_url(invoice_token, payment)}?{CONTINUE_PARAM}=1"
     return outcome_url(invoice_token, payment) or wait_url(invoice_token, payment)

@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 
 from litestar import Request, Response
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 
 from sigma.domain.accounts.shop import Shop
@@ -13,6 +12,7 @@ from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.checkout.colour import is_valid_colour
 from sigma.web.checkout.return_link import return_link
+from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.rendering import LANGUAGE_COOKIE, render_page, request_language
 
 ClientRequest = Request[Any, Any, Any]
@@ -63,14 +63,9 @@ def client_page(
         **context,
     )
     if (locale := request.query_params.get("lang")) in LOCALES:
+        ctx: Context = request.app.state.ctx
         response.set_cookie(
-            Cookie(
-                key=LANGUAGE_COOKIE,
-                value=locale,
-                path="/",
-                max_age=_LANGUAGE_MAX_AGE_S,
-                samesite="lax",
-            )
+            build_cookie(ctx, LANGUAGE_COOKIE, locale, max_age_s=_LANGUAGE_MAX_AGE_S)
         )
     return response
 
@@ -85,16 +80,13 @@ def set_invoice_cookie(
 ) -> None:
     """Set a cookie that is sent only to the pages of this invoice; an empty value deletes it."""
     response.set_cookie(
-        Cookie(
-            key=name,
-            value=value,
-            path=f"/i/{token}",
-            max_age=_INVOICE_MAX_AGE_S if value else 0,
-            httponly=True,
-            samesite="lax",
-            secure=ctx.settings.base_url.startswith("https://"),
-        )
+        build_cookie(ctx, name, value, path=f"/i/{token}", max_age_s=_INVOICE_MAX_AGE_S)
     )
+
+
+def read_invoice_cookie(request: ClientRequest, name: str) -> str:
+    """Return the value of a cookie of the requested invoice, empty without it."""
+    return read_cookie(request, name, "/i/")
 
 
 def new_secret() -> str:

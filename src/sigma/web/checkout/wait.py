@@ -14,7 +14,7 @@ from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PublicPayment
 from sigma.services.context import Context
 from sigma.web.checkout.page_context import invoice_context
-from sigma.web.checkout.payer_urls import outcome_url, wait_url
+from sigma.web.checkout.payer_urls import CONTINUE_PARAM, outcome_url, wait_url
 from sigma.web.checkout.responses import (
     CLIENT_HEADERS,
     ClientRequest,
@@ -52,6 +52,7 @@ async def wait_page(
     state = _state(step)
     key = f"checkout.wait.text_{state}"
     gets_mail = state == "pending" and payment.has_email
+    bank_url = payment.confirmation_url if step is PayerStep.CONFIRM else ""
     return client_page(
         request,
         "checkout/wait.html",
@@ -60,7 +61,8 @@ async def wait_page(
         state=state,
         title=translator.t(f"checkout.wait.title_{state}"),
         text=translator.t(f"{key}_mail" if gets_mail else key),
-        bank_url=payment.confirmation_url if step is PayerStep.CONFIRM else "",
+        bank_url=bank_url,
+        opens_bank=bool(bank_url) and CONTINUE_PARAM in request.query_params,
         state_url=f"{wait_url(token, payment)}/state",
         refresh_s=REFRESH_S.get(state, 0),
         shop_url=shop_return_url(view.invoice, view.shop, payment.id, str(payment.status)),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
 from sigma.domain.errors import RefusedError
@@ -18,6 +17,7 @@ from sigma.web.checkout.responses import (
     redirect,
     translator_for,
 )
+from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
 from sigma.web.same_origin import require_same_origin
@@ -52,7 +52,7 @@ async def service_page(
         response = _render_service(request, ctx, front, parse_id(service_id, "svc"))
     except RefusedError:
         return storefront_not_found_page(request)
-    if not request.cookies.get(BUYER_COOKIE):
+    if not read_cookie(request, BUYER_COOKIE, "/s/"):
         set_buyer_cookie(ctx, response, slug, new_secret())
     return response
 
@@ -74,7 +74,7 @@ async def buy(
     nonce = first_value(form_values, "nonce")[:64] or new_secret()
     # Without cookies the nonce of the form identifies the browser, so a double click still issues
     # one invoice.
-    secret = request.cookies.get(BUYER_COOKIE, "")[:64] or f"form-{nonce}"
+    secret = read_cookie(request, BUYER_COOKIE, "/s/")[:64] or f"form-{nonce}"
     ip = request.client.host if request.client else ""
     try:
         invoice = await storefront.buy(ctx, slug, parse_id(service_id, "svc"), Buyer(secret, ip))
@@ -138,15 +138,7 @@ def storefront_not_found_page(request: ClientRequest) -> Response[Any]:
 def set_buyer_cookie(ctx: Context, response: Response[Any], slug: str, secret: str) -> None:
     """Set a cookie that is sent only to the public pages of this shop."""
     response.set_cookie(
-        Cookie(
-            key=BUYER_COOKIE,
-            value=secret,
-            path=f"/s/{slug}",
-            max_age=COOKIE_MAX_AGE_S,
-            httponly=True,
-            samesite="lax",
-            secure=ctx.settings.base_url.startswith("https://"),
-        )
+        build_cookie(ctx, BUYER_COOKIE, secret, path=f"/s/{slug}", max_age_s=COOKIE_MAX_AGE_S)
     )
 
 

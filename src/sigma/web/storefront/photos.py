@@ -12,7 +12,7 @@ from sigma.web.security import CACHE_FOREVER
 
 HEADERS = {
     "cache-control": CACHE_FOREVER,
-    "content-security-policy": "default-src 'none'; sandbox",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "x-content-type-options": "nosniff",
 }
 

@@ -25,6 +25,7 @@ from sigma.web.cabinet.responses import (
     render_cabinet_page,
     translator_for,
 )
+from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
 
@@ -33,7 +34,7 @@ from sigma.web.rendering import render_page, request_language
 async def sign_in_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """Show the sign-in form; redirect when a session is open or setup is not done."""
     next_url = safe_redirect_path(request.query_params.get("next", "/"))
-    if await users.find_session(ctx, request.cookies.get(SESSION_COOKIE, "")):
+    if await users.find_session(ctx, read_cookie(request, SESSION_COOKIE)):
         raise RedirectRequiredError(next_url)
     if await users.needs_owner(ctx):
         raise RedirectRequiredError("/start")
@@ -85,7 +86,7 @@ async def sign_out(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """End the session on the server and delete its cookie."""
-    await users.sign_out(ctx, request.cookies.get(SESSION_COOKIE, ""))
+    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE))
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
     return response

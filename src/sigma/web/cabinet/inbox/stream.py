@@ -22,6 +22,7 @@ from sigma.services.conversations.change_feed import ChangeFeed, ConversationCha
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, SESSION_COOKIE, WebRequest
 from sigma.web.cabinet.responses import MAX_UNREAD_COUNT
 from sigma.web.cabinet.urls import query_values
+from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 
 RETRY_MS = 2000
@@ -48,7 +49,7 @@ async def stream_changes(
     change_feed: ChangeFeed = request.app.state.change_feed
     if change_feed.is_full(session.secret_hash):
         raise RefusedError("too_many_requests", minutes=1)
-    secret = request.cookies.get(SESSION_COOKIE, "")
+    secret = read_cookie(request, SESSION_COOKIE)
     stream = event_stream(
         ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)
     )

@@ -52,6 +52,7 @@ def details_texts(
         "timeline": [timeline_item(event, session, translator) for event in details.timeline.data],
         "answers": [answer_row(item, translator) for item in details.answers],
         "masked": any(item.is_masked for item in details.answers),
+        "unreadable": any(item.is_unreadable for item in details.answers),
         # The receipt shows these answers to anyone who opens it, so its links are masked too.
         "receipt_hidden": any(
             item.is_masked and item.question.show_on_receipt for item in details.answers

@@ -54,7 +54,7 @@ async def render_import_export(
         status=422 if errors else 200,
         errors=errors,
         communities=[
-            client.community for client in await community_client.list_clients(ctx, session.member)
+            community for community, _ in await community_client.list_connected(ctx, session.member)
         ],
         count=len(await services.list_for_shop(ctx, session.member)),
         file_mb=MAX_BYTES // 1024**2,

@@ -34,6 +34,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "key", name="pk_idempotency_records"),
     )
     op.create_table(
+        "installation_keys",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("purpose", TextC, nullable=False),
+        sa.Column("key_encrypted", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation_keys")),
+    )
+    op.create_table(
         "jobs",
         sa.Column("kind", TextC, nullable=False),
         sa.Column("subject_id", TextC, nullable=False),
@@ -48,6 +57,18 @@ def upgrade() -> None:
         sa.Column("last_error", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject_id", name=op.f("pk_jobs")),
+    )
+    op.create_table(
+        "key_rotations",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("column_name", TextC, nullable=False),
+        sa.Column("after_id", TextC, nullable=False),
+        sa.Column("pass_changed_count", BigInt, nullable=False),
+        sa.Column("rotated_count", BigInt, nullable=False),
+        sa.Column("unreadable_count", BigInt, nullable=False),
+        sa.Column("started_at_us", BigInt, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_rotations")),
     )
     op.create_table(
         "ledger",
@@ -1121,6 +1142,8 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_table("search_tokens")
     op.drop_table("ledger")
+    op.drop_table("key_rotations")
     op.drop_table("jobs")
+    op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
     op.drop_table("counters")

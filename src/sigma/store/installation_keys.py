@@ -1,0 +1,72 @@
+"""Random hash and signing keys of an installation, stored encrypted under SIGMA_SECRET_KEY.
+
+They do not depend on the secret: after its rotation the search index, browsers' hashes and links
+stay valid. The stored database alone does not reveal them.
+"""
+
+import base64
+import secrets
+from typing import Final
+
+from sqlalchemy import select
+
+from sigma.store.encrypted_columns import EncryptedColumn
+from sigma.store.encryption import Cipher, DecryptionError, InstallationKeys
+from sigma.store.engine.interface import Database, Row
+from sigma.store.engine.statements import insert_ignore, statement
+from sigma.store.schema.encryption_tables import installation_keys
+
+HASH, SIGNING = "hash", "signing"
+KEY_BYTES: Final = 32
+
+_list = statement(
+    select(installation_keys).order_by(installation_keys.c.created_at_us, installation_keys.c.id)
+)
+_add = statement(insert_ignore(installation_keys, "id"))
+
+
+async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -> Cipher:
+    """Return the cipher of this installation; the first call creates its keys.
+
+    Keys that no secret decrypts stay stored and new ones are used meanwhile: they are back when
+    the secret is back. Raises StoreError.
+    """
+    cipher = Cipher(secret_keys)
+    for purpose in (HASH, SIGNING):
+        if not (await _read(db, cipher))[purpose]:
+            await _create(db, cipher, purpose, now_us)
+    found = await _read(db, cipher)  # another process may have been first
+    return cipher.with_keys(InstallationKeys(found[HASH][0], tuple(found[SIGNING])))
+
+
+async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
+    """Return the keys that can be decrypted by purpose, oldest first."""
+    found: dict[str, list[bytes]] = {HASH: [], SIGNING: []}
+    for row in await _list_rows(db):
+        try:
+            text = cipher.decrypt(row["key_encrypted"], EncryptedColumn.INSTALLATION_KEY, row["id"])
+        except DecryptionError:
+            continue  # logged by the cipher
+        found[row["purpose"]].append(base64.b64decode(text))
+    return found
+
+
+async def _list_rows(db: Database) -> list[Row]:
+    async with db.read() as tx:
+        return await tx.fetch_all(_list)
+
+
+async def _create(db: Database, cipher: Cipher, purpose: str, now_us: int) -> None:
+    # Processes that start together choose the same id: the first creates the key.
+    number = sum(row["purpose"] == purpose for row in await _list_rows(db))
+    key_id = f"{purpose}-{number}-{cipher.current_key_id}"
+    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    async with db.write() as tx:
+        await tx.execute(
+            _add,
+            id=key_id,
+            purpose=purpose,
+            key_encrypted=cipher.encrypt(text, EncryptedColumn.INSTALLATION_KEY, key_id),
+            created_at_us=now_us,
+            version=1,
+        )

@@ -1,0 +1,77 @@
+"""A world with a row in every encrypted column, and processes with other secrets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sigma.services.accounts import shops
+from sigma.services.billing import acquirer_notices, payments
+from sigma.services.context import Context
+from sigma.services.platform import key_rotation
+from sigma.store import key_rotations
+from sigma.store.encrypted_columns import EncryptedColumn
+from sigma.store.encryption import Cipher
+from sigma.store.installation_keys import load_cipher
+from tests.vk_world import VkWorld
+from tests.web.two_shops import create_all_objects
+
+OLD, NEW = "old secret " * 4, "new secret " * 4
+SMTP_URL = "smtp://user:pass-word@127.0.0.1:2525"
+
+Cells = Mapping[tuple[EncryptedColumn, str], str]
+
+
+async def with_secrets(ctx: Context, *secrets: str) -> Context:
+    """Return the context of a process that starts with these secrets."""
+    return replace(ctx, cipher=await load_cipher(ctx.db, secrets, ctx.now_us()))
+
+
+async def use_old_secret(vk_world: VkWorld) -> None:
+    """Encrypt the rows of a fresh world with OLD, which its context then uses."""
+    random_secret = vk_world.ctx.cipher._secrets[0]
+    await key_rotation.rotate(await with_secrets(vk_world.ctx, OLD, random_secret))
+    vk_world.ctx = await with_secrets(vk_world.ctx, OLD)
+
+
+async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
+    """Create a row in each encrypted column, encrypted with OLD; return path parameter → id.
+
+    Besides those of `create_all_objects`: "token" and "payment_token" of a paid invoice with
+    answers.
+    """
+    await use_old_secret(vk_world)
+    ctx = vk_world.ctx
+    invoice = await vk_world.create_invoice()
+    started = await vk_world.start_payment(invoice)
+    await vk_world.pay(started)
+    notice = {
+        "type": "notification",
+        "event": "payment.succeeded",
+        "object": {"id": started.provider_id, "status": "succeeded", "metadata": {}},
+    }
+    body = json.dumps(notice).encode()
+    await acquirer_notices.accept(ctx, "yookassa", started.connection_id, body)
+    await payments.advance(ctx, started.id)
+    await shops.save_mail(ctx, vk_world.member, from_name="", reply_to="", smtp_url=SMTP_URL)
+    ids = await create_all_objects(vk_world)
+    ids |= {"token": invoice.token, "payment_token": started.token, "answered_id": started.id}
+    return ids
+
+
+async def dump_encrypted(ctx: Context) -> dict[tuple[EncryptedColumn, str], str]:
+    """Return (column, row id) → ciphertext of every encrypted value."""
+    no_row_has_it = Cipher(["a key that encrypts no row of this test"])
+    dumped: dict[tuple[EncryptedColumn, str], str] = {}
+    async with ctx.db.read() as tx:
+        for column in EncryptedColumn:
+            rows = await key_rotations.list_batch(tx, no_row_has_it, column, "", limit=10_000)
+            dumped |= {(column, row["id"]): row["ciphertext"] for row in rows}
+    return dumped
+
+
+def decrypt_all(cipher: Cipher, cells: Cells) -> dict[tuple[EncryptedColumn, str], object]:
+    """Return the values of the cells. Raises DecryptionError."""
+    return {
+        (column, row_id): cipher.decrypt(text, column, row_id)
+        for (column, row_id), text in cells.items()
+    }
