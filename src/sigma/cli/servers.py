@@ -21,6 +21,7 @@ from sigma.services.context import Context
 from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
+from sigma.web.request_timeouts import TimedHttpProtocol
 
 BACKLOG = 2048  # connections that may wait to be accepted
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -75,7 +76,7 @@ async def serve_app(app: WebApp, sock: socket.socket) -> None:
     """Serve `app` until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=TimedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sigma.domain.limits import BODY_TIMEOUT_S
+
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
@@ -11,9 +13,11 @@ class WebConfig:
     `locale`: language of new shops and users, and of pages for readers whose browser asks for
     neither language.
     `secure`: clients use https, so HSTS is sent and only https resources are allowed.
+    `body_timeout_s`: how long a small request body may take to arrive.
     """
 
     trusted_proxies: tuple[str, ...] = ()
     metrics_token: str = ""
     secure: bool = False
     locale: str = "ru"
+    body_timeout_s: float = BODY_TIMEOUT_S

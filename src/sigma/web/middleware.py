@@ -18,6 +18,8 @@ Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
 Send = Any
 
+# Key of the request's state: headers that a handler adds to whatever response is sent.
+EXTRA_HEADERS = "extra_headers"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()
@@ -51,7 +53,8 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = with_defaults(message.get("headers", ()), headers)
+                extra = scope["state"].get(EXTRA_HEADERS, ())
+                message["headers"] = with_defaults(message.get("headers", ()), (*headers, *extra))
             await send(message)
 
         try:

@@ -28,10 +28,13 @@ from sigma.store.billing import (
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import timeline as timeline_rows
 
+# Instead of every answer that a member may not read: also whether one was given is an answer.
+MASK = "•••"
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """One answer; the value is masked if the member may not read answers."""
+    """One answer; the value is MASK if the member may not read answers."""
 
     question: Question
     value: AnswerValue | None
@@ -110,15 +113,11 @@ async def get_details(
 
 
 def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
-    values: dict[str, AnswerValue] = ctx.cipher.decrypt(answers.values_encrypted)
     can_read = member.can(Permission.READ_ANSWERS)
+    values: dict[str, AnswerValue] = (
+        ctx.cipher.decrypt(answers.values_encrypted) if can_read else {}
+    )
     return [
-        AnswerView(q, _mask_value(values.get(q.key), can_read), is_masked=not can_read)
+        AnswerView(q, values.get(q.key) if can_read else MASK, is_masked=not can_read)
         for q in answers.questions
     ]
-
-
-def _mask_value(value: AnswerValue | None, can_read: bool) -> AnswerValue | None:
-    if can_read or value is None or isinstance(value, bool):
-        return value
-    return "•••"

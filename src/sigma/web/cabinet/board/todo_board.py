@@ -141,7 +141,7 @@ async def remind(
     try:
         sent = await todo_board.remind(ctx, session.member, parse_id(card_id, "crd"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "board.done_reminded" if sent else "board.done_reminded_before")
 
 
@@ -157,7 +157,7 @@ async def resend_receipt(
     try:
         await mails.resend(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "board.done_mailed")
 
 
@@ -167,18 +167,21 @@ async def _board_url(request: WebRequest) -> str:
     return build_url("/board", only=only if only in set(Kind) else "")
 
 
-def _redirect_with_refusal(url: str, error: RefusedError) -> Response[Any]:
+def _redirect_with_refusal(url: str, error: RefusedError, translator: Translator) -> Response[Any]:
     """Redirect to the board with the reason of the refusal. Re-raises unknown refusals."""
     reasons = {
         "cannot_write": "board.done_blocked",
         "invoice_already_paid": "board.done_paid",
         "invoice_has_live_payment": "board.done_paying",
         "mail_no_address": "board.done_no_address",
+        "mail_limit": "board.done_mail_limit",
     }
     if error.code not in reasons and not error.code.startswith("invoice_"):
         raise error
     flash_key = reasons.get(error.code, "board.done_not_payable")
-    return redirect(url, flash_key, tone="bad" if error.code == "cannot_write" else "wait")
+    tone = "bad" if error.code == "cannot_write" else "wait"
+    params = {name: str(translator.format_value(value)) for name, value in error.params.items()}
+    return redirect(url, flash_key, tone=tone, **params)
 
 
 HANDLERS = [board_page, remind, resend_receipt]
