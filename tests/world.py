@@ -60,12 +60,17 @@ QUESTIONS = (
 
 @dataclass
 class Clock:
-    """The current time in UTC microseconds, shifted by `offset_us`."""
+    """The current time in UTC microseconds, or a stopped one, shifted by `offset_us`."""
 
     offset_us: int = 0
+    stopped_at_us: int | None = None
 
     def __call__(self) -> int:
-        return clock() + self.offset_us
+        return (self.stopped_at_us or clock()) + self.offset_us
+
+    def stop(self) -> None:
+        """Let only `advance` move the clock: a slow machine changes nothing."""
+        self.stopped_at_us = clock()
 
     def advance(self, **spans: float) -> None:
         """Advance by a timedelta given as its arguments: `clock.advance(hours=2)`."""

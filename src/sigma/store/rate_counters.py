@@ -123,8 +123,8 @@ async def add_if_unchanged(
 
 async def get(db: Database, key: str, now_us: int) -> RateCounter | None:
     """Return the counter, or None when there is none or it has expired."""
-    async with db.read() as tx:
-        return _from_row(await tx.fetch_one(_get, key=key, now_us=now_us))
+    # Not `db.read()`: on SQLite that does not see the unsynced writes of the last milliseconds.
+    return _from_row(await db.execute_unsynced(_get, key=key, now_us=now_us))
 
 
 async def subtract(db: Database, key: str) -> None:
