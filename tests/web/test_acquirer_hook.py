@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from sigma.services.billing import payments
+from sigma.domain.limits import HOOK_REFUSALS, NOTICES
+from sigma.services.billing import connections, payments
+from sigma.services.platform import housekeeping
+from tests.leaks import dump_tables
 from tests.web.api_harness import ApiClient
 from tests.world import World
 
@@ -88,7 +91,7 @@ async def test_notice_with_a_nul_character_is_accepted(api_client: ApiClient, wo
 
 async def test_oversized_notice_is_refused(api_client: ApiClient, world: World) -> None:
     response = await api_client.http.post(
-        hook_path(world), content=b'{"a":"' + b"x" * 300_000 + b'"}'
+        hook_path(world), content=b'{"a":"' + b"x" * 64 * 1024 + b'"}'
     )
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
@@ -99,3 +102,63 @@ async def test_get_request_to_a_hook_is_refused_with_an_allow_header(
     response = await api_client.http.get(hook_path(world))
     assert response.status_code == 405
     assert "POST" in response.headers["allow"]
+
+
+async def test_notices_of_a_connection_are_limited_and_may_be_repeated_later(
+    api_client: ApiClient, world: World
+) -> None:
+    payment = await world.start_payment()
+    body = notice_body(str(payment.provider_id))
+    statuses = {}
+    for n in range(NOTICES.amount + 3):
+        response = await api_client.http.post(hook_path(world), content=body)
+        statuses[n] = response.status_code
+    assert set(list(statuses.values())[: NOTICES.amount]) == {200}
+    assert set(list(statuses.values())[NOTICES.amount :]) == {429}
+    assert 1 <= int(response.headers["retry-after"]) <= 60
+    world.clock.advance(seconds=61)
+    response = await api_client.http.post(hook_path(world), content=body)
+    assert response.status_code == 200
+
+
+async def test_guessed_urls_are_limited_by_address_but_real_notices_are_not(
+    api_client: ApiClient, world: World
+) -> None:
+    guess = f"/hooks/yookassa/{world.connection.id}/guess"
+    for _ in range(HOOK_REFUSALS.amount):
+        assert (await api_client.http.post(guess, content=b"{}")).status_code == 404
+    assert (await api_client.http.post(guess, content=b"{}")).status_code == 429
+    payment = await world.start_payment()
+    body = notice_body(str(payment.provider_id))
+    assert (await api_client.http.post(hook_path(world), content=body)).status_code == 200
+
+
+async def test_notices_are_deleted_after_their_time_forged_ones_soon(
+    api_client: ApiClient, world: World
+) -> None:
+    payment = await world.complete_payment()
+    for provider_id in (str(payment.provider_id), "30d2f6a1-000f-5000-9000-1b2c3d4e5f60"):
+        await api_client.http.post(hook_path(world), content=notice_body(provider_id))
+
+    async def stored() -> int:
+        await housekeeping.clean_up(world.ctx)
+        return (await dump_tables(world.ctx.db))["acquirer_notices"].count("digest=")
+
+    world.clock.advance(days=100)
+    assert await stored() == 2, "unprocessed notices stay"
+    await world.run_jobs()
+    assert await stored() == 2
+    world.clock.advance(days=4)
+    assert await stored() == 1
+    world.clock.advance(days=87)
+    assert await stored() == 0
+
+
+async def test_notice_url_is_secret_and_of_each_connection(world: World) -> None:
+    url = connections.notice_url(world.ctx, world.connection)
+    assert len(url.rpartition("/")[2]) == 22, "128 bits"
+    assert world.connection.notice_token not in repr(world.connection)
+    saved = await connections.get(world.ctx, world.member, world.connection.id)
+    await world.set_acquirer_secret("test_other")
+    again = await connections.get(world.ctx, world.member, saved.id)
+    assert connections.notice_url(world.ctx, again) == url, "the acquirer knows this URL"
