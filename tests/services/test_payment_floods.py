@@ -15,6 +15,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import PAYMENT_START_ADDRESS, PAYMENT_START_INVOICE
 from sigma.services.billing import payments
 from sigma.services.checkout import checkout
+from sigma.store.billing import answers
 from tests.world import World
 
 
@@ -119,13 +120,13 @@ async def test_starts_of_one_browser_are_limited_too(world: World) -> None:
     """Each form of a browser that resumes its payment stores answers and asks the acquirer."""
     invoice = await world.create_invoice()
     first = await start(world, invoice, "198.51.100.1", "browser")
+    assert isinstance(first, Payment)
     for n in range(PAYMENT_START_INVOICE.amount + 20):
         again = await start(world, invoice, f"2001:db8:0:{n:x}::1", "browser")
         assert isinstance(again, Payment)
-        assert isinstance(first, Payment)
         assert again.id == first.id
     async with world.ctx.db.read() as tx:
-        rows = await checkout.answer_rows.list_for_payment(tx, first.id)
+        rows = await answers.list_for_payment(tx, first.id)
     assert len(rows) == PAYMENT_START_INVOICE.amount
 
 

@@ -62,9 +62,8 @@ async def test_refused_request_says_when_to_repeat_it_and_uses_no_idempotency_ke
 
 
 async def test_each_key_has_a_limit_of_its_own(world: World, limited_client: ApiClient) -> None:
-    for _ in range(5):
-        last = await limited_client.get("/invoices")
-    assert last.status_code == 429
+    statuses = [(await limited_client.get("/invoices")).status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
     async with open_api_client(world) as other:
         assert (await other.get("/invoices")).status_code == 200
 
@@ -81,7 +80,7 @@ async def test_wrong_keys_are_limited_by_address_but_a_valid_key_is_not(
         codes.append(response.status_code)
         assert rate_limit(response)[0] == API_REFUSALS.amount
     assert codes == [401] * API_REFUSALS.amount + [429] * 5
-    assert "retry-after" in response.headers
+    assert "retry-after" in (await http.get("/api/v1/invoices")).headers
     assert (await api_client.get("/invoices")).status_code == 200
 
 

@@ -53,7 +53,11 @@ def _check_settings(loaded: Settings) -> list[CheckResult]:
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     public = parts.scheme == "https" or local
     key = "cli.doctor_local" if local else "cli.doctor_address" if public else "cli.doctor_no_tls"
-    return [secret, ("base url", public, t(key, url=loaded.base_url))]
+    results = [secret, ("base url", public, t(key, url=loaded.base_url))]
+    # Sigma itself serves no TLS. A proxy that is not trusted hides the addresses of all clients.
+    if loaded.is_https and not loaded.trusted_proxies:
+        results.append(("proxy", False, t("cli.doctor_no_proxies")))
+    return results
 
 
 def _check_database(loaded: Settings) -> list[CheckResult]:
