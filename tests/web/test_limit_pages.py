@@ -10,13 +10,16 @@ import pytest
 
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import RECEIPT_MAILS_PAYMENT, SIGN_IN_ADDRESS
+from sigma.services.accounts import api_keys
 from sigma.services.billing import payments
 from sigma.services.checkout import checkout
+from sigma.store.database import open_database
 from sigma.web.config import WebConfig
+from sigma_sandbox.app import Sandbox
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL, CabinetBrowser, field_value, visible_text
 from tests.web.checkout_harness import consent_box, open_client, submit_form
-from tests.world import TestSettings, World
+from tests.world import TestSettings, World, fast_passwords, open_world
 
 OWNER = "owner@example.org"
 PROXY = "10.0.0.1"
@@ -70,6 +73,37 @@ async def test_device_cookie_is_http_only_lasts_long_and_opens_nothing(world: Wo
         assert re.search(r"max-age=31536000\b", cookie.lower())
         browser.http.cookies.delete("sigma_session")
         assert (await browser.open("/settings")).status_code == 303
+
+
+async def test_limits_hold_across_two_applications_on_postgresql(
+    postgres_database_url: str, sandbox: Sandbox
+) -> None:
+    """Each application has connections and memory of its own, as two processes have."""
+    async with open_world(postgres_database_url, sandbox) as world:
+        world.clock.stop()
+        settings = world.ctx.settings
+        assert isinstance(settings, TestSettings)
+        first = replace(world.ctx, settings=replace(settings, api_requests_per_minute=5))
+        database = await open_database(postgres_database_url)
+        second = replace(first, db=database, passwords=fast_passwords())
+        _, key = await api_keys.create(first, world.member, "Касса")
+        invoice = await world.create_invoice()
+        api_codes, sign_in_codes, pay_codes = [], [], []
+        for n in range(12):
+            with web_app((first, second)[n % 2]) as app:
+                transport = httpx.ASGITransport(app, client=(f"198.51.100.{n}", 1))
+                async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+                    headers = {"authorization": f"Bearer {key}"}
+                    listed = await http.get("/api/v1/invoices", headers=headers)
+                    api_codes.append(listed.status_code)
+                    guessed = await sign_in(CabinetBrowser(http), f"guess {n}")
+                    sign_in_codes.append(guessed.status_code)
+                    paid = await submit_form(http, f"/i/{invoice.token}")
+                    pay_codes.append(paid.status_code)
+        await database.close()
+    assert api_codes == [200] * 5 + [429] * 7
+    assert sign_in_codes == [422] * 5 + [429] * 7
+    assert pay_codes == [303] * 5 + [429] * 7
 
 
 @pytest.mark.parametrize(

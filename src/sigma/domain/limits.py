@@ -82,7 +82,7 @@ OLD_PASSWORD = GrowingDelay(
 )
 PAYMENT_START_ADDRESS = Limit(
     "payment_start_address",
-    *(30, 10 * _MINUTE_S),
+    *(60, 10 * _MINUTE_S),
     per="address",
     reason="One address floods the acquirer; clients of a mobile network share an address",
 )
