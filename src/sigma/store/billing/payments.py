@@ -77,7 +77,7 @@ _find_unfinished = statement(
         payments.c.status.in_(["created", "pending"]),
         payments.c.created_at_us > bindparam("created_after_us"),
     )
-    .order_by(payments.c.id.desc())
+    .order_by(payments.c.created_at_us.desc())
     .limit(1)
 )
 _list_unfinished_starts = statement(
