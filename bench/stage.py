@@ -1,5 +1,6 @@
 """The benchmark's shop, with an acquirer that replies without a network, and its payments."""
 
+import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class BenchSettings:
     mail_from: str = "sigma@example.com"
     locale: str = "ru"
     session_days: int = 30
+    api_requests_per_minute: int = 1_000_000_000
+    manual_mails_per_day: int = 200
     vk_api_url: str = "http://vk"
     vk_site_url: str = "http://vk"
 
@@ -99,7 +102,7 @@ class Harness:
             nonce="n",
             payer=str(self.payer_count),
             locale="ru",
-            ip="203.0.113.7",
+            ip=str(ipaddress.IPv4Address("198.18.0.0") + self.payer_count),
             user_agent="bench",
             page_url="http://127.0.0.1/",
         )

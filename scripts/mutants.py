@@ -11,24 +11,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from scripts.limit_mutants import LIMIT_MUTANTS
+from scripts.mutant import Mutant
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("src", "tests", "docs", "scripts", "pyproject.toml")
 # By the exit code of pytest. Any other one means that the tests could not run at all.
 VERDICTS = {0: "SURVIVED", 1: "killed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One guard, how it is removed, and the tests that must fail then."""
-
-    guard: str
-    path: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
 
 
 MUTANTS = (
@@ -165,6 +156,7 @@ MUTANTS = (
         "        raise\n",
         ("tests/services/test_guards.py",),
     ),
+    *LIMIT_MUTANTS,
 )
 
 

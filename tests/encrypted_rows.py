@@ -50,7 +50,7 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
         "object": {"id": started.provider_id, "status": "succeeded", "metadata": {}},
     }
     body = json.dumps(notice).encode()
-    await acquirer_notices.accept(ctx, "yookassa", started.connection_id, body)
+    await acquirer_notices.accept(ctx, vk_world.connection, body)
     await payments.advance(ctx, started.id)
     await shops.save_mail(ctx, vk_world.member, from_name="", reply_to="", smtp_url=SMTP_URL)
     ids = await create_all_objects(vk_world)

@@ -240,7 +240,7 @@ class Actors:
             )
 
     async def process_notice(self, ctx: Context, body: bytes) -> None:
-        await acquirer_notices.accept(ctx, "yookassa", self.world.connection.id, body)
+        await acquirer_notices.accept(ctx, self.world.connection, body)
         await worker.run_due_jobs(ctx, 3)
 
     async def set_api_fault(self, action: Action) -> None:

@@ -170,6 +170,14 @@ def test_doctor_writes_the_reason_of_a_failed_connection_to_stderr(shop: dict[st
     assert re.search("outbound.failed.*ConnectionRefusedError", result.stderr)
 
 
+def test_doctor_warns_when_a_proxy_hides_the_addresses_of_clients(shop: dict[str, str]) -> None:
+    public = shop | {"SIGMA_BASE_URL": "https://pay.example.org"}
+    warning = r"^!! +proxy.*SIGMA_TRUSTED_PROXIES"
+    assert re.search(warning, sigma("doctor", **public).stdout, re.MULTILINE)
+    trusting = public | {"SIGMA_TRUSTED_PROXIES": "127.0.0.1"}
+    assert not re.search(warning, sigma("doctor", **trusting).stdout, re.MULTILINE)
+
+
 def test_doctor_reports_a_missing_index(sqlite_database_url: str) -> None:
     path = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:

@@ -254,6 +254,18 @@ class Settings:
         ru="HTTP-прокси для запросов к эквайерам и ВКонтакте: http://сервер:3128. Он должен сам"
         " отказывать в частных адресах. Пусто: без прокси, даже если он указан в окружении",
     )
+    api_requests_per_minute: int = _setting(
+        1200,
+        _int_between(1, 1_000_000),
+        en="Requests that one API key may make per minute; more are answered with 429",
+        ru="Сколько запросов в минуту может сделать один ключ API; на лишние ответ 429",
+    )
+    manual_mails_per_day: int = _setting(
+        200,
+        _int_between(1, 1_000_000),
+        en="Mails that one shop may send by hand per day: receipts sent again, test mails",
+        ru="Сколько писем в день магазин может отправить вручную: повторные квитанции и проверки",
+    )
     metrics_token: str = _setting(
         "",
         _text,

@@ -86,11 +86,36 @@ def test_receipt_can_be_mailed_only_to_a_known_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_s", "delay_s"), [(0, 10), (20, 10), (60, 30), (1200, 600), (86_400, 600)]
+    ("age_s", "delay_s"), [(0, 20), (30, 30), (60, 60), (1200, 1200), (86_400, 1800)]
 )
 def test_poll_delay_grows_with_the_age_of_the_payment(age_s: int, delay_s: int) -> None:
     pending = payment(created_at_us=NOW_US - age_s * SECOND_US)
     assert next_poll_at_us(pending, NOW_US) == NOW_US + delay_s * SECOND_US
+
+
+@pytest.mark.parametrize(
+    ("age_s", "delay_s"), [(0, 10), (20, 10), (60, 30), (1200, 600), (86_400, 600)]
+)
+@pytest.mark.parametrize(
+    "more",
+    [{"is_outcome_unknown": True}, {"status": Status.AUTHORIZED, "requested_action": "cancel"}],
+)
+def test_payment_with_a_lost_or_requested_call_is_polled_more_often(
+    more: dict[str, Any], age_s: int, delay_s: int
+) -> None:
+    pending = payment(created_at_us=NOW_US - age_s * SECOND_US, **more)
+    assert next_poll_at_us(pending, NOW_US) == NOW_US + delay_s * SECOND_US
+
+
+def test_abandoned_payment_is_polled_rarely_until_the_acquirer_ends_it() -> None:
+    """An acquirer ends an unfinished payment after an hour."""
+    abandoned, at_us, polls = payment(created_at_us=NOW_US), NOW_US + 20 * SECOND_US, 0
+    while at_us < NOW_US + 3600 * SECOND_US:
+        polls += 1
+        next_at_us = next_poll_at_us(abandoned, at_us)
+        assert next_at_us is not None
+        at_us = next_at_us
+    assert polls <= 9
 
 
 @pytest.mark.parametrize("attention", [Attention.MISMATCH, Attention.CONTRADICTION])

@@ -75,7 +75,7 @@ async def make_notice(world: World, event: str, body: dict[str, Any]) -> bytes:
 
 async def deliver_notice(world: World, body: bytes) -> None:
     """Deliver a notice to Sigma; its job does not run yet."""
-    await acquirer_notices.accept(world.ctx, "yookassa", world.connection.id, body)
+    await acquirer_notices.accept(world.ctx, world.connection, body)
 
 
 async def make_payment_notice(

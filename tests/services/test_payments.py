@@ -6,6 +6,7 @@ import pytest
 
 from sigma.domain.accounts.member import Role
 from sigma.domain.billing.payment import Attention, Status
+from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
@@ -318,6 +319,27 @@ async def test_payment_authorized_in_time_can_be_captured_after_expiry(
     assert (captured.status, captured.attention) == (Status.CAPTURED, None)
     assert (await invoices.get(world.ctx, world.member, invoice.id)).status == "paid"
     await check_reconciled(world)
+
+
+async def test_every_kind_of_answer_is_masked_for_a_viewer(world: World) -> None:
+    """Also a checkbox, and whether an optional question was answered."""
+    options = {QuestionKind.SELECT: ("S", "M"), QuestionKind.MULTISELECT: ("S", "M")}
+    questions = tuple(
+        Question(
+            str(kind) if kind in BUILT_IN_KINDS else f"own_{kind}",
+            kind,
+            "" if kind in BUILT_IN_KINDS else "Вопрос",
+            options=options.get(kind, ()),
+        )
+        for kind in QuestionKind
+    )
+    invoice = await world.create_invoice(questions=questions)
+    payment = await world.start_payment(invoice, own_checkbox="yes", own_select="M")
+    view = await get_details(world.ctx, member_with_role(world, Role.VIEWER), payment.id)
+    assert len(view.answers) == len(QuestionKind)
+    assert {(answer.value, answer.is_masked) for answer in view.answers} == {("•••", True)}
+    owner_view = await get_details(world.ctx, world.member, payment.id)
+    assert True in [answer.value for answer in owner_view.answers]
 
 
 async def test_viewer_sees_masked_answers_and_cannot_refund_or_void(world: World) -> None:

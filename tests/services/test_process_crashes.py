@@ -74,7 +74,7 @@ class Journey:
         assert self.payment is not None
         assert self.payment.provider_id
         body = await make_payment_notice(self.world, self.payment.provider_id)
-        await acquirer_notices.accept(ctx, "yookassa", self.world.connection.id, body)
+        await acquirer_notices.accept(ctx, self.world.connection, body)
         await worker.run_due_jobs(ctx)
 
     async def capture(self, ctx: Context) -> None:

@@ -10,6 +10,7 @@ from sigma.domain.billing.invoice import Status
 from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind, Service, fields_of
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import PURCHASE_ADDRESS
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
@@ -114,7 +115,7 @@ async def test_purchases_per_address_are_limited(world: World) -> None:
     async def buy(n: int, ip: str) -> str:
         return (await storefront.buy(world.ctx, "lak", service.id, Buyer(f"b{n}", ip))).id
 
-    for n in range(storefront.MAX_PER_ADDRESS):
+    for n in range(PURCHASE_ADDRESS.amount):
         await buy(n, f"2001:db8::{n}")  # one /64 network
     with pytest.raises(RefusedError, match="too_many_requests"):
         await buy(99, "2001:db8::ffff")

@@ -65,6 +65,7 @@ CONNECTION = Connection(
     checked_at_us=NOW_US + 1,
     has_passed_check=True,
     check_detail=SPECIAL_CHARACTERS,
+    notice_token="notice-token",
 )
 QUESTIONS = (
     Question("email", QuestionKind.EMAIL, required=True),
@@ -223,6 +224,7 @@ FILLED_ROWS: tuple[VersionedRow, ...] = (
         body_encrypted="ciphertext",
         received_at_us=NOW_US,
         processed_at_us=NOW_US + 5,
+        delete_at_us=NOW_US + 2,
     ),
 )
 

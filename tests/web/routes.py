@@ -122,7 +122,7 @@ PUBLIC_ROUTES = {
     *("GET /i/{token}", "POST /i/{token}", "POST /i/{token}/seen", "GET /r/{token}"),
     *("GET /i/{token}/wait/{payment_token}", "GET /i/{token}/wait/{payment_token}/state"),
     *("GET /s/{slug}", "GET /s/{slug}/{service_id}", "POST /s/{slug}/{service_id}"),
-    *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}"),
+    *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}/{token}"),
     *("GET /healthz", "GET /readyz", "GET /metrics"),
 }
 API_ROUTES = {

@@ -90,7 +90,11 @@ def test_every_schema_reference_resolves() -> None:
                 yield from references(child)
 
     referenced = set(references(DOCUMENT))
-    names = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    names = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in DOCUMENT["components"][kind]
+    }
     assert referenced <= names
 
 
@@ -110,14 +114,17 @@ def test_every_example_matches_its_schema(name: str) -> None:
                 assert str(STATUS_BY_CODE[example["value"]["code"]]) == status
 
 
-def test_document_promises_no_rate_limit() -> None:
-    answers = {
-        status
-        for path_item in DOCUMENT["paths"].values()
-        for operation in path_item.values()
-        for status in operation["responses"]
-    }
-    assert "429" not in answers, "no endpoint of the API answers so"
+def test_every_operation_documents_the_rate_limit_and_its_headers() -> None:
+    """Each operation needs a key, and each request with a key is counted."""
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    assert operations
+    for operation in operations:
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
+        for status, response in operation["responses"].items():
+            assert {name for name in response["headers"] if name.startswith("RateLimit-")} == {
+                *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
+            }, status
+            assert ("Retry-After" in response["headers"]) is (status == "429")
 
 
 async def test_real_responses_match_their_schemas(api_client: ApiClient, world: World) -> None:

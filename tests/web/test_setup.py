@@ -1,6 +1,9 @@
 """Setup page: the first visitor creates the shop and its owner; then the page is closed."""
 
+from dataclasses import replace
+
 from sigma.services.context import Context
+from sigma.services.passwords import PasswordHashing
 from tests.web.cabinet_harness import (
     CabinetBrowser,
     field_error,
@@ -77,3 +80,17 @@ async def test_setup_page_is_shown_in_english(first_browser: CabinetBrowser) -> 
     assert field_value(page.text, "locale") == "en"
     wrong = await first_browser.submit("/start", **FORM | {"locale": "en", "login": "x"})
     assert "Check the highlighted fields" in wrong.text
+
+
+async def test_closed_setup_hashes_no_passwords_for_strangers(
+    empty_installation: Context, first_browser: CabinetBrowser
+) -> None:
+    await first_browser.submit("/start", **FORM)
+
+    class NoHashing(PasswordHashing):
+        async def hash(self, password: str, *, is_known: bool = False) -> str:
+            raise AssertionError("a password was hashed")
+
+    async with open_browser(replace(empty_installation, passwords=NoHashing())) as stranger:
+        response = await stranger.submit("/start", **FORM | {"login": "eve@example.org"})
+    assert response.headers["location"] == "/sign-in"

@@ -16,6 +16,7 @@ from sigma.domain.catalogue.service import (
     thumbnail_id,
 )
 from sigma.domain.change import Change
+from sigma.domain.limits import PURCHASE_ADDRESS
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import services
@@ -190,7 +191,7 @@ async def test_purchases_from_one_address_are_rate_limited(
 ) -> None:
     service = await create_service(world)
     path = f"/s/lak/{service.id}"
-    for n in range(storefront.MAX_PER_ADDRESS):
+    for n in range(PURCHASE_ADDRESS.amount):
         client.cookies.clear()
         response = await client.post(path, data={"nonce": str(n)}, headers=SAME_ORIGIN)
         assert response.status_code == 303
@@ -199,7 +200,7 @@ async def test_purchases_from_one_address_are_rate_limited(
     assert response.status_code == 429
     assert "Слишком много запросов" in visible_text(response.text)
     assert "Маникюр" in visible_text(response.text), "the service is still shown"
-    assert await invoice_count(world) == storefront.MAX_PER_ADDRESS
+    assert await invoice_count(world) == PURCHASE_ADDRESS.amount
 
 
 async def test_changed_or_hidden_service_cannot_be_bought(

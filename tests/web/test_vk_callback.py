@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from sigma.channels.vk import events, groups
+from sigma.domain.limits import HOOK_REFUSALS, VK_EVENTS
 from sigma.domain.messaging.community import EventDelivery
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.services.context import Context
@@ -230,6 +231,32 @@ async def test_event_for_an_unknown_community_is_not_found(callback: CallbackCli
     for connection_id in ("con_0000000000000000000000", callback.world.connection.id):
         response = await callback.post_event(f"{callback.base_url}/hooks/vk/{connection_id}")
         assert response.status_code == 404, connection_id
+
+
+async def test_events_above_the_limit_are_refused_until_vk_repeats_them(
+    callback: CallbackClient,
+) -> None:
+    """The counter is filled directly: thousands of requests would take seconds."""
+    world = callback.world
+    await asyncio.gather(
+        *(world.ctx.limiter.count(VK_EVENTS, world.community_id) for _ in range(VK_EVENTS.amount))
+    )
+    refused = await callback.post_event()
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert await callback.stored_count() == 0
+    world.clock.advance(seconds=61)
+    assert (await callback.post_event()).text == "ok"
+    assert await callback.stored_count() == 1
+
+
+async def test_forged_events_are_limited_by_address_but_real_ones_are_not(
+    callback: CallbackClient,
+) -> None:
+    for _ in range(HOOK_REFUSALS.amount):
+        assert (await callback.post_event(secret="forged")).status_code == 403
+    assert (await callback.post_event(secret="forged")).status_code == 429
+    assert (await callback.post_event()).text == "ok"
 
 
 @pytest.mark.parametrize("body", [b"", b"ok", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"type":1}'])

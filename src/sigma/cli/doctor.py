@@ -10,6 +10,7 @@ from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.cli.output import errors_as_messages, read_settings, t, terminal_translator
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import DELIVERY_OK
+from sigma.domain.urls import is_https_url
 from sigma.logs import configure_for_command
 from sigma.main import open_context
 from sigma.outbound.guard import Outbound, log_failure
@@ -58,7 +59,11 @@ def _check_settings(loaded: Settings) -> list[CheckResult]:
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     public = parts.scheme == "https" or local
     key = "cli.doctor_local" if local else "cli.doctor_address" if public else "cli.doctor_no_tls"
-    return [secret, ("base url", public, t(key, url=loaded.base_url))]
+    results = [secret, ("base url", public, t(key, url=loaded.base_url))]
+    # Sigma itself serves no TLS. A proxy that is not trusted hides the addresses of all clients.
+    if is_https_url(loaded.base_url) and not loaded.trusted_proxies:
+        results.append(("proxy", False, t("cli.doctor_no_proxies")))
+    return results
 
 
 def _check_database(loaded: Settings) -> list[CheckResult]:

@@ -24,6 +24,7 @@ from sigma.services.context import Context
 from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
+from sigma.web.request_timeouts import TimedHttpProtocol
 
 log = structlog.get_logger()
 
@@ -117,7 +118,7 @@ async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None
 
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=TimedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,

@@ -48,6 +48,10 @@ class Settings(Protocol):
     @property
     def session_days(self) -> int: ...
     @property
+    def api_requests_per_minute(self) -> int: ...
+    @property
+    def manual_mails_per_day(self) -> int: ...
+    @property
     def vk_api_url(self) -> str: ...
     @property
     def vk_site_url(self) -> str: ...
@@ -84,7 +88,7 @@ class Context:
     limiter: RateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "limiter", RateLimiter(self.now_us))
+        object.__setattr__(self, "limiter", RateLimiter(self.db, self.cipher, self.now_us))
 
     def new_id(self, prefix: str, shop_id: str = "") -> str:
         """Return a new id, see `IdGenerator.new`."""

@@ -1,126 +1,134 @@
-"""Rate limits: how often an address, a login or a payment may do something in a window of time.
+"""Rate limits: how often an address, an account or a payment may do something.
 
-The counters live in this process. They implement the `Storage` interface of the `limits` library,
-so that counters in the database can replace them without a change of the callers.
+The limits are in `sigma.domain.limits`, the counters in the database, so that all processes agree.
+One attempt costs one small write; above a limit nothing is written. Not from the `limits` package:
+its storages need three calls for what one statement returns, and it has no growing delays. If the
+database cannot be reached, the error of the database is raised. Never call these methods inside a
+transaction of the same task.
 """
 
+import ipaddress
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import Storage
-from limits.aio.strategies import FixedWindowRateLimiter
+from sigma.domain.limits import GrowingDelay, Limit, too_many_requests
+from sigma.domain.time_units import SECOND_US
+from sigma.store import rate_counters
+from sigma.store.encryption import Cipher
+from sigma.store.engine.interface import Database
 
-from sigma.domain.errors import RefusedError
-from sigma.domain.time_units import MINUTE_US, SECOND_US
-
-MAX_TRACKED_KEYS = 20_000  # bounds memory when keys come from many addresses
-
-
-def per_minutes(amount: int, minutes: int, name: str) -> RateLimitItem:
-    """Return the limit "at most `amount` in `minutes`"; `name` separates its counters."""
-    return RateLimitItemPerSecond(amount, 60 * minutes, namespace=name)
+MAX_RACES = 10  # attempts that may be counted between our read and our write
 
 
-def per_seconds(amount: int, seconds: int, name: str) -> RateLimitItem:
-    """Return the limit "at most `amount` in `seconds`"; `name` separates its counters."""
-    return RateLimitItemPerSecond(amount, seconds, namespace=name)
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit is used after an attempt; `is_exceeded`: the attempt is refused."""
 
-
-class MemoryCounters(Storage):
-    """Counters of this process with the clock of the context.
-
-    `limits.aio.storage.MemoryStorage` reads the system clock, which a test cannot set, and starts
-    timers.
-    """
-
-    STORAGE_SCHEME = None
-
-    def __init__(self, now_us: Callable[[], int]) -> None:
-        super().__init__()
-        self._now_us = now_us
-        # Key → (count, end of the window in UTC microseconds).
-        self._counters: dict[str, tuple[int, int]] = {}
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        """The errors of this storage: none."""
-        return ValueError
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add `amount` to a counter whose window lasts `expiry` seconds; return its value.
-
-        A full storage accepts no new key and refuses its attempts. This stops an attack from many
-        addresses.
-        """
-        now_us = self._now_us()
-        count, until_us = self._counters.get(key, (0, 0))
-        if until_us <= now_us:
-            if not self._has_room(now_us):
-                return 2**31
-            count, until_us = 0, now_us + expiry * SECOND_US
-        self._counters[key] = (max(count + amount, 0), until_us)
-        return self._counters[key][0]
-
-    def _has_room(self, now_us: int) -> bool:
-        if len(self._counters) >= MAX_TRACKED_KEYS:
-            live = {key: value for key, value in self._counters.items() if value[1] > now_us}
-            self._counters = live
-        return len(self._counters) < MAX_TRACKED_KEYS
-
-    async def get(self, key: str) -> int:
-        """Return the value of a counter in its current window."""
-        count, until_us = self._counters.get(key, (0, 0))
-        return count if until_us > self._now_us() else 0
-
-    async def get_expiry(self, key: str) -> float:
-        """Return when the window of a counter ends (Unix time, seconds)."""
-        return self._counters.get(key, (0, self._now_us()))[1] / SECOND_US
-
-    async def check(self) -> bool:
-        """Return True: memory is always available."""
-        return True
-
-    async def reset(self) -> int:
-        """Forget all counters; return how many there were."""
-        count = len(self._counters)
-        self._counters.clear()
-        return count
-
-    async def clear(self, key: str) -> None:
-        """Forget one counter."""
-        self._counters.pop(key, None)
+    limit: Limit
+    remaining: int
+    wait_us: int  # until the window ends
+    is_exceeded: bool
 
 
 class RateLimiter:
-    """Counts attempts by key and refuses those above a limit."""
+    """Counts attempts by limit and subject, and refuses those above the limit."""
 
-    def __init__(self, now_us: Callable[[], int], counters: Storage | None = None) -> None:
+    def __init__(self, db: Database, cipher: Cipher, now_us: Callable[[], int]) -> None:
+        self._db = db
+        self._cipher = cipher
         self._now_us = now_us
-        self._counters = counters or MemoryCounters(now_us)
-        self._windows = FixedWindowRateLimiter(self._counters)
 
-    async def is_allowed(self, limit: RateLimitItem, key: str) -> bool:
+    def _key(self, limit: Limit | GrowingDelay, subject: str) -> str:
+        """Return the key of a counter: addresses and logins are not stored in plain text."""
+        return self._cipher.keyed_hash(f"rate {limit.name} {subject}")
+
+    async def count(self, limit: Limit, subject: str) -> Usage:
+        """Count one attempt, unless it is above the limit."""
+        key, now_us = self._key(limit, subject), self._now_us()
+        until_us = now_us + limit.window_s * SECOND_US
+        counter = await rate_counters.add(
+            self._db, key, amount=limit.amount, now_us=now_us, until_us=until_us
+        )
+        if counter is not None:
+            remaining = max(limit.amount - counter.count, 0)
+            return Usage(limit, remaining, counter.expires_at_us - now_us, is_exceeded=False)
+        full = await rate_counters.get(self._db, key, now_us)
+        wait_us = full.expires_at_us - now_us if full else SECOND_US
+        return Usage(limit, 0, wait_us, is_exceeded=True)
+
+    async def is_allowed(self, limit: Limit, subject: str) -> bool:
         """Count one attempt. Returns False when it is above the limit."""
-        return await self._windows.hit(limit, key)
+        return not (await self.count(limit, subject)).is_exceeded
 
-    async def require(self, limit: RateLimitItem, key: str) -> None:
-        """Count one attempt. Raises RefusedError("too_many_requests") above the limit.
+    async def require(self, limit: Limit, subject: str) -> None:
+        """Count one attempt. Raises RefusedError("too_many_requests") above the limit."""
+        usage = await self.count(limit, subject)
+        if usage.is_exceeded:
+            raise too_many_requests(usage.wait_us)
 
-        `minutes` of the refusal says when to try again.
+    async def wait_us(self, limit: Limit, subject: str) -> int:
+        """Return how long the next attempt must wait; 0: it is allowed now. Counts nothing."""
+        now_us = self._now_us()
+        counter = await rate_counters.get(self._db, self._key(limit, subject), now_us)
+        if counter is None or counter.count < limit.amount:
+            return 0
+        return counter.expires_at_us - now_us
+
+    async def require_after_delay(self, delay: GrowingDelay, subject: str) -> None:
+        """Count one attempt as a failure; `undo` or `clear` it when it succeeds.
+
+        It is counted before it is tried, so that concurrent attempts get no free ones. Raises
+        RefusedError("too_many_requests") while the delay after the last failure lasts.
         """
-        if not await self.is_allowed(limit, key):
-            stats = await self._windows.get_window_stats(limit, key)
-            raise too_many_requests(int(stats.reset_time * SECOND_US) - self._now_us())
+        key = self._key(delay, subject)
+        for _ in range(MAX_RACES):
+            now_us = self._now_us()
+            counter = await rate_counters.get(self._db, key, now_us)
+            failures, last_at_us = (counter.count, counter.last_at_us) if counter else (0, 0)
+            wait_us = last_at_us + delay.wait_us(failures) - now_us
+            if failures >= delay.free and wait_us > 0:
+                raise too_many_requests(wait_us)
+            counted = await rate_counters.add_if_unchanged(
+                self._db,
+                key,
+                expected_count=failures,
+                now_us=now_us,
+                until_us=now_us + delay.forget_s * SECOND_US,
+            )
+            if counted is not None:
+                return
+        raise too_many_requests(SECOND_US)
 
-    async def undo(self, limit: RateLimitItem, key: str) -> None:
-        """Uncount one attempt that did not perform the limited action."""
-        await self._windows.hit(limit, key, cost=-1)
+    async def undo(self, limit: Limit | GrowingDelay, subject: str) -> None:
+        """Uncount one attempt that must not count, for example a successful sign-in."""
+        await rate_counters.subtract(self._db, self._key(limit, subject))
 
-    async def clear(self, limit: RateLimitItem, key: str) -> None:
-        """Forget the attempts of a key, e.g. after a successful sign-in."""
-        await self._windows.clear(limit, key)
+    async def clear(self, limit: Limit | GrowingDelay, subject: str) -> None:
+        """Forget the attempts of a subject."""
+        await rate_counters.remove(self._db, self._key(limit, subject))
 
 
-def too_many_requests(wait_us: int) -> RefusedError:
-    """Return the refusal of an attempt that may be repeated after `wait_us`."""
-    return RefusedError("too_many_requests", minutes=max(-(-wait_us // MINUTE_US), 1))
+def client_network(ip: str) -> str:
+    """Return what an address is counted as: IPv4 whole, IPv6 by its /64 network.
+
+    A provider gives each client at least a /64. An IPv4 address inside IPv6 (mapped, 6to4, NAT64)
+    counts as IPv4. What is not an address counts as one client, "unknown".
+    """
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or _nat64_address(address)
+        if inner is None:
+            network = ipaddress.ip_network((address, 64), strict=False)
+            return str(network.network_address)
+        address = inner
+    return str(address)
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _nat64_address(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None

@@ -1,11 +1,30 @@
-"""Password hashing with argon2id, in threads: one hash takes tens of milliseconds."""
+"""Password hashing with argon2id, in a bounded queue in front of threads of its own.
+
+One hash takes tens of milliseconds, 64 MiB of memory and four cores. So few run at a time, few
+wait, and no other work of the process waits for them.
+"""
 
 import asyncio
 import functools
 import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from sigma.domain.limits import too_many_requests
+from sigma.domain.time_units import SECOND_US
+
+HASH_THREADS = 1  # a hash itself uses four threads; each hash at a time needs 64 MiB
+MAX_WAITING = 16  # hashes that wait for a thread
+# These may be taken only by sign-ins from known devices and by open sessions.
+RESERVED_FOR_KNOWN = 8
+BUSY_WAIT_US = 3 * SECOND_US  # when a refused sign-in may try again
+
+ResultT = TypeVar("ResultT")
 
 
 class PasswordHashing:
@@ -16,17 +35,49 @@ class PasswordHashing:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
+        self._executor = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="argon2")
+        self._lock = threading.Lock()  # a hash ends in its thread
+        self._pending_count = 0
 
-    async def hash(self, password: str) -> str:
-        """Return the argon2id hash of a password, with its salt and parameters."""
-        return await asyncio.to_thread(self._hasher.hash, password)
+    def require_capacity(self, *, is_known: bool) -> None:
+        """Raise RefusedError("too_many_requests") when the queue is full.
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
+        `is_known`: the request comes from a known device or an open session, so that it may use
+        the whole queue; others may not use its last RESERVED_FOR_KNOWN places.
+        """
+        free = HASH_THREADS + MAX_WAITING - self._pending_count
+        if free <= (0 if is_known else RESERVED_FOR_KNOWN):
+            raise too_many_requests(BUSY_WAIT_US)
+
+    async def hash(self, password: str, *, is_known: bool = False) -> str:
+        """Return the argon2id hash of a password, with its salt and parameters.
+
+        Raises RefusedError("too_many_requests") when the queue is full.
+        """
+        return await self._run(lambda: self._hasher.hash(password), is_known)
+
+    async def verify(
+        self, password_hash: str | None, password: str, *, is_known: bool = False
+    ) -> bool:
         """Whether the password has this hash. Without a hash: False after the same time.
 
-        So the time of an answer does not tell whether a login exists.
+        So the time of an answer does not tell whether a login exists. Raises
+        RefusedError("too_many_requests") when the queue is full.
         """
-        return await asyncio.to_thread(self._verify, password_hash, password)
+        return await self._run(lambda: self._verify(password_hash, password), is_known)
+
+    async def _run(self, work: Callable[[], ResultT], is_known: bool) -> ResultT:
+        self.require_capacity(is_known=is_known)
+        with self._lock:
+            self._pending_count += 1
+        future = self._executor.submit(work)
+        # Not in `finally`: the thread goes on with a hash whose client has gone.
+        future.add_done_callback(self._release)
+        return await asyncio.wrap_future(future)
+
+    def _release(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._pending_count -= 1
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
         try:

@@ -143,6 +143,12 @@ def relative_time(at_us: int, now_us: int, locale: str) -> str:
     return text.replace("\u202f", NBSP)
 
 
+def time_until(span: timedelta, locale: str) -> str:
+    """Return «через 15 минут» for a span of whole seconds, minutes or hours."""
+    text = format_timedelta(span, threshold=1.99, add_direction=True, locale=locale)
+    return text.replace("\u202f", NBSP)
+
+
 def phone(e164: str) -> str:
     """Return «+7 916 123-45-67»; a text that is not a phone is returned unchanged."""
     try:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from babel import Locale
@@ -48,7 +48,7 @@ class Translator:
         return _plural_form(text, str(_babel_locale(self.locale).plural_form(abs(n))))
 
     def t(self, key: str, /, **params: Any) -> str:
-        """Return the text for a key with `params` filled in; Money and dates are formatted.
+        """Return the text for a key with `params` filled in, each by `format_value`.
 
         Raises KeyError for a missing key or param.
         """
@@ -57,7 +57,9 @@ class Translator:
         return self.raw(key, n if isinstance(n, int) else None).format_map(values)
 
     def format_value(self, value: object) -> object:
-        """Format a value for use in a text: Money and dates; anything else unchanged."""
+        """Format a value for use in a text: Money, dates, «через 5 минут» for a timedelta."""
+        if isinstance(value, timedelta):
+            return formats.time_until(value, self.locale)
         if isinstance(value, date):
             return formats.calendar_date(value, self.locale)
         return self.money(value) if isinstance(value, Money) else value

@@ -45,6 +45,7 @@ from sigma.web.hooks import notices, vk
 from sigma.web.metrics import RequestMetrics
 from sigma.web.middleware import RequestMiddleware
 from sigma.web.rendering import STATIC
+from sigma.web.request_timeouts import BodyTimeoutMiddleware
 from sigma.web.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.storefront import pages as storefront_pages
 from sigma.web.storefront import photos
@@ -138,7 +139,7 @@ def create_app(
     """Build the ASGI application; `router` is a result of `build_router` that nobody else uses.
 
     The order, from the outside: proxy headers, then request id, security headers and log, then
-    the router.
+    the time for the body, then the router.
     """
     router = router or build_router()
     config = config or WebConfig()
@@ -148,7 +149,8 @@ def create_app(
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
     security_headers = SecurityHeaders(secure=config.secure, hsts=config.hsts)
-    wrapped = RequestMiddleware(router, security_headers, metrics, ctx.outage)
+    timed = BodyTimeoutMiddleware(router, config.body_timeout_s)
+    wrapped = RequestMiddleware(timed, router.routes, security_headers, metrics, ctx.outage)
     return WebApp(router, wrapped, config.trusted_proxies)
 
 

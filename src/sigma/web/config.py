@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sigma.domain.limits import BODY_TIMEOUT_S
+
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
@@ -11,7 +13,7 @@ class WebConfig:
     `locale`: language of new shops and users, and of pages for readers whose browser asks for
     neither language.
     `secure`: clients use https, so HSTS is sent and only https resources are allowed. `hsts`: its
-    scope, see SIGMA_HSTS.
+    scope, see SIGMA_HSTS. `body_timeout_s`: how long a small request body may take to arrive.
     """
 
     trusted_proxies: tuple[str, ...] = ()
@@ -19,3 +21,4 @@ class WebConfig:
     secure: bool = False
     locale: str = "ru"
     hsts: str = "host"
+    body_timeout_s: float = BODY_TIMEOUT_S

@@ -10,6 +10,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
+from sigma.domain.limits import too_many_requests
+from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
@@ -17,6 +19,7 @@ from sigma.web.cabinet.error_page import error_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
 from sigma.web.outage_page import RETRY_AFTER_S, outage_page
 from sigma.web.rendering import request_language
+from sigma.web.retry_after import retry_after_headers
 from sigma.web.storefront.pages import storefront_not_found_page
 
 WebRequest = Request[Any, Any, Any]
@@ -32,7 +35,7 @@ _CODE_BY_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
 }
-_CODE_BY_STATUS |= {413: "too_large", 429: "too_many_requests"}
+_CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large", 429: "too_many_requests"}
 
 
 def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
@@ -43,9 +46,12 @@ def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
 def handle_http_error(request: WebRequest, error: HTTPException) -> Response[Any]:
     """Respond to an unknown path, a wrong method or a body the router refused."""
     code = _CODE_BY_STATUS.get(error.status_code, "bad_request")
-    response = _error_response(
-        request, RefusedError(code if error.status_code < 500 else "internal")
+    refusal = (
+        too_many_requests(SECOND_US)
+        if code == "too_many_requests"
+        else RefusedError(code if error.status_code < 500 else "internal")
     )
+    response = _error_response(request, refusal)
     response.headers.update(error.headers or {})  # such as "allow" with a 405
     return response
 
@@ -89,6 +95,12 @@ def _request_id(request: WebRequest) -> str:
 
 
 def _error_response(request: WebRequest, error: RefusedError) -> Response[Any]:
+    response = _error_page(request, error)
+    response.headers.update(retry_after_headers(error))
+    return response
+
+
+def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     path = request.scope["path"]
     if path.startswith(PROGRAM_PATHS):
         return problem_response(request, error)
@@ -107,5 +119,6 @@ def _error_response(request: WebRequest, error: RefusedError) -> Response[Any]:
     status = STATUS_BY_CODE[error.code]
     session = request.scope["state"].get("session")
     translator = Translator(session.locale if session else request_language(request))
-    sentence = translator.refusal_text(error) if status == 409 else None
+    has_sentence = status == 409 or "wait" in error.params
+    sentence = translator.refusal_text(error) if has_sentence else None
     return error_page(request, status, sentence, _request_id(request))

@@ -6,6 +6,7 @@ router, so that unknown paths get the same treatment.
 
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -19,6 +20,8 @@ Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
 Send = Any
 
+# Key of the request's state: headers that a handler adds to whatever response is sent.
+EXTRA_HEADERS = "extra_headers"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()
@@ -30,6 +33,7 @@ class RequestMiddleware:
     def __init__(
         self,
         app: Any,
+        routes: Sequence[Any],
         security_headers: SecurityHeaders,
         metrics: RequestMetrics,
         outage: Outage,
@@ -40,7 +44,7 @@ class RequestMiddleware:
         self._security_headers = security_headers
         self._metrics = metrics
         # Litestar's own OPTIONS handler knows only the first handler of a path.
-        self._methods = {route.path_format: route.methods for route in getattr(app, "routes", ())}
+        self._methods = {route.path_format: route.methods for route in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection; only HTTP requests are changed, logged and counted."""
@@ -60,9 +64,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                extra = scope["state"].get(EXTRA_HEADERS, ())
                 message["headers"] = with_defaults(
                     (self._allow_header(scope, header) for header in message.get("headers", ())),
-                    headers,
+                    (*headers, *extra),
                 )
                 if self.is_draining:
                     message["headers"].append((b"connection", b"close"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class AcquirerNotice:
     """A notification from an acquirer, stored before it is processed. Times: UTC microseconds.
 
-    Notices are not authenticated: they only name the object to fetch. `digest` is the hash of the
+    Notices are not authenticated: they only name the object to fetch. A processed notice is
+    deleted after `delete_at_us`. `digest` is the hash of the
     body, so a repeated notice is stored once. `claimed_id` is the id of our payment that the notice
     names; unverified.
     """
@@ -22,4 +23,5 @@ class AcquirerNotice:
     body_encrypted: str
     received_at_us: int
     processed_at_us: int | None = None
+    delete_at_us: int | None = None
     version: int = 0

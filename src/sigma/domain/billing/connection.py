@@ -23,6 +23,8 @@ class Connection:
     `account` is the shop's id at the acquirer. The secret is encrypted, `settings` are plain:
     base_url, timeout_s, ca_certificates (PEM), two_stage. `checked_at_us` (UTC microseconds, 0:
     never) is the time of the last credentials check; `check_detail` is its result for the owner.
+    `notice_token` is the secret part of the URL for notices of an acquirer; without one it gets
+    none.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Connection:
     checked_at_us: int = 0
     has_passed_check: bool = False
     check_detail: str = ""
+    notice_token: str = field(default="", repr=False)
     version: int = 0
 
     @property

@@ -12,28 +12,40 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.limits import (
+    OLD_PASSWORD,
+    SIGN_IN_ACCOUNT,
+    SIGN_IN_ADDRESS,
+    SIGN_IN_ALL,
+    SIGN_IN_DEVICE,
+    GrowingDelay,
+    Limit,
+)
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import DAY_US
+from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
-from sigma.services.limits import per_minutes
+from sigma.services.limits import client_network
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
-MAX_SIGN_IN_ATTEMPTS = 8
 EXPIRED_PER_SIGN_IN = 100  # expired sessions deleted by a sign-in; the hourly cleanup deletes all
-SIGN_IN_LIMIT = per_minutes(MAX_SIGN_IN_ATTEMPTS, 10, "sign_in")
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A new session. `secret` goes into the browser's cookie; only its hash is stored."""
+    """A new session. `secret` goes into the browser's cookie; only its hash is stored.
+
+    `device`: value of another cookie, by which later sign-ins know the browser.
+    """
 
     secret: str
     user: User
     shop: Shop
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,8 @@ async def create_first_owner(
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
     email = _require_valid_owner(login, password, shop_name)
+    if not await needs_owner(ctx):  # before the hash, which anybody could order for nothing
+        raise RefusedError("forbidden")
     password_hash = await ctx.passwords.hash(password)
     now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
     shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
@@ -78,7 +92,7 @@ async def create_first_owner(
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
         secret = await _create_session(ctx, tx, user.id, shop_id)
-    return NewSession(secret, user, shop)
+    return NewSession(secret, user, shop, device_cookie(ctx, "", email))
 
 
 def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
@@ -97,23 +111,37 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
     return (email or "").lower()
 
 
-async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSession:
-    """Sign a user in by e-mail and password. `ip` is part of the rate limit key.
+async def sign_in(
+    ctx: Context, login: str, password: str, *, ip: str, device: str = ""
+) -> NewSession:
+    """Sign a user in by e-mail and password.
 
-    Raises RefusedError: "unauthorized", "forbidden" for a user without a shop, and
-    "too_many_requests" for ten minutes after eight failures.
+    `ip` and `device` (the cookie of an earlier sign-in) decide which limits of failures hold: a
+    known device has a counter of its own. A successful sign-in forgets the failures of its known
+    device, never those of strangers. Raises RefusedError: "unauthorized", "forbidden" for a user
+    without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
     login = login.strip().lower()
-    limit_key = ctx.cipher.keyed_hash(f"{login} {ip}")
-    await ctx.limiter.require(SIGN_IN_LIMIT, limit_key)
+    device_id = find_device(ctx, device, login)
+    ctx.passwords.require_capacity(is_known=device_id is not None)
+    counted = await _count_sign_in(ctx, login, ip, device_id)
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
-    is_valid = await ctx.passwords.verify(
-        user.password_hash if user else None, password[: MAX_PASSWORD + 1]
-    )
+    try:
+        is_valid = await ctx.passwords.verify(
+            user.password_hash if user else None,
+            password[: MAX_PASSWORD + 1],
+            is_known=device_id is not None,
+        )
+    except RefusedError:  # the queue has filled up meanwhile: nothing was tried
+        await _undo_sign_in(ctx, counted)
+        raise
     if user is None or not is_valid:
         raise RefusedError("unauthorized")
-    await ctx.limiter.clear(SIGN_IN_LIMIT, limit_key)
+    if device_id is not None:
+        await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
+    else:
+        await _undo_sign_in(ctx, counted)
     async with ctx.db.write() as tx:
         membership = await members.find_first(tx, user.id)
         if membership is None:
@@ -122,7 +150,37 @@ async def sign_in(ctx: Context, login: str, password: str, *, ip: str) -> NewSes
         assert shop is not None, "the shop of a member exists"
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
         secret = await _create_session(ctx, tx, user.id, shop.id)
-    return NewSession(secret, user, shop)
+    return NewSession(secret, user, shop, device_cookie(ctx, device, login))
+
+
+Counted = list[tuple[Limit | GrowingDelay, str]]
+
+
+async def _count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None) -> Counted:
+    """Count an attempt as a failure; return what to uncount when it succeeds.
+
+    Raises RefusedError("too_many_requests").
+    """
+    limiter = ctx.limiter
+    if device_id is not None:
+        subject = f"{login} {device_id}"
+        await limiter.require_after_delay(SIGN_IN_DEVICE, subject)
+        return [(SIGN_IN_DEVICE, subject)]
+    # An address also pays for attempts that the next limits refuse: a flood ends at the first.
+    network = client_network(ip)
+    await limiter.require(SIGN_IN_ADDRESS, network)
+    await limiter.require(SIGN_IN_ALL, "")
+    try:
+        await limiter.require_after_delay(SIGN_IN_ACCOUNT, login)
+    except RefusedError:
+        await limiter.undo(SIGN_IN_ALL, "")  # nothing was tried: others must not wait for it
+        raise
+    return [(SIGN_IN_ADDRESS, network), (SIGN_IN_ALL, ""), (SIGN_IN_ACCOUNT, login)]
+
+
+async def _undo_sign_in(ctx: Context, counted: Counted) -> None:
+    for limit, subject in counted:
+        await ctx.limiter.undo(limit, subject)
 
 
 async def _create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
@@ -167,12 +225,24 @@ async def set_locale(ctx: Context, session: Session, locale: str) -> None:
 
 
 async def change_password(ctx: Context, session: Session, old: str, new: str) -> None:
-    """Change the password and end the user's other sessions. Raises RefusedError("validation")."""
-    if not await ctx.passwords.verify(session.user.password_hash, old[: MAX_PASSWORD + 1]):
+    """Change the password and end the user's other sessions.
+
+    Raises RefusedError: "validation", "too_many_requests" after several wrong old passwords.
+    """
+    await ctx.limiter.require_after_delay(OLD_PASSWORD, session.secret_hash)
+    try:
+        is_valid = await ctx.passwords.verify(
+            session.user.password_hash, old[: MAX_PASSWORD + 1], is_known=True
+        )
+    except RefusedError:
+        await ctx.limiter.undo(OLD_PASSWORD, session.secret_hash)
+        raise
+    if not is_valid:
         raise validation_error(Problem("old", "password_wrong"))
+    await ctx.limiter.clear(OLD_PASSWORD, session.secret_hash)
     if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
         raise validation_error(Problem("new", "password_length", {"min": MIN_PASSWORD}))
-    password_hash = await ctx.passwords.hash(new)
+    password_hash = await ctx.passwords.hash(new, is_known=True)
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, password_hash=password_hash))
         await sessions.delete_others(tx, session.user.id, session.secret_hash)

@@ -4,11 +4,14 @@ A notice is not trusted: it only triggers a request to the acquirer.
 """
 
 import hashlib
+import hmac
 
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
+from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.refund import Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import NOTICE_TTL_US, NOTICES, UNMATCHED_NOTICE_TTL_US
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
 from sigma.services.billing.refund_sync import sync_refunds
@@ -19,19 +22,33 @@ from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import ConflictError
 
 
-async def accept(ctx: Context, provider_name: str, connection_id: str, body: bytes) -> None:
-    """Store a notice and enqueue the job that processes it.
+async def access_connection(
+    ctx: Context, provider_name: str, connection_id: str, token: str
+) -> Connection:
+    """Return the connection of a notice URL, and count the notice.
 
-    A notice with a body that is already stored is ignored: its job is queued or done.
-    Raises RefusedError: "not_found" for an unknown connection, "bad_request" when the body
-    cannot be parsed.
+    `token`: the secret part of the URL. Raises RefusedError: "not_found" for another URL,
+    "too_many_requests" above the limit of the connection.
     """
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
     if connection is None or connection.provider != provider_name:
         raise RefusedError("not_found", what="connection")
+    expected = connection.notice_token
+    if not expected or not hmac.compare_digest(token.encode(), expected.encode()):
+        raise RefusedError("not_found", what="connection")
+    await ctx.limiter.require(NOTICES, connection.id)
+    return connection
+
+
+async def accept(ctx: Context, connection: Connection, body: bytes) -> None:
+    """Store a notice of a connection and enqueue the job that processes it.
+
+    A notice with a body that is already stored is ignored: its job is queued or done.
+    Raises RefusedError("bad_request") when the body cannot be parsed.
+    """
     try:
-        parsed = ctx.providers[provider_name].parse_notice(body)
+        parsed = ctx.providers[connection.provider].parse_notice(body)
     except ValueError as error:
         raise RefusedError("bad_request") from error
     if parsed.object_kind == "other":
@@ -79,8 +96,11 @@ async def process(ctx: Context, notice_id: str) -> None:
         if notice.event.startswith("refund."):
             await sync_refunds(ctx, payment.id, reads_list=True)
             await _advance_refunds(ctx, payment.id)
+    now_us = ctx.now_us()
+    # A forged notice names no payment of ours; one about another shop of the account neither.
+    delete_at_us = now_us + (UNMATCHED_NOTICE_TTL_US if payment is None else NOTICE_TTL_US)
     async with ctx.db.write() as tx:
-        await acquirer_notices.mark_processed(tx, notice_id, ctx.now_us())
+        await acquirer_notices.mark_processed(tx, notice_id, now_us, delete_at_us)
 
 
 async def _advance_refunds(ctx: Context, payment_id: str) -> None:

@@ -16,8 +16,12 @@ from sigma.store.billing import connections
 
 
 def notice_url(ctx: Context, connection: Connection) -> str:
-    """Return the URL for acquirer notices, or for VK events of a community."""
-    return f"{ctx.settings.base_url}/hooks/{connection.provider}/{connection.id}"
+    """Return the URL for acquirer notices, or for VK events of a community.
+
+    That of notices ends with a secret; VK sends its secret in each event.
+    """
+    url = f"{ctx.settings.base_url}/hooks/{connection.provider}/{connection.id}"
+    return f"{url}/{connection.notice_token}" if connection.notice_token else url
 
 
 async def list_for_shop(ctx: Context, member: Member) -> list[Connection]:
@@ -73,6 +77,7 @@ async def save(
         account="",
         secret_encrypted="",
         created_at_us=now_us,
+        notice_token=ctx.new_token(),
     )
     secret_encrypted = (
         encrypt_secret(ctx.cipher, base.id, secret.strip()) if secret else base.secret_encrypted

@@ -21,6 +21,13 @@ from sigma.domain.billing import mail as domain
 from sigma.domain.billing.mail import Attachment, Mail, Status, mask_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import (
+    MANUAL_MAILS_SHOP,
+    RECEIPT_MAILS_PAYMENT,
+    Limit,
+    too_many_requests,
+    with_amount,
+)
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
@@ -160,7 +167,7 @@ async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> _R
 async def resend(ctx: Context, member: Member, payment_id: str) -> Mail:
     """Queue another e-mail with the receipt.
 
-    Raises RefusedError: "not_found", "payment_not_captured", "mail_no_address".
+    Raises RefusedError: "not_found", "payment_not_captured", "mail_no_address", "mail_limit".
     """
     member.require(Permission.ISSUE)
     payment = await get_payment(ctx, member, payment_id)
@@ -171,12 +178,46 @@ async def resend(ctx: Context, member: Member, payment_id: str) -> Mail:
         raise RefusedError("payment_not_captured", status=str(payment.status))
     if not payment.has_email:
         raise RefusedError("mail_no_address")
+    await _require_within_limits(ctx, payment.shop_id, payment_id)
     return await _enqueue(ctx, payment.shop_id, "receipt", payment_id, payment_id, number)
 
 
+async def resend_wait_us(ctx: Context, member: Member, payment_id: str) -> int:
+    """Return how long the receipt of a payment cannot be sent again by hand; 0: it can be."""
+    shop_limit = _shop_limit(ctx)
+    return max(
+        await ctx.limiter.wait_us(RECEIPT_MAILS_PAYMENT, payment_id),
+        await ctx.limiter.wait_us(shop_limit, member.shop_id),
+    )
+
+
+def _shop_limit(ctx: Context) -> Limit:
+    return with_amount(MANUAL_MAILS_SHOP, ctx.settings.manual_mails_per_day)
+
+
+async def _require_within_limits(ctx: Context, shop_id: str, payment_id: str = "") -> None:
+    """Count a mail that a member sends by hand. Raises RefusedError("mail_limit").
+
+    Mails that follow from a payment or refund are not limited: each of them is sent once.
+    """
+    if payment_id:
+        usage = await ctx.limiter.count(RECEIPT_MAILS_PAYMENT, payment_id)
+        if usage.is_exceeded:
+            raise too_many_requests(usage.wait_us, "mail_limit")
+    usage = await ctx.limiter.count(_shop_limit(ctx), shop_id)
+    if usage.is_exceeded:
+        if payment_id:
+            await ctx.limiter.undo(RECEIPT_MAILS_PAYMENT, payment_id)
+        raise too_many_requests(usage.wait_us, "mail_limit")
+
+
 async def send_test(ctx: Context, member: Member) -> Mail:
-    """Send a test mail to the acting member at once. Returns the mail with its result."""
+    """Send a test mail to the acting member at once. Returns the mail with its result.
+
+    Raises RefusedError("mail_limit").
+    """
     member.require(Permission.SETTINGS)
+    await _require_within_limits(ctx, member.shop_id)
     async with ctx.db.read() as tx:
         number = 1 + await mails.last_number(tx, "test", member.actor)
     queued = await _enqueue(ctx, member.shop_id, "test", member.actor, "", number)

@@ -29,10 +29,13 @@ from sigma.store.billing import (
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import timeline as timeline_rows
 
+# Instead of every answer that a member may not read: also whether one was given is an answer.
+MASK = "•••"
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """One answer; the value is masked if the member may not read answers."""
+    """One answer; the value is MASK if the member may not read answers."""
 
     question: Question
     value: AnswerValue | None
@@ -112,21 +115,15 @@ async def get_details(
 
 
 def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
-    stored = read_values(ctx.cipher, answers)
-    values, is_unreadable = stored or {}, stored is None
     can_read = member.can(Permission.READ_ANSWERS)
+    stored = read_values(ctx.cipher, answers) if can_read else {}
+    values, is_unreadable = stored or {}, stored is None
     return [
         AnswerView(
             q,
-            _mask_value(values.get(q.key), can_read),
+            values.get(q.key) if can_read else MASK,
             is_masked=not can_read,
             is_unreadable=is_unreadable,
         )
         for q in answers.questions
     ]
-
-
-def _mask_value(value: AnswerValue | None, can_read: bool) -> AnswerValue | None:
-    if can_read or value is None or isinstance(value, bool):
-        return value
-    return "•••"

@@ -10,14 +10,22 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment, Status
+from sigma.domain.billing.payment_starts import (
+    UNFINISHED_WINDOW_US,
+    max_unfinished,
+    require_room,
+    start_limit,
+)
 from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.limits import ACQUIRER_QUERY, PAYMENT_START_ADDRESS
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing.answer_codec import encrypt_values, read_values
+from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
@@ -25,7 +33,7 @@ from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
-from sigma.services.limits import per_seconds
+from sigma.services.limits import client_network
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows
@@ -36,8 +44,6 @@ from sigma.store.engine.interface import ConflictError, Tx
 from sigma.texts import Translator, consent_text, text_hash
 
 RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
-# The waiting page queries the acquirer at most once per second and payment.
-POLL_LIMIT = per_seconds(1, 1, "acquirer_poll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +88,49 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
 
     The same form of the same browser returns the same payment; another form of that browser
     resumes its unfinished payment. Raises RefusedError: "validation" with problems by question
-    key, "no_connection", "amount_not_accepted", or the reason why the invoice cannot be paid.
+    key, "no_connection", "amount_not_accepted", "too_many_requests", or the reason why the invoice
+    cannot be paid. A browser above a limit gets its own open payment, if it has one.
     """
     if form.signature:
         await mark_opened(ctx, token, form.signature, form.payer)
-    payment, resumed = await _store_form(ctx, token, form, resume=True)
+    public = await invoice_services.get_public(ctx, token)
+    answers = _read_answers(public.invoice, public.shop, form, ctx.now_us())
+    try:
+        await ctx.limiter.require(PAYMENT_START_ADDRESS, client_network(form.ip))
+        await ctx.limiter.require(start_limit(public.invoice), public.invoice.id)
+        payment, resumed = await _store_form(ctx, public, form, answers, resume=True)
+    except RefusedError as refused:
+        own = await _find_own_payment(ctx, public.invoice, form)
+        if refused.code != "too_many_requests" or own is None:
+            raise
+        return own
     payment = await try_advance(ctx, payment.id)
     if resumed and payment.status in (Status.FAILED, Status.CANCELED):
-        payment, _ = await _store_form(ctx, token, form, resume=False)
+        payment, _ = await _store_form(ctx, public, form, answers, resume=False)
         payment = await try_advance(ctx, payment.id)
     return payment
 
 
+async def _find_own_payment(ctx: Context, invoice: Invoice, form: PayForm) -> Payment | None:
+    """Return the payment of this form, or this browser's unfinished one, as it is stored."""
+    payer = ctx.cipher.keyed_hash(form.payer)
+    async with ctx.db.read() as tx:
+        return await payments.find_by_form(
+            tx, invoice.id, payer, form.nonce
+        ) or await payments.find_unfinished(tx, invoice.id, payer, ctx.now_us() - RESUME_WINDOW_US)
+
+
 async def _store_form(
-    ctx: Context, token: str, form: PayForm, *, resume: bool
+    ctx: Context,
+    public: PublicInvoice,
+    form: PayForm,
+    answers: dict[str, AnswerValue],
+    *,
+    resume: bool,
 ) -> tuple[Payment, bool]:
-    public = await invoice_services.get_public(ctx, token)
-    answers = _read_answers(public.invoice, public.shop, form, ctx.now_us())
     try:
         async with ctx.db.write() as tx:
-            return await _store_under_lock(ctx, tx, token, public.shop, form, answers, resume)
+            return await _store_under_lock(ctx, tx, public, form, answers, resume)
     except ConflictError as conflict:
         if conflict.constraint != "uq_payments_form":
             raise
@@ -117,8 +146,7 @@ async def _store_form(
 async def _store_under_lock(
     ctx: Context,
     tx: Tx,
-    token: str,
-    shop: Shop,
+    public: PublicInvoice,
     form: PayForm,
     answers: dict[str, AnswerValue],
     resume: bool,
@@ -128,8 +156,7 @@ async def _store_under_lock(
     Returns the first that exists of: the payment of this form, the unfinished payment of this
     browser, a new payment; and whether it is the unfinished one.
     """
-    invoice = await invoices.lock_by_token(tx, token)
-    assert invoice is not None, "the invoice was read just before, and invoices are never deleted"
+    invoice, shop = await invoices.lock(tx, public.invoice.id), public.shop
     now_us, payer = ctx.now_us(), ctx.cipher.keyed_hash(form.payer)
     if duplicate := await payments.find_by_form(tx, invoice.id, payer, form.nonce):
         if resume or duplicate.status not in (Status.FAILED, Status.CANCELED):
@@ -149,6 +176,8 @@ async def _store_under_lock(
     )
     if unfinished is not None and unfinished.connection_id != connection.id:
         unfinished = None
+    if unfinished is None:
+        await _require_room(tx, invoice, now_us)
     payment = unfinished or _new_payment(ctx, invoice, connection, form, payer)
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
@@ -170,6 +199,14 @@ async def _store_under_lock(
     )
     await changes.write(tx, change, now_us)
     return payment, unfinished is not None
+
+
+async def _require_room(tx: Tx, invoice: Invoice, now_us: int) -> None:
+    """Raise RefusedError("too_many_requests") when too many payments are unfinished."""
+    started_at_us = await payments.list_unfinished_starts(
+        tx, invoice.id, now_us - UNFINISHED_WINDOW_US, max_unfinished(invoice)
+    )
+    require_room(invoice, started_at_us, now_us)
 
 
 def _has_personal_questions(invoice: Invoice) -> bool:
@@ -326,7 +363,7 @@ async def refresh(ctx: Context, payment_token: str) -> PublicPayment:
         payment = await payments.find_by_token(tx, payment_token)
     if payment is None:
         raise RefusedError("not_found", what="payment")
-    if not payment.is_final and await ctx.limiter.is_allowed(POLL_LIMIT, payment.id):
+    if not payment.is_final and await ctx.limiter.is_allowed(ACQUIRER_QUERY, payment.id):
         # Rejected or unreadable credentials are an error for the owner, not for the client.
         with suppress(RefusedError, DecryptionError):
             await try_advance(ctx, payment.id)

@@ -4,7 +4,6 @@ The page is open to everybody, so new invoices are limited per address and per s
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,12 +16,13 @@ from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency, render_id
+from sigma.domain.limits import PURCHASE_ADDRESS, too_many_requests
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.billing import invoices
 from sigma.services.billing.payment_limits import connection_limits
 from sigma.services.context import Context
 from sigma.services.ids import min_id
-from sigma.services.limits import per_minutes, too_many_requests
+from sigma.services.limits import client_network
 from sigma.services.platform.idempotency import run_once
 from sigma.services.vk import links as vk_links
 from sigma.store import changes
@@ -37,8 +37,6 @@ from sigma.store.messaging import communities
 
 ACTOR = "storefront"
 REUSE_WINDOW_US = DAY_US  # an older unpaid invoice is not offered again
-MAX_PER_ADDRESS = 10
-ADDRESS_LIMIT = per_minutes(MAX_PER_ADDRESS, 10, "storefront")  # new invoices of an address
 MAX_UNPAID_PER_SHOP = 200  # unpaid invoices of one shop's page per hour
 MAX_REPEAT_PURCHASES = 50  # invoices for one service, version and browser
 # A second click waits up to 5 s for the result of the first.
@@ -214,24 +212,13 @@ async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buye
 
 async def _require_within_limits(ctx: Context, shop_id: str, ip: str) -> None:
     """Count one more invoice for the address. Raises RefusedError("too_many_requests")."""
-    address = _rate_limit_key(ip)
-    await ctx.limiter.require(ADDRESS_LIMIT, address)
+    address = client_network(ip)
+    await ctx.limiter.require(PURCHASE_ADDRESS, address)
     async with ctx.db.read() as tx:
         since_id = min_id("inv", ctx.now_us() - HOUR_US)
         unpaid = await invoice_rows.count_open_by_creator(
             tx, shop_id, ACTOR, since_id, MAX_UNPAID_PER_SHOP
         )
     if unpaid >= MAX_UNPAID_PER_SHOP:
-        await ctx.limiter.undo(ADDRESS_LIMIT, address)  # no invoice is created
+        await ctx.limiter.undo(PURCHASE_ADDRESS, address)  # no invoice is created
         raise too_many_requests(HOUR_US)
-
-
-def _rate_limit_key(ip: str) -> str:
-    """Return the rate limit key: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip[:64]
-    if address.version == 4:
-        return str(address)
-    return str(ipaddress.ip_network((address, 64), strict=False).network_address)

@@ -17,6 +17,7 @@ from sigma.channels.vk.fields import read_int, read_object
 from sigma.domain.billing.connection import Status
 from sigma.domain.change import Job
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import VK_EVENTS
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.domain.time_units import MINUTE_US, SECOND_US
@@ -53,7 +54,7 @@ async def accept_callback(ctx: Context, connection_id: str, body: bytes, retry_c
     """Store an event of the Callback API and return the reply: "ok", or the confirmation code.
 
     `retry_count`: VK's retry counter. Raises EventNotStoredError, and RefusedError: not_found,
-    bad_request, forbidden (wrong secret or community).
+    bad_request, forbidden (wrong secret or community), too_many_requests (VK repeats the event).
     Source: https://dev.vk.com/ru/api/callback/getting-started
     """
     try:
@@ -78,6 +79,7 @@ async def _accept(ctx: Context, connection_id: str, body: bytes, retry_count: in
         if not community.confirmation_code:
             raise RefusedError("not_found", what="confirmation")
         return community.confirmation_code
+    await ctx.limiter.require(VK_EVENTS, connection.id)
     if retry_count:
         log.info("vk_event.retried", connection=connection.id, type=event.type, retry=retry_count)
     now_us = ctx.now_us()

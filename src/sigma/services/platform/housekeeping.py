@@ -1,11 +1,14 @@
-"""Hourly cleanup: expired sessions, idempotency records, unused photos, processed VK events."""
+"""Hourly cleanup: expired sessions, rate counters, idempotency records, processed notices and VK
+events, unused photos.
+"""
 
 from collections.abc import Awaitable, Callable
 
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
-from sigma.store import idempotency, workers
+from sigma.store import idempotency, rate_counters, workers
 from sigma.store.accounts import sessions
+from sigma.store.billing import acquirer_notices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import vk_events
@@ -19,10 +22,7 @@ BATCH_SIZE = 500
 
 
 async def clean_up(ctx: Context) -> None:
-    """Delete expired sessions, idempotency records, photos, VK events and workers that died.
-
-    Raises StoreError.
-    """
+    """Delete what is expired or processed long ago. Raises StoreError."""
     now_us = ctx.now_us()
 
     async def delete_records(tx: Tx) -> int:
@@ -34,9 +34,21 @@ async def clean_up(ctx: Context) -> None:
     async def delete_events(tx: Tx) -> int:
         return await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US, BATCH_SIZE)
 
+    async def delete_counters(tx: Tx) -> int:
+        return await rate_counters.delete_expired(tx, now_us, BATCH_SIZE)
+
+    async def delete_notices(tx: Tx) -> int:
+        return await acquirer_notices.delete_old(tx, now_us, BATCH_SIZE)
+
     async with ctx.db.write() as tx:
         await workers.remove_dead(tx, now_us - DAY_US)
-    for delete in (delete_records, delete_sessions, delete_events):
+    for delete in (
+        delete_records,
+        delete_sessions,
+        delete_events,
+        delete_counters,
+        delete_notices,
+    ):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)
 

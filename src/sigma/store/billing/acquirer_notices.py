@@ -1,6 +1,6 @@
 """Acquirer notices."""
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.store.engine.interface import Tx
@@ -18,7 +18,19 @@ CODEC = build_codec(
 _mark_processed = statement(
     update(acquirer_notices)
     .where(acquirer_notices.c.id == bindparam("key_id"))
-    .values(processed_at_us=bindparam("processed_at_us"))
+    .values(processed_at_us=bindparam("processed_at_us"), delete_at_us=bindparam("delete_at_us"))
+)
+_delete_old = statement(
+    delete(acquirer_notices).where(
+        acquirer_notices.c.id.in_(
+            select(acquirer_notices.c.id)
+            .where(
+                acquirer_notices.c.delete_at_us.is_not(None),
+                acquirer_notices.c.delete_at_us <= bindparam("now_us"),
+            )
+            .limit(bindparam("limit"))
+        )
+    )
 )
 _list_for_object = statement(
     select(acquirer_notices)
@@ -38,9 +50,16 @@ async def get(tx: Tx, notice_id: str) -> AcquirerNotice | None:
     return CODEC.from_row(row) if row else None
 
 
-async def mark_processed(tx: Tx, notice_id: str, now_us: int) -> None:
-    """Record when a notice was processed."""
-    await tx.execute(_mark_processed, key_id=notice_id, processed_at_us=now_us)
+async def mark_processed(tx: Tx, notice_id: str, now_us: int, delete_at_us: int) -> None:
+    """Record when a notice was processed, and when to delete it."""
+    await tx.execute(
+        _mark_processed, key_id=notice_id, processed_at_us=now_us, delete_at_us=delete_at_us
+    )
+
+
+async def delete_old(tx: Tx, now_us: int, limit: int) -> int:
+    """Delete up to `limit` processed notices whose time has come; return how many."""
+    return await tx.execute(_delete_old, now_us=now_us, limit=limit)
 
 
 async def list_for_object(

@@ -76,9 +76,6 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
 CODEC = build_codec(invoices, _to_row, from_row)
 
 _lock = statement(select(invoices).where(invoices.c.id == bindparam("id")).with_for_update())
-_lock_by_token = statement(
-    select(invoices).where(invoices.c.token == bindparam("token")).with_for_update()
-)
 _hold_count = (
     select(func.count())
     .select_from(payments)
@@ -193,12 +190,6 @@ async def lock(tx: Tx, invoice_id: str) -> Invoice:
     row = await tx.fetch_one(_lock, id=invoice_id)
     assert row is not None, f"cannot lock an unknown invoice: {invoice_id}"
     return from_row(row)
-
-
-async def lock_by_token(tx: Tx, token: str) -> Invoice | None:
-    """Return the invoice of a public link, locked until the transaction ends, or None."""
-    row = await tx.fetch_one(_lock_by_token, token=token)
-    return from_row(row) if row else None
 
 
 async def find_for_payment_page(

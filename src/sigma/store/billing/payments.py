@@ -77,8 +77,18 @@ _find_unfinished = statement(
         payments.c.status.in_(["created", "pending"]),
         payments.c.created_at_us > bindparam("created_after_us"),
     )
-    .order_by(payments.c.id.desc())
+    .order_by(payments.c.created_at_us.desc())
     .limit(1)
+)
+_list_unfinished_starts = statement(
+    select(payments.c.created_at_us)
+    .where(
+        payments.c.invoice_id == bindparam("invoice_id"),
+        payments.c.status.in_(["created", "pending"]),
+        payments.c.created_at_us > bindparam("created_after_us"),
+    )
+    .order_by(payments.c.created_at_us.desc())
+    .limit(bindparam("limit"))
 )
 _find_any = statement(
     select(payments.c.id).where(payments.c.invoice_id == bindparam("invoice_id")).limit(1)
@@ -194,6 +204,22 @@ async def find_unfinished(
         created_after_us=created_after_us,
     )
     return from_row(row) if row else None
+
+
+async def list_unfinished_starts(
+    tx: Tx, invoice_id: str, created_after_us: int, limit: int
+) -> list[int]:
+    """Return when the latest `limit` unfinished payments of an invoice were created, newest first.
+
+    Only those created after a time (UTC microseconds).
+    """
+    rows = await tx.fetch_all(
+        _list_unfinished_starts,
+        invoice_id=invoice_id,
+        created_after_us=created_after_us,
+        limit=limit,
+    )
+    return [int(row["created_at_us"]) for row in rows]
 
 
 async def exists_for_invoice(tx: Tx, invoice_id: str) -> bool:

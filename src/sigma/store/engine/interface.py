@@ -129,7 +129,8 @@ class Database(Protocol):
     async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:
         """Run one small write without waiting for the disk, and return its first row or None.
 
-        It reaches the disk no later than any write committed after it. Meant for counters.
+        It reaches the disk no later than any write committed after it. Meant for counters. A SELECT
+        is allowed: unlike `read` it sees all unsynced writes before it.
         """
 
     async def notify(self, channel: str) -> None:

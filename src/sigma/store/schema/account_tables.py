@@ -1,4 +1,7 @@
-"""Tables of users, members, sessions and API keys. A user may be a member of several shops."""
+"""Tables of users, members, sessions, API keys and rate counters.
+
+A user may be a member of several shops.
+"""
 
 from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
 from sqlalchemy import UniqueConstraint as Unique
@@ -64,4 +67,15 @@ api_keys = Table(
     Column("revoked_at_us", BigInt),
     Unique("secret_hash", name="uq_api_keys_secret"),
     Index("ix_api_keys_shop", "shop_id", "id"),
+)
+
+# Attempts counted by the keyed hash of a limit and its subject, for all processes together.
+rate_counters = Table(
+    "rate_counters",
+    metadata,
+    Column("key", TextC, primary_key=True),
+    int_column("count"),
+    int_column("last_at_us"),
+    int_column("expires_at_us"),
+    Index("ix_rate_counters_expires", "expires_at_us"),
 )

@@ -70,6 +70,7 @@ connections = Table(
     text_column("secret_encrypted"),
     Column("settings", Json, nullable=False),
     text_column("status"),
+    text_column("notice_token"),
     int_column("created_at_us"),
     int_column("checked_at_us"),
     Column("has_passed_check", Flag, nullable=False),
@@ -156,6 +157,9 @@ payments = Table(
     Index("ix_payments_status", "shop_id", "status", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
     partial_index("ix_payments_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
+    partial_index(
+        "ix_payments_unfinished", "invoice_id created_at_us", "status IN ('created', 'pending')"
+    ),
     partial_index("ix_payments_attention", "shop_id id", "attention IS NOT NULL"),
     # Covers the sums of a period, so that they read no rows.
     partial_index(
@@ -298,9 +302,11 @@ acquirer_notices = Table(
     text_column("body_encrypted"),
     int_column("received_at_us"),
     Column("processed_at_us", BigInt),
+    Column("delete_at_us", BigInt),
     int_column("version"),
     Unique("connection_id", "digest", name="uq_acquirer_notices_digest"),
     Index("ix_acquirer_notices_object", "connection_id", "object_id", "id"),
+    partial_index("ix_acquirer_notices_delete", "delete_at_us", "delete_at_us IS NOT NULL"),
 )
 
 ledger = Table(

@@ -13,11 +13,21 @@ from litestar.di import NamedDependency
 from sigma.domain.accounts.member import Member
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
+from sigma.domain.limits import (
+    API_REFUSALS,
+    API_REQUESTS,
+    Limit,
+    too_many_requests,
+    with_amount,
+)
+from sigma.domain.time_units import SECOND_US
 from sigma.services.accounts import api_keys
 from sigma.services.context import Context
+from sigma.services.limits import client_network
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.web.ids import is_id
+from sigma.web.middleware import EXTRA_HEADERS
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]
@@ -35,11 +45,47 @@ encode = _ENCODER.encode
 
 
 async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Member:
-    """Return the member of the bearer API key. Raises RefusedError("unauthorized")."""
+    """Return the member of the bearer API key, and count the request for the key.
+
+    A wrong key counts for the address. Either way the response says what is left of the limit.
+    Raises RefusedError: "unauthorized", "too_many_requests".
+    """
+    try:
+        member = await _read_member(request, ctx)
+    except RefusedError:
+        ip = request.client.host if request.client else ""
+        await _count_request(request, ctx, API_REFUSALS, client_network(ip))
+        raise
+    limit = with_amount(API_REQUESTS, ctx.settings.api_requests_per_minute)
+    await _count_request(request, ctx, limit, member.actor)
+    return member
+
+
+async def _read_member(request: ApiRequest, ctx: Context) -> Member:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise RefusedError("unauthorized")
     return await api_keys.authenticate(ctx, secret.strip())
+
+
+async def _count_request(request: ApiRequest, ctx: Context, limit: Limit, subject: str) -> None:
+    """Count a request and set the RateLimit headers. Raises RefusedError("too_many_requests").
+
+    https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06
+    """
+    usage = await ctx.limiter.count(limit, subject)
+    reset_s = max(-(-usage.wait_us // SECOND_US), 1)
+    values = {
+        "ratelimit-limit": limit.amount,
+        "ratelimit-remaining": usage.remaining,
+        "ratelimit-reset": reset_s,
+        "ratelimit-policy": f"{limit.amount};w={limit.window_s}",
+    }
+    request.scope["state"][EXTRA_HEADERS] = tuple(
+        (name.encode(), str(value).encode()) for name, value in values.items()
+    )
+    if usage.is_exceeded:
+        raise too_many_requests(usage.wait_us)
 
 
 async def read_json(request: ApiRequest) -> bytes:

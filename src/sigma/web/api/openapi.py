@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 PREFIX = "/api/v1"
 REF_TEMPLATE = "#/components/schemas/{name}"
-COMMON_CODES = ("bad_request", "unauthorized", "internal")
+COMMON_CODES = ("bad_request", "unauthorized", "too_many_requests", "internal")
 POST_CODES = (
     "idempotency_key_missing",
     "idempotency_key_reused",
@@ -156,6 +156,17 @@ _IDEMPOTENCY_HEADER: Json = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"},
     "example": "order-42",
 }
+# On every response to a request with an API key; source: web.api.http.
+_RATE_LIMIT_HEADERS = {
+    "RateLimit-Limit": ("integer", "Requests allowed to the API key in the current window"),
+    "RateLimit-Remaining": ("integer", "Requests left of the window"),
+    "RateLimit-Reset": ("integer", "Seconds until the window ends"),
+    "RateLimit-Policy": ("string", "The limit and the length of its window, such as `1200;w=60`"),
+}
+_RETRY_AFTER: Json = {
+    "description": "Seconds to wait before the request is sent again",
+    "schema": {"type": "integer", "minimum": 1},
+}
 
 
 def document(base_url: str) -> Json:
@@ -181,6 +192,10 @@ def document(base_url: str) -> Json:
             "schemas": {
                 _public_name(name): {**schema, "title": _public_name(name)}
                 for name, schema in schemas.items()
+            },
+            "headers": {
+                name: {"description": text, "schema": {"type": kind}}
+                for name, (kind, text) in _RATE_LIMIT_HEADERS.items()
             },
             "securitySchemes": {
                 "key": {
@@ -239,15 +254,23 @@ def _success_response(operation: Operation) -> Json:
     content: Json = {"schema": _ref(operation.response)}
     if example := examples.RESPONSE_BODIES.get(operation.response.__name__):
         content["example"] = example
-    response: Json = {"description": operation.summary, "content": {"application/json": content}}
+    response: Json = {
+        "description": operation.summary,
+        "headers": _rate_limit_headers(),
+        "content": {"application/json": content},
+    }
     if operation.method == "post":
-        response["headers"] = {
+        response["headers"] |= {
             "Idempotent-Replayed": {
                 "description": "“true” when this is the stored response of an earlier request",
                 "schema": {"const": "true"},
             }
         }
     return response
+
+
+def _rate_limit_headers() -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_LIMIT_HEADERS}
 
 
 def _problem_responses(operation: Operation) -> Json:
@@ -258,6 +281,8 @@ def _problem_responses(operation: Operation) -> Json:
     return {
         str(status): {
             "description": ", ".join(codes),
+            "headers": _rate_limit_headers()
+            | ({"Retry-After": _RETRY_AFTER} if status == 429 else {}),
             "content": {
                 MEDIA_TYPE: {
                     "schema": _ref(ProblemResponse),

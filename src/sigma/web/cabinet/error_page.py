@@ -9,7 +9,18 @@ from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.responses import translator_for
 from sigma.web.rendering import render_page, request_language
 
-STATUSES_WITH_TEXT = {403, 404, 405, 409, 413, 422, 429, 502, 503}  # texts: cabinet.error_{status}
+STATUSES_WITH_TEXT = {
+    403,
+    404,
+    405,
+    408,
+    409,
+    413,
+    422,
+    429,
+    502,
+    503,
+}  # texts: cabinet.error_{status}
 
 
 def error_page(

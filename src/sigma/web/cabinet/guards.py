@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
+from sigma.services.accounts.devices import DEVICE_DAYS
 from sigma.services.accounts.users import Session
 from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
@@ -24,6 +25,7 @@ from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, req
 from sigma.web.submitted_form import read_form
 
 SESSION_COOKIE = "sigma_session"
+DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
@@ -42,6 +44,19 @@ class RedirectRequiredError(Exception):
 def session_cookie(ctx: Context, secret: str) -> Cookie:
     """Return the cookie of a new session; an empty `secret` returns one that deletes it."""
     return build_cookie(ctx, SESSION_COOKIE, secret, max_age_s=ctx.settings.session_days * 86_400)
+
+
+def device_cookie(ctx: Context, value: str) -> Cookie:
+    """Return the cookie of a known device. Only sign-in reads it; it opens nothing."""
+    return Cookie(
+        key=DEVICE_COOKIE,
+        value=value,
+        path="/sign-in",
+        max_age=DEVICE_DAYS * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=ctx.settings.base_url.startswith("https://"),
+    )
 
 
 def safe_redirect_path(url: str) -> str:

@@ -36,6 +36,7 @@ from sigma.web.checkout.responses import (
     translator_for,
 )
 from sigma.web.rendering import requested_language
+from sigma.web.retry_after import retry_after_headers
 from sigma.web.security import payment_page_policy
 from sigma.web.submitted_form import read_form
 
@@ -147,8 +148,8 @@ async def _refusal_page(
     except RefusedError:
         return invoice_not_found_page(request)
     translator = translator_for(request, public.shop)
-    if error.problems:
-        return _payment_page(
+    if error.problems or error.code == "too_many_requests":
+        response = _payment_page(
             request,
             public,
             translator,
@@ -157,7 +158,10 @@ async def _refusal_page(
             problems=error.problems,
             nonce=_first_value(form_values, "nonce"),
             now_us=ctx.now_us(),
+            refused=error,
         )
+        response.headers.update(retry_after_headers(error))
+        return response
     reason = closed_reason(public, ctx.now_us()) or error.code
     last_payment = await _last_payment(request, ctx, public)
     return _closed_page(request, public, translator, reason, last_payment, error.http_status)
@@ -189,6 +193,7 @@ def _payment_page(
     nonce: str = "",
     last_payment: PublicPayment | None = None,
     now_us: int,
+    refused: RefusedError | None = None,
 ) -> Response[Any]:
     page_context = payment_page_context(
         public,
@@ -206,8 +211,9 @@ def _payment_page(
         "checkout/invoice.html",
         translator,
         public.shop,
-        status=422 if problems else 200,
+        status=refused.http_status if refused else 200,
         decline=decline,
+        too_many_wait=refused.params.get("wait") if refused else None,
         is_short_form=bool(decline and form_values),
         **_payment_links(last_payment),
         signature=_well_formed_signature(

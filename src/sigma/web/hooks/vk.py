@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from sigma.services.communities import event_intake
 from sigma.services.context import Context
+from sigma.web.hooks.refusals import counting_refusals
 
 RETRY_AFTER_S = 30  # when VK should repeat an event that could not be stored
 
@@ -29,7 +30,9 @@ async def receive_event(
     counter = request.headers.get("x-retry-counter", "")
     retry = int(counter) if counter.isascii() and counter.isdigit() and len(counter) < 4 else 0
     try:
-        reply = await event_intake.accept_callback(ctx, connection_id, await request.body(), retry)
+        async with counting_refusals(ctx, request):
+            body = await request.body()
+            reply = await event_intake.accept_callback(ctx, connection_id, body, retry)
     except event_intake.EventNotStoredError:
         return _text_response("", 503, {"Retry-After": str(RETRY_AFTER_S)})
     return _text_response(reply)

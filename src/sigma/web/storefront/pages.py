@@ -20,6 +20,7 @@ from sigma.web.checkout.responses import (
 from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
+from sigma.web.retry_after import retry_after_headers
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context
 
@@ -83,7 +84,9 @@ async def buy(
             return storefront_not_found_page(request)
         if error.code not in EXPECTED_REFUSALS:
             raise
-        return await _refusal_page(request, ctx, slug, service_id, error)
+        response = await _refusal_page(request, ctx, slug, service_id, error)
+        response.headers.update(retry_after_headers(error))
+        return response
     return redirect(f"/i/{invoice.token}")
 
 
@@ -113,6 +116,7 @@ def _render_service(
         front,
         status=error.http_status if error else 200,
         refusal_code=error.code if error else "",
+        refusal_params=error.params if error else {},
         nonce=new_secret(),
         **service_context(service, front, translator, ctx.settings.base_url),
     )

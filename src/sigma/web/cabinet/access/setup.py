@@ -11,7 +11,12 @@ from sigma.services.accounts import users
 from sigma.services.accounts.users import MIN_PASSWORD
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
-from sigma.web.cabinet.guards import RedirectRequiredError, WebRequest, session_cookie
+from sigma.web.cabinet.guards import (
+    RedirectRequiredError,
+    WebRequest,
+    device_cookie,
+    session_cookie,
+)
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
@@ -45,9 +50,12 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
     except RefusedError as error:
         if error.code == "forbidden":
             raise RedirectRequiredError("/sign-in") from error
-        return _form_page(request, values, refusal_texts(Translator(locale), error), status=422)
+        return _form_page(
+            request, values, refusal_texts(Translator(locale), error), error.http_status
+        )
     response = redirect("/", "cabinet.done_started")
     response.set_cookie(session_cookie(ctx, new_session.secret))
+    response.set_cookie(device_cookie(ctx, new_session.device))
     return response
 
 

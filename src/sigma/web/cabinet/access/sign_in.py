@@ -12,9 +12,11 @@ from sigma.services.accounts.users import MIN_PASSWORD, Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
+    DEVICE_COOKIE,
     SESSION_COOKIE,
     RedirectRequiredError,
     WebRequest,
+    device_cookie,
     safe_redirect_path,
     session_cookie,
 )
@@ -28,6 +30,7 @@ from sigma.web.cabinet.responses import (
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
+from sigma.web.retry_after import retry_after_headers
 
 
 @get("/sign-in")
@@ -52,15 +55,19 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
     password = (form_data.get("password") or [""])[0]
     ip = request.client.host if request.client else ""
     try:
-        new_session = await users.sign_in(ctx, login, password, ip=ip)
+        device = request.cookies.get(DEVICE_COOKIE, "")
+        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device)
     except RefusedError as error:
         translator = Translator(request_language(request))
         wrong = error.code == "unauthorized"
         message = translator.t("cabinet.sign_in_wrong") if wrong else translator.refusal_text(error)
         status = 422 if wrong else error.http_status
-        return _sign_in_form_page(request, login, next_url, message, status)
+        response = _sign_in_form_page(request, login, next_url, message, status)
+        response.headers.update(retry_after_headers(error))
+        return response
     response = redirect(next_url)
     response.set_cookie(session_cookie(ctx, new_session.secret))
+    response.set_cookie(device_cookie(ctx, new_session.device))
     return response
 
 
@@ -120,9 +127,10 @@ async def change_password(
             raise validation_error(Problem("old", "required"))
         await users.change_password(ctx, session, old, new)
     except RefusedError as error:
-        return _access_form_page(
-            request, session, refusal_texts(translator_for(session), error), 422
-        )
+        texts = refusal_texts(translator_for(session), error)
+        response = _access_form_page(request, session, texts, error.http_status)
+        response.headers.update(retry_after_headers(error))
+        return response
     return redirect("/settings/access", "settings.done_password")
 
 

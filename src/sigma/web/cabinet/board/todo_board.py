@@ -146,7 +146,7 @@ async def remind(
     try:
         sent = await todo_board.remind(ctx, session.member, parse_id(card_id, "crd"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "board.done_reminded" if sent else "board.done_reminded_before")
 
 
@@ -162,7 +162,7 @@ async def resend_receipt(
     try:
         await mails.resend(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "board.done_mailed")
 
 
@@ -178,7 +178,7 @@ async def accept_payment(
     try:
         await payment_acceptance.accept(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "payments.done_accepted")
 
 
@@ -194,7 +194,7 @@ async def refund_payment(
     try:
         await payment_acceptance.refund_all(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
-        return _redirect_with_refusal(back, error)
+        return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, "board.done_refund")
 
 
@@ -204,7 +204,7 @@ async def _board_url(request: WebRequest) -> str:
     return build_url("/board", only=only if only in set(Kind) else "")
 
 
-def _redirect_with_refusal(url: str, error: RefusedError) -> Response[Any]:
+def _redirect_with_refusal(url: str, error: RefusedError, translator: Translator) -> Response[Any]:
     """Redirect to the board with the reason of the refusal. Re-raises unknown refusals."""
     reasons = {
         "cannot_write": "board.done_blocked",
@@ -212,11 +212,14 @@ def _redirect_with_refusal(url: str, error: RefusedError) -> Response[Any]:
         "invoice_has_live_payment": "board.done_paying",
         "mail_no_address": "board.done_no_address",
         "payment_not_acceptable": "board.done_decided",
+        "mail_limit": "board.done_mail_limit",
     }
     if error.code not in reasons and not error.code.startswith("invoice_"):
         raise error
     flash_key = reasons.get(error.code, "board.done_not_payable")
-    return redirect(url, flash_key, tone="bad" if error.code == "cannot_write" else "wait")
+    tone = "bad" if error.code == "cannot_write" else "wait"
+    params = {name: str(translator.format_value(value)) for name, value in error.params.items()}
+    return redirect(url, flash_key, tone=tone, **params)
 
 
 HANDLERS = [board_page, remind, resend_receipt, accept_payment, refund_payment]

@@ -13,8 +13,8 @@ from litestar.di import NamedDependency
 from litestar.response import Response, Stream
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import RefusedError
-from sigma.domain.time_units import HOUR_US
+from sigma.domain.limits import too_many_requests
+from sigma.domain.time_units import HOUR_US, MINUTE_US
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
 from sigma.services.context import OUTAGE_ERRORS, Context
@@ -48,7 +48,7 @@ async def stream_changes(
     since = int(cursor) if cursor.isdecimal() and len(cursor) < 18 else now_us
     change_feed: ChangeFeed = request.app.state.change_feed
     if change_feed.is_full(session.secret_hash):
-        raise RefusedError("too_many_requests", minutes=1)
+        raise too_many_requests(MINUTE_US)
     secret = read_cookie(request, SESSION_COOKIE)
     stream = event_stream(
         ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)

@@ -260,6 +260,7 @@ async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str
         accent=shop.accent.lstrip("#").lower(),
         decline="",
         is_short_form=False,
+        too_many_wait=None,
         wait_url="",
         signature="",
         receipt_url="",

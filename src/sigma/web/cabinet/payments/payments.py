@@ -13,6 +13,7 @@ from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_acceptance import can_accept, needs_decision
 from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import waiting_time
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, mails, payment_acceptance, payments
 from sigma.services.billing.payment_details import get_details
@@ -25,6 +26,7 @@ from sigma.web.cabinet.responses import redirect, render_cabinet_page, translato
 from sigma.web.cabinet.urls import build_url, next_page_url, query_values
 from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
 from sigma.web.ids import parse_id
+from sigma.web.retry_after import retry_after_headers
 
 FILTER_STATUSES = (
     Status.CAPTURED,
@@ -127,6 +129,7 @@ async def details_page(
         notices_cursor=parse_cursor(first_value(query, "notices")),
     )
     here = f"/payments/{payment_id}"
+    mail_wait_us = await mails.resend_wait_us(ctx, session.member, payment_id)
     invoice_cards = await cards.list_for_invoice(ctx, session.member, details.invoice.id)
     return render_cabinet_page(
         request,
@@ -144,6 +147,7 @@ async def details_page(
         invoice_cards=invoice_cards,
         needs_decision=needs_decision(details.payment, details.refunds),
         can_accept=can_accept(details.payment, details.invoice, details.refunds),
+        mail_wait=waiting_time(mail_wait_us) if mail_wait_us else None,
         can_refund=session.member.can(Permission.REFUND),
         can_capture=session.member.can(Permission.CAPTURE),
         errors=errors or {},
@@ -159,9 +163,11 @@ async def details_page_with_refusal(
     if error.code in ("forbidden", "not_found"):
         raise error
     errors = {"": translator_for(session).refusal_text(error)}
-    return await details_page(
+    response = await details_page(
         request, ctx, session, payment_id, errors=errors, status=error.http_status
     )
+    response.headers.update(retry_after_headers(error))
+    return response
 
 
 @post("/payments/{payment_id:str}/ask")

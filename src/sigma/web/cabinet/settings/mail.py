@@ -21,6 +21,7 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.forms import first_value
+from sigma.web.retry_after import retry_after_headers
 
 MAX_ANSWER_LENGTH = 300  # characters of the server's answer: it is stored in the flash cookie
 
@@ -58,10 +59,20 @@ async def save_mail(
 
 @post("/settings/mail/test")
 async def send_test_mail(
-    ctx: NamedDependency[Context], session: NamedDependency[Session]
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Send a test mail to the current user and show the mail server's answer."""
-    mail = await mails.send_test(ctx, session.member)
+    try:
+        mail = await mails.send_test(ctx, session.member)
+    except RefusedError as error:
+        if error.code != "mail_limit":
+            raise
+        shop = await shops.get(ctx, session.member)
+        values = {"from_name": shop.mail_from_name, "reply_to": shop.mail_reply_to}
+        texts = refusal_texts(translator_for(session), error)
+        response = _form_page(request, ctx, session, values, texts, error.http_status)
+        response.headers.update(retry_after_headers(error))
+        return response
     to, answer = mail.recipient_masked, mail.server_reply[:MAX_ANSWER_LENGTH]
     if mail.status is Status.SENT:
         return redirect("/settings/mail", "settings.done_test_sent", to=to, answer=answer)

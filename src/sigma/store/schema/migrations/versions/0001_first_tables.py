@@ -84,6 +84,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "subject_id", "line_number", name=op.f("pk_ledger")),
     )
     op.create_table(
+        "rate_counters",
+        sa.Column("key", TextC, nullable=False),
+        sa.Column("count", BigInt, nullable=False),
+        sa.Column("last_at_us", BigInt, nullable=False),
+        sa.Column("expires_at_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_counters")),
+    )
+    op.create_table(
         "search_tokens",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("token_hash", BigInt, nullable=False),
@@ -185,6 +193,7 @@ def upgrade() -> None:
         sa.Column("secret_encrypted", TextC, nullable=False),
         sa.Column("settings", TextC, nullable=False),
         sa.Column("status", TextC, nullable=False),
+        sa.Column("notice_token", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("checked_at_us", BigInt, nullable=False),
         sa.Column("has_passed_check", Flag, nullable=False),
@@ -329,6 +338,7 @@ def upgrade() -> None:
         sa.Column("body_encrypted", TextC, nullable=False),
         sa.Column("received_at_us", BigInt, nullable=False),
         sa.Column("processed_at_us", BigInt, nullable=True),
+        sa.Column("delete_at_us", BigInt, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_acquirer_notices_connection_id")
@@ -661,6 +671,14 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_acquirer_notices_delete",
+        "acquirer_notices",
+        ["delete_at_us"],
+        unique=False,
+        postgresql_where=sa.text("delete_at_us IS NOT NULL"),
+        sqlite_where=sa.text("delete_at_us IS NOT NULL"),
+    )
+    op.create_index(
         "ix_acquirer_notices_object",
         "acquirer_notices",
         ["connection_id", "object_id", "id"],
@@ -850,7 +868,16 @@ def upgrade() -> None:
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
     op.create_index("ix_payments_status", "payments", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_payments_unfinished",
+        "payments",
+        ["invoice_id", "created_at_us"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('created', 'pending')"),
+        sqlite_where=sa.text("status IN ('created', 'pending')"),
+    )
     op.create_index("ix_photos_created", "photos", ["created_at_us", "id"], unique=False)
+    op.create_index("ix_rate_counters_expires", "rate_counters", ["expires_at_us"], unique=False)
     op.create_index(
         "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
     )
@@ -980,7 +1007,14 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 'succeeded'"),
     )
     op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
+    op.drop_index("ix_rate_counters_expires", table_name="rate_counters")
     op.drop_index("ix_photos_created", table_name="photos")
+    op.drop_index(
+        "ix_payments_unfinished",
+        table_name="payments",
+        postgresql_where=sa.text("status IN ('created', 'pending')"),
+        sqlite_where=sa.text("status IN ('created', 'pending')"),
+    )
     op.drop_index("ix_payments_status", table_name="payments")
     op.drop_index("ix_payments_shop", table_name="payments")
     op.drop_index("ix_payments_invoice", table_name="payments")
@@ -1113,6 +1147,12 @@ def downgrade() -> None:
     op.drop_index("ix_answers_payment", table_name="answers")
     op.drop_index("ix_answers_payer", table_name="answers")
     op.drop_index("ix_acquirer_notices_object", table_name="acquirer_notices")
+    op.drop_index(
+        "ix_acquirer_notices_delete",
+        table_name="acquirer_notices",
+        postgresql_where=sa.text("delete_at_us IS NOT NULL"),
+        sqlite_where=sa.text("delete_at_us IS NOT NULL"),
+    )
     op.drop_table("vk_orders")
     op.drop_table("refunds")
     op.drop_table("receipts")
@@ -1141,6 +1181,7 @@ def downgrade() -> None:
     op.drop_table("shops")
     op.drop_table("sessions")
     op.drop_table("search_tokens")
+    op.drop_table("rate_counters")
     op.drop_table("ledger")
     op.drop_table("key_rotations")
     op.drop_table("jobs")

@@ -1,0 +1,27 @@
+"""The limit of refused hook requests per address: forged notices and events, guessed URLs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Request
+
+from sigma.domain.errors import RefusedError
+from sigma.domain.limits import HOOK_REFUSALS
+from sigma.services.context import Context
+from sigma.services.limits import client_network
+
+
+@asynccontextmanager
+async def counting_refusals(ctx: Context, request: Request[Any, Any, Any]) -> AsyncIterator[None]:
+    """Count a refusal for the client's address.
+
+    Raises RefusedError("too_many_requests") instead of it above the limit.
+    """
+    try:
+        yield
+    except RefusedError as refused:
+        if refused.code != "too_many_requests":
+            ip = request.client.host if request.client else ""
+            await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))
+        raise

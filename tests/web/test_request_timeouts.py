@@ -1,0 +1,133 @@
+"""Requests that stop on their way end, on a real server with short timeouts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from sigma.web.app import create_app
+from sigma.web.config import WebConfig
+from sigma.web.request_timeouts import TimedHttpProtocol
+from sigma_sandbox.server import bind
+from tests.web.api_harness import open_api_client
+from tests.world import World
+
+
+class QuickProtocol(TimedHttpProtocol):
+    """Wait a moment only."""
+
+    headers_timeout_s = 0.2
+
+
+@asynccontextmanager
+async def open_server(world: World, *, body_timeout_s: float = 0.2) -> AsyncIterator[int]:
+    """Serve Sigma on a real socket; yield its port."""
+    with bind("127.0.0.1", 0) as sock:
+        app: Any = create_app(world.ctx, WebConfig(body_timeout_s=body_timeout_s))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=QuickProtocol, log_level="warning", lifespan="off")
+        )
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+            await asyncio.sleep(0.01)
+        yield sock.getsockname()[1]
+        server.should_exit = True
+        await running
+
+
+async def exchange(port: int, *parts: bytes) -> bytes:
+    """Send parts, then wait until the server closes the connection; return what it sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        async with asyncio.timeout(20):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def post(path: str, *headers: str, length: int = 100) -> bytes:
+    """Return the head of a POST whose body has `length` bytes."""
+    lines = (f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {length}", *headers)
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+async def test_half_sent_body_ends_with_408(world: World) -> None:
+    invoice = await world.create_invoice()
+    hook = f"/hooks/yookassa/{world.connection.id}/{world.connection.notice_token}"
+    form = "Content-Type: application/x-www-form-urlencoded"
+    async with open_server(world) as port:
+        for head in (
+            post(f"/i/{invoice.token}", form),
+            post("/sign-in", form, "Origin: http://x", "Sec-Fetch-Site: same-origin"),
+            post(hook),
+        ):
+            answer = await exchange(port, head, b"login=")
+            assert answer.startswith(b"HTTP/1.1 408 "), answer[:200]
+            assert b"connection: close" in answer.lower()
+
+
+async def test_half_sent_api_request_gets_a_problem_document(world: World) -> None:
+    async with open_api_client(world) as client, open_server(world) as port:
+        head = post(
+            "/api/v1/invoices",
+            f"Authorization: Bearer {client.api_key}",
+            "Idempotency-Key: k",
+            "Content-Type: application/json",
+        )
+        answer = await exchange(port, head, b'{"title"')
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b'"code":"request_timeout"' in answer
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"", b""),
+        (b"P", b"HTTP/1.1 408 "),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-", b"HTTP/1.1 408 "),
+    ],
+)
+async def test_connection_without_a_whole_head_is_closed(
+    world: World, sent: bytes, expected: bytes
+) -> None:
+    async with open_server(world) as port:
+        answer = await exchange(port, sent)
+    assert answer.startswith(expected)
+    assert bool(answer) is bool(expected)
+
+
+async def test_body_that_nobody_reads_does_not_keep_the_connection(world: World) -> None:
+    async with open_server(world) as port:
+        answer = await exchange(port, post("/nothing/here", length=10_000), b"x" * 10)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_next_request_of_a_connection_must_arrive_in_time_too(world: World) -> None:
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with open_server(world) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        writer.write(whole[:20])
+        async with asyncio.timeout(20):
+            rest = await reader.read()
+        writer.close()
+    assert b"HTTP/1.1 408 " in rest
+
+
+async def test_whole_request_in_parts_is_answered(world: World) -> None:
+    async with open_server(world, body_timeout_s=30) as port:
+        answer = await exchange(
+            port,
+            b"POST /sign-in HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nSec-Fetch-Site: same-origin"
+            b"\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+            b"Content-Length: 16\r\n\r\nlogin=a",
+            b"&password",
+        )
+    assert answer.startswith(b"HTTP/1.1 422 "), answer[:100]
