@@ -201,14 +201,14 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: a body that stops on its way ends",
-        "src/sigma/web/request_timeouts.py",
+        "src/sigma/web/middleware/timeouts.py",
         "asyncio.timeout_at(deadline_s)",
         "asyncio.timeout_at(None)",
         ("tests/web/test_request_timeouts.py",),
     ),
     Mutant(
         "limit: headers that stop on their way end",
-        "src/sigma/web/request_timeouts.py",
+        "src/sigma/web/middleware/timeouts.py",
         "            self._timer = self.loop.call_later(self.headers_timeout_s, self._end)\n",
         "            pass\n",
         ("tests/web/test_request_timeouts.py",),

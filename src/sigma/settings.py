@@ -106,24 +106,19 @@ def _mail_from(text: str) -> str:
     return text
 
 
-def _networks(text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    for part in parts:
-        try:
-            ipaddress.ip_network(part)
-        except ValueError:
-            raise SettingError("", "networks", part=part) from None
-    return parts
+def _list_of(parse: Callable[[str], object], code: str) -> Reader:
+    """Return the reader of parts separated by commas; each must be one that `parse` accepts."""
 
+    def read(text: str) -> tuple[str, ...]:
+        parts = tuple(part.strip() for part in text.split(",") if part.strip())
+        for part in parts:
+            try:
+                parse(part)
+            except ValueError:
+                raise SettingError("", code, part=part) from None
+        return parts
 
-def _exemptions(text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    for part in parts:
-        try:
-            parse_exemption(part)
-        except ValueError:
-            raise SettingError("", "outbound_allow", part=part) from None
-    return parts
+    return read
 
 
 def _proxy(text: str) -> str:
@@ -230,7 +225,7 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        _networks,
+        _list_of(ipaddress.ip_network, "networks"),
         en="Addresses or networks of trusted proxies, separated by commas: their X-Forwarded-For"
         " and X-Forwarded-Proto are used",
         ru="Адреса или сети доверенных прокси через запятую: Sigma использует их X-Forwarded-For"
@@ -238,7 +233,7 @@ class Settings:
     )
     outbound_allow: tuple[str, ...] = _setting(
         (),
-        _exemptions,
+        _list_of(parse_exemption, "outbound_allow"),
         en="Exceptions to the rule that Sigma connects only to public addresses and only encrypted:"
         " hosts, addresses or networks, each with :port if it is for one port, separated by commas."
         " Everyone who may change a shop's connections can reach them",

@@ -61,9 +61,10 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "checkout": {"billing", "catalogue", "invoice_cards", "vk", "platform"},
     },
     "web": {
-        "api": set(),
-        "checkout": set(),
-        "storefront": {"checkout"},
+        "middleware": set(),
+        "api": {"middleware"},
+        "checkout": {"middleware"},
+        "storefront": {"checkout", "middleware"},
         "hooks": set(),
         "cabinet": {"checkout", "storefront"},
     },

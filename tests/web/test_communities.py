@@ -9,7 +9,7 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.change import Change
 from sigma.services.communities import communities
 from sigma.store import changes
-from sigma.web.security import SecurityHeaders
+from sigma.web.middleware.security import SecurityHeaders
 from tests.sandbox_communities import connect_community, create_community
 from tests.web.cabinet_harness import CabinetBrowser, field_error, visible_text
 from tests.web.test_invoices import set_role

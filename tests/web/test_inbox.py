@@ -17,7 +17,7 @@ from sigma.services.conversations import message_codec
 from sigma.store import changes
 from sigma.store.engine.statements import text_statement
 from sigma.store.messaging import communities
-from sigma.web.security import SecurityHeaders
+from sigma.web.middleware.security import SecurityHeaders
 from tests.vk_world import VkWorld
 from tests.web.cabinet_harness import BASE_URL, CabinetBrowser, visible_text
 

@@ -10,7 +10,7 @@ import uvicorn
 
 from sigma.web.app import create_app
 from sigma.web.config import WebConfig
-from sigma.web.request_timeouts import TimedHttpProtocol
+from sigma.web.middleware.timeouts import TimedHttpProtocol
 from sigma_sandbox.server import bind
 from tests.web.api_harness import open_api_client
 from tests.world import World

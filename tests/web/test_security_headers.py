@@ -14,7 +14,7 @@ from sigma.domain.urls import is_https_url, origin_of
 from sigma.providers.base import redirect_origins
 from sigma.services.billing import connections
 from sigma.web.config import WebConfig
-from sigma.web.security import PERMISSIONS_POLICY, SecurityHeaders
+from sigma.web.middleware.security import PERMISSIONS_POLICY, SecurityHeaders
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.routes import API_ROUTES, PUBLIC_ROUTES, REQUIRED_PERMISSIONS, request_route

@@ -24,7 +24,7 @@ from sigma.services.context import Context
 from sigma.settings import Settings
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
-from sigma.web.request_timeouts import TimedHttpProtocol
+from sigma.web.middleware.timeouts import TimedHttpProtocol
 
 log = structlog.get_logger()
 

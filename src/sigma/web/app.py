@@ -42,11 +42,11 @@ from sigma.web.errors import (
     handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
-from sigma.web.metrics import RequestMetrics
-from sigma.web.middleware import RequestMiddleware
+from sigma.web.middleware.metrics import RequestMetrics
+from sigma.web.middleware.requests import RequestMiddleware
+from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
+from sigma.web.middleware.timeouts import BodyTimeoutMiddleware
 from sigma.web.rendering import STATIC
-from sigma.web.request_timeouts import BodyTimeoutMiddleware
-from sigma.web.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.storefront import pages as storefront_pages
 from sigma.web.storefront import photos
 

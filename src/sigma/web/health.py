@@ -12,7 +12,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.context import Context
 from sigma.services.platform import health
 from sigma.web.config import WebConfig
-from sigma.web.metrics import MEDIA_TYPE, RequestMetrics
+from sigma.web.middleware.metrics import MEDIA_TYPE, RequestMetrics
 
 
 def _json(value: Any, status: int) -> Response[bytes]:

@@ -27,7 +27,7 @@ from sigma.services.limits import client_network
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.web.ids import is_id
-from sigma.web.middleware import EXTRA_HEADERS
+from sigma.web.middleware.requests import EXTRA_HEADERS
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]

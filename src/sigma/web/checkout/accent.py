@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.web.checkout.colour import accent_css, is_valid_colour
-from sigma.web.security import CACHE_FOREVER
+from sigma.web.middleware.security import CACHE_FOREVER
 
 
 @get("/accent/{name:str}", cache=False, sync_to_thread=False)

@@ -35,9 +35,9 @@ from sigma.web.checkout.responses import (
     shop_return_url,
     translator_for,
 )
+from sigma.web.middleware.security import payment_page_policy
 from sigma.web.rendering import requested_language
 from sigma.web.retry_after import retry_after_headers
-from sigma.web.security import payment_page_policy
 from sigma.web.submitted_form import read_form
 
 SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"

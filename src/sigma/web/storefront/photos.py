@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import services
 from sigma.web.checkout.responses import Ctx
-from sigma.web.security import CACHE_FOREVER
+from sigma.web.middleware.security import CACHE_FOREVER
 
 HEADERS = {
     "cache-control": CACHE_FOREVER,

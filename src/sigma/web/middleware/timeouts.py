@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import BODY_MIN_BYTES_PER_S, HEADERS_TIMEOUT_S
-from sigma.web.middleware import EXTRA_HEADERS
+from sigma.web.middleware.requests import EXTRA_HEADERS
 
 CLOSE_CONNECTION = ((b"connection", b"close"),)
 TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

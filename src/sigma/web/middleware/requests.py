@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 
 from sigma.services.outage import Outage
-from sigma.web.glued_links import repaired_url
-from sigma.web.metrics import RequestMetrics
-from sigma.web.security import SecurityHeaders, with_defaults
+from sigma.web.middleware.glued_links import repaired_url
+from sigma.web.middleware.metrics import RequestMetrics
+from sigma.web.middleware.security import SecurityHeaders, with_defaults
 
 Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
