@@ -10,12 +10,14 @@ from html import unescape
 import httpx
 
 from sigma.channels.vk.client import VkClients
+from sigma.domain.accounts.member import Role
 from sigma.providers.registry import close_providers, open_providers
 from sigma.services.clock import clock
 from sigma.services.context import Context
 from sigma.services.ids import IdGenerator
 from sigma.store.database import open_database
 from sigma.store.encryption import Cipher
+from sigma.store.engine.statements import text_statement
 from tests.outbound.local import LOCAL, local_mailer, open_local_client
 from tests.vk_checked_client import checked_client
 from tests.web.apps import web_app
@@ -101,3 +103,12 @@ def field_error(page: str, name: str) -> str:
     """Return the error text beside a field, "" if there is none."""
     match = re.search(rf'id="{name}-error">(.*?)</p>', page, re.DOTALL)
     return visible_text(match[1]) if match else ""
+
+
+SET_ROLE = text_statement("UPDATE members SET role = :role", "role")
+
+
+async def set_role(ctx: Context, role: Role) -> None:
+    """Change the role of every member: the cabinet has no page for it yet."""
+    async with ctx.db.write() as tx:
+        assert await tx.execute(SET_ROLE, role=role.value)

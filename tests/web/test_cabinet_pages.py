@@ -1,7 +1,6 @@
 """Rules of every page of the cabinet; the home page; the failed-jobs page."""
 
 import re
-import sqlite3
 
 import pytest
 
@@ -12,7 +11,13 @@ from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments, refunds
 from sigma.store import changes, jobs
-from tests.web.cabinet_harness import CabinetBrowser, field_value, open_browser, visible_text
+from tests.web.cabinet_harness import (
+    CabinetBrowser,
+    field_value,
+    open_browser,
+    set_role,
+    visible_text,
+)
 from tests.world import World
 
 PAGES = (
@@ -57,7 +62,7 @@ async def test_english_pages_contain_no_russian(
 async def test_viewer_opens_only_home_and_own_password_page(
     world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
-    _set_role(sqlite_database_url, Role.VIEWER)
+    await set_role(world.ctx, Role.VIEWER)
     assert (await owner_browser.open("/")).status_code == 200
     assert (await owner_browser.open("/settings/access")).status_code == 200
     settings_text = visible_text((await owner_browser.open("/settings")).text)
@@ -68,14 +73,6 @@ async def test_viewer_opens_only_home_and_own_password_page(
     await owner_browser.open("/settings/access")
     response = await owner_browser.submit("/settings/shop", name="Чужая", tz="UTC", kind="npd")
     assert response.status_code == 403
-
-
-def _set_role(database_url: str, role: Role) -> None:
-    """Change the role in the database: the cabinet has no page for it yet."""
-    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as database:
-        changed = database.execute("UPDATE members SET role = ?", (str(role),)).rowcount
-    database.close()
-    assert changed == 1
 
 
 async def _create_dead_job(world: World, job: Job) -> None:
@@ -107,7 +104,7 @@ async def test_home_shows_todays_totals_and_payments_that_need_attention(
         assert named in text
     assert "Требует внимания 1 500,00 ₽" in text
     assert "Счёт оплатили второй раз" in text
-    assert f'href="/payments/{extra.id}#refund"' in page.text
+    assert f'href="/payments/{extra.id}"' in page.text
     assert "До первой оплаты" not in text, "everything is set up"
     assert "Возвращён частично" in text
 

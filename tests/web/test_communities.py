@@ -11,8 +11,7 @@ from sigma.services.communities import communities
 from sigma.store import changes
 from sigma.web.middleware.security import SecurityHeaders
 from tests.sandbox_communities import connect_community, create_community
-from tests.web.cabinet_harness import CabinetBrowser, field_error, visible_text
-from tests.web.test_invoices import set_role
+from tests.web.cabinet_harness import CabinetBrowser, field_error, set_role, visible_text
 from tests.world import World
 
 
@@ -212,7 +211,7 @@ async def test_operator_sees_the_error_bar_without_a_link_to_settings(
     community = (await communities.get(world.ctx, world.member, connection.id)).community
     broken = replace(community, error_code="5", error_since_us=1)
     await changes.commit(world.ctx.db, Change((broken,)), world.ctx.now_us())
-    set_role(sqlite_database_url, Role.OPERATOR)
+    await set_role(world.ctx, Role.OPERATOR)
     page = await owner_browser.open("/")
     assert "ключ отозван" in page.text
     assert f"/vk/{connection.id}" not in page.text

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from sigma.domain.accounts.member import Role
 from sigma.domain.billing.connection import Status as ConnectionStatus
 from sigma.domain.change import Change
 from sigma.domain.messaging.message import (
@@ -15,11 +16,10 @@ from sigma.domain.messaging.message import (
 )
 from sigma.services.conversations import message_codec
 from sigma.store import changes
-from sigma.store.engine.statements import text_statement
 from sigma.store.messaging import communities
 from sigma.web.middleware.security import SecurityHeaders
 from tests.vk_world import VkWorld
-from tests.web.cabinet_harness import BASE_URL, CabinetBrowser, visible_text
+from tests.web.cabinet_harness import BASE_URL, CabinetBrowser, set_role, visible_text
 
 
 async def receive_message(vk: VkWorld, text: str = "Здравствуйте, сколько стоит маникюр?") -> str:
@@ -317,7 +317,7 @@ async def test_viewer_cannot_open_conversations(
     vk_owner_browser: CabinetBrowser, vk_world: VkWorld
 ) -> None:
     url = await receive_message(vk_world)
-    await set_role(vk_world, "viewer")
+    await set_role(vk_world.ctx, Role.VIEWER)
     home = await vk_owner_browser.open("/settings")
     assert "/inbox" not in home.text
     for address in ("/inbox", url, "/inbox/live"):
@@ -374,10 +374,3 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
     "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
 )
-
-
-async def set_role(vk: VkWorld, role: str) -> None:
-    """Change the role of every member."""
-    change = text_statement("UPDATE members SET role = :role", "role")
-    async with vk.ctx.db.write() as tx:
-        await tx.execute(change, role=role)

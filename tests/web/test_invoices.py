@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-import sqlite3
 from html import unescape
 
 import httpx
@@ -14,7 +13,13 @@ from sigma.domain.billing.invoice import Invoice, InvoiceItem, Status
 from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
-from tests.web.cabinet_harness import CabinetBrowser, field_error, field_value, visible_text
+from tests.web.cabinet_harness import (
+    CabinetBrowser,
+    field_error,
+    field_value,
+    set_role,
+    visible_text,
+)
 from tests.world import World
 
 LINK = re.compile(r"/invoices/(inv_\w+)")
@@ -287,18 +292,11 @@ async def test_qr_code_is_served_as_svg_and_png(
     assert io.BytesIO(png.content).read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def set_role(database_url: str, role: Role) -> None:
-    """Change the role of every member."""
-    path = database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as con:
-        con.execute("UPDATE members SET role = ?", (str(role),))
-
-
 async def test_viewer_can_only_read_invoices(
     world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
     invoice = await world.create_invoice()
-    set_role(sqlite_database_url, Role.VIEWER)
+    await set_role(world.ctx, Role.VIEWER)
     page = (await owner_browser.open(f"/invoices/{invoice.id}")).text
     assert "Отменить счёт" not in visible_text(page)
     assert "/invoices/new" not in page

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from tests.web.cabinet_harness import (
     field_error,
     field_value,
     open_browser,
+    set_role,
     visible_text,
 )
 from tests.world import World, open_world
@@ -49,12 +49,6 @@ async def list_refunds(world: World, payment: Payment) -> tuple[Refund, ...]:
 
 async def reload(world: World, payment: Payment) -> Payment:
     return await payments.get(world.ctx, world.member, payment.id)
-
-
-def set_role(database_url: str, role: Role) -> None:
-    """Change the role of every member."""
-    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as con:
-        con.execute("UPDATE members SET role = ?", (str(role),))
 
 
 async def test_payment_page_shows_all_answers_and_the_timeline(
@@ -93,7 +87,7 @@ async def test_viewer_sees_no_personal_data_and_no_buttons(
     world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
     payment = await world.complete_payment()
-    set_role(sqlite_database_url, Role.VIEWER)
+    await set_role(world.ctx, Role.VIEWER)
     page = (await owner_browser.open(f"/payments/{payment.id}")).text
     assert "client@example.net" not in page
     assert "765" not in visible_text(page)

@@ -19,9 +19,8 @@ from sigma.services.billing import payment_views
 from sigma.services.billing.answer_codec import encrypt_values
 from tests import leaks
 from tests.services.actions import list_mails, request_refund, run_until_idle
-from tests.web.cabinet_harness import CabinetBrowser, visible_text
+from tests.web.cabinet_harness import CabinetBrowser, set_role, visible_text
 from tests.web.checkout_harness import open_client
-from tests.web.test_payments import set_role
 from tests.world import World
 
 QUESTIONS = (
@@ -135,7 +134,7 @@ async def test_receipt_link_is_hidden_from_roles_that_may_not_read_answers(
 ) -> None:
     chosen, other = await pay(world), await world.complete_payment()
     assert f"/r/{chosen.token}" in (await owner_browser.open(f"/payments/{chosen.id}")).text
-    set_role(sqlite_database_url, Role.VIEWER)
+    await set_role(world.ctx, Role.VIEWER)
     page = (await owner_browser.open(f"/payments/{chosen.id}")).text
     assert f"/r/{chosen.token}" not in page
     assert "скрыты для вашей роли" in visible_text(page)

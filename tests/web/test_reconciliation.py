@@ -11,8 +11,7 @@ from tests.services.reconciliation_actions import (
     paid_payment,
     run_to_end,
 )
-from tests.web.cabinet_harness import CabinetBrowser, field_error, visible_text
-from tests.web.test_payments import set_role
+from tests.web.cabinet_harness import CabinetBrowser, field_error, set_role, visible_text
 from tests.world import World
 
 PAGE = "/payments/reconciliation"
@@ -74,12 +73,12 @@ async def test_each_difference_has_both_sides_and_one_button_that_repairs_it(
         "Это не наш платёж",
     ):
         assert part in text, part
-    set_role(database_url, Role.VIEWER)
+    await set_role(world.ctx, Role.VIEWER)
     text = await page_text(owner_browser)
     assert "Чужой платёж" in text
     assert "Это не наш платёж" not in text
     assert await repair_buttons(owner_browser) == []
-    set_role(database_url, Role.OWNER)
+    await set_role(world.ctx, Role.OWNER)
     buttons = await repair_buttons(owner_browser)
     assert len(buttons) == len(set(buttons)) == 2
     for button in (*buttons, *buttons):  # the second press changes nothing

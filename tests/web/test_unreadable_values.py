@@ -99,7 +99,6 @@ async def test_no_route_fails_when_the_secret_was_exchanged(vk_world: VkWorld) -
         "GET /inbox/{conversation_id}",
         "GET /invoices/{invoice_id}",
         "GET /api/v1/invoices/{invoice_id}",
-        "POST /payments/{payment_id}/refund/sure",
         "POST /settings/connections/{connection_id}/check",
     ):
         assert SETTING in texts[route], route

@@ -2,12 +2,11 @@
 
 from sigma.store.engine.interface import Database, Op
 from sigma.store.engine.statements import statement, upsert
-from sigma.store.schema.tables import counters
+from sigma.store.schema.tables import write_probes
 
-# One row in a table that exists anyway. No shop has the empty id.
-_write = statement(upsert(counters, ["shop_id", "name"], ["value"]))
+_write = statement(upsert(write_probes, ["id"], ["written_at_us"]))
 
 
 async def write(db: Database, now_us: int) -> None:
     """Commit one small write. Raises NotWritableError or another StoreError."""
-    await db.commit([Op(_write, {"shop_id": "", "name": "write_probe", "value": now_us})])
+    await db.commit([Op(_write, {"id": "probe", "written_at_us": now_us})])

@@ -356,6 +356,8 @@ workers = Table(
     Index("ix_workers_alive", "alive_until_us", "id"),
 )
 
+write_probes = Table("write_probes", metadata, id_column(), int_column("written_at_us"))
+
 idempotency_records = Table(
     "idempotency_records",
     metadata,

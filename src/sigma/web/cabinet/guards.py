@@ -25,6 +25,7 @@ from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, req
 from sigma.web.submitted_form import read_form
 
 SESSION_COOKIE = "sigma_session"
+DEVICE_PATH = "/sign-in"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
@@ -48,15 +49,8 @@ def session_cookie(ctx: Context, secret: str) -> Cookie:
 
 def device_cookie(ctx: Context, value: str) -> Cookie:
     """Return the cookie of a known device. Only sign-in reads it; it opens nothing."""
-    return Cookie(
-        key=DEVICE_COOKIE,
-        value=value,
-        path="/sign-in",
-        max_age=DEVICE_DAYS * 86_400,
-        httponly=True,
-        samesite="lax",
-        secure=ctx.settings.base_url.startswith("https://"),
-    )
+    age_s = DEVICE_DAYS * 86_400
+    return build_cookie(ctx, DEVICE_COOKIE, value, max_age_s=age_s, path=DEVICE_PATH)
 
 
 def safe_redirect_path(url: str) -> str:
@@ -78,7 +72,8 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         session = await users.find_session(ctx, read_cookie(connection, SESSION_COOKIE))
     except OUTAGE_ERRORS:
         if is_unsafe(connection) and isinstance(connection, Request):
-            await read_form(connection)  # for the page that offers to send it again
+            unsent = await read_form(connection)  # for the page that offers to send it again
+            await unsent.close()  # its uploaded temporary files
         raise
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))

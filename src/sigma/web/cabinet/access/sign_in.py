@@ -13,6 +13,7 @@ from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
     DEVICE_COOKIE,
+    DEVICE_PATH,
     SESSION_COOKIE,
     RedirectRequiredError,
     WebRequest,
@@ -55,7 +56,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
     password = (form_data.get("password") or [""])[0]
     ip = request.client.host if request.client else ""
     try:
-        device = request.cookies.get(DEVICE_COOKIE, "")
+        device = read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
         new_session = await users.sign_in(ctx, login, password, ip=ip, device=device)
     except RefusedError as error:
         translator = Translator(request_language(request))

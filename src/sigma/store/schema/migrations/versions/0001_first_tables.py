@@ -161,6 +161,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
+        "write_probes",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("written_at_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_write_probes")),
+    )
+    op.create_table(
         "api_keys",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -1175,6 +1181,7 @@ def downgrade() -> None:
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("api_keys")
+    op.drop_table("write_probes")
     op.drop_table("workers")
     op.drop_table("users")
     op.drop_table("timeline_events")
