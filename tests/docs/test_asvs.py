@@ -68,17 +68,6 @@ COUNTS = {
     "V16": 16,
     "V17": 7,
 }
-COMPLETE = (
-    "V1",
-    "V2",
-    "V3",
-    "V4",
-    "V5",
-    "V6",
-    "V7",
-    "V8",
-    "V9",
-)  # chapters that the page must have
 
 PAGE = read("docs/asvs.md")
 ROWS = [row for table in tables(PAGE) if table[0] == HEADER for row in table[1:]]
@@ -121,7 +110,9 @@ def problems_of(row: list[str]) -> list[str]:
         found.append("nothing said")
     if state == "met" and not (code and tests):
         found.append("met without code and test")
-    if state != "met" and not re.sub(r"`[^`]*`|[\W_]", "", evidence):
+    # `table_rows` removes the backticks of a cell that is nothing but one name.
+    reason = re.sub(r"`[^`]*`|[\W_]", "", evidence) and " " in evidence
+    if state != "met" and not reason:
         found.append("no reason")
     return found
 
@@ -132,7 +123,7 @@ def test_counts_are_those_of_the_standard() -> None:
     assert levels == {"1": 70, "2": 183}
 
 
-@pytest.mark.parametrize("chapter", COMPLETE)
+@pytest.mark.parametrize("chapter", LEVELS)
 def test_every_requirement_of_a_chapter_has_one_row(chapter: str) -> None:
     heading = re.search(rf"^## ({chapter}\. .+)$", PAGE, re.MULTILINE)
     assert heading, chapter
@@ -144,7 +135,7 @@ def test_every_requirement_of_a_chapter_has_one_row(chapter: str) -> None:
 def test_every_requirement_appears_once_and_no_other() -> None:
     ids = [row[0] for row in ROWS]
     assert [name for name, count in Counter(ids).items() if count > 1] == []
-    assert ids == [name for chapter in COMPLETE for name, _ in requirements(chapter)]
+    assert ids == [name for chapter in LEVELS for name, _ in requirements(chapter)]
 
 
 def test_every_state_has_evidence_that_exists_or_a_reason() -> None:
@@ -157,6 +148,7 @@ def test_every_state_has_evidence_that_exists_or_a_reason() -> None:
         ("done", "a reason", "no state done"),
         ("partly", "", "nothing said"),
         ("not yet", "`src/sigma/logs.py`", "no reason"),
+        ("partly", "src/sigma/logs.py", "no reason"),
         ("met", "`src/sigma/logs.py`", "met without code and test"),
         ("met", "by `tests/test_logs.py::test_stack_summary_has_no_absolute_paths`", "met without"),
         ("partly", "in `src/sigma/nothing.py`", "no file src/sigma/nothing.py"),
