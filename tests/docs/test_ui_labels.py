@@ -9,7 +9,8 @@ from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
 PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/vk-set-up"]
-ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture"]
+SECURITY_PAGES = ["docs/security/personal-data", "docs/security/runbooks"]
+ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture", *SECURITY_PAGES]
 QUOTES = {"ru": "«»", "en": "“”"}
 CASES = [
     *(("ru", f"{page}.ru.md") for page in PAGES),
