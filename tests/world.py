@@ -254,7 +254,9 @@ async def open_world(
         now_us=test_clock,
     )
     account = str(next(account_numbers))
-    async with httpx.AsyncClient(timeout=10, verify=False) as http:
+    # The sandbox closes idle connections after 5 s: a request must not meet that moment.
+    limits = httpx.Limits(keepalive_expiry=2)
+    async with httpx.AsyncClient(timeout=10, verify=False, limits=limits) as http:
         signed = await users.create_first_owner(
             ctx,
             login="owner@example.org",

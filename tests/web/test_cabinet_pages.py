@@ -106,7 +106,7 @@ async def test_home_shows_todays_totals_and_payments_that_need_attention(
         assert named in text
     assert "Требует внимания 1 500,00 ₽" in text
     assert "Счёт оплатили второй раз" in text
-    assert f'href="/payments/{extra.id}#refund"' in page.text
+    assert f'href="/payments/{extra.id}"' in page.text
     assert "До первой оплаты" not in text, "everything is set up"
     assert "Возвращён частично" in text
 

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.billing.payment import REFUND_REASONS, Attention
+from sigma.domain.billing.payment_acceptance import ACCEPTABLE
 from sigma.services.accounts import shops
 from sigma.services.accounts.shops import Dashboard
 from sigma.services.accounts.users import Session
@@ -42,6 +43,8 @@ def setup_steps(home: Dashboard) -> list[SetupStep]:
 def attention_action(row: PaymentRow) -> tuple[str, str]:
     """Return the action for a payment that needs attention: text key `cabinet.attend_…`, URL."""
     url = f"/payments/{row.payment.id}"
+    if row.payment.attention in ACCEPTABLE:
+        return "open", url
     if row.payment.attention in REFUND_REASONS or row.payment.attention is Attention.REFUND_FAILED:
         return "refund", f"{url}#refund"
     return "open", url
