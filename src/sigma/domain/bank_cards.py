@@ -5,6 +5,7 @@ publish. Longer ranges of systems that Russian and CIS banks do not issue are le
 they would match order and tracking numbers.
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ _RANGES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 # Only as printed on the card, 4-6-4: bare 14 digits are a tracking number of Почта России.
 _DINERS_RANGES = (("300", "305", (14,)), ("36", "36", (14,)), ("38", "39", (14,)))
 _PRINTED_GROUPS = {(4, 6, 5), (4, 6, 4), (8, 10), (8, 11), (4, 4, 8), (4, 8, 4), (8, 4, 4)}
+
+Group = tuple[int, int]  # start and end of something in a text or a list
 
 _PRINTED_SIZE = 4  # digits of a group on most cards
 _MIN_DIGITS, _MAX_DIGITS = 14, 19
@@ -80,9 +83,10 @@ def _card_spans(text: str) -> Iterator[tuple[int, int]]:
             (run.start() + group.start(), run.start() + group.end())
             for group in _GROUP.finditer(run[0])
         ]
+        fours = _series_of_fours(groups)
         first = 0
         while first < len(groups):
-            last = _card_end(without_ibans, groups, first)
+            last = _card_end(without_ibans, groups, fours, first)
             if last is None:
                 first += 1
                 continue
@@ -90,7 +94,22 @@ def _card_spans(text: str) -> Iterator[tuple[int, int]]:
             first = last + 1
 
 
-def _card_end(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
+def _series_of_fours(groups: list[Group]) -> list[Group]:
+    """Return for each group the first and the last index of its series of groups of four digits.
+
+    They are found once: a form can hold a series of 50,000 groups.
+    """
+    series: list[Group] = []
+    for is_four, found in itertools.groupby(
+        range(len(groups)), lambda n: groups[n][1] - groups[n][0] == _PRINTED_SIZE
+    ):
+        members = list(found)
+        bounds = (members[0], members[-1])
+        series += [bounds if is_four else (n, n) for n in members]
+    return series
+
+
+def _card_end(text: str, groups: list[Group], fours: list[Group], first: int) -> int | None:
     """Return the index of the last group of a card number that begins with group `first`."""
     digits = ""
     for last in range(first, len(groups)):
@@ -98,11 +117,11 @@ def _card_end(text: str, groups: list[tuple[int, int]], first: int) -> int | Non
         digits += _ascii_digits(text[start:end])
         if len(digits) > _MAX_DIGITS:
             return None
+        if len(digits) < _MIN_DIGITS:
+            continue
         sizes = tuple(end - start for start, end in groups[first : last + 1])
-        if (
-            len(digits) >= _MIN_DIGITS
-            and _is_card_number(digits, sizes)
-            and not _is_part_of_longer_number(text, groups, first, last)
+        if _is_card_number(digits, sizes) and not _is_part_of_longer_number(
+            text, groups, fours, first, last
         ):
             return last
     return None
@@ -114,18 +133,18 @@ def _is_card_number(digits: str, sizes: tuple[int, ...]) -> bool:
     if not is_evenly_grouped and sizes not in _PRINTED_GROUPS:
         return False
     ranges = _RANGES + (_DINERS_RANGES if sizes == (4, 6, 4) else ())
-    return _has_valid_check_digit(digits) and any(
-        low <= digits[: len(low)] <= high and len(digits) in lengths
+    return any(
+        len(digits) in lengths and low <= digits[: len(low)] <= high
         for low, high, lengths in ranges
-    )
+    ) and _has_valid_check_digit(digits)
 
 
 def _is_part_of_longer_number(
-    text: str, groups: list[tuple[int, int]], first: int, last: int
+    text: str, groups: list[Group], fours: list[Group], first: int, last: int
 ) -> bool:
     """Return whether a neighbour group of the same size continues it, as in an account number."""
     size = groups[first][1] - groups[first][0]
-    if size == _PRINTED_SIZE and _stands_among_cards(groups, first, last):
+    if size == _PRINTED_SIZE and _stands_among_cards(fours[first], first, last):
         return False
     neighbours = [groups[n] for n in (first - 1, last + 1) if 0 <= n < len(groups)]
     return first != last and any(
@@ -134,14 +153,10 @@ def _is_part_of_longer_number(
     )
 
 
-def _stands_among_cards(groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Return whether the groups of four around it make whole card numbers, one after another."""
-    start, stop = first, last + 1
-    while start > 0 and groups[start - 1][1] - groups[start - 1][0] == _PRINTED_SIZE:
-        start -= 1
-    while stop < len(groups) and groups[stop][1] - groups[stop][0] == _PRINTED_SIZE:
-        stop += 1
-    return last - first == 3 and (first - start) % 4 == 0 and (stop - start) % 4 == 0
+def _stands_among_cards(series: Group, first: int, last: int) -> bool:
+    """Return whether the groups of its series make whole card numbers, one after another."""
+    start, end = series
+    return last - first == 3 and (first - start) % 4 == 0 and (end + 1 - start) % 4 == 0
 
 
 def _has_valid_check_digit(digits: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -103,10 +104,9 @@ def _duplicate_members(body: bytes) -> list[Problem]:
     problems: list[Problem] = []
 
     def check_names(members: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in members]
-        if len(set(names)) < len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            problems.extend(Problem(_join("", name), "duplicate_field") for name in twice)
+        counts = Counter(name for name, _ in members)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        problems.extend(Problem(_join("", name), "duplicate_field") for name in twice)
 
     json.loads(body, object_pairs_hook=check_names, parse_int=str, parse_float=str)
     return problems

@@ -3,7 +3,7 @@
 They are: remind, resend a receipt, accept or refund an extra or late payment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from litestar import get, post
@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import mails, payment_acceptance
@@ -158,12 +158,7 @@ async def resend_receipt(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Mail the receipt again, or show why this is refused."""
-    back = await _board_url(request)
-    try:
-        await mails.resend(ctx, session.member, parse_id(payment_id, "pay"))
-    except RefusedError as error:
-        return _redirect_with_refusal(back, error, translator_for(session))
-    return redirect(back, "board.done_mailed")
+    return await _run_action(request, ctx, session, payment_id, mails.resend, "board.done_mailed")
 
 
 @post("/board/payments/{payment_id:str}/accept")
@@ -174,12 +169,9 @@ async def accept_payment(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Accept a late or extra payment, or show why this is refused."""
-    back = await _board_url(request)
-    try:
-        await payment_acceptance.accept(ctx, session.member, parse_id(payment_id, "pay"))
-    except RefusedError as error:
-        return _redirect_with_refusal(back, error, translator_for(session))
-    return redirect(back, "payments.done_accepted")
+    return await _run_action(
+        request, ctx, session, payment_id, payment_acceptance.accept, "payments.done_accepted"
+    )
 
 
 @post("/board/payments/{payment_id:str}/refund-all")
@@ -190,12 +182,26 @@ async def refund_payment(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of an extra, late or voided payment, or show why this is refused."""
+    return await _run_action(
+        request, ctx, session, payment_id, payment_acceptance.refund_all, "board.done_refund"
+    )
+
+
+async def _run_action(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    payment_id: str,
+    action: Callable[[Context, Member, str], Awaitable[object]],
+    done: str,
+) -> Response[Any]:
+    """Run an action on a payment; `done` is the text key of its success."""
     back = await _board_url(request)
     try:
-        await payment_acceptance.refund_all(ctx, session.member, parse_id(payment_id, "pay"))
+        await action(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
         return _redirect_with_refusal(back, error, translator_for(session))
-    return redirect(back, "board.done_refund")
+    return redirect(back, done)
 
 
 async def _board_url(request: WebRequest) -> str:
