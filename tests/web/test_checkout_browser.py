@@ -128,6 +128,24 @@ async def test_client_pays_at_an_acquirer_whose_page_has_another_origin(
         assert client.console_errors == []
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+async def test_waiting_page_opens_the_page_of_a_slow_acquirer_when_it_is_known(
+    browser: Browser, world: World, scripts: bool
+) -> None:
+    invoice = await world.create_invoice()
+    await world.inject_faults(cut_answer={"on": "create", "times": 99})
+    async with open_phone(browser, world, scripts=scripts) as client:
+        await client.open_and_fill(f"/i/{invoice.token}")
+        await client.page.get_by_role("button", name="Оплатить").click()
+        await expect(client.page.get_by_role("heading", level=1)).to_have_text("Уточняем у банка")
+        await world.inject_faults(cut_answer=None)
+        world.clock.advance(seconds=5)
+        await client.page.wait_for_url("**/bank/**")
+        await client.pay_with_card(MIR_WITH_CODE, "1234")
+        await client.page.wait_for_url("**/r/*")
+        assert client.console_errors == []
+
+
 async def test_client_retries_a_declined_payment_with_saved_answers(
     browser: Browser, world: World
 ) -> None:

@@ -258,6 +258,8 @@ async def test_lost_acquirer_response_leads_to_the_waiting_page_then_the_bank(
     assert submitted.status_code == 303
     wait_url = submitted.headers["location"]
     assert wait_url.startswith(f"{path}/wait/")
+    wait_url, _, opens_bank = wait_url.partition("?")
+    assert opens_bank == "go=1"
     await world.inject_faults(cut_answer={"on": "create", "times": 99})
     world.clock.advance(seconds=5)
     page = (await client.get(wait_url)).text
@@ -268,6 +270,10 @@ async def test_lost_acquirer_response_leads_to_the_waiting_page_then_the_bank(
     world.clock.advance(seconds=5)
     assert (await client.get(f"{wait_url}/state")).json() == {"state": "pending", "go": None}
     assert "Вернуться на страницу оплаты" in (await client.get(wait_url)).text
+    bank_url = (await client.get(f"{wait_url}/state?{opens_bank}")).json()["go"]
+    assert bank_url.startswith(world.sandbox.base_url)
+    page = (await client.get(f"{wait_url}?{opens_bank}")).text
+    assert f'<meta http-equiv="refresh" content="0; url={bank_url}">' in page
 
 
 async def test_waiting_page_of_another_invoice_is_not_found(

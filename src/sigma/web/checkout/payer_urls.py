@@ -30,11 +30,14 @@ def outcome_url(invoice_token: str, payment: Payment) -> str | None:
 def next_url(invoice_token: str, payment: Payment, redirect_origins: tuple[str, ...]) -> str:
     """Return the URL to redirect the payment form to: on our pages or the acquirer's.
 
-    Browsers follow a redirect of the form to `redirect_origins` only. The acquirer's page of
-    another origin is opened by our waiting page.
+    Browsers follow a redirect of the form to `redirect_origins` only. Our waiting page opens the
+    acquirer's page of another origin, and the one that a slow acquirer has not given yet.
     """
-    if payer_step(payment) is PayerStep.CONFIRM:
-        if origin_of(payment.confirmation_url) in redirect_origins:
-            return payment.confirmation_url
-        return f"{wait_url(invoice_token, payment)}?{CONTINUE_PARAM}=1"
-    return outcome_url(invoice_token, payment) or wait_url(invoice_token, payment)
+    if (
+        payer_step(payment) is PayerStep.CONFIRM
+        and origin_of(payment.confirmation_url) in redirect_origins
+    ):
+        return payment.confirmation_url
+    return outcome_url(invoice_token, payment) or (
+        f"{wait_url(invoice_token, payment)}?{CONTINUE_PARAM}=1"
+    )

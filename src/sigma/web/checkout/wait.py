@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.payment_actions import PayerStep, payer_step
 from sigma.domain.errors import RefusedError
 from sigma.services.checkout import checkout
@@ -52,7 +53,9 @@ async def wait_page(
     state = _state(step)
     key = f"checkout.wait.text_{state}"
     gets_mail = state == "pending" and payment.has_email
-    bank_url = payment.confirmation_url if step is PayerStep.CONFIRM else ""
+    bank_url = _bank_url(payment)
+    goes_on = CONTINUE_PARAM in request.query_params
+    state_url = f"{wait_url(token, payment)}/state"
     return client_page(
         request,
         "checkout/wait.html",
@@ -62,8 +65,8 @@ async def wait_page(
         title=translator.t(f"checkout.wait.title_{state}"),
         text=translator.t(f"{key}_mail" if gets_mail else key),
         bank_url=bank_url,
-        opens_bank=bool(bank_url) and CONTINUE_PARAM in request.query_params,
-        state_url=f"{wait_url(token, payment)}/state",
+        opens_bank=bool(bank_url) and goes_on,
+        state_url=f"{state_url}?{CONTINUE_PARAM}=1" if goes_on else state_url,
         refresh_s=REFRESH_S.get(state, 0),
         shop_url=shop_return_url(view.invoice, view.shop, payment.id, str(payment.status)),
         **invoice_context(view.invoice, view.shop, translator),
@@ -72,14 +75,22 @@ async def wait_page(
 
 @get("/i/{token:str}/wait/{payment_token:str}/state")
 async def wait_state(
-    ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
+    request: ClientRequest, ctx: Ctx, token: FromPath[str], payment_token: FromPath[str]
 ) -> Response[dict[str, str | None]]:
-    """Return the state as JSON for the script; `go` is the next URL once the payment is final."""
+    """Return the state as JSON for the script; `go` is the next URL to open, null to wait on."""
     view = await _refresh(ctx, token, payment_token)
     if view is None:
         return Response({"state": "missing", "go": None}, status_code=404, headers=CLIENT_HEADERS)
-    state, go = _state(payer_step(view.payment)), outcome_url(token, view.payment)
+    go = outcome_url(token, view.payment)
+    if go is None and CONTINUE_PARAM in request.query_params:
+        go = _bank_url(view.payment) or None
+    state = _state(payer_step(view.payment))
     return Response({"state": state, "go": go}, headers=CLIENT_HEADERS)
+
+
+def _bank_url(payment: Payment) -> str:
+    """Return the URL of the acquirer's page if the payer must go there now, else ""."""
+    return payment.confirmation_url if payer_step(payment) is PayerStep.CONFIRM else ""
 
 
 async def _refresh(ctx: Context, token: str, payment_token: str) -> PublicPayment | None:
