@@ -180,7 +180,7 @@ async def test_waiting_page_redirects_to_the_receipt_when_paid(
         await client.page.reload()
         await expect(client.page.get_by_text("Ждём подтверждения банка")).to_be_visible()
         await world.pay_by_provider_id(bank.split("?")[0].rpartition("/")[2])
-        await client.page.wait_for_url("**/r/*", timeout=10_000)
+        await client.page.wait_for_url("**/r/*")
         assert client.console_errors == []
 
 
