@@ -32,7 +32,7 @@ def numbers(limit: Limit | GrowingDelay) -> str:
 
 
 def test_every_limit_is_documented_with_its_numbers_and_reason() -> None:
-    header = ["Counted per", "Limit", "Why"]
+    header = ["Counted", "Limit", "Why"]
     (page_table,) = [table for table in tables(read("docs/security.md")) if table[0] == header]
     expected = [
         [limit.per, numbers(limit), re.sub(r"(SIGMA_\w+)", r"`\1`", limit.reason)]
