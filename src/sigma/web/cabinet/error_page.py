@@ -9,18 +9,8 @@ from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cabinet.responses import translator_for
 from sigma.web.rendering import render_page, request_language
 
-STATUSES_WITH_TEXT = {
-    403,
-    404,
-    405,
-    408,
-    409,
-    413,
-    422,
-    429,
-    502,
-    503,
-}  # texts: cabinet.error_{status}
+# Texts: cabinet.error_{status} and cabinet.error_{status}_do.
+STATUSES_WITH_TEXT = {403, 404, 405, 408, 409, 413, 422, 429, 502, 503}
 
 
 def error_page(
