@@ -1,4 +1,4 @@
-"""The form of a request, remembered for the page that offers to send it again."""
+"""The posted form, stored in the request for the page that offers to send it again."""
 
 from typing import Any
 

@@ -98,7 +98,7 @@ async def wait_for_work(ctx: Context, wait_s: float) -> None:
 
 
 async def give_back(ctx: Context, job: ClaimedJob) -> None:
-    """Release a job whose run the database has ended, to be run again. Raises StoreError."""
+    """Release a job whose run ended by a failure of the database. Raises StoreError."""
     await jobs.give_back(ctx.db, job)
     await ctx.db.notify(jobs.CHANNEL)
 

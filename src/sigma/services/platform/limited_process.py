@@ -1,8 +1,8 @@
-"""Run a program of ours on an untrusted file, in a process of its own with limits.
+"""Run one of Sigma's programs on an untrusted file, in a process of its own with limits.
 
-Decoders of images and spreadsheets are written in C and Rust: a small file can ask them for any
-amount of memory, and some end their process then. So the limits of the process are the guard, and
-only that process ends.
+Decoders of images and spreadsheets are written in C and Rust: a small file can make them allocate
+any amount of memory, and some abort their process then. So the process has limits, and only that
+process ends.
 
 Also the first program of that process: `python -I limited_process.py MEMORY_BYTES CPU_SECONDS
 PROGRAM ARGUMENTS…`. Imports nothing of Sigma: it starts fast.

@@ -30,8 +30,8 @@ def outcome_url(invoice_token: str, payment: Payment) -> str | None:
 def next_url(invoice_token: str, payment: Payment, redirect_origins: tuple[str, ...]) -> str:
     """Return the URL to redirect the payment form to: on our pages or the acquirer's.
 
-    Browsers follow a redirect of the form to `redirect_origins` only. The acquirer's page of
-    another origin is opened by our waiting page.
+    Browsers follow a redirect of the form to `redirect_origins` only (Content-Security-Policy). An
+    acquirer's page of another origin is opened by our waiting page.
     """
     if payer_step(payment) is PayerStep.CONFIRM:
         if origin_of(payment.confirmation_url) in redirect_origins:
