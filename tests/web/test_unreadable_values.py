@@ -131,7 +131,9 @@ async def test_mails_and_messages_wait_until_the_key_is_back(vk_world: VkWorld) 
         readable, vk_world.member, ids["conversation_id"], "Ждём вас", idempotency_key="k1"
     )
     lost = await with_secrets(readable, NEW)
-    await worker.run_due_jobs(lost)
+    for _ in range(jobs.MAX_ATTEMPTS + 1):  # other jobs are dead after so many
+        await worker.run_due_jobs(lost)
+        vk_world.clock.advance(minutes=16)
     assert await vk_world.vk_texts() == sent_before
     assert (await jobs.list_dead(lost, vk_world.member)).data == [], (
         "they wait, and have not failed"
