@@ -52,5 +52,5 @@ async def test_check_that_is_refused_shows_the_reason(
     await expect(page.get_by_text("Не удалось расшифровать ключ эквайера")).to_be_visible()
     await page.get_by_role("button", name="Проверить", exact=True).click()
     await page.wait_for_url("**/check")
-    await expect(page.get_by_text("Нельзя прочитать сохранённые данные")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Нельзя прочитать данные")).to_be_visible()
     await context.close()

@@ -103,6 +103,8 @@ async def test_no_route_fails_when_the_secret_was_exchanged(vk_world: VkWorld) -
         "POST /settings/connections/{connection_id}/check",
     ):
         assert SETTING in texts[route], route
+    check = texts["POST /settings/connections/{connection_id}/check"]
+    assert "<h1>Нельзя прочитать данные</h1>" in check
     assert "Не указано" not in texts["GET /payments/{payment_id}"], "the client has answered"
     assert '"answers_unreadable":true' in texts["GET /api/v1/payments/{payment_id}"]
     await worker.run_due_jobs(vk_world.ctx)

@@ -115,4 +115,12 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     translator = Translator(session.locale if session else request_language(request))
     has_sentence = status == 409 or "wait" in error.params
     sentence = translator.refusal_text(error) if has_sentence else None
-    return error_page(request, status, sentence, _request_id(request))
+    return error_page(request, status, sentence, _request_id(request), _title_key(error))
+
+
+def _title_key(error: RefusedError) -> str:
+    """Return the title of a refusal with 409 for another reason than a concurrent change."""
+    if error.code == "value_unreadable":
+        return "cabinet.error_unreadable"
+    is_other = error.http_status == 409 and error.code != "changed_meanwhile"
+    return "cabinet.error_405" if is_other else ""
