@@ -97,15 +97,15 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: unfinished payments of an invoice are bounded",
         "src/sigma/services/checkout/checkout.py",
-        "        await _require_room(tx, invoice, now_us)\n",
+        "        await _require_start_allowed(tx, invoice, now_us)\n",
         "        pass\n",
         ("tests/services/test_payment_floods.py",),
     ),
     Mutant(
         "limit: a refused client is led to the own open payment",
         "src/sigma/services/checkout/checkout.py",
-        'if refused.code != "too_many_requests" or own is None:',
-        "if True:",
+        "        if own is None:\n            raise\n        return own\n",
+        "        raise\n",
         ("tests/services/test_payment_floods.py",),
     ),
     Mutant(

@@ -197,8 +197,8 @@ class World:
         response = await self.http.post(url, json={"shop": self.account, **rules})
         assert response.status_code == 200, response.text
 
-    async def set_acquirer_secret(self, secret: str) -> None:
-        """Save another secret of the acquirer connection, as the owner does in the cabinet."""
+    async def save_connection(self, *, secret: str | None, **settings: Any) -> None:
+        """Save the acquirer connection with some settings changed, as the owner does."""
         saved = await connections.get(self.ctx, self.member, self.connection.id)
         await connections.save(
             self.ctx,
@@ -208,8 +208,17 @@ class World:
             title=saved.title,
             account=saved.account,
             secret=secret,
-            settings=saved.settings,
+            settings=saved.settings | settings,
         )
+
+    async def set_acquirer_secret(self, secret: str) -> None:
+        """Save another secret of the acquirer connection."""
+        await self.save_connection(secret=secret)
+
+    async def move_bank_page(self) -> None:
+        """Name the bank by another host, so that its page has another origin than its API."""
+        base_url = self.connection.settings["base_url"].replace("127.0.0.1", "localhost")
+        await self.save_connection(secret="test_secret", base_url=base_url)
 
     async def list_at_bank(
         self, object_type: str = "payments", **query: Any

@@ -38,6 +38,13 @@ document.addEventListener("click", (event) => {
   if (button?.dataset.reveal) togglePassword(button);
 });
 
+// htmx drops a response with an error status. The form is sent again without htmx, so that the
+// browser shows the page that says what is wrong. Polling and live previews just try again later.
+document.addEventListener("htmx:responseError", (event) => {
+  const { elt, requestConfig } = event.detail;
+  if (elt instanceof HTMLFormElement && requestConfig.triggeringEvent?.type === "submit") elt.submit();
+});
+
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[data-select]")) event.target.select();
 });

@@ -235,7 +235,7 @@ class Settings:
         (),
         _list_of(parse_exemption, "outbound_allow"),
         en="Exceptions to the rule that Sigma connects only to public addresses and only encrypted:"
-        " hosts, addresses or networks, each with :port if it is for one port, separated by commas."
+        " hosts, addresses or networks, separated by commas, each with :port to allow one port."
         " Everyone who may change a shop's connections can reach them",
         ru="Исключения из правила, по которому Sigma соединяется только с публичными адресами и"
         " только с шифрованием: имена, адреса или сети через запятую, с :порт для одного порта."
@@ -271,9 +271,10 @@ class Settings:
     hsts: Literal["off", "host", "subdomains", "preload"] = _setting(
         "host",
         _choice("off", "host", "subdomains", "preload"),
-        en="With an https base URL, browsers use https only: for this host, for its subdomains too,"
-        " or also by the browsers' own list (preload); off",
-        ru="Если базовый адрес https, браузеры открывают только https: host — этот хост,"
+        en="For what browsers use https only, when the base URL is https: host (this host),"
+        " subdomains (its subdomains too), preload (also by the list inside browsers),"
+        " off (nothing)",
+        ru="Что браузеры открывают только по https, если базовый адрес https: host — этот хост,"
         " subdomains — и его поддомены, preload — ещё и по списку в самих браузерах,"
         " off — не требовать",
     )

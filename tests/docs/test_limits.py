@@ -1,12 +1,23 @@
-"""docs/security.md shows every limit of sigma.domain.limits with its number and reason."""
+"""Numbers in docs/security.md and docs/architecture.md are those of the code."""
 
 import re
 
+from sigma import main
+from sigma.channels import email
+from sigma.channels.vk import client
+from sigma.cli import servers
 from sigma.domain import limits
 from sigma.domain.billing import payment_starts
 from sigma.domain.limits import ALL_LIMITS, GrowingDelay, Limit
-from sigma.domain.time_units import DAY_US, MINUTE_US
+from sigma.domain.time_units import DAY_US, MINUTE_US, SECOND_US
+from sigma.outbound import policy
+from sigma.providers.base import DEFAULT_TIMEOUT_S
+from sigma.providers.yookassa import adapter
 from sigma.services import passwords
+from sigma.services.catalogue import image_processing, price_list_files
+from sigma.services.platform import key_rotation
+from sigma.store import key_rotations, workers
+from sigma.store.engine import postgres, postgres_pool
 from tests.docs.markdown import read, tables
 
 UNITS = ((86_400, "day"), (60, "minute"), (1, "second"))
@@ -32,7 +43,7 @@ def numbers(limit: Limit | GrowingDelay) -> str:
 
 
 def test_every_limit_is_documented_with_its_numbers_and_reason() -> None:
-    header = ["Counted per", "Limit", "Why"]
+    header = ["Counted", "Limit", "Why"]
     (page_table,) = [table for table in tables(read("docs/security.md")) if table[0] == header]
     expected = [
         [limit.per, numbers(limit), re.sub(r"(SIGMA_\w+)", r"`\1`", limit.reason)]
@@ -57,3 +68,40 @@ def test_bounds_that_are_not_counted_are_documented() -> None:
         f"{passwords.RESERVED_FOR_KNOWN} of these places",
     ):
         assert text in page, text
+
+
+def test_bounds_of_untrusted_files_and_outgoing_connections_are_documented() -> None:
+    page = read("docs/security.md")
+    photo, spreadsheet = image_processing.LIMITS, price_list_files.LIMITS
+    ports = ", ".join(map(str, sorted(policy.SMTP_PORTS)))
+    for text in (
+        f"{image_processing.MAX_BYTES // 1024**2} MB and",
+        f"{image_processing.MAX_PIXELS // 10**6} megapixels",
+        f"at a smaller scale, {image_processing.MAX_JPEG_PIXELS // 10**6})",
+        f"{photo.memory_bytes // 1024**2} MB of address space",
+        f"{photo.cpu_s} s of processor time",
+        f"at most {spreadsheet.memory_bytes // 1024**3} GB",
+        f"{DEFAULT_TIMEOUT_S:.0f} s acquirers, {client.TIMEOUT_S:.0f} s VK",
+        f"{email.TOTAL_TIMEOUT_S} s mail",
+        f"{adapter.MAX_RESPONSE_BYTES // 10**6} MB of response",
+        f"(VK {client.MAX_RESPONSE_BYTES // 10**6} MB)",
+        f"{policy.HTTPS_PORT} and {policy.FIRST_FREE_PORT} or higher; mail {ports}",
+        f"batches of {key_rotations.BATCH_SIZE} rows",
+    ):
+        assert text in page, text
+
+
+def test_ends_of_waits_are_documented() -> None:
+    page = read("docs/architecture.md")
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    for seconds, text in (
+        (workers.HEARTBEAT_US / SECOND_US, "writes a heartbeat every {} seconds"),
+        (workers.ALIVE_US / SECOND_US, "{} seconds without one"),
+        (workers.ALIVE_US / SECOND_US, "void {} seconds after the last heartbeat"),
+        (postgres.COMMAND_TIMEOUT_S, "does not answer within {} seconds"),
+        (postgres_pool.ACQUIRE_TIMEOUT_S, "a free connection ends after {} seconds"),
+        (main.CLOSE_TIMEOUT_S, "closing the pool after {}"),
+        (servers.STOP_S, "ends the process after {} seconds"),
+        (key_rotation.JOB_SLICE_US / SECOND_US, "`SIGMA_SECRET_KEY`, {} seconds at a time"),
+    ):
+        assert text.format(words[int(seconds)]) in page, text

@@ -9,7 +9,7 @@ from sigma.domain.billing.payment_starts import (
     MAX_UNFINISHED,
     UNFINISHED_WINDOW_US,
     max_unfinished,
-    require_room,
+    require_start_allowed,
     start_limit,
 )
 from sigma.domain.errors import RefusedError
@@ -71,16 +71,16 @@ def test_unfinished_payments_of_an_invoice_are_bounded(
 ) -> None:
     invoice = replace(INVOICE, max_payments=max_payments, paid_count=paid_count)
     assert max_unfinished(invoice) == expected
-    require_room(invoice, [NOW_US] * (expected - 1), NOW_US)
+    require_start_allowed(invoice, [NOW_US] * (expected - 1), NOW_US)
     with pytest.raises(RefusedError, match="too_many_requests"):
-        require_room(invoice, [NOW_US] * expected, NOW_US)
+        require_start_allowed(invoice, [NOW_US] * expected, NOW_US)
 
 
 def test_refused_start_says_when_the_oldest_unfinished_payment_frees_its_place() -> None:
     invoice = replace(INVOICE, max_payments=1)
     started_at_us = [NOW_US - n * MINUTE_US for n in range(5)]
     with pytest.raises(RefusedError) as caught:
-        require_room(invoice, started_at_us, NOW_US)
+        require_start_allowed(invoice, started_at_us, NOW_US)
     left_us = UNFINISHED_WINDOW_US - 4 * MINUTE_US
     assert caught.value.params["wait"] == timedelta(microseconds=left_us)
 

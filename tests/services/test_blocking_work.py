@@ -42,12 +42,8 @@ def blocking_calls() -> Iterator[set[str]]:
     def record(frame: FrameType, event: str, argument: Any) -> None:
         if event == "call":
             path = Path(frame.f_code.co_filename)
-            package = (
-                path.parts[path.parts.index("site-packages") + 1 :][:1]
-                if ("site-packages" in path.parts)
-                else ()
-            )
-            if path.name in BLOCKING_MODULES or set(package) & set(BLOCKING_PACKAGES):
+            _, _, in_packages = frame.f_code.co_filename.partition("/site-packages/")
+            if path.name in BLOCKING_MODULES or in_packages.partition("/")[0] in BLOCKING_PACKAGES:
                 found.add(f"{path.name}:{frame.f_code.co_name}")
         elif event == "c_call":
             name = getattr(argument, "__name__", "")

@@ -15,7 +15,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import image_process, image_processing
 from sigma.services.catalogue.image_processing import reencode
 from sigma.services.platform import limited_process
-from sigma.services.platform.limited_process import Limits, Turns
+from sigma.services.platform.limited_process import Limits, SerialExecutor
 from tests.photos import decode_image, make_photo
 
 
@@ -185,8 +185,8 @@ def test_process_that_does_not_end_is_ended() -> None:
     assert result.exit_code is None
 
 
-async def test_turns_are_taken_one_after_another_in_one_thread_of_their_own() -> None:
-    turns, running, threads = Turns("test"), list[int](), set[str]()
+async def test_calls_of_an_executor_run_one_at_a_time_in_a_thread_of_its_own() -> None:
+    executor, running, threads = SerialExecutor("test"), list[int](), set[str]()
     started, release = threading.Event(), threading.Event()
 
     def work(number: int) -> int:
@@ -198,7 +198,7 @@ async def test_turns_are_taken_one_after_another_in_one_thread_of_their_own() ->
         running.remove(number)
         return number
 
-    calls = [asyncio.create_task(turns.call(work, number)) for number in range(5)]
+    calls = [asyncio.create_task(executor.run(work, number)) for number in range(5)]
     await asyncio.to_thread(started.wait, 30)
     assert len(running) == 1  # the others wait
     release.set()

@@ -147,3 +147,6 @@ async def test_flood_leaves_the_receipt_of_another_client_fast(world: World) -> 
     await world.pay(paid)
     await payments.advance(world.ctx, paid.id)
     assert await worker.run_due_jobs(world.ctx) <= 10
+    details = await checkout.get_public(world.ctx, paid.token)
+    assert details.mail is not None
+    assert details.mail.status == "sent"

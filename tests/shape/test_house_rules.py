@@ -47,6 +47,26 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
     assert found == []
 
 
+REPOSITORY_PATH = re.compile(
+    r"\b(?:tests|docs|scripts|bench|frontend)/[\w/.-]+\.(?:py|md|js|css|sh)\b"
+)
+
+
+def missing_paths(text: str) -> list[str]:
+    """Return the files of the repository that a text names and that do not exist."""
+    return [name for name in REPOSITORY_PATH.findall(text) if not (ROOT / name).is_file()]
+
+
+def test_files_named_in_the_source_exist() -> None:
+    paths = tracked("src/*.py", "scripts/*", "bench/*.py", "frontend/src/*")
+    found = {str(path.relative_to(ROOT)): missing_paths(path.read_text()) for path in paths}
+    assert {name: missing for name, missing in found.items() if missing} == {}
+
+
+def test_missing_file_is_found() -> None:
+    assert missing_paths("see tests/nothing.py and `docs/api.md`") == ["tests/nothing.py"]
+
+
 EVASIONS = {"skip", "skipif", "xfail", "importorskip"}
 PATCHERS = {"setattr", "patch", "Mock", "MagicMock", "AsyncMock"}
 

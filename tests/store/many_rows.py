@@ -115,7 +115,7 @@ VALUES = {
     "jobs.subject_id": text_id("inv"),
     "jobs.state": "CASE WHEN n % 2000 < 20 THEN 'dead' ELSE 'queued' END",
     "jobs.due_at_us": f"{NOW_US} + n * 1000",
-    "jobs.lane": _mostly("mail", dialogs=200),
+    "jobs.lane": _mostly("mail", conversations=200),
     "jobs.lease_until_us": "0",
     "workers.alive_until_us": f"{NOW_US} - n * 1000",
     "vk_events.conversation_key": "'peer:' || (n % 500)",

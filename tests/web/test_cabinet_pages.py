@@ -60,7 +60,7 @@ async def test_english_pages_contain_no_russian(
 
 
 async def test_viewer_opens_only_home_and_own_password_page(
-    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
     await set_role(world.ctx, Role.VIEWER)
     assert (await owner_browser.open("/")).status_code == 200

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from sigma.domain.urls import origin_of
-from sigma.services.billing import connections, payments
+from sigma.services.billing import payments
 from sigma_sandbox.app import Sandbox
 from tests.web.checkout_harness import serve_checkout
 from tests.world import TestSettings, World, open_world
@@ -103,18 +103,7 @@ async def test_client_pays_at_an_acquirer_whose_page_has_another_origin(
     browser: Browser, world: World, scripts: bool
 ) -> None:
     """The strict form-action blocks a redirect of the form there: our page opens it."""
-    settings = dict(world.connection.settings)
-    settings["base_url"] = settings["base_url"].replace("127.0.0.1", "localhost")
-    await connections.save(
-        world.ctx,
-        world.member,
-        world.connection.id,
-        provider="yookassa",
-        title="",
-        account=world.account,
-        secret="test_secret",
-        settings=settings,
-    )
+    await world.move_bank_page()
     invoice = await world.create_invoice()
     async with open_phone(browser, world, scripts=scripts) as client:
         answer = await client.page.goto(f"/i/{invoice.token}")

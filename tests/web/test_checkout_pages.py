@@ -363,16 +363,7 @@ async def test_rejected_acquirer_credentials_show_a_clear_message(
     world: World, client: httpx.AsyncClient
 ) -> None:
     path = f"/i/{(await world.create_invoice()).token}"
-    await connections.save(
-        world.ctx,
-        world.member,
-        world.connection.id,
-        provider="yookassa",
-        title="",
-        account=world.account,
-        secret="live_wrong",
-        settings=world.connection.settings,
-    )
+    await world.set_acquirer_secret("live_wrong")
     page = await submit_form(client, path)
     if page.status_code == 303:
         page = await client.get(page.headers["location"])

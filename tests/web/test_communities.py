@@ -205,7 +205,7 @@ async def test_community_is_not_found_among_acquirer_connections(
 
 
 async def test_operator_sees_the_error_bar_without_a_link_to_settings(
-    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
     connection = await connect_community(world, create_community(world))
     community = (await communities.get(world.ctx, world.member, connection.id)).community

@@ -292,9 +292,7 @@ async def test_qr_code_is_served_as_svg_and_png(
     assert io.BytesIO(png.content).read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-async def test_viewer_can_only_read_invoices(
-    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
-) -> None:
+async def test_viewer_can_only_read_invoices(world: World, owner_browser: CabinetBrowser) -> None:
     invoice = await world.create_invoice()
     await set_role(world.ctx, Role.VIEWER)
     page = (await owner_browser.open(f"/invoices/{invoice.id}")).text

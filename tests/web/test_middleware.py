@@ -8,7 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from litestar import get
+from litestar.params import FromPath
 
+from sigma.domain.errors import RefusedError
+from sigma.web.app import build_router, create_app
 from sigma.web.config import WebConfig
 from tests.leaks import captured_log
 from tests.web.apps import damage_invoices, web_app
@@ -273,3 +277,24 @@ async def test_stopping_process_is_not_ready_and_closes_connections(world: World
     assert (before.status_code, "connection" in before.headers) == (200, False)
     assert (ready.status_code, ready.json()["process"]) == (503, "stopping")
     assert (page.status_code, page.headers["connection"]) == (200, "close")
+
+
+@get("/refused/{code:str}")
+async def refused(code: FromPath[str]) -> None:
+    raise RefusedError(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [("changed_meanwhile", "Данные изменились"), ("invoice_not_open", "Действие недоступно")],
+)
+async def test_page_of_a_conflict_is_titled_by_its_reason(
+    world: World, code: str, title: str
+) -> None:
+    router = build_router()
+    router.register(refused)
+    transport = httpx.ASGITransport(create_app(world.ctx, router=router))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+        page = await http.get(f"/refused/{code}", headers={"accept-language": "ru"})
+    assert page.status_code == 409
+    assert f"<h1>{title}</h1>" in page.text

@@ -22,6 +22,10 @@ from sigma.store.engine.interface import (
     UnreachableError,
 )
 from sigma.web.cabinet.inbox.stream import event_stream
+from sigma.web.rendering import STATIC
+from sigma.web.submitted_form import SECRET_FIELDS
+from tests.services.conversation_rows import add_conversation
+from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import open_browser
 from tests.web.checkout_harness import ANSWERS, form_nonce
@@ -101,11 +105,10 @@ async def test_payment_form_is_sent_again_with_what_was_typed(
         page = await http.post(f"/i/{invoice.token}", data=form)
         assert page.status_code == 503
         assert 'http-equiv="refresh"' not in page.text, "a form must not be sent by itself"
-        fields = re.findall(
-            r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.text, re.DOTALL
-        )
+        fields = FIELDS.findall(page.text)
         assert {name: html.unescape(value) for name, value in fields} == form
         assert f'action="/i/{invoice.token}"' in page.text
+        assert "href" not in page.text.partition("<main")[2], "no link that loses what was typed"
         database.error = None
         repeated = await http.post(f"/i/{invoice.token}", data=dict(fields))
         again = await http.post(f"/i/{invoice.token}", data=dict(fields))
@@ -130,6 +133,25 @@ async def test_cabinet_form_is_offered_again_although_the_session_cannot_be_read
         )
         assert upload.status_code == 503
         assert "Вернитесь на предыдущую страницу" in upload.text or "Go back" in upload.text
+
+
+async def test_typed_secret_is_not_written_into_the_page(
+    world: World, database: FailingDatabase
+) -> None:
+    async with open_site(world, database) as http:
+        database.error = UnreachableError("gone")
+        form = {"login": LOGIN, "password": "correct horse battery", "next": "/"}
+        page = await http.post("/sign-in", data=form, headers={"accept-language": "ru"})
+    assert page.status_code == 503
+    assert "correct horse" not in page.text
+    assert "Вернитесь на предыдущую страницу" in page.text
+
+
+def test_every_password_field_of_the_templates_is_a_secret_field() -> None:
+    named = re.compile(r"""\w\(\s*"(\w+)"[^\n]*type="password\"""")
+    templates = (STATIC.parent / "templates").rglob("*.html")
+    found = {name for path in templates for name in named.findall(path.read_text())}
+    assert found == SECRET_FIELDS
 
 
 async def test_program_gets_a_problem_document_with_retry_after(
@@ -192,14 +214,15 @@ async def test_home_page_says_that_nothing_can_be_saved(
         assert "ничего не сохраняется" in (await browser.open("/")).text
 
 
-async def test_open_event_stream_ends_quietly(world: World, database: FailingDatabase) -> None:
-    ctx: Any = replace(world.ctx, db=database)
-    signed_in = await users.sign_in(ctx, LOGIN, world.password, ip="192.0.2.1")
+async def test_open_event_stream_ends_quietly(vk_world: VkWorld) -> None:
+    """The session is read before each event, so that an outage meets an open stream there."""
+    database = FailingDatabase(vk_world.ctx.db)
+    ctx: Any = replace(vk_world.ctx, db=database)
+    signed_in = await users.sign_in(ctx, LOGIN, vk_world.password, ip="192.0.2.1")
     session = await users.find_session(ctx, signed_in.secret)
     assert session is not None
-    feed = ChangeFeed(ctx)
-    events = event_stream(ctx, feed, session, signed_in.secret, ctx.now_us())
+    await add_conversation(vk_world, "Анна")
+    events = event_stream(ctx, ChangeFeed(vk_world.ctx), session, signed_in.secret, 0)
     assert (await anext(events)).startswith(b"retry:")
     database.error = UnreachableError("gone")
-    feed.close()  # wakes the stream
     assert [event async for event in events] == []

@@ -84,7 +84,7 @@ async def test_payment_page_shows_all_answers_and_the_timeline(
 
 
 async def test_viewer_sees_no_personal_data_and_no_buttons(
-    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
     payment = await world.complete_payment()
     await set_role(world.ctx, Role.VIEWER)

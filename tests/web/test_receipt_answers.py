@@ -130,7 +130,7 @@ async def test_pdf_is_drawn_again_only_when_the_payment_changes(world: World) ->
 
 
 async def test_receipt_link_is_hidden_from_roles_that_may_not_read_answers(
-    world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
     chosen, other = await pay(world), await world.complete_payment()
     assert f"/r/{chosen.token}" in (await owner_browser.open(f"/payments/{chosen.id}")).text

@@ -55,7 +55,7 @@ async def test_button_starts_a_run_and_the_result_is_shown_on_both_pages(
 
 
 async def test_each_difference_has_both_sides_and_one_button_that_repairs_it(
-    world: World, database_url: str, owner_browser: CabinetBrowser
+    world: World, owner_browser: CabinetBrowser
 ) -> None:
     payment = await paid_payment(world)
     back = {"payment_id": payment.provider_id, "amount": amount("300.00")}

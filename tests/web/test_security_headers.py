@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from sigma.domain.accounts.member import Role
 from sigma.domain.urls import is_https_url, origin_of
 from sigma.providers.base import redirect_origins
-from sigma.services.billing import connections
 from sigma.web.config import WebConfig
 from sigma.web.middleware.security import PERMISSIONS_POLICY, SecurityHeaders
 from tests.vk_world import VkWorld
@@ -30,6 +28,7 @@ REQUIRED_HEADERS = {
     "x-permitted-cross-domain-policies": "none",
     "permissions-policy": PERMISSIONS_POLICY,
 }
+ENDLESS_STREAM = "GET /inbox/live"  # test_inbox_stream checks its headers
 HTTPS_URL = "https://pay.example.org"
 
 
@@ -56,9 +55,7 @@ async def test_every_route_sends_the_security_headers(vk_world: VkWorld) -> None
     ids = await create_all_objects(vk_world)
     async with signed_in_actor(vk_world.ctx, vk_world.shop.id, Role.OWNER) as owner:
         for route in REQUIRED_PERMISSIONS:
-            if (
-                route != "GET /inbox/live"
-            ):  # an endless stream; its headers are in test_inbox_stream
+            if route != ENDLESS_STREAM:
                 check_headers(await request_route(owner, route, with_values(route, ids)), route)
         for route in PUBLIC_ROUTES:
             check_headers(await request_route(owner, route, with_values(route, ids)), route)
@@ -208,18 +205,7 @@ def test_live_connection_redirects_to_yookassa_only(world: World) -> None:
 
 async def test_acquirer_page_of_another_origin_is_opened_by_our_page(world: World) -> None:
     """A redirect of the form there would be blocked by the browser."""
-    settings: dict[str, Any] = {**world.connection.settings}
-    settings["base_url"] = settings["base_url"].replace("127.0.0.1", "localhost")
-    await connections.save(
-        world.ctx,
-        world.member,
-        world.connection.id,
-        provider="yookassa",
-        title="",
-        account=world.account,
-        secret="test_secret",
-        settings=settings,
-    )
+    await world.move_bank_page()
     invoice = await world.create_invoice(questions=())
     with web_app(world.ctx) as app:
         transport = httpx.ASGITransport(app)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from sigma.domain.limits import too_many_requests
+from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
 from sigma.services.passwords import PasswordHashing
 from tests.web.cabinet_harness import (
@@ -94,3 +96,16 @@ async def test_closed_setup_hashes_no_passwords_for_strangers(
     async with open_browser(replace(empty_installation, passwords=NoHashing())) as stranger:
         response = await stranger.submit("/start", **FORM | {"login": "eve@example.org"})
     assert response.headers["location"] == "/sign-in"
+
+
+async def test_setup_while_the_queue_of_hashes_is_full_says_when_to_try_again(
+    empty_installation: Context,
+) -> None:
+    class FullQueue(PasswordHashing):
+        async def hash(self, password: str, *, is_known: bool = False) -> str:
+            raise too_many_requests(3 * SECOND_US)
+
+    async with open_browser(replace(empty_installation, passwords=FullQueue())) as browser:
+        response = await browser.submit("/start", **FORM)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
+    assert field_value(response.text, "login") == FORM["login"]

@@ -12,7 +12,7 @@ class Lane(StrEnum):
     """A queue with slots of its own in every worker process."""
 
     MONEY = "money"
-    DIALOGS = "dialogs"
+    CONVERSATIONS = "conversations"
     MAIL = "mail"
     HOUSEKEEPING = "housekeeping"
 
@@ -20,7 +20,7 @@ class Lane(StrEnum):
 # Jobs that one worker process runs at once. They mostly wait for other servers.
 SLOTS: Mapping[Lane, int] = {
     Lane.MONEY: 8,
-    Lane.DIALOGS: 8,
+    Lane.CONVERSATIONS: 8,
     Lane.MAIL: 4,
     Lane.HOUSEKEEPING: 4,
 }
@@ -29,14 +29,14 @@ LANES: Mapping[str, Lane] = {
     "payment.advance": Lane.MONEY,
     "refund.advance": Lane.MONEY,
     "acquirer_notice.process": Lane.MONEY,
-    "message.send": Lane.DIALOGS,
-    "message.complete": Lane.DIALOGS,
-    "vk_event.process": Lane.DIALOGS,
-    "conversation.catch_up": Lane.DIALOGS,
-    "conversation.mark_read": Lane.DIALOGS,
-    "card.refresh": Lane.DIALOGS,
-    "auto_reply.send": Lane.DIALOGS,
-    "profile.fetch": Lane.DIALOGS,
+    "message.send": Lane.CONVERSATIONS,
+    "message.complete": Lane.CONVERSATIONS,
+    "vk_event.process": Lane.CONVERSATIONS,
+    "conversation.catch_up": Lane.CONVERSATIONS,
+    "conversation.mark_read": Lane.CONVERSATIONS,
+    "card.refresh": Lane.CONVERSATIONS,
+    "auto_reply.send": Lane.CONVERSATIONS,
+    "profile.fetch": Lane.CONVERSATIONS,
     "mail.send": Lane.MAIL,
     "invoice.expire": Lane.HOUSEKEEPING,
     "community.catch_up": Lane.HOUSEKEEPING,
@@ -51,7 +51,7 @@ LANES: Mapping[str, Lane] = {
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a lane may claim now: at most `limit` jobs, none of the shops in `full_shops`."""
+    """What a lane may claim now: at most `limit` jobs, no job of the shops in `full_shops`."""
 
     limit: int
     full_shops: tuple[str, ...] = ()
@@ -60,9 +60,9 @@ class Capacity:
 def capacity(slots: int, running: Mapping[str, int]) -> Capacity:
     """Return what may be claimed beside the `running` jobs (shop id → number of its jobs).
 
-    A shop's share is the slots divided by the running shops and one more, at least one slot: a
-    single shop leaves half of them free. So another shop whose job becomes due finds a slot at
-    once, and a shop over its share gets no further slot while others wait.
+    The share of a shop is slots / (shops with running jobs + 1), at least one slot. So a single
+    shop leaves half of the slots free, and another shop whose job becomes due finds one at once. A
+    shop that has used up its share is full: it gets no further slot.
     """
     free = slots - sum(running.values())
     if free <= 0:

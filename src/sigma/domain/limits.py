@@ -17,7 +17,8 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 class Limit:
     """At most `amount` in a window of `window_s` seconds, which the first attempt opens.
 
-    `name` separates its counters from those of other limits. `per` says what is counted apart.
+    `name` separates its counters from those of other limits. `per` and `reason` are the words of
+    docs/security.md: what is counted, for each of whom, and why.
     """
 
     name: str
@@ -29,9 +30,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class GrowingDelay:
-    """After `free` failures each further attempt waits: `first_s`, doubled up to `longest_s`.
+    """After `free` failures the next attempt must wait `first_s` seconds, then twice as long after
+    each further failure, at most `longest_s`.
 
-    A pause of `forget_s` seconds after the last failure forgets all of them.
+    All failures are forgotten `forget_s` seconds after the last one. `name`, `per`, `reason`: see
+    Limit.
     """
 
     name: str
@@ -52,104 +55,127 @@ class GrowingDelay:
 
 SIGN_IN_ACCOUNT = GrowingDelay(
     "sign_in_account",
-    *(5, 1, 15 * _MINUTE_S, _DAY_S),
-    per="account, from unknown devices",
+    free=5,
+    first_s=1,
+    longest_s=15 * _MINUTE_S,
+    forget_s=_DAY_S,
+    per="sign-ins per account, from unknown devices",
     reason="Guessing one password from many addresses gets about a hundred attempts a day",
 )
 SIGN_IN_DEVICE = GrowingDelay(
     "sign_in_device",
-    *(5, 1, 15 * _MINUTE_S, _DAY_S),
-    per="account and known device",
+    free=5,
+    first_s=1,
+    longest_s=15 * _MINUTE_S,
+    forget_s=_DAY_S,
+    per="sign-ins per account and known device",
     reason="The owner gets in while strangers guess; a stolen device cookie gains nothing",
 )
 SIGN_IN_ADDRESS = Limit(
     "sign_in_address",
-    *(20, 10 * _MINUTE_S),
-    per="address",
+    amount=20,
+    window_s=10 * _MINUTE_S,
+    per="sign-ins per address, from unknown devices",
     reason="One address guesses passwords of many accounts; failures only, so an office signs in",
 )
 SIGN_IN_ALL = Limit(
     "sign_in_all",
-    *(100, 5 * _MINUTE_S),
-    per="installation, from unknown devices",
+    amount=100,
+    window_s=5 * _MINUTE_S,
+    per="sign-ins per installation, from unknown devices",
     reason="Many addresses guess passwords of many accounts; failures only",
 )
 OLD_PASSWORD = GrowingDelay(
     "old_password",
-    *(5, 1, 15 * _MINUTE_S, _DAY_S),
-    per="session",
+    free=5,
+    first_s=1,
+    longest_s=15 * _MINUTE_S,
+    forget_s=_DAY_S,
+    per="old passwords per session",
     reason="A stolen session must not find out the password",
 )
 PAYMENT_START_ADDRESS = Limit(
     "payment_start_address",
-    *(60, 10 * _MINUTE_S),
-    per="address",
+    amount=60,
+    window_s=10 * _MINUTE_S,
+    per="payment starts per address",
     reason="One address floods the acquirer; clients of a mobile network share an address",
 )
 PAYMENT_START_INVOICE = Limit(
     "payment_start_invoice",
-    *(20, 10 * _MINUTE_S),
-    per="invoice for one payment",
+    amount=20,
+    window_s=10 * _MINUTE_S,
+    per="payment starts per invoice for one payment",
     reason="Many addresses flood one link",
 )
 PAYMENT_START_SHARED_LINK = Limit(
     "payment_start_shared_link",
-    *(300, 10 * _MINUTE_S),
-    per="link that several people pay",
+    amount=300,
+    window_s=10 * _MINUTE_S,
+    per="payment starts per link that several people pay",
     reason="Many addresses flood one link; many clients may pay it at once",
 )
 ACQUIRER_QUERY = Limit(
     "acquirer_query",
-    *(1, 1),
-    per="payment",
+    amount=1,
+    window_s=1,
+    per="queries of the acquirer per payment",
     reason="The waiting page asks every few seconds, in each open tab",
 )
 PURCHASE_ADDRESS = Limit(
     "purchase_address",
-    *(10, 10 * _MINUTE_S),
-    per="address",
+    amount=10,
+    window_s=10 * _MINUTE_S,
+    per="purchases per address",
     reason="Each purchase on the public page creates an invoice",
 )
 NOTICES = Limit(
     "notices",
-    *(600, _MINUTE_S),
-    per="acquirer connection",
+    amount=600,
+    window_s=_MINUTE_S,
+    per="notices per acquirer connection",
     reason="Acquirers repeat a refused notice for hours, so nothing is lost",
 )
 VK_EVENTS = Limit(
     "vk_events",
-    *(3000, _MINUTE_S),
-    per="community",
+    amount=3000,
+    window_s=_MINUTE_S,
+    per="events per VK community",
     reason="VK repeats an event after the pause that it is given",
 )
 HOOK_REFUSALS = Limit(
     "hook_refusals",
-    *(60, _MINUTE_S),
-    per="address",
+    amount=60,
+    window_s=_MINUTE_S,
+    per="refused notices and events per address",
     reason="Forged notices and events, or guessed addresses of hooks",
 )
 API_REFUSALS = Limit(
     "api_refusals",
-    *(60, _MINUTE_S),
-    per="address",
+    amount=60,
+    window_s=_MINUTE_S,
+    per="requests with a wrong API key per address",
     reason="Guessed API keys; a valid key is not affected",
 )
 API_REQUESTS = Limit(
     "api_requests",
-    *(1200, _MINUTE_S),
-    per="API key",
+    amount=1200,
+    window_s=_MINUTE_S,
+    per="requests per API key",
     reason="One program must not starve the others; SIGMA_API_REQUESTS_PER_MINUTE changes it",
 )
 RECEIPT_MAILS_PAYMENT = Limit(
     "receipt_mails_payment",
-    *(5, _DAY_S),
-    per="payment",
+    amount=5,
+    window_s=_DAY_S,
+    per="receipts by hand per payment",
     reason="Receipts sent again by hand must not annoy a client",
 )
 MANUAL_MAILS_SHOP = Limit(
     "manual_mails_shop",
-    *(200, _DAY_S),
-    per="shop",
+    amount=200,
+    window_s=_DAY_S,
+    per="mails by hand per shop",
     reason="Mails sent by hand must not get the mail server blocked; SIGMA_MANUAL_MAILS_PER_DAY"
     " changes it",
 )

@@ -1,4 +1,4 @@
-"""Certificates that somebody pastes: what they are, and whether they can be trusted."""
+"""Parse pasted certificates and describe them."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class InvalidCertificateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate as its owner recognizes it. `expires_at_us`: UTC microseconds.
+    """What the settings page shows of a certificate. `expires_at_us`: UTC microseconds.
 
     `is_authority`: it signs other certificates; otherwise it is one server's own.
     """
@@ -62,7 +62,7 @@ def normalize_certificates(text: str, now_us: int) -> str:
 
 
 def read_certificates(pem: str) -> list[Certificate]:
-    """Return what the certificates of a PEM text are. Raises InvalidCertificateError."""
+    """Parse the certificates of a PEM text. Raises InvalidCertificateError."""
     try:
         return [_describe(one) for one in x509.load_pem_x509_certificates(pem.encode())]
     except (ValueError, TypeError, x509.InvalidVersion):

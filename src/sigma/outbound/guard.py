@@ -139,7 +139,7 @@ def _address_info(
 
 
 def log_failure(host: str, port: int, error: BaseException, detail: str = "") -> None:
-    """Write why a connection or a request failed: for the administrator, who alone reads it.
+    """Log why a connection or a request failed; only the administrator reads the log.
 
     `detail` must not quote a request: it may contain secrets and personal data.
     """

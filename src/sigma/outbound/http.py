@@ -29,9 +29,10 @@ MAX_CONNECTIONS, MAX_IDLE_CONNECTIONS, IDLE_S = 100, 20, 30  # of one client and
 
 
 class NoResponseError(Exception):
-    """No usable response came. The text is the same for every reason: it may reach a form.
+    """No usable response. The text is the same for every reason, because a form may show it: it
+    must not tell what runs in the network. The reason is in the log.
 
-    `is_sent`: the request may have been carried out. The reason is in the log.
+    `is_sent`: the request may have been carried out.
     """
 
     def __init__(self, *, is_sent: bool) -> None:
@@ -49,8 +50,8 @@ class HttpResponse:
 
 
 def open_client(outbound: Outbound, ca_certificates: str | None = None) -> httpx.AsyncClient:
-    """Return an HTTP client without cookies and redirects: connections share it, so it keeps no
-    state of any of them.
+    """Return an HTTP client without cookies and redirects. Several connections of shops share it,
+    so it keeps no state of any of them.
 
     With `ca_certificates` (PEM) only these are trusted. The TLS context is built at the first
     https request. Proxies and passwords of the environment are ignored.
@@ -142,14 +143,14 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
         self._outbound = outbound
         self._scheme = scheme
         self._ca_certificates = ca_certificates
-        self._pools: dict[bool, httpx.AsyncHTTPTransport] = {}  # by: through the proxy?
+        self._pools: dict[bool, httpx.AsyncHTTPTransport] = {}  # key: via the proxy
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        by_proxy = self._is_for_proxy(request)
-        if by_proxy not in self._pools:
-            pool = await self._open_pool(by_proxy)
-            self._pools.setdefault(by_proxy, pool)  # another request may have been faster
-        return await self._pools[by_proxy].handle_async_request(request)
+        via_proxy = self._is_for_proxy(request)
+        if via_proxy not in self._pools:
+            pool = await self._open_pool(via_proxy)
+            self._pools.setdefault(via_proxy, pool)  # another request may have been faster
+        return await self._pools[via_proxy].handle_async_request(request)
 
     async def aclose(self) -> None:
         pools, self._pools = self._pools, {}
@@ -157,8 +158,10 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
             await pool.aclose()
 
     def _is_for_proxy(self, request: httpx.Request) -> bool:
-        """Return whether the proxy resolves this host; its text is checked here. Raises
-        httpx.ConnectError.
+        """Return whether a request goes via the proxy: https to a host that is not exempt.
+
+        The proxy resolves the host, so only its text can be checked here. Raises
+        httpx.ConnectError for a host that is not public.
         """
         if self._outbound.proxy is None or self._scheme != "https":
             return False
@@ -172,7 +175,7 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"denied: {error}", request=request) from error
         return True
 
-    async def _open_pool(self, by_proxy: bool) -> httpx.AsyncHTTPTransport:
+    async def _open_pool(self, via_proxy: bool) -> httpx.AsyncHTTPTransport:
         if self._scheme == "https":
             try:
                 context = await self._outbound.tls_context(self._ca_certificates)
@@ -181,14 +184,14 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
         else:
             context = httpx.create_ssl_context(verify=False)
         transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-        proxy = self._outbound.proxy if by_proxy else None
+        proxy = self._outbound.proxy if via_proxy else None
         transport._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             proxy=httpcore.Proxy(proxy.origin) if proxy else None,
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_S,
-            network_backend=_Backend(self._outbound, self._scheme, by_proxy),
+            network_backend=_Backend(self._outbound, self._scheme, via_proxy),
         )
         return transport
 
@@ -208,10 +211,10 @@ class _Stream(AnyIOStream):
 class _Backend(httpcore.AsyncNetworkBackend):
     """Opens the connections of a pool through the guard."""
 
-    def __init__(self, outbound: Outbound, scheme: str, by_proxy: bool) -> None:
+    def __init__(self, outbound: Outbound, scheme: str, via_proxy: bool) -> None:
         self._outbound = outbound
         self._scheme = scheme
-        self._by_proxy = by_proxy
+        self._via_proxy = via_proxy
 
     async def connect_tcp(
         self,
@@ -231,7 +234,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError(f"{type(error).__name__}: {error}") from error
 
     async def _connect(self, host: str, port: int, timeout_s: float | None) -> socket.socket:
-        if self._by_proxy:
+        if self._via_proxy:
             return await self._outbound.connect_to_proxy(timeout_s)
         return await self._outbound.connect(
             host, port, self._scheme, is_encrypted=self._scheme == "https", timeout_s=timeout_s

@@ -25,8 +25,8 @@ class DeniedError(OSError):
 class Exemption:
     """An address that may be connected to although it is not public, also without TLS.
 
-    Either `name`, a normalized host name with whatever it resolves to, or `network`: addresses
-    that are written in a URL, or that a public name resolves to. `port` None means all ports.
+    Either `name`: a normalized host name, with every address that it resolves to. Or `network`:
+    addresses that are written in a URL, or that a public name resolves to. `port` None: all ports.
     """
 
     name: str = ""
@@ -78,8 +78,8 @@ class Policy:
     def check_host(self, host: str, port: int, scheme: str, *, is_encrypted: bool) -> None:
         """Check what is known before the host is resolved. Raises DeniedError.
 
-        So a private name, or a name without encryption, must itself be exempt: that it resolves
-        into an exempt network is not enough.
+        A private name, or a name that is called without encryption, must itself be exempt: an
+        exempt network that it resolves into is not enough.
         """
         if self.is_exempt(host, port):
             return
@@ -96,7 +96,7 @@ class Policy:
             raise DeniedError(f"{address} is not a public address")
 
     def check_public(self, host: str, port: int, scheme: str, *, is_encrypted: bool) -> None:
-        """Check what holds for every host without an exemption. Raises DeniedError."""
+        """Check a host that has no exemption. Raises DeniedError."""
         if not is_public_host(host):
             raise DeniedError("not a public host")
         if not is_encrypted:

@@ -1,7 +1,7 @@
 """Resolve host names outside the event loop, in threads of their own.
 
-The threads of `asyncio.to_thread` also hash passwords and draw receipts, and the interpreter
-waits for them when it ends: a name server that does not answer must hold up neither.
+The threads of `asyncio.to_thread` also draw receipts, and the interpreter waits for them when it
+ends: a name server that does not answer must delay neither.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class SystemResolver:
         await self._slots.acquire()
 
         def finish(addresses: Sequence[str], error: Exception | None) -> None:
-            self._slots.release()  # here and not by the waiter, which may have left earlier
+            self._slots.release()  # not by the caller: it may have been cancelled before
             if result.cancelled():
                 return
             if error is not None:

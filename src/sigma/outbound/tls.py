@@ -30,13 +30,13 @@ class TlsContexts:
             if len(self._contexts) > MAX_CONTEXTS:
                 self._contexts.popitem(last=False)
         self._contexts.move_to_end(key)
-        # Shielded: a caller that leaves must not cancel what others wait for.
+        # Shielded: a cancelled caller must not cancel the task that others wait for.
         return await asyncio.shield(task)
 
 
 def _retrieve_error(task: asyncio.Task[ssl.SSLContext]) -> None:
     if not task.cancelled():
-        task.exception()  # retrieved here as well, in case nobody waits any more
+        task.exception()  # retrieved here too: all callers may have been cancelled
 
 
 def build_context(ca_certificates: str | None) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""The one parser of URLs that somebody configured or that a server sent."""
+"""The only parser of configured URLs and of URLs that a server sent."""
 
 import re
 from dataclasses import dataclass, field

@@ -9,7 +9,7 @@ from sigma.providers.yookassa.adapter import HttpClientFactory, YooKassa
 def open_providers(open_client: HttpClientFactory) -> dict[str, Provider]:
     """Return all adapters by name. Add a new adapter here.
 
-    `open_client`: `Outbound.open_client` in production, so that every call passes the guard.
+    `open_client`: `sigma.outbound.http.open_client` with the guard of the process.
     """
     adapters: tuple[Provider, ...] = (YooKassa(open_client),)
     return {adapter.name: adapter for adapter in adapters}

@@ -1,10 +1,10 @@
 """Rate limits: how often an address, an account or a payment may do something.
 
 The limits are in `sigma.domain.limits`, the counters in the database, so that all processes agree.
-One attempt costs one small write; above a limit nothing is written. Not from the `limits` package:
-its storages need three calls for what one statement returns, and it has no growing delays. If the
-database cannot be reached, the error of the database is raised. Never call these methods inside a
-transaction of the same task.
+One attempt costs one small write; above a limit nothing is written. The package `limits` is not
+used: its storages need three calls for what one statement returns, and it has no growing delays.
+All methods raise StoreError. Never call them inside a transaction of the same task: on SQLite the
+write would wait for that transaction.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from sigma.store import rate_counters
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Database
 
-MAX_RACES = 10  # attempts that may be counted between our read and our write
+MAX_RACES = 10  # tries of a compare-and-set before the attempt is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class RateLimiter:
 
 
 def client_network(ip: str) -> str:
-    """Return what an address is counted as: IPv4 whole, IPv6 by its /64 network.
+    """Return the subject that an address counts as: an IPv4 address, or a /64 network of IPv6.
 
     A provider gives each client at least a /64. An IPv4 address inside IPv6 (mapped, 6to4, NAT64)
-    counts as IPv4. What is not an address counts as one client, "unknown".
+    counts as IPv4. Everything that is not an address counts as one client, "unknown".
     """
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])

@@ -1,7 +1,7 @@
 """Password hashing with argon2id, in a bounded queue in front of threads of its own.
 
-One hash takes tens of milliseconds, 64 MiB of memory and four cores. So few run at a time, few
-wait, and no other work of the process waits for them.
+One hash takes tens of milliseconds, 64 MiB of memory and four threads. So one runs at a time, a
+few wait, more are refused, and no other work of the process waits for them.
 """
 
 import asyncio
@@ -18,10 +18,9 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sigma.domain.limits import too_many_requests
 from sigma.domain.time_units import SECOND_US
 
-HASH_THREADS = 1  # a hash itself uses four threads; each hash at a time needs 64 MiB
+HASH_THREADS = 1  # argon2 itself uses four threads for a hash
 MAX_WAITING = 16  # hashes that wait for a thread
-# These may be taken only by sign-ins from known devices and by open sessions.
-RESERVED_FOR_KNOWN = 8
+RESERVED_FOR_KNOWN = 8  # of these, for sign-ins from known devices and for open sessions
 BUSY_WAIT_US = 3 * SECOND_US  # when a refused sign-in may try again
 
 ResultT = TypeVar("ResultT")
@@ -36,7 +35,7 @@ class PasswordHashing:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._executor = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="argon2")
-        self._lock = threading.Lock()  # a hash ends in its thread
+        self._lock = threading.Lock()  # `_release` runs in the thread of the hash
         self._pending_count = 0
 
     def require_capacity(self, *, is_known: bool) -> None:
@@ -71,7 +70,7 @@ class PasswordHashing:
         with self._lock:
             self._pending_count += 1
         future = self._executor.submit(work)
-        # Not in `finally`: the thread goes on with a hash whose client has gone.
+        # Not in `finally`: a cancelled request leaves its hash running in the thread.
         future.add_done_callback(self._release)
         return await asyncio.wrap_future(future)
 

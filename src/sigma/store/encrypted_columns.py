@@ -1,6 +1,6 @@
 """The encrypted columns of the schema. A ciphertext is bound to its column and row.
 
-`tests/store/test_encrypted_columns.py` fails when a column `*_encrypted` is missing here.
+`tests/store/test_encryption.py` fails when a column `*_encrypted` is missing here.
 """
 
 from enum import StrEnum

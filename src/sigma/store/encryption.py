@@ -4,7 +4,7 @@ A ciphertext is `1.<key id>.<payload>`: the version of the format, the key that 
 URL-safe base64 of nonce and AES-GCM-SIV output. Its table, column and row id are associated data:
 copied to another cell it does not open. GCM-SIV (RFC 8452), because nonces are random: a repeated
 nonce reveals only that two equal values are equal, while with plain GCM it gives away the key that
-authenticates, and limits a key to 2^32 messages.
+authenticates, and allows at most 2^32 messages for each key.
 """
 
 import base64
@@ -80,21 +80,26 @@ class Cipher:
             _key_id(one): AESGCMSIV(_derive_key(one, b"sigma encryption 1"))
             for one in reversed(self._secrets)
         }
+        # Ids of the configured keys: the first encrypts.
         self.key_ids = tuple(dict.fromkeys(_key_id(one) for one in self._secrets))
-        """Ids of the configured keys: the first encrypts."""
         keys = keys or InstallationKeys(
             _derive_key(secrets[-1], b"sigma hash 1"),
             (_derive_key(secrets[-1], b"sigma signing 1"),),
         )
         self._hash_key, self._signing_keys = keys.hash_key, keys.signing_keys
+        # Keys that this process needed for a value and that SIGMA_SECRET_KEY does not contain.
         self.missing_key_ids: set[str] = set()
-        """Ids of keys that values met by this process need and the setting does not contain."""
         self._logged: set[tuple[str, str]] = set()
 
     @property
     def current_key_id(self) -> str:
         """The id of the key that encrypts."""
         return self.key_ids[0]
+
+    @property
+    def current_prefix(self) -> str:
+        """What every ciphertext of the current key begins with; PREFIX_LENGTH characters."""
+        return f"{VERSION}.{self.current_key_id}."
 
     def with_keys(self, keys: InstallationKeys) -> "Cipher":
         """Return a cipher with the same secrets that hashes and signs with `keys`."""
@@ -109,10 +114,10 @@ class Cipher:
         """
         assert row_id, "a ciphertext is bound to its row"
         nonce = random_source.token_bytes(NONCE_BYTES)
-        prefix = f"{VERSION}.{self.current_key_id}."
-        aead = self._aead_by_id[self.current_key_id]
-        sealed = aead.encrypt(nonce, msgspec.json.encode(value), _bound_to(prefix, column, row_id))
-        return prefix + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+        prefix, aead = self.current_prefix, self._aead_by_id[self.current_key_id]
+        cell = _associated_data(prefix, column, row_id)
+        encrypted = aead.encrypt(nonce, msgspec.json.encode(value), cell)
+        return prefix + base64.urlsafe_b64encode(nonce + encrypted).decode().rstrip("=")
 
     def decrypt(self, ciphertext: str, column: str, row_id: str) -> Any:
         """Return the value of a ciphertext of this cell. Raises DecryptionError."""
@@ -123,8 +128,8 @@ class Cipher:
         prefix, payload = ciphertext[:PREFIX_LENGTH], ciphertext[PREFIX_LENGTH:]
         try:
             raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-            bound = _bound_to(prefix, column, row_id)
-            return msgspec.json.decode(aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound))
+            cell = _associated_data(prefix, column, row_id)
+            return msgspec.json.decode(aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], cell))
         except (InvalidTag, ValueError) as error:
             raise self._failure("", column, row_id) from error
 
@@ -161,7 +166,7 @@ def _signature(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()[:12]
 
 
-def _bound_to(prefix: str, column: str, row_id: str) -> bytes:
+def _associated_data(prefix: str, column: str, row_id: str) -> bytes:
     return f"{prefix}{column}\n{row_id}".encode()
 
 

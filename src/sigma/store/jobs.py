@@ -49,7 +49,7 @@ _enqueue = statement(
     )
 )
 
-# Free is what has no lease, or one that ended or whose worker is dead.
+# A job is free if it has no lease, if the lease has ended, or if its worker is dead.
 _is_free = or_(
     jobs.c.lease_until_us <= bindparam("now_us"),
     and_(jobs.c.leased_by != "", jobs.c.leased_by.not_in(workers.select_alive())),
@@ -84,10 +84,10 @@ _claim_of_shop = _claim_of(jobs.c.shop_id == bindparam("shop_id"))
 
 
 def _due_shops() -> Select[Any]:
-    """Return the shops with a due job, the longest waiting first.
+    """Select the shops with a due job; the shop whose job has waited longest comes first.
 
-    The recursion jumps from shop to shop in the index: a shop with a million waiting jobs costs as
-    much as a shop with one.
+    A recursive query reads the next larger shop id from the index each time (a loose index scan): a
+    shop with a million waiting jobs costs as much as a shop with one.
     """
     first = select(func.min(jobs.c.shop_id).label("shop_id")).where(_is_queued)
     shops = first.cte("shops", recursive=True)
@@ -305,7 +305,7 @@ async def complete(db: Database, job: ClaimedJob) -> None:
 
 
 async def give_back(db: Database, job: ClaimedJob) -> None:
-    """Release a job whose run the database or a stop has ended: the attempt does not count."""
+    """Release a job whose run ended by a stop or a failure of the database: it does not count."""
     async with db.write() as tx:
         await tx.execute(_give_back, **_lease_key(job), attempts=max(job.attempts - 1, 0))
 

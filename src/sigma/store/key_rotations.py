@@ -21,9 +21,9 @@ _OPS_PER_STATEMENT = 32  # PostgreSQL prepares one statement for each batch size
 class Rotation:
     """The progress of the re-encryption to the key `id`; the next batch follows `after_id`.
 
-    `pass_changed_count`: rows that the current pass over all columns has found: the rotation ends
-    with a pass that finds none. `unreadable_count`: rows of the current pass that no configured
-    key decrypts. `rotated_count`: rows re-encrypted since the start.
+    A pass goes over all columns; the rotation ends with a pass that re-encrypts nothing.
+    `pass_changed_count`: rows re-encrypted in the current pass. `unreadable_count`: rows of the
+    current pass that no configured key decrypts. `rotated_count`: rows re-encrypted in all passes.
     """
 
     id: str
@@ -114,7 +114,7 @@ async def count_rows_by_key(tx: Tx) -> dict[str, dict[EncryptedColumn, int]]:
 
 
 async def list_edge_key_ids(tx: Tx) -> set[str]:
-    """Return the ids of the keys that the first and last row of each column need: cheap."""
+    """Return the keys that the first and the last row of each table need. Reads few rows."""
     rows = await tx.fetch_all(_edges)
     return {key_id_of(row["ciphertext"]) for row in rows if row["ciphertext"]}
 
@@ -123,8 +123,9 @@ async def list_batch(
     tx: Tx, cipher: Cipher, column: EncryptedColumn, after_id: str, limit: int = BATCH_SIZE
 ) -> list[Row]:
     """Return `id` and `ciphertext` of the next rows that are not encrypted with the first key."""
-    prefix = f"1.{cipher.current_key_id}."
-    return await tx.fetch_all(_batches[column], prefix=prefix, after_id=after_id, limit=limit)
+    return await tx.fetch_all(
+        _batches[column], prefix=cipher.current_prefix, after_id=after_id, limit=limit
+    )
 
 
 async def advance(tx: Tx, cipher: Cipher, rotation: Rotation, now_us: int) -> Rotation:

@@ -81,9 +81,9 @@ class WebApp(ProxyHeadersMiddleware):
         await super().__call__(scope, receive, send)
 
     def drain(self) -> None:
-        """Prepare for the end: close each connection with its next response; be not ready.
+        """Prepare for the shutdown: report not ready, close each connection with its next response.
 
-        Ends the open event streams: they never end by themselves and would delay the shutdown.
+        Also ends the open event streams: they never end by themselves.
         """
         self.router.state.is_draining = True
         self._middleware.is_draining = True

@@ -27,21 +27,24 @@ def build_cookie(
     *,
     max_age_s: int,
     path: str = "/",
-    is_readable_by_scripts: bool = False,
 ) -> Cookie:
-    """Return a cookie for this host; an empty value deletes it."""
+    """Return a cookie for this host, not readable by scripts; an empty value deletes it."""
     return Cookie(
         key=cookie_name(ctx, name, path),
         value=value,
         path=path,
         max_age=max_age_s if value else 0,
-        httponly=not is_readable_by_scripts,
+        httponly=True,
         samesite="lax",
         secure=is_https_url(ctx.settings.base_url),
     )
 
 
 def read_cookie(connection: Any, name: str, path: str = "/") -> str:
-    """Return the value of a cookie that `build_cookie` set with this path, empty without it."""
+    """Return the value of a cookie, empty without it.
+
+    `path`: "/", or any other text for a cookie that `build_cookie` set with a narrower path: only
+    its prefix depends on that.
+    """
     ctx: Context = connection.app.state.ctx
     return str(connection.cookies.get(cookie_name(ctx, name, path), ""))

@@ -10,13 +10,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
-from sigma.domain.limits import too_many_requests
-from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
 from sigma.web.cabinet.error_page import error_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
+from sigma.web.middleware.security import PROGRAM_PATHS
 from sigma.web.outage_page import RETRY_AFTER_S, outage_page
 from sigma.web.rendering import request_language
 from sigma.web.retry_after import retry_after_headers
@@ -26,8 +25,6 @@ WebRequest = Request[Any, Any, Any]
 
 log = structlog.get_logger()
 
-PROGRAM_PATHS = ("/api/", "/hooks/", "/metrics", "/readyz", "/healthz")
-
 # HTTP status of Litestar's own exceptions → refusal code.
 _CODE_BY_STATUS = {
     401: "unauthorized",
@@ -35,7 +32,7 @@ _CODE_BY_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
 }
-_CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large", 429: "too_many_requests"}
+_CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large"}
 
 
 def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
@@ -46,12 +43,9 @@ def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
 def handle_http_error(request: WebRequest, error: HTTPException) -> Response[Any]:
     """Respond to an unknown path, a wrong method or a body the router refused."""
     code = _CODE_BY_STATUS.get(error.status_code, "bad_request")
-    refusal = (
-        too_many_requests(SECOND_US)
-        if code == "too_many_requests"
-        else RefusedError(code if error.status_code < 500 else "internal")
+    response = _error_response(
+        request, RefusedError(code if error.status_code < 500 else "internal")
     )
-    response = _error_response(request, refusal)
     response.headers.update(error.headers or {})  # such as "allow" with a 405
     return response
 
@@ -121,4 +115,12 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     translator = Translator(session.locale if session else request_language(request))
     has_sentence = status == 409 or "wait" in error.params
     sentence = translator.refusal_text(error) if has_sentence else None
-    return error_page(request, status, sentence, _request_id(request))
+    return error_page(request, status, sentence, _request_id(request), _title_key(error))
+
+
+def _title_key(error: RefusedError) -> str:
+    """Return the title of a refusal with 409 for another reason than a concurrent change."""
+    if error.code == "value_unreadable":
+        return "cabinet.error_unreadable"
+    is_other = error.http_status == 409 and error.code != "changed_meanwhile"
+    return "cabinet.error_405" if is_other else ""

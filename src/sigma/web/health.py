@@ -29,8 +29,8 @@ async def healthz() -> Response[bytes]:
 async def readyz(request: Request[Any, Any, Any], ctx: NamedDependency[Context]) -> Response[bytes]:
     """Readiness: 200 when the database and the worker are ok, else 503; with the state of each.
 
-    A process that is being stopped is not ready. A missing encryption key is only named: the pages
-    work, and another process has it no more.
+    A process that is being stopped is not ready. A missing encryption key is named but keeps the
+    status 200: pages work without the data that needs it.
     """
     checks = await health.check_readiness(ctx)
     if request.app.state.is_draining:

@@ -14,8 +14,8 @@ RETRY_AFTER_S = 5
 def outage_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Return a 503 page.
 
-    A page that was only read reloads itself. A form is offered with its fields, to be sent again by
-    a press: every form of ours may be sent twice (they carry a nonce).
+    A GET page reloads itself. A posted form is offered with its fields, to be sent again by a
+    press: the press is needed because a COMMIT whose answer was lost may have carried it out.
     """
     is_reading = request.method in ("GET", "HEAD")
     path, query = request.url.path, request.url.query

@@ -1,4 +1,4 @@
-"""The form of a request, remembered for the page that offers to send it again."""
+"""The posted form, stored in the request for the page that offers to send it again."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from litestar import Request
 from litestar.datastructures import FormMultiDict
 
 _STATE = "submitted_form"
+# Password fields of all forms. What was typed into them is not written into a page.
+SECRET_FIELDS = frozenset({"password", "old", "new", "secret", "smtp_url", "key"})
 
 
 async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
@@ -18,12 +20,14 @@ async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
 def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] | None:
     """Return the fields of the form that was read, to be sent again.
 
-    None when no form was read, or when it has files: they cannot be put into a page.
+    None when no form was read, and when it has what cannot be put into a page: files, secrets.
     """
     form: FormMultiDict | None = request.scope["state"].get(_STATE)
     if form is None:
         return None
     fields = list(form.multi_items())
     if not all(isinstance(value, str) for _, value in fields):
+        return None
+    if any(value for name, value in fields if name in SECRET_FIELDS):
         return None
     return [(name, str(value)) for name, value in fields]

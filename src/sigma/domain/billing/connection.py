@@ -23,8 +23,7 @@ class Connection:
     `account` is the shop's id at the acquirer. The secret is encrypted, `settings` are plain:
     base_url, timeout_s, ca_certificates (PEM), two_stage. `checked_at_us` (UTC microseconds, 0:
     never) is the time of the last credentials check; `check_detail` is its result for the owner.
-    `notice_token` is the secret part of the URL for notices of an acquirer; without one it gets
-    none.
+    `notice_token` is the secret part of the URL for an acquirer's notices; empty for VK.
     """
 
     id: str

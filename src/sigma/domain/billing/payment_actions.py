@@ -8,8 +8,8 @@ from sigma.domain.billing.payment import REFUND_REASONS, Attention, Payment, Sta
 from sigma.domain.money import Money
 
 MIN_POLL_DELAY_US, MAX_POLL_DELAY_US = 10_000_000, 600_000_000  # 10 s, 10 min
-# Of a payment whose last call was answered: the client's return, the waiting page and notices
-# query it too, so that the job matters only when nobody comes back and no notice arrives.
+# For a payment whose last call was answered. The client's return, the waiting page and notices also
+# query it: the job matters only when the client does not come back and no notice arrives.
 MIN_IDLE_POLL_DELAY_US, MAX_IDLE_POLL_DELAY_US = 20_000_000, 1_800_000_000  # 20 s, 30 min
 
 # Polling cannot resolve these: the acquirer repeats the same answer until a person acts.
@@ -84,8 +84,8 @@ def next_poll_at_us(payment: Payment, now_us: int) -> int | None:
     """Return when to query the acquirer again (UTC microseconds), None to stop polling.
 
     A payment with a mismatch or contradiction needs a person. One with an unknown outcome or a
-    requested action is queried often. Any other waits as long as it is old: about nine queries in
-    the hour after which the acquirer ends it.
+    requested action is queried often. Any other is queried when its age has doubled: about nine
+    times in the hour after which the acquirer ends it.
     """
     if payment.is_final or payment.attention in _UNPOLLED_ATTENTION:
         return None

@@ -14,10 +14,10 @@ from sigma.domain.limits import (
 )
 from sigma.domain.time_units import MINUTE_US
 
-# A client pays within minutes. After this time an unfinished payment no longer takes a place of the
-# invoice, although the acquirer ends it only after an hour: whoever floods a link cannot close it.
+# A client pays within minutes. After this time an unfinished payment no longer counts, although the
+# acquirer ends it only after an hour: otherwise a flood of a link would close it for an hour.
 UNFINISHED_WINDOW_US = 15 * MINUTE_US
-# One client may begin in an app, a browser and on another device.
+# One client may start a payment in an app, in a browser and on another device.
 EXTRA_UNFINISHED = 4
 MAX_UNFINISHED = 100  # of a link for any number of payments
 
@@ -35,11 +35,11 @@ def max_unfinished(invoice: Invoice) -> int:
     return min(left + EXTRA_UNFINISHED, MAX_UNFINISHED)
 
 
-def require_room(invoice: Invoice, started_at_us: Sequence[int], now_us: int) -> None:
-    """Require that one more payment may be started; the caller holds the invoice's lock.
+def require_start_allowed(invoice: Invoice, started_at_us: Sequence[int], now_us: int) -> None:
+    """Require that few enough payments are unfinished; the caller holds the invoice's lock.
 
     `started_at_us`: the starts of unfinished payments within UNFINISHED_WINDOW_US, newest first,
-    at least the latest `max_unfinished`. Raises RefusedError("too_many_requests").
+    at least the latest `max_unfinished(invoice)`. Raises RefusedError("too_many_requests").
     """
     bound = max_unfinished(invoice)
     if len(started_at_us) >= bound:

@@ -97,7 +97,7 @@ async def process(ctx: Context, notice_id: str) -> None:
             await sync_refunds(ctx, payment.id, reads_list=True)
             await _advance_refunds(ctx, payment.id)
     now_us = ctx.now_us()
-    # A forged notice names no payment of ours; one about another shop of the account neither.
+    # Without a payment: a forged notice, or one about another shop of the same account.
     delete_at_us = now_us + (UNMATCHED_NOTICE_TTL_US if payment is None else NOTICE_TTL_US)
     async with ctx.db.write() as tx:
         await acquirer_notices.mark_processed(tx, notice_id, now_us, delete_at_us)

@@ -23,8 +23,8 @@ def normalize_settings(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the settings as they are stored, and what is wrong with them.
 
-    `base_url` becomes the address without what does not matter, and is dropped when it is the
-    provider's own; `ca_certificates` become plain PEM.
+    `base_url` is normalized, and dropped when it is the provider's own; of `ca_certificates` only
+    the certificates remain, as PEM.
     """
     settings = dict(settings)
     problems = []
@@ -39,7 +39,8 @@ def normalize_settings(
             settings["ca_certificates"] = normalize_certificates(pem, now_us)
         except InvalidCertificateError as error:
             problems.append(Problem("ca_certificates", error.code))
-    if settings.pop("ca_bundle", None):  # the path of a file: Sigma opens no files for a form
+    # The path of a file, as an older version stored it: Sigma opens no files for a form.
+    if settings.pop("ca_bundle", None):
         problems.append(Problem("ca_certificates", "certificate_path"))
     if not _is_timeout(settings.get("timeout_s")):
         limits = {"min": MIN_TIMEOUT_S, "max": MAX_TIMEOUT_S}
@@ -72,7 +73,7 @@ def _normalize_base_url(text: str, provider: Provider, outbound: Outbound) -> st
 
 
 def list_certificates(connection: Connection) -> list[Certificate]:
-    """Return what the pasted certificates of a connection are; [] without any."""
+    """Return the pasted certificates of a connection; [] without any."""
     pem = connection.settings.get("ca_certificates")
     try:
         return read_certificates(str(pem)) if pem else []
@@ -93,7 +94,8 @@ def _is_timeout(value: Any) -> bool:
 def needs_new_secret(existing: Connection, settings: dict[str, Any]) -> bool:
     """Return whether the stored secret may not be used with these settings.
 
-    It was given for one address and its certificates; whoever changes them must know it.
+    The secret belongs to one address and its certificates. Otherwise a stolen session could send it
+    to another server by changing them.
     """
     return any(
         (existing.settings.get(name) or None) != (settings.get(name) or None)

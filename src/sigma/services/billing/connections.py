@@ -18,7 +18,7 @@ from sigma.store.billing import connections
 def notice_url(ctx: Context, connection: Connection) -> str:
     """Return the URL for acquirer notices, or for VK events of a community.
 
-    That of notices ends with a secret; VK sends its secret in each event.
+    The URL for notices ends with a secret. VK sends its secret in each event instead.
     """
     url = f"{ctx.settings.base_url}/hooks/{connection.provider}/{connection.id}"
     return f"{url}/{connection.notice_token}" if connection.notice_token else url
@@ -126,9 +126,9 @@ def _check_fields(
 async def verify_credentials(ctx: Context, member: Member, connection_id: str) -> Connection:
     """Verify the credentials with a real request and store the result.
 
-    `check_detail` becomes the acquirer's description of the account, or an error code. Of another
-    server than the acquirer's own nothing is shown but whether it accepted the account. Raises
-    DecryptionError.
+    `check_detail` becomes the acquirer's description of the account, or an error code. Nothing that
+    another server than the acquirer's own says is stored: only whether it accepted the account.
+    Raises DecryptionError.
     """
     connection = await get(ctx, member, connection_id)
     provider = ctx.providers[connection.provider]

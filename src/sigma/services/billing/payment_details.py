@@ -29,7 +29,7 @@ from sigma.store.billing import (
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import timeline as timeline_rows
 
-# Instead of every answer that a member may not read: also whether one was given is an answer.
+# Shown instead of each answer that a member may not read, also of one that was not given.
 MASK = "•••"
 
 

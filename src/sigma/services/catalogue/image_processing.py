@@ -11,14 +11,14 @@ import msgspec
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.catalogue import image_process
 from sigma.services.platform import limited_process
-from sigma.services.platform.limited_process import Limits, Turns
+from sigma.services.platform.limited_process import Limits, SerialExecutor
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 24_000_000
 MAX_JPEG_PIXELS = 50_000_000  # cameras of phones; a large JPEG is decoded at a smaller scale
 FULL_SIDE_PX, SMALL_SIDE_PX = 1600, 320  # the longer side in pixels
 LIMITS = Limits(memory_bytes=512 * 1024**2, cpu_s=20, timeout_s=30)
-_TURNS = Turns("photos")
+_executor = SerialExecutor("photos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ async def reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
     if len(data) > MAX_BYTES:
         raise _refused("photo_size", max=MAX_BYTES // 1024**2)
     sizes = (MAX_PIXELS, MAX_JPEG_PIXELS, FULL_SIDE_PX, SMALL_SIDE_PX)
-    result = await _TURNS.call(
+    result = await _executor.run(
         limited_process.run, image_process.__file__, *map(str, sizes), data=data, limits=LIMITS
     )
     if result.exit_code == image_process.UNREADABLE_EXIT:

@@ -27,13 +27,13 @@ from sigma.services.catalogue import price_list_files
 from sigma.services.catalogue.price_list_files import Book
 from sigma.services.catalogue.services import MAX_SERVICES, lock_catalogue, new_service
 from sigma.services.context import Context
-from sigma.services.platform.limited_process import Turns
+from sigma.services.platform.limited_process import SerialExecutor
 from sigma.store import changes
 from sigma.store.catalogue import services
 
 MAX_PACKED_BYTES = 12 * 1024 * 1024
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
-_TURNS = Turns("price-lists")
+_executor = SerialExecutor("price-lists")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Book)
 
@@ -72,7 +72,7 @@ class PriceList:
 
 async def read(data: bytes) -> Book:
     """Read a file in a thread, one at a time. Raises RefusedError("validation") for "file"."""
-    return await _TURNS.call(price_list_files.read_book, data)
+    return await _executor.run(price_list_files.read_book, data)
 
 
 async def parse(book: Book, choices: ImportChoices | None = None) -> PriceList:

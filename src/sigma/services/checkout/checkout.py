@@ -13,7 +13,7 @@ from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_starts import (
     UNFINISHED_WINDOW_US,
     max_unfinished,
-    require_room,
+    require_start_allowed,
     start_limit,
 )
 from sigma.domain.billing.question import AnswerValue, parse_answers
@@ -100,8 +100,10 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
         await ctx.limiter.require(start_limit(public.invoice), public.invoice.id)
         payment, resumed = await _store_form(ctx, public, form, answers, resume=True)
     except RefusedError as refused:
+        if refused.code != "too_many_requests":
+            raise
         own = await _find_own_payment(ctx, public.invoice, form)
-        if refused.code != "too_many_requests" or own is None:
+        if own is None:
             raise
         return own
     payment = await try_advance(ctx, payment.id)
@@ -177,7 +179,7 @@ async def _store_under_lock(
     if unfinished is not None and unfinished.connection_id != connection.id:
         unfinished = None
     if unfinished is None:
-        await _require_room(tx, invoice, now_us)
+        await _require_start_allowed(tx, invoice, now_us)
     payment = unfinished or _new_payment(ctx, invoice, connection, form, payer)
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
@@ -201,12 +203,12 @@ async def _store_under_lock(
     return payment, unfinished is not None
 
 
-async def _require_room(tx: Tx, invoice: Invoice, now_us: int) -> None:
+async def _require_start_allowed(tx: Tx, invoice: Invoice, now_us: int) -> None:
     """Raise RefusedError("too_many_requests") when too many payments are unfinished."""
     started_at_us = await payments.list_unfinished_starts(
         tx, invoice.id, now_us - UNFINISHED_WINDOW_US, max_unfinished(invoice)
     )
-    require_room(invoice, started_at_us, now_us)
+    require_start_allowed(invoice, started_at_us, now_us)
 
 
 def _has_personal_questions(invoice: Invoice) -> bool:

@@ -24,7 +24,7 @@ from sigma.store.encryption import DecryptionError
 from sigma.store.messaging import communities
 
 PROVIDER = "vk"
-TICKET = "form.access_key"  # what the ciphertext of a ticket is bound to, beside the shop
+TICKET_PURPOSE = "form.access_key"  # a ticket is bound to it and to the shop, as if to a cell
 _KEY_FORMAT = re.compile(r"[A-Za-z0-9._-]{20,1024}", re.ASCII)
 # VK error codes; sigma.channels.vk.errors explains them.
 _OUTDATED_KEY_CODES = {1117, 3609}
@@ -140,7 +140,7 @@ def new_connection(ctx: Context, member: Member, connection_id: str, account: st
 def issue_ticket(ctx: Context, member: Member, key: str) -> str:
     """Encrypt a pasted key for the confirmation page, so that it never appears in plain text."""
     values = {"key": clean_key(key), "issued_at_us": ctx.now_us()}
-    return ctx.cipher.encrypt(values, TICKET, member.shop_id)
+    return ctx.cipher.encrypt(values, TICKET_PURPOSE, member.shop_id)
 
 
 def read_ticket(ctx: Context, member: Member, ticket: str) -> str:
@@ -149,7 +149,7 @@ def read_ticket(ctx: Context, member: Member, ticket: str) -> str:
     Raises RefusedError("validation") when it is older than an hour or of another shop.
     """
     try:
-        values = ctx.cipher.decrypt(ticket, TICKET, member.shop_id)
+        values = ctx.cipher.decrypt(ticket, TICKET_PURPOSE, member.shop_id)
     except DecryptionError:
         values = {}
     if ctx.now_us() - values.get("issued_at_us", 0) > HOUR_US:

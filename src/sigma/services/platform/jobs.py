@@ -36,42 +36,13 @@ MAX_ATTEMPTS = 12  # attempts before a job is dead
 Handler = Callable[[Context, str], Awaitable[int | None]]
 
 
-async def claim(ctx: Context, lane: Lane, limit: int) -> list[ClaimedJob]:
-    """Lease up to `limit` due jobs of a lane to this worker. Raises StoreError."""
-    return await _claim(ctx, lane, limit)
-
-
-async def claim_fairly(ctx: Context, lane: Lane, running: Counter[str]) -> list[ClaimedJob]:
-    """Lease what the lane may run beside its `running` jobs (shop id → number).
-
-    Adds the claimed jobs to `running`. Raises StoreError.
-    """
-    claimed: list[ClaimedJob] = []
-    while (room := capacity(SLOTS[lane], running)).limit:
-        if room.full_shops:
-            batch = await _claim_of_other_shops(ctx, lane, room)
-        else:
-            batch = await _claim(ctx, lane, room.limit)
-        if not batch:
-            break
-        running.update(job.shop_id for job in batch)
-        claimed += batch
-    return claimed
-
-
-async def _claim_of_other_shops(ctx: Context, lane: Lane, room: Capacity) -> list[ClaimedJob]:
-    """Lease one job of each shop that has not used up its share."""
-    # Read outside the transaction: looking for shops must not take the writer lock.
-    async with ctx.db.read() as tx:
-        shop_ids = await jobs.list_due_shops(
-            tx, lane, ctx.now_us(), full_shops=room.full_shops, limit=room.limit
-        )
-    return [job for shop_id in shop_ids for job in await _claim(ctx, lane, 1, shop_id)]
-
-
-async def _claim(
+async def claim(
     ctx: Context, lane: Lane, limit: int, shop_id: str | None = None
 ) -> list[ClaimedJob]:
+    """Lease up to `limit` due jobs of a lane to this worker. Raises StoreError.
+
+    `shop_id`: only jobs of this shop.
+    """
     await leases.keep_alive(ctx)
     now_us = ctx.now_us()
     return await jobs.claim(
@@ -83,6 +54,34 @@ async def _claim(
         worker_id=ctx.worker.id,
         shop_id=shop_id,
     )
+
+
+async def claim_fairly(ctx: Context, lane: Lane, running: Counter[str]) -> list[ClaimedJob]:
+    """Lease what the lane may run beside its `running` jobs (shop id → number of its jobs).
+
+    Adds the claimed jobs to `running`. Raises StoreError.
+    """
+    claimed: list[ClaimedJob] = []
+    while (free := capacity(SLOTS[lane], running)).limit:
+        if free.full_shops:
+            batch = await _claim_of_other_shops(ctx, lane, free)
+        else:
+            batch = await claim(ctx, lane, free.limit)
+        if not batch:
+            break
+        running.update(job.shop_id for job in batch)
+        claimed += batch
+    return claimed
+
+
+async def _claim_of_other_shops(ctx: Context, lane: Lane, free: Capacity) -> list[ClaimedJob]:
+    """Lease one job of each shop that has not used up its share."""
+    # Read outside the transaction: looking for shops must not take the writer lock.
+    async with ctx.db.read() as tx:
+        shop_ids = await jobs.list_due_shops(
+            tx, lane, ctx.now_us(), full_shops=free.full_shops, limit=free.limit
+        )
+    return [job for shop_id in shop_ids for job in await claim(ctx, lane, 1, shop_id)]
 
 
 async def next_due(ctx: Context) -> dict[Lane, int]:
@@ -99,7 +98,7 @@ async def wait_for_work(ctx: Context, wait_s: float) -> None:
 
 
 async def give_back(ctx: Context, job: ClaimedJob) -> None:
-    """Release a job whose run the database has ended, to be run again. Raises StoreError."""
+    """Release a job whose run ended by a failure of the database. Raises StoreError."""
     await jobs.give_back(ctx.db, job)
     await ctx.db.notify(jobs.CHANNEL)
 

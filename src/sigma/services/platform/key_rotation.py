@@ -76,7 +76,7 @@ def _role(ctx: Context, key_id: str) -> KeyRole:
 
 
 async def _count_damaged(ctx: Context, key_id: str, by_column: dict[EncryptedColumn, int]) -> int:
-    """Return how many of the rows that name this key it does not decrypt."""
+    """Return how many of the rows that name this key cannot be decrypted with it."""
     damaged = 0
     for column in by_column:
         after_id = ""
@@ -114,7 +114,7 @@ async def start(ctx: Context) -> Rotation:
 async def rotate_batch(ctx: Context) -> Rotation:
     """Re-encrypt the next batch of the rotation to the first key; return its progress.
 
-    Several processes may do this at once: then some rows are looked at twice.
+    Several processes may do this at once: then some rows are read twice.
     """
     while True:
         try:

@@ -12,7 +12,7 @@ from sigma.services.context import Context
 from sigma.store import jobs, workers
 from sigma.store.engine.interface import StoreError
 
-LEAVE_TIMEOUT_S = 1.0  # at a stop without a database
+LEAVE_TIMEOUT_S = 1.0  # for a stop while the database does not answer
 
 
 async def keep_alive(ctx: Context) -> None:
@@ -23,9 +23,9 @@ async def keep_alive(ctx: Context) -> None:
 
 
 async def take_over(ctx: Context) -> None:
-    """Void the leases of a dead predecessor at once where no other worker can be running.
+    """Void the leases of a dead predecessor at once, if no other worker can be running.
 
-    Elsewhere, and without the database, they end by themselves.
+    Otherwise, and while the database does not answer, they end by themselves.
     """
     with contextlib.suppress(StoreError):
         if await ctx.db.is_only_worker():
@@ -35,7 +35,7 @@ async def take_over(ctx: Context) -> None:
 async def leave(ctx: Context, unfinished: Sequence[ClaimedJob]) -> None:
     """Give back `unfinished` jobs and void this worker's leases at its end.
 
-    Without the database the leases end by themselves.
+    While the database does not answer, the leases end by themselves.
     """
     with contextlib.suppress(StoreError, TimeoutError):
         async with asyncio.timeout(LEAVE_TIMEOUT_S):

@@ -1,8 +1,8 @@
-"""Run a program of ours on an untrusted file, in a process of its own with limits.
+"""Run one of Sigma's programs on an untrusted file, in a process of its own with limits.
 
-Decoders of images and spreadsheets are written in C and Rust: a small file can ask them for any
-amount of memory, and some end their process then. So the limits of the process are the guard, and
-only that process ends.
+Decoders of images and spreadsheets are written in C and Rust: a small file can make them allocate
+any amount of memory, and some abort their process then. So the process has limits, and only that
+process ends.
 
 Also the first program of that process: `python -I limited_process.py MEMORY_BYTES CPU_SECONDS
 PROGRAM ARGUMENTS…`. Imports nothing of Sigma: it starts fast.
@@ -56,18 +56,18 @@ def run(program: str, *arguments: str, data: bytes, limits: Limits) -> Result:
     return Result(done.returncode, done.stdout)
 
 
-class Turns:
-    """Runs blocking calls in one thread of its own, one after another.
+class SerialExecutor:
+    """Runs blocking calls in a thread of its own, one at a time.
 
-    So the memory that they need together is what one needs, and the threads of
-    `asyncio.to_thread` stay free.
+    So only one of them needs memory at a time, and the threads of `asyncio.to_thread` stay free
+    for other work.
     """
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sigma-{name}")
 
-    async def call(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call the function when it is its turn."""
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return the result of the call, which starts when the earlier calls have ended."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(work, *args, **kwargs))
 

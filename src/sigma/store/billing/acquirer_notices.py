@@ -58,7 +58,7 @@ async def mark_processed(tx: Tx, notice_id: str, now_us: int, delete_at_us: int)
 
 
 async def delete_old(tx: Tx, now_us: int, limit: int) -> int:
-    """Delete up to `limit` processed notices whose time has come; return how many."""
+    """Delete up to `limit` notices whose `delete_at_us` has passed; return how many."""
     return await tx.execute(_delete_old, now_us=now_us, limit=limit)
 
 

@@ -15,7 +15,7 @@ from sigma.store.engine.interface import UnreachableError
 
 ACQUIRE_TIMEOUT_S: Final = 5.0
 ROLLBACK_TIMEOUT_S: Final = 2.0
-CLOSE_TIMEOUT_S: Final = 2.0  # for running statements, then again for saying goodbye to the server
+CLOSE_TIMEOUT_S: Final = 2.0  # for running statements, then again for closing idle connections
 
 Connect = Callable[[], Awaitable[Any]]
 
@@ -23,8 +23,8 @@ Connect = Callable[[], Awaitable[Any]]
 class Pool:
     """At most `size` connections, opened on demand and reused; a lost one is replaced.
 
-    When one connection is lost, all that were opened before are suspected and replaced: after a
-    failover or the death of a host they are all silent, and each would cost a timeout of its own.
+    When one connection is lost, all that were opened before it was lost are replaced: after a
+    failover or the death of a host all of them are silent, and each would cost its own timeout.
     """
 
     def __init__(self, connect: Connect, size: int) -> None:
@@ -75,7 +75,7 @@ class Pool:
         """
         con.terminate()
         if self._generations.get(con) != self._generation:
-            return  # its whole generation is suspected already
+            return  # its whole generation is being replaced already
         self._generation += 1
         idle, self._idle = self._idle, []
         for suspect in idle:

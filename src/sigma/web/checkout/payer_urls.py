@@ -30,8 +30,9 @@ def outcome_url(invoice_token: str, payment: Payment) -> str | None:
 def next_url(invoice_token: str, payment: Payment, redirect_origins: tuple[str, ...]) -> str:
     """Return the URL to redirect the payment form to: on our pages or the acquirer's.
 
-    Browsers follow a redirect of the form to `redirect_origins` only. Our waiting page opens the
-    acquirer's page of another origin, and the one that a slow acquirer has not given yet.
+    Browsers follow a redirect of the form to `redirect_origins` only (Content-Security-Policy).
+    Our waiting page opens the acquirer's page of another origin, and the one that a slow acquirer
+    has not given yet.
     """
     if (
         payer_step(payment) is PayerStep.CONFIRM

@@ -14,9 +14,9 @@ from sigma.services.limits import client_network
 
 @asynccontextmanager
 async def counting_refusals(ctx: Context, request: Request[Any, Any, Any]) -> AsyncIterator[None]:
-    """Count a refusal for the client's address.
+    """Count a RefusedError of the block for the client's address.
 
-    Raises RefusedError("too_many_requests") instead of it above the limit.
+    Above the limit it is replaced by RefusedError("too_many_requests").
     """
     try:
         yield

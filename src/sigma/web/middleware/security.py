@@ -8,6 +8,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 YEAR_S = 31_536_000
 CACHE_FOREVER = f"public, max-age={YEAR_S}, immutable"  # the URL changes with the content
 
+# Programs request these: they get data or a problem document, never a page.
+PROGRAM_PATHS = ("/api/", "/hooks/", "/metrics", "/readyz", "/healthz")
+
 # Pages load only resources of this origin. `form-action` is appended per page, because browsers
 # also apply it to the redirect from the payment form to the acquirer's page: the payment page
 # names the acquirer's origins itself, see `payment_page_policy`.
@@ -21,8 +24,8 @@ _OWN_IMAGES = "img-src 'self' data:"
 _DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
-# Every feature that browsers grant a page by default and no page of ours needs, also not those
-# inside frames. The copy buttons write to the clipboard.
+# Features that browsers allow by default and no page of Sigma needs, nor a page in a frame. Only
+# writing to the clipboard is allowed: the copy buttons need it.
 _DENIED_FEATURES = (
     *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture"),
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid"),
@@ -82,7 +85,7 @@ class SecurityHeaders:
 
     def for_path(self, path: str) -> Headers:
         """Return the default response headers for a path; a handler may override each of them."""
-        if path.startswith(("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")):
+        if path.startswith(PROGRAM_PATHS):
             return self._data
         if re.match(r"/(?:inbox|vk|board)(?:/|$)", path):
             return self._inbox

@@ -45,7 +45,7 @@ class BodyTimeoutMiddleware:
                 async with asyncio.timeout_at(deadline_s):
                     message = await receive()
             except TimeoutError:
-                # What is left of the body must not be taken for the next request.
+                # Otherwise the rest of the body would be read as the next request.
                 scope["state"][EXTRA_HEADERS] = CLOSE_CONNECTION
                 raise RefusedError("request_timeout") from None
             deadline_s += len(message.get("body", b"")) / BODY_MIN_BYTES_PER_S
@@ -56,10 +56,11 @@ class BodyTimeoutMiddleware:
 
 
 class TimedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a limit for everything but the work of the application.
+    """uvicorn's HTTP protocol with a time limit while the client must send.
 
     A connection is closed when it sends no request, only a part of its headers, or goes on with a
-    body after the response. The body of a request in work is limited by BodyTimeoutMiddleware.
+    body after the response. While the application works on a request, BodyTimeoutMiddleware limits
+    its body.
     """
 
     headers_timeout_s: float = HEADERS_TIMEOUT_S
@@ -91,7 +92,7 @@ class TimedHttpProtocol(HttpToolsProtocol):
             self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -112,9 +113,7 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self._timer = None
         if self.transport.is_closing():
             return
-        if (
-            self._is_working()
-        ):  # a pipelined request stopped: the response of the one before comes first
+        if self._is_working():  # a pipelined request stopped: the earlier one is answered first
             self._start_timer()
             return
         if self._has_begun:

@@ -20,6 +20,7 @@ from sigma.web.cabinet.guards import (
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
+from sigma.web.retry_after import retry_after_headers
 
 
 @get("/start")
@@ -50,9 +51,10 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
     except RefusedError as error:
         if error.code == "forbidden":
             raise RedirectRequiredError("/sign-in") from error
-        return _form_page(
-            request, values, refusal_texts(Translator(locale), error), error.http_status
-        )
+        texts = refusal_texts(Translator(locale), error)
+        response = _form_page(request, values, texts, error.http_status)
+        response.headers.update(retry_after_headers(error))
+        return response
     response = redirect("/", "cabinet.done_started")
     response.set_cookie(session_cookie(ctx, new_session.secret))
     response.set_cookie(device_cookie(ctx, new_session.device))

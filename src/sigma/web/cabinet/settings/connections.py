@@ -12,6 +12,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections
 from sigma.services.billing.connection_settings import list_certificates
+from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.context import Context
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
@@ -78,7 +79,7 @@ async def connection_page(
     """Show a connection: the result of its check, the notice URL, the form."""
     connection = await connections.get(ctx, session.member, connection_id)
     errors = {}
-    if connection.settings.get("ca_bundle"):  # the path of a file, as it was once configured
+    if connection.settings.get("ca_bundle"):  # the path of a file, from an older version
         errors["ca_certificates"] = translator_for(session).t("errors.problem.certificate_path")
     return _form_page(request, ctx, session, connection, _form_values(connection), errors)
 
@@ -227,7 +228,9 @@ def _form_page(
         live_url=provider.base_url if provider else "",
         has_two_stage=provider is not None and provider.capabilities.two_stage,
         notice_url=connections.notice_url(ctx, connection) if connection else "",
-        advanced_open=any(name in errors for name in ADVANCED_FIELDS),
+        # The secret of a connection is asked for again when an advanced field has changed.
+        advanced_open=any(name in errors for name in (*ADVANCED_FIELDS, "secret")),
+        secret_unreadable=connection is not None and not is_secret_readable(ctx.cipher, connection),
         certificates=list_certificates(connection) if connection else [],
     )
 
