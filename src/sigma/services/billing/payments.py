@@ -23,6 +23,7 @@ from sigma.services.billing.acquirer_calls import (
     open_connection,
 )
 from sigma.services.billing.refund_sync import sync_refunds
+from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
 from sigma.store import changes
@@ -39,8 +40,9 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
 
     Called for the client's return, for an acquirer notice and by the job payment.advance. For a
     captured payment it finds the refunds that were made outside Sigma, see `sync_refunds`.
-    Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown), and
-    RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
+    Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown, unless no
+    call was made: CircuitOpenError), and RefusedError: "not_found", or "acquirer_refused" when a
+    rejection leaves the outcome open.
     """
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, payment_id)
@@ -52,6 +54,8 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
         return payment  # one that was started may have been paid after all: query it
     try:
         reply = await _call_acquirer(ctx, payment)
+    except CircuitOpenError:
+        raise  # the acquirer was not called
     except UnknownOutcomeError:
         await _mark_unknown(ctx, payment)
         raise
@@ -248,6 +252,7 @@ async def get(ctx: Context, member: Member, payment_id: str) -> Payment:
 async def try_advance(ctx: Context, payment_id: str) -> Payment:
     """Like `advance`, but return the payment, marked unknown, when the acquirer's reply is lost.
 
+    An acquirer that does not respond is not called: the payment is returned as it is stored.
     The job payment.advance then queries the acquirer again. Raises RefusedError.
     """
     try:

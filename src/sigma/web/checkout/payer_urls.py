@@ -37,4 +37,6 @@ def next_url(invoice_token: str, payment: Payment, redirect_origins: tuple[str, 
         if origin_of(payment.confirmation_url) in redirect_origins:
             return payment.confirmation_url
         return f"{wait_url(invoice_token, payment)}?{CONTINUE_PARAM}=1"
+    if payer_step(payment) is PayerStep.UNSTARTED:
+        return f"{wait_url(invoice_token, payment)}?{CONTINUE_PARAM}=1"
     return outcome_url(invoice_token, payment) or wait_url(invoice_token, payment)
