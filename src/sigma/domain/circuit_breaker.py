@@ -20,6 +20,8 @@ SLOW_FAILURE_US = 3 * SECOND_US
 FIRST_OPEN_US, LONGEST_OPEN_US = 5 * SECOND_US, MINUTE_US  # doubled at each failed probe
 PROVEN_FOR_US = 10 * MINUTE_US
 UNPROVEN_CALLS = 2  # of jobs, to a destination that has not responded within PROVEN_FOR_US
+# A job waits for a slot of a destination that has responded so lately; else it is put off.
+RESPONSIVE_US = SECOND_US
 FULL_PAUSE_US = SECOND_US
 # Jobs that were put off come back one after another, 50 per second: with 10,000 waiting jobs, a
 # dead destination costs little and a revived one is not flooded.
@@ -30,8 +32,8 @@ class Admission(Enum):
     """Whether a call may begin now."""
 
     CALL = auto()
-    WAIT = auto()  # the destination responds, but all its slots are taken
-    PUT_OFF = auto()  # the destination does not respond
+    WAIT = auto()  # all slots of the destination are taken, but it responds
+    PUT_OFF = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ class Circuit:
         if lane is None:
             return Admission.CALL
         running = sum(call.lane is lane for call in self.running)
-        return Admission.CALL if running < self.max_calls(lane, now_us) else Admission.WAIT
+        if running < self.max_calls(lane, now_us):
+            return Admission.CALL
+        is_responsive = now_us - self.last_response_us < RESPONSIVE_US
+        return Admission.WAIT if is_responsive else Admission.PUT_OFF
 
     def max_calls(self, lane: Lane, now_us: int) -> int:
         """Return how many jobs of a lane may call at once: at most half of its slots."""

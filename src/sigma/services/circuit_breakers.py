@@ -44,6 +44,10 @@ class CircuitBreakers:
         """Return whether the last slow call to a destination got no response."""
         return self._circuits.get(destination, Circuit()).is_open
 
+    def running_count(self, destination: str) -> int:
+        """Return how many calls to a destination are under way."""
+        return len(self._get(destination).running)
+
     async def call(
         self,
         destination: str,
