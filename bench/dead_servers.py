@@ -128,7 +128,7 @@ async def add_flooded_shop(harness: Harness, servers: Servers) -> None:
             token=ctx.new_token(),
             operation_key=ctx.new_id("op", member.shop_id),
             provider_id=str(uuid.uuid4()),
-            form_nonce=str(number),
+            form_nonce=f"copy-{number}",
             version=0,
         )
         for number in range(FLOODED_JOBS)

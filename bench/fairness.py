@@ -195,7 +195,7 @@ async def running_sigma(url: str, settings: Mapping[str, str]) -> AsyncIterator[
             return
         env = os.environ | settings | {"SIGMA_DATABASE_URL": url, "SIGMA_LOG_LEVEL": "error"}
         env["SIGMA_BASE_URL"] = f"http://127.0.0.1:{PORT}"
-        command = [Path(sys.executable).with_name("sigma"), "worker"]
+        command = [str(Path(sys.executable).with_name("sigma")), "worker"]
         worker = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
         try:
             yield
