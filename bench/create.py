@@ -73,7 +73,7 @@ async def running_server(
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         async with httpx.AsyncClient() as client:
-            for _ in range(200):
+            for _ in range(1200):
                 try:
                     if (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200:
                         break
