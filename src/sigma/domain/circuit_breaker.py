@@ -23,9 +23,9 @@ UNPROVEN_CALLS = 2  # of jobs, to a destination that has not responded within PR
 # A job waits for a slot of a destination that has responded so lately; else it is put off.
 RESPONSIVE_US = SECOND_US
 FULL_PAUSE_US = SECOND_US
-# Jobs that were put off come back one after another, 50 per second: with 10,000 waiting jobs, a
-# dead destination costs little and a revived one is not flooded.
-RETRY_SPACING_US = 20_000
+# Jobs that were put off come back one after another, ten per second: with thousands of waiting
+# jobs, a dead destination costs little and a revived one is not flooded.
+RETRY_SPACING_US = 100_000
 
 
 class Admission(Enum):

@@ -76,9 +76,8 @@ async def send(ctx: Context, mail_id: str) -> int | None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, masked_to, "no_server", is_permanent=True)
         )
-    outgoing = await _to_outgoing(ctx, mail, rendered)
     try:
-        answer = await _send_guarded(ctx, mailer, outgoing)
+        answer = await _send_guarded(ctx, mailer, mail, rendered)
     except MailRejectedError as error:
         is_final = error.is_permanent or mail.attempts + 1 >= MAX_ATTEMPTS
         return await _record_attempt(
@@ -87,17 +86,21 @@ async def send(ctx: Context, mail_id: str) -> int | None:
     return await _record_attempt(ctx, domain.mark_sent(mail, masked_to, answer, ctx.now_us()))
 
 
-async def _send_guarded(ctx: Context, mailer: Mailer, outgoing: OutgoingMail) -> str:
+async def _send_guarded(ctx: Context, mailer: Mailer, mail: Mail, rendered: _RenderedMail) -> str:
     """Send through the circuit breaker of the mail server. Raises MailRejectedError,
     CircuitOpenError.
 
     A test mail is always tried: an owner who has mended the settings awaits the result.
     """
+
+    async def compose_and_send() -> str:
+        return await mailer.send(await _to_outgoing(ctx, mail, rendered))
+
     if ctx.job is None:
-        return await mailer.send(outgoing)
+        return await compose_and_send()
     return await ctx.circuits.call(
         mailer.destination,
-        lambda: mailer.send(outgoing),
+        compose_and_send,  # draws no PDF while the server does not respond
         lane=ctx.lane,
         now_us=ctx.now_us,
         is_response=lambda error: isinstance(error, MailRejectedError) and error.is_from_server,
