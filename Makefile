@@ -42,6 +42,7 @@ fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both databases (ARGS="…")
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.pool
+	$(BIN)/python -m bench.fairness
 
 mutants: setup ## Remove the guards of money and tenancy one at a time: a test must fail (ARGS="lock")
 	$(BIN)/python -m scripts.mutants $(ARGS)

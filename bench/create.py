@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -50,13 +50,19 @@ def api_headers(api_key: str, idempotency_key: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_server(url: str, port: int) -> AsyncIterator[None]:
-    """Run `sigma serve` in its own process; stop it when the block ends."""
+async def running_server(
+    url: str, port: int, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[None]:
+    """Run `sigma serve` in its own process; stop it when the block ends.
+
+    `settings`: more variables of its environment.
+    """
     env = os.environ | {
         "SIGMA_DATABASE_URL": url,
         "SIGMA_SECRET_KEY": SECRET,
         "SIGMA_BASE_URL": f"http://127.0.0.1:{port}",
         "SIGMA_LOG_LEVEL": "warning",
+        **(settings or {}),
     }
     command: list[str | Path] = [
         Path(sys.executable).with_name("sigma"),
@@ -67,7 +73,7 @@ async def running_server(url: str, port: int) -> AsyncIterator[None]:
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         async with httpx.AsyncClient() as client:
-            for _ in range(200):
+            for _ in range(1200):
                 try:
                     if (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200:
                         break

@@ -19,6 +19,7 @@ class NetworkProxy:
         self._open: list[asyncio.Task[None]] = []
         self._writers: list[asyncio.StreamWriter] = []
         self.connection_count = 0
+        self.is_dead = False
 
     def silence(self) -> None:
         """Forward nothing more on the connections that are open; new ones work."""
@@ -26,9 +27,21 @@ class NetworkProxy:
             task.cancel()
         self._open = []
 
+    def kill(self) -> None:
+        """Forward nothing any more; new connections are accepted and get no answer either."""
+        self.is_dead = True
+        self.silence()
+
+    def revive(self) -> None:
+        """Forward new connections again; those that are open stay silent."""
+        self.is_dead = False
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward a new connection in both directions."""
         self.connection_count += 1
+        if self.is_dead:
+            self._writers.append(writer)
+            return
         server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
         self._writers += [writer, server_writer]
         self._open += [

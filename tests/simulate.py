@@ -56,6 +56,8 @@ class FlakyMailer:
         self.attempt_count = 0
         self.sent_message_ids: list[str] = []
 
+    destination = "smtp://mail.example"
+
     async def send(self, message: OutgoingMail) -> str:
         self.attempt_count += 1
         if self.attempt_count % 7 == 0:

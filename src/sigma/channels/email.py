@@ -37,16 +37,27 @@ class OutgoingMail:
 
 
 class MailRejectedError(Exception):
-    """The mail was not accepted. `is_permanent`: another attempt would fail in the same way."""
+    """The mail was not accepted. `is_permanent`: another attempt would fail in the same way.
+
+    `reply`: the server's, with its code of three digits; or what kept the server from replying.
+    """
 
     def __init__(self, *, is_permanent: bool, reply: str) -> None:
         super().__init__(reply)
         self.is_permanent = is_permanent
         self.reply = reply
 
+    @property
+    def is_from_server(self) -> bool:
+        """Whether the server replied."""
+        return bool(re.match(r"[0-9]{3}\b", self.reply))
+
 
 class Mailer(Protocol):
-    """Sends one mail."""
+    """Sends one mail. `destination`: scheme, host and port of its server, without a password."""
+
+    @property
+    def destination(self) -> str: ...
 
     async def send(self, message: OutgoingMail) -> str:
         """Send and return the server's reply. Raises MailRejectedError."""
@@ -68,6 +79,15 @@ class SmtpMailer:
         self._outbound = outbound
         self._timeout_s = timeout_s
         self._total_timeout_s = total_timeout_s
+
+    @property
+    def destination(self) -> str:
+        """Scheme, host and port of the server; the same for every invalid URL."""
+        try:
+            server = parse_smtp_url(self._url)
+        except InvalidUrlError:
+            return "smtp:"
+        return f"{server.scheme}://{server.host}:{server.port}"
 
     async def send(self, message: OutgoingMail) -> str:
         """Send and return the server's reply with the recipient's address masked.

@@ -45,6 +45,7 @@ Group = tuple[int, int]  # start and end of something in a text or a list
 
 _PRINTED_SIZE = 4  # digits of a group on most cards
 _MIN_DIGITS, _MAX_DIGITS = 14, 19
+_NO_FIRST_DIGITS = "017"  # of _RANGES and _DINERS_RANGES
 # Digit groups with one separator between them, and up to two spaces on each side of it. A comma
 # stands without spaces: with them it separates prices.
 _PUNCTUATION = r"[-\u2010-\u2015\u2212._/\\·•*|:+~='’]|\)\(|[()]"
@@ -79,6 +80,8 @@ def _card_spans(text: str) -> Iterator[tuple[int, int]]:
         return
     without_ibans = _IBAN.sub(lambda found: _blank_iban(found[0]), text)
     for run in _DIGIT_RUN.finditer(without_ibans):
+        if run.end() - run.start() < _MIN_DIGITS:
+            continue
         groups = [
             (run.start() + group.start(), run.start() + group.end())
             for group in _GROUP.finditer(run[0])
@@ -86,7 +89,9 @@ def _card_spans(text: str) -> Iterator[tuple[int, int]]:
         fours = _series_of_fours(groups)
         first = 0
         while first < len(groups):
-            last = _card_end(without_ibans, groups, fours, first)
+            last = None
+            if _may_begin_card(without_ibans, groups, fours, first):
+                last = _card_end(without_ibans, groups, fours, first)
             if last is None:
                 first += 1
                 continue
@@ -109,14 +114,37 @@ def _series_of_fours(groups: list[Group]) -> list[Group]:
     return series
 
 
+def _may_begin_card(text: str, groups: list[Group], fours: list[Group], first: int) -> bool:
+    """Return False where group `first` cannot begin a card number, at the cost of a comparison.
+
+    A form can hold 130,000 groups of one digit, and it is checked in the event loop. In a row of
+    equal groups only the first one can begin a number (see `_is_part_of_longer_number`), or in a
+    series of whole card numbers each fourth one.
+    """
+    start, end = groups[first]
+    if text[start] in _NO_FIRST_DIGITS:
+        return False
+    size = end - start
+    if first == 0 or size >= _MIN_DIGITS:
+        return True
+    before = groups[first - 1]
+    if before[1] - before[0] != size:
+        return True
+    if size != _PRINTED_SIZE:
+        return False
+    return _stands_among_cards(fours[first], first, first + 3) or bool(
+        _EXPIRY.fullmatch(_ascii_digits(text[before[0] : before[1]]))
+    )
+
+
 def _card_end(text: str, groups: list[Group], fours: list[Group], first: int) -> int | None:
     """Return the index of the last group of a card number that begins with group `first`."""
     digits = ""
     for last in range(first, len(groups)):
         start, end = groups[last]
-        digits += _ascii_digits(text[start:end])
-        if len(digits) > _MAX_DIGITS:
+        if len(digits) + end - start > _MAX_DIGITS:
             return None
+        digits += _ascii_digits(text[start:end])
         if len(digits) < _MIN_DIGITS:
             continue
         sizes = tuple(end - start for start, end in groups[first : last + 1])

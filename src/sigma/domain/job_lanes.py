@@ -19,9 +19,9 @@ class Lane(StrEnum):
 
 # Jobs that one worker process runs at once. They mostly wait for other servers.
 SLOTS: Mapping[Lane, int] = {
-    Lane.MONEY: 8,
+    Lane.MONEY: 16,  # half of them for one acquirer, see circuit_breaker
     Lane.CONVERSATIONS: 8,
-    Lane.MAIL: 4,
+    Lane.MAIL: 8,  # half of them for one mail server
     Lane.HOUSEKEEPING: 4,
 }
 

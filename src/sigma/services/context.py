@@ -10,9 +10,11 @@ from typing import Protocol
 from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
 from sigma.documents.pdf_cache import PdfCache
-from sigma.domain.change import NewId
+from sigma.domain.change import ClaimedJob, NewId
+from sigma.domain.job_lanes import LANES, Lane
 from sigma.outbound.guard import Outbound
 from sigma.providers.base import Provider
+from sigma.services.circuit_breakers import CircuitBreakers
 from sigma.services.clock import clock
 from sigma.services.ids import IdGenerator
 from sigma.services.limits import RateLimiter
@@ -69,6 +71,7 @@ class Context:
 
     `worker` is this process as the holder of leases, `outage` whether it can use the database now.
     `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now.
+    `job` is the background job that runs; None for a request, which a person awaits.
     """
 
     db: Database
@@ -83,12 +86,19 @@ class Context:
     worker: Worker = field(default_factory=Worker)
     outage: Outage = field(default_factory=Outage)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    circuits: CircuitBreakers = field(default_factory=CircuitBreakers, repr=False)
+    job: ClaimedJob | None = None
     outbound: Outbound = field(default_factory=Outbound, repr=False)
     pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limiter", RateLimiter(self.db, self.cipher, self.now_us))
+
+    @property
+    def lane(self) -> Lane | None:
+        """The lane of the job that runs; None for a request and for a job of a test."""
+        return LANES.get(self.job.kind) if self.job else None
 
     def new_id(self, prefix: str, shop_id: str = "") -> str:
         """Return a new id, see `IdGenerator.new`."""

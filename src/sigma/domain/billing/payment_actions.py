@@ -59,6 +59,7 @@ class PayerStep(StrEnum):
     RECEIPT = "receipt"  # captured
     RETRY = "retry"  # failed or canceled: the invoice can be paid again
     REVIEW = "review"  # flagged: the shop must look at it, the payer must not pay again
+    UNSTARTED = "unstarted"  # the acquirer has not been reached yet: wait for its page
     UNKNOWN = "unknown"  # the acquirer's answer was lost: wait
     AUTHORIZED = "authorized"  # wait until the shop captures
     CONFIRM = "confirm"  # pay on the acquirer's page, `confirmation_url`
@@ -75,6 +76,8 @@ def payer_step(payment: Payment) -> PayerStep:
         return PayerStep.REVIEW
     if payment.is_outcome_unknown:
         return PayerStep.UNKNOWN
+    if payment.status is Status.CREATED and payment.provider_id is None:
+        return PayerStep.UNSTARTED
     if payment.status is Status.AUTHORIZED:
         return PayerStep.AUTHORIZED
     return PayerStep.CONFIRM if is_web_url(payment.confirmation_url) else PayerStep.PENDING

@@ -48,7 +48,12 @@ class QuestionKind(StrEnum):
 BUILT_IN_KINDS = (QuestionKind.EMAIL, QuestionKind.PHONE, QuestionKind.NAME, QuestionKind.ADDRESS)
 KINDS_WITH_OPTIONS = (QuestionKind.SELECT, QuestionKind.MULTISELECT)
 _MULTILINE_KINDS = (QuestionKind.ADDRESS, QuestionKind.TEXTAREA)
-MAX_LENGTHS = {  # characters
+# Characters. Checked before anything else is done with a text: a form may have 256 KB.
+MAX_LENGTHS = {
+    QuestionKind.EMAIL: 320,
+    QuestionKind.PHONE: 100,
+    QuestionKind.DATE: 100,
+    QuestionKind.CHECKBOX: 100,
     QuestionKind.NAME: 150,
     QuestionKind.ADDRESS: 400,
     QuestionKind.TEXT: 300,

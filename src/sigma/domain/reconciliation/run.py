@@ -196,6 +196,11 @@ def _local_moment(day: date, at: time, tz: str) -> int:
     return int(datetime.combine(day, at, time_zone(tz)).timestamp()) * SECOND_US
 
 
+def postponed(run: Run, wait_us: int, now_us: int) -> Run:
+    """Return the run, to be continued after `wait_us`: the acquirer was not called."""
+    return replace(run, resume_at_us=now_us + wait_us, updated_at_us=now_us)
+
+
 def call_failed(run: Run, retry_after_us: int, now_us: int) -> Run:
     """Return the run after a call without an answer: it waits, or fails after several in a row.
 

@@ -8,12 +8,15 @@ from sigma.domain.billing.payment import Payment, PaymentReply
 from sigma.domain.billing.refund import Refund, RefundReply
 from sigma.domain.errors import RefusedError
 from sigma.domain.time_units import MINUTE_US
+from sigma.domain.urls import origin_of
 from sigma.providers.base import ConnectionAccess, Provider, RejectedError, connection_access
+from sigma.providers.guarded import GuardedProvider
 from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
 from sigma.store.billing import connections
 
 ReplyT = TypeVar("ReplyT", PaymentReply, RefundReply)
+ResultT = TypeVar("ResultT")
 
 SHOP_REJECTION_CODES = ("credentials", "forbidden")  # the shop is rejected, not this operation
 # A call without a response may still reach the acquirer within this time after it was made.
@@ -25,14 +28,34 @@ async def open_connection(
 ) -> tuple[Connection, Provider, ConnectionAccess]:
     """Return a connection, its provider and the decrypted access for one call.
 
-    Raises DecryptionError.
+    The provider's calls go through a circuit breaker, see `guard_calls`. Raises DecryptionError.
     """
     async with ctx.db.read() as tx:
         connection = await connections.get(tx, connection_id)
     assert connection is not None, "a connection with payments is never deleted"
     provider = ctx.providers[connection.provider]
     secret = decrypt_secret(ctx.cipher, connection)
-    return connection, provider, connection_access(provider, connection, secret)
+    access = connection_access(provider, connection, secret)
+    return connection, guard_calls(ctx, provider), access
+
+
+def guard_calls(ctx: Context, provider: Provider) -> Provider:
+    """Return the provider with a circuit breaker for each host that its calls go to.
+
+    A call raises CircuitOpenError, an UnknownOutcomeError, instead of waiting for a host that does
+    not respond. The acquirer is not called then, so that nothing is marked as unknown.
+    """
+
+    async def call(access: ConnectionAccess, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        return await ctx.circuits.call(
+            origin_of(access.base_url),
+            work,
+            lane=ctx.lane,
+            now_us=ctx.now_us,
+            is_response=lambda error: isinstance(error, RejectedError),
+        )
+
+    return GuardedProvider(provider, call)
 
 
 async def find_lost(

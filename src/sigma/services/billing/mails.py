@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
-from sigma.channels.email import MailRejectedError, OutgoingMail
+from sigma.channels.email import Mailer, MailRejectedError, OutgoingMail
 from sigma.documents.mails import (
     MailBody,
     attention_mail,
@@ -58,7 +58,8 @@ async def send(ctx: Context, mail_id: str) -> int | None:
     Returns when to try again (UTC microseconds), None when it is sent or has failed for good.
     Delivery is at least once: after a crash between the SMTP server's acceptance and our commit
     the mail is sent again with the same Message-ID. Raises DecryptionError: the mail stays queued
-    until the key is back.
+    until the key is back. Raises CircuitOpenError while the server does not respond: then no
+    attempt is counted.
     """
     async with ctx.db.read() as tx:
         mail = await mails.get(tx, mail_id)
@@ -76,13 +77,34 @@ async def send(ctx: Context, mail_id: str) -> int | None:
             ctx, domain.mark_rejected(mail, masked_to, "no_server", is_permanent=True)
         )
     try:
-        answer = await mailer.send(await _to_outgoing(ctx, mail, rendered))
+        answer = await _send_guarded(ctx, mailer, mail, rendered)
     except MailRejectedError as error:
         is_final = error.is_permanent or mail.attempts + 1 >= MAX_ATTEMPTS
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, masked_to, error.reply, is_permanent=is_final)
         )
     return await _record_attempt(ctx, domain.mark_sent(mail, masked_to, answer, ctx.now_us()))
+
+
+async def _send_guarded(ctx: Context, mailer: Mailer, mail: Mail, rendered: _RenderedMail) -> str:
+    """Send through the circuit breaker of the mail server. Raises MailRejectedError,
+    CircuitOpenError.
+
+    A test mail is always tried: an owner who has mended the settings awaits the result.
+    """
+
+    async def compose_and_send() -> str:
+        return await mailer.send(await _to_outgoing(ctx, mail, rendered))
+
+    if ctx.job is None:
+        return await compose_and_send()
+    return await ctx.circuits.call(
+        mailer.destination,
+        compose_and_send,  # draws no PDF while the server does not respond
+        lane=ctx.lane,
+        now_us=ctx.now_us,
+        is_response=lambda error: isinstance(error, MailRejectedError) and error.is_from_server,
+    )
 
 
 def _smtp_url(ctx: Context, shop: Shop) -> str:

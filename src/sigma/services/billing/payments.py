@@ -13,6 +13,7 @@ from sigma.providers.base import (
     ConnectionAccess,
     IdempotencyKeyConflictError,
     PaymentRequest,
+    Provider,
     RejectedError,
     UnknownOutcomeError,
 )
@@ -23,6 +24,7 @@ from sigma.services.billing.acquirer_calls import (
     open_connection,
 )
 from sigma.services.billing.refund_sync import sync_refunds
+from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
 from sigma.store import changes
@@ -39,8 +41,9 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
 
     Called for the client's return, for an acquirer notice and by the job payment.advance. For a
     captured payment it finds the refunds that were made outside Sigma, see `sync_refunds`.
-    Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown), and
-    RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
+    Raises UnknownOutcomeError when no reply arrived (the payment is then marked unknown, unless no
+    call was made: CircuitOpenError), and RefusedError: "not_found", or "acquirer_refused" when a
+    rejection leaves the outcome open.
     """
     async with ctx.db.read() as tx:
         payment = await payments.get(tx, payment_id)
@@ -52,6 +55,8 @@ async def advance(ctx: Context, payment_id: str) -> Payment:
         return payment  # one that was started may have been paid after all: query it
     try:
         reply = await _call_acquirer(ctx, payment)
+    except CircuitOpenError:
+        raise  # the acquirer was not called
     except UnknownOutcomeError:
         await _mark_unknown(ctx, payment)
         raise
@@ -80,7 +85,7 @@ async def _call_acquirer(ctx: Context, payment: Payment) -> PaymentReply:
     """Make one call to the acquirer, with no transaction open."""
     connection, provider, access = await open_connection(ctx, payment.connection_id)
     if payment.provider_id is None:
-        return await _start(ctx, payment, access, connection.two_stage)
+        return await _start(ctx, payment, provider, access, two_stage=connection.two_stage)
     if payment.requested_action and payment.status is Status.AUTHORIZED:
         if payment.requested_action == "capture":
             return await provider.capture(
@@ -91,17 +96,16 @@ async def _call_acquirer(ctx: Context, payment: Payment) -> PaymentReply:
 
 
 async def _start(
-    ctx: Context, payment: Payment, access: ConnectionAccess, two_stage: bool
+    ctx: Context, payment: Payment, provider: Provider, access: ConnectionAccess, *, two_stage: bool
 ) -> PaymentReply:
     """Start the payment at the acquirer, or find it there when the call must not be repeated.
 
     It must not be repeated when the idempotency key is near the end of its lifetime, or when the
     acquirer knows the key with other parameters (language or settings have changed since).
     """
-    provider = ctx.providers[payment.provider]
     age = ctx.now_us() - payment.created_at_us
     if age >= provider.capabilities.key_lifetime_us - HOUR_US:
-        return await _find_at_acquirer(ctx, payment, access) or PaymentReply(
+        return await _find_at_acquirer(payment, provider, access) or PaymentReply(
             "", Event.FAILED, failure="never_started"
         )
     async with ctx.db.read() as tx:
@@ -120,16 +124,15 @@ async def _start(
     try:
         return await provider.start_payment(access, request)
     except IdempotencyKeyConflictError:
-        if found := await _find_at_acquirer(ctx, payment, access):
+        if found := await _find_at_acquirer(payment, provider, access):
             return found
         raise
 
 
 async def _find_at_acquirer(
-    ctx: Context, payment: Payment, access: ConnectionAccess
+    payment: Payment, provider: Provider, access: ConnectionAccess
 ) -> PaymentReply | None:
     """Find a payment in the acquirer's list by our id in its metadata; None if it is not there."""
-    provider = ctx.providers[payment.provider]
     since, until, cursor = (
         payment.created_at_us - HOUR_US,
         payment.created_at_us + 26 * HOUR_US,
@@ -160,9 +163,9 @@ async def _resolve_rejection(
         raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     if not payment.is_outcome_unknown:
         return reply
-    _, _, access = await open_connection(ctx, payment.connection_id)
+    _, provider, access = await open_connection(ctx, payment.connection_id)
     found = await find_lost(
-        ctx, payment, rejection, lambda: _find_at_acquirer(ctx, payment, access)
+        ctx, payment, rejection, lambda: _find_at_acquirer(payment, provider, access)
     )
     return found or reply
 
@@ -248,6 +251,7 @@ async def get(ctx: Context, member: Member, payment_id: str) -> Payment:
 async def try_advance(ctx: Context, payment_id: str) -> Payment:
     """Like `advance`, but return the payment, marked unknown, when the acquirer's reply is lost.
 
+    An acquirer that does not respond is not called: the payment is returned as it is stored.
     The job payment.advance then queries the acquirer again. Raises RefusedError.
     """
     try:

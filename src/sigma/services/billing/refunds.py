@@ -20,6 +20,7 @@ from sigma.services.billing.acquirer_calls import (
 )
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.billing.refund_sync import sync_refunds
+from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
@@ -63,8 +64,9 @@ async def request(
 async def advance(ctx: Context, refund_id: str) -> Refund:
     """Send a refund to the acquirer, or query it there, and write the result.
 
-    Raises UnknownOutcomeError when no reply arrived (the refund is then marked unknown), and
-    RefusedError: "not_found", or "acquirer_refused" when a rejection leaves the outcome open.
+    Raises UnknownOutcomeError when no reply arrived (the refund is then marked unknown, unless no
+    call was made: CircuitOpenError), and RefusedError: "not_found", or "acquirer_refused" when a
+    rejection leaves the outcome open.
     """
     async with ctx.db.read() as tx:
         refund = await refunds.get(tx, refund_id)
@@ -74,6 +76,8 @@ async def advance(ctx: Context, refund_id: str) -> Refund:
         return refund
     try:
         reply = await _call_acquirer(ctx, refund)
+    except CircuitOpenError:
+        raise  # the acquirer was not called
     except UnknownOutcomeError:
         await _mark_unknown(ctx, refund)
         raise

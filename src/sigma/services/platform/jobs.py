@@ -8,6 +8,7 @@ import random
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -18,6 +19,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.job_lanes import SLOTS, Capacity, Lane, capacity
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.providers.base import UnknownOutcomeError
+from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import leases
@@ -113,16 +115,9 @@ async def run_job(
     """
     try:
         async with asyncio.timeout(HANDLER_TIMEOUT_S):
-            run_at_us = await handlers[job.kind](ctx, job.subject_id)
-    except (StaleError, ConflictError, BusyError) as error:
-        return await jobs.reschedule(
-            ctx.db,
-            job,
-            ctx.now_us() + SECOND_US,
-            type(error).__name__,
-            is_dead=False,
-            is_counted=False,
-        )
+            run_at_us = await handlers[job.kind](replace(ctx, job=job), job.subject_id)
+    except (StaleError, ConflictError, BusyError, CircuitOpenError) as error:
+        return await _put_off(ctx, job, error)
     except StoreError:
         raise
     except UnknownOutcomeError as unknown:
@@ -155,6 +150,15 @@ async def run_job(
     else:
         await jobs.reschedule(ctx.db, job, run_at_us, "", is_dead=False)
     return None
+
+
+async def _put_off(ctx: Context, job: ClaimedJob, error: Exception) -> None:
+    """Reschedule a job that could not do its work now, without counting the attempt."""
+    pause_us, message = SECOND_US, type(error).__name__
+    if isinstance(error, CircuitOpenError):
+        pause_us, message = error.wait_us, str(error)
+    due_at_us = ctx.now_us() + pause_us
+    await jobs.reschedule(ctx.db, job, due_at_us, message, is_dead=False, is_counted=False)
 
 
 async def _reschedule(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sigma.domain.billing.connection import Connection, Status
 from sigma.providers.base import ConnectionAccess, Provider, connection_access
+from sigma.services.billing.acquirer_calls import guard_calls
 from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
 from sigma.store.billing import connections
@@ -41,4 +42,4 @@ def _account(ctx: Context, group: list[Connection]) -> Account:
     provider = ctx.providers[connection.provider]
     secret = decrypt_secret(ctx.cipher, connection)
     access = connection_access(provider, connection, secret)
-    return Account(provider, access, connection, tuple(one.id for one in group))
+    return Account(guard_calls(ctx, provider), access, connection, tuple(one.id for one in group))

@@ -18,6 +18,7 @@ from sigma.domain.reconciliation.difference import Difference, State
 from sigma.domain.reconciliation.run import Run
 from sigma.domain.time_units import DAY_US, SECOND_US
 from sigma.providers.base import RejectedError, UnknownOutcomeError
+from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.reconciliation import scan
@@ -112,6 +113,8 @@ async def step(ctx: Context, run: Run) -> Run:
     found: Sequence[Difference] = ()
     try:
         updated, found = await scan.step(ctx, run, await open_accounts(ctx, run.shop_id))
+    except CircuitOpenError as refused_call:
+        updated = domain.postponed(run, refused_call.wait_us, ctx.now_us())
     except UnknownOutcomeError as unknown:
         retry_after_us = int((unknown.retry_after_s or 0) * SECOND_US)
         updated = domain.call_failed(run, retry_after_us, ctx.now_us())

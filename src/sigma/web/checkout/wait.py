@@ -29,11 +29,12 @@ from sigma.web.checkout.responses import (
 
 # Refresh interval of browsers without scripts, by state. An authorized payment waits for the seller
 # to capture it, so it is checked less often.
-REFRESH_S = {"pending": 4, "unknown": 4, "authorized": 30}
+REFRESH_S = {"pending": 4, "unknown": 4, "unstarted": 4, "authorized": 30}
 # Step of the payer → state of the page and its script; any other step is "pending".
 _STATES = {
     PayerStep.REVIEW: "checked",
     PayerStep.UNKNOWN: "unknown",
+    PayerStep.UNSTARTED: "unstarted",
     PayerStep.AUTHORIZED: "authorized",
 }
 
