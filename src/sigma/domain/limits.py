@@ -181,6 +181,9 @@ UNMATCHED_NOTICE_TTL_US = 3 * DAY_US  # processed notices about other payments, 
 HEADERS_TIMEOUT_S = 10  # from the first byte of a request to the end of its headers
 BODY_TIMEOUT_S = 30  # from the end of the headers to the end of a small body
 BODY_MIN_BYTES_PER_S = 32 * 1024  # a larger body gets a second more for each of these
+MAX_HEAD_BYTES = 64 * 1024  # request line and headers; browsers and proxies stop far below
+SEND_TIMEOUT_S = 60  # a client that takes no part of a response for so long is left
+MAX_CONNECTIONS = 4096  # of one process, if the system allows it so many files
 
 
 def with_amount(limit: Limit, amount: int) -> Limit:

@@ -42,6 +42,7 @@ from sigma.web.errors import (
     handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
+from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.metrics import RequestMetrics
 from sigma.web.middleware.requests import RequestMiddleware
 from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
@@ -75,6 +76,7 @@ class WebApp(ProxyHeadersMiddleware):
         super().__init__(middleware, list(trusted_proxies))
         self.router = router
         self._middleware = middleware
+        self.connections = ConnectionTable()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection. `Any`: uvicorn, Litestar and httpx have different types."""
