@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -35,6 +35,7 @@ from sigma.web.checkout import invoice as payment_page
 from sigma.web.config import WebConfig
 from sigma.web.errors import (
     handle_exception,
+    handle_file_error,
     handle_http_error,
     handle_outage,
     handle_refusal,
@@ -116,6 +117,7 @@ def build_router() -> Litestar:
                 [STATIC],
                 cache_control=None,
                 after_request=_cache_immutable,
+                exception_handlers={InternalServerException: handle_file_error},
                 include_in_schema=False,
             ),
         ],

@@ -77,6 +77,8 @@ class TimedHttpProtocol(HttpToolsProtocol):
     headers_timeout_s: float = HEADERS_TIMEOUT_S
     send_timeout_s: float = SEND_TIMEOUT_S
 
+    running_cycle: Any = None  # uvicorn's object of the request in work
+
     _timer: TimerHandle | None = None
     _send_timer: TimerHandle | None = None
     _has_begun = False  # the first bytes of a request have arrived, not yet all of its headers
@@ -84,7 +86,8 @@ class TimedHttpProtocol(HttpToolsProtocol):
     _is_head_too_large = False
 
     def abort(self) -> None:
-        """Close the connection at once: it has to make room for another one."""
+        """Close the connection at once, without sending what is left."""
+        self._disconnect_requests()
         self.transport.abort()
 
     def connection_made(self, transport: Any) -> None:
@@ -173,7 +176,22 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self._table.remove(self)
         self._stop_timer()
         self._stop_send_timer()
+        self._disconnect_requests()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self.running_cycle = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect_requests(self) -> None:
+        """Let the request in work end quietly.
+
+        uvicorn does so only for the last request that has arrived; an earlier one of a pipeline
+        would write to a closed connection, and each would fill the log with a stack trace.
+        """
+        if self.running_cycle is not None:
+            self.running_cycle.disconnected = True
+            self.running_cycle.message_event.set()
 
     @property
     def _table(self) -> ConnectionTable:
@@ -201,7 +219,7 @@ class TimedHttpProtocol(HttpToolsProtocol):
 
     def _start_send_timer(self) -> None:
         if self._send_timer is None:
-            self._send_timer = self.loop.call_later(self.send_timeout_s, self.transport.abort)
+            self._send_timer = self.loop.call_later(self.send_timeout_s, self.abort)
 
     def _stop_send_timer(self) -> None:
         if self._send_timer is not None:
