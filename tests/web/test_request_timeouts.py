@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from sigma.domain.limits import MAX_BODIES_BYTES
 from sigma.web.app import create_app
 from sigma.web.config import WebConfig
 from sigma.web.middleware.timeouts import TimedHttpProtocol
@@ -36,13 +37,17 @@ async def open_server(
     world: World,
     *,
     body_timeout_s: float = 0.2,
+    max_bodies_bytes: int = MAX_BODIES_BYTES,
     max_connections: int = 100,
     protocol: type[TimedHttpProtocol] = QuickProtocol,
 ) -> AsyncIterator[int]:
     """Serve Sigma on a real socket; yield its port."""
     QuickProtocol.ended = asyncio.Queue()
     with bind("127.0.0.1", 0) as sock:
-        app: Any = create_app(world.ctx, WebConfig(body_timeout_s=body_timeout_s))
+        app: Any = create_app(
+            world.ctx,
+            WebConfig(body_timeout_s=body_timeout_s, max_bodies_bytes=max_bodies_bytes),
+        )
         app.connections.max_count = max_connections
         server = uvicorn.Server(
             uvicorn.Config(app, http=protocol, log_level="warning", lifespan="off")
@@ -50,9 +55,11 @@ async def open_server(
         running = asyncio.create_task(server.serve(sockets=[sock]))
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.01)
-        yield sock.getsockname()[1]
-        server.should_exit = True
-        await running
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await running
 
 
 async def exchange(port: int, *parts: bytes) -> bytes:
@@ -193,9 +200,10 @@ async def test_too_large_head_in_one_piece_is_refused(world: World, head: bytes)
 
 
 async def test_large_head_and_a_large_body_behind_it_are_read(world: World) -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
     async with open_server(world, body_timeout_s=30) as port:
-        head = post("/hooks/vk/con_x", "Connection: close", "X-A: " + "b" * 60_000, length=200_000)
-        answer = await exchange(port, head + b"x" * 200_000)
+        more = (form, "Connection: close", "X-A: " + "b" * 60_000)
+        answer = await exchange(port, post("/i/nothing", *more, length=200_000) + b"x" * 200_000)
     assert answer.startswith(b"HTTP/1.1 404 "), answer[:100]
 
 
@@ -232,3 +240,32 @@ async def test_full_server_closes_who_waits_longest_and_serves_the_next(world: W
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+@pytest.mark.parametrize("path", ["/hooks/vk/con_x", "/hooks/yookassa/con_x/token"])
+async def test_stranger_is_refused_before_a_body_is_read(world: World, path: str) -> None:
+    async with open_server(world, body_timeout_s=300, protocol=PatientProtocol) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(path, length=60_000) + b"half of it")
+        async with asyncio.timeout(20):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 404 ")
+        writer.close()
+
+
+async def test_half_sent_uploads_leave_memory_for_the_forms_of_clients(world: World) -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
+    large = post("/sign-in", form, "Origin: http://x", length=200_000)
+    small = post("/sign-in", form, "Origin: http://x", "Connection: close", length=10_000)
+    async with open_server(
+        world, body_timeout_s=300, max_bodies_bytes=150_000, protocol=PatientProtocol
+    ) as port:
+        _, uploading = await asyncio.open_connection("127.0.0.1", port)
+        uploading.write(large + b"x" * 100_000)
+        await uploading.drain()
+        answer = await exchange(port, large + b"x" * 100_000)  # together too much
+        assert answer.startswith(b"HTTP/1.1 429 "), answer[:100]
+        assert b"retry-after: 3" in answer.lower()
+        answer = await exchange(port, small + b"x" * 10_000)
+        assert answer.startswith(b"HTTP/1.1 422 "), answer[:100]
+        uploading.write(b"x" * 100_000)
+        uploading.close()

@@ -43,6 +43,7 @@ from sigma.web.errors import (
     handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
+from sigma.web.middleware.body_memory import BodyMemoryMiddleware
 from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.metrics import RequestMetrics
 from sigma.web.middleware.requests import RequestMiddleware
@@ -143,7 +144,7 @@ def create_app(
     """Build the ASGI application; `router` is a result of `build_router` that nobody else uses.
 
     The order, from the outside: proxy headers, then request id, security headers and log, then
-    the time for the body, then the router.
+    the time and the memory for the body, then the router.
     """
     router = router or build_router()
     config = config or WebConfig()
@@ -153,7 +154,8 @@ def create_app(
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
     security_headers = SecurityHeaders(secure=config.secure, hsts=config.hsts)
-    timed = BodyTimeoutMiddleware(router, config.body_timeout_s)
+    bounded = BodyMemoryMiddleware(router, config.max_bodies_bytes)
+    timed = BodyTimeoutMiddleware(bounded, config.body_timeout_s)
     wrapped = RequestMiddleware(timed, router.routes, security_headers, metrics, ctx.outage)
     return WebApp(router, wrapped, config.trusted_proxies)
 

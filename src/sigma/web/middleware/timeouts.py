@@ -16,10 +16,10 @@ from sigma.domain.limits import (
     MAX_HEAD_BYTES,
     SEND_TIMEOUT_S,
 )
+from sigma.web.middleware.body_memory import CLOSE_CONNECTION
 from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.requests import EXTRA_HEADERS
 
-CLOSE_CONNECTION = ((b"connection", b"close"),)
 _NO_CONTENT_AND_CLOSE = b"connection: close\r\ncontent-length: 0\r\n\r\n"
 TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\n" + _NO_CONTENT_AND_CLOSE
 HEAD_TOO_LARGE_RESPONSE = (
