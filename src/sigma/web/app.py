@@ -46,7 +46,7 @@ from sigma.web.hooks import notices, vk
 from sigma.web.middleware.body_memory import BodyMemoryMiddleware
 from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.metrics import RequestMetrics
-from sigma.web.middleware.requests import RequestMiddleware
+from sigma.web.middleware.requests import PROXY_IS_TRUSTED, RequestMiddleware
 from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.middleware.timeouts import BodyTimeoutMiddleware
 from sigma.web.rendering import STATIC
@@ -82,6 +82,10 @@ class WebApp(ProxyHeadersMiddleware):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection. `Any`: uvicorn, Litestar and httpx have different types."""
+        if client := scope.get("client"):
+            host = _plain_address(client[0])
+            scope["client"] = (host, client[1])
+            scope.setdefault("state", {})[PROXY_IS_TRUSTED] = host in self.trusted_hosts
         await super().__call__(scope, receive, send)
 
     def drain(self) -> None:
@@ -93,6 +97,14 @@ class WebApp(ProxyHeadersMiddleware):
         self._middleware.is_draining = True
         feed: ChangeFeed = self.router.state.change_feed
         feed.close()
+
+
+def _plain_address(host: str) -> str:
+    """Return an IPv4 address inside an IPv6 one as IPv4: a server that listens on "::" gets those,
+    and they must match the trusted proxies as they are written in the setting.
+    """
+    head, _, tail = host.rpartition(":")
+    return tail if head.lower() == "::ffff" and "." in tail else host
 
 
 def build_router() -> Litestar:
