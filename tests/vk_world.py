@@ -131,7 +131,8 @@ class VkWorld(World):
     ) -> str:
         """Deliver one event to Sigma's callback; return the response text ("ok")."""
         body = json.dumps({**event, "secret": secret}).encode()
-        return await event_intake.accept_callback(self.ctx, self.community_id, body, retry)
+        community = await event_intake.access_community(self.ctx, self.community_id)
+        return await event_intake.accept_callback(self.ctx, community, body, retry)
 
     async def deliver_callbacks(self, events: Iterable[dict[str, Any]]) -> None:
         """Deliver events one after another, then run the jobs that follow."""

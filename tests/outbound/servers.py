@@ -52,6 +52,25 @@ def make_authority(*, expires_in_days: int = 2, is_authority: bool = True) -> Au
     return Authority(key, signed)
 
 
+def pem_with_extensions(*extensions: tuple[str, bytes], equal: bool = False) -> str:
+    """Return a certificate with extensions: number and content, as they are.
+
+    `equal`: the second gets the number of the first, which no library writes.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Odd")])
+    builder = _builder(name, name, key.public_key(), 2)
+    numbers = [x509.ObjectIdentifier(number) for number, _ in extensions]
+    for number, (_, content) in zip(numbers, extensions, strict=True):
+        builder = builder.add_extension(x509.UnrecognizedExtension(number, content), critical=False)
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    if equal:
+        first, second = (bytes(map(int, one.dotted_string.split(".")[2:])) for one in numbers)
+        start = b"\x06\x03\x2a"  # 1.2 of a number of four parts
+        der = der.replace(start + second, start + first)
+    return ssl.DER_cert_to_PEM_cert(der)
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, days: int
 ) -> x509.CertificateBuilder:

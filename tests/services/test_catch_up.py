@@ -331,7 +331,9 @@ async def is_message_stored(world: VkWorld) -> bool:
 async def receive_and_reply(world: VkWorld, ctx: Context, event: dict[str, object]) -> None:
     """Accept the event, process it, post the operator's reply and send it."""
     body = json.dumps({**event, "secret": CALLBACK_SECRET}).encode()
-    await event_intake.accept_callback(ctx, world.community_id, body, 0)
+    await event_intake.accept_callback(
+        ctx, await event_intake.access_community(ctx, world.community_id), body, 0
+    )
     await worker.run_due_jobs(ctx)
     conversation = await world.conversation()
     await outbox.post(ctx, world.member, conversation.id, "Есть", idempotency_key=conversation.id)

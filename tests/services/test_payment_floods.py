@@ -12,7 +12,11 @@ from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_starts import MAX_UNFINISHED
 from sigma.domain.errors import RefusedError
-from sigma.domain.limits import PAYMENT_START_ADDRESS, PAYMENT_START_INVOICE
+from sigma.domain.limits import (
+    ACQUIRER_QUERY_INVOICE,
+    PAYMENT_START_ADDRESS,
+    PAYMENT_START_INVOICE,
+)
 from sigma.services.billing import payments
 from sigma.services.checkout import checkout
 from sigma.store.billing import answers
@@ -150,3 +154,15 @@ async def test_flood_leaves_the_receipt_of_another_client_fast(world: World) -> 
     details = await checkout.get_public(world.ctx, paid.token)
     assert details.mail is not None
     assert details.mail.status == "sent"
+
+
+async def test_open_waiting_pages_of_one_invoice_query_the_acquirer_rarely(world: World) -> None:
+    payment = await world.start_payment()
+    await world.pay(payment)
+    for _ in range(ACQUIRER_QUERY_INVOICE.amount):  # by pages of other payments of the link
+        assert await world.ctx.limiter.is_allowed(ACQUIRER_QUERY_INVOICE, payment.invoice_id)
+    view = await checkout.refresh(world.ctx, payment.token)
+    assert view.payment.status is Status.PENDING
+    world.clock.advance(seconds=ACQUIRER_QUERY_INVOICE.window_s)
+    view = await checkout.refresh(world.ctx, payment.token)
+    assert view.payment.status is Status.CAPTURED

@@ -113,6 +113,7 @@ async def run_conversation(world: VkWorld) -> list[str]:
         (await open_client(ctx, world.community_id)).api, world.group_id
     )
     assert await world.deliver_callback(event) == "ok"
+    community = await event_intake.access_community(ctx, world.community_id)
     for forged in (
         {"secret": "guess"},
         {"group_id": 1},
@@ -121,7 +122,7 @@ async def run_conversation(world: VkWorld) -> list[str]:
         with contextlib.suppress(RefusedError):
             await event_intake.accept_callback(
                 ctx,
-                world.community_id,
+                community,
                 json.dumps({"secret": CALLBACK_SECRET} | event | forged).encode(),
                 0,
             )

@@ -14,7 +14,14 @@ from sigma.services.accounts import shops
 from sigma.services.billing import connections
 from sigma.store import changes
 from tests.outbound.local import local_mailer
-from tests.outbound.servers import ScriptedResolver, guard, http_server, listening, make_authority
+from tests.outbound.servers import (
+    ScriptedResolver,
+    guard,
+    http_server,
+    listening,
+    make_authority,
+    pem_with_extensions,
+)
 from tests.web.cabinet_harness import (
     CabinetBrowser,
     field_error,
@@ -171,8 +178,12 @@ async def test_answer_of_another_server_is_never_shown(
         (make_authority().private_key_pem, "закрытый ключ"),
         (make_authority(expires_in_days=-1).pem, "истёк"),
         (make_authority().pem * 60, "Слишком много"),
+        # A second extension with the same number, and a kind of name that x509 does not know.
+        (pem_with_extensions(("1.2.3.5", b"a"), ("1.2.3.6", b"b"), equal=True), "не сертификаты"),
+        (pem_with_extensions(("2.5.29.17", b"\x30\x04\xa3\x02\x30\x00")), "не сертификаты PEM"),
+        (pem_with_extensions(("2.5.29.19", b"\x01")), "не сертификаты PEM"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 async def test_text_that_is_no_certificate_is_an_error_of_its_field(
     world: World, owner_browser: CabinetBrowser, text: str, words: str

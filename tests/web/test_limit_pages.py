@@ -113,6 +113,7 @@ async def test_limits_hold_across_two_applications_on_postgresql(
         ("203.0.113.7", (), "198.51.100.{n}", True),  # nobody is trusted
         ("203.0.113.7", (PROXY,), "198.51.100.{n}", True),  # not from the proxy
         (PROXY, (PROXY,), "198.51.100.{n}", False),
+        (f"::ffff:{PROXY}", (PROXY,), "198.51.100.{n}", False),  # the server listens on "::"
         (PROXY, (PROXY,), "198.51.100.{n}, 192.0.2.1", True),  # the client made up the first
         (PROXY, (PROXY, "10.1.0.0/16"), "8.8.8.8, 198.51.100.{n}, 10.1.2.3", False),
         (PROXY, (PROXY,), "2001:db8:5:6::{n}", True),  # one /64 network

@@ -79,6 +79,16 @@ async def test_metrics_require_localhost_or_a_token(world: World) -> None:
         assert (await http.get("/metrics", headers=bearer)).status_code == 200
 
 
+@pytest.mark.parametrize("trusted", [(), ("198.51.100.0/24",)])
+@pytest.mark.parametrize("header", ["x-forwarded-for", "Forwarded", "Via", "x-real-ip"])
+async def test_metrics_are_not_shown_through_a_proxy_of_this_machine(
+    world: World, trusted: tuple[str, ...], header: str
+) -> None:
+    async with open_app(world, WebConfig(trusted_proxies=trusted), client="127.0.0.1") as http:
+        assert (await http.get("/metrics")).status_code == 200
+        assert (await http.get("/metrics", headers={header: "203.0.113.9"})).status_code == 401
+
+
 async def test_metrics_contain_no_payment_links(world: World) -> None:
     invoice = await world.create_invoice()
     async with open_app(world, client="127.0.0.1") as http:

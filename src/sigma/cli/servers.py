@@ -18,6 +18,7 @@ import uvloop
 
 from sigma import worker as workers
 from sigma.cli.output import CliError, errors_as_messages, read_settings, sandbox_required, t
+from sigma.domain.limits import MAX_CONNECTIONS
 from sigma.logs import configure
 from sigma.main import build_app, check_migrated, create_database_dir, open_context
 from sigma.services.context import Context
@@ -29,6 +30,9 @@ from sigma.web.middleware.timeouts import TimedHttpProtocol
 log = structlog.get_logger()
 
 BACKLOG = 2048  # connections that may wait to be accepted
+# Files that are not connections of clients: database, outgoing connections, static files.
+RESERVED_FILES = 512
+MIN_CONNECTIONS = 128
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A stop first ends the keep-alive connections with their next response, then stops accepting.
 DRAIN_S = 1.0
@@ -108,6 +112,24 @@ def _force_exit() -> None:
     os._exit(FORCED_EXIT_CODE)
 
 
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files as far as it is needed and allowed; return it.
+
+    Each connection is a file, and many systems start a process with a limit of 1024.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MAX_CONNECTIONS + RESERVED_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = MAX_CONNECTIONS + RESERVED_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return needed
+    raised = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+    return raised
+
+
 async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None = None) -> None:
     """Serve `app` until SIGINT or SIGTERM, which also sets `stop`."""
 
@@ -127,6 +149,7 @@ async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
     )
+    app.connections.max_count = max(raise_file_limit() - RESERVED_FILES, MIN_CONNECTIONS)
     # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
     gc.collect()
     gc.freeze()

@@ -122,6 +122,13 @@ ACQUIRER_QUERY = Limit(
     per="queries of the acquirer per payment",
     reason="The waiting page asks every few seconds, in each open tab",
 )
+ACQUIRER_QUERY_INVOICE = Limit(
+    "acquirer_query_invoice",
+    amount=100,
+    window_s=10,
+    per="queries of the acquirer per invoice",
+    reason="Whoever has a link can open the waiting pages of many unfinished payments",
+)
 PURCHASE_ADDRESS = Limit(
     "purchase_address",
     amount=10,
@@ -190,6 +197,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     PAYMENT_START_INVOICE,
     PAYMENT_START_SHARED_LINK,
     ACQUIRER_QUERY,
+    ACQUIRER_QUERY_INVOICE,
     PURCHASE_ADDRESS,
     NOTICES,
     VK_EVENTS,
@@ -207,6 +215,11 @@ UNMATCHED_NOTICE_TTL_US = 3 * DAY_US  # processed notices about other payments, 
 HEADERS_TIMEOUT_S = 10  # from the first byte of a request to the end of its headers
 BODY_TIMEOUT_S = 30  # from the end of the headers to the end of a small body
 BODY_MIN_BYTES_PER_S = 32 * 1024  # a larger body gets a second more for each of these
+MAX_BODIES_BYTES = 128 * 1024 * 1024  # of all requests of one process together
+SMALL_BODY_BYTES = 16 * 1024  # such a body is read also above that
+MAX_HEAD_BYTES = 64 * 1024  # request line and headers; browsers and proxies stop far below
+SEND_TIMEOUT_S = 60  # a client that takes no part of a response for so long is left
+MAX_CONNECTIONS = 4096  # of one process, if the system allows it so many files
 
 
 def with_amount(limit: Limit, amount: int) -> Limit:

@@ -13,6 +13,12 @@ _PATH = re.compile(
     r"(?:file:|~|\.{0,2}/|[A-Za-z]:[\\/])\S*|\S+\.(?:pem|crt|cer|der|p12|pfx)", re.IGNORECASE
 )
 
+# Reading one extension parses them all; the types of x509 are no ValueErrors.
+_UNREADABLE = (
+    *(ValueError, TypeError, x509.InvalidVersion),
+    *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+
 
 class InvalidCertificateError(ValueError):
     """A text that is no list of certificates.
@@ -65,7 +71,7 @@ def read_certificates(pem: str) -> list[Certificate]:
     """Parse the certificates of a PEM text. Raises InvalidCertificateError."""
     try:
         return [_describe(one) for one in x509.load_pem_x509_certificates(pem.encode())]
-    except (ValueError, TypeError, x509.InvalidVersion):
+    except _UNREADABLE:
         raise InvalidCertificateError("certificate") from None
 
 

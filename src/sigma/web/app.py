@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -35,6 +35,7 @@ from sigma.web.checkout import invoice as payment_page
 from sigma.web.config import WebConfig
 from sigma.web.errors import (
     handle_exception,
+    handle_file_error,
     handle_http_error,
     handle_outage,
     handle_refusal,
@@ -42,8 +43,10 @@ from sigma.web.errors import (
     handle_unreadable,
 )
 from sigma.web.hooks import notices, vk
+from sigma.web.middleware.body_memory import BodyMemoryMiddleware
+from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.metrics import RequestMetrics
-from sigma.web.middleware.requests import RequestMiddleware
+from sigma.web.middleware.requests import PROXY_IS_TRUSTED, RequestMiddleware
 from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.middleware.timeouts import BodyTimeoutMiddleware
 from sigma.web.rendering import STATIC
@@ -75,9 +78,14 @@ class WebApp(ProxyHeadersMiddleware):
         super().__init__(middleware, list(trusted_proxies))
         self.router = router
         self._middleware = middleware
+        self.connections = ConnectionTable()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection. `Any`: uvicorn, Litestar and httpx have different types."""
+        if client := scope.get("client"):
+            host = _plain_address(client[0])
+            scope["client"] = (host, client[1])
+            scope.setdefault("state", {})[PROXY_IS_TRUSTED] = host in self.trusted_hosts
         await super().__call__(scope, receive, send)
 
     def drain(self) -> None:
@@ -89,6 +97,14 @@ class WebApp(ProxyHeadersMiddleware):
         self._middleware.is_draining = True
         feed: ChangeFeed = self.router.state.change_feed
         feed.close()
+
+
+def _plain_address(host: str) -> str:
+    """Return an IPv4 address inside an IPv6 one as IPv4: a server that listens on "::" gets those,
+    and they must match the trusted proxies as they are written in the setting.
+    """
+    head, _, tail = host.rpartition(":")
+    return tail if head.lower() == "::ffff" and "." in tail else host
 
 
 def build_router() -> Litestar:
@@ -114,6 +130,7 @@ def build_router() -> Litestar:
                 [STATIC],
                 cache_control=None,
                 after_request=_cache_immutable,
+                exception_handlers={InternalServerException: handle_file_error},
                 include_in_schema=False,
             ),
         ],
@@ -139,7 +156,7 @@ def create_app(
     """Build the ASGI application; `router` is a result of `build_router` that nobody else uses.
 
     The order, from the outside: proxy headers, then request id, security headers and log, then
-    the time for the body, then the router.
+    the time and the memory for the body, then the router.
     """
     router = router or build_router()
     config = config or WebConfig()
@@ -149,7 +166,8 @@ def create_app(
     router.state.default_locale = config.locale
     router.state.change_feed = ChangeFeed(ctx)
     security_headers = SecurityHeaders(secure=config.secure, hsts=config.hsts)
-    timed = BodyTimeoutMiddleware(router, config.body_timeout_s)
+    bounded = BodyMemoryMiddleware(router, config.max_bodies_bytes)
+    timed = BodyTimeoutMiddleware(bounded, config.body_timeout_s)
     wrapped = RequestMiddleware(timed, router.routes, security_headers, metrics, ctx.outage)
     return WebApp(router, wrapped, config.trusted_proxies)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sigma.domain.limits import BODY_TIMEOUT_S
+from sigma.domain.limits import BODY_TIMEOUT_S, MAX_BODIES_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class WebConfig:
     neither language.
     `secure`: clients use https, so HSTS is sent and only https resources are allowed. `hsts`: its
     scope, see SIGMA_HSTS. `body_timeout_s`: how long a small request body may take to arrive.
+    `max_bodies_bytes`: memory for the bodies of all requests.
     """
 
     trusted_proxies: tuple[str, ...] = ()
@@ -22,3 +23,4 @@ class WebConfig:
     locale: str = "ru"
     hsts: str = "host"
     body_timeout_s: float = BODY_TIMEOUT_S
+    max_bodies_bytes: int = MAX_BODIES_BYTES

@@ -3,11 +3,12 @@
 A response never contains a stack trace.
 """
 
+import errno
 from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
 from sigma.services.context import Context
@@ -76,6 +77,13 @@ def handle_unreadable(request: WebRequest, _error: Exception) -> Response[Any]:
     The cipher has logged which key.
     """
     return _error_response(request, RefusedError("value_unreadable"))
+
+
+def handle_file_error(request: WebRequest, error: InternalServerException) -> Response[Any]:
+    """Respond to a static file that cannot be opened; with 404 when no file has so long a name."""
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG:
+        return _error_response(request, RefusedError("not_found"))
+    return handle_exception(request, error)
 
 
 def handle_exception(request: WebRequest, error: Exception) -> Response[Any]:

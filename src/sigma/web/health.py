@@ -13,6 +13,12 @@ from sigma.services.context import Context
 from sigma.services.platform import health
 from sigma.web.config import WebConfig
 from sigma.web.middleware.metrics import MEDIA_TYPE, RequestMetrics
+from sigma.web.middleware.requests import PROXY_IS_TRUSTED
+
+FORWARDING_HEADERS = {
+    *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    *("cf-connecting-ip", "true-client-ip", "x-client-ip"),
+}
 
 
 def _json(value: Any, status: int) -> Response[bytes]:
@@ -57,7 +63,8 @@ def _can_read_metrics(request: Request[Any, Any, Any], config: WebConfig) -> boo
     if config.metrics_token:
         header = request.headers.get("authorization", "")
         return hmac.compare_digest(header.encode(), f"Bearer {config.metrics_token}".encode())
-    if "x-forwarded-for" in request.headers and not config.trusted_proxies:
+    is_trusted = request.scope["state"].get(PROXY_IS_TRUSTED, False)
+    if not is_trusted and not FORWARDING_HEADERS.isdisjoint(request.headers):
         return False  # a proxy on this machine forwards a remote client
     try:
         return ipaddress.ip_address(request.client.host if request.client else "").is_loopback

@@ -31,8 +31,14 @@ def is_same_origin(connection: HttpConnection) -> bool:
         return False
     if origin is None or (origin == "null" and site == "same-origin"):
         return True
-    base = urlsplit(connection.app.state.ctx.settings.base_url).netloc
-    return urlsplit(origin).netloc in {headers.get("host", ""), base} - {""}
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as an unclosed bracket
+        return False
+    base = urlsplit(connection.app.state.ctx.settings.base_url)
+    if base.scheme == "https" and parts.scheme != "https" and parts.netloc == base.netloc:
+        return False  # somebody on the network can write pages of http
+    return parts.netloc in {headers.get("host", ""), base.netloc} - {""}
 
 
 async def require_same_origin(connection: HttpConnection, _: BaseRouteHandler) -> None:

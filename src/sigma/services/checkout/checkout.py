@@ -20,7 +20,7 @@ from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.limits import ACQUIRER_QUERY, PAYMENT_START_ADDRESS
+from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_START_ADDRESS
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
@@ -358,14 +358,18 @@ async def get_public(ctx: Context, payment_token: str) -> PublicPayment:
 async def refresh(ctx: Context, payment_token: str) -> PublicPayment:
     """Like `get_public`, but query the acquirer first.
 
-    Skipped when the payment is final or was queried less than 1 s ago. Raises
-    RefusedError("not_found").
+    Skipped when the payment is final or was queried less than 1 s ago, and above the limit of
+    queries for its invoice. Raises RefusedError("not_found").
     """
     async with ctx.db.read() as tx:
         payment = await payments.find_by_token(tx, payment_token)
     if payment is None:
         raise RefusedError("not_found", what="payment")
-    if not payment.is_final and await ctx.limiter.is_allowed(ACQUIRER_QUERY, payment.id):
+    if (
+        not payment.is_final
+        and await ctx.limiter.is_allowed(ACQUIRER_QUERY, payment.id)
+        and await ctx.limiter.is_allowed(ACQUIRER_QUERY_INVOICE, payment.invoice_id)
+    ):
         # Rejected or unreadable credentials are an error for the owner, not for the client.
         with suppress(RefusedError, DecryptionError):
             await try_advance(ctx, payment.id)

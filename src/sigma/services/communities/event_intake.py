@@ -2,7 +2,8 @@
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -50,26 +51,42 @@ class EventNotStoredError(Exception):
     """The database did not store an event. VK must deliver it again."""
 
 
-async def accept_callback(ctx: Context, connection_id: str, body: bytes, retry_count: int) -> str:
+async def access_community(ctx: Context, connection_id: str) -> Community:
+    """Return the community of a callback URL, before the body of the request is read.
+
+    Raises EventNotStoredError, and RefusedError("not_found") also for one that is switched off.
+    """
+    with _errors_for_vk(connection_id):
+        async with ctx.db.read() as tx:
+            connection = await connections.get(tx, connection_id)
+            community = await communities.get(tx, connection_id)
+    if community is None or connection is None or connection.status is not Status.ACTIVE:
+        raise RefusedError("not_found", what="connection")
+    return community
+
+
+async def accept_callback(ctx: Context, community: Community, body: bytes, retry_count: int) -> str:
     """Store an event of the Callback API and return the reply: "ok", or the confirmation code.
 
-    `retry_count`: VK's retry counter. Raises EventNotStoredError, and RefusedError: not_found,
-    bad_request, forbidden (wrong secret or community), too_many_requests (VK repeats the event).
+    `retry_count`: VK's retry counter. Raises EventNotStoredError, and RefusedError: bad_request,
+    not_found, forbidden (wrong secret or community), too_many_requests (VK repeats the event).
     Source: https://dev.vk.com/ru/api/callback/getting-started
     """
+    with _errors_for_vk(community.id):
+        return await _accept(ctx, community, body, retry_count)
+
+
+@contextmanager
+def _errors_for_vk(connection_id: str) -> Iterator[None]:
+    """Raise EventNotStoredError instead of an error of the database."""
     try:
-        return await _accept(ctx, connection_id, body, retry_count)
+        yield
     except StoreError as error:
         log.warning("vk_event.not_stored", connection=connection_id, error=type(error).__name__)
         raise EventNotStoredError from error
 
 
-async def _accept(ctx: Context, connection_id: str, body: bytes, retry_count: int) -> str:
-    async with ctx.db.read() as tx:
-        connection = await connections.get(tx, connection_id)
-        community = await communities.get(tx, connection_id)
-    if community is None or connection is None or connection.status is not Status.ACTIVE:
-        raise RefusedError("not_found", what="connection")
+async def _accept(ctx: Context, community: Community, body: bytes, retry_count: int) -> str:
     try:
         event = events.parse_body(body)
     except ValueError as error:
@@ -79,9 +96,9 @@ async def _accept(ctx: Context, connection_id: str, body: bytes, retry_count: in
         if not community.confirmation_code:
             raise RefusedError("not_found", what="confirmation")
         return community.confirmation_code
-    await ctx.limiter.require(VK_EVENTS, connection.id)
+    await ctx.limiter.require(VK_EVENTS, community.id)
     if retry_count:
-        log.info("vk_event.retried", connection=connection.id, type=event.type, retry=retry_count)
+        log.info("vk_event.retried", connection=community.id, type=event.type, retry=retry_count)
     now_us = ctx.now_us()
     ops = _store_ops(ctx, community, [event], now_us)
     async with ctx.db.write() as tx:

@@ -31,8 +31,9 @@ async def receive_event(
     retry = int(counter) if counter.isascii() and counter.isdigit() and len(counter) < 4 else 0
     try:
         async with counting_refusals(ctx, request):
-            body = await request.body()
-            reply = await event_intake.accept_callback(ctx, connection_id, body, retry)
+            # Before the body is read: a stranger must not make us hold one.
+            community = await event_intake.access_community(ctx, connection_id)
+            reply = await event_intake.accept_callback(ctx, community, await request.body(), retry)
     except event_intake.EventNotStoredError:
         return _text_response("", 503, {"Retry-After": str(RETRY_AFTER_S)})
     return _text_response(reply)

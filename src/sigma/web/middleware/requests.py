@@ -22,6 +22,8 @@ Send = Any
 
 # Key of the request's state: headers that a handler adds to whatever response is sent.
 EXTRA_HEADERS = "extra_headers"
+# Key of the request's state: whether the connection comes from one of the trusted proxies.
+PROXY_IS_TRUSTED = "proxy_is_trusted"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()
