@@ -22,6 +22,7 @@ from sigma.logs import configure
 from sigma.main import build_app, check_migrated, create_database_dir, open_context
 from sigma.services.context import Context
 from sigma.settings import Settings
+from sigma.store.engine.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
 from sigma.web.middleware.timeouts import TimedHttpProtocol
@@ -157,12 +158,19 @@ def serve(host: str | None, port: int | None) -> None:
     with errors_as_messages():
         loaded = read_settings(host=host, port=port)
         configure(loaded.log_level, loaded.log_format)
+        warn_of_unverified_database(loaded)
         _ = loaded.secret_keys
         ensure_migrated(loaded)
         with bind_socket(loaded.host, loaded.port) as sock:
             click.echo(t("cli.serving", url=loaded.base_url), err=True)
             with contextlib.suppress(KeyboardInterrupt):  # the normal way to stop
                 uvloop.run(_serve(loaded, sock))
+
+
+def warn_of_unverified_database(loaded: Settings) -> None:
+    """Log that the database is on another machine and its certificate is not checked."""
+    if host := unverified_host(loaded.database_url):
+        log.warning("database.not_verified", host=host, needs="sslmode=verify-full")
 
 
 def ensure_migrated(loaded: Settings) -> None:
@@ -191,6 +199,7 @@ def worker() -> None:
     with errors_as_messages():
         loaded = read_settings()
         configure(loaded.log_level, loaded.log_format)
+        warn_of_unverified_database(loaded)
         check_migrated(loaded)
         uvloop.run(_run_worker(loaded))
 
