@@ -8,11 +8,11 @@ from litestar.params import FromPath
 from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import services
 from sigma.web.checkout.responses import Ctx
-from sigma.web.middleware.security import CACHE_FOREVER
+from sigma.web.middleware.security import CACHE_FOREVER, DATA_POLICY
 
 HEADERS = {
     "cache-control": CACHE_FOREVER,
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "content-security-policy": f"{DATA_POLICY}; sandbox",
     "x-content-type-options": "nosniff",
 }
 
