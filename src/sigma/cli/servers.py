@@ -21,6 +21,7 @@ from sigma.cli.output import CliError, errors_as_messages, read_settings, sandbo
 from sigma.logs import configure
 from sigma.main import build_app, check_migrated, create_database_dir, open_context
 from sigma.services.context import Context
+from sigma.services.platform import limited_process
 from sigma.settings import Settings
 from sigma.store.engine.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
@@ -131,7 +132,12 @@ async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None
     # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
     gc.collect()
     gc.freeze()
-    await GracefulServer(config, on_stop).serve(sockets=[sock])
+    try:
+        await GracefulServer(config, on_stop).serve(sockets=[sock])
+    finally:
+        # Their requests are answered or cancelled. Otherwise the threads that wait for a photo or
+        # a spreadsheet would hold the process up, for half a minute each.
+        limited_process.end_all()
 
 
 @contextlib.asynccontextmanager
