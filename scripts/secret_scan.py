@@ -7,7 +7,7 @@ that is meant to be there needs `pragma: allowlist secret` in a comment on its l
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Finding:
 
 def detectors() -> list[BasePlugin]:
     """Return the detectors of detect-secrets, but for the two that find no secrets here."""
-    classes: dict[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
+    classes: Mapping[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
     return [SigmaKeyDetector(), *(classes[one]() for one in classes.keys() - _IGNORED_TYPES)]
 
 

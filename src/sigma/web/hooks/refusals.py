@@ -10,6 +10,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import HOOK_REFUSALS
 from sigma.services.context import Context
 from sigma.services.limits import client_network
+from sigma.web.remote_address import remote_ip
 
 
 @asynccontextmanager
@@ -22,6 +23,5 @@ async def counting_refusals(ctx: Context, request: Request[Any, Any, Any]) -> As
         yield
     except RefusedError as refused:
         if refused.code != "too_many_requests":
-            ip = request.client.host if request.client else ""
-            await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))
+            await ctx.limiter.require(HOOK_REFUSALS, client_network(remote_ip(request)))
         raise
