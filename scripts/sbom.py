@@ -30,10 +30,6 @@ from scripts.components import PYTHON_LOCKS, ROOT, Package, read_packages
 from scripts.licences import licence_of
 
 PROJECTS = {"sigma": "pyproject.toml", "sigma-sandbox": "packaging/sigma-sandbox/pyproject.toml"}
-_FILES_URL = {
-    "pypi": "https://pypi.org/project/{}/{}/#files",
-    "npm": "https://www.npmjs.com/package/{}/v/{}",
-}
 
 
 def file_name(product: str) -> str:
@@ -76,7 +72,6 @@ def build(product: str) -> Bom:
 
 
 def _component(package: Package) -> Component:
-    url = XsUri(_FILES_URL[package.ecosystem].format(package.name, package.version))
     hashes = [HashType(alg=HashAlgorithm(name), content=digest) for name, digest in package.hashes]
     purl = PackageURL(package.ecosystem, None, package.name, package.version)
     licence = licence_of(package)
@@ -89,7 +84,9 @@ def _component(package: Package) -> Component:
         scope=ComponentScope.OPTIONAL if package.marker else ComponentScope.REQUIRED,
         licenses=[LicenseExpression(licence)] if licence else [],
         external_references=[
-            ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=url, hashes=hashes)
+            ExternalReference(
+                type=ExternalReferenceType.DISTRIBUTION, url=XsUri(str(purl)), hashes=hashes
+            )
         ],
         properties=[Property(name="sigma:marker", value=package.marker)] if package.marker else [],
     )

@@ -11,7 +11,7 @@ import pytest
 
 from sigma.store.engine.interface import UnreachableError
 from sigma.store.engine.postgres import open_postgres
-from sigma.store.engine.postgres_tls import read_parameters, tls_options, unverified_host
+from sigma.store.postgres_tls import read_parameters, tls_options, unverified_host
 from sigma.store.schema import migrate
 from tests.outbound.servers import Authority, make_authority, server_context
 

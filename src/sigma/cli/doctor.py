@@ -28,8 +28,8 @@ from sigma.store.accounts import shops as shop_rows
 from sigma.store.billing import connections
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import UnreachableError
-from sigma.store.engine.postgres_tls import unverified_host
 from sigma.store.messaging import communities
+from sigma.store.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
 
 CheckResult = tuple[str, bool, str]  # name of the check, whether it passed, result text

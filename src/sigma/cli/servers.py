@@ -23,7 +23,7 @@ from sigma.main import build_app, check_migrated, create_database_dir, open_cont
 from sigma.services.context import Context
 from sigma.services.platform import limited_process
 from sigma.settings import Settings
-from sigma.store.engine.postgres_tls import unverified_host
+from sigma.store.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
 from sigma.web.middleware.timeouts import TimedHttpProtocol

@@ -113,9 +113,9 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
 
 
 async def sign_in(
-    ctx: Context, login: str, password: str, *, ip: str, device: str = ""
+    ctx: Context, login: str, password: str, *, ip: str, device: str = "", former: str = ""
 ) -> NewSession:
-    """Sign a user in by e-mail and password.
+    """Sign a user in by e-mail and password, and end the `former` session of this browser.
 
     `ip` and `device` (the cookie of an earlier sign-in) decide which limits of failures hold: a
     known device has a counter of its own. A successful sign-in forgets the failures of its known
@@ -157,6 +157,8 @@ async def sign_in(
         shop = await shops.get(tx, membership[0])
         assert shop is not None, "the shop of a member exists"
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
+        if former:
+            await sessions.delete(tx, hash_token(former))
         secret = await _create_session(ctx, tx, user.id, shop.id)
     record(SecurityEvent.SIGN_IN, ip=ip, user_id=user.id, shop_id=shop.id)
     return NewSession(secret, user, shop, device_cookie(ctx, device, login))

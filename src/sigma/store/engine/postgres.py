@@ -28,9 +28,9 @@ from sigma.store.engine.interface import (
 from sigma.store.engine.postgres_errors import translate_error
 from sigma.store.engine.postgres_notify import PostgresSignals
 from sigma.store.engine.postgres_pool import Pool
-from sigma.store.engine.postgres_tls import tls_options
 from sigma.store.engine.read_only import ReadOnlyTx
 from sigma.store.engine.statements import Statement
+from sigma.store.postgres_tls import tls_options
 
 CONNECT_TIMEOUT_S: Final = 4.0
 # A live server ends a statement itself (statement_timeout). No answer after this time means that

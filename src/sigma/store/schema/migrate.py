@@ -44,8 +44,8 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex
 
 from sigma.store.engine.interface import UnreachableError
-from sigma.store.engine.postgres_tls import tls_options
 from sigma.store.engine.sqlite import sqlite_path
+from sigma.store.postgres_tls import tls_options
 from sigma.store.private_files import protect_sqlite_file
 from sigma.store.schema.all_tables import ALL_TABLES
 

@@ -58,7 +58,8 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
     try:
         device = read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
         ip = remote_ip(request)
-        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device)
+        former = read_cookie(request, SESSION_COOKIE)
+        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device, former=former)
     except RefusedError as error:
         translator = Translator(request_language(request))
         wrong = error.code == "unauthorized"
