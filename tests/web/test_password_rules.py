@@ -80,15 +80,17 @@ async def test_password_never_expires(world: World) -> None:
     ],
 )
 async def test_password_fields_are_masked_and_open_to_password_managers(
-    world: World, sqlite_database_url: str, path: str, purposes: dict[str, str]
+    sqlite_database_url: str, path: str, purposes: dict[str, str]
 ) -> None:
+    form = {"shop_name": "Студия", "name": "", "login": LOGIN, "locale": "ru"}
     async with (
-        open_empty_installation(sqlite_database_url, "http://127.0.0.1:8000") as empty,
-        open_browser(empty if path == "/start" else world.ctx) as browser,
+        open_empty_installation(sqlite_database_url, "http://127.0.0.1:8000") as ctx,
+        open_browser(ctx) as owner,
+        open_browser(ctx) as stranger,
     ):
-        if path == "/settings/access":
-            await browser.sign_in(LOGIN, world.password)
-        page = await browser.open(path)
+        if path != "/start":
+            await owner.submit("/start", password="correct horse", **form)
+        page = await (stranger if path == "/sign-in" else owner).open(path)
     fields = re.findall(r"<input[^>]*-password[^>]*>", page.text)
     found = {name: field for field in fields for name in re.findall(r' name="(\w+)"', field)}
     assert found.keys() == purposes.keys()

@@ -44,6 +44,10 @@ def check_headers(response: httpx.Response, route: str) -> None:
     for name, value in REQUIRED_HEADERS.items():
         assert response.headers.get(name) == value, f"{route}: {name}"
     assert response.headers["referrer-policy"] in ("same-origin", "no-referrer"), route
+    content_type = response.headers.get("content-type", "")
+    assert content_type or not response.content, route
+    is_text = re.match(r"text/|image/svg|application/(?:javascript|xml)", content_type)
+    assert "charset=utf-8" in content_type.lower() or not is_text, f"{route}: {content_type}"
     policy = policy_of(response)
     assert policy["default-src"] == "'none'", route
     assert policy["base-uri"] == "'none'", route

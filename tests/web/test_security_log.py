@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sigma.services.accounts import api_keys
 from sigma.services.security_log import FAILURES, SecurityEvent, record
 from tests.docs.markdown import ROOT
 from tests.leaks import captured_log
@@ -90,6 +91,24 @@ async def test_changes_of_access_are_logged(
     )
     assert created["subject"] == revoked["subject"] == key_id
     assert created["user"] == world.member.actor
+
+
+async def test_requests_are_logged_with_the_id_of_whoever_is_signed_in(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    key, secret = await api_keys.create(world.ctx, world.member, "Касса")
+    async with open_browser(world.ctx) as stranger:
+        with captured_log() as log:
+            await owner_browser.open("/invoices")
+            await owner_browser.open("/invoices/inv_of_another_shop")
+            await stranger.open("/sign-in")
+            await stranger.open("/api/v1/invoices", authorization=f"Bearer {secret}")
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    requests = [line for line in lines if line["event"] == "request"]
+    owner = world.member.actor
+    found = [(line["status"], line.get("actor", "")) for line in requests]
+    assert found == [(200, owner), (404, owner), (200, ""), (200, key.id)]
+    assert secret not in log.getvalue()
 
 
 async def test_first_owner_is_logged(sqlite_database_url: str) -> None:

@@ -28,7 +28,7 @@ from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.services.security_log import SecurityEvent, record
 from sigma.web.ids import is_id
-from sigma.web.middleware.requests import EXTRA_HEADERS
+from sigma.web.middleware.requests import ACTOR, EXTRA_HEADERS
 from sigma.web.remote_address import remote_ip
 
 ApiRequest = Request[Any, Any, Any]
@@ -59,6 +59,7 @@ async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Me
         record(SecurityEvent.API_KEY_REFUSED, ip=ip)
         await _count_request(request, ctx, API_REFUSALS, client_network(ip))
         raise
+    request.state[ACTOR] = member.actor
     limit = with_amount(API_REQUESTS, ctx.settings.api_requests_per_minute)
     await _count_request(request, ctx, limit, member.actor)
     return member

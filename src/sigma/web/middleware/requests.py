@@ -22,6 +22,8 @@ Send = Any
 
 # Key of the request's state: headers that a handler adds to whatever response is sent.
 EXTRA_HEADERS = "extra_headers"
+# Key of the request's state: the id of the user or API key that the request is authenticated as.
+ACTOR = "actor"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()
@@ -113,6 +115,7 @@ class RequestMiddleware:
             status=status,
             ms=round(duration_s * 1000, 2),
             request_id=request_id,
+            **({"actor": actor} if (actor := scope["state"].get(ACTOR)) else {}),
         )
 
 

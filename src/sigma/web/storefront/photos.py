@@ -24,7 +24,9 @@ async def photo(ctx: Ctx, photo_id: FromPath[str]) -> Response[Any]:
         stored = await services.get_photo(ctx, photo_id)
     except RefusedError:
         return Response(b"", status_code=404, media_type="text/plain")
-    return Response(stored.data, media_type=stored.media_type, headers=HEADERS)
+    file_name = f"photo.{stored.media_type.rpartition('/')[2]}"
+    headers = {**HEADERS, "content-disposition": f'inline; filename="{file_name}"'}
+    return Response(stored.data, media_type=stored.media_type, headers=headers)
 
 
 HANDLERS = [photo]
