@@ -55,7 +55,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: a device cookie is signed",
         "src/sigma/services/accounts/devices.py",
-        "if not hmac.compare_digest(own_proof.encode(), _proof(ctx, device).encode()):",
+        "if not hmac.compare_digest(own_proof.encode(), _device_proof(ctx, device).encode()):",
         "if False:",
         ("tests/services/test_sign_in_limits.py",),
     ),
@@ -125,7 +125,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: refused hook requests are counted",
         "src/sigma/web/hooks/refusals.py",
-        "            await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))\n",
+        "            await ctx.limiter.require(HOOK_REFUSALS, client_network(remote_ip(request)))\n",
         "",
         ("tests/web/test_acquirer_hook.py",),
     ),
@@ -153,7 +153,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: wrong API keys are counted",
         "src/sigma/web/api/http.py",
-        "        await _count_request(request, ctx, API_REFUSALS, client_network(ip))\n",
+        "        await _count_request(request, ctx, API_REFUSALS, client_network(remote_ip(request)))\n",
         "",
         ("tests/web/test_api_rate_limit.py",),
     ),

@@ -17,6 +17,11 @@ from detect_secrets.plugins.high_entropy_strings import HighEntropyStringsPlugin
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = "pragma: allowlist secret"
+# Made by make and by running; .gitignore has them too.
+IGNORED_FOLDERS = {
+    *(".git", ".venv", ".venv-node", "node_modules", "dist", "static", "var", "__pycache__"),
+    *(".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
+}
 # Hashes of packages: random, public and thousands.
 LOCK_FILES = re.compile(r"^(?:requirements/.*\.lock|frontend/package-lock\.json)$")
 # A password in a URL with one of these is an example. Also what a program fills in: {password}.
@@ -86,15 +91,19 @@ def _is_secret(plugin: BasePlugin, value: str) -> bool:
 
 
 def tracked_files(root: Path = ROOT) -> list[str]:
-    """Return the paths of the files that git tracks or would add."""
-    output = subprocess.run(
-        ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"],
-        cwd=root,
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-    ).stdout
-    return sorted(name for name in output.split("\0") if name and (root / name).is_file())
+    """Return the paths of the files that git tracks or would add.
+
+    Without git, or outside a repository: all files but those that `make` and a run create.
+    """
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"]
+    try:
+        done = subprocess.run(command, cwd=root, check=True, text=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        paths = [path.relative_to(root) for path in root.rglob("*")]
+        names = [path.as_posix() for path in paths if not IGNORED_FOLDERS.intersection(path.parts)]
+    else:
+        names = done.stdout.split("\0")
+    return sorted(name for name in names if name and (root / name).is_file())
 
 
 def scan_files(root: Path, names: Sequence[str]) -> list[Finding]:

@@ -200,10 +200,12 @@ def test_examples_and_lock_files_are_no_secrets(tmp_path: Path) -> None:
 
 
 def test_files_that_git_would_add_are_scanned(tmp_path: Path) -> None:
+    for name in (".gitignore", ".env", "new.py", "dist/made.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(".env\ndist/\n")
+    outside = secret_scan.tracked_files(tmp_path)
+    assert outside == [".env", ".gitignore", "new.py"], "no repository: sources from an archive"
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    (tmp_path / ".gitignore").write_text(".env\n")
-    (tmp_path / ".env").write_text("x\n")
-    (tmp_path / "new.py").write_text("x = 1\n")
     assert secret_scan.tracked_files(tmp_path) == [".gitignore", "new.py"]
 
 

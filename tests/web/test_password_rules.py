@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from sigma.domain.limits import SIGN_IN_ACCOUNT
 from sigma.services.accounts import users
 from sigma.services.accounts.users import MAX_PASSWORD, MIN_PASSWORD
 from tests.web.cabinet_harness import CabinetBrowser, open_browser, open_empty_installation
@@ -41,7 +42,7 @@ async def test_any_characters_make_a_password_and_it_is_checked_as_typed(
             if wrong != password:
                 with pytest.raises(Exception, match="unauthorized"):
                     await users.sign_in(world.ctx, LOGIN, wrong, ip="192.0.2.1")
-                await world.ctx.limiter.clear(users.SIGN_IN_ACCOUNT, LOGIN)
+                await world.ctx.limiter.clear(SIGN_IN_ACCOUNT, LOGIN)
         await other.sign_in(LOGIN, password)
 
 
