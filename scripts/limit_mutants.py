@@ -125,7 +125,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: refused hook requests are counted",
         "src/sigma/web/hooks/refusals.py",
-        "            await ctx.limiter.require(HOOK_REFUSALS, client_network(remote_ip(request)))\n",
+        "            await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))\n",
         "",
         ("tests/web/test_acquirer_hook.py",),
     ),
@@ -153,7 +153,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: wrong API keys are counted",
         "src/sigma/web/api/http.py",
-        "        await _count_request(request, ctx, API_REFUSALS, client_network(remote_ip(request)))\n",
+        "        await _count_request(request, ctx, API_REFUSALS, client_network(ip))\n",
         "",
         ("tests/web/test_api_rate_limit.py",),
     ),

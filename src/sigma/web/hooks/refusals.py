@@ -23,5 +23,6 @@ async def counting_refusals(ctx: Context, request: Request[Any, Any, Any]) -> As
         yield
     except RefusedError as refused:
         if refused.code != "too_many_requests":
-            await ctx.limiter.require(HOOK_REFUSALS, client_network(remote_ip(request)))
+            ip = remote_ip(request)
+            await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))
         raise
