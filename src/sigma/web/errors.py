@@ -19,8 +19,8 @@ from sigma.web.api.problems import problem_response
 from sigma.web.cabinet.error_page import error_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
 from sigma.web.outage_page import RETRY_AFTER_S, outage_page
-from sigma.web.remote_address import remote_ip
 from sigma.web.rendering import request_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.storefront.pages import storefront_not_found_page
 

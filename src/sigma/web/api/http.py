@@ -28,8 +28,8 @@ from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.services.security_log import SecurityEvent, record
 from sigma.web.ids import is_id
-from sigma.web.middleware.requests import ACTOR, EXTRA_HEADERS
-from sigma.web.remote_address import remote_ip
+from sigma.web.middleware.requests import EXTRA_HEADERS
+from sigma.web.request_identity import ACTOR, remote_ip
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]

@@ -21,7 +21,7 @@ from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
-from sigma.web.middleware.requests import ACTOR
+from sigma.web.request_identity import ACTOR
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
 

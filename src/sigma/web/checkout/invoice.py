@@ -36,8 +36,8 @@ from sigma.web.checkout.responses import (
     translator_for,
 )
 from sigma.web.middleware.security import payment_page_policy
-from sigma.web.remote_address import remote_ip
 from sigma.web.rendering import requested_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.submitted_form import read_form
 

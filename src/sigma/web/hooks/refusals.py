@@ -10,7 +10,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import HOOK_REFUSALS
 from sigma.services.context import Context
 from sigma.services.limits import client_network
-from sigma.web.remote_address import remote_ip
+from sigma.web.request_identity import remote_ip
 
 
 @asynccontextmanager

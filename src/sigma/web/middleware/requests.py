@@ -15,6 +15,7 @@ from sigma.services.outage import Outage
 from sigma.web.middleware.glued_links import repaired_url
 from sigma.web.middleware.metrics import RequestMetrics
 from sigma.web.middleware.security import SecurityHeaders, with_defaults
+from sigma.web.request_identity import ACTOR
 
 Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
@@ -22,8 +23,6 @@ Send = Any
 
 # Key of the request's state: headers that a handler adds to whatever response is sent.
 EXTRA_HEADERS = "extra_headers"
-# Key of the request's state: the id of the user or API key that the request is authenticated as.
-ACTOR = "actor"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from sigma.web.checkout.responses import (
 from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
-from sigma.web.remote_address import remote_ip
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context

@@ -20,8 +20,8 @@ from sigma.web.cabinet.guards import (
 )
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
 from sigma.web.forms import first_value
-from sigma.web.remote_address import remote_ip
 from sigma.web.rendering import render_page, request_language
+from sigma.web.request_identity import remote_ip
 
 
 @get("/start")

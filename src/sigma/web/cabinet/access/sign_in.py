@@ -30,8 +30,8 @@ from sigma.web.cabinet.responses import (
 )
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
-from sigma.web.remote_address import remote_ip
 from sigma.web.rendering import render_page, request_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
 

@@ -21,7 +21,7 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.forms import first_value
-from sigma.web.remote_address import remote_ip
+from sigma.web.request_identity import remote_ip
 
 
 @get("/settings/keys")

@@ -1,8 +1,11 @@
-"""The address of the client of a request."""
+"""Who sends a request: the address of the client, and the key of its authenticated id."""
 
 from typing import Any
 
 from litestar.connection import ASGIConnection
+
+# Key of the request's state: the id of the user or API key that the request is authenticated as.
+ACTOR = "actor"
 
 
 def remote_ip(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
