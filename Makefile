@@ -28,12 +28,15 @@ demo: .venv/sandbox.stamp $(STATIC) ## Start Sigma with a sandbox bank, VKontakt
 test: setup ## Run every test (ARGS="tests/domain -k money")
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: .venv/dev.stamp ## Check format, lint and types; a warning is an error
+check: .venv/dev.stamp ## Check format, lint, types, licences and secrets; a warning is an error
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry src/sigma
 	$(BIN)/deptry src/sigma_sandbox --config packaging/sigma-sandbox/pyproject.toml
+	$(BIN)/python -m scripts.licences --check
+	$(BIN)/python -m scripts.sbom dist
+	$(BIN)/python -m scripts.secret_scan
 
 fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
@@ -50,9 +53,10 @@ mutants: setup ## Remove the guards of money and tenancy one at a time: a test m
 screenshots: setup ## Take the pictures in the documentation
 	$(BIN)/python -m scripts.screenshots $(ARGS)
 
-wheel: .venv/run.stamp $(STATIC) ## Build both wheels into dist/ and check what is in them
+wheel: .venv/dev.stamp $(STATIC) ## Build both wheels and their lists of components (SBOM) into dist/
 	rm -rf dist
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist . ./packaging/sigma-sandbox
+	$(BIN)/python -m scripts.sbom dist
 	$(BIN)/python scripts/check_wheel.py dist
 
 lock: .venv/dev.stamp ## Resolve all pins anew (ARGS="--upgrade" for newer releases)
@@ -62,6 +66,7 @@ lock: .venv/dev.stamp ## Resolve all pins anew (ARGS="--upgrade" for newer relea
 	$(COMPILE) $(ARGS) --group dev $(foreach lock,build run sandbox,-c requirements/$(lock).lock) -o requirements/dev.lock
 	$(COMPILE) $(ARGS) --group node -o requirements/node.lock
 	cd frontend && npm install --package-lock-only --ignore-scripts
+	@echo "Now run: make setup && $(BIN)/python -m scripts.licences"
 
 clean: ## Remove all that make has made; data in var/ stays
 	rm -rf .venv .venv-node dist frontend/node_modules src/sigma/web/static

@@ -55,7 +55,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: a device cookie is signed",
         "src/sigma/services/accounts/devices.py",
-        "if not hmac.compare_digest(own_proof.encode(), _proof(ctx, device).encode()):",
+        "if not hmac.compare_digest(own_proof.encode(), _device_proof(ctx, device).encode()):",
         "if False:",
         ("tests/services/test_sign_in_limits.py",),
     ),

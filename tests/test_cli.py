@@ -178,6 +178,14 @@ def test_doctor_warns_when_a_proxy_hides_the_addresses_of_clients(shop: dict[str
     assert not re.search(warning, sigma("doctor", **trusting).stdout, re.MULTILINE)
 
 
+def test_unverified_database_on_another_machine_is_reported() -> None:
+    url = "postgresql://sigma:pass@0.0.0.0:1/sigma"
+    assert "certificate of 0.0.0.0 is not checked" in run("doctor", SIGMA_DATABASE_URL=url).stdout
+    log = run("serve", SIGMA_DATABASE_URL=url).stderr
+    assert "database.not_verified" in log
+    assert "pass" not in log
+
+
 def test_doctor_reports_a_missing_index(sqlite_database_url: str) -> None:
     path = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as con:
@@ -247,6 +255,50 @@ def test_serve_is_ready_and_shuts_down_cleanly(stop_signal: signal.Signals, tmp_
     assert process.returncode == 0, stderr
     assert not path.with_name("sigma.db-wal").exists(), "the database must be closed"
     assert "Traceback" not in stderr
+
+
+# Serves an application that decodes something endless for each request.
+BUSY_SERVER = """
+import asyncio, sys, uvloop
+from sigma.cli.servers import bind_socket, serve_app
+from sigma.services.platform import limited_process
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        limits = limited_process.Limits(1024**3, 20, 60)
+        await asyncio.to_thread(limited_process.run, sys.argv[1], data=b"", limits=limits)
+
+app.drain = lambda: None
+with bind_socket("127.0.0.1", 0) as sock:
+    sock.listen()
+    print(sock.getsockname()[1], flush=True)
+    uvloop.run(serve_app(app, sock))
+"""
+
+
+def test_stop_does_not_wait_for_a_file_that_is_being_decoded(tmp_path: Path) -> None:
+    program, started = tmp_path / "endless.py", tmp_path / "started"
+    program.write_text(f"import time\nopen({str(started)!r}, 'w').close()\ntime.sleep(60)")
+    os.mkfifo(started)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY_SERVER, program],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            started.read_text()  # returns when the program has begun
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    # After ten seconds the process would have been forced to exit, with another code.
+    assert process.returncode == 0, stderr
+    assert "stop.forced" not in stderr
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[str]) -> httpx.Response:

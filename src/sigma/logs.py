@@ -139,5 +139,10 @@ def _mask_card(match: re.Match[str]) -> str:
     return "[card]" if luhn % 10 == 0 else match[0]
 
 
+# JSON leaves these as they are, but some readers begin a new line there, or obey them.
+_CONTROL_CHARACTERS = {code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), 0x2028, 0x2029)}
+
+
 def _encode_json(event: LogEvent, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    text = msgspec.json.encode(event, enc_hook=str).decode()
+    return text if text.isascii() else text.translate(_CONTROL_CHARACTERS)

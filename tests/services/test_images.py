@@ -2,10 +2,13 @@
 
 import asyncio
 import io
+import os
 import resource
+import signal
 import struct
 import threading
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import image_process, image_processing
 from sigma.services.catalogue.image_processing import reencode
 from sigma.services.platform import limited_process
-from sigma.services.platform.limited_process import Limits, SerialExecutor
+from sigma.services.platform.limited_process import Limits, Processes, SerialExecutor
 from tests.photos import decode_image, make_photo
 
 
@@ -183,6 +186,22 @@ def test_process_that_does_not_end_is_ended() -> None:
     limits = Limits(memory_bytes=512 * 1024**2, cpu_s=20, timeout_s=0.01)
     result = limited_process.run(image_process.__file__, data=b"", limits=limits)
     assert result.exit_code is None
+
+
+async def test_stop_ends_running_processes_and_starts_no_other(tmp_path: Path) -> None:
+    processes, program, started = Processes(), tmp_path / "endless.py", tmp_path / "started"
+    program.write_text(f"import time\nopen({str(started)!r}, 'w').close()\ntime.sleep(60)")
+    os.mkfifo(started)
+    limits = Limits(memory_bytes=512 * 1024**2, cpu_s=20, timeout_s=60)
+    executor = SerialExecutor("test-stop")
+    calls = [
+        asyncio.create_task(executor.run(processes.run, str(program), data=b"x", limits=limits))
+        for _ in range(3)
+    ]
+    await asyncio.to_thread(started.read_text)  # returns when the first program has begun
+    processes.end()
+    results = await asyncio.wait_for(asyncio.gather(*calls), 30)
+    assert [result.exit_code for result in results] == [-signal.SIGKILL, None, None]
 
 
 async def test_calls_of_an_executor_run_one_at_a_time_in_a_thread_of_its_own() -> None:

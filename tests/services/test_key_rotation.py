@@ -16,7 +16,7 @@ from sigma.services.platform.key_rotation import KeyRole
 from sigma.store import changes, key_rotations
 from sigma.store.billing import connections
 from sigma.store.encrypted_columns import EncryptedColumn
-from sigma.store.encryption import Cipher, DecryptionError
+from sigma.store.encryption import Cipher, DecryptionError, HashPurpose, SignaturePurpose
 from sigma.store.engine.interface import StaleError
 from tests.encrypted_rows import (
     NEW,
@@ -30,6 +30,8 @@ from tests.encrypted_rows import (
 from tests.services.conversation_rows import add_conversation
 from tests.vk_world import VkWorld
 from tests.world import World
+
+WORD, LINK = HashPurpose.SEARCH_WORD, SignaturePurpose.PAYMENT_LINK
 
 
 @pytest.mark.both_databases
@@ -71,25 +73,25 @@ async def test_hashes_and_links_survive_the_rotation(vk_world: VkWorld) -> None:
     found = await inbox.list_conversations(rotated, vk_world.member, query="Шёпот")
     assert [row.conversation.id for row in found.rows] == [ids["conversation_id"]]
     assert payment_links.sign(rotated, "crd_1") == signature
-    assert rotated.cipher.keyed_hash("payer") == vk_world.ctx.cipher.keyed_hash("payer")
+    assert rotated.cipher.keyed_hash(WORD, "x") == vk_world.ctx.cipher.keyed_hash(WORD, "x")
 
 
 async def test_processes_that_start_together_share_their_keys(world: World) -> None:
     contexts = await asyncio.gather(*(with_secrets(world.ctx, NEW) for _ in range(5)))
-    assert len({ctx.cipher.keyed_hash("x") for ctx in contexts}) == 1
-    assert len({ctx.cipher.sign("x") for ctx in contexts}) == 1
+    assert len({ctx.cipher.keyed_hash(WORD, "x") for ctx in contexts}) == 1
+    assert len({ctx.cipher.sign(LINK, "x") for ctx in contexts}) == 1
 
 
 async def test_lost_secret_gets_other_hash_keys_until_it_is_back(world: World) -> None:
     original = (await with_secrets(world.ctx, OLD)).cipher
     lost, restarted = [(await with_secrets(world.ctx, NEW)).cipher for _ in range(2)]
-    assert lost.keyed_hash("x") != original.keyed_hash("x")
-    assert lost.keyed_hash("x") == restarted.keyed_hash("x")
+    assert lost.keyed_hash(WORD, "x") != original.keyed_hash(WORD, "x")
+    assert lost.keyed_hash(WORD, "x") == restarted.keyed_hash(WORD, "x")
     back = (await with_secrets(world.ctx, NEW, OLD)).cipher
-    assert back.keyed_hash("x") == original.keyed_hash("x")
+    assert back.keyed_hash(WORD, "x") == original.keyed_hash(WORD, "x")
     # Links of both times are valid.
-    assert back.is_signature(original.sign("x"), "x")
-    assert back.is_signature(lost.sign("x"), "x")
+    assert back.is_signature(original.sign(LINK, "x"), LINK, "x")
+    assert back.is_signature(lost.sign(LINK, "x"), LINK, "x")
 
 
 class Load:

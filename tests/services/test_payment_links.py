@@ -116,7 +116,7 @@ async def test_signature_is_valid_for_one_installation_only(vk_world: VkWorld) -
     card = await get_card(vk_world, invoice)
     url = payment_links.payment_link(vk_world.ctx, invoice, card.id)
     signature = url.partition("?d=")[2]
-    assert (len(signature), payment_links.is_well_formed(signature)) == (16, True)
+    assert (len(signature), payment_links.is_well_formed(signature)) == (24, True)
     assert signature == payment_links.sign(vk_world.ctx, card.id)
     other_installation = replace(vk_world.ctx, cipher=Cipher(["another installation's secret key"]))
     assert payment_links.sign(other_installation, card.id) != signature

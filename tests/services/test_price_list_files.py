@@ -34,6 +34,14 @@ def test_zip_bomb_is_refused() -> None:
     assert refusal_code(bomb) == "file_complex"
 
 
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_number_of_files_in_an_archive_is_bounded(surplus: int) -> None:
+    count = spreadsheet_process.MAX_FILES - 1 + surplus
+    pictures = {f"xl/media/{number}.png": b"" for number in range(count)}
+    data = archive({"xl/workbook.xml": b"<broken", **pictures})
+    assert refusal_code(data) == ("file_complex" if surplus else "file_unreadable")
+
+
 @pytest.mark.parametrize("corner", ["XFD1048576", "XFD8000"])  # 17 billion cells; 3 GB of them
 def test_huge_table_in_a_small_file_is_refused(corner: str) -> None:
     def fill_corner(sheet: Worksheet) -> None:

@@ -17,8 +17,10 @@ OPENERS = {
 }
 METHODS = {"create_connection", "getaddrinfo", "sock_connect", "load_verify_locations"}
 BANNED_IMPORTS = {"urllib.request", "smtplib", "http.client", "requests", "aiohttp", "ftplib"}
-# The demo talks to the sandbox that it has started itself.
-EXEMPT_MODULES = {"sigma.cli.demo_server"}
+EXEMPT_MODULES = {
+    "sigma.cli.demo_server",  # talks to the sandbox that it has started itself
+    "sigma.store.postgres_tls",  # builds a context for asyncpg: the database is a setting
+}
 
 
 def openers(source: str) -> Iterator[str]:

@@ -6,12 +6,20 @@ import itertools
 import pytest
 
 from sigma.store.encrypted_columns import SUFFIX, EncryptedColumn
-from sigma.store.encryption import Cipher, DecryptionError, InstallationKeys, key_id_of
+from sigma.store.encryption import (
+    Cipher,
+    DecryptionError,
+    HashPurpose,
+    InstallationKeys,
+    SignaturePurpose,
+    key_id_of,
+)
 from sigma.store.schema.all_tables import ALL_TABLES
 from tests.leaks import captured_log
 
 OLD, NEW = "old secret " * 4, "new secret " * 4
 BODY, PREVIEW = EncryptedColumn.MESSAGE_BODY, EncryptedColumn.CONVERSATION_PREVIEW
+WORD, LINK = HashPurpose.SEARCH_WORD, SignaturePurpose.PAYMENT_LINK
 
 
 def test_every_encrypted_column_of_the_schema_is_listed() -> None:
@@ -111,17 +119,29 @@ def test_nonces_do_not_repeat() -> None:
 def test_hashes_and_signatures_do_not_depend_on_the_secret() -> None:
     keys = InstallationKeys(b"h" * 32, (b"s" * 32,))
     before, after = Cipher([OLD], keys), Cipher([NEW], keys)
-    assert before.keyed_hash("слово") == after.keyed_hash("слово")
-    assert after.is_signature(before.sign("card:1"), "card:1")
-    assert not after.is_signature(before.sign("card:1"), "card:2")
+    assert before.keyed_hash(WORD, "слово") == after.keyed_hash(WORD, "слово")
+    assert after.is_signature(before.sign(LINK, "1"), LINK, "1")
+    assert not after.is_signature(before.sign(LINK, "1"), LINK, "2")
     other = Cipher([NEW], InstallationKeys(b"H" * 32, (b"S" * 32,)))
-    assert other.keyed_hash("слово") != after.keyed_hash("слово")
-    assert not other.is_signature(before.sign("card:1"), "card:1")
+    assert other.keyed_hash(WORD, "слово") != after.keyed_hash(WORD, "слово")
+    assert not other.is_signature(before.sign(LINK, "1"), LINK, "1")
 
 
 def test_every_signing_key_verifies_and_the_first_signs() -> None:
     two = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32, b"2" * 32)))
     first = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32,)))
     second = Cipher([NEW], InstallationKeys(b"h" * 32, (b"2" * 32,)))
-    assert two.sign("x") == first.sign("x")
-    assert two.is_signature(second.sign("x"), "x")
+    assert two.sign(LINK, "x") == first.sign(LINK, "x")
+    assert two.is_signature(second.sign(LINK, "x"), LINK, "x")
+
+
+def test_hashes_of_different_purposes_and_texts_never_meet() -> None:
+    cipher = Cipher([NEW], InstallationKeys(b"k" * 32, (b"k" * 32,)))
+    texts = [("a b", "c"), ("a", "b c"), ("a", "b", "c"), ("a b c",), ("",), ("", ""), ('a","b',)]
+    hashes = {cipher.keyed_hash(purpose, *parts) for purpose in HashPurpose for parts in texts}
+    assert len(hashes) == len(HashPurpose) * len(texts)
+    # Even one key for both gives no signature that is a hash.
+    signatures = {cipher.sign(purpose, *parts) for purpose in SignaturePurpose for parts in texts}
+    assert not {one.hex()[:36] for one in signatures} & {one[:36] for one in hashes}
+    values = [purpose.value for purpose in (*HashPurpose, *SignaturePurpose)]
+    assert len(values) == len(set(values))

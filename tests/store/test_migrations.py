@@ -167,3 +167,16 @@ def test_migrating_unreachable_database_fails_with_one_line(url: str) -> None:
 def test_product_migrations_match_product_tables(empty_url: str) -> None:
     migrate.upgrade(empty_url)
     assert migrate.drift(empty_url) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["-h"], ["add a column", "--sql"], ["add -x"], [], [""], ["--"], ["…"]],
+)
+def test_migration_is_not_generated_from_options(
+    migrations: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    before = sorted(migrations.rglob("*"))
+    assert migrate.main(arguments, migrations=migrations) == 2
+    assert "what changed" in capsys.readouterr().err
+    assert sorted(migrations.rglob("*")) == before

@@ -127,6 +127,9 @@ async def test_paid_page_shows_refunds_to_the_payer_only(
 async def test_receipt_is_available_as_pdf(world: World, client: httpx.AsyncClient) -> None:
     path = await pay(world, client, f"/i/{(await world.create_invoice()).token}")
     file = await client.get(f"{path}.pdf")
+    assert re.fullmatch(
+        r'inline; filename="[\w-]+\.pdf"', file.headers["content-disposition"], re.ASCII
+    )
     assert file.headers["content-type"] == "application/pdf"
     pages = pypdf.PdfReader(io.BytesIO(file.content)).pages
     assert len(pages) == 1

@@ -13,7 +13,7 @@ MALFORMED_ORIGINS = ("http://[", "http://[::1", "https://[x]", "://", "http://",
 
 @pytest.mark.parametrize("origin", MALFORMED_ORIGINS)
 async def test_malformed_origin_is_a_foreign_one(world: World, origin: str) -> None:
-    headers = {"origin": origin.encode()}
+    headers = {b"origin": origin.encode()}
     async with signed_in_actor(world.ctx, world.shop.id, Role.OWNER) as owner:
         for path in ("/sign-in", "/start", "/s/shop/svc_x", "/settings/shop", "/locale"):
             answer = await owner.http.post(path, data={"csrf": owner.csrf}, headers=headers)

@@ -198,7 +198,7 @@ async def test_punctuation_glued_to_a_link_leads_to_the_page(world: World, glue:
 
 
 async def test_punctuation_glued_to_other_links_leads_to_the_page(world: World) -> None:
-    signature = "a" * 16
+    signature = "a" * 24
     async with open_app(world) as http:
         for glued, path in (
             ("/sign-in.", "/sign-in"),

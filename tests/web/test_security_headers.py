@@ -43,12 +43,24 @@ def check_headers(response: httpx.Response, route: str) -> None:
     for name, value in REQUIRED_HEADERS.items():
         assert response.headers.get(name) == value, f"{route}: {name}"
     assert response.headers["referrer-policy"] in ("same-origin", "no-referrer"), route
+    content_type = response.headers.get("content-type", "")
+    assert content_type or not response.content, route
+    is_text = re.match(r"text/|image/svg|application/(?:javascript|xml)", content_type)
+    assert "charset=utf-8" in content_type.lower() or not is_text, f"{route}: {content_type}"
     policy = policy_of(response)
     assert policy["default-src"] == "'none'", route
+    assert policy["base-uri"] == "'none'", route
+    assert policy["form-action"], route
+    if not response.headers.get("content-type", "").startswith("text/html"):
+        is_data = re.search(r" /(?:api|hooks|healthz)", route)
+        assert not is_data or policy["form-action"] == "'none'", route
     assert policy["frame-ancestors"] in ("'self'", "'none'"), route
+    # No page of another origin may read a response.
+    assert not [name for name in response.headers if name.startswith("access-control-")], route
     assert "unsafe" not in response.headers["content-security-policy"], route
     for source in policy.get("form-action", "").split():
-        assert source == "'self'" or origin_of(source) == source, f"{route}: {source}"
+        is_keyword = source in ("'self'", "'none'")
+        assert is_keyword or origin_of(source) == source, f"{route}: {source}"
 
 
 async def test_every_route_sends_the_security_headers(vk_world: VkWorld) -> None:
@@ -69,6 +81,37 @@ def with_values(route: str, ids: dict[str, str]) -> dict[str, str]:
     """Return a value for each parameter of the route: a made-up one where there is no id."""
     names = re.findall(r"{(\w+)}", route)
     return {name: ids.get(name, "nothing") for name in names if name not in ("kind", "name")}
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/api/v1/invoices", "/healthz", "/no/page"])
+async def test_trace_and_preflights_are_answered_with_nothing(world: World, path: str) -> None:
+    async with https_client(world) as http:
+        for method in ("TRACE", "TRACK", "CONNECT", "PROPFIND"):
+            response = await http.request(method, path, headers={"x-secret": "echo-me"})
+            assert response.status_code in (404, 405), method
+            assert "echo-me" not in response.text + str(response.headers)
+        preflight = {
+            "origin": "https://evil.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        }
+        response = await http.request("OPTIONS", path, headers=preflight)
+        check_headers(response, f"OPTIONS {path}")
+
+
+async def test_downloads_have_names_of_our_own(vk_world: VkWorld) -> None:
+    """A name is a constant or made of a number: nothing that somebody typed reaches the header."""
+    ids = await create_all_objects(vk_world)
+    names = {}
+    async with signed_in_actor(vk_world.ctx, vk_world.shop.id, Role.OWNER) as owner:
+        for route in (*REQUIRED_PERMISSIONS, *PUBLIC_ROUTES):
+            if route.startswith("GET ") and route != "GET /inbox/live":
+                response = await request_route(owner, route, with_values(route, ids))
+                if header := response.headers.get("content-disposition"):
+                    names[route] = header
+    assert len(names) >= 2
+    for route, header in names.items():
+        assert re.fullmatch(r'(?:attachment|inline); filename="[a-z0-9-]+\.[a-z]+"', header), route
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,7 @@ async def test_photo_is_served_by_its_id_and_cached(
         assert "immutable" in response.headers["cache-control"]
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in response.headers["content-security-policy"]
+        assert response.headers["content-disposition"] == 'inline; filename="photo.jpeg"'
         assert "set-cookie" not in response.headers
     for name in ("pho_nosuch", "%2e%2e%2f", "%00", stored_photo.id[:-1], "a" * 3000):
         response = await client.get(f"/photos/{name}")

@@ -270,7 +270,10 @@ async def test_board_requires_a_session_and_a_csrf_token(
     card = await get_card(vk_world, await issue_and_send(vk_world))
     forged = await vk_owner_browser.submit(f"/board/cards/{card.id}/remind", csrf="forged")
     assert forged.status_code == 403
-    await users.sign_out(vk_world.ctx, vk_owner_browser.http.cookies["sigma_session"])
+    secret = vk_owner_browser.http.cookies["sigma_session"]
+    session = await users.find_session(vk_world.ctx, secret)
+    assert session
+    await users.sign_out(vk_world.ctx, session, ip="192.0.2.1")
     redirect = await vk_owner_browser.open("/board")
     assert redirect.status_code in (302, 303)
     assert redirect.headers["location"].startswith("/sign-in")

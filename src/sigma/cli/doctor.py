@@ -29,6 +29,7 @@ from sigma.store.billing import connections
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import UnreachableError
 from sigma.store.messaging import communities
+from sigma.store.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
 
 CheckResult = tuple[str, bool, str]  # name of the check, whether it passed, result text
@@ -43,6 +44,7 @@ def doctor() -> None:
     results = [*_check_settings(loaded), *_check_database(loaded)]
     if all(passed for _, passed, _ in results):
         results += asyncio.run(_check_services(loaded))
+    results += _check_database_tls(loaded)  # last: the other checks do not need it
     for name, passed, text in results:
         click.echo(f"{'ok ' if passed else '!! '} {name:<14} {text}")
     if not all(passed for _, passed, _ in results):
@@ -76,6 +78,12 @@ def _check_database(loaded: Settings) -> list[CheckResult]:
         return [("database", False, str(error))]
     text = "; ".join(drift) or t("cli.doctor_tables", version=current)
     return [("database", not drift, text)]
+
+
+def _check_database_tls(loaded: Settings) -> list[CheckResult]:
+    """Check that the certificate of a database server on another machine is verified."""
+    host = unverified_host(loaded.database_url)
+    return [("database tls", False, t("cli.doctor_database_tls", host=host))] if host else []
 
 
 async def _check_services(loaded: Settings) -> list[CheckResult]:

@@ -22,7 +22,9 @@ from sigma.domain.limits import MAX_CONNECTIONS
 from sigma.logs import configure
 from sigma.main import build_app, check_migrated, create_database_dir, open_context
 from sigma.services.context import Context
+from sigma.services.platform import limited_process
 from sigma.settings import Settings
+from sigma.store.postgres_tls import unverified_host
 from sigma.store.schema import migrate as migrations
 from sigma.web.app import WebApp
 from sigma.web.middleware.timeouts import TimedHttpProtocol
@@ -153,7 +155,12 @@ async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None
     # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
     gc.collect()
     gc.freeze()
-    await GracefulServer(config, on_stop).serve(sockets=[sock])
+    try:
+        await GracefulServer(config, on_stop).serve(sockets=[sock])
+    finally:
+        # Their requests are answered or cancelled. Otherwise the threads that wait for a photo or
+        # a spreadsheet would hold the process up, for half a minute each.
+        limited_process.end_all()
 
 
 @contextlib.asynccontextmanager
@@ -180,12 +187,19 @@ def serve(host: str | None, port: int | None) -> None:
     with errors_as_messages():
         loaded = read_settings(host=host, port=port)
         configure(loaded.log_level, loaded.log_format)
+        warn_of_unverified_database(loaded)
         _ = loaded.secret_keys
         ensure_migrated(loaded)
         with bind_socket(loaded.host, loaded.port) as sock:
             click.echo(t("cli.serving", url=loaded.base_url), err=True)
             with contextlib.suppress(KeyboardInterrupt):  # the normal way to stop
                 uvloop.run(_serve(loaded, sock))
+
+
+def warn_of_unverified_database(loaded: Settings) -> None:
+    """Log that the database is on another machine and its certificate is not checked."""
+    if host := unverified_host(loaded.database_url):
+        log.warning("database.not_verified", host=host, needs="sslmode=verify-full")
 
 
 def ensure_migrated(loaded: Settings) -> None:
@@ -214,6 +228,7 @@ def worker() -> None:
     with errors_as_messages():
         loaded = read_settings()
         configure(loaded.log_level, loaded.log_format)
+        warn_of_unverified_database(loaded)
         check_migrated(loaded)
         uvloop.run(_run_worker(loaded))
 

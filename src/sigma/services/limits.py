@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sigma.domain.limits import GrowingDelay, Limit, too_many_requests
 from sigma.domain.time_units import SECOND_US
 from sigma.store import rate_counters
-from sigma.store.encryption import Cipher
+from sigma.store.encryption import Cipher, HashPurpose
 from sigma.store.engine.interface import Database
 
 MAX_RACES = 10  # tries of a compare-and-set before the attempt is refused
@@ -40,7 +40,7 @@ class RateLimiter:
 
     def _key(self, limit: Limit | GrowingDelay, subject: str) -> str:
         """Return the key of a counter: addresses and logins are not stored in plain text."""
-        return self._cipher.keyed_hash(f"rate {limit.name} {subject}")
+        return self._cipher.keyed_hash(HashPurpose.RATE_COUNTER, limit.name, subject)
 
     async def count(self, limit: Limit, subject: str) -> Usage:
         """Count one attempt, unless it is above the limit."""

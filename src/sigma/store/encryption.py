@@ -13,6 +13,7 @@ import hmac
 import secrets as random_source
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,26 @@ VERSION: Final = "1"
 KEY_ID_LENGTH: Final = 8  # hex digits
 PREFIX_LENGTH: Final = len(VERSION) + KEY_ID_LENGTH + 2  # "1.", the key id and "."
 NONCE_BYTES: Final = 12
+SIGNATURE_BYTES: Final = 18  # 144 bits: 24 characters of base64 without padding
+
+
+class HashPurpose(StrEnum):
+    """What a keyed hash is for. It is part of what is hashed, so that a hash made for one purpose
+    never equals one made for another: a cookie cannot be used as a counter or a signature.
+    """
+
+    PAYER = "payer"  # the browser of a payer
+    BUYER = "buyer"  # the browser of a buyer on a public page
+    DEVICE = "device"  # a known device: that we issued its id
+    DEVICE_ACCOUNT = "device_account"  # that an account has signed in there
+    RATE_COUNTER = "rate_counter"
+    SEARCH_WORD = "search_word"
+
+
+class SignaturePurpose(StrEnum):
+    """What a signature is for; part of what is signed, like a HashPurpose."""
+
+    PAYMENT_LINK = "payment_link"  # the card of an invoice
 
 
 class DecryptionError(Exception):
@@ -144,26 +165,28 @@ class Cipher:
             log.error(event, key_id=missing_key_id, column=str(column), row=row_id)
         return DecryptionError(missing_key_id)
 
-    def keyed_hash(self, text: str) -> str:
-        """Return HMAC-SHA256 of `text`, the first 160 bits as 40 hex digits.
+    def keyed_hash(self, purpose: HashPurpose, *texts: str) -> str:
+        """Return HMAC-SHA256 of the texts for one purpose, the first 160 bits as 40 hex digits.
 
         Equal texts give equal hashes, also after a rotation; without the key a hash cannot be
-        matched to a text.
+        matched to a text. Other texts never give the same input: ("a b", "c") is not ("a", "b c").
         """
-        return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()[:40]
+        return _hmac(self._hash_key, purpose, texts).hex()[:40]
 
-    def sign(self, text: str) -> bytes:
-        """Return the first 96 bits of HMAC-SHA256 of `text` with the signing key."""
-        return _signature(self._signing_keys[0], text)
+    def sign(self, purpose: SignaturePurpose, *texts: str) -> bytes:
+        """Return SIGNATURE_BYTES of HMAC-SHA256 of the texts with the first signing key."""
+        return _hmac(self._signing_keys[0], purpose, texts)[:SIGNATURE_BYTES]
 
-    def is_signature(self, signature: bytes, text: str) -> bool:
-        """Return whether one of the signing keys made this signature of `text`."""
-        valid = [hmac.compare_digest(signature, _signature(k, text)) for k in self._signing_keys]
+    def is_signature(self, signature: bytes, purpose: SignaturePurpose, *texts: str) -> bool:
+        """Return whether one of the signing keys made this signature of the texts."""
+        expected = [_hmac(key, purpose, texts)[:SIGNATURE_BYTES] for key in self._signing_keys]
+        valid = [hmac.compare_digest(signature, one) for one in expected]
         return any(valid)
 
 
-def _signature(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()[:12]
+def _hmac(key: bytes, purpose: StrEnum, texts: Sequence[str]) -> bytes:
+    """Return HMAC-SHA256 of purpose and texts as a JSON array, which keeps them apart."""
+    return hmac.new(key, msgspec.json.encode((purpose, *texts)), hashlib.sha256).digest()
 
 
 def _associated_data(prefix: str, column: str, row_id: str) -> bytes:

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
 from sigma.services.context import Context
+from sigma.services.security_log import SecurityEvent, record
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
 from sigma.web.cabinet.error_page import error_page
@@ -19,6 +20,7 @@ from sigma.web.checkout.responses import failure_page, invoice_not_found_page
 from sigma.web.middleware.security import PROGRAM_PATHS
 from sigma.web.outage_page import RETRY_AFTER_S, outage_page
 from sigma.web.rendering import request_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.storefront.pages import storefront_not_found_page
 
@@ -36,8 +38,19 @@ _CODE_BY_STATUS = {
 _CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large"}
 
 
+# Refusals that handlers do not answer themselves. Sign-in is logged where it is decided.
+_SECURITY_EVENTS = {
+    "forbidden": SecurityEvent.ACCESS_DENIED,
+    "too_many_requests": SecurityEvent.LIMIT_EXCEEDED,
+}
+
+
 def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
-    """Respond to a domain refusal with the status of its code."""
+    """Respond to a domain refusal with the status of its code; log those about security."""
+    if event := _SECURITY_EVENTS.get(error.code):
+        session = request.state.get("session")
+        user_id, shop_id = (session.user.id, session.shop.id) if session else ("", "")
+        record(event, ip=remote_ip(request), user_id=user_id, shop_id=shop_id)
     return _error_response(request, error)
 
 

@@ -9,6 +9,7 @@ import secrets
 
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
+from sigma.store.encryption import HashPurpose
 
 DEVICE_DAYS = 365  # how long a device stays known
 RENEWAL_DAYS = 180  # an older device gets a new id when it signs in
@@ -19,7 +20,7 @@ MAX_COOKIE_CHARS = 400
 def find_device(ctx: Context, cookie: str, login: str) -> str | None:
     """Return the id of the device in a cookie, or None when it is not known for this account."""
     device, proofs = _parse_cookie(ctx, cookie)
-    expected = _proof(ctx, f"{device} {login}")
+    expected = _account_proof(ctx, device, login)
     is_known = any(hmac.compare_digest(proof.encode(), expected.encode()) for proof in proofs)
     return device if device and is_known else None
 
@@ -32,9 +33,9 @@ def device_cookie(ctx: Context, cookie: str, login: str) -> str:
     device, proofs = _parse_cookie(ctx, cookie)
     if not device or _age_days(ctx, device) > RENEWAL_DAYS:
         device, proofs = f"{ctx.now_us() // DAY_US}-{secrets.token_urlsafe(16)}", []
-    proof = _proof(ctx, f"{device} {login}")
+    proof = _account_proof(ctx, device, login)
     proofs = [*(other for other in proofs if other != proof), proof][-MAX_ACCOUNTS:]
-    return ".".join((device, _proof(ctx, device), *proofs))
+    return ".".join((device, _device_proof(ctx, device), *proofs))
 
 
 def _parse_cookie(ctx: Context, cookie: str) -> tuple[str, list[str]]:
@@ -42,7 +43,7 @@ def _parse_cookie(ctx: Context, cookie: str) -> tuple[str, list[str]]:
     if not cookie.isascii() or len(cookie) > MAX_COOKIE_CHARS or cookie.count(".") < 2:
         return "", []
     device, own_proof, *proofs = cookie.split(".")
-    if not hmac.compare_digest(own_proof.encode(), _proof(ctx, device).encode()):
+    if not hmac.compare_digest(own_proof.encode(), _device_proof(ctx, device).encode()):
         return "", []
     return (device, proofs) if _age_days(ctx, device) <= DEVICE_DAYS else ("", [])
 
@@ -51,5 +52,9 @@ def _age_days(ctx: Context, device: str) -> int:
     return ctx.now_us() // DAY_US - int(device.partition("-")[0])
 
 
-def _proof(ctx: Context, text: str) -> str:
-    return ctx.cipher.keyed_hash(f"device {text}")
+def _device_proof(ctx: Context, device: str) -> str:
+    return ctx.cipher.keyed_hash(HashPurpose.DEVICE, device)
+
+
+def _account_proof(ctx: Context, device: str, login: str) -> str:
+    return ctx.cipher.keyed_hash(HashPurpose.DEVICE_ACCOUNT, device, login)

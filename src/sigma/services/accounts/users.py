@@ -27,6 +27,7 @@ from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
 from sigma.services.limits import client_network
+from sigma.services.security_log import SecurityEvent, record
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx
@@ -112,9 +113,9 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
 
 
 async def sign_in(
-    ctx: Context, login: str, password: str, *, ip: str, device: str = ""
+    ctx: Context, login: str, password: str, *, ip: str, device: str = "", former: str = ""
 ) -> NewSession:
-    """Sign a user in by e-mail and password.
+    """Sign a user in by e-mail and password, and end the `former` session of this browser.
 
     `ip` and `device` (the cookie of an earlier sign-in) decide which limits of failures hold: a
     known device has a counter of its own. A successful sign-in forgets the failures of its known
@@ -123,8 +124,12 @@ async def sign_in(
     """
     login = login.strip().lower()
     device_id = find_device(ctx, device, login)
-    ctx.passwords.require_capacity(is_known=device_id is not None)
-    counted = await _count_sign_in(ctx, login, ip, device_id)
+    try:
+        ctx.passwords.require_capacity(is_known=device_id is not None)
+        counted = await _count_sign_in(ctx, login, ip, device_id)
+    except RefusedError:
+        record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
+        raise
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
     try:
@@ -135,8 +140,10 @@ async def sign_in(
         )
     except RefusedError:  # the queue has filled up meanwhile: nothing was tried
         await _undo_sign_in(ctx, counted)
+        record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
         raise
     if user is None or not is_valid:
+        record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
         raise RefusedError("unauthorized")
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
@@ -145,11 +152,15 @@ async def sign_in(
     async with ctx.db.write() as tx:
         membership = await members.find_first(tx, user.id)
         if membership is None:
+            record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id)
             raise RefusedError("forbidden")
         shop = await shops.get(tx, membership[0])
         assert shop is not None, "the shop of a member exists"
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
+        if former:
+            await sessions.delete(tx, hash_token(former))
         secret = await _create_session(ctx, tx, user.id, shop.id)
+    record(SecurityEvent.SIGN_IN, ip=ip, user_id=user.id, shop_id=shop.id)
     return NewSession(secret, user, shop, device_cookie(ctx, device, login))
 
 
@@ -210,10 +221,11 @@ async def find_session(ctx: Context, secret: str) -> Session | None:
     return Session(user, Member(user.id, shop.id, role), shop, row.csrf_token, row.secret_hash)
 
 
-async def sign_out(ctx: Context, secret: str) -> None:
-    """End a session. Unknown secrets are ignored."""
+async def sign_out(ctx: Context, session: Session, *, ip: str) -> None:
+    """End a session."""
     async with ctx.db.write() as tx:
-        await sessions.delete(tx, hash_token(secret))
+        await sessions.delete(tx, session.secret_hash)
+    record(SecurityEvent.SIGN_OUT, ip=ip, user_id=session.user.id, shop_id=session.shop.id)
 
 
 async def set_locale(ctx: Context, session: Session, locale: str) -> None:
@@ -224,7 +236,9 @@ async def set_locale(ctx: Context, session: Session, locale: str) -> None:
         await users.save(tx, replace(session.user, locale=locale))
 
 
-async def change_password(ctx: Context, session: Session, old: str, new: str) -> None:
+async def change_password(
+    ctx: Context, session: Session, old: str, new: str, *, ip: str = ""
+) -> None:
     """Change the password and end the user's other sessions.
 
     Raises RefusedError: "validation", "too_many_requests" after several wrong old passwords.
@@ -237,7 +251,9 @@ async def change_password(ctx: Context, session: Session, old: str, new: str) ->
     except RefusedError:
         await ctx.limiter.undo(OLD_PASSWORD, session.secret_hash)
         raise
+    who = {"ip": ip, "user_id": session.user.id, "shop_id": session.shop.id}
     if not is_valid:
+        record(SecurityEvent.PASSWORD_CHANGE_FAILED, **who)
         raise validation_error(Problem("old", "password_wrong"))
     await ctx.limiter.clear(OLD_PASSWORD, session.secret_hash)
     if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
@@ -246,3 +262,4 @@ async def change_password(ctx: Context, session: Session, old: str, new: str) ->
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, password_hash=password_hash))
         await sessions.delete_others(tx, session.user.id, session.secret_hash)
+    record(SecurityEvent.PASSWORD_CHANGED, **who)

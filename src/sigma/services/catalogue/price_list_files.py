@@ -7,7 +7,6 @@ A file is bounded before it is parsed: size here, memory and time of spreadsheet
 import csv
 import io
 import re
-import zipfile
 from dataclasses import dataclass
 
 import msgspec
@@ -61,23 +60,6 @@ def _refused(code: str, **params: object) -> RefusedError:
     return validation_error(Problem("file", code, params))
 
 
-def _zip_format(data: bytes) -> str:
-    """Return xlsx, xlsb or ods. Raises RefusedError for another archive."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = {name.casefold() for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise _refused("file_unreadable") from None
-    for name, file_format in (
-        ("xl/workbook.xml", "xlsx"),
-        ("xl/workbook.bin", "xlsb"),
-        ("content.xml", "ods"),
-    ):
-        if name in names:
-            return file_format
-    raise _refused("file_format")
-
-
 class _SheetJson(msgspec.Struct):
     name: str
     rows: list[list[str | float]]
@@ -92,10 +74,10 @@ class _BookJson(msgspec.Struct):
 
 
 def _read_spreadsheet(data: bytes) -> Book:
-    file_format = _zip_format(data) if data.startswith(_ZIP) else "xls"
+    kind = "zip" if data.startswith(_ZIP) else "xls"
     result = limited_process.run(
         spreadsheet_process.__file__,
-        *(file_format, str(MAX_ROWS), str(MAX_COLUMNS)),
+        *(kind, str(MAX_ROWS), str(MAX_COLUMNS)),
         data=data,
         limits=LIMITS,
     )
@@ -103,6 +85,8 @@ def _read_spreadsheet(data: bytes) -> Book:
         raise _refused("file_password")
     if result.exit_code == spreadsheet_process.UNREADABLE_EXIT:
         raise _refused("file_unreadable")
+    if result.exit_code == spreadsheet_process.FORMAT_EXIT:
+        raise _refused("file_format")
     if result.exit_code != 0:  # also a process that the system ended at its limits
         raise _refused("file_complex")
     sheets = []

@@ -1,6 +1,7 @@
 """Reads one spreadsheet in a process of its own: file on stdin, JSON of its sheets on stdout.
 
-Run by `limited_process` as `spreadsheet_process.py FORMAT MAX_ROWS MAX_COLUMNS`. The parser
+Run by `limited_process` as `spreadsheet_process.py KIND MAX_ROWS MAX_COLUMNS`; the kind is "zip"
+(xlsx, xlsb or ods inside) or "xls". Also the list of an archive is read here only. The parser
 (calamine, in Rust) ends its process when memory runs out, and a small file can ask for a table of
 17 billion cells: so the limits of the process are the guard, and only the process ends.
 
@@ -20,27 +21,39 @@ import python_calamine
 
 MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 MAX_SHEETS = 30
+MAX_FILES = 10_000  # in an archive: parts of a workbook, with a picture for each service
 # Parts of a file that hold no cells. They are not unpacked.
 _UNUSED = re.compile(
     r"(?:^|/)(?:media|drawings|Pictures|Thumbnails|embeddings|theme|charts)/|vbaProject"
 )
 FIRST_CUSTOM_FORMAT = 164  # lower numbers are the built-in formats of Excel
 Formats = dict[str, dict[tuple[int, int], str]]
-TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT = 3, 4, 5
+TOO_LARGE_EXIT, PASSWORD_EXIT, UNREADABLE_EXIT, FORMAT_EXIT = 3, 4, 5, 6
+_MAIN_PARTS = {"xl/workbook.xml": "xlsx", "xl/workbook.bin": "xlsb", "content.xml": "ods"}
 
 
 class TooLargeError(Exception):
-    """The unpacked file is larger than MAX_UNPACKED_BYTES."""
+    """The archive has more than MAX_FILES files or MAX_UNPACKED_BYTES."""
 
 
-def repack(data: bytes) -> bytes:
-    """Return the same archive without compression and without pictures.
+class FormatError(Exception):
+    """The archive is not a spreadsheet."""
 
-    Raises TooLargeError. Counts the unpacked bytes, because the sizes that a ZIP declares may be
-    false.
+
+def repack(data: bytes) -> tuple[bytes, str]:
+    """Return the same archive without compression and without pictures, and its format.
+
+    Raises TooLargeError, FormatError. Counts the unpacked bytes, because the sizes that a ZIP
+    declares may be false.
     """
     out, total = io.BytesIO(), 0
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as stored:
+        if len(archive.infolist()) > MAX_FILES:
+            raise TooLargeError
+        names = {name.casefold() for name in archive.namelist()}
+        file_format = next((_MAIN_PARTS[name] for name in _MAIN_PARTS if name in names), None)
+        if file_format is None:
+            raise FormatError
         for info in archive.infolist():
             if info.is_dir() or _UNUSED.search(info.filename):
                 continue
@@ -50,7 +63,7 @@ def repack(data: bytes) -> bytes:
             if total > MAX_UNPACKED_BYTES:
                 raise TooLargeError
             stored.writestr(info.filename, content)
-    return out.getvalue()
+    return out.getvalue(), file_format
 
 
 def read_formats(data: bytes, file_format: str, max_rows: int) -> Formats:
@@ -235,15 +248,17 @@ def read_book(data: bytes, file_format: str, max_rows: int, max_columns: int) ->
 
 
 def main() -> int:
-    """Read stdin, write JSON; exit with 3 when the file is too large."""
+    """Read stdin, write JSON. Return the exit code, one of the four above for a refused file."""
     file_format, max_rows, max_columns = sys.argv[1], *map(int, sys.argv[2:4])
     data = sys.stdin.buffer.read()
     try:
         if file_format != "xls":
-            data = repack(data)
+            data, file_format = repack(data)
         book = read_book(data, file_format, max_rows, max_columns)
     except (TooLargeError, MemoryError):
         return TOO_LARGE_EXIT
+    except FormatError:
+        return FORMAT_EXIT
     except python_calamine.PasswordError:
         return PASSWORD_EXIT
     except Exception:  # noqa: BLE001 - a broken file raises many types of errors

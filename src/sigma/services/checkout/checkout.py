@@ -115,7 +115,7 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
 
 async def _find_own_payment(ctx: Context, invoice: Invoice, form: PayForm) -> Payment | None:
     """Return the payment of this form, or this browser's unfinished one, as it is stored."""
-    payer = ctx.cipher.keyed_hash(form.payer)
+    payer = payment_links.hash_browser(ctx, form.payer)
     async with ctx.db.read() as tx:
         return await payments.find_by_form(
             tx, invoice.id, payer, form.nonce
@@ -139,7 +139,7 @@ async def _store_form(
         async with ctx.db.write() as tx:
             await invoices.lock(tx, public.invoice.id)  # wait until the duplicate is committed
             duplicate = await payments.find_by_form(
-                tx, public.invoice.id, ctx.cipher.keyed_hash(form.payer), form.nonce
+                tx, public.invoice.id, payment_links.hash_browser(ctx, form.payer), form.nonce
             )
         assert duplicate is not None, "the payment with the same form caused the conflict"
         return duplicate, False
@@ -159,7 +159,7 @@ async def _store_under_lock(
     browser, a new payment; and whether it is the unfinished one.
     """
     invoice, shop = await invoices.lock(tx, public.invoice.id), public.shop
-    now_us, payer = ctx.now_us(), ctx.cipher.keyed_hash(form.payer)
+    now_us, payer = ctx.now_us(), payment_links.hash_browser(ctx, form.payer)
     if duplicate := await payments.find_by_form(tx, invoice.id, payer, form.nonce):
         if resume or duplicate.status not in (Status.FAILED, Status.CANCELED):
             return duplicate, False
@@ -316,7 +316,8 @@ async def saved_form(ctx: Context, invoice_id: str, payer: str) -> SavedForm:
     if not payer:
         return SavedForm()
     async with ctx.db.read() as tx:
-        row = await answer_rows.find_by_payer(tx, invoice_id, ctx.cipher.keyed_hash(payer))
+        browser = payment_links.hash_browser(ctx, payer)
+        row = await answer_rows.find_by_payer(tx, invoice_id, browser)
         if row is None:
             return SavedForm()
         consents = await answer_rows.list_consents(tx, row.payment_id)
@@ -327,7 +328,8 @@ async def saved_form(ctx: Context, invoice_id: str, payer: str) -> SavedForm:
 def is_own_attempt(ctx: Context, payment: Payment, payer: str) -> bool:
     """Return whether this browser started the payment, less than RESUME_WINDOW_US ago."""
     is_recent = ctx.now_us() - payment.created_at_us < RESUME_WINDOW_US
-    return bool(payer) and is_recent and payment.payer_hash == ctx.cipher.keyed_hash(payer)
+    browser = payment_links.hash_browser(ctx, payer)
+    return bool(browser) and is_recent and payment.payer_hash == browser
 
 
 async def get_public(ctx: Context, payment_token: str) -> PublicPayment:

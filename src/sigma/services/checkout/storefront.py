@@ -32,6 +32,7 @@ from sigma.store.billing import connections, payments
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.catalogue import photos
 from sigma.store.catalogue import services as catalogue_services
+from sigma.store.encryption import HashPurpose
 from sigma.store.engine.interface import ConflictError
 from sigma.store.messaging import communities
 
@@ -159,7 +160,8 @@ async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice
         raise RefusedError("service_not_payable")
     # The key contains the previous invoice, so that the next purchase is a new invoice, and the
     # version, so that a changed service is never sold with its old price.
-    key = f"buy:{ctx.cipher.keyed_hash(buyer.secret)}:{service.id}:{service.version}"
+    browser = ctx.cipher.keyed_hash(HashPurpose.BUYER, buyer.secret)
+    key = f"buy:{browser}:{service.id}:{service.version}"
     earlier: Invoice | None = None
     for _ in range(MAX_REPEAT_PURCHASES):
         name = f"{key}:{earlier.id}" if earlier else key

@@ -4,14 +4,14 @@ Search works over the hashes; the table does not reveal the words without the en
 """
 
 from sigma.domain.messaging.message import search_stems
-from sigma.store.encryption import Cipher
+from sigma.store.encryption import Cipher, HashPurpose
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import search_tokens
 
 
 def token_hash(cipher: Cipher, shop_id: str, stem: str) -> int:
     """Return the keyed hash of one stem from `search_stems`, less than 2^60 (fits BIGINT)."""
-    return int(cipher.keyed_hash(f"word:{shop_id}:{stem}")[:15], 16)
+    return int(cipher.keyed_hash(HashPurpose.SEARCH_WORD, shop_id, stem)[:15], 16)
 
 
 def query_hashes(cipher: Cipher, shop_id: str, text: str) -> list[int]:

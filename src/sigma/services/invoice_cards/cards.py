@@ -253,7 +253,7 @@ async def mark_opened(ctx: Context, token: str, signature: str, payer_secret: st
         return
     async with ctx.db.write() as tx:
         card = await cards.lock(tx, known_card.id)
-        payer_hash = ctx.cipher.keyed_hash(payer_secret) if payer_secret else ""
+        payer_hash = payment_links.hash_browser(ctx, payer_secret)
         new_id = ctx.id_factory(card.shop_id)
         change = card_domain.mark_opened(card, invoice, payer_hash, now_us, new_id)
         await changes.write(tx, change, now_us)

@@ -10,11 +10,13 @@ import re
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.messaging.card import Card
 from sigma.services.context import Context
+from sigma.store.encryption import SIGNATURE_BYTES, HashPurpose, SignaturePurpose
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import cards
 
 SIGNATURE_PARAM = "d"  # query parameter of the payment page
-_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)  # 96 bits as URL-safe base64
+# URL-safe base64. A multiple of three bytes: no padding, and one spelling of each signature.
+_SIGNATURE = re.compile(rf"[A-Za-z0-9_-]{{{SIGNATURE_BYTES * 4 // 3}}}", re.ASCII)
 
 
 def payment_link(ctx: Context, invoice: Invoice, card_id: str) -> str:
@@ -23,12 +25,14 @@ def payment_link(ctx: Context, invoice: Invoice, card_id: str) -> str:
 
 
 def sign(ctx: Context, card_id: str) -> str:
-    """Return the link signature of a card: HMAC-SHA256 of its id, 96 bits, URL-safe base64."""
-    return base64.urlsafe_b64encode(ctx.cipher.sign(f"card:{card_id}")).decode()
+    """Return the link signature of a card: HMAC-SHA256 of its id, 144 bits, URL-safe base64."""
+    return base64.urlsafe_b64encode(
+        ctx.cipher.sign(SignaturePurpose.PAYMENT_LINK, card_id)
+    ).decode()
 
 
 def is_well_formed(signature: str) -> bool:
-    """Check the format (16 URL-safe characters); cheap, before any database access."""
+    """Check the format (24 URL-safe characters); cheap, before any database access."""
     return _SIGNATURE.fullmatch(signature) is not None
 
 
@@ -38,9 +42,14 @@ async def verify(ctx: Context, tx: Tx, invoice_id: str, signature: str) -> Card 
         return None
     raw = base64.urlsafe_b64decode(signature)
     for card in await cards.list_for_invoice(tx, invoice_id):
-        if ctx.cipher.is_signature(raw, f"card:{card.id}"):
+        if ctx.cipher.is_signature(raw, SignaturePurpose.PAYMENT_LINK, card.id):
             return card
     return None
+
+
+def hash_browser(ctx: Context, browser_secret: str) -> str:
+    """Return the hash by which the browser of a payer is known; "" without its secret."""
+    return ctx.cipher.keyed_hash(HashPurpose.PAYER, browser_secret) if browser_secret else ""
 
 
 async def payer_conversation(tx: Tx, invoice_id: str, payer_hash: str) -> str | None:

@@ -13,6 +13,7 @@ import contextlib
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,20 +41,55 @@ class Result:
     stdout: bytes
 
 
-def run(program: str, *arguments: str, data: bytes, limits: Limits) -> Result:
-    """Run the Python program (a path) with `data` on its stdin. Blocks: call it from a thread."""
-    command = [sys.executable, "-I", __file__, str(limits.memory_bytes), str(limits.cpu_s)]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own programs, no shell
-            [*command, program, *arguments],
-            input=data,
-            capture_output=True,
-            timeout=limits.timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Result(None, b"")
-    return Result(done.returncode, done.stdout)
+class Processes:
+    """The limited processes of this one, so that a stop need not wait for them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_ended = False
+
+    def run(self, program: str, *arguments: str, data: bytes, limits: Limits) -> Result:
+        """Run the Python program (a path) with `data` on its stdin.
+
+        Blocks: call it from a thread. After `end` nothing is run.
+        """
+        with self._lock:  # `end` must not miss a process that is just starting
+            if self._is_ended:
+                return Result(None, b"")
+            process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+                [*_command(limits), program, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            self._running.add(process)
+        with process:
+            try:
+                stdout, _ = process.communicate(data, timeout=limits.timeout_s)
+            except subprocess.TimeoutExpired:
+                return Result(None, b"")
+            finally:
+                process.kill()  # does nothing when it has ended
+                with self._lock:
+                    self._running.discard(process)
+        return Result(process.returncode, stdout)
+
+    def end(self) -> None:
+        """End all running processes, and let no other begin: the calls of `run` return."""
+        with self._lock:
+            self._is_ended = True
+            for process in self._running:
+                process.kill()
+
+
+def _command(limits: Limits) -> list[str]:
+    return [sys.executable, "-I", __file__, str(limits.memory_bytes), str(limits.cpu_s)]
+
+
+_PROCESSES = Processes()
+run = _PROCESSES.run
+end_all = _PROCESSES.end
 
 
 class SerialExecutor:

@@ -30,6 +30,7 @@ from sigma.store.engine.postgres_notify import PostgresSignals
 from sigma.store.engine.postgres_pool import Pool
 from sigma.store.engine.read_only import ReadOnlyTx
 from sigma.store.engine.statements import Statement
+from sigma.store.postgres_tls import tls_options
 
 CONNECT_TIMEOUT_S: Final = 4.0
 # A live server ends a statement itself (statement_timeout). No answer after this time means that
@@ -61,12 +62,14 @@ async def open_postgres(
 
     A connection that does not answer within `command_timeout_s` seconds is replaced.
     """
+    options = {**CONNECT_OPTIONS, "command_timeout": command_timeout_s}
 
     def connect() -> Any:
-        return asyncpg.connect(url, command_timeout=command_timeout_s, **CONNECT_OPTIONS)
+        return asyncpg.connect(url, **options)
 
     pool = Pool(connect, pool_size)
     try:
+        options.update(tls_options(url))
         pool.release(await pool.acquire())
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         parts = urlsplit(url)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import warnings
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from sqlalchemy.schema import CreateIndex
 
 from sigma.store.engine.interface import UnreachableError
 from sigma.store.engine.sqlite import sqlite_path
+from sigma.store.postgres_tls import tls_options
 from sigma.store.private_files import protect_sqlite_file
 from sigma.store.schema.all_tables import ALL_TABLES
 
@@ -251,7 +252,7 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 async def _run_on_postgresql(url: str, work: Callable[[Connection], T]) -> T:
     async def connect() -> Any:
         try:
-            return await asyncpg.connect(url, timeout=10)
+            return await asyncpg.connect(url, timeout=10, **tls_options(url))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             raise UnreachableError(f"cannot connect to PostgreSQL: {error}") from error
 
@@ -264,5 +265,19 @@ async def _run_on_postgresql(url: str, work: Callable[[Connection], T]) -> T:
         await engine.dispose()
 
 
+def main(arguments: Sequence[str], *, migrations: Path = MIGRATIONS_DIR) -> int:
+    """Generate the next migration; return the exit code. `arguments`: the words of its name.
+
+    Options, no words, and words without a letter or digit are refused: nothing is written then.
+    """
+    message = " ".join(arguments).strip()
+    has_option = any(word.startswith("-") for argument in arguments for word in argument.split())
+    if has_option or not re.search(r"[a-z0-9]", message.lower()):
+        sys.stderr.write('usage: python -m sigma.store.schema.migrate "what changed"\n')
+        return 2
+    sys.stdout.write(f"{autogenerate(message, migrations=migrations)}\n")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{autogenerate(' '.join(sys.argv[1:]))}\n")
+    sys.exit(main(sys.argv[1:]))

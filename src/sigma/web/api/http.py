@@ -26,8 +26,10 @@ from sigma.services.context import Context
 from sigma.services.limits import client_network
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
+from sigma.services.security_log import SecurityEvent, record
 from sigma.web.ids import is_id
 from sigma.web.middleware.requests import EXTRA_HEADERS
+from sigma.web.request_identity import ACTOR, remote_ip
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]
@@ -53,9 +55,11 @@ async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Me
     try:
         member = await _read_member(request, ctx)
     except RefusedError:
-        ip = request.client.host if request.client else ""
+        ip = remote_ip(request)
+        record(SecurityEvent.API_KEY_REFUSED, ip=ip)
         await _count_request(request, ctx, API_REFUSALS, client_network(ip))
         raise
+    request.state[ACTOR] = member.actor
     limit = with_amount(API_REQUESTS, ctx.settings.api_requests_per_minute)
     await _count_request(request, ctx, limit, member.actor)
     return member

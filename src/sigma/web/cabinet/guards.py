@@ -21,6 +21,7 @@ from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
+from sigma.web.request_identity import ACTOR
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
 
@@ -78,6 +79,7 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
     connection.state.session = session
+    connection.state[ACTOR] = session.user.id
     if not is_unsafe(connection):
         connection.state.unread_count = await inbox.count_unread(
             ctx, session.member

@@ -37,6 +37,7 @@ from sigma.web.checkout.responses import (
 )
 from sigma.web.middleware.security import payment_page_policy
 from sigma.web.rendering import requested_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.submitted_form import read_form
 
@@ -124,7 +125,7 @@ def _pay_form(
         # creates one payment.
         payer=read_invoice_cookie(request, PAYER_COOKIE) or f"form-{nonce}",
         locale=requested_language(request),
-        ip=request.client.host if request.client else "",
+        ip=remote_ip(request),
         user_agent=request.headers.get("user-agent", "")[:300],
         page_url=f"{ctx.settings.base_url}/i/{token}",
         signature=_well_formed_signature(_first_value(form_values, SIGNATURE_FIELD)),

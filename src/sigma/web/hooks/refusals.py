@@ -10,6 +10,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import HOOK_REFUSALS
 from sigma.services.context import Context
 from sigma.services.limits import client_network
+from sigma.web.request_identity import remote_ip
 
 
 @asynccontextmanager
@@ -22,6 +23,6 @@ async def counting_refusals(ctx: Context, request: Request[Any, Any, Any]) -> As
         yield
     except RefusedError as refused:
         if refused.code != "too_many_requests":
-            ip = request.client.host if request.client else ""
+            ip = remote_ip(request)
             await ctx.limiter.require(HOOK_REFUSALS, client_network(ip))
         raise

@@ -15,6 +15,7 @@ from sigma.services.outage import Outage
 from sigma.web.middleware.glued_links import repaired_url
 from sigma.web.middleware.metrics import RequestMetrics
 from sigma.web.middleware.security import SecurityHeaders, with_defaults
+from sigma.web.request_identity import ACTOR
 
 Scope = Any  # ASGI types; Litestar and uvicorn declare them differently
 Receive = Any
@@ -115,6 +116,7 @@ class RequestMiddleware:
             status=status,
             ms=round(duration_s * 1000, 2),
             request_id=request_id,
+            **({"actor": actor} if (actor := scope["state"].get(ACTOR)) else {}),
         )
 
 

@@ -21,8 +21,8 @@ _PAGE_CSP = (
 )
 # Extended for pages that show pictures from VK, whose hosts are many and change.
 _OWN_IMAGES = "img-src 'self' data:"
-_DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
-
+# Files and data: nothing is loaded, framed or sent. `default-src` does not cover the last three.
+DATA_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
 # Features that browsers allow by default and no page of Sigma needs, nor a page in a frame. Only
 # writing to the clipboard is allowed: the copy buttons need it.
@@ -78,7 +78,7 @@ class SecurityHeaders:
 
     def __init__(self, *, secure: bool, hsts: str = "host") -> None:
         hsts = _HSTS.get(hsts, "") if secure else ""
-        self._data = _headers(_DATA_CSP, hsts)
+        self._data = _headers(DATA_POLICY, hsts)
         self._page = _headers(_PAGE_CSP + "'self'", hsts)
         images = _OWN_IMAGES + (" https:" if secure else " https: http:")
         self._inbox = _headers(_PAGE_CSP.replace(_OWN_IMAGES, images) + "'self'", hsts)

@@ -20,6 +20,7 @@ from sigma.web.checkout.responses import (
 from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context
@@ -76,7 +77,7 @@ async def buy(
     # Without cookies the nonce of the form identifies the browser, so a double click still issues
     # one invoice.
     secret = read_cookie(request, BUYER_COOKIE, "/s/")[:64] or f"form-{nonce}"
-    ip = request.client.host if request.client else ""
+    ip = remote_ip(request)
     try:
         invoice = await storefront.buy(ctx, slug, parse_id(service_id, "svc"), Buyer(secret, ip))
     except RefusedError as error:

@@ -8,11 +8,11 @@ from litestar.params import FromPath
 from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import services
 from sigma.web.checkout.responses import Ctx
-from sigma.web.middleware.security import CACHE_FOREVER
+from sigma.web.middleware.security import CACHE_FOREVER, DATA_POLICY
 
 HEADERS = {
     "cache-control": CACHE_FOREVER,
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "content-security-policy": f"{DATA_POLICY}; sandbox",
     "x-content-type-options": "nosniff",
 }
 
@@ -24,7 +24,9 @@ async def photo(ctx: Ctx, photo_id: FromPath[str]) -> Response[Any]:
         stored = await services.get_photo(ctx, photo_id)
     except RefusedError:
         return Response(b"", status_code=404, media_type="text/plain")
-    return Response(stored.data, media_type=stored.media_type, headers=HEADERS)
+    file_name = f"photo.{stored.media_type.rpartition('/')[2]}"
+    headers = {**HEADERS, "content-disposition": f'inline; filename="{file_name}"'}
+    return Response(stored.data, media_type=stored.media_type, headers=headers)
 
 
 HANDLERS = [photo]

@@ -10,6 +10,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
 from sigma.services.accounts.users import MIN_PASSWORD
 from sigma.services.context import Context
+from sigma.services.security_log import SecurityEvent, record
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
     RedirectRequiredError,
@@ -20,6 +21,7 @@ from sigma.web.cabinet.guards import (
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
 
@@ -55,6 +57,12 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
         response = _form_page(request, values, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
+    record(
+        SecurityEvent.OWNER_CREATED,
+        ip=remote_ip(request),
+        user_id=new_session.user.id,
+        shop_id=new_session.shop.id,
+    )
     response = redirect("/", "cabinet.done_started")
     response.set_cookie(session_cookie(ctx, new_session.secret))
     response.set_cookie(device_cookie(ctx, new_session.device))

@@ -31,6 +31,7 @@ from sigma.web.cabinet.responses import (
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
+from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
 
@@ -54,10 +55,11 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
         safe_redirect_path(first_value(form_data, "next")),
     )
     password = (form_data.get("password") or [""])[0]
-    ip = request.client.host if request.client else ""
     try:
         device = read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
-        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device)
+        ip = remote_ip(request)
+        former = read_cookie(request, SESSION_COOKIE)
+        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device, former=former)
     except RefusedError as error:
         translator = Translator(request_language(request))
         wrong = error.code == "unauthorized"
@@ -94,7 +96,7 @@ async def sign_out(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """End the session on the server and delete its cookie."""
-    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE))
+    await users.sign_out(ctx, session, ip=remote_ip(request))
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
     return response
@@ -126,7 +128,7 @@ async def change_password(
     try:
         if not old:
             raise validation_error(Problem("old", "required"))
-        await users.change_password(ctx, session, old, new)
+        await users.change_password(ctx, session, old, new, ip=remote_ip(request))
     except RefusedError as error:
         texts = refusal_texts(translator_for(session), error)
         response = _access_form_page(request, session, texts, error.http_status)

@@ -11,6 +11,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.accounts import api_keys
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
+from sigma.services.security_log import SecurityEvent, record
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
@@ -20,6 +21,7 @@ from sigma.web.cabinet.responses import (
     translator_for,
 )
 from sigma.web.forms import first_value
+from sigma.web.request_identity import remote_ip
 
 
 @get("/settings/keys")
@@ -37,22 +39,37 @@ async def create_key(
     """Create an API key. No redirect: its secret is in this response only and is not stored."""
     name = first_value(await read_form_values(request), "name")
     try:
-        _, secret = await api_keys.create(ctx, session.member, name)
+        key, secret = await api_keys.create(ctx, session.member, name)
     except RefusedError as error:
         if error.code != "validation":
             raise
         errors = refusal_texts(translator_for(session), error)
         return await _keys_page(request, ctx, session, status=422, errors=errors, name=name)
+    _record(SecurityEvent.API_KEY_CREATED, request, session, key.id)
     return await _keys_page(request, ctx, session, status=201, secret=secret)
 
 
 @post("/settings/keys/{key_id:str}/revoke")
 async def revoke_key(
-    ctx: NamedDependency[Context], session: NamedDependency[Session], key_id: FromPath[str]
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    key_id: FromPath[str],
 ) -> Response[Any]:
     """Revoke an API key; it stops working at once."""
     await api_keys.revoke(ctx, session.member, key_id)
+    _record(SecurityEvent.API_KEY_REVOKED, request, session, key_id)
     return redirect("/settings/keys", "settings.done_revoked")
+
+
+def _record(event: SecurityEvent, request: WebRequest, session: Session, key_id: str) -> None:
+    record(
+        event,
+        ip=remote_ip(request),
+        user_id=session.user.id,
+        shop_id=session.shop.id,
+        subject_id=key_id,
+    )
 
 
 async def _keys_page(

@@ -1,0 +1,179 @@
+"""Check the licences of all distributed packages, and write docs/licences.md.
+
+`python -m scripts.licences` writes the page; with `--check` nothing is written, and a page that is
+out of date is an error. A licence that is unknown or not allowed is an error in both cases.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from typing import Any
+
+from license_expression import ExpressionError, get_spdx_licensing
+
+from scripts.components import PYTHON_LOCKS, ROOT, Package, read_packages
+
+PAGE = ROOT / "docs" / "licences.md"
+
+# Each may be used in a closed installation. Others need a decision, and then a line here.
+ALLOWED = {
+    "0BSD": "permissive",
+    "Apache-2.0": "permissive, with a patent grant",
+    "BSD-2-Clause": "permissive",
+    "BSD-3-Clause": "permissive",
+    "CNRI-Python": "permissive; parts of Python",
+    "ISC": "permissive",
+    "LGPL-2.1-or-later": "a separate package, unchanged, that everybody can replace",
+    "MIT": "permissive",
+    "MIT-0": "permissive",
+    "MIT-CMU": "permissive",
+    "MPL-2.0": "a separate package, unchanged: the copyleft covers its own files",
+    "OFL-1.1": "fonts, unchanged and under their own names",
+    "PSF-2.0": "permissive",
+    "Unlicense": "public domain",
+}
+
+# Packages whose metadata name no licence, or only a family of licences: read in their own files.
+REVIEWED = {
+    "colorama": "BSD-3-Clause",
+    "jinja2": "BSD-3-Clause",
+    "num2words": "LGPL-2.1-or-later",
+    "rich-click": "MIT",
+    "segno": "BSD-3-Clause",
+    "uvloop": "MIT OR Apache-2.0",
+    "xlrd": "BSD-3-Clause",
+}
+
+_CLASSIFIERS = {
+    "Apache Software License": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+    "The Unlicense (Unlicense)": "Unlicense",
+}
+_SPDX = get_spdx_licensing()
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text is an expression of licences that SPDX knows."""
+    if not text or len(text) > 200:  # some packages have the whole text of a licence there
+        return False
+    try:
+        return _SPDX.parse(text, validate=True, strict=True) is not None
+    except ExpressionError:
+        return False
+
+
+def licence_from_metadata(fields: Mapping[str, list[str]]) -> str:
+    """Return the SPDX expression that the metadata of a Python package give, or ""."""
+    for field in ("License-Expression", "License"):
+        for value in fields.get(field, []):
+            if is_expression(value):
+                return value
+    classifiers = {
+        value.rpartition(" :: ")[2]
+        for value in fields.get("Classifier", [])
+        if value.startswith("License :: OSI Approved :: ")
+    }
+    # Several may mean "and" or "or"; a family ("BSD License") may mean any of its members.
+    return _CLASSIFIERS.get(classifiers.pop(), "") if len(classifiers) == 1 else ""
+
+
+def licence_of(package: Package) -> str:
+    """Return the SPDX expression of a package, or "" when nothing says it."""
+    if package.ecosystem == "npm":
+        return package.licence if is_expression(package.licence) else ""
+    try:
+        fields = metadata.metadata(package.name)
+    except metadata.PackageNotFoundError:  # for another platform
+        return REVIEWED.get(package.name, "")
+    found = {name: fields.get_all(name) or [] for name in fields}
+    return licence_from_metadata(found) or REVIEWED.get(package.name, "")
+
+
+def is_allowed(expression: str) -> bool:
+    """Whether a package under this licence may be distributed with Sigma."""
+    return is_expression(expression) and _is_satisfied(_SPDX.parse(expression))
+
+
+def _is_satisfied(node: Any) -> bool:
+    if isinstance(node, _SPDX.OR):
+        return any(_is_satisfied(part) for part in node.args)
+    if isinstance(node, _SPDX.AND):
+        return all(_is_satisfied(part) for part in node.args)
+    return str(node) in ALLOWED  # "GPL-2.0-only WITH Classpath-exception-2.0" is one name
+
+
+def find_problems(packages: Iterable[Package]) -> list[str]:
+    """Return a line for each package without a licence that is allowed."""
+    problems = []
+    for package in packages:
+        licence = licence_of(package)
+        if not licence:
+            problems.append(f"{package.name}: no known licence; read it and add it to REVIEWED")
+        elif not is_allowed(licence):
+            problems.append(f"{package.name}: {licence} is not in ALLOWED")
+    return problems
+
+
+INTRODUCTION = """\
+# Licences of dependencies
+
+Packages of others that are installed with Sigma (`sigma`), with its sandbox (`sigma-sandbox`), or \
+built into the scripts of its pages. Their versions and hashes are in `requirements/*.lock` and \
+`frontend/package-lock.json`, and in the lists of components (SBOM, CycloneDX) that `make wheel` \
+puts beside the wheels. Tools for development are not distributed and not listed.
+
+This page is generated by `python -m scripts.licences`. `make check` fails when it is out of date, \
+and when a package has an unknown licence or one that is not allowed.
+"""
+
+
+def render_page() -> str:
+    """Return docs/licences.md: allowed licences, and packages without their versions."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for product in PYTHON_LOCKS:
+        for package in read_packages(product):
+            where = "pages" if package.ecosystem == "npm" else product
+            users.setdefault((package.name, licence_of(package)), []).append(where)
+    rows = [
+        f"| `{name}` | {licence} | {', '.join(sorted(set(where)))} |"
+        for (name, licence), where in sorted(users.items())
+    ]
+    allowed = [f"| {licence} | {reason} |" for licence, reason in ALLOWED.items()]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "| Package | Licence | Used by |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "## Allowed licences",
+            "",
+            "| Licence | Why |",
+            "|---|---|",
+            *allowed,
+            "",
+        ]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Check all packages, then write or compare the page; return the exit code."""
+    packages = {one.name: one for product in PYTHON_LOCKS for one in read_packages(product)}
+    problems = find_problems(packages.values())
+    page = render_page()
+    if "--check" not in arguments:
+        PAGE.write_text(page)
+    elif not PAGE.is_file() or PAGE.read_text() != page:
+        problems.append("docs/licences.md is out of date: run python -m scripts.licences")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{len(packages)} packages have licences that are allowed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
