@@ -53,6 +53,7 @@ class Journal:
     """Number of requests by outcome: "answered", "cut", "unavailable" (503), "error" (another
     5xx)."""
     errors: list[str] = field(default_factory=list)
+    last_cut: str = ""  # what the client of the last cut request met
 
     @property
     def request_count(self) -> int:
@@ -85,19 +86,24 @@ class PatientClient:
         answers = self._journal.answers
         try:
             response = await self.http.request(method, path, **more)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
             answers["cut"] += 1
+            self._journal.last_cut = f"{method} {_route(path)}: {type(error).__name__} {error}"
             return None
         if response.status_code == 503:
             answers["unavailable"] += 1
             return None
         if response.status_code >= 500:
             answers["error"] += 1
-            route = re.sub(r"[\w-]{20,}", "…", path)
-            self._journal.errors.append(f"{method} {route}: {response.status_code}")
+            self._journal.errors.append(f"{method} {_route(path)}: {response.status_code}")
             return None
         answers["answered"] += 1
         return None if response.status_code == 409 and _is_in_flight(response) else response
+
+
+def _route(path: str) -> str:
+    """Return a path without its ids and tokens."""
+    return re.sub(r"[\w-]{20,}", "…", path)
 
 
 def _path(invoice: dict[str, Any]) -> str:
@@ -240,7 +246,7 @@ class Crowd:
         response = await client.request("POST", path, data=form)
         assert response.status_code == 303, (response.status_code, response.text[:2000])
         for _ in range(60):
-            if found := BANK_PAGE.search(response.headers.get("location", "") + response.text):
+            if found := BANK_PAGE.search(f"{response.headers.get('location', '')} {response.text}"):
                 return found[1]
             await asyncio.sleep(0.5)
             response = await client.request("GET", self._wait_path(client, path))

@@ -122,8 +122,7 @@ class Saboteur:
             if not is_accepted.is_set():
                 is_accepted.set()
                 for process in self._installation.working:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(process.pid, signal.SIGKILL)
+                    process.send_kill()
 
         self._installation.on_letter.append(on_letter)
         try:
@@ -142,8 +141,9 @@ class Saboteur:
         """R1: all connections to PostgreSQL go silent without closing; new ones work."""
         network = self._installation.database
         assert network is not None
-        network.silence()
-        await self._measure_recovery("silent connections")
+        async with self._outage():
+            network.silence()
+            await self._measure_recovery("silent connections")
 
     async def stop_backends(self) -> None:
         """R1: stop the server's own processes of all connections, then stop Sigma by SIGTERM.
@@ -236,7 +236,7 @@ class Saboteur:
         if self.damage.rolling_cut_count:
             self.damage.broken_bounds.append(
                 f"rolling restart: {self.damage.rolling_cut_count} of {after.total()} requests"
-                " without an answer"
+                f" without an answer, the last one: {self._crowd.journal.last_cut}"
             )
 
     async def _restart_servers_in_turn(self) -> None:
@@ -283,14 +283,17 @@ class Saboteur:
     async def _wait_until_all_answer(self) -> None:
         """Wait until every server answers a page that reads the database."""
         async with httpx.AsyncClient(timeout=RECOVERY_TIMEOUT_S, verify=False) as http:
-            for server in self._installation.servers:
-                deadline = time.monotonic() + RECOVERY_TIMEOUT_S
-                while time.monotonic() < deadline:
-                    with contextlib.suppress(httpx.TransportError):
-                        url = f"http://127.0.0.1:{server.port}{self._crowd.invoice_path}"
-                        if (await http.get(url)).status_code == 200:
-                            break
-                    await asyncio.sleep(0.1)
+            servers = self._installation.servers
+            await asyncio.gather(*(self._wait_for_answer(http, server) for server in servers))
+
+    async def _wait_for_answer(self, http: httpx.AsyncClient, server: SigmaProcess) -> None:
+        deadline = time.monotonic() + RECOVERY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                url = f"http://127.0.0.1:{server.port}{self._crowd.invoice_path}"
+                if (await http.get(url)).status_code == 200:
+                    return
+            await asyncio.sleep(0.1)
 
     @asynccontextmanager
     async def _outage(self) -> AsyncIterator[None]:

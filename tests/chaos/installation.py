@@ -26,9 +26,10 @@ from tests.world import SELLER, Clock, World
 LOGIN = "owner@example.org"
 ACCOUNT = "700700"
 KEY_SCOPES = ["manage", "messages", "photos"]
-# VK and the acquirer repeat what was refused after a second, not after ten: how late Sigma is
-# shall not depend on their pauses.
-RETRY_MS = 1000
+# VK and the acquirer repeat what was refused after three seconds, not after ten: how late Sigma is
+# shall not depend on their pauses. Sooner, VK would count twenty failures in a short outage and
+# stop calling, as it does in earnest.
+RETRY_MS = 3000
 
 
 @dataclass

@@ -13,6 +13,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import BODY_MIN_BYTES_PER_S, HEADERS_TIMEOUT_S
 from sigma.web.middleware.requests import EXTRA_HEADERS
 
+LINGER_S = 3.0  # an idle connection at a stop; shorter than the time for open requests
 CLOSE_CONNECTION = ((b"connection", b"close"),)
 TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -63,7 +64,9 @@ class TimedHttpProtocol(HttpToolsProtocol):
     """
 
     headers_timeout_s: float = HEADERS_TIMEOUT_S
+    linger_s: float = LINGER_S
 
+    _is_stopping = False
     _timer: TimerHandle | None = None
     _has_begun = False  # the first bytes of a request have arrived, not yet all of its headers
 
@@ -83,12 +86,30 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self._has_begun = False
         self._stop_timer()
         super().on_headers_complete()
+        if self._is_stopping:
+            self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Handle data. It ends uvicorn's keep-alive timeout even when it begins no request."""
         super().data_received(data)
         if not self._is_working() and not self.transport.is_closing():
             self._start_timer()
+
+    def shutdown(self) -> None:
+        """Finish at a stop of the server: answer what is in work, then close.
+
+        uvicorn closes an idle connection at once, and cuts a request that is on its way. Here an
+        idle connection may send one more request within `linger_s` seconds, its last one.
+        """
+        self._is_stopping = True
+        if self._is_working():
+            super().shutdown()
+        else:
+            self.loop.call_later(self.linger_s, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if not self._is_working() and not self.transport.is_closing():
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
