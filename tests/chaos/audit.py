@@ -6,7 +6,7 @@ It counts what was lost and what happened twice, what is stuck and what came lat
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Table
@@ -25,6 +25,7 @@ from tests.reconciliation import fetch_rows as fetch_shop_rows
 # Jobs that are always planned: they wait for their hour.
 RECURRING_KINDS = (*SCHEDULED_KINDS, "community.check_events", "vk_orders.fetch")
 IDLE_TIMEOUT_S = 120.0
+ANNOUNCE_S = 15.0
 HOUR_S = 3600
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # of ids, see sigma.services.ids
 
@@ -37,18 +38,21 @@ def created_at_us(row_id: str) -> int:
     return number
 
 
-async def wait_until_idle(installation: Installation) -> list[str]:
+async def wait_until_idle(installation: Installation, announce: Callable[[str], None]) -> list[str]:
     """Let all open payments expire at the bank and wait until no work is left.
 
-    Returns what is still there after IDLE_TIMEOUT_S.
+    Returns what is still there after IDLE_TIMEOUT_S; `announce` gets what is waited for.
     """
     installation.sandbox.faults.update({"shop": ACCOUNT, "clock_offset_s": HOUR_S + 60})
-    deadline = time.monotonic() + IDLE_TIMEOUT_S
-    while True:
-        unfinished = await _unfinished(installation)
-        if not unfinished or time.monotonic() > deadline:
-            return unfinished
+    started = announced = time.monotonic()
+    while unfinished := await _unfinished(installation):
+        if time.monotonic() - started > IDLE_TIMEOUT_S:
+            break
+        if time.monotonic() - announced > ANNOUNCE_S:
+            announced = time.monotonic()
+            announce(f"waiting for {len(unfinished)}, the first: {unfinished[0]}")
         await asyncio.sleep(0.5)
+    return unfinished
 
 
 async def _unfinished(installation: Installation) -> list[str]:

@@ -10,7 +10,7 @@ import random
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ OUTAGE_S = 6.0
 FROZEN_S = 8.0
 SMTP_KILLS = 10  # one kill of so many hits the moment after the mail server's "ok"
 SMTP_KILL_TIMEOUT_S = 5.0
+ANNOUNCE_KILLS = 20
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Saboteur:
         self._random = random.Random(seed)
         self._unavailable_since_us = 0
 
-    async def kill_processes(self, number: int) -> None:
+    async def kill_processes(self, number: int, announce: Callable[[str], None]) -> None:
         """Kill random processes at random moments and start them again, `number` times.
 
         The next kill does not wait for all that were killed before: one may still be starting.
@@ -86,6 +87,8 @@ class Saboteur:
                 await asyncio.sleep(self._random.uniform(0.2, 3.5))
                 victims = [self._random.choice([one for one in processes if one.is_ready])]
                 await victims[0].kill()
+            if damage.kill_count % ANNOUNCE_KILLS + len(victims) >= ANNOUNCE_KILLS:
+                announce(f"{damage.kill_count + len(victims)} of {number} kills")
             damage.kill_count += len(victims)
             self._note_availability()
             starting |= {asyncio.create_task(self._start(victim)) for victim in victims}

@@ -41,7 +41,7 @@ async def run(
             finally:
                 announce("audit")
                 await crowd.stop()
-            outcome.stuck = await wait_until_idle(installation)
+            outcome.stuck = await wait_until_idle(installation, announce)
             await audit(installation, crowd, outcome)
             for process in installation.processes:
                 outcome.tracebacks += process.tracebacks
@@ -52,7 +52,7 @@ async def _do_damage(
     installation: Installation, saboteur: Saboteur, plan: Plan, announce: Callable[[str], None]
 ) -> None:
     announce(f"{plan.kills} kills")
-    await saboteur.kill_processes(plan.kills)
+    await saboteur.kill_processes(plan.kills, announce)
     faults = [saboteur.fill_disk, saboteur.freeze_database]
     if not installation.is_sqlite:
         faults += [saboteur.silence_database, saboteur.cut_database, saboteur.stop_backends]

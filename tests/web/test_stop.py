@@ -4,8 +4,10 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
@@ -93,3 +95,38 @@ async def test_connection_that_waits_to_be_accepted_is_answered(world: World) ->
         reader, writer = await asyncio.open_connection(sock=client)
         assert (await read_response(reader)).startswith(b"http/1.1 200")
         writer.close()
+
+
+async def test_request_that_a_stop_ends_is_answered_as_in_an_outage(world: World) -> None:
+    """The database is silent: the request cannot end before the time of a stop is over."""
+    invoice, is_reading = await world.create_invoice(), asyncio.Event()
+    ctx: Any = replace(world.ctx, db=SilentDatabase(world.ctx.db, is_reading))
+    app: Any = create_app(ctx)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+        for path in (f"/i/{invoice.token}", "/api/v1/invoices"):
+            headers = {"authorization": "Bearer key"}
+            request = asyncio.create_task(http.get(path, headers=headers))
+            await is_reading.wait()
+            is_reading.clear()
+            app.drain()
+            request.cancel()
+            response = await request
+            assert (response.status_code, response.headers["retry-after"]) == (503, "5"), path
+
+
+class SilentDatabase:
+    """A database that never answers a read; `is_reading` is set when it is asked."""
+
+    def __init__(self, inner: Any, is_reading: asyncio.Event) -> None:
+        self._inner = inner
+        self._is_reading = is_reading
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Any]:
+        self._is_reading.set()
+        await asyncio.Event().wait()
+        yield

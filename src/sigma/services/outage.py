@@ -2,16 +2,20 @@
 
 import structlog
 
-from sigma.store.engine.interface import StoreError, UnreachableError
+from sigma.store.engine.interface import NotWritableError, StoreError, UnreachableError
 
 log = structlog.get_logger()
 
 
 class Outage:
-    """Whether the database is out of reach now. A burst of failed requests is one outage."""
+    """Whether the database is out of reach now. A burst of failed requests is one outage.
+
+    While nothing can be written, reads go on: only a write ends such an outage.
+    """
 
     def __init__(self) -> None:
         self.is_on = False
+        self._needs_write = False
         self.probed_at_us = 0  # when a write was tried last
         self.probe_result = "ok"
 
@@ -21,12 +25,14 @@ class Outage:
             log.error("worker.failed", error=type(error).__name__, exc_info=error)
         elif not isinstance(error, UnreachableError):
             log.warning("database.error", error=type(error).__name__, reason=str(error))
-        elif not self.is_on:
-            self.is_on = True
-            log.error("database.unreachable", reason=str(error))
+        else:
+            self._needs_write = self._needs_write or isinstance(error, NotWritableError)
+            if not self.is_on:
+                self.is_on = True
+                log.error("database.unreachable", reason=str(error))
 
-    def end(self) -> None:
-        """Note that the database answers; log the end of an outage."""
-        if self.is_on:
-            self.is_on = False
+    def end(self, *, has_written: bool = False) -> None:
+        """Note that the database answers, to a write if `has_written`; log the end of an outage."""
+        if self.is_on and (has_written or not self._needs_write):
+            self.is_on = self._needs_write = False
             log.warning("database.reachable")
