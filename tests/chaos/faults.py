@@ -82,6 +82,8 @@ class Saboteur:
         starting: set[asyncio.Task[None]] = set()
         while damage.kill_count < number:
             if damage.kill_count % SMTP_KILLS == SMTP_KILLS - 1:
+                await asyncio.gather(*starting)  # all that send mail are killed, and all must run
+                starting = set()
                 victims = await self._kill_after_smtp_reply()
             else:
                 await asyncio.sleep(self._random.uniform(0.2, 3.5))
