@@ -41,7 +41,7 @@ async def run(
             finally:
                 announce("audit")
                 await crowd.stop()
-            outcome.stuck = await wait_until_idle(installation, announce)
+            outcome.stuck = await wait_until_idle(installation, crowd, announce)
             await audit(installation, crowd, outcome)
             for process in installation.processes:
                 outcome.tracebacks += process.tracebacks
