@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiosmtplib
 
@@ -197,7 +197,7 @@ def _closing(client: aiosmtplib.SMTP) -> Iterator[None]:
     try:
         yield
     finally:
-        transport = client.transport
+        transport: Any = client.transport  # aiosmtplib declares a transport that cannot write
         if transport is not None and not transport.is_closing():
             transport.write(b"QUIT\r\n")
         client.close()
