@@ -102,12 +102,14 @@ async def open_installation(database_url: str, folder: Path) -> AsyncIterator[In
         own_settings = load_settings(environ=common, dotenv=None, database_url=database_url)
         ctx = await stack.enter_async_context(open_context(own_settings))
         world = await _create_shop(ctx, sandbox, await stack.enter_async_context(_http()))
+        session, csrf = await _sign_in(ctx, world)
         installation = Installation(
             world=world,
             base_url=base_url,
             database_url=database_url,
             api_key=(await api_keys.create(ctx, world.member, "chaos"))[1],
-            **await _sign_in(ctx, world),
+            session=session,
+            csrf=csrf,
             servers=servers,
             workers=workers,
             database=network,
@@ -179,11 +181,12 @@ async def _create_shop(ctx: Context, sandbox: Sandbox, http: httpx.AsyncClient) 
     return World(ctx, sandbox, http, ACCOUNT, Clock(), member, shop, connection)
 
 
-async def _sign_in(ctx: Context, world: World) -> dict[str, str]:
+async def _sign_in(ctx: Context, world: World) -> tuple[str, str]:
+    """Return the owner's session cookie and the token of its forms."""
     signed_in = await users.sign_in(ctx, LOGIN, world.password, ip="192.0.2.1")
     session = await users.find_session(ctx, signed_in.secret)
     assert session is not None
-    return {"session": signed_in.secret, "csrf": session.csrf}
+    return signed_in.secret, session.csrf
 
 
 async def _connect_communities(installation: Installation) -> None:
@@ -195,7 +198,7 @@ async def _connect_communities(installation: Installation) -> None:
         community = await communities.connect(
             world.ctx, world.member, key, delivery_choice=delivery
         )
-        assert community.event_delivery == delivery, community.callback_error
+        assert community.event_delivery == delivery
         installation.community_groups[group.id] = community.id
 
 
