@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock bench mutants screenshots wheel clean browser
+.PHONY: help setup demo test chaos check fmt lock bench mutants screenshots wheel clean browser
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: .venv/sandbox.stamp $(STATIC) ## Start Sigma with a sandbox bank, VKontakt
 
 test: setup ## Run every test (ARGS="tests/domain -k money")
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+chaos: setup ## Kill, stop and starve real processes, then audit all books (ARGS="--kills 20 --seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 check: .venv/dev.stamp ## Check format, lint, types, licences and secrets; a warning is an error
 	$(BIN)/ruff format --check .

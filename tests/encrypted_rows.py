@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sigma.services.accounts import shops
-from sigma.services.billing import acquirer_notices, payments
+from sigma.services.billing import acquirer_notices, mails, payments
 from sigma.services.context import Context
 from sigma.services.platform import key_rotation
 from sigma.store import key_rotations
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher
 from sigma.store.installation_keys import load_cipher
+from tests.lossy_mailer import with_lossy_mailer
 from tests.vk_world import VkWorld
 from tests.web.two_shops import create_all_objects
 
@@ -54,6 +55,9 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
     await payments.advance(ctx, started.id)
     await shops.save_mail(ctx, vk_world.member, from_name="", reply_to="", smtp_url=SMTP_URL)
     ids = await create_all_objects(vk_world)
+    mail = await mails.resend(ctx, vk_world.member, started.id)
+    # Its words stay stored: it may have arrived.
+    await mails.send(with_lossy_mailer(ctx, delivers=False), mail.id)
     ids |= {"token": invoice.token, "payment_token": started.token, "answered_id": started.id}
     return ids
 

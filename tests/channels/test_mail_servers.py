@@ -185,3 +185,56 @@ async def test_server_that_speaks_something_else_is_not_quoted(greeting: bytes) 
     async with listening(answer) as server:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", guard("127.0.0.1"), timeout_s=1)
         assert await _refusal(mailer) == "no_connection"
+
+
+async def test_accepted_mail_does_not_wait_for_the_reply_to_quit() -> None:
+    """The caller notes the mail meanwhile: a crash in this time sends it twice."""
+    commands: list[str] = []
+    is_over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while command := (await reader.readline()).decode().strip():
+            commands.append(command)
+            if command == "QUIT":
+                break  # its reply never comes
+            if command == "DATA":
+                writer.write(b"354 go on\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+            writer.write(b"250 ok\r\n")
+        is_over.set()
+
+    async with listening(answer) as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", guard("127.0.0.1"), timeout_s=60)
+        assert await mailer.send(MAIL) == "ok"
+        await is_over.wait()
+    assert commands[-1] == "QUIT"
+
+
+@pytest.mark.parametrize("last_command", ["EHLO", "RCPT", "DATA"])
+async def test_lost_connection_leaves_the_outcome_unknown(last_command: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while command := (await reader.readline()).decode().strip():
+            if command.startswith(last_command):
+                return
+            writer.write(b"250 ok\r\n")
+
+    async with listening(answer) as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", guard("127.0.0.1"), timeout_s=5)
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(MAIL)
+    assert caught.value.is_outcome_unknown
+
+
+async def test_refused_mail_has_a_known_outcome() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while await reader.readline():
+            writer.write(b"451 busy\r\n")
+
+    async with listening(answer) as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", guard("127.0.0.1"), timeout_s=5)
+        with pytest.raises(MailRejectedError) as caught:
+            await mailer.send(MAIL)
+    assert not caught.value.is_outcome_unknown

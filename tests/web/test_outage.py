@@ -13,7 +13,7 @@ import structlog
 
 from sigma.services.accounts import api_keys, users
 from sigma.services.conversations.change_feed import ChangeFeed
-from sigma.services.platform import health
+from sigma.services.platform import health, jobs, leases
 from sigma.store.engine.interface import (
     BusyError,
     Database,
@@ -180,6 +180,42 @@ async def test_log_has_one_line_for_an_outage_and_one_for_its_end(
     events = [entry["event"] for entry in logs if entry["event"].startswith("database.")]
     assert events == ["database.unreachable", "database.reachable"] * 2
     assert not [entry for entry in logs if "exc_info" in entry]
+
+
+async def test_log_has_one_line_while_only_reading_works(
+    world: World, database: FailingDatabase
+) -> None:
+    invoice = await world.create_invoice()
+    with structlog.testing.capture_logs() as logs:
+        async with open_site(world, database) as http:
+            nonce = form_nonce((await http.get(f"/i/{invoice.token}")).text)
+            form = {**ANSWERS, "consent": "yes", "nonce": nonce}
+            database.write_error = NotWritableError("the disk is full")
+            for _ in range(5):
+                assert (await http.post(f"/i/{invoice.token}", data=form)).status_code == 503
+                assert (await http.get("/sign-in")).status_code == 200
+            database.write_error = None
+            assert (await http.get("/sign-in")).status_code == 200
+            assert (await http.post(f"/i/{invoice.token}", data=form)).status_code == 303
+    events = [entry["event"] for entry in logs if entry["event"].startswith("database.")]
+    assert events == ["database.unreachable", "database.reachable"]
+
+
+async def test_worker_logs_one_line_while_only_reading_works(
+    world: World, database: FailingDatabase
+) -> None:
+    ctx: Any = replace(world.ctx, db=database)
+    with structlog.testing.capture_logs() as logs:
+        database.write_error = NotWritableError("the disk is full")
+        for _ in range(5):
+            await jobs.next_due(ctx)
+            with pytest.raises(NotWritableError) as caught:
+                await leases.keep_alive(ctx)
+            ctx.outage.report(caught.value)
+        database.write_error = None
+        await leases.keep_alive(ctx)
+    events = [entry["event"] for entry in logs if entry["event"].startswith("database.")]
+    assert events == ["database.unreachable", "database.reachable"]
 
 
 async def test_readiness_tells_that_writing_is_impossible(

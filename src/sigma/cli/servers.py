@@ -64,10 +64,11 @@ def bind_socket(host: str, port: int) -> socket.socket:
 class GracefulServer(uvicorn.Server):
     """A server that stops on a signal and lets the rest of the process shut down in order.
 
-    uvicorn closes idle keep-alive connections at once, which cuts a request that is on its way.
-    This server answers for DRAIN_S seconds with `Connection: close` before it does so. uvicorn also
-    raises the signal again after stopping, which would interrupt the worker and leave temporary
-    files behind. `on_stop` is called once, at the first signal.
+    For DRAIN_S seconds it answers with `Connection: close`, then it stops accepting; connections
+    that clients have opened or keep open are still answered (`TimedHttpProtocol.shutdown`), so
+    that a restart cuts no request. uvicorn also raises the signal again after stopping, which
+    would interrupt the worker and leave temporary files behind. `on_stop` is called once, at the
+    first signal.
     """
 
     def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
@@ -86,6 +87,31 @@ class GracefulServer(uvicorn.Server):
         self._on_stop()
         asyncio.get_running_loop().call_later(DRAIN_S, super().handle_exit, sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, finish what clients have begun, end the application."""
+        await self._stop_accepting(sockets or [])
+        await super().shutdown(sockets)
+
+    async def _stop_accepting(self, sockets: list[socket.socket]) -> None:
+        """Close the listening sockets, and accept what their queues hold before that.
+
+        The kernel resets the connections in a queue that is closed; their clients have connected
+        and sent a request already. A duplicate holds the queue open while the event loop lets
+        go of its own socket.
+        """
+        duplicates = [sock.dup() for sock in sockets]
+        for server in self.servers:
+            server.close()
+        accepted = [connection for sock in duplicates for connection in _accept_all(sock)]
+        for connection in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = TimedHttpProtocol(
+            self.config, self.server_state, self.lifespan.state
+        )
+        return protocol
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle SIGINT and SIGTERM while the server runs."""
@@ -97,6 +123,19 @@ class GracefulServer(uvicorn.Server):
         finally:
             for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
+
+
+def _accept_all(sock: socket.socket) -> Iterator[socket.socket]:
+    """Accept all connections that wait in the queue of a listening socket, and close it."""
+    with sock:
+        sock.setblocking(False)
+        while True:
+            try:
+                yield sock.accept()[0]
+            except BlockingIOError:
+                return
+            except ConnectionError:  # the client has gone
+                continue
 
 
 def force_exit_later() -> None:

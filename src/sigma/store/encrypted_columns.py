@@ -22,6 +22,7 @@ class EncryptedColumn(StrEnum):
     COMMUNITY_CALLBACK_SECRET = "communities.callback_secret_encrypted"  # noqa: S105
     ANSWER_VALUES = "answers.values_encrypted"
     CONSENT_EVIDENCE = "consents.evidence_encrypted"
+    MAIL_CONTENT = "mail_contents.body_encrypted"
     CONVERSATION_PREVIEW = "conversations.preview_encrypted"
     MESSAGE_BODY = "messages.body_encrypted"
     VK_ORDER_BODY = "vk_orders.body_encrypted"

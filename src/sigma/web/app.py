@@ -41,6 +41,7 @@ from sigma.web.errors import (
     handle_refusal,
     handle_store_conflict,
     handle_unreadable,
+    outage_response,
 )
 from sigma.web.hooks import notices, vk
 from sigma.web.middleware.body_memory import BodyMemoryMiddleware
@@ -168,8 +169,17 @@ def create_app(
     security_headers = SecurityHeaders(secure=config.secure, hsts=config.hsts)
     bounded = BodyMemoryMiddleware(router, config.max_bodies_bytes)
     timed = BodyTimeoutMiddleware(bounded, config.body_timeout_s)
-    wrapped = RequestMiddleware(timed, router.routes, security_headers, metrics, ctx.outage)
+    wrapped = RequestMiddleware(
+        timed, router.routes, security_headers, metrics, ctx.outage, _answer_outage
+    )
     return WebApp(router, wrapped, config.trusted_proxies)
+
+
+async def _answer_outage(scope: Any, receive: Any, send: Any) -> None:
+    """Answer as during an outage; the router has begun to work on this request."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = outage_response(request)
+    await response.to_asgi_response(None, request)(scope, receive, send)
 
 
 def _provide_context(request: Request[Any, Any, Any]) -> Context:

@@ -77,6 +77,11 @@ def handle_outage(request: WebRequest, error: Exception) -> Response[Any]:
     """
     ctx: Context = request.app.state.ctx
     ctx.outage.report(error)
+    return outage_response(request)
+
+
+def outage_response(request: WebRequest) -> Response[Any]:
+    """Return 503: a problem document for programs, a page that loses no input for people."""
     if request.scope["path"].startswith(PROGRAM_PATHS):
         response: Response[Any] = problem_response(request, RefusedError("unavailable"))
         response.headers["retry-after"] = str(RETRY_AFTER_S)

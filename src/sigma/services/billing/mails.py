@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
+import msgspec
+
 from sigma.channels.email import Mailer, MailRejectedError, OutgoingMail
 from sigma.documents.mails import (
     MailBody,
@@ -45,11 +47,13 @@ MAX_ATTEMPTS = 8  # over about two hours; then the mail has failed
 
 
 @dataclass(frozen=True, slots=True)
-class _RenderedMail:
+class MailContent:
+    """What a recipient reads. It is stored, encrypted, while it may or may not have been sent."""
+
     recipient: str
+    from_name: str
+    reply_to: str
     body: MailBody
-    shop: Shop
-    locale: str
 
 
 async def send(ctx: Context, mail_id: str) -> int | None:
@@ -57,36 +61,44 @@ async def send(ctx: Context, mail_id: str) -> int | None:
 
     Returns when to try again (UTC microseconds), None when it is sent or has failed for good.
     Delivery is at least once: after a crash between the SMTP server's acceptance and our commit
-    the mail is sent again with the same Message-ID. Raises DecryptionError: the mail stays queued
-    until the key is back. Raises CircuitOpenError while the server does not respond: then no
-    attempt is counted.
+    the mail is sent again, with the same Message-ID and the same words: they are stored before
+    the first attempt, and until it is known whether the server has accepted them. Raises
+    DecryptionError: the mail stays queued until the key is back. Raises CircuitOpenError while the
+    server does not respond: then no attempt is counted.
     """
     async with ctx.db.read() as tx:
         mail = await mails.get(tx, mail_id)
         if mail is None or mail.status is not Status.QUEUED:
             return None
-        rendered = await _render(ctx, tx, mail)
-    if rendered is None:
+        shop = await shops.get(tx, mail.shop_id)
+        assert shop is not None, "the shop of a mail is never deleted"
+        stored = await mails.get_content(tx, mail_id)
+        content = _decode(ctx, mail, stored) if stored else await _render(ctx, tx, mail, shop)
+    if content is None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, "", "no_address", is_permanent=True)
         )
-    mailer = ctx.mailer_factory(_smtp_url(ctx, rendered.shop))
-    masked_to = mask_email(rendered.recipient)
+    mailer = ctx.mailer_factory(_smtp_url(ctx, shop))
+    masked_to = mask_email(content.recipient)
     if mailer is None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, masked_to, "no_server", is_permanent=True)
         )
     try:
-        answer = await _send_guarded(ctx, mailer, mail, rendered)
+        answer = await _send_guarded(ctx, mailer, mail, content, is_stored=bool(stored))
     except MailRejectedError as error:
         is_final = error.is_permanent or mail.attempts + 1 >= MAX_ATTEMPTS
         return await _record_attempt(
-            ctx, domain.mark_rejected(mail, masked_to, error.reply, is_permanent=is_final)
+            ctx,
+            domain.mark_rejected(mail, masked_to, error.reply, is_permanent=is_final),
+            may_have_arrived=error.is_outcome_unknown,
         )
     return await _record_attempt(ctx, domain.mark_sent(mail, masked_to, answer, ctx.now_us()))
 
 
-async def _send_guarded(ctx: Context, mailer: Mailer, mail: Mail, rendered: _RenderedMail) -> str:
+async def _send_guarded(
+    ctx: Context, mailer: Mailer, mail: Mail, content: MailContent, *, is_stored: bool
+) -> str:
     """Send through the circuit breaker of the mail server. Raises MailRejectedError,
     CircuitOpenError.
 
@@ -94,7 +106,9 @@ async def _send_guarded(ctx: Context, mailer: Mailer, mail: Mail, rendered: _Ren
     """
 
     async def compose_and_send() -> str:
-        return await mailer.send(await _to_outgoing(ctx, mail, rendered))
+        if not is_stored:
+            await ctx.db.commit([mails.insert_content(mail, _encode(ctx, mail, content))])
+        return await mailer.send(await _to_outgoing(ctx, mail, content))
 
     if ctx.job is None:
         return await compose_and_send()
@@ -107,6 +121,16 @@ async def _send_guarded(ctx: Context, mailer: Mailer, mail: Mail, rendered: _Ren
     )
 
 
+def _encode(ctx: Context, mail: Mail, content: MailContent) -> str:
+    return ctx.cipher.encrypt(content, EncryptedColumn.MAIL_CONTENT, mail.id)
+
+
+def _decode(ctx: Context, mail: Mail, encrypted: str) -> MailContent:
+    """Return stored content. Raises DecryptionError."""
+    content = ctx.cipher.decrypt(encrypted, EncryptedColumn.MAIL_CONTENT, mail.id)
+    return msgspec.convert(content, MailContent)
+
+
 def _smtp_url(ctx: Context, shop: Shop) -> str:
     """Return the URL of the shop's own mail server, empty without one. Raises DecryptionError."""
     if not shop.smtp_url_encrypted:
@@ -115,26 +139,34 @@ def _smtp_url(ctx: Context, shop: Shop) -> str:
     return str(ctx.cipher.decrypt(shop.smtp_url_encrypted, column, shop.id))
 
 
-async def _record_attempt(ctx: Context, mail: Mail) -> int | None:
-    """Store the result of an attempt. Returns when to try again (UTC microseconds), or None."""
-    await changes.commit(ctx.db, Change((mail,)), ctx.now_us())
+async def _record_attempt(
+    ctx: Context, mail: Mail, *, may_have_arrived: bool = False
+) -> int | None:
+    """Store the result of an attempt. Returns when to try again (UTC microseconds), or None.
+
+    A mail that has certainly not arrived is rendered anew at the next attempt.
+    """
+    ops, _ = changes.write_ops(Change((mail,)), ctx.now_us())
+    if mail.status is not Status.QUEUED or not may_have_arrived:
+        ops.append(mails.delete_content(mail))
+    await ctx.db.commit(ops)
     if mail.status is not Status.QUEUED:
         return None
     return ctx.now_us() + min(1 << (mail.attempts - 1), 120) * MINUTE_US
 
 
-async def _to_outgoing(ctx: Context, mail: Mail, rendered: _RenderedMail) -> OutgoingMail:
-    body = rendered.body
+async def _to_outgoing(ctx: Context, mail: Mail, content: MailContent) -> OutgoingMail:
+    body = content.body
     attachments: tuple[Attachment, ...] = ()
     if body.pdf_source:  # drawn after the transaction, which must not wait for it
         pdf = await ctx.pdf_cache.render(body.pdf_source)
         attachments = (Attachment(body.pdf_name, "application/pdf", pdf),)
     host = urlsplit(ctx.settings.base_url).hostname or "localhost"
     return OutgoingMail(
-        to=rendered.recipient,
+        to=content.recipient,
         from_address=parseaddr(ctx.settings.mail_from)[1],
-        from_name=rendered.shop.mail_from_name or rendered.shop.name,
-        reply_to=rendered.shop.mail_reply_to or rendered.shop.seller.email,
+        from_name=content.from_name,
+        reply_to=content.reply_to,
         subject=body.subject,
         text=body.text,
         html=body.html,
@@ -143,9 +175,8 @@ async def _to_outgoing(ctx: Context, mail: Mail, rendered: _RenderedMail) -> Out
     )
 
 
-async def _render(ctx: Context, tx: Tx, mail: Mail) -> _RenderedMail | None:
-    shop = await shops.get(tx, mail.shop_id)
-    assert shop is not None, "the shop of a mail is never deleted"
+async def _render(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent | None:
+    """Return what the mail says by the present state; None without a recipient."""
     if mail.kind in ("receipt", "refund"):
         return await _render_for_client(ctx, tx, mail, shop)
     owner = await members.find_owner(tx, shop.id)
@@ -154,17 +185,24 @@ async def _render(ctx: Context, tx: Tx, mail: Mail) -> _RenderedMail | None:
         return None
     translator = Translator(user.locale, shop.tz)
     if mail.kind == "test":
-        return _RenderedMail(user.login, trial_mail(shop, translator), shop, user.locale)
+        return _content(shop, user.login, trial_mail(shop, translator))
     payment = await payments.get(tx, mail.payment_id)
     assert payment is not None, "an attention mail names an existing payment"
     attention = mail.subject_key.partition(":")[2]
     link = f"{ctx.settings.base_url}/payments/{payment.id}"
-    return _RenderedMail(
-        user.login, attention_mail(payment, attention, link, shop, translator), shop, user.locale
+    return _content(shop, user.login, attention_mail(payment, attention, link, shop, translator))
+
+
+def _content(shop: Shop, recipient: str, body: MailBody) -> MailContent:
+    return MailContent(
+        recipient,
+        from_name=shop.mail_from_name or shop.name,
+        reply_to=shop.mail_reply_to or shop.seller.email,
+        body=body,
     )
 
 
-async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> _RenderedMail | None:
+async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent | None:
     payment = await payments.get(tx, mail.payment_id)
     receipt = await receipts.find_for_payment(tx, mail.payment_id)
     assert payment is not None and receipt is not None, (
@@ -183,7 +221,7 @@ async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> _R
     else:
         refund = next(r for r in earlier_refunds if r.id == mail.subject_key)
         body = refund_mail(receipt, refund, earlier_refunds, translator, link, answers)
-    return _RenderedMail(address, body, shop, payment.locale)
+    return _content(shop, address, body)
 
 
 async def resend(ctx: Context, member: Member, payment_id: str) -> Mail:

@@ -53,6 +53,7 @@ async def _write(ctx: Context, now_us: int) -> str:
         return "ok"  # a long transaction holds the lock: the database works
     except StoreError:
         return "unreachable"
+    ctx.outage.end(has_written=True)
     return "ok"
 
 

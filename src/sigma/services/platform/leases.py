@@ -20,6 +20,7 @@ async def keep_alive(ctx: Context) -> None:
     now_us = ctx.now_us()
     if ctx.worker.needs_beat(now_us):
         await workers.beat(ctx.db, ctx.worker, now_us)
+        ctx.outage.end(has_written=True)
 
 
 async def take_over(ctx: Context) -> None:

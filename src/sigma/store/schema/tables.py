@@ -275,6 +275,16 @@ mails = Table(
     partial_index("ix_mails_failed", "shop_id id", "status = 'failed'"),
 )
 
+# The words of a mail that may have been sent: another attempt sends the same ones.
+mail_contents = Table(
+    "mail_contents",
+    metadata,
+    Column("id", TextC, ForeignKey("mails.id"), primary_key=True),
+    shop_id_column(),
+    text_column("body_encrypted"),
+    int_column("version"),
+)
+
 timeline_events = Table(
     "timeline_events",
     metadata,

@@ -4,9 +4,10 @@ It answers HEAD like GET, and redirects links with glued punctuation to their pa
 router, so that unknown paths get the same treatment.
 """
 
+import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -31,7 +32,10 @@ log = structlog.get_logger()
 
 
 class RequestMiddleware:
-    """Add a request id and security headers; log and count the finished request."""
+    """Add a request id and security headers; log and count the finished request.
+
+    `answer_outage` is an ASGI application that answers a request which a stop has ended.
+    """
 
     def __init__(
         self,
@@ -40,8 +44,10 @@ class RequestMiddleware:
         security_headers: SecurityHeaders,
         metrics: RequestMetrics,
         outage: Outage,
+        answer_outage: Callable[[Scope, Receive, Send], Awaitable[None]],
     ) -> None:
         self._app = app
+        self._answer_outage = answer_outage
         self._outage = outage
         self.is_draining = False
         self._security_headers = security_headers
@@ -84,6 +90,12 @@ class RequestMiddleware:
                 await _answer_head(self._app, scope, receive, send_with_headers)
             else:
                 await self._app(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            # The server cancels what is in work at the end of a stop, mostly because the database
+            # is silent. It would answer 500, which nobody repeats.
+            if not self.is_draining or status:
+                raise
+            await self._answer_outage(scope, receive, send_with_headers)
         finally:
             self._record(scope, method, status, time.perf_counter() - started, request_id)
 
@@ -107,7 +119,7 @@ class RequestMiddleware:
         self._metrics.record(method, route, status, duration_s)
         quiet = route in ("/healthz", "/readyz", "/metrics") or route.startswith("/static")
         if self._outage.is_on and not quiet and 200 <= status < 400:
-            self._outage.end()
+            self._outage.end(has_written=method not in ("GET", "HEAD", "OPTIONS"))
         write = log.debug if quiet and status < 500 else log.info
         write(
             "request",

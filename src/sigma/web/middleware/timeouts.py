@@ -25,6 +25,7 @@ TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\n" + _NO_CONTENT_AND_CLOSE
 HEAD_TOO_LARGE_RESPONSE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _NO_CONTENT_AND_CLOSE
 )
+LINGER_S = 3.0  # an idle connection at a stop; shorter than the time for open requests
 
 
 class BodyTimeoutMiddleware:
@@ -76,9 +77,11 @@ class TimedHttpProtocol(HttpToolsProtocol):
 
     headers_timeout_s: float = HEADERS_TIMEOUT_S
     send_timeout_s: float = SEND_TIMEOUT_S
+    linger_s: float = LINGER_S
 
     running_cycle: Any = None  # uvicorn's object of the request in work
 
+    _is_stopping = False
     _timer: TimerHandle | None = None
     _send_timer: TimerHandle | None = None
     _has_begun = False  # the first bytes of a request have arrived, not yet all of its headers
@@ -115,6 +118,8 @@ class TimedHttpProtocol(HttpToolsProtocol):
             self._is_head_too_large = True
             raise ValueError("the head of a request is too large")  # httptools stops parsing
         super().on_headers_complete()
+        if self._is_stopping:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Note that the client has sent its request: Sigma works for it."""
@@ -170,6 +175,22 @@ class TimedHttpProtocol(HttpToolsProtocol):
         """Close a connection without a further request."""
         super().timeout_keep_alive_handler()
         self._watch_closing()
+
+    def shutdown(self) -> None:
+        """Finish at a stop of the server: answer what is in work, then close.
+
+        uvicorn closes an idle connection at once, and cuts a request that is on its way. Here an
+        idle connection may send one more request within `linger_s` seconds, its last one.
+        """
+        self._is_stopping = True
+        if self._is_working():
+            super().shutdown()
+        else:
+            self.loop.call_later(self.linger_s, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if not self._is_working() and not self.transport.is_closing():
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its timers."""

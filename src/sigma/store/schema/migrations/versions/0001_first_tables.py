@@ -454,6 +454,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_differences")),
     )
     op.create_table(
+        "mail_contents",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("body_encrypted", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["mails.id"], name=op.f("fk_mail_contents_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_mail_contents_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_contents")),
+    )
+    op.create_table(
         "payments",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -1168,6 +1178,7 @@ def downgrade() -> None:
     op.drop_table("answers")
     op.drop_table("vk_events")
     op.drop_table("payments")
+    op.drop_table("mail_contents")
     op.drop_table("differences")
     op.drop_table("conversations")
     op.drop_table("communities")
