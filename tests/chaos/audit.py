@@ -28,7 +28,7 @@ OPEN_STATUSES = ("created", "pending", "authorized")
 IDLE_TIMEOUT_S = 120.0
 ANNOUNCE_S = 15.0
 HOUR_S = 3600
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # of ids, see sigma.services.ids
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # of ids; pragma: allowlist secret
 
 
 def created_at_us(row_id: str) -> int:
