@@ -140,6 +140,12 @@ API_REQUESTS = Limit(
     per="API key",
     reason="One program must not starve the others; SIGMA_API_REQUESTS_PER_MINUTE changes it",
 )
+INVITATIONS_SHOP = Limit(
+    "invitations_shop",
+    *(100, _DAY_S),
+    per="shop",
+    reason="Invitations must not become a way to mail strangers",
+)
 RECEIPT_MAILS_PAYMENT = Limit(
     "receipt_mails_payment",
     *(5, _DAY_S),
@@ -170,6 +176,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     HOOK_REFUSALS,
     API_REFUSALS,
     API_REQUESTS,
+    INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
     MANUAL_MAILS_SHOP,
 )

@@ -10,6 +10,7 @@ from typing import Protocol
 from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
 from sigma.documents.pdf_cache import PdfCache
+from sigma.domain.accounts.quota import Quotas
 from sigma.domain.change import NewId
 from sigma.outbound.guard import Outbound
 from sigma.providers.base import Provider
@@ -68,7 +69,8 @@ class Context:
     """Dependencies and process-wide state, passed to every service.
 
     `worker` is this process as the holder of leases, `outage` whether it can use the database now.
-    `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now.
+    `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now,
+    `quotas` the quotas of shops with the time of reading, see sigma.services.platform.quotas.
     """
 
     db: Database
@@ -83,6 +85,7 @@ class Context:
     worker: Worker = field(default_factory=Worker)
     outage: Outage = field(default_factory=Outage)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    quotas: dict[str, tuple[int, Quotas]] = field(default_factory=dict, repr=False)
     outbound: Outbound = field(default_factory=Outbound, repr=False)
     pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)

@@ -13,6 +13,7 @@ from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
+from sigma.services.paging import Page
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cookies import build_cookie, read_cookie
@@ -90,6 +91,7 @@ def render_cabinet_page(
         "menu_sections": sections,
         "under_more": [s for s in sections if len(sections) > 4 and s[0] not in PHONE_SECTIONS],
         "unread_text": unread_text(request),
+        "own_shops": getattr(request.state, "own_shops", Page([])),
         "broken_communities": getattr(request.state, "broken_communities", ()),
         "section": section,
         "flashes": flashes,
@@ -97,6 +99,7 @@ def render_cabinet_page(
         "can_issue": session.member.can(Permission.ISSUE),
         "can_change_settings": session.member.can(Permission.SETTINGS),
         "can_see_jobs": session.member.can(Permission.JOBS),
+        "can": lambda name: session.member.can(Permission(name)),
         "hide_plus": False,
     }
     response = render_page(
