@@ -17,21 +17,26 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CAPTURE,
     Permission.REFUND,
     Permission.RECONCILE,
+    Permission.EXPORT,
     Permission.SETTINGS,
+    Permission.KEYS,
+    Permission.TEAM,
     Permission.JOBS,
 }
+ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE, Permission.EXPORT}
 
 
 @pytest.mark.parametrize(
     ("role", "permissions"),
     [
-        (Role.OWNER, ADMIN_PERMISSIONS),
+        (Role.OWNER, ADMIN_PERMISSIONS | {Permission.OWNERSHIP}),
         (Role.ADMIN, ADMIN_PERMISSIONS),
         (Role.OPERATOR, OPERATOR_PERMISSIONS),
+        (Role.ACCOUNTANT, ACCOUNTANT_PERMISSIONS),
         (Role.VIEWER, {Permission.READ}),
     ],
 )
-def test_role_has_exactly_the_permissions_of_the_table(
+def test_role_has_exactly_the_permissions_of_the_table_with_default_refund_limits(
     role: Role, permissions: set[Permission]
 ) -> None:
     member = Member("usr_1", "shp_1", role)

@@ -13,7 +13,7 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts import invitations
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
-from sigma.services.paging import Page, make_page
+from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.store import changes
 from sigma.store.accounts import administrators, members, shops, users
 from sigma.store.paging import MAX_ID
@@ -35,6 +35,27 @@ class NewShop:
     shop: Shop
     owner_login: str
     invitation_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """A person added to a team. `invitation_url` is "" for one who had an account."""
+
+    login: str
+    shop_id: str
+    role: Role
+    invitation_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account of the installation. `roles`: shop id → role, the oldest shop first."""
+
+    id: str
+    login: str
+    name: str
+    is_administrator: bool
+    roles: dict[str, Role]
 
 
 async def access(ctx: Context, user_id: str) -> Administrator:
@@ -81,6 +102,59 @@ async def create_shop(
             return NewShop(shop, email, "")
         invitation = await invitations.add(ctx, tx, shop.id, email, Role.OWNER, administrator.actor)
     return NewShop(shop, email, invitation_url(ctx, invitation))
+
+
+async def add_member(
+    ctx: Context, administrator: Administrator, shop_id: str, login: str, role: Role
+) -> NewMember:
+    """Add a person to the team of any shop: an account at once, others by an invitation.
+
+    Raises RefusedError("validation").
+    """
+    email = invitations.check_login(login)
+    async with ctx.db.write() as tx:
+        await shops.lock(tx, shop_id)
+        user = await users.find_by_login(tx, email)
+        if user is None:
+            actor = administrator.actor
+            invitation = await invitations.add(ctx, tx, shop_id, email, role, actor)
+            return NewMember(email, shop_id, role, invitation_url(ctx, invitation))
+        if await members.find_role(tx, shop_id, user.id):
+            raise validation_error(Problem("email", "already_member"))
+        await members.add(tx, shop_id, user.id, role, ctx.now_us())
+    return NewMember(email, shop_id, role, "")
+
+
+async def add_administrator(ctx: Context, _administrator: Administrator, login: str) -> None:
+    """Make an account an administrator of the installation. Raises RefusedError("validation")."""
+    email = invitations.check_login(login)
+    async with ctx.db.write() as tx:
+        user = await users.find_by_login(tx, email)
+        if user is None:
+            raise validation_error(Problem("email", "no_account"))
+        await administrators.add(tx, user.id, ctx.now_us())
+
+
+async def list_people(
+    ctx: Context, _administrator: Administrator, shop_id: str | None = None
+) -> list[Person]:
+    """Return all accounts of the installation, or the members of one shop, the oldest first."""
+    people: list[Person] = []
+    after_id = ""
+    while True:
+        async with ctx.db.read() as tx:
+            page = await users.list_page(tx, after_id=after_id, limit=MAX_LIMIT)
+            ids = [user.id for user in page]
+            roles = await members.list_roles(tx, ids)
+            administrator_ids = await administrators.filter_ids(tx, ids)
+        for user in page:
+            own = roles.get(user.id, {})
+            if shop_id is None or shop_id in own:
+                is_administrator = user.id in administrator_ids
+                people.append(Person(user.id, user.login, user.name, is_administrator, own))
+        if len(page) < MAX_LIMIT:
+            return people
+        after_id = page[-1].id
 
 
 async def list_shops(

@@ -46,6 +46,12 @@ async def switch(ctx: Context, session: Session, shop_id: str) -> OwnShop:
     return shop
 
 
+async def find_shop_id(ctx: Context, object_id: str) -> str | None:
+    """Return the id of the shop that owns an object; no check of rights."""
+    async with ctx.db.read() as tx:
+        return await owner_shops.find_shop_id(tx, object_id)
+
+
 async def find_other_shop(
     ctx: Context, session: Session, object_ids: Iterable[str]
 ) -> OwnShop | None:

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sigma.domain.accounts.member import Role, User
 from sigma.store.accounts import users as user_rows
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.statements import statement, upsert
+from sigma.store.engine.statements import in_list, statement, upsert
 from sigma.store.schema.account_tables import former_members, members, users
 from sigma.store.schema.tables import shops
 from sigma.store.search_text import like_pattern
@@ -71,6 +71,11 @@ _list_team = statement(
 )
 _find_team_member = statement(_team.where(_is_user))
 _find_role = statement(select(members.c.role).where(_of_shop, _is_user))
+_list_roles = statement(
+    select(members.c.user_id, members.c.shop_id, members.c.role)
+    .where(in_list(members.c.user_id, "ids"))
+    .order_by(members.c.shop_id)
+)
 _find_owner_ids = statement(
     select(members.c.user_id).where(_of_shop, members.c.role == "owner").limit(1000)
 )
@@ -167,6 +172,14 @@ async def find_team_member(tx: Tx, shop_id: str, user_id: str) -> TeamMember | N
     """Return a member of a shop, or None."""
     row = await tx.fetch_one(_find_team_member, shop_id=shop_id, user_id=user_id)
     return _team_member(row) if row else None
+
+
+async def list_roles(tx: Tx, user_ids: list[str]) -> dict[str, dict[str, Role]]:
+    """Return the roles of users: user id → shop id → role, the oldest shop first."""
+    roles: dict[str, dict[str, Role]] = {}
+    for row in await tx.fetch_all(_list_roles, ids=user_ids):
+        roles.setdefault(row["user_id"], {})[row["shop_id"]] = Role(row["role"])
+    return roles
 
 
 async def set_role(tx: Tx, shop_id: str, user_id: str, role: Role) -> None:
