@@ -174,16 +174,20 @@ class Member:
         if not self.can_use(scope):
             raise RefusedError("missing_scope", scope=str(scope))
 
-    def require_refund(self, amount: Money, refunded: Money) -> None:
-        """Require that the member may refund `amount` of a payment with `refunded` before it.
+    def can_refund(self, amount: Money, refunded: Money) -> bool:
+        """Return whether the member may refund `amount` of a payment with `refunded` before it.
 
         Several small refunds of one payment count together. Under a limit only refunds in its
-        currency are possible. Raises RefusedError: "forbidden", "refund_over_limit".
+        currency are possible.
         """
-        self.require(Permission.REFUND)
         limit = self.refund_limit
-        if limit is None:
-            return
-        is_over = amount.currency != limit.currency or refunded.minor + amount.minor > limit.minor
-        if is_over:
-            raise RefusedError("refund_over_limit", limit=limit)
+        if limit is None or not self.can(Permission.REFUND):
+            return self.can(Permission.REFUND)
+        is_same_currency = amount.currency == limit.currency
+        return is_same_currency and refunded.minor + amount.minor <= limit.minor
+
+    def require_refund(self, amount: Money, refunded: Money) -> None:
+        """Require `can_refund`. Raises RefusedError: "forbidden", "refund_over_limit"."""
+        self.require(Permission.REFUND)
+        if not self.can_refund(amount, refunded):
+            raise RefusedError("refund_over_limit", limit=self.refund_limit)

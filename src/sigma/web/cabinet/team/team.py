@@ -155,7 +155,7 @@ def _parse_limits(form_data: FormValues, member: Member) -> RefundLimits:
         if isinstance(amount, Problem):
             problems.append(amount)
         else:
-            kopecks[str(role)] = amount.minor if amount else None
+            kopecks[str(role)] = None if amount is None else amount.minor
     if problems:
         raise validation_error(*problems)
     return RefundLimits(**kopecks)
