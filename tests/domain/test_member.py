@@ -36,7 +36,7 @@ ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE, Permission.EXPO
         (Role.VIEWER, {Permission.READ}),
     ],
 )
-def test_role_has_exactly_the_permissions_of_the_table_with_default_refund_limits(
+def test_role_has_exactly_the_permissions_of_the_table(
     role: Role, permissions: set[Permission]
 ) -> None:
     member = Member("usr_1", "shp_1", role)

@@ -63,9 +63,10 @@ async def test_quota_of_one_shop_leaves_another_alone(world: World) -> None:
 async def test_photos_of_a_shop_have_a_limited_size(world: World) -> None:
     photo = await services.add_photo(world.ctx, world.member, make_photo(600, 600))
     await set_quotas(world.ctx, world.shop.id, storage_bytes=len(photo.data))
-    await refused(
-        "quota_storage", services.add_photo(world.ctx, world.member, make_photo(600, 600))
+    error = await refused(
+        "validation", services.add_photo(world.ctx, world.member, make_photo(600, 600))
     )
+    assert [p.code for p in error.problems] == ["photo_quota"]
     await set_quotas(world.ctx, world.shop.id, storage_bytes=10 * len(photo.data))
     await services.add_photo(world.ctx, world.member, make_photo(600, 600))
 

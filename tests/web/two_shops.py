@@ -163,12 +163,6 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     refund = await refunds.request(ctx, member, payment.id, Money(100), "")
     unpaid = await cards.issue(ctx, member, draft)
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
-    invitation, _ = await invitations.invite(ctx, member, "private@shop.example", Role.VIEWER)
-    await vk.run_jobs()
-    user = User(ctx.new_id("usr", vk.shop.id), "colleague@shop.example", "", "Клим", "ru", now_us)
-    async with ctx.db.write() as tx:
-        await users.save(tx, user)
-        await members.add(tx, vk.shop.id, user.id, Role.VIEWER, now_us)
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
     run, difference = _reconciliation(vk, payment.id)
@@ -186,11 +180,22 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "refund_id": refund.id,
         "card_id": card.id,
         "key_id": key.id,
-        "invitation_id": invitation.id,
-        "user_id": user.id,
+        **await _create_team(vk),
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
     }
+
+
+async def _create_team(vk: VkWorld) -> dict[str, str]:
+    """Create a colleague and an open invitation, whose mail is sent."""
+    ctx, shop_id, now_us = vk.ctx, vk.shop.id, vk.ctx.now_us()
+    invitation, _ = await invitations.invite(ctx, vk.member, "private@shop.example", Role.VIEWER)
+    await vk.run_jobs()
+    user = User(ctx.new_id("usr", shop_id), "colleague@shop.example", "", "Клим", "ru", now_us)
+    async with ctx.db.write() as tx:
+        await users.save(tx, user)
+        await members.add(tx, shop_id, user.id, Role.VIEWER, now_us)
+    return {"invitation_id": invitation.id, "user_id": user.id}
 
 
 def _reconciliation(vk: VkWorld, payment_id: str) -> tuple[Run, Difference]:

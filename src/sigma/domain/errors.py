@@ -57,7 +57,6 @@ STATUS_BY_CODE: dict[str, int] = {
     "invitation_other_person": 409,
     "quota_invoices": 429,
     "quota_messages": 429,
-    "quota_storage": 409,
     "internal": 500,
     "unavailable": 503,
 }

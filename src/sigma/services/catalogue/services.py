@@ -185,7 +185,7 @@ async def move_category(ctx: Context, member: Member, category: str, step: int) 
 async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:
     """Store a photo and its small version; unused photos are deleted after a day.
 
-    Raises RefusedError: "validation" for "photo", "quota_storage".
+    Raises RefusedError("validation") for "photo", also above the quota of the shop.
     """
     member.require(Permission.CATALOGUE)
     full, small = await image_processing.reencode(data)

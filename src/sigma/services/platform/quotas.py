@@ -6,7 +6,7 @@ one query more. A changed quota holds at once in the process that changes it.
 """
 
 from sigma.domain.accounts.quota import Quotas
-from sigma.domain.errors import RefusedError
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import Limit, too_many_requests
 from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
@@ -65,11 +65,15 @@ async def _require_daily(ctx: Context, shop_id: str, what: str, amount: int | No
 
 
 async def require_storage(ctx: Context, shop_id: str, added_bytes: int) -> None:
-    """Require that a shop may store so many bytes more. Raises RefusedError("quota_storage")."""
+    """Require that a shop may store so many bytes more. Raises RefusedError("validation").
+
+    The problem is about the field "photo".
+    """
     quota = (await get(ctx, shop_id)).storage_bytes
     if quota is None:
         return
     async with ctx.db.read() as tx:
         stored = await photos.sum_bytes(tx, shop_id)
     if stored + added_bytes > quota:
-        raise RefusedError("quota_storage", megabytes=quota // 1_000_000)
+        problem = Problem("photo", "photo_quota", {"megabytes": quota // 1_000_000})
+        raise validation_error(problem)

@@ -72,9 +72,9 @@ _list_team = statement(
 _find_team_member = statement(_team.where(_is_user))
 _find_role = statement(select(members.c.role).where(_of_shop, _is_user))
 _list_roles = statement(
-    select(members.c.user_id, members.c.shop_id, members.c.role)
-    .where(in_list(members.c.user_id, "ids"))
-    .order_by(members.c.shop_id)
+    select(members.c.user_id, members.c.shop_id, members.c.role).where(
+        in_list(members.c.user_id, "ids")
+    )
 )
 _find_owner_ids = statement(
     select(members.c.user_id).where(_of_shop, members.c.role == "owner").limit(1000)
@@ -177,7 +177,8 @@ async def find_team_member(tx: Tx, shop_id: str, user_id: str) -> TeamMember | N
 async def list_roles(tx: Tx, user_ids: list[str]) -> dict[str, dict[str, Role]]:
     """Return the roles of users: user id → shop id → role, the oldest shop first."""
     roles: dict[str, dict[str, Role]] = {}
-    for row in await tx.fetch_all(_list_roles, ids=user_ids):
+    rows = await tx.fetch_all(_list_roles, ids=user_ids)
+    for row in sorted(rows, key=lambda row: str(row["shop_id"])):
         roles.setdefault(row["user_id"], {})[row["shop_id"]] = Role(row["role"])
     return roles
 
