@@ -13,6 +13,7 @@ from sigma.services.accounts import api_keys, installation, invitations, own_sho
 from sigma.services.accounts.installation import Administrator
 from sigma.services.accounts.users import Session
 from sigma.services.billing import payment_acceptance, refunds
+from sigma.store.accounts import members
 from sigma_sandbox.mail import mailbox
 from tests.people import PASSWORD, add_person, other_shop
 from tests.world import World
@@ -195,9 +196,20 @@ async def test_removed_member_loses_sessions_and_keys_at_once(world: World) -> N
     assert names[admin.actor] == "Борис", "the history still names him"
     assert [key.revoked_at_us is not None for key in keys] == [False, True]
     await refused("forbidden", users.sign_in(ctx, "b@example.org", PASSWORD, ip="198.51.100.2"))
-    _, url = await invitations.invite(ctx, world.member, "b@example.org", Role.ADMIN)
-    assert url
+    await installation.add_member(
+        ctx, Administrator("cli"), world.shop.id, "b@example.org", Role.ADMIN
+    )
     await refused("unauthorized", api_keys.authenticate(ctx, secret))
+    assert await users.find_session(ctx, signed.secret) is None, "coming back revives nothing"
+
+
+async def test_key_without_a_maker_in_the_shop_is_refused(world: World) -> None:
+    """Also when its row was not revoked, for example after a restored backup of one table."""
+    admin = await add_person(world.ctx, world.shop.id, "b@example.org", Role.ADMIN)
+    _, secret = await api_keys.create(world.ctx, admin, "Касса")
+    async with world.ctx.db.write() as tx:
+        await members.remove(tx, world.shop.id, admin.actor, 1)
+    await refused("unauthorized", api_keys.authenticate(world.ctx, secret))
 
 
 async def test_removed_member_keeps_the_other_shops(world: World) -> None:
