@@ -118,6 +118,7 @@ async def _keys_page(
         revoked_keys=[key for key in all_keys if key.revoked_at_us is not None],
         maker=maker,
         scopes=usable_scopes(session.member),
+        all_scope_count=len(Scope),
         lifetimes=list(LIFETIMES),
         base_url=ctx.settings.base_url,
         **(defaults | context),

@@ -199,7 +199,8 @@ def _right_text(role: Role, permission: Permission) -> str:
 
 
 def _limit_text(minor: int | None) -> str:
-    return "" if minor is None else Money(minor, REFUND_CURRENCY).to_decimal_text()
+    text = "" if minor is None else Money(minor, REFUND_CURRENCY).to_decimal_text()
+    return text.removesuffix(".00")
 
 
 HANDLERS = [
