@@ -1,6 +1,7 @@
 """The team page: invite, change roles, hand over, remove; the page of an invitation."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -166,3 +167,35 @@ async def test_operator_under_a_limit_reads_why_a_refund_is_refused(
         assert "Ваша роль может вернуть" in refused.text
         accepted = await operator.submit(f"{path}/refund/sure", amount="100", nonce="n-2")
         assert accepted.status_code == 303
+
+
+async def test_invitation_without_a_mail_server_says_so(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    form = {"login": "b@example.org", "role": "viewer"}
+    sent = await owner_browser.submit("/settings/team/invitations", **form)
+    assert "Письмо со ссылкой отправлено" in sent.text
+    silent = replace(world.ctx, mailer_factory=lambda _: None)
+    async with open_browser(silent) as browser:
+        await browser.sign_in("owner@example.org", world.password)
+        unsent = await browser.submit("/settings/team/invitations", **form)
+        assert "Почтовый сервер не настроен" in unsent.text
+        assert link_of(unsent.text)
+
+
+@pytest.mark.parametrize(
+    ("role", "on_phone"),
+    [
+        (Role.OWNER, ["/", "/inbox", "/invoices"]),
+        (Role.ACCOUNTANT, ["/", "/invoices", "/payments"]),
+    ],
+)
+async def test_bottom_bar_has_the_sections_of_the_role(
+    world: World, anonymous_browser: CabinetBrowser, role: Role, on_phone: list[str]
+) -> None:
+    await add_person(world.ctx, world.shop.id, "b@example.org", role)
+    await anonymous_browser.sign_in("b@example.org", PASSWORD)
+    page = (await anonymous_browser.open("/")).text
+    items = re.findall(r'<a class="menu-item ([^"]*)" href="([^"]+)"', page)
+    shown = [url for classes, url in items if "menu-item-wide" not in classes]
+    assert shown == [*on_phone, "/settings"]

@@ -59,6 +59,11 @@ async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[
     return invitation, invitation_url(ctx, invitation)
 
 
+def is_mailed(ctx: Context, shop: Shop) -> bool:
+    """Return whether an invitation can be mailed: the shop or the installation has a server."""
+    return bool(shop.smtp_url_encrypted) or ctx.mailer_factory("") is not None
+
+
 def check_login(login: str) -> str:
     """Return an address in lower case. Raises RefusedError("validation")."""
     email = parse_email(login)

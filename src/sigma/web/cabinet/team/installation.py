@@ -167,6 +167,7 @@ async def _shops_page(
         status=status,
         page=page,
         query=query,
+        is_mailed=ctx.mailer_factory("") is not None,
         next_url=next_page_url(PAGE, page.next_cursor, q=query),
         **({"created": None, "values": {"name": "", "login": ""}} | context),
     )

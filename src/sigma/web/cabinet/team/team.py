@@ -181,6 +181,7 @@ async def _team_page(
         next_url=next_page_url(PAGE, found.members.next_cursor),
         assignable=assignable,
         can_give_ownership=session.member.can(Permission.OWNERSHIP),
+        is_mailed=invitations.is_mailed(ctx, session.shop),
         roles=list(Role),
         permissions=list(Permission),
         right=_right_text,
