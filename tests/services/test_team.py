@@ -13,6 +13,7 @@ from sigma.services.accounts import api_keys, installation, invitations, own_sho
 from sigma.services.accounts.installation import Administrator
 from sigma.services.accounts.users import Session
 from sigma.services.billing import payment_acceptance, refunds
+from sigma.services.platform import housekeeping
 from sigma.store.accounts import members
 from sigma_sandbox.mail import mailbox
 from tests.people import PASSWORD, add_person, other_shop
@@ -266,3 +267,17 @@ async def test_key_expires_and_is_bound_to_its_addresses(world: World) -> None:
     assert key.expires_at_us
     for wrong in ({"lifetime_days": 0}, {"networks": "10.0.0.1/8"}, {"scopes": ()}):
         await refused("validation", api_keys.create(ctx, world.member, "x", **wrong))  # type: ignore[arg-type]
+
+
+async def test_old_invitations_are_deleted_and_members_stay(world: World) -> None:
+    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    await invitations.invite(world.ctx, world.member, "c@example.org", Role.VIEWER)
+    await accept_as_new(world, url.rpartition("/")[2])  # type: ignore[misc]
+    world.clock.advance(days=36)
+    await housekeeping.clean_up(world.ctx)
+    view = await invitations.find(world.ctx, url.rpartition("/")[2])
+    assert view.state is InvitationState.ACCEPTED
+    world.clock.advance(days=2)
+    await housekeeping.clean_up(world.ctx)
+    await refused("not_found", invitations.find(world.ctx, url.rpartition("/")[2]))
+    assert "b@example.org" in await roles(world)

@@ -202,7 +202,8 @@ async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User) -> Non
     """Add the member and close the invitation, under the locks of shop and invitation."""
     await shops.lock(tx, snapshot.shop_id)
     invitation = await invitations.lock(tx, snapshot.id)
-    assert invitation is not None, "an invitation is never deleted"
+    if invitation is None:  # deleted long after it expired
+        raise RefusedError("not_found", what="invitation")
     _require_open(await _state(ctx, tx, invitation))
     if await members.find_role(tx, invitation.shop_id, user.id):
         raise RefusedError("already_member")

@@ -1,6 +1,6 @@
 """Invitations into the teams of shops. Only the hashes of their tokens are stored."""
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.member import Role
@@ -40,6 +40,17 @@ _revoke_for_login = statement(
 )
 
 
+_delete_expired = statement(
+    delete(invitations).where(
+        invitations.c.id.in_(
+            select(invitations.c.id)
+            .where(invitations.c.expires_at_us <= bindparam("before_us"))
+            .limit(bindparam("limit"))
+        )
+    )
+)
+
+
 async def get(tx: Tx, invitation_id: str) -> Invitation | None:
     """Return the invitation, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=invitation_id)
@@ -69,3 +80,11 @@ async def revoke_for_login(tx: Tx, shop_id: str, login: str, now_us: int) -> Non
     await tx.execute(
         _revoke_for_login, key_shop_id=shop_id, key_login=login, new_revoked_at_us=now_us
     )
+
+
+async def delete_expired(tx: Tx, before_us: int, limit: int) -> int:
+    """Delete up to `limit` invitations that expired before a time, in any state; return how many.
+
+    The members who accepted one stay.
+    """
+    return await tx.execute(_delete_expired, before_us=before_us, limit=limit)

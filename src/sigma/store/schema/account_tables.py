@@ -75,6 +75,7 @@ invitations = Table(
     Column("revoked_at_us", BigInt),
     int_column("version"),
     Unique("token_hash", name="uq_invitations_token"),
+    Index("ix_invitations_expires", "expires_at_us"),
     partial_index(
         "ix_invitations_open", "shop_id id", "accepted_at_us IS NULL AND revoked_at_us IS NULL"
     ),

@@ -800,6 +800,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
+    op.create_index("ix_invitations_expires", "invitations", ["expires_at_us"], unique=False)
     op.create_index(
         "ix_invitations_open",
         "invitations",
@@ -1157,6 +1158,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
         sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
     )
+    op.drop_index("ix_invitations_expires", table_name="invitations")
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
