@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from scripts import settings, states
+from scripts import roles, settings, states
 from sigma.cli import main
 from sigma.cli.lazy_group import commands_of
 from sigma.domain.catalogue.phrase.errors import CODES
@@ -37,6 +37,12 @@ LANGUAGES = [("en", ".md"), ("ru", ".ru.md")]
 
 def test_states_page_is_generated_from_the_transition_tables() -> None:
     assert read("docs/states.md") == states.render_page(), "run: .venv/bin/python scripts/states.py"
+
+
+@pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
+def test_roles_page_is_generated_from_the_tables_of_rights(locale: str, ending: str) -> None:
+    page = roles.render_page(locale)
+    assert read(f"docs/roles{ending}") == page, "run: .venv/bin/python scripts/roles.py"
 
 
 @pytest.mark.parametrize(("locale", "ending"), LANGUAGES)
@@ -196,7 +202,7 @@ def test_both_languages_have_the_same_parts(page: Path) -> None:
 
 def test_every_page_for_sellers_is_also_in_russian() -> None:
     sellers = {"README.md", "inbox.md", "reconciliation.md", "services.md", "settings.md"}
-    sellers.add("vk-set-up.md")
+    sellers |= {"vk-set-up.md", "roles.md"}
     assert {page.name for page in BILINGUAL} == sellers
 
 

@@ -17,17 +17,22 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CAPTURE,
     Permission.REFUND,
     Permission.RECONCILE,
+    Permission.EXPORT,
     Permission.SETTINGS,
+    Permission.KEYS,
+    Permission.TEAM,
     Permission.JOBS,
 }
+ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE, Permission.EXPORT}
 
 
 @pytest.mark.parametrize(
     ("role", "permissions"),
     [
-        (Role.OWNER, ADMIN_PERMISSIONS),
+        (Role.OWNER, ADMIN_PERMISSIONS | {Permission.OWNERSHIP}),
         (Role.ADMIN, ADMIN_PERMISSIONS),
         (Role.OPERATOR, OPERATOR_PERMISSIONS),
+        (Role.ACCOUNTANT, ACCOUNTANT_PERMISSIONS),
         (Role.VIEWER, {Permission.READ}),
     ],
 )

@@ -72,6 +72,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "access": set(),
         "settings": set(),
         "vk": set(),
+        "team": set(),
         "payments": set(),
         "invoices": {"settings"},
         "inbox": {"invoices"},

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from sigma.domain.accounts.member import RefundLimits
+from sigma.domain.accounts.quota import Quotas
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import mail as mails
@@ -51,6 +53,8 @@ SHOP = Shop(
     mail_reply_to="answer@example.com",
     smtp_url_encrypted="ciphertext",
     slug="romashka",
+    refund_limits=RefundLimits(admin=50_000, operator=None, accountant=1),
+    quotas=Quotas(invoices_per_day=100, storage_bytes=5_000_000),
 )
 CONNECTION = Connection(
     id="con_1",

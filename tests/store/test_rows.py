@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from sigma.domain.accounts.api_key import ApiKey
-from sigma.domain.accounts.member import Role, User
+from sigma.domain.accounts.member import Role, Scope, User
 from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as payment_domain
@@ -288,7 +288,18 @@ async def test_sessions_and_api_keys_are_found_by_hash_until_expired_or_revoked(
     db_with_shop: Database,
 ) -> None:
     user = User("usr_1", "owner@example.org", "hash", "Пётр", "ru", NOW_US)
-    key = ApiKey("key_1", SHOP.id, "Бот", "sk_abc", "hash-of-key", Role.OPERATOR, NOW_US)
+    key = ApiKey(
+        id="key_1",
+        shop_id=SHOP.id,
+        name="Бот",
+        prefix="sk_abc",
+        secret_hash="hash-of-key",
+        scopes=(Scope.INVOICES_READ, Scope.REFUNDS_WRITE),
+        created_by=user.id,
+        created_at_us=NOW_US,
+        expires_at_us=NOW_US + 5,
+        allowed_networks=("10.0.0.0/8", "2001:db8::/32"),
+    )
     session = StoredSession("hash-of-cookie", user.id, SHOP.id, "csrf", NOW_US, NOW_US + 10)
     async with db_with_shop.write() as tx:
         await users.save(tx, user)
@@ -300,7 +311,8 @@ async def test_sessions_and_api_keys_are_found_by_hash_until_expired_or_revoked(
         assert await sessions.find(tx, "hash-of-cookie", NOW_US + 9) == (session, Role.ADMIN)
         assert await sessions.find(tx, "hash-of-cookie", NOW_US + 10) is None
         assert await sessions.find(tx, "another", NOW_US) is None
-        assert await api_keys.find(tx, "hash-of-key") == key
+        found = await api_keys.find(tx, "hash-of-key")
+        assert found == api_keys.KeyWithRights(key, Role.ADMIN, SHOP.refund_limits)
     async with db_with_shop.write() as tx:
         assert not await api_keys.revoke(tx, "another shop", "key_1", NOW_US)
         assert await api_keys.revoke(tx, SHOP.id, "key_1", NOW_US)

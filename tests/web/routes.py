@@ -5,13 +5,14 @@ import re
 import httpx
 from litestar.routes import HTTPRoute
 
-from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.member import Permission, Scope
 from sigma.web.app import build_router
 from sigma.web.cabinet.guards import require_session
 from tests.web.two_shops import Actor
 
 READ, ISSUE, ANSWER = Permission.READ, Permission.ISSUE, Permission.ANSWER
 CATALOGUE, SETTINGS, JOBS = Permission.CATALOGUE, Permission.SETTINGS, Permission.JOBS
+KEYS, TEAM, OWNERSHIP = Permission.KEYS, Permission.TEAM, Permission.OWNERSHIP
 
 # The permission that each route of the cabinet requires. Add every new route here.
 REQUIRED_PERMISSIONS = {
@@ -35,9 +36,20 @@ REQUIRED_PERMISSIONS = {
     "GET /settings/mail": READ,
     "POST /settings/mail": SETTINGS,
     "POST /settings/mail/test": SETTINGS,
-    "GET /settings/keys": SETTINGS,
-    "POST /settings/keys": SETTINGS,
-    "POST /settings/keys/{key_id}/revoke": SETTINGS,
+    "GET /settings/keys": KEYS,
+    "POST /settings/keys": KEYS,
+    "POST /settings/keys/{key_id}/revoke": KEYS,
+    "GET /settings/team": TEAM,
+    "POST /settings/team/invitations": TEAM,
+    "POST /settings/team/invitations/{invitation_id}/revoke": TEAM,
+    "POST /settings/team/limits": TEAM,
+    "POST /settings/team/members/{user_id}/role": TEAM,
+    "POST /settings/team/members/{user_id}/remove": TEAM,
+    "POST /settings/team/members/{user_id}/hand-over": OWNERSHIP,
+    "POST /settings/access/leave": READ,
+    "GET /shops": READ,
+    "GET /shops/switch": READ,
+    "POST /shops/switch": READ,
     "GET /settings/jobs": JOBS,
     "POST /settings/jobs/retry": JOBS,
     "POST /settings/jobs/dismiss": JOBS,
@@ -115,9 +127,21 @@ REQUIRED_PERMISSIONS = {
     "POST /vk/{community_id}/checklist": SETTINGS,
     "POST /vk/{community_id}/checklist/{name}": SETTINGS,
 }
+# Pages for administrators of the installation, whatever their role in a shop is.
+ADMINISTRATOR_ROUTES = {
+    *("GET /installation/shops", "POST /installation/shops"),
+    *("GET /installation/shops/{shop_id}", "POST /installation/shops/{shop_id}"),
+}
+# They end the session or the rights of the person who calls them: each has a test of its own.
+ENDING_ROUTES = {
+    "POST /sign-out",
+    "POST /settings/access/leave",
+    "POST /settings/team/members/{user_id}/hand-over",
+}
 # Routes without a session: a token in the path or a secret in the body gives the access.
 PUBLIC_ROUTES = {
     *("GET /sign-in", "POST /sign-in", "GET /start", "POST /start"),
+    *("GET /invitations/{token}", "POST /invitations/{token}"),
     *("GET /accent/{name}", "GET /static/{file_path}", "GET /photos/{photo_id}"),
     *("GET /i/{token}", "POST /i/{token}", "POST /i/{token}/seen", "GET /r/{token}"),
     *("GET /i/{token}/wait/{payment_token}", "GET /i/{token}/wait/{payment_token}/state"),
@@ -125,12 +149,19 @@ PUBLIC_ROUTES = {
     *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}/{token}"),
     *("GET /healthz", "GET /readyz", "GET /metrics"),
 }
+# The scope that each route of the API requires; None: open to everybody.
 API_ROUTES = {
-    *("GET /api/v1/openapi.json", "GET /api/v1/services"),
-    *("GET /api/v1/invoices", "POST /api/v1/invoices", "GET /api/v1/invoices/{invoice_id}"),
-    *("POST /api/v1/invoices/{invoice_id}/void", "GET /api/v1/payments"),
-    *("GET /api/v1/payments/{payment_id}", "GET /api/v1/payments/{payment_id}/refunds"),
-    *("POST /api/v1/payments/{payment_id}/refunds", "GET /api/v1/refunds/{refund_id}"),
+    "GET /api/v1/openapi.json": None,
+    "GET /api/v1/services": Scope.SERVICES_READ,
+    "GET /api/v1/invoices": Scope.INVOICES_READ,
+    "POST /api/v1/invoices": Scope.INVOICES_WRITE,
+    "GET /api/v1/invoices/{invoice_id}": Scope.INVOICES_READ,
+    "POST /api/v1/invoices/{invoice_id}/void": Scope.INVOICES_WRITE,
+    "GET /api/v1/payments": Scope.PAYMENTS_READ,
+    "GET /api/v1/payments/{payment_id}": Scope.PAYMENTS_READ,
+    "GET /api/v1/payments/{payment_id}/refunds": Scope.REFUNDS_READ,
+    "POST /api/v1/payments/{payment_id}/refunds": Scope.REFUNDS_WRITE,
+    "GET /api/v1/refunds/{refund_id}": Scope.REFUNDS_READ,
 }
 # Values of path parameters that are not ids.
 OTHER_PARAMETERS = {"kind": "conversation.svg", "name": "messages"}
@@ -149,6 +180,7 @@ FORM = {
     "title": "Взлом",
     "price": "fixed",
     "amount": "1",
+    "role": "viewer",
     "description": "Взлом",
     "on": "1",
 }

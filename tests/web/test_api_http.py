@@ -306,3 +306,20 @@ async def test_internal_error_reveals_only_the_request_id(
     assert (response.status_code, body["code"]) == (500, "internal")
     assert body["request_id"] == response.headers["x-request-id"]
     assert "Traceback" not in response.text
+
+
+async def test_expired_key_and_foreign_address_have_codes_of_their_own(
+    world: World, api_client: ApiClient
+) -> None:
+    _, expiring = await api_keys.create(world.ctx, world.member, "Касса", lifetime_days=1)
+    _, bound = await api_keys.create(world.ctx, world.member, "Касса", networks="203.0.113.0/24")
+    _, local = await api_keys.create(world.ctx, world.member, "Касса", networks="127.0.0.1")
+    answers = {}
+    for secret in (bound, local):
+        response = await api_client.get("/invoices", authorization=f"Bearer {secret}")
+        answers[secret] = (response.status_code, response.json().get("code"))
+    assert answers == {bound: (403, "address_not_allowed"), local: (200, None)}
+    world.clock.advance(days=2)
+    response = await api_client.get("/invoices", authorization=f"Bearer {expiring}")
+    assert (response.status_code, response.json()["code"]) == (401, "key_expired")
+    assert response.headers["www-authenticate"].startswith("Bearer")

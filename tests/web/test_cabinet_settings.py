@@ -250,7 +250,9 @@ async def test_sending_a_test_mail_shows_the_server_response(
 async def test_api_key_is_shown_once_and_revoked_at_once(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
-    created = await owner_browser.submit("/settings/keys", name="Бот записи")
+    created = await owner_browser.submit(
+        "/settings/keys", name="Бот записи", scope="invoices:write"
+    )
     assert created.status_code == 201
     match = re.search(r'value="(sk_[^"]+)"', created.text)
     assert match

@@ -192,7 +192,9 @@ async def test_all_cookies_are_secure_and_bound_to_the_host(world: World, base_u
         csrf = re.search(r'name="csrf" value="([^"]+)"', home.text)
         assert csrf
         shop_page = await http.post(
-            "/settings/keys", data={"csrf": csrf[1], "name": "Касса"}, headers=origin
+            "/settings/keys",
+            data={"csrf": csrf[1], "name": "Касса", "scope": "invoices:read"},
+            headers=origin,
         )
         mail = await http.post(
             "/settings/mail", data={"csrf": csrf[1], "from_name": "Студия"}, headers=origin

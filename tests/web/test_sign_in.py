@@ -145,7 +145,9 @@ async def test_sign_in_from_another_site_is_refused(
 
 async def test_csrf_token_is_accepted_in_a_header(owner_browser: CabinetBrowser) -> None:
     headers = {"x-csrf": owner_browser.csrf}
-    response = await owner_browser.submit("/settings/keys", headers, csrf="", name="Бот")
+    response = await owner_browser.submit(
+        "/settings/keys", headers, csrf="", name="Бот", scope="invoices:read"
+    )
     assert response.status_code == 201
 
 

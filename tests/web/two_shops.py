@@ -1,6 +1,7 @@
 """Two shops in one database, objects of every kind, and signed-in members of any role."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -8,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.api_key import COMMAND_LINE
+from sigma.domain.accounts.member import ALL_SCOPES, Member, Role, Scope, User
 from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.connection import Connection
@@ -23,7 +25,7 @@ from sigma.domain.money import Money
 from sigma.domain.reconciliation.difference import Difference, Kind, Side, State
 from sigma.domain.reconciliation.run import Run
 from sigma.domain.reconciliation.run import Status as RunStatus
-from sigma.services.accounts import api_keys
+from sigma.services.accounts import api_keys, invitations
 from sigma.services.billing import invoices, refunds
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
@@ -41,6 +43,7 @@ from tests.photos import make_photo
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL
+from tests.world import QUESTIONS
 
 PRIVATE_TEXTS = ("Секретный маникюр", "Тайная Клиентка", "Шёпот на ухо", "Салон Шепот")
 # Tables that reading pages may change: sign-ins and the last use of an API key.
@@ -53,6 +56,14 @@ class Actor:
 
     http: httpx.AsyncClient
     csrf: str
+    user_id: str = ""
+
+    async def refresh_csrf(self) -> None:
+        """Open a page and remember the token of its forms: switching shops changes it."""
+        page = await self.http.get("/settings")
+        match = re.search(r'name="csrf" value="([^"]+)"', page.text)
+        assert match, "no form on the page"
+        self.csrf = match[1]
 
     async def request(self, method: str, path: str, **form: str) -> httpx.Response:
         """Send a request with the headers and the CSRF token of our own page."""
@@ -75,13 +86,22 @@ async def signed_in_actor(ctx: Context, shop_id: str, role: Role) -> AsyncIterat
         await members.add(tx, shop_id, user.id, role, now_us)
         await sessions.add(tx, row)
     async with _open_http_client(ctx, cookies={SESSION_COOKIE: secret}) as http:
-        yield Actor(http, csrf)
+        yield Actor(http, csrf, user.id)
+
+
+async def join_shop(ctx: Context, person: Actor, shop_id: str, role: Role) -> None:
+    """Make a signed-in person a member of another shop too."""
+    async with ctx.db.write() as tx:
+        await members.add(tx, shop_id, person.user_id, role, ctx.now_us())
 
 
 @asynccontextmanager
-async def api_actor(ctx: Context, shop_id: str) -> AsyncIterator[Actor]:
-    """Create an API key of a shop and yield a program that uses it."""
-    _, secret = await api_keys.create(ctx, Member("usr_x", shop_id, Role.OWNER), "Касса")
+async def api_actor(
+    ctx: Context, shop_id: str, scopes: tuple[Scope, ...] = ALL_SCOPES, actor: str = COMMAND_LINE
+) -> AsyncIterator[Actor]:
+    """Create an API key of a shop and yield a program that uses it; `actor`: its maker."""
+    maker = Member(actor, shop_id, Role.OWNER)
+    _, secret = await api_keys.create(ctx, maker, "Касса", scopes=scopes)
     headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
     async with _open_http_client(
         ctx, headers=headers | {"idempotency-key": "key-00000001"}
@@ -131,7 +151,12 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     )
     service = await services.save(ctx, member, None, fields)
     await storefront.save_slug(ctx, member, "salon-shepot")
-    draft = Draft(title=PRIVATE_TEXTS[0], amount=Money(150_000), conversation_id=conversation.id)
+    draft = Draft(
+        title=PRIVATE_TEXTS[0],
+        amount=Money(150_000),
+        conversation_id=conversation.id,
+        questions=QUESTIONS,
+    )
     paid = await cards.issue(ctx, member, draft)
     payment = await pay_invoice(vk, paid)
     await vk.run_jobs()
@@ -155,9 +180,22 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "refund_id": refund.id,
         "card_id": card.id,
         "key_id": key.id,
+        **await _create_team(vk),
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
     }
+
+
+async def _create_team(vk: VkWorld) -> dict[str, str]:
+    """Create a colleague and an open invitation, whose mail is sent."""
+    ctx, shop_id, now_us = vk.ctx, vk.shop.id, vk.ctx.now_us()
+    invitation, _ = await invitations.invite(ctx, vk.member, "private@shop.example", Role.VIEWER)
+    await vk.run_jobs()
+    user = User(ctx.new_id("usr", shop_id), "colleague@shop.example", "", "Клим", "ru", now_us)
+    async with ctx.db.write() as tx:
+        await users.save(tx, user)
+        await members.add(tx, shop_id, user.id, Role.VIEWER, now_us)
+    return {"invitation_id": invitation.id, "user_id": user.id}
 
 
 def _reconciliation(vk: VkWorld, payment_id: str) -> tuple[Run, Difference]:

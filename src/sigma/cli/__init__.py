@@ -15,10 +15,10 @@ COMMANDS = {
     "reconcile": "sigma.cli.reconcile:reconcile",
     "invoice": "sigma.cli.invoice:invoice",
     "payment": "sigma.cli.data:payment",
-    "key": "sigma.cli.data:key",
+    "key": "sigma.cli.accounts:key",
     "keys": "sigma.cli.keys:keys",
-    "user": "sigma.cli.data:user",
-    "shop": "sigma.cli.data:shop",
+    "user": "sigma.cli.accounts:user",
+    "shop": "sigma.cli.accounts:shop",
     "service": "sigma.cli.service:service",
 }
 

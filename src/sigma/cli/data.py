@@ -1,4 +1,7 @@
-"""Commands for invoices, payments, API keys, users and shops. They call the web's services."""
+"""Commands for invoices and payments, the first user, the shop. They call the web's services.
+
+`sigma.cli.accounts` adds further commands to the groups of users, shops and API keys.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +19,7 @@ from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
 from sigma.logs import configure_for_command
 from sigma.main import check_migrated, open_context
-from sigma.services.accounts import api_keys, users
+from sigma.services.accounts import users
 from sigma.services.billing import invoices, payments
 from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.billing.payment_limits import accepted_currencies, list_warnings
@@ -210,19 +213,6 @@ def payment_show(payment_id: str, shop_id: str | None) -> None:
 @click.group(help=t("cli.key"))
 def key() -> None:
     """API keys."""
-
-
-@key.command("create", help=t("cli.key_create"))
-@click.option("--name", type=clean_text, default="cli", help=t("cli.key_name"))
-@SHOP_OPTION
-def key_create(name: str, shop_id: str | None) -> None:
-    """Create a key and print it. It is shown only once."""
-
-    async def create(ctx: Context) -> str:
-        return (await api_keys.create(ctx, await owner_of_shop(ctx, shop_id), name))[1]
-
-    click.echo(run_with_context(create))
-    click.echo(t("cli.key_once"), err=True)
 
 
 @click.group(help=t("cli.user"))

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from sigma.documents.pdf import receipt_source
+from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.payment import Payment
@@ -105,6 +106,25 @@ def attention_mail(
         button=translator.t("mail.attention.button"),
         url=payment_url,
         footer=translator.t("mail.attention.footer", shop=shop.name),
+    )
+
+
+def invitation_mail(
+    invitation: Invitation, url: str, shop: Shop, translator: Translator
+) -> MailBody:
+    """Return the mail that invites an address into the team of a shop."""
+    return _plain_body(
+        translator,
+        subject=translator.t("mail.invitation.subject", shop=shop.name),
+        explanation=translator.t(
+            "mail.invitation.text",
+            shop=shop.name,
+            role=translator.t(f"team.role_{invitation.role}"),
+            until=translator.datetime(invitation.expires_at_us),
+        ),
+        button=translator.t("mail.invitation.button"),
+        url=url,
+        footer=translator.t("mail.invitation.footer", login=invitation.login),
     )
 
 

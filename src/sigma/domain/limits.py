@@ -171,6 +171,13 @@ API_REQUESTS = Limit(
     per="requests per API key",
     reason="One program must not starve the others; SIGMA_API_REQUESTS_PER_MINUTE changes it",
 )
+INVITATIONS_SHOP = Limit(
+    "invitations_shop",
+    amount=100,
+    window_s=_DAY_S,
+    per="invitations per shop",
+    reason="Invitations must not become a way to mail strangers",
+)
 RECEIPT_MAILS_PAYMENT = Limit(
     "receipt_mails_payment",
     amount=5,
@@ -204,6 +211,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     HOOK_REFUSALS,
     API_REFUSALS,
     API_REQUESTS,
+    INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
     MANUAL_MAILS_SHOP,
 )

@@ -10,6 +10,7 @@ from typing import Protocol
 from sigma.channels.email import Mailer
 from sigma.channels.vk.client import VkClients
 from sigma.documents.pdf_cache import PdfCache
+from sigma.domain.accounts.quota import Quotas
 from sigma.domain.change import ClaimedJob, NewId
 from sigma.domain.job_lanes import LANES, Lane
 from sigma.outbound.guard import Outbound
@@ -70,7 +71,8 @@ class Context:
     """Dependencies and process-wide state, passed to every service.
 
     `worker` is this process as the holder of leases, `outage` whether it can use the database now.
-    `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now.
+    `in_flight` holds the (shop id, idempotency key) pairs that this process is handling now,
+    `quotas` the quotas of shops with the time of reading, see sigma.services.platform.quotas.
     `job` is the background job that runs; None for a request, which a person awaits.
     """
 
@@ -86,6 +88,7 @@ class Context:
     worker: Worker = field(default_factory=Worker)
     outage: Outage = field(default_factory=Outage)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
+    quotas: dict[str, tuple[int, Quotas]] = field(default_factory=dict, repr=False)
     circuits: CircuitBreakers = field(default_factory=CircuitBreakers, repr=False)
     job: ClaimedJob | None = None
     outbound: Outbound = field(default_factory=Outbound, repr=False)

@@ -37,6 +37,14 @@ class IdGenerator:
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def shop_tag(object_id: str) -> str:
+    """Return the part of an id that names its shop; the same for all ids of a shop.
+
+    Two shops may have the same tag by chance: it only says that a shop may own the object.
+    """
+    return object_id.partition("_")[2][11:15]
+
+
 def min_id(prefix: str, since_us: int) -> str:
     """Return the lower bound of this prefix's ids made since `since_us` (UTC microseconds)."""
     return f"{prefix}_{_encode_base32(since_us, 11)}"

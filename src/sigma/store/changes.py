@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.domain.billing.answers import Answers, Consent
@@ -27,7 +28,7 @@ from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reconciliation.run import Run
 from sigma.store import idempotency, jobs
-from sigma.store.accounts import shops
+from sigma.store.accounts import invitations, shops
 from sigma.store.billing import (
     acquirer_notices,
     answers,
@@ -56,6 +57,7 @@ from sigma.store.schema.tables import ledger
 
 _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     Shop: shops.CODEC.save,
+    Invitation: invitations.CODEC.save,
     Connection: connections.CODEC.save,
     Invoice: invoices.CODEC.save,
     Payment: payments.CODEC.save,

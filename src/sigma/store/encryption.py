@@ -41,6 +41,7 @@ class HashPurpose(StrEnum):
     BUYER = "buyer"  # the browser of a buyer on a public page
     DEVICE = "device"  # a known device: that we issued its id
     DEVICE_ACCOUNT = "device_account"  # that an account has signed in there
+    INVITATION = "invitation"  # the token of an invitation's link
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
 

@@ -29,6 +29,7 @@ from sigma.web.cabinet.services import (
     services,
 )
 from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
+from sigma.web.cabinet.team import installation, invitations, own_shops, team
 from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
 from sigma.web.checkout import invoice as payment_page
@@ -57,6 +58,7 @@ from sigma.web.storefront import photos
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
 CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
+TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
@@ -115,11 +117,13 @@ def build_router() -> Litestar:
             cabinet_router(
                 [
                     handler
-                    for module in (*CABINET, *INBOX, *BILLING, *VK, *SERVICES)
+                    for module in (*CABINET, *TEAM, *INBOX, *BILLING, *VK, *SERVICES)
                     for handler in module.HANDLERS
                 ]
             ),
-            public_router([*sign_in.PUBLIC_HANDLERS, *setup.HANDLERS]),
+            public_router(
+                [*sign_in.PUBLIC_HANDLERS, *setup.HANDLERS, *invitations.PUBLIC_HANDLERS]
+            ),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,
             Router(

@@ -139,7 +139,7 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     status = STATUS_BY_CODE[error.code]
     session = request.scope["state"].get("session")
     translator = Translator(session.locale if session else request_language(request))
-    has_sentence = status == 409 or "wait" in error.params
+    has_sentence = status == 409 or "wait" in error.params or error.code == "refund_over_limit"
     sentence = translator.refusal_text(error) if has_sentence else None
     return error_page(request, status, sentence, _request_id(request), _title_key(error))
 

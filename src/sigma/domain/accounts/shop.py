@@ -3,9 +3,11 @@ Includes the checksum rules of ИНН and ОГРН.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sigma.domain.accounts.member import RefundLimits
+from sigma.domain.accounts.quota import Quotas
 from sigma.domain.errors import Problem
 
 
@@ -47,7 +49,8 @@ class Shop:
 
     `tz` is the IANA time zone of all dates that people read; `locale` is "ru" or "en".
     `smtp_url_encrypted` is the shop's own SMTP URL; empty: the server's. `slug` is the name in the
-    address of its public page of services; None: no page.
+    address of its public page of services; None: no page. `refund_limits` bind the team, `quotas`
+    are set by the administrator of the installation.
     """
 
     id: str
@@ -64,6 +67,8 @@ class Shop:
     mail_reply_to: str = ""
     smtp_url_encrypted: str = ""
     slug: str | None = None
+    refund_limits: RefundLimits = field(default_factory=RefundLimits)
+    quotas: Quotas = field(default_factory=Quotas)
     version: int = 0
 
 

@@ -23,7 +23,7 @@ class Mail:
 
     id: str
     shop_id: str
-    kind: str  # receipt, refund, attention, test
+    kind: str  # receipt, refund, attention, test, invitation
     subject_key: str
     payment_id: str
     created_at_us: int

@@ -133,6 +133,11 @@ def refundable_amount(payment: Payment, refunds: tuple[Refund, ...]) -> Money:
     return max(payment.amount - reserved_amount(refunds, currency), Money(0, currency))
 
 
+def refunded_by_sigma(refunds: tuple[Refund, ...], currency: str) -> Money:
+    """Return the sum of the pending and succeeded refunds that members and keys requested."""
+    return reserved_amount(tuple(r for r in refunds if r.origin is Origin.SIGMA), currency)
+
+
 def amount_refunded_elsewhere(refunds: tuple[Refund, ...], currency: str) -> Money:
     """Return the sum of the pending and succeeded refunds that were not requested in Sigma."""
     return reserved_amount(tuple(r for r in refunds if r.origin is not Origin.SIGMA), currency)

@@ -1,71 +1,119 @@
-"""API keys: the secret is returned once and stored as a hash; keys can be revoked."""
+"""API keys: the secret is returned once and stored as a hash; keys can be revoked.
+
+A key acts with the rights that its maker has at the moment of the request, cut to its scopes.
+"""
 
 import secrets
 
-from sigma.domain.accounts.api_key import ApiKey
-from sigma.domain.accounts.member import Member, Permission, Role
+from sigma.domain.accounts.api_key import (
+    MAX_LIFETIME_DAYS,
+    ApiKey,
+    check_scopes,
+    expiry_us,
+    parse_networks,
+)
+from sigma.domain.accounts.member import ALL_SCOPES, Member, Permission, Scope
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
-from sigma.store.accounts import api_keys
+from sigma.store.accounts import api_keys, members
 
 KEY_PREFIX = "sk_"
 
 
-async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
-    """Create an admin key. Returns it and its secret, which cannot be read again.
+async def create(
+    ctx: Context,
+    member: Member,
+    name: str,
+    *,
+    scopes: tuple[Scope, ...] = ALL_SCOPES,
+    lifetime_days: int | None = None,
+    networks: str = "",
+) -> tuple[ApiKey, str]:
+    """Create a key of the acting member. Returns it and its secret, which cannot be read again.
 
-    Raises RefusedError("validation").
+    `lifetime_days` None: it does not expire. `networks`: see `parse_networks`; empty: any address.
+    Raises RefusedError: "forbidden", "validation".
     """
-    member.require(Permission.SETTINGS)
+    member.require(Permission.KEYS)
     name = clean_text(name)
-    if not name or len(name) > 100:
-        raise validation_error(Problem("name", "too_long" if name else "required", {"max": 100}))
-    if contains_card_number(name):
-        raise validation_error(Problem("name", "card_number"))
+    scopes = tuple(scope for scope in Scope if scope in scopes)
+    allowed = parse_networks(networks)
+    problems = [*_check_name(name), *check_scopes(member, scopes)]
+    if isinstance(allowed, Problem):
+        problems.append(allowed)
+    if lifetime_days is not None and not 1 <= lifetime_days <= MAX_LIFETIME_DAYS:
+        problems.append(Problem("lifetime", "range", {"min": 1, "max": MAX_LIFETIME_DAYS}))
+    if problems or isinstance(allowed, Problem):
+        raise validation_error(*problems)
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    now_us = ctx.now_us()
     key = ApiKey(
         id=ctx.new_id("key", member.shop_id),
         shop_id=member.shop_id,
         name=name,
         prefix=secret[:9],
         secret_hash=hash_token(secret),
-        role=Role.ADMIN,
-        created_at_us=ctx.now_us(),
+        scopes=scopes,
+        created_by=member.actor,
+        created_at_us=now_us,
+        expires_at_us=expiry_us(lifetime_days, now_us),
+        allowed_networks=allowed,
     )
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
     return key, secret
 
 
+def _check_name(name: str) -> list[Problem]:
+    if not name or len(name) > 100:
+        return [Problem("name", "too_long" if name else "required", {"max": 100})]
+    return [Problem("name", "card_number")] if contains_card_number(name) else []
+
+
 async def list_for_shop(ctx: Context, member: Member) -> list[ApiKey]:
     """Return the shop's keys, newest first, including revoked ones."""
-    member.require(Permission.SETTINGS)
+    member.require(Permission.KEYS)
     async with ctx.db.read() as tx:
         return await api_keys.list_for_shop(tx, member.shop_id)
 
 
+async def list_with_makers(ctx: Context, member: Member) -> tuple[list[ApiKey], dict[str, str]]:
+    """Return the shop's keys like `list_for_shop`, and the names of members by user id."""
+    keys = await list_for_shop(ctx, member)
+    async with ctx.db.read() as tx:
+        return keys, await members.list_names(tx, member.shop_id)
+
+
 async def revoke(ctx: Context, member: Member, key_id: str) -> None:
     """Revoke a key; it stops working at once. Raises RefusedError("not_found")."""
-    member.require(Permission.SETTINGS)
+    member.require(Permission.KEYS)
     async with ctx.db.write() as tx:
         if not await api_keys.revoke(tx, member.shop_id, key_id, ctx.now_us()):
             raise RefusedError("not_found", what="key")
 
 
-async def authenticate(ctx: Context, secret: str) -> Member:
-    """Return the member that a key acts as. Raises RefusedError("unauthorized")."""
+async def authenticate(ctx: Context, secret: str, *, ip: str = "") -> Member:
+    """Return the member that a key acts as: the role is that of its maker at this moment.
+
+    Raises RefusedError: "unauthorized" for an unknown or revoked key and for one whose maker has
+    left the shop, "key_expired", "address_not_allowed" when requests from `ip` are not allowed.
+    """
     if not secret.startswith(KEY_PREFIX) or len(secret) > 100:
         raise RefusedError("unauthorized")
     async with ctx.db.read() as tx:
-        key = await api_keys.find(tx, hash_token(secret))
-    if key is None:
+        found = await api_keys.find(tx, hash_token(secret))
+    if found is None or found.role is None:
         raise RefusedError("unauthorized")
-    now_us = ctx.now_us()
+    key, now_us = found.key, ctx.now_us()
+    if key.is_expired(now_us):
+        raise RefusedError("key_expired")
+    if not key.allows_address(ip):
+        raise RefusedError("address_not_allowed")
     if now_us - key.used_at_us > 10 * MINUTE_US:  # limit the writes
         async with ctx.db.write() as tx:
             await api_keys.record_use(tx, key.id, now_us)
-    return Member(key.id, key.shop_id, key.role)
+    return Member(key.id, key.shop_id, found.role, found.refund_limits, frozenset(key.scopes))

@@ -29,7 +29,7 @@ from sigma.services.context import Context
 from sigma.services.limits import client_network
 from sigma.services.security_log import SecurityEvent, record
 from sigma.store import changes
-from sigma.store.accounts import members, sessions, shops, users
+from sigma.store.accounts import administrators, members, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
@@ -76,6 +76,8 @@ async def create_first_owner(
 ) -> NewSession:
     """Create the first shop and its owner, and sign the owner in.
 
+    The owner also becomes an administrator of the installation.
+
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
     email = _require_valid_owner(login, password, shop_name)
@@ -92,7 +94,8 @@ async def create_first_owner(
         await changes.write(tx, Change((shop,)), now_us)
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
-        secret = await _create_session(ctx, tx, user.id, shop_id)
+        await administrators.add(tx, user.id, now_us)
+        secret = await create_session(ctx, tx, user.id, shop_id)
     return NewSession(secret, user, shop, device_cookie(ctx, "", email))
 
 
@@ -159,7 +162,7 @@ async def sign_in(
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
         if former:
             await sessions.delete(tx, hash_token(former))
-        secret = await _create_session(ctx, tx, user.id, shop.id)
+        secret = await create_session(ctx, tx, user.id, shop.id)
     record(SecurityEvent.SIGN_IN, ip=ip, user_id=user.id, shop_id=shop.id)
     return NewSession(secret, user, shop, device_cookie(ctx, device, login))
 
@@ -194,7 +197,8 @@ async def _undo_sign_in(ctx: Context, counted: Counted) -> None:
         await ctx.limiter.undo(limit, subject)
 
 
-async def _create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
+async def create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
+    """Store a new session of a user in a shop; return its secret."""
     secret = secrets.token_urlsafe(32)
     now_us = ctx.now_us()
     expires_at_us = now_us + ctx.settings.session_days * DAY_US
@@ -218,7 +222,8 @@ async def find_session(ctx: Context, secret: str) -> Session | None:
         shop = await shops.get(tx, row.shop_id)
     if user is None or shop is None:
         return None
-    return Session(user, Member(user.id, shop.id, role), shop, row.csrf_token, row.secret_hash)
+    member = Member(user.id, shop.id, role, shop.refund_limits)
+    return Session(user, member, shop, row.csrf_token, row.secret_hash)
 
 
 async def sign_out(ctx: Context, session: Session, *, ip: str) -> None:

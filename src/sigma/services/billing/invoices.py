@@ -13,6 +13,7 @@ from sigma.providers.base import redirect_origins
 from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -53,11 +54,13 @@ async def create(
 ) -> Invoice:
     """Create an invoice with the shop's next number; `is_issued` False leaves it a draft.
 
-    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service.
+    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service,
+    "quota_invoices".
     """
     member.require(Permission.ISSUE)
     now_us = ctx.now_us()
     await require_valid_draft(ctx, member, draft, now_us, is_issued=is_issued)
+    await quotas.require_invoice(ctx, member.shop_id)
     number = await shops.next_invoice_number(ctx.db, member.shop_id)
     invoice, change = build(
         ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued

@@ -13,10 +13,12 @@ from sigma.channels.email import Mailer, MailRejectedError, OutgoingMail
 from sigma.documents.mails import (
     MailBody,
     attention_mail,
+    invitation_mail,
     receipt_mail,
     refund_mail,
     trial_mail,
 )
+from sigma.domain.accounts.invitation import InvitationState
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import mail as domain
@@ -35,8 +37,9 @@ from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
+from sigma.services.invitation_links import invitation_url
 from sigma.store import changes
-from sigma.store.accounts import members, shops, users
+from sigma.store.accounts import invitations, members, shops, users
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import mails, payments, receipts, refunds
 from sigma.store.encrypted_columns import EncryptedColumn
@@ -179,6 +182,8 @@ async def _render(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent |
     """Return what the mail says by the present state; None without a recipient."""
     if mail.kind in ("receipt", "refund"):
         return await _render_for_client(ctx, tx, mail, shop)
+    if mail.kind == "invitation":
+        return await _render_invitation(ctx, tx, mail, shop)
     owner = await members.find_owner(tx, shop.id)
     user = await users.get(tx, mail.subject_key) if mail.kind == "test" else owner
     if user is None:
@@ -200,6 +205,18 @@ def _content(shop: Shop, recipient: str, body: MailBody) -> MailContent:
         reply_to=shop.mail_reply_to or shop.seller.email,
         body=body,
     )
+
+
+async def _render_invitation(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent | None:
+    """Render the mail of an invitation; None when it cannot be accepted any more."""
+    invitation = await invitations.get(tx, mail.subject_key)
+    is_open = invitation and invitation.state_at(ctx.now_us()) is InvitationState.OPEN
+    if invitation is None or not is_open:
+        return None
+    user = await users.find_by_login(tx, invitation.login)
+    translator = Translator(user.locale if user else shop.locale, shop.tz)
+    body = invitation_mail(invitation, invitation_url(ctx, invitation), shop, translator)
+    return _content(shop, invitation.login, body)
 
 
 async def _render_for_client(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent | None:

@@ -3,7 +3,7 @@
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing import payment_acceptance as domain
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.refund import Refund, Status
+from sigma.domain.billing.refund import Refund, Status, refunded_by_sigma
 from sigma.services.billing import payments as payment_services
 from sigma.services.context import Context
 from sigma.store import changes
@@ -33,8 +33,8 @@ async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
 async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
     """Refund all of a late or extra payment; a second click returns the first refund.
 
-    Raises RefusedError: "not_found", "forbidden", "payment_not_acceptable" when the payment was
-    accepted meanwhile, or a part of it is refunded already.
+    Raises RefusedError: "not_found", "forbidden", "refund_over_limit", "payment_not_acceptable"
+    when the payment was accepted meanwhile, or a part of it is refunded already.
     """
     member.require(Permission.REFUND)
     snapshot = await payment_services.get(ctx, member, payment_id)
@@ -46,6 +46,7 @@ async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
         for refund in earlier:
             if refund.amount == payment.amount and refund.status is not Status.FAILED:
                 return refund  # a second click
+        member.require_refund(payment.amount, refunded_by_sigma(earlier, payment.amount.currency))
         now_us, new_id = ctx.now_us(), ctx.id_factory(payment.shop_id)
         refund, change = domain.refund_all(
             payment,

@@ -37,7 +37,8 @@ async def request(
 ) -> Refund:
     """Create a refund; the job refund.advance sends it.
 
-    Raises RefusedError, for example when `amount` is more than can still be refunded.
+    Raises RefusedError, for example when `amount` is more than can still be refunded, or
+    "refund_over_limit" when it is more than the member's role may refund.
     """
     member.require(Permission.REFUND)
     snapshot = await get_payment(ctx, member, payment_id)
@@ -46,6 +47,7 @@ async def request(
         payment = await payments.get(tx, payment_id)
         assert payment is not None, "a payment is never deleted"
         earlier = await refunds.list_for_payment(tx, payment_id)
+        member.require_refund(amount, domain.refunded_by_sigma(earlier, amount.currency))
         now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
         refund, change = domain.request(
             payment,

@@ -21,6 +21,7 @@ from sigma.domain.idempotency import Idempotency
 from sigma.services.catalogue import image_processing
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
+from sigma.services.platform import quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import photos as photo_rows
@@ -184,10 +185,11 @@ async def move_category(ctx: Context, member: Member, category: str, step: int) 
 async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:
     """Store a photo and its small version; unused photos are deleted after a day.
 
-    Raises RefusedError("validation") for "photo".
+    Raises RefusedError("validation") for "photo", also above the quota of the shop.
     """
     member.require(Permission.CATALOGUE)
     full, small = await image_processing.reencode(data)
+    await quotas.require_storage(ctx, member.shop_id, len(full.data) + len(small.data))
     photo_id, now_us = f"pho_{ctx.new_token()}", ctx.now_us()
     photos = [
         Photo(

@@ -27,6 +27,7 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, inbox, message_codec
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.platform import quotas
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
@@ -79,7 +80,7 @@ async def post(
 
     A repeated call with the same `idempotency_key` returns the first message.
     Raises RefusedError: forbidden, not_found, validation, cannot_write, no_community,
-    idempotency_key_reused; with a photo also vk_silent and vk_refused.
+    idempotency_key_reused, quota_messages; with a photo also vk_silent and vk_refused.
     """
     conversation = await inbox.get(ctx, member, conversation_id)
     message_key = f"operator:{idempotency_key}"
@@ -87,6 +88,7 @@ async def post(
         return posted
     text = _clean_text(text, photo)
     await require_writable(ctx, conversation)
+    await quotas.require_message(ctx, conversation.shop_id)
     body = MessageBody(text, keyboard=keyboard)
     if photo is not None:
         attachment = await _upload_photo(ctx, conversation, photo)

@@ -38,6 +38,7 @@ from sigma.services.conversations import message_codec, outbox
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import cards, payment_links
 from sigma.services.invoice_cards.card_messages import open_invoice_body
+from sigma.services.platform import quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import services
@@ -137,6 +138,8 @@ async def send(ctx: Context, message_id: str) -> int | None:
     needs_invoice = await _needs_invoice(ctx, context, draft)
     if needs_invoice and await _is_over_daily_limit(ctx, context):
         return None  # the conversation stays unanswered for an operator
+    if not await quotas.allows_auto_reply(ctx, context.shop.id, needs_invoice=needs_invoice):
+        return None
     number = await shops.next_invoice_number(ctx.db, context.shop.id) if needs_invoice else 0
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, context.conversation.id)

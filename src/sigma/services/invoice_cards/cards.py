@@ -34,6 +34,7 @@ from sigma.services.conversations import inbox, outbox
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import payment_links, vk_orders
 from sigma.services.invoice_cards.card_messages import PAYABLE_STATES, card_body, receipt_body
+from sigma.services.platform import quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices, payments
@@ -114,7 +115,8 @@ async def issue(
     """Issue an invoice into the draft's conversation and send its card there.
 
     If VK does not let us write, the invoice is still issued and its card has no message.
-    Raises RefusedError: "validation", "forbidden", "not_found" (conversation or VK order).
+    Raises RefusedError: "validation", "forbidden", "not_found" (conversation or VK order),
+    "quota_invoices", "quota_messages".
     """
     member.require(Permission.ISSUE)
     member.require(Permission.ANSWER)
@@ -123,6 +125,8 @@ async def issue(
     conversation = await _recheck_writable(
         ctx, await inbox.get(ctx, member, draft.conversation_id or "")
     )
+    await quotas.require_invoice(ctx, member.shop_id)
+    await quotas.require_message(ctx, member.shop_id)
     number = await shops.next_invoice_number(ctx.db, member.shop_id)
     invoice, change = issuing.build(ctx, draft, member.shop_id, number, member.actor, now_us)
     async with ctx.db.write() as tx:
@@ -209,6 +213,7 @@ async def send_invoice(ctx: Context, member: Member, conversation_id: str, invoi
     member.require(Permission.ANSWER)
     conversation = await _recheck_writable(ctx, await inbox.get(ctx, member, conversation_id))
     await issuing.get(ctx, member, invoice_id)
+    await quotas.require_message(ctx, member.shop_id)
     now_us = ctx.now_us()
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)

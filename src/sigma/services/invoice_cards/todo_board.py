@@ -22,6 +22,7 @@ from sigma.services.ids import min_id
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.card_messages import reminder_body
 from sigma.services.paging import make_page
+from sigma.services.platform import quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -296,6 +297,7 @@ async def remind(ctx: Context, member: Member, card_id: str) -> bool:
         shop = await shops.get(tx, member.shop_id)
     if card is None or shop is None or card.shop_id != member.shop_id:
         raise RefusedError("not_found", what="card")
+    await quotas.require_message(ctx, member.shop_id)
     now_us = ctx.now_us()
     key = _reminder_key(card.id, now_us, shop.tz)
     try:

@@ -1,5 +1,5 @@
-"""Hourly cleanup: expired sessions, rate counters, idempotency records, processed notices and VK
-events, unused photos.
+"""Hourly cleanup: expired sessions and invitations, rate counters, idempotency records, processed
+notices and VK events, unused photos.
 """
 
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.store import idempotency, rate_counters, workers
-from sigma.store.accounts import sessions
+from sigma.store.accounts import invitations, sessions
 from sigma.store.billing import acquirer_notices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
@@ -17,6 +17,8 @@ from sigma.store.messaging import vk_events
 IDEMPOTENCY_TTL_US = 3 * DAY_US
 # VK repeats an event for two hours; the remaining days are for fault analysis.
 VK_EVENT_TTL_US = 30 * DAY_US
+# Who opens the link of an old invitation reads for so long why it does not work.
+INVITATION_TTL_US = 30 * DAY_US
 # Rows per transaction: on SQLite every other write waits for it.
 BATCH_SIZE = 500
 
@@ -30,6 +32,9 @@ async def clean_up(ctx: Context) -> None:
 
     async def delete_sessions(tx: Tx) -> int:
         return await sessions.delete_expired(tx, now_us, BATCH_SIZE)
+
+    async def delete_invitations(tx: Tx) -> int:
+        return await invitations.delete_expired(tx, now_us - INVITATION_TTL_US, BATCH_SIZE)
 
     async def delete_events(tx: Tx) -> int:
         return await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US, BATCH_SIZE)
@@ -45,6 +50,7 @@ async def clean_up(ctx: Context) -> None:
     for delete in (
         delete_records,
         delete_sessions,
+        delete_invitations,
         delete_events,
         delete_counters,
         delete_notices,

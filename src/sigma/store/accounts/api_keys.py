@@ -1,13 +1,34 @@
 """API keys. Only the hashes of their secrets are stored."""
 
+from dataclasses import dataclass
+
+import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
-from sigma.domain.accounts.api_key import ApiKey
-from sigma.domain.accounts.member import Role
+from sigma.domain.accounts.api_key import COMMAND_LINE, ApiKey
+from sigma.domain.accounts.member import RefundLimits, Role, Scope
 from sigma.store.engine.interface import Row, Tx
-from sigma.store.engine.row_codec import column_values, field_values
+from sigma.store.engine.row_codec import column_values, encode_json, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.account_tables import api_keys
+from sigma.store.schema.account_tables import api_keys, members
+from sigma.store.schema.tables import shops
+
+_scopes = msgspec.json.Decoder(tuple[str, ...])
+_networks = msgspec.json.Decoder(tuple[str, ...])
+_refund_limits = msgspec.json.Decoder(RefundLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWithRights:
+    """A key, the role of its maker at this moment, and the refund limits of the shop.
+
+    `role` is None when the maker is no member of the shop any more.
+    """
+
+    key: ApiKey
+    role: Role | None
+    refund_limits: RefundLimits
+
 
 _insert = statement(insert(api_keys))
 _list_for_shop = statement(
@@ -16,15 +37,28 @@ _list_for_shop = statement(
     .order_by(api_keys.c.id.desc())
 )
 _find = statement(
-    select(api_keys).where(
-        api_keys.c.secret_hash == bindparam("secret_hash"), api_keys.c.revoked_at_us.is_(None)
+    select(api_keys, members.c.role, shops.c.refund_limits)
+    .join(shops, shops.c.id == api_keys.c.shop_id)
+    .outerjoin(
+        members,
+        (members.c.shop_id == api_keys.c.shop_id) & (members.c.user_id == api_keys.c.created_by),
     )
+    .where(api_keys.c.secret_hash == bindparam("secret_hash"), api_keys.c.revoked_at_us.is_(None))
 )
 _revoke = statement(
     update(api_keys)
     .where(
         api_keys.c.id == bindparam("key_id"),
         api_keys.c.shop_id == bindparam("key_shop_id"),
+        api_keys.c.revoked_at_us.is_(None),
+    )
+    .values(revoked_at_us=bindparam("revoked_at_us"))
+)
+_revoke_of_member = statement(
+    update(api_keys)
+    .where(
+        api_keys.c.shop_id == bindparam("key_shop_id"),
+        api_keys.c.created_by == bindparam("key_created_by"),
         api_keys.c.revoked_at_us.is_(None),
     )
     .values(revoked_at_us=bindparam("revoked_at_us"))
@@ -37,12 +71,18 @@ _record_use = statement(
 
 
 def _from_row(row: Row) -> ApiKey:
-    return ApiKey(role=Role(row["role"]), **column_values(api_keys, row, "role"))
+    return ApiKey(
+        # A scope of a newer version is not granted: the key has less rights, never more.
+        scopes=tuple(Scope(name) for name in _scopes.decode(row["scopes"]) if name in set(Scope)),
+        allowed_networks=_networks.decode(row["allowed_networks"]),
+        **column_values(api_keys, row, "scopes", "allowed_networks"),
+    )
 
 
 async def add(tx: Tx, key: ApiKey) -> None:
     """Insert an API key."""
-    await tx.execute(_insert, **field_values(key))
+    lists = {name: encode_json(getattr(key, name)) for name in ("scopes", "allowed_networks")}
+    await tx.execute(_insert, **field_values(key) | lists)
 
 
 async def list_for_shop(tx: Tx, shop_id: str) -> list[ApiKey]:
@@ -50,16 +90,29 @@ async def list_for_shop(tx: Tx, shop_id: str) -> list[ApiKey]:
     return [_from_row(row) for row in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
 
 
-async def find(tx: Tx, secret_hash: str) -> ApiKey | None:
-    """Return the API key with this secret hash; None when unknown or revoked."""
+async def find(tx: Tx, secret_hash: str) -> KeyWithRights | None:
+    """Return the API key with this secret hash; None when unknown or revoked.
+
+    A key from the command line has the role of an owner: no member made it.
+    """
     row = await tx.fetch_one(_find, secret_hash=secret_hash)
-    return _from_row(row) if row else None
+    if row is None:
+        return None
+    key = _from_row(row)
+    role = Role.OWNER if key.created_by == COMMAND_LINE else row["role"] and Role(row["role"])
+    return KeyWithRights(key, role or None, _refund_limits.decode(row["refund_limits"]))
 
 
 async def revoke(tx: Tx, shop_id: str, key_id: str, now_us: int) -> bool:
     """Revoke an API key. Return False when the shop has no such active key."""
     values = {"key_id": key_id, "key_shop_id": shop_id, "revoked_at_us": now_us}
     return await tx.execute(_revoke, **values) == 1
+
+
+async def revoke_of_member(tx: Tx, shop_id: str, user_id: str, now_us: int) -> None:
+    """Revoke all keys of a shop that a member made."""
+    values = {"key_shop_id": shop_id, "key_created_by": user_id, "revoked_at_us": now_us}
+    await tx.execute(_revoke_of_member, **values)
 
 
 async def record_use(tx: Tx, key_id: str, now_us: int) -> None:

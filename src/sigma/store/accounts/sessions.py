@@ -1,6 +1,6 @@
 """Cabinet sessions. Only the hashes of their secrets are stored."""
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from sigma.domain.accounts.member import Role
@@ -28,6 +28,16 @@ _delete_others = statement(
         sessions.c.user_id == bindparam("user_id"),
         sessions.c.secret_hash != bindparam("except_secret_hash"),
     )
+)
+_delete_of_member = statement(
+    delete_from(sessions).where(
+        sessions.c.user_id == bindparam("user_id"), sessions.c.shop_id == bindparam("shop_id")
+    )
+)
+_switch_shop = statement(
+    update(sessions)
+    .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
+    .values(shop_id=bindparam("new_shop_id"), csrf_token=bindparam("new_csrf_token"))
 )
 _delete_expired = statement(
     delete_from(sessions).where(
@@ -59,6 +69,17 @@ async def delete(tx: Tx, secret_hash: str) -> None:
 async def delete_others(tx: Tx, user_id: str, except_secret_hash: str) -> None:
     """Delete all sessions of a user except the one with `except_secret_hash`."""
     await tx.execute(_delete_others, user_id=user_id, except_secret_hash=except_secret_hash)
+
+
+async def delete_of_member(tx: Tx, user_id: str, shop_id: str) -> None:
+    """Delete the sessions of a user whose current shop is this one."""
+    await tx.execute(_delete_of_member, user_id=user_id, shop_id=shop_id)
+
+
+async def switch_shop(tx: Tx, secret_hash: str, shop_id: str, csrf_token: str) -> None:
+    """Make a shop the current one of a session, with a new token for its forms."""
+    values = {"new_shop_id": shop_id, "new_csrf_token": csrf_token}
+    await tx.execute(_switch_shop, key_secret_hash=secret_hash, **values)
 
 
 async def delete_expired(tx: Tx, now_us: int, limit: int) -> int:

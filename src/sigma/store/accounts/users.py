@@ -11,6 +11,12 @@ from sigma.store.schema.account_tables import users
 CODEC = build_codec(users, field_values, lambda row: User(**column_values(users, row)))
 
 _count = statement(select(func.count().label("n")).select_from(users))
+_list_page = statement(
+    select(users)
+    .where(users.c.id > bindparam("after_id"))
+    .order_by(users.c.id)
+    .limit(bindparam("limit"))
+)
 _find_by_login = statement(select(users).where(users.c.login == bindparam("login")))
 
 
@@ -30,6 +36,12 @@ async def find_by_login(tx: Tx, login: str) -> User | None:
     """Return the user with this e-mail (in lower case), or None."""
     row = await tx.fetch_one(_find_by_login, login=login)
     return CODEC.from_row(row) if row else None
+
+
+async def list_page(tx: Tx, *, after_id: str, limit: int) -> list[User]:
+    """Return the users of the installation after an id, the oldest first."""
+    rows = await tx.fetch_all(_list_page, after_id=after_id, limit=limit)
+    return [CODEC.from_row(row) for row in rows]
 
 
 async def save(tx: Tx, user: User) -> None:

@@ -15,6 +15,11 @@ _list_sizes = statement(
     .join(services, services.c.photo_id == photos.c.id)
     .where(services.c.shop_id == bindparam("shop_id"), services.c.deleted_at_us.is_(None))
 )
+_sum_bytes = statement(
+    select(func.coalesce(func.sum(func.length(photos.c.data)), 0).label("n")).where(
+        photos.c.shop_id == bindparam("shop_id")
+    )
+)
 # The ids of a photo and its thumbnail differ only in the prefix, see `thumbnail_id` of the domain.
 _full_size_id = func.replace(photos.c.id, "phs_", "pho_")
 _is_unused = ~select(services.c.id).where(services.c.photo_id == _full_size_id).exists()
@@ -36,6 +41,12 @@ async def list_sizes(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:
     """Return (width, height) in pixels by photo id, for the photos of a shop's services."""
     rows = await tx.fetch_all(_list_sizes, shop_id=shop_id)
     return {r["id"]: (r["width"], r["height"]) for r in rows}
+
+
+async def sum_bytes(tx: Tx, shop_id: str) -> int:
+    """Return the size of all photos of a shop in bytes."""
+    row = await tx.fetch_one(_sum_bytes, shop_id=shop_id)
+    return int(row["n"]) if row else 0
 
 
 async def list_unused(tx: Tx, before_us: int, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of users, members, sessions, API keys and rate counters.
+"""Tables of users, members, invitations, sessions, API keys and rate counters.
 
 A user may be a member of several shops.
 """
@@ -8,9 +8,11 @@ from sqlalchemy import UniqueConstraint as Unique
 
 from sigma.store.schema.columns import (
     BigInt,
+    Json,
     TextC,
     id_column,
     int_column,
+    partial_index,
     shop_id_column,
     text_column,
 )
@@ -37,7 +39,46 @@ members = Table(
     text_column("role"),
     int_column("created_at_us"),
     PrimaryKeyConstraint("shop_id", "user_id"),
-    Index("ix_members_user", "user_id"),
+    Index("ix_members_user", "user_id", "shop_id"),
+)
+
+# Who has left a team: their names stay in the history of the shop.
+former_members = Table(
+    "former_members",
+    metadata,
+    text_column("shop_id"),
+    text_column("user_id"),
+    int_column("left_at_us"),
+    PrimaryKeyConstraint("shop_id", "user_id"),
+)
+
+# Users who administer the installation: they create shops and set quotas.
+administrators = Table(
+    "administrators",
+    metadata,
+    Column("user_id", TextC, ForeignKey("users.id"), primary_key=True),
+    int_column("created_at_us"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("login"),
+    text_column("role"),
+    text_column("token_hash"),
+    text_column("created_by"),
+    int_column("created_at_us"),
+    int_column("expires_at_us"),
+    Column("accepted_at_us", BigInt),
+    Column("revoked_at_us", BigInt),
+    int_column("version"),
+    Unique("token_hash", name="uq_invitations_token"),
+    Index("ix_invitations_expires", "expires_at_us"),
+    partial_index(
+        "ix_invitations_open", "shop_id id", "accepted_at_us IS NULL AND revoked_at_us IS NULL"
+    ),
 )
 
 sessions = Table(
@@ -49,7 +90,7 @@ sessions = Table(
     text_column("csrf_token"),
     int_column("created_at_us"),
     int_column("expires_at_us"),
-    Index("ix_sessions_user", "user_id"),
+    Index("ix_sessions_user", "user_id", "shop_id"),
     Index("ix_sessions_expires", "expires_at_us"),
 )
 
@@ -61,8 +102,11 @@ api_keys = Table(
     text_column("name"),
     text_column("prefix"),
     text_column("secret_hash"),
-    text_column("role"),
+    Column("scopes", Json, nullable=False),
+    Column("allowed_networks", Json, nullable=False),
+    text_column("created_by"),
     int_column("created_at_us"),
+    Column("expires_at_us", BigInt),
     int_column("used_at_us"),
     Column("revoked_at_us", BigInt),
     Unique("secret_hash", name="uq_api_keys_secret"),

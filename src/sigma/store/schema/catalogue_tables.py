@@ -59,4 +59,5 @@ photos = Table(
     int_column("version"),
     # Finds old photos without reading the pictures.
     Index("ix_photos_created", "created_at_us", "id"),
+    Index("ix_photos_shop", "shop_id"),  # for the quota of storage
 )

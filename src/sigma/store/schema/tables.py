@@ -46,6 +46,9 @@ shops = Table(
     text_column("mail_reply_to"),
     text_column("smtp_url_encrypted"),
     Column("slug", TextC),
+    Column("refund_limits", Json, nullable=False),
+    Column("quotas", Json, nullable=False),
+    text_column("search"),  # the normalized name
     int_column("version"),
     Unique("slug", name="uq_shops_slug"),
 )

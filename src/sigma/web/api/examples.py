@@ -130,6 +130,8 @@ def problem_document(code: str) -> dict[str, Any]:
         "code": code,
         "request_id": "6b1f0c2a9d8e7f60",
     }
+    if code == "missing_scope":
+        document["required_scope"] = "invoices:read"
     if code == "validation":
         message = translator.t("errors.problem.required")
         document["errors"] = [{"field": "title", "code": "required", "message": message}]

@@ -50,7 +50,9 @@ async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Me
     """Return the member of the bearer API key, and count the request for the key.
 
     A wrong key counts for the address. Either way the response says what is left of the limit.
-    Raises RefusedError: "unauthorized", "too_many_requests".
+    The route names the scope that the key needs; a route without one is refused. Raises
+    RefusedError: "unauthorized", "key_expired", "address_not_allowed", "too_many_requests",
+    "missing_scope".
     """
     try:
         member = await _read_member(request, ctx)
@@ -62,6 +64,7 @@ async def authenticate(request: ApiRequest, ctx: NamedDependency[Context]) -> Me
     request.state[ACTOR] = member.actor
     limit = with_amount(API_REQUESTS, ctx.settings.api_requests_per_minute)
     await _count_request(request, ctx, limit, member.actor)
+    member.require_scope(request.route_handler.opt["scope"])
     return member
 
 
@@ -69,7 +72,8 @@ async def _read_member(request: ApiRequest, ctx: Context) -> Member:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise RefusedError("unauthorized")
-    return await api_keys.authenticate(ctx, secret.strip())
+    ip = request.client.host if request.client else ""
+    return await api_keys.authenticate(ctx, secret.strip(), ip=ip)
 
 
 async def _count_request(request: ApiRequest, ctx: Context, limit: Limit, subject: str) -> None:

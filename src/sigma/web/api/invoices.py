@@ -5,7 +5,7 @@ from collections.abc import Callable
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma.domain.accounts.member import Member
+from sigma.domain.accounts.member import Member, Scope
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.billing import invoices
@@ -66,7 +66,7 @@ async def _body_renderer(
     return render
 
 
-@post("/invoices")
+@post("/invoices", scope=Scope.INVOICES_WRITE)
 async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """Issue an invoice."""
     body = await read_json(request)
@@ -80,7 +80,7 @@ async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -
     )
 
 
-@get("/invoices")
+@get("/invoices", scope=Scope.INVOICES_READ)
 async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """List the invoices of the shop, newest first."""
     query = parse_list_query(request, "inv", FILTERS)
@@ -96,7 +96,7 @@ async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) ->
     return json_response(responses.Invoices(data, page.next_cursor))
 
 
-@get("/invoices/{invoice_id:str}")
+@get("/invoices/{invoice_id:str}", scope=Scope.INVOICES_READ)
 async def get_invoice(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
 ) -> Response[bytes]:
@@ -106,7 +106,7 @@ async def get_invoice(
     return json_response(response)
 
 
-@post("/invoices/{invoice_id:str}/void", status_code=200)
+@post("/invoices/{invoice_id:str}/void", scope=Scope.INVOICES_WRITE, status_code=200)
 async def void_invoice(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, invoice_id: FromPath[str]
 ) -> Response[bytes]:

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response, get
 from msgspec import Struct
 
+from sigma.domain.accounts.member import Scope
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.errors import STATUS_BY_CODE
@@ -20,7 +21,15 @@ Json = dict[str, Any]
 
 PREFIX = "/api/v1"
 REF_TEMPLATE = "#/components/schemas/{name}"
-COMMON_CODES = ("bad_request", "unauthorized", "too_many_requests", "internal")
+COMMON_CODES = (
+    "bad_request",
+    "unauthorized",
+    "key_expired",
+    "missing_scope",
+    "address_not_allowed",
+    "too_many_requests",
+    "internal",
+)
 POST_CODES = (
     "idempotency_key_missing",
     "idempotency_key_reused",
@@ -33,13 +42,17 @@ POST_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. `codes`: refusal codes beside those that follow from method, path and body."""
+    """One operation. `codes`: refusal codes beside those that follow from method, path and body.
+
+    `scope`: what the API key must be allowed.
+    """
 
     method: str
     path: str
     name: str
     summary: str
     response: type[Struct]
+    scope: Scope
     status: int = 200
     body: type[Struct] | None = None
     filters: tuple[str, ...] = ()
@@ -64,8 +77,10 @@ OPERATIONS = (
         "createInvoice",
         "Issue an invoice",
         responses.InvoiceResponse,
+        Scope.INVOICES_WRITE,
         201,
         requests.InvoiceRequest,
+        codes=("quota_invoices",),
     ),
     Operation(
         "get",
@@ -73,11 +88,17 @@ OPERATIONS = (
         "listInvoices",
         "List invoices",
         responses.Invoices,
+        Scope.INVOICES_READ,
         filters=("status", "query"),
         is_paged=True,
     ),
     Operation(
-        "get", "/invoices/{invoice_id}", "getInvoice", "Read an invoice", responses.InvoiceResponse
+        "get",
+        "/invoices/{invoice_id}",
+        "getInvoice",
+        "Read an invoice",
+        responses.InvoiceResponse,
+        Scope.INVOICES_READ,
     ),
     Operation(
         "post",
@@ -85,6 +106,7 @@ OPERATIONS = (
         "voidInvoice",
         "Void an invoice",
         responses.InvoiceResponse,
+        Scope.INVOICES_WRITE,
         codes=("invoice_already_paid", "invoice_not_open"),
     ),
     Operation(
@@ -93,11 +115,17 @@ OPERATIONS = (
         "listPayments",
         "List payments",
         responses.Payments,
+        Scope.PAYMENTS_READ,
         filters=("invoice_id", "payment_status"),
         is_paged=True,
     ),
     Operation(
-        "get", "/payments/{payment_id}", "getPayment", "Read a payment", responses.PaymentResponse
+        "get",
+        "/payments/{payment_id}",
+        "getPayment",
+        "Read a payment",
+        responses.PaymentResponse,
+        Scope.PAYMENTS_READ,
     ),
     Operation(
         "post",
@@ -105,6 +133,7 @@ OPERATIONS = (
         "createRefund",
         "Request a refund",
         responses.RefundResponse,
+        Scope.REFUNDS_WRITE,
         201,
         requests.RefundRequest,
         codes=(
@@ -112,6 +141,7 @@ OPERATIONS = (
             "refund_too_large",
             "already_refunded",
             "refund_currency",
+            "refund_over_limit",
         ),
     ),
     Operation(
@@ -120,12 +150,24 @@ OPERATIONS = (
         "listRefunds",
         "List the refunds of a payment",
         responses.Refunds,
+        Scope.REFUNDS_READ,
     ),
     Operation(
-        "get", "/refunds/{refund_id}", "getRefund", "Read a refund", responses.RefundResponse
+        "get",
+        "/refunds/{refund_id}",
+        "getRefund",
+        "Read a refund",
+        responses.RefundResponse,
+        Scope.REFUNDS_READ,
     ),
     Operation(
-        "get", "/services", "listServices", "List services", responses.Services, is_paged=True
+        "get",
+        "/services",
+        "listServices",
+        "List services",
+        responses.Services,
+        Scope.SERVICES_READ,
+        is_paged=True,
     ),
 )
 
@@ -201,7 +243,9 @@ def document(base_url: str) -> Json:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key: Settings, API keys, or `sigma key create`.",
+                    "description": "An API key: Settings, API keys, or `sigma key create`. Each"
+                    " operation names the scope that the key needs; all scopes: "
+                    + ", ".join(f"`{scope}`" for scope in Scope),
                 }
             },
         },
@@ -214,7 +258,9 @@ def _operation(operation: Operation) -> Json:
     description: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "description": f"Scope of the key: `{operation.scope}`.",
         "tags": [operation.path.split("/")[1]],
+        "security": [{"key": [str(operation.scope)]}],
         "parameters": _parameters(operation),
         "responses": {
             str(operation.status): _success_response(operation),

@@ -3,6 +3,7 @@
 from litestar import Response, get
 from litestar.params import FromPath
 
+from sigma.domain.accounts.member import Scope
 from sigma.domain.billing.payment import Status
 from sigma.domain.errors import Problem, validation_error
 from sigma.services.billing import payment_views
@@ -22,7 +23,7 @@ FILTERS = ("invoice_id", "status")
 STATUSES = frozenset(Status)
 
 
-@get("/payments")
+@get("/payments", scope=Scope.PAYMENTS_READ)
 async def list_payments(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """List the payments of the shop or of one invoice, newest first."""
     query = parse_list_query(request, "pay", FILTERS)
@@ -44,7 +45,7 @@ async def list_payments(request: ApiRequest, ctx: Ctx, member: CurrentMember) ->
     return json_response(responses.Payments(data, page.next_cursor))
 
 
-@get("/payments/{payment_id:str}")
+@get("/payments/{payment_id:str}", scope=Scope.PAYMENTS_READ)
 async def get_payment(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:

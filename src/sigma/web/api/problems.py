@@ -36,6 +36,10 @@ class ProblemResponse(Struct, frozen=True):
     code: Annotated[str, Meta(examples=["not_found"])]
     request_id: str
     errors: list[Fault] | UnsetType = UNSET
+    required_scope: Annotated[
+        str | UnsetType,
+        Meta(description="With `missing_scope`: the scope that the key needs"),
+    ] = UNSET
 
 
 def translator_for(request: Request[Any, Any, Any]) -> Translator:
@@ -61,11 +65,12 @@ def problem_response(request: Request[Any, Any, Any], error: RefusedError) -> Re
         request_id=str(request.scope["state"].get("request_id", "")),
         errors=[Fault(p.field, p.code, translator.problem_text(p)) for p in error.problems]
         or UNSET,
+        required_scope=error.params.get("scope", UNSET),
     )
     headers = {"content-language": translator.locale, "vary": "Accept-Language"}
     if error.code == "unsupported_media_type":
         headers["accept"] = "application/json"
-    if error.code == "unauthorized":
+    if error.http_status == 401:
         headers["www-authenticate"] = 'Bearer realm="sigma"'
     return Response(
         _ENCODER.encode(document),

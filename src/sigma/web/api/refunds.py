@@ -3,6 +3,7 @@
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from sigma.domain.accounts.member import Scope
 from sigma.domain.billing.refund import Refund
 from sigma.services.billing import refunds
 from sigma.web.api import responses
@@ -22,7 +23,7 @@ from sigma.web.api.requests import RefundRequest, parse_refund
 from sigma.web.ids import parse_id
 
 
-@post("/payments/{payment_id:str}/refunds")
+@post("/payments/{payment_id:str}/refunds", scope=Scope.REFUNDS_WRITE)
 async def create_refund(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:
@@ -43,7 +44,7 @@ async def create_refund(
     )
 
 
-@get("/payments/{payment_id:str}/refunds")
+@get("/payments/{payment_id:str}/refunds", scope=Scope.REFUNDS_READ)
 async def list_refunds(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, payment_id: FromPath[str]
 ) -> Response[bytes]:
@@ -55,7 +56,7 @@ async def list_refunds(
     )
 
 
-@get("/refunds/{refund_id:str}")
+@get("/refunds/{refund_id:str}", scope=Scope.REFUNDS_READ)
 async def get_refund(
     request: ApiRequest, ctx: Ctx, member: CurrentMember, refund_id: FromPath[str]
 ) -> Response[bytes]:

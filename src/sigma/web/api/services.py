@@ -2,6 +2,7 @@
 
 from litestar import Response, get
 
+from sigma.domain.accounts.member import Scope
 from sigma.services.accounts import shops
 from sigma.services.catalogue import services
 from sigma.services.checkout import storefront
@@ -15,7 +16,7 @@ from sigma.web.api.http import (
 )
 
 
-@get("/services")
+@get("/services", scope=Scope.SERVICES_READ)
 async def list_services(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """List the services in the order of the seller, including hidden ones."""
     query = parse_list_query(request, "svc", ())

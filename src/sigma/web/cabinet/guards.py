@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import RefusedError
-from sigma.services.accounts import users
+from sigma.services.accounts import own_shops, users
 from sigma.services.accounts.devices import DEVICE_DAYS
 from sigma.services.accounts.users import Session
 from sigma.services.communities import communities
@@ -30,6 +30,7 @@ DEVICE_PATH = "/sign-in"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
+MAX_SWITCHER_SHOPS = 8  # of the menu; the page of all shops has a search
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
 
 WebRequest = Request[Any, Any, Any]
@@ -81,6 +82,10 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
     connection.state.session = session
     connection.state[ACTOR] = session.user.id
     if not is_unsafe(connection):
+        await _offer_other_shop(ctx, connection, session)
+        connection.state.own_shops = await own_shops.list_page(
+            ctx, session.user.id, limit=MAX_SWITCHER_SHOPS
+        )
         connection.state.unread_count = await inbox.count_unread(
             ctx, session.member
         )  # shown in the menu
@@ -99,6 +104,19 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         if form is not None:
             await form.close()  # no handler will run: delete the uploaded temporary files
         raise RefusedError("forbidden")
+
+
+async def _offer_other_shop(ctx: Context, connection: HttpConnection, session: Session) -> None:
+    """Raise RedirectRequiredError when the page belongs to another of the person's shops.
+
+    A shop of others is not found, as an unknown id is.
+    """
+    ids = [value for value in connection.path_params.values() if isinstance(value, str)]
+    shop = await own_shops.find_other_shop(ctx, session, ids) if ids else None
+    if shop is not None:
+        query = f"?{connection.url.query}" if connection.url.query else ""
+        here = quote(connection.url.path + query, safe="")
+        raise RedirectRequiredError(f"/shops/switch?shop={shop.shop_id}&next={here}")
 
 
 def secrets_equal(submitted: str, expected: str) -> bool:

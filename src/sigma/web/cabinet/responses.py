@@ -13,6 +13,7 @@ from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
+from sigma.services.paging import Page
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cookies import build_cookie, read_cookie
@@ -23,7 +24,8 @@ FLASH_COOKIE = "sigma_flash"
 _FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
 
 # The menu: name (texts: cabinet.section_…), URL, icon, permission required to see it.
-# A phone shows four sections; `settings` is «Ещё» there and lists the others.
+# A phone shows the first three of PHONE_SECTIONS that the member may see, and `settings`: «Ещё»,
+# which lists the others.
 MENU_SECTIONS = (
     ("home", "/", "home", Permission.READ),
     ("inbox", "/inbox", "conversations", Permission.ANSWER),
@@ -33,7 +35,7 @@ MENU_SECTIONS = (
     ("vk", "/vk", "vk", Permission.SETTINGS),
     ("settings", "/settings", "settings", Permission.READ),
 )
-PHONE_SECTIONS = ("home", "inbox", "invoices", "settings")
+PHONE_SECTIONS = ("home", "inbox", "invoices", "payments")
 MAX_UNREAD_COUNT = 99  # a larger count is shown as "99+"
 
 FormValues = dict[str, list[str]]
@@ -82,14 +84,17 @@ def render_cabinet_page(
     translator = translator_for(session)
     flashes = _read_flash(request, translator)
     sections = [item for item in MENU_SECTIONS if session.member.can(item[3])]
+    names = [item[0] for item in sections]
+    on_phone = {*[name for name in PHONE_SECTIONS if name in names][:3], "settings"}
     layout: dict[str, Any] = {
         "session": session,
         "shop": session.shop,
         "csrf": session.csrf,
         "now_us": ctx.now_us(),
         "menu_sections": sections,
-        "under_more": [s for s in sections if len(sections) > 4 and s[0] not in PHONE_SECTIONS],
+        "under_more": [s for s in sections if len(sections) > 4 and s[0] not in on_phone],
         "unread_text": unread_text(request),
+        "own_shops": getattr(request.state, "own_shops", Page([])),
         "broken_communities": getattr(request.state, "broken_communities", ()),
         "section": section,
         "flashes": flashes,
@@ -97,6 +102,7 @@ def render_cabinet_page(
         "can_issue": session.member.can(Permission.ISSUE),
         "can_change_settings": session.member.can(Permission.SETTINGS),
         "can_see_jobs": session.member.can(Permission.JOBS),
+        "can": lambda name: session.member.can(Permission(name)),
         "hide_plus": False,
     }
     response = render_page(

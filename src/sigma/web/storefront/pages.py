@@ -28,7 +28,10 @@ from sigma.web.storefront.view_models import list_context, service_context
 BUYER_COOKIE = "sigma_buyer"  # random secret of this browser, one per shop
 MAX_FORM_BYTES = 16 * 1024
 COOKIE_MAX_AGE_S = 30 * 86_400
-EXPECTED_REFUSALS = ("too_many_requests", "no_connection", "service_not_payable")
+EXPECTED_REFUSALS = (
+    *("too_many_requests", "no_connection", "service_not_payable"),
+    "quota_invoices",
+)
 
 
 @get("/s/{slug:str}")

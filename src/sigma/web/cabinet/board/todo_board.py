@@ -219,6 +219,8 @@ def _redirect_with_refusal(url: str, error: RefusedError, translator: Translator
         "mail_no_address": "board.done_no_address",
         "payment_not_acceptable": "board.done_decided",
         "mail_limit": "board.done_mail_limit",
+        "quota_messages": "board.done_quota",
+        "refund_over_limit": "board.done_refund_limit",
     }
     if error.code not in reasons and not error.code.startswith("invoice_"):
         raise error

@@ -30,7 +30,10 @@ from sigma.web.ids import parse_id
 MAX_SEND_BYTES = 12 * 1024 * 1024  # bytes: a photo and a text
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Refusals that are displayed above the message field, which keeps its text.
-_FORM_REFUSALS = ("validation", "cannot_write", "no_community", "vk_silent", "vk_refused")
+_FORM_REFUSALS = (
+    *("validation", "cannot_write", "no_community", "vk_silent", "vk_refused"),
+    "quota_messages",
+)
 
 
 @post("/inbox/{conversation_id:str}/send", request_max_body_size=MAX_SEND_BYTES)

@@ -68,7 +68,12 @@ async def event_stream(
             async with contextlib.aclosing(changes):
                 async for change in changes:
                     current = await users.find_session(ctx, secret)
-                    if current is None or not current.member.can(Permission.ANSWER):
+                    is_same_shop = current is not None and current.shop.id == session.shop.id
+                    if (
+                        current is None
+                        or not is_same_shop
+                        or not current.member.can(Permission.ANSWER)
+                    ):
                         yield SESSION_ENDED
                         return
                     yield HEARTBEAT if change is None else _encode_event(change)

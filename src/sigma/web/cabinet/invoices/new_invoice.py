@@ -59,6 +59,9 @@ from sigma.web.checkout.page_context import payment_page_context
 from sigma.web.forms import FormValues, first_value
 from sigma.web.ids import parse_id
 from sigma.web.rendering import render
+from sigma.web.retry_after import retry_after_headers
+
+QUOTA_CODES = ("quota_invoices", "quota_messages")
 
 
 @get("/invoices/new")
@@ -149,6 +152,14 @@ async def _create(
         if error.code == "idempotency_key_reused":  # submitted, changed, submitted again
             message = translator_for(session).t("invoices.sent_before")
             return await _form_page(request, ctx, session, form, new_nonce(), error_text=message)
+        if error.code in QUOTA_CODES:
+            message = translator_for(session).refusal_text(error)
+            response = await _form_page(
+                request, ctx, session, form, read_nonce(form_data), error_text=message
+            )
+            response.status_code = error.http_status
+            response.headers.update(retry_after_headers(error))
+            return response
         if not error.problems:
             raise
         if order_problems := [p for p in error.problems if p.field == "order"]:

@@ -12,6 +12,7 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_acceptance import can_accept, needs_decision
 from sigma.domain.billing.payment_actions import available_actions
+from sigma.domain.billing.refund import refunded_by_sigma
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import waiting_time
 from sigma.services.accounts.users import Session
@@ -149,6 +150,10 @@ async def details_page(
         can_accept=can_accept(details.payment, details.invoice, details.refunds),
         mail_wait=waiting_time(mail_wait_us) if mail_wait_us else None,
         can_refund=session.member.can(Permission.REFUND),
+        can_refund_all=session.member.can_refund(
+            details.refundable, refunded_by_sigma(details.refunds, details.refundable.currency)
+        ),
+        refund_limit=session.member.refund_limit,
         can_capture=session.member.can(Permission.CAPTURE),
         errors=errors or {},
         refund_values=refund_values or {},

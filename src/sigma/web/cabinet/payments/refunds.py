@@ -7,11 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.refund import (
     Refund,
     amount_refunded_elsewhere,
     check_reason,
+    refunded_by_sigma,
     require_refundable,
 )
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -35,8 +36,13 @@ from sigma.web.forms import FormValues, first_value, parse_money
 from sigma.web.ids import parse_id
 
 
-def _parse_refund(form_data: FormValues, details: PaymentDetails) -> tuple[Money, str]:
-    """Return amount and reason. Raises RefusedError like `require_refundable`."""
+def _parse_refund(
+    form_data: FormValues, details: PaymentDetails, member: Member
+) -> tuple[Money, str]:
+    """Return amount and reason. Raises RefusedError like `require_refundable`.
+
+    Also "refund_over_limit": the limit of the member's role is checked before the confirmation.
+    """
     left = details.refundable
     reason = first_value(form_data, "reason")
     if first_value(form_data, "how") == "whole":
@@ -48,6 +54,7 @@ def _parse_refund(form_data: FormValues, details: PaymentDetails) -> tuple[Money
     require_refundable(
         amount, reason, left, amount_refunded_elsewhere(details.refunds, left.currency)
     )
+    member.require_refund(amount, refunded_by_sigma(details.refunds, left.currency))
     return amount, reason
 
 
@@ -64,7 +71,7 @@ async def confirm_refund(
     form_data = await read_form_values(request)
     details = await get_details(ctx, session.member, payment_id)
     try:
-        amount, reason = _parse_refund(form_data, details)
+        amount, reason = _parse_refund(form_data, details, session.member)
     except RefusedError as error:
         return await _details_page_with_errors(request, ctx, session, payment_id, form_data, error)
     return render_cabinet_page(
@@ -125,7 +132,7 @@ async def _details_page_with_errors(
         raise error
     translator = translator_for(session)
     errors = refusal_texts(translator, error)
-    if error.code == "refund_too_large":
+    if error.code in ("refund_too_large", "refund_over_limit"):
         errors = {"amount": translator.refusal_text(error)}
     elif error.code == "idempotency_key_reused":
         errors = {"": translator.t("payments.refund_sent_before")}

@@ -10,7 +10,7 @@ from litestar.response import Response
 from sigma.domain.accounts.shop import Seller, SellerKind
 from sigma.domain.billing.question import parse_phone
 from sigma.domain.errors import Problem, RefusedError
-from sigma.services.accounts import shops
+from sigma.services.accounts import installation, shops
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES
@@ -26,13 +26,14 @@ from sigma.web.cabinet.responses import (
 from sigma.web.cabinet.settings.time_zones import zone_choices
 from sigma.web.forms import first_value
 
-# name (texts: settings.section_…), URL, icon, permission: settings, jobs or "" (everyone)
+# name (texts: settings.section_…), URL, icon, permission or "" (everyone)
 SETTINGS_INDEX = (
     ("shop", "/settings/shop", "shop", "settings"),
     ("connections", "/settings/connections", "card", "settings"),
     ("auto", "/settings/auto-answers", "conversations", "settings"),
     ("mail", "/settings/mail", "mail", "settings"),
-    ("keys", "/settings/keys", "key", "settings"),
+    ("keys", "/settings/keys", "key", "keys"),
+    ("team", "/settings/team", "person", "team"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
     ("access", "/settings/access", "lock", ""),
 )
@@ -43,7 +44,9 @@ SHOP_FIELDS = ("name", "tz", "accent", "return_url", "consent_text", "locale", "
 
 
 @get("/settings")
-async def index_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
+async def index_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Show the list of settings; «Ещё» on a phone."""
     return render_cabinet_page(
         request,
@@ -51,6 +54,7 @@ async def index_page(request: WebRequest, session: NamedDependency[Session]) -> 
         "cabinet/settings/index.html",
         section="settings",
         index=SETTINGS_INDEX,
+        is_administrator=await installation.is_administrator(ctx, session.user.id),
         locales=LOCALES,
     )
 

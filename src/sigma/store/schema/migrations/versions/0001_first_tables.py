@@ -24,6 +24,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "name", name=op.f("pk_counters")),
     )
     op.create_table(
+        "former_members",
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("left_at_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "user_id", name=op.f("pk_former_members")),
+    )
+    op.create_table(
         "idempotency_records",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("key", TextC, nullable=False),
@@ -126,6 +133,9 @@ def upgrade() -> None:
         sa.Column("mail_reply_to", TextC, nullable=False),
         sa.Column("smtp_url_encrypted", TextC, nullable=False),
         sa.Column("slug", TextC, nullable=True),
+        sa.Column("refund_limits", TextC, nullable=False),
+        sa.Column("quotas", TextC, nullable=False),
+        sa.Column("search", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shops")),
         sa.UniqueConstraint("slug", name="uq_shops_slug"),
@@ -167,14 +177,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_write_probes")),
     )
     op.create_table(
+        "administrators",
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_administrators_user_id")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_administrators")),
+    )
+    op.create_table(
         "api_keys",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("name", TextC, nullable=False),
         sa.Column("prefix", TextC, nullable=False),
         sa.Column("secret_hash", TextC, nullable=False),
-        sa.Column("role", TextC, nullable=False),
+        sa.Column("scopes", TextC, nullable=False),
+        sa.Column("allowed_networks", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("expires_at_us", BigInt, nullable=True),
         sa.Column("used_at_us", BigInt, nullable=False),
         sa.Column("revoked_at_us", BigInt, nullable=True),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_api_keys_shop_id")),
@@ -207,6 +227,23 @@ def upgrade() -> None:
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_connections_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
+    )
+    op.create_table(
+        "invitations",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("login", TextC, nullable=False),
+        sa.Column("role", TextC, nullable=False),
+        sa.Column("token_hash", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("expires_at_us", BigInt, nullable=False),
+        sa.Column("accepted_at_us", BigInt, nullable=True),
+        sa.Column("revoked_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invitations_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("token_hash", name="uq_invitations_token"),
     )
     op.create_table(
         "invoices",
@@ -773,6 +810,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
+    op.create_index("ix_invitations_expires", "invitations", ["expires_at_us"], unique=False)
+    op.create_index(
+        "ix_invitations_open",
+        "invitations",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
+        sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
+    )
     op.create_index(
         "ix_invoices_conversation",
         "invoices",
@@ -829,7 +875,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'failed'"),
     )
     op.create_index("ix_mails_payment", "mails", ["payment_id", "id"], unique=False)
-    op.create_index("ix_members_user", "members", ["user_id"], unique=False)
+    op.create_index("ix_members_user", "members", ["user_id", "shop_id"], unique=False)
     op.create_index(
         "ix_messages_position", "messages", ["conversation_id", "position", "id"], unique=False
     )
@@ -893,6 +939,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status IN ('created', 'pending')"),
     )
     op.create_index("ix_photos_created", "photos", ["created_at_us", "id"], unique=False)
+    op.create_index("ix_photos_shop", "photos", ["shop_id"], unique=False)
     op.create_index("ix_rate_counters_expires", "rate_counters", ["expires_at_us"], unique=False)
     op.create_index(
         "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
@@ -932,7 +979,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("deleted_at_us IS NULL"),
     )
     op.create_index("ix_sessions_expires", "sessions", ["expires_at_us"], unique=False)
-    op.create_index("ix_sessions_user", "sessions", ["user_id"], unique=False)
+    op.create_index("ix_sessions_user", "sessions", ["user_id", "shop_id"], unique=False)
     op.create_index(
         "ix_timeline_events_subject", "timeline_events", ["subject_id", "id"], unique=False
     )
@@ -1024,6 +1071,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
     op.drop_index("ix_rate_counters_expires", table_name="rate_counters")
+    op.drop_index("ix_photos_shop", table_name="photos")
     op.drop_index("ix_photos_created", table_name="photos")
     op.drop_index(
         "ix_payments_unfinished",
@@ -1114,6 +1162,13 @@ def downgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.drop_index(
+        "ix_invitations_open",
+        table_name="invitations",
+        postgresql_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
+        sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
+    )
+    op.drop_index("ix_invitations_expires", table_name="invitations")
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
@@ -1189,9 +1244,11 @@ def downgrade() -> None:
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")
+    op.drop_table("invitations")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("api_keys")
+    op.drop_table("administrators")
     op.drop_table("write_probes")
     op.drop_table("workers")
     op.drop_table("users")
@@ -1205,4 +1262,5 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
+    op.drop_table("former_members")
     op.drop_table("counters")

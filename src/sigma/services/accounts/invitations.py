@@ -1,0 +1,212 @@
+"""Invitations: sent by mail and shown once as a link, accepted once within seven days."""
+
+from dataclasses import dataclass, replace
+
+from sigma.domain.accounts.api_key import COMMAND_LINE
+from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
+from sigma.domain.accounts.member import Member, Permission, Role, User
+from sigma.domain.accounts.shop import Shop
+from sigma.domain.accounts.team import require_can_assign
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.question import parse_email
+from sigma.domain.change import Change, Job
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.limits import INVITATIONS_SHOP
+from sigma.domain.text_cleaning import clean_text
+from sigma.services.accounts.devices import device_cookie
+from sigma.services.accounts.tokens import hash_token
+from sigma.services.accounts.users import (
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    NewSession,
+    Session,
+    create_session,
+)
+from sigma.services.context import Context
+from sigma.services.invitation_links import invitation_url, token_of
+from sigma.store import changes
+from sigma.store.accounts import administrators, invitations, members, shops, users
+from sigma.store.engine.interface import Tx
+
+MAX_NAME = 100  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """What the page of an invitation shows. `has_account`: the invited address signs in already."""
+
+    invitation: Invitation
+    shop: Shop
+    state: InvitationState
+    has_account: bool
+
+
+async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[Invitation, str]:
+    """Invite an address into the team. Returns the invitation and its link.
+
+    Earlier invitations of the address are revoked. The mail is sent by a job. Raises RefusedError:
+    "forbidden", "validation", "too_many_requests".
+    """
+    require_can_assign(member, role)
+    email = check_login(login)
+    if member.actor != COMMAND_LINE:
+        await ctx.limiter.require(INVITATIONS_SHOP, member.shop_id)
+    async with ctx.db.write() as tx:
+        user = await users.find_by_login(tx, email)
+        if user and await members.find_role(tx, member.shop_id, user.id):
+            raise validation_error(Problem("login", "already_member"))
+        invitation = await add(ctx, tx, member.shop_id, email, role, member.actor)
+    return invitation, invitation_url(ctx, invitation)
+
+
+def is_mailed(ctx: Context, shop: Shop) -> bool:
+    """Return whether an invitation can be mailed: the shop or the installation has a server."""
+    return bool(shop.smtp_url_encrypted) or ctx.mailer_factory("") is not None
+
+
+def check_login(login: str) -> str:
+    """Return an address in lower case. Raises RefusedError("validation")."""
+    email = parse_email(login)
+    if not email:
+        raise validation_error(Problem("login", "email" if login.strip() else "required"))
+    return email.lower()
+
+
+async def add(ctx: Context, tx: Tx, shop_id: str, email: str, role: Role, actor: str) -> Invitation:
+    """Store an invitation with its mail; no check of rights."""
+    now_us = ctx.now_us()
+    await invitations.revoke_for_login(tx, shop_id, email, now_us)
+    invitation_id = ctx.new_id("ivt", shop_id)
+    invitation = Invitation(
+        id=invitation_id,
+        shop_id=shop_id,
+        login=email,
+        role=role,
+        token_hash=hash_token(token_of(ctx, invitation_id, email)),
+        created_by=actor,
+        created_at_us=now_us,
+        expires_at_us=now_us + LIFETIME_US,
+    )
+    mail = Mail(ctx.new_id("mail", shop_id), shop_id, "invitation", invitation.id, "", now_us)
+    job = Job("mail.send", mail.id, shop_id)
+    await changes.write(tx, Change((invitation, mail), jobs=(job,)), now_us)
+    return invitation
+
+
+async def revoke(ctx: Context, member: Member, invitation_id: str) -> None:
+    """Revoke an open invitation; its link stops working at once.
+
+    Raises RefusedError: "forbidden", "not_found".
+    """
+    member.require(Permission.TEAM)
+    async with ctx.db.write() as tx:
+        invitation = await invitations.lock(tx, invitation_id)
+        if invitation is None or invitation.shop_id != member.shop_id:
+            raise RefusedError("not_found", what="invitation")
+        require_can_assign(member, invitation.role)
+        now_us = ctx.now_us()
+        if invitation.state_at(now_us) is InvitationState.OPEN:
+            revoked = replace(invitation, revoked_at_us=now_us)
+            await changes.write(tx, Change((revoked,)), now_us)
+
+
+async def find(ctx: Context, token: str) -> InvitationView:
+    """Return the invitation of a link, in any state. Raises RefusedError("not_found")."""
+    async with ctx.db.read() as tx:
+        invitation = await _find(tx, token)
+        shop = await shops.get(tx, invitation.shop_id)
+        user = await users.find_by_login(tx, invitation.login)
+        assert shop is not None, "an invitation references its shop"
+        state = await _state(ctx, tx, invitation)
+    return InvitationView(invitation, shop, state, user is not None)
+
+
+async def _find(tx: Tx, token: str) -> Invitation:
+    is_token = len(token) == 40 and token.isascii() and token.isalnum()
+    invitation = await invitations.find_by_token(tx, hash_token(token)) if is_token else None
+    if invitation is None:
+        raise RefusedError("not_found", what="invitation")
+    return invitation
+
+
+async def _state(ctx: Context, tx: Tx, invitation: Invitation) -> InvitationState:
+    """Return the state; an invitation ends with the right of its maker to give the role."""
+    state = invitation.state_at(ctx.now_us())
+    if state is not InvitationState.OPEN or invitation.created_by == COMMAND_LINE:
+        return state
+    role = await members.find_role(tx, invitation.shop_id, invitation.created_by)
+    if role is None and await administrators.is_administrator(tx, invitation.created_by):
+        return state  # created a shop for somebody else
+    try:
+        maker_role = role or Role.VIEWER
+        require_can_assign(
+            Member(invitation.created_by, invitation.shop_id, maker_role), invitation.role
+        )
+    except RefusedError:
+        return InvitationState.REVOKED
+    return state
+
+
+async def accept_as_new(
+    ctx: Context, token: str, *, name: str, password: str, locale: str
+) -> NewSession:
+    """Accept an invitation with a new account, and sign the person in.
+
+    Raises RefusedError: "not_found", "validation", "invitation_used", "invitation_expired", and
+    "invitation_other_person" when the address has an account by now.
+    """
+    view = await find(ctx, token)
+    _require_open(view.state)
+    if view.has_account:
+        raise RefusedError("invitation_other_person", login=view.invitation.login)
+    name = clean_text(name)
+    problems = []
+    if not name or len(name) > MAX_NAME:
+        problems.append(Problem("name", "too_long" if name else "required", {"max": MAX_NAME}))
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        problems.append(Problem("password", "password_length", {"min": MIN_PASSWORD}))
+    if problems:
+        raise validation_error(*problems)
+    password_hash = await ctx.passwords.hash(password)
+    now_us, login = ctx.now_us(), view.invitation.login
+    user = User(ctx.new_id("usr", view.shop.id), login, password_hash, name, locale, now_us)
+    async with ctx.db.write() as tx:
+        await users.save(tx, user)
+        await _accept(ctx, tx, view.invitation, user)
+        secret = await create_session(ctx, tx, user.id, view.shop.id)
+    return NewSession(secret, user, view.shop, device_cookie(ctx, "", login))
+
+
+async def accept(ctx: Context, session: Session, token: str) -> Shop:
+    """Accept an invitation as the signed-in person. Returns the shop; the session keeps its own.
+
+    Raises RefusedError: "not_found", "invitation_used", "invitation_expired",
+    "invitation_other_person" when another address was invited, "already_member".
+    """
+    view = await find(ctx, token)
+    _require_open(view.state)
+    if view.invitation.login != session.user.login:
+        raise RefusedError("invitation_other_person", login=view.invitation.login)
+    async with ctx.db.write() as tx:
+        await _accept(ctx, tx, view.invitation, session.user)
+    return view.shop
+
+
+def _require_open(state: InvitationState) -> None:
+    if state is not InvitationState.OPEN:
+        is_expired = state is InvitationState.EXPIRED
+        raise RefusedError("invitation_expired" if is_expired else "invitation_used")
+
+
+async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User) -> None:
+    """Add the member and close the invitation, under the locks of shop and invitation."""
+    await shops.lock(tx, snapshot.shop_id)
+    invitation = await invitations.lock(tx, snapshot.id)
+    if invitation is None:  # deleted long after it expired
+        raise RefusedError("not_found", what="invitation")
+    _require_open(await _state(ctx, tx, invitation))
+    if await members.find_role(tx, invitation.shop_id, user.id):
+        raise RefusedError("already_member")
+    now_us = ctx.now_us()
+    await members.add(tx, invitation.shop_id, user.id, invitation.role, now_us)
+    await changes.write(tx, Change((replace(invitation, accepted_at_us=now_us),)), now_us)

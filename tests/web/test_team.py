@@ -1,0 +1,201 @@
+"""The team page: invite, change roles, hand over, remove; the page of an invitation."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from sigma.domain.accounts.member import RefundLimits, Role
+from sigma.services.accounts import invitations, team
+from tests.people import PASSWORD, add_person, other_shop
+from tests.web.cabinet_harness import CabinetBrowser, field_error, open_browser, visible_text
+from tests.world import World
+
+
+def link_of(page: str) -> str:
+    """Return the path of the invitation link on a page."""
+    match = re.search(r'value="http://127.0.0.1:8000(/invitations/[0-9a-f]{40})"', page)
+    assert match, "no link on the page"
+    return match[1]
+
+
+async def test_invited_person_gets_into_the_cabinet(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    invited = await owner_browser.submit(
+        "/settings/team/invitations", login="new@example.org", role="operator"
+    )
+    assert invited.status_code == 201
+    path = link_of(invited.text)
+    page = await owner_browser.open("/settings/team")
+    assert "new@example.org" in page.text
+    assert path not in page.text, "the link is shown once"
+    async with open_browser(world.ctx) as newcomer:
+        form = await newcomer.open(path)
+        assert "Студия" in form.text
+        assert 'name="password"' in form.text
+        wrong = await newcomer.submit(path, name="", password="short")
+        assert wrong.status_code == 422
+        assert field_error(wrong.text, "name")
+        assert field_error(wrong.text, "password")
+        joined = await newcomer.submit(path, name="Новая", password=PASSWORD)
+        assert (joined.status_code, joined.headers["location"]) == (303, "/")
+        assert "Вы в команде" in (await newcomer.open("/")).text
+        again = await newcomer.open(path)
+        assert "больше не действует" in again.text
+    page = await owner_browser.open("/settings/team")
+    assert "Новая" in page.text
+
+
+async def test_person_with_an_account_signs_in_to_accept(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    shop_id = await other_shop(world)
+    await add_person(world.ctx, shop_id, "b@example.org", Role.OWNER)
+    await add_person(world.ctx, shop_id, "c@example.org", Role.OWNER)
+    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    path = url.removeprefix("http://127.0.0.1:8000")
+    async with open_browser(world.ctx) as stranger:
+        await stranger.sign_in("c@example.org", PASSWORD)
+        page = await stranger.open(path)
+        assert "Вы вошли как c@example.org" in visible_text(page.text)
+        assert (await stranger.submit(path)).status_code == 409
+    async with open_browser(world.ctx) as person:
+        page = await person.open(path)
+        assert f"/sign-in?next={path}" in page.text.replace("%2F", "/")
+        assert 'name="password"' not in page.text
+        refused = await person.submit(path, name="Вор", password=PASSWORD)
+        assert refused.status_code == 409, "an account is not taken over by a link"
+        await person.sign_in("b@example.org", PASSWORD)
+        await person.open(path)
+        forged = await person.submit(path, csrf="guess")
+        assert forged.status_code == 403
+        joined = await person.submit(path)
+        assert joined.status_code == 303
+        assert "Студия" in (await person.open("/")).text
+
+
+async def test_unknown_invitation_is_not_found(anonymous_browser: CabinetBrowser) -> None:
+    for token in ("0" * 40, "x", "%00"):
+        assert (await anonymous_browser.open(f"/invitations/{token}")).status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"login": "", "role": "viewer"}, "login"),
+        ({"login": "b@", "role": "viewer"}, "login"),
+        ({"login": "owner@example.org", "role": "viewer"}, "login"),
+        ({"login": "b@example.org", "role": "king"}, "role"),
+        ({"login": "b@example.org"}, "role"),
+    ],
+)
+async def test_wrong_invitation_shows_errors_and_keeps_the_input(
+    owner_browser: CabinetBrowser, form: dict[str, str], field: str
+) -> None:
+    response = await owner_browser.submit("/settings/team/invitations", **form)
+    assert response.status_code == 422
+    assert field_error(response.text, field)
+    assert f'value="{form["login"]}"' in response.text
+
+
+async def test_owner_changes_roles_hands_over_and_removes(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    person = await add_person(world.ctx, world.shop.id, "b@example.org", Role.VIEWER, "Борис")
+    path = f"/settings/team/members/{person.actor}"
+    async with open_browser(world.ctx) as other:
+        await other.sign_in("b@example.org", PASSWORD)
+        assert (await other.open("/settings/team")).status_code == 403
+        assert (await owner_browser.submit(f"{path}/role", role="admin")).status_code == 303
+        assert (await other.open("/settings/team")).status_code == 200, "at once"
+        assert (await other.submit(f"{path}/role", role="owner")).status_code == 403
+        assert (await owner_browser.submit(f"{path}/role", role="king")).status_code == 422
+        await owner_browser.submit(f"{path}/hand-over")
+        page = visible_text((await owner_browser.open("/settings/team")).text)
+        assert "Магазин передан" in page
+        await other.open("/settings/team")
+        refused = await other.submit(f"{path}/remove")
+        assert refused.status_code == 409
+        assert "единственный владелец" in refused.text
+        removed = await other.submit(f"/settings/team/members/{world.member.actor}/remove")
+        assert removed.status_code == 303
+    gone = await owner_browser.open("/")
+    assert gone.headers["location"].startswith("/sign-in")
+
+
+async def test_member_leaves_the_team(world: World, anonymous_browser: CabinetBrowser) -> None:
+    await add_person(world.ctx, world.shop.id, "b@example.org", Role.VIEWER)
+    await anonymous_browser.sign_in("b@example.org", PASSWORD)
+    await anonymous_browser.open("/settings/access")
+    response = await anonymous_browser.submit("/settings/access/leave")
+    assert response.headers["location"] == "/sign-in"
+    assert (await anonymous_browser.open("/")).headers["location"].startswith("/sign-in")
+    found = await team.get(world.ctx, world.member)
+    assert [one.login for one in found.members.data] == ["owner@example.org"]
+
+
+async def test_refund_limits_are_saved_and_kept_as_typed_on_an_error(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    form = {"limit_admin": "", "limit_operator": "1 500,50", "limit_accountant": "0"}
+    assert (await owner_browser.submit("/settings/team/limits", **form)).status_code == 303
+    found = await team.get(world.ctx, world.member)
+    assert found.refund_limits == RefundLimits(None, 150_050, 0)
+    assert 'value="1500.50"' in (await owner_browser.open("/settings/team")).text
+    wrong = await owner_browser.submit("/settings/team/limits", limit_operator="много")
+    assert wrong.status_code == 422
+    assert field_error(wrong.text, "limit_operator")
+    assert 'value="много"' in wrong.text
+
+
+async def test_operator_under_a_limit_reads_why_a_refund_is_refused(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    payment = await world.complete_payment()
+    await team.set_refund_limits(world.ctx, world.member, RefundLimits(operator=10_000))
+    await add_person(world.ctx, world.shop.id, "b@example.org", Role.OPERATOR)
+    path = f"/payments/{payment.id}"
+    async with open_browser(world.ctx) as operator:
+        await operator.sign_in("b@example.org", PASSWORD)
+        page = await operator.open(path)
+        assert f"{path}/refund" in page.text
+        assert "100,00" in visible_text(page.text)
+        form = {"amount": "100.01", "how": "part", "nonce": "n-1"}
+        refused = await operator.submit(f"{path}/refund/sure", **form)
+        assert refused.status_code == 403
+        assert "Ваша роль может вернуть" in refused.text
+        accepted = await operator.submit(f"{path}/refund/sure", amount="100", nonce="n-2")
+        assert accepted.status_code == 303
+
+
+async def test_invitation_without_a_mail_server_says_so(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    form = {"login": "b@example.org", "role": "viewer"}
+    sent = await owner_browser.submit("/settings/team/invitations", **form)
+    assert "Письмо со ссылкой отправлено" in sent.text
+    silent = replace(world.ctx, mailer_factory=lambda _: None)
+    async with open_browser(silent) as browser:
+        await browser.sign_in("owner@example.org", world.password)
+        unsent = await browser.submit("/settings/team/invitations", **form)
+        assert "Почтовый сервер не настроен" in unsent.text
+        assert link_of(unsent.text)
+
+
+@pytest.mark.parametrize(
+    ("role", "on_phone"),
+    [
+        (Role.OWNER, ["/", "/inbox", "/invoices"]),
+        (Role.ACCOUNTANT, ["/", "/invoices", "/payments"]),
+    ],
+)
+async def test_bottom_bar_has_the_sections_of_the_role(
+    world: World, anonymous_browser: CabinetBrowser, role: Role, on_phone: list[str]
+) -> None:
+    await add_person(world.ctx, world.shop.id, "b@example.org", role)
+    await anonymous_browser.sign_in("b@example.org", PASSWORD)
+    page = (await anonymous_browser.open("/")).text
+    items = re.findall(r'<a class="menu-item ([^"]*)" href="([^"]+)"', page)
+    shown = [url for classes, url in items if "menu-item-wide" not in classes]
+    assert shown == [*on_phone, "/settings"]
