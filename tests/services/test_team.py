@@ -12,7 +12,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.services.accounts import api_keys, installation, invitations, own_shops, team, users
 from sigma.services.accounts.installation import Administrator
-from sigma.services.accounts.users import Session
+from sigma.services.accounts.users import NewSession, Session
 from sigma.services.billing import payment_acceptance, refunds
 from sigma.services.platform import housekeeping
 from sigma.store.accounts import members
@@ -67,7 +67,7 @@ async def test_invited_person_joins_once_with_a_new_account(world: World) -> Non
 
 def accept_as_new(
     world: World, token: str, name: str = "Новая", password: str = PASSWORD
-) -> object:
+) -> Awaitable[NewSession]:
     return invitations.accept_as_new(world.ctx, token, name=name, password=password, locale="ru")
 
 
@@ -273,7 +273,7 @@ async def test_key_expires_and_is_bound_to_its_addresses(world: World) -> None:
 async def test_old_invitations_are_deleted_and_members_stay(world: World) -> None:
     _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     await invitations.invite(world.ctx, world.member, "c@example.org", Role.VIEWER)
-    await accept_as_new(world, url.rpartition("/")[2])  # type: ignore[misc]
+    await accept_as_new(world, url.rpartition("/")[2])
     world.clock.advance(days=36)
     await housekeeping.clean_up(world.ctx)
     view = await invitations.find(world.ctx, url.rpartition("/")[2])
