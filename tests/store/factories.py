@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import mail as mails
@@ -51,6 +52,8 @@ SHOP = Shop(
     mail_reply_to="answer@example.com",
     smtp_url_encrypted="ciphertext",
     slug="romashka",
+    second_factor_rule=SecondFactorRule.ANY,
+    refund_confirmation_minor=500_000,
 )
 CONNECTION = Connection(
     id="con_1",

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.second_factor import Passkey
 from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.connection import Connection
@@ -140,6 +141,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
+    passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     await changes.commit(ctx.db, Change((run, difference)), now_us)
     return {
@@ -155,9 +157,28 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "refund_id": refund.id,
         "card_id": card.id,
         "key_id": key.id,
+        "passkey_id": passkey.id,
+        "session_id": session.id,
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
     }
+
+
+async def _add_colleague(vk: VkWorld) -> tuple[Passkey, StoredSession]:
+    """Create a member with a passkey and an open session."""
+    ctx, now_us = vk.ctx, vk.ctx.now_us()
+    user = User(ctx.new_id("usr", vk.shop.id), "zoya@example.org", "", "Зоя", "ru", now_us)
+    passkey = Passkey(ctx.new_id("psk"), user.id, "credential-of-zoya", "", "Телефон", now_us)
+    session = StoredSession(
+        *("hash-of-zoya", user.id, vk.shop.id, "csrf-of-zoya", now_us, now_us + 10**12),
+        id=ctx.new_id("ses"),
+    )
+    async with ctx.db.write() as tx:
+        await users.save(tx, user)
+        await members.add(tx, vk.shop.id, user.id, Role.VIEWER, now_us)
+        await sessions.add(tx, session)
+        await changes.write(tx, Change((passkey,)), now_us)
+    return passkey, session
 
 
 def _reconciliation(vk: VkWorld, payment_id: str) -> tuple[Run, Difference]:

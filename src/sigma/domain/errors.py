@@ -13,6 +13,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "validation": 422,
     "unauthorized": 401,
     "forbidden": 403,
+    "reauthentication_required": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,

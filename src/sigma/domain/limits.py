@@ -153,6 +153,42 @@ MANUAL_MAILS_SHOP = Limit(
     reason="Mails sent by hand must not get the mail server blocked; SIGMA_MANUAL_MAILS_PER_DAY"
     " changes it",
 )
+SECOND_FACTOR = GrowingDelay(
+    "second_factor",
+    *(5, 1, 15 * _MINUTE_S, _DAY_S),
+    per="account, second step of a sign-in",
+    reason="A known password must not lead to guessing the six digits: about a hundred a day",
+)
+PASSKEY_ADDRESS = Limit(
+    "passkey_address",
+    *(60, 10 * _MINUTE_S),
+    per="address, sign-ins by passkey",
+    reason="Signatures are checked before anybody is known",
+)
+PASSKEY_CHALLENGE = Limit(
+    "passkey_challenge",
+    *(1, 10 * _MINUTE_S),
+    per="challenge of a passkey",
+    reason="A recorded answer of a passkey opens nothing a second time",
+)
+PASSWORD_RESET_ADDRESS = Limit(
+    "password_reset_address",
+    *(10, _HOUR_S),
+    per="address, requests for a new password",
+    reason="One address must not send mails to many people",
+)
+PASSWORD_RESET_ACCOUNT = Limit(
+    "password_reset_account",
+    *(3, _HOUR_S),
+    per="e-mail address, whether somebody signs in with it or not",
+    reason="Nobody gets more than three mails an hour that strangers asked for",
+)
+SETUP_CODE = Limit(
+    "setup_code",
+    *(10, 10 * _MINUTE_S),
+    per="address, the code of the set-up page",
+    reason="The code has 60 random bits; this keeps the log readable",
+)
 
 ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     SIGN_IN_ACCOUNT,
@@ -172,6 +208,12 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     API_REQUESTS,
     RECEIPT_MAILS_PAYMENT,
     MANUAL_MAILS_SHOP,
+    SECOND_FACTOR,
+    PASSKEY_ADDRESS,
+    PASSKEY_CHALLENGE,
+    PASSWORD_RESET_ADDRESS,
+    PASSWORD_RESET_ACCOUNT,
+    SETUP_CODE,
 )
 
 # Sizes and times that are not counted in the database.

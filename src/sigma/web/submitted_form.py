@@ -6,6 +6,8 @@ from litestar import Request
 from litestar.datastructures import FormMultiDict
 
 _STATE = "submitted_form"
+# Fields of the page that asks for a proof of identity: they are never put into a page again.
+PROOF_PREFIX = "reauthentication_"
 
 
 async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
@@ -16,7 +18,7 @@ async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
 
 
 def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] | None:
-    """Return the fields of the form that was read, to be sent again.
+    """Return the fields of the form that was read, to be sent again, without proofs of identity.
 
     None when no form was read, or when it has files: they cannot be put into a page.
     """
@@ -26,4 +28,4 @@ def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] |
     fields = list(form.multi_items())
     if not all(isinstance(value, str) for _, value in fields):
         return None
-    return [(name, str(value)) for name, value in fields]
+    return [(name, str(value)) for name, value in fields if not name.startswith(PROOF_PREFIX)]

@@ -9,6 +9,8 @@ from sigma.domain.accounts.member import Role
 class ApiKey:
     """An API key. `prefix` is the start of the secret, shown in the cabinet to identify the key.
 
+    `created_by` is the id of the user who made it, "cli" for the command line.
+
     Times are UTC microseconds; `used_at_us` is 0 when the key was never used.
     """
 
@@ -21,3 +23,4 @@ class ApiKey:
     created_at_us: int
     used_at_us: int = 0
     revoked_at_us: int | None = None
+    created_by: str = ""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.errors import Problem
 
 
@@ -41,13 +42,19 @@ class Seller:
         return all(needed) and not check_seller(self)
 
 
+REFUND_CONFIRMATION_MINOR = 1_000_000  # 10 000 ₽
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """The tenant: every row belongs to one shop.
 
     `tz` is the IANA time zone of all dates that people read; `locale` is "ru" or "en".
     `smtp_url_encrypted` is the shop's own SMTP URL; empty: the server's. `slug` is the name in the
-    address of its public page of services; None: no page.
+    address of its public page of services; None: no page. `second_factor_rule` is what its members
+    need to sign in. A member confirms who they are before a refund of more than
+    `refund_confirmation_minor` (kopecks); None: never. Refunds in other currencies are confirmed
+    whenever it is set.
     """
 
     id: str
@@ -64,6 +71,8 @@ class Shop:
     mail_reply_to: str = ""
     smtp_url_encrypted: str = ""
     slug: str | None = None
+    second_factor_rule: SecondFactorRule = SecondFactorRule.OPTIONAL
+    refund_confirmation_minor: int | None = REFUND_CONFIRMATION_MINOR
     version: int = 0
 
 

@@ -4,20 +4,26 @@ import secrets
 
 from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Member, Permission, Role
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
+from sigma.services.platform import security_notices
 from sigma.store.accounts import api_keys
 
 KEY_PREFIX = "sk_"
 
 
-async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
+async def create(
+    ctx: Context, member: Member, name: str, *, origin: RequestOrigin | None = None
+) -> tuple[ApiKey, str]:
     """Create an admin key. Returns it and its secret, which cannot be read again.
 
+    `origin`: where the request comes from; None sends no mails about it (seeds).
     Raises RefusedError("validation").
     """
     member.require(Permission.SETTINGS)
@@ -35,9 +41,20 @@ async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
         secret_hash=hash_token(secret),
         role=Role.ADMIN,
         created_at_us=ctx.now_us(),
+        created_by=member.actor,
     )
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
+        if origin is not None:
+            await security_notices.announce(
+                ctx,
+                tx,
+                NoticeKind.KEY_CREATED,
+                shop_id=member.shop_id,
+                user_id=member.actor,
+                origin=origin,
+                subject=name,
+            )
     return key, secret
 
 
@@ -46,6 +63,12 @@ async def list_for_shop(ctx: Context, member: Member) -> list[ApiKey]:
     member.require(Permission.SETTINGS)
     async with ctx.db.read() as tx:
         return await api_keys.list_for_shop(tx, member.shop_id)
+
+
+async def list_made_by(ctx: Context, user_id: str) -> list[ApiKey]:
+    """Return the active keys that a user has made, in all shops, the newest first."""
+    async with ctx.db.read() as tx:
+        return await api_keys.list_made_by(tx, user_id)
 
 
 async def revoke(ctx: Context, member: Member, key_id: str) -> None:

@@ -33,6 +33,7 @@ from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
+from sigma.services.platform import account_mails
 from sigma.store import changes
 from sigma.store.accounts import members, shops, users
 from sigma.store.billing import answers as answer_rows
@@ -126,6 +127,10 @@ async def _render(ctx: Context, tx: Tx, mail: Mail) -> _RenderedMail | None:
     assert shop is not None, "the shop of a mail is never deleted"
     if mail.kind in ("receipt", "refund"):
         return await _render_for_client(ctx, tx, mail, shop)
+    if mail.kind in account_mails.KINDS:
+        if (own := await account_mails.render(ctx, tx, mail, shop)) is None:
+            return None
+        return _RenderedMail(own.user.login, own.body, shop, own.user.locale)
     owner = await members.find_owner(tx, shop.id)
     user = await users.get(tx, mail.subject_key) if mail.kind == "test" else owner
     if user is None:

@@ -29,6 +29,20 @@ _revoke = statement(
     )
     .values(revoked_at_us=bindparam("revoked_at_us"))
 )
+_list_made_by = statement(
+    select(api_keys)
+    .where(api_keys.c.created_by == bindparam("user_id"), api_keys.c.revoked_at_us.is_(None))
+    .order_by(api_keys.c.id.desc())
+)
+_revoke_made_by = statement(
+    update(api_keys)
+    .where(
+        api_keys.c.created_by == bindparam("user_id"),
+        api_keys.c.created_at_us >= bindparam("since_us"),
+        api_keys.c.revoked_at_us.is_(None),
+    )
+    .values(revoked_at_us=bindparam("revoked_at_us"))
+)
 _record_use = statement(
     update(api_keys)
     .where(api_keys.c.id == bindparam("key_id"))
@@ -60,6 +74,17 @@ async def revoke(tx: Tx, shop_id: str, key_id: str, now_us: int) -> bool:
     """Revoke an API key. Return False when the shop has no such active key."""
     values = {"key_id": key_id, "key_shop_id": shop_id, "revoked_at_us": now_us}
     return await tx.execute(_revoke, **values) == 1
+
+
+async def list_made_by(tx: Tx, user_id: str) -> list[ApiKey]:
+    """Return the active keys that a user has made, in all shops, the newest first."""
+    return [_from_row(row) for row in await tx.fetch_all(_list_made_by, user_id=user_id)]
+
+
+async def revoke_made_by(tx: Tx, user_id: str, since_us: int, now_us: int) -> int:
+    """Revoke the keys that a user has made since then, in all shops. Returns how many."""
+    values = {"user_id": user_id, "since_us": since_us, "revoked_at_us": now_us}
+    return await tx.execute(_revoke_made_by, **values)
 
 
 async def record_use(tx: Tx, key_id: str, now_us: int) -> None:

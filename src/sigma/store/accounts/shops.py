@@ -3,6 +3,7 @@
 import msgspec
 from sqlalchemy import bindparam, select
 
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.shop import Seller, Shop
 from sigma.store.engine.interface import Database, Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
@@ -18,8 +19,12 @@ def _to_row(shop: Shop) -> dict[str, object]:
 
 def from_row(row: Row, prefix: str = "") -> Shop:
     """Return the shop of a row; `prefix` precedes its column names in a join."""
-    fields = column_values(shops, row, "seller", prefix=prefix)
-    return Shop(seller=_seller.decode(row[prefix + "seller"]), **fields)
+    fields = column_values(shops, row, "seller", "second_factor_rule", prefix=prefix)
+    return Shop(
+        seller=_seller.decode(row[prefix + "seller"]),
+        second_factor_rule=SecondFactorRule(row[prefix + "second_factor_rule"]),
+        **fields,
+    )
 
 
 CODEC = build_codec(shops, _to_row, from_row)

@@ -46,6 +46,8 @@ shops = Table(
     text_column("mail_reply_to"),
     text_column("smtp_url_encrypted"),
     Column("slug", TextC),
+    text_column("second_factor_rule"),
+    Column("refund_confirmation_minor", BigInt),
     int_column("version"),
     Unique("slug", name="uq_shops_slug"),
 )

@@ -22,18 +22,23 @@ _DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
 # Every feature that browsers grant a page by default and no page of ours needs, also not those
-# inside frames. The copy buttons write to the clipboard.
+# inside frames.
 _DENIED_FEATURES = (
     *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture"),
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid"),
     *("identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer"),
     *("microphone", "midi", "otp-credentials", "payment", "picture-in-picture"),
-    *("publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock", "serial"),
-    *("storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking"),
+    *("screen-wake-lock", "serial", "storage-access"),
+    *("sync-xhr", "usb", "window-management", "xr-spatial-tracking"),
     *("clipboard-read", "compute-pressure"),
 )
+# Copy buttons; passkeys of the cabinet.
+_OWN_FEATURES = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
 PERMISSIONS_POLICY = ", ".join(
-    [*(f"{name}=()" for name in sorted(_DENIED_FEATURES)), "clipboard-write=(self)"]
+    [
+        *(f"{name}=()" for name in sorted(_DENIED_FEATURES)),
+        *(f"{name}=(self)" for name in _OWN_FEATURES),
+    ]
 )
 _HSTS = {
     "host": f"max-age={YEAR_S}",

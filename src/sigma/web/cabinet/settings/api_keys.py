@@ -11,7 +11,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.accounts import api_keys
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -30,14 +30,14 @@ async def keys_page(
     return await _keys_page(request, ctx, session)
 
 
-@post("/settings/keys")
+@post("/settings/keys", opt=RECENT_AUTHENTICATION)
 async def create_key(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Create an API key. No redirect: its secret is in this response only and is not stored."""
     name = first_value(await read_form_values(request), "name")
     try:
-        _, secret = await api_keys.create(ctx, session.member, name)
+        _, secret = await api_keys.create(ctx, session.member, name, origin=session.origin)
     except RefusedError as error:
         if error.code != "validation":
             raise
