@@ -55,7 +55,7 @@ def own_words(*names: str) -> tuple[str, ...]:
     words = []
     for name in names:
         whole = name.partition("@")[0].casefold()
-        words += [re.sub(r"[\W_]", "", whole), *re.split(r"[\W_]+", whole)]
+        words += [_squeeze(whole), *re.split(r"[\W_]+", whole)]
     return tuple(dict.fromkeys(word for word in words if len(word) >= MIN_WORD))
 
 
@@ -67,9 +67,10 @@ def check_password(password: str, words: Iterable[str], field: str = "password")
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         return Problem(field, "password_length", {"min": MIN_PASSWORD, "max": MAX_PASSWORD})
     plain = password.casefold()
-    squeezed = {re.sub(r"[\W_]", "", text) for text in (plain, _as_typed_in_latin(plain))}
+    squeezed = {_squeeze(plain), _squeeze(_as_typed_in_latin(plain))}
     for word in (*_ALWAYS_FORBIDDEN, *words):
-        if any(word in text for text in squeezed):
+        spellings = {word, _squeeze(_as_typed_in_latin(word))}
+        if any(len(one) >= MIN_WORD and one in text for one in spellings for text in squeezed):
             return Problem(field, "password_own_word", {"word": word})
     if is_common(plain, tuple(words)):
         return Problem(field, "password_common")
@@ -87,6 +88,11 @@ def is_common(password: str, words: tuple[str, ...] = ()) -> bool:
         < MIN_GUESSES
         for part in _parts(password)
     )
+
+
+def _squeeze(text: str) -> str:
+    """Return only the letters and digits of a text."""
+    return re.sub(r"[\W_]", "", text)
 
 
 def _parts(password: str) -> list[str]:
