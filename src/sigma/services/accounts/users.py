@@ -378,7 +378,8 @@ async def record_use(ctx: Context, session: Session, address: str) -> Session:
     is_due = ctx.now_us() - session.used_at_us >= USE_INTERVAL_US
     if is_due or address != session.address:
         with contextlib.suppress(*OUTAGE_ERRORS):
-            await sessions.record_use(ctx.db, session.secret_hash, address, ctx.now_us())
+            async with ctx.db.write() as tx:
+                await sessions.record_use(tx, session.secret_hash, address, ctx.now_us())
     return replace(session, address=address)
 
 

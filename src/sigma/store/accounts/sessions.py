@@ -7,7 +7,7 @@ from sqlalchemy import delete as delete_from
 
 from sigma.domain.accounts.member import Role
 from sigma.domain.accounts.session import Proof, StoredSession
-from sigma.store.engine.interface import Database, Row, Tx
+from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
 from sigma.store.schema.account_tables import members, sessions
@@ -39,7 +39,6 @@ _record_use = statement(
     update(sessions)
     .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
     .values(used_at_us=bindparam("used_at_us"), address=bindparam("address"))
-    .returning(sessions.c.secret_hash)
 )
 _renew = statement(
     update(sessions)
@@ -112,10 +111,10 @@ async def list_open(tx: Tx, user_id: str, now_us: int, used_after_us: int) -> li
     return [_from_row(row) for row in await tx.fetch_all(_list_open, **values)]
 
 
-async def record_use(db: Database, secret_hash: str, address: str, now_us: int) -> None:
-    """Record when and from where a session was last used. Does not wait for the disk."""
+async def record_use(tx: Tx, secret_hash: str, address: str, now_us: int) -> None:
+    """Record when and from where a session was last used."""
     values = {"key_secret_hash": secret_hash, "address": address, "used_at_us": now_us}
-    await db.execute_unsynced(_record_use, **values)
+    await tx.execute(_record_use, **values)
 
 
 async def renew(tx: Tx, old_secret_hash: str, session: StoredSession) -> bool:
