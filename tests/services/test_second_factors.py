@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sigma.domain.accounts.second_factor import RECOVERY_CODE_COUNT
+from sigma.domain.accounts.second_factor import RECOVERY_CODE_COUNT, RECOVERY_CODE_LENGTH
 from sigma.domain.accounts.session import PENDING_US, Proof
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import SECOND_FACTOR
@@ -141,6 +141,18 @@ async def test_codes_and_secrets_are_not_in_the_database_in_plain_text(world: Wo
         assert code not in rows
         assert code.replace("-", "") not in rows
     assert rows.count("$argon2id$") == RECOVERY_CODE_COUNT + 1, "codes have the hash of passwords"
+
+
+async def test_recovery_codes_have_enough_random_bits(world: World) -> None:
+    codes = []
+    for _ in range(3):
+        texts, _ = await recovery_codes.generate(world.ctx, world.member.actor)
+        codes += texts
+    letters = [text.replace("-", "") for text in codes]
+    assert {len(code) for code in letters} == {RECOVERY_CODE_LENGTH}
+    assert len({code[1:] for code in letters}) == len(codes)
+    assert len(set("".join(letters))) > 28, "all of the alphabet is used"
+    assert 2 ** (5 * (RECOVERY_CODE_LENGTH - 1)) > 2**20
 
 
 async def test_first_factor_ends_the_other_sessions_and_renews_this_one(world: World) -> None:

@@ -140,13 +140,13 @@ async def test_command_line_is_announced_to_the_owner_alone(world: World) -> Non
 async def test_notices_hold_addresses_encrypted_and_are_deleted_in_time(world: World) -> None:
     await sign_in(world)
     rows = await leaks.dump_tables(world.ctx.db)
-    assert "ntc_" in rows["security_notices"]
+    assert "sec_" in rows["security_notices"]
     assert "192.0.2.7" not in rows["security_notices"]
     await housekeeping.clean_up(world.ctx)
-    assert "ntc_" in (await leaks.dump_tables(world.ctx.db))["security_notices"]
+    assert "sec_" in (await leaks.dump_tables(world.ctx.db))["security_notices"]
     world.clock.advance(days=31)
     await housekeeping.clean_up(world.ctx)
-    assert "ntc_" not in (await leaks.dump_tables(world.ctx.db))["security_notices"]
+    assert "sec_" not in (await leaks.dump_tables(world.ctx.db))["security_notices"]
 
 
 async def test_unchanged_mail_server_is_not_announced(world: World) -> None:

@@ -31,7 +31,7 @@ async def announce(
     `user_id` may be no user ("cli"): then only the owner gets a mail.
     """
     now_us = ctx.now_us()
-    notice_id = ctx.new_id("ntc", shop_id)
+    notice_id = ctx.new_id("sec", shop_id)
     detail = {
         "subject": subject,
         "address": origin.address,

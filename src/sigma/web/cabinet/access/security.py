@@ -74,7 +74,7 @@ async def change_password(
     return response
 
 
-@post(f"{URL}/sessions/{{session_id:str}}/end")
+@post(f"{URL}/sessions/{{session_id:str}}/end", opt=RECENT_AUTHENTICATION)
 async def end_session(
     ctx: NamedDependency[Context], session: NamedDependency[Session], session_id: FromPath[str]
 ) -> Response[Any]:
@@ -83,7 +83,7 @@ async def end_session(
     return redirect(f"{URL}#sessions", "access.done_session")
 
 
-@post(f"{URL}/sessions/end-others")
+@post(f"{URL}/sessions/end-others", opt=RECENT_AUTHENTICATION)
 async def end_other_sessions(
     ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
