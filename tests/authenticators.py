@@ -45,7 +45,7 @@ class SoftwarePasskey:
         request = json.loads(options)
         self.user_handle = request["user"]["id"]
         numbers = self.key.public_key().public_numbers()
-        public_key = {1: 2, 3: -7, -1: 1}
+        public_key: dict[int, Any] = {1: 2, 3: -7, -1: 1}
         public_key |= {-2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         credential = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id
         auth_data = self._authenticator_data(HAS_CREDENTIAL) + credential

@@ -131,6 +131,14 @@ async def test_sign_in_and_password_change_give_a_new_session_id(
     assert owner_browser.http.cookies["sigma_session"] not in (first, second)
 
 
+async def test_sign_in_ends_the_session_that_the_browser_had(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    before = owner_browser.http.cookies["sigma_session"]
+    await owner_browser.sign_in(LOGIN, world.password)
+    assert await users.find_session(world.ctx, before) is None
+
+
 async def test_session_secrets_have_256_bits_and_only_hashes_are_stored(
     world: World, owner_browser: CabinetBrowser
 ) -> None:

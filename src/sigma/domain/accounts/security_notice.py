@@ -12,6 +12,7 @@ class NoticeKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
     PASSWORD_RESET = "password_reset"  # noqa: S105
     CONNECTION_CHANGED = "connection_changed"
+    COMMUNITY_CHANGED = "community_changed"
     MAIL_SERVER_CHANGED = "mail_server_changed"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"

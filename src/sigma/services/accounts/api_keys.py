@@ -45,16 +45,7 @@ async def create(
     )
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
-        if origin is not None:
-            await security_notices.announce(
-                ctx,
-                tx,
-                NoticeKind.KEY_CREATED,
-                shop_id=member.shop_id,
-                user_id=member.actor,
-                origin=origin,
-                subject=name,
-            )
+        await security_notices.announce_by(ctx, tx, NoticeKind.KEY_CREATED, member, origin, name)
     return key, secret
 
 

@@ -160,15 +160,9 @@ async def save_mail(
             smtp_url_encrypted=smtp_encrypted,
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
-        if origin is not None and smtp_encrypted != shop.smtp_url_encrypted:
-            await security_notices.announce(
-                ctx,
-                tx,
-                NoticeKind.MAIL_SERVER_CHANGED,
-                shop_id=shop.id,
-                user_id=member.actor,
-                origin=origin,
-            )
+        if smtp_encrypted != shop.smtp_url_encrypted:
+            kind = NoticeKind.MAIL_SERVER_CHANGED
+            await security_notices.announce_by(ctx, tx, kind, member, origin)
     return await get(ctx, member)
 
 

@@ -16,7 +16,6 @@ from sigma.services.context import Context
 from sigma.services.platform import security_notices
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
-from sigma.store.engine.interface import Tx
 
 
 def notice_url(ctx: Context, connection: Connection) -> str:
@@ -107,24 +106,11 @@ async def save(
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
         await changes.write(tx, Change((saved,)), now_us)
-        if origin is not None:
-            await _announce(ctx, tx, member, saved, origin)
+        await security_notices.announce_by(
+            ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, saved.title
+        )
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
-
-
-async def _announce(
-    ctx: Context, tx: Tx, member: Member, connection: Connection, origin: RequestOrigin
-) -> None:
-    await security_notices.announce(
-        ctx,
-        tx,
-        NoticeKind.CONNECTION_CHANGED,
-        shop_id=member.shop_id,
-        user_id=member.actor,
-        origin=origin,
-        subject=connection.title,
-    )
 
 
 def _check_fields(
@@ -189,6 +175,7 @@ async def set_active(
     status = Status.ACTIVE if is_active else Status.OFF
     async with ctx.db.write() as tx:
         await changes.write(tx, Change((replace(connection, status=status),)), ctx.now_us())
-        if origin is not None:
-            await _announce(ctx, tx, member, connection, origin)
+        await security_notices.announce_by(
+            ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, connection.title
+        )
     return await get(ctx, member, connection_id)

@@ -3,6 +3,7 @@
 The one place that every such deed calls, in the transaction that writes it.
 """
 
+from sigma.domain.accounts.member import Member
 from sigma.domain.accounts.security_notice import NoticeDetail, NoticeKind, SecurityNotice
 from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.billing.mail import Mail
@@ -51,6 +52,22 @@ async def announce(
     )
     jobs = tuple(Job("mail.send", mail.id, shop_id) for mail in mails)
     await changes.write(tx, Change((notice, *mails), jobs=jobs), now_us)
+
+
+async def announce_by(
+    ctx: Context,
+    tx: Tx,
+    kind: NoticeKind,
+    member: Member,
+    origin: RequestOrigin | None,
+    subject: str = "",
+) -> None:
+    """Announce what a member has done. `origin` None: a seed, about which nobody gets a mail."""
+    if origin is not None:
+        shop_id, user_id = member.shop_id, member.actor
+        await announce(
+            ctx, tx, kind, shop_id=shop_id, user_id=user_id, origin=origin, subject=subject
+        )
 
 
 async def read(ctx: Context, tx: Tx, notice_id: str) -> tuple[SecurityNotice, NoticeDetail] | None:

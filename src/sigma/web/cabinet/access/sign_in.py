@@ -76,6 +76,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
         response = _form_page(request, ctx, login, next_url, {"": message}, status)
         response.headers.update(retry_after_headers(error))
         return response
+    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE))  # of before
     return signed_in(ctx, new_session, next_url)
 
 
@@ -104,6 +105,7 @@ async def sign_in_by_passkey(request: WebRequest, ctx: NamedDependency[Context])
         response = _form_page(request, ctx, "", next_url, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
+    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE))  # of before
     return signed_in(ctx, new_session, next_url)
 
 

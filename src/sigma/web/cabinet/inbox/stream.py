@@ -68,10 +68,14 @@ async def event_stream(
             async with contextlib.aclosing(changes):
                 async for change in changes:
                     current = await users.find_session(ctx, secret)
-                    if current is None or not current.member.can(Permission.ANSWER):
+                    if current is None or not _may_read(current):
                         yield SESSION_ENDED
                         return
                     yield HEARTBEAT if change is None else _encode_event(change)
+
+
+def _may_read(session: Session) -> bool:
+    return session.member.can(Permission.ANSWER) and session.meets_shop_rule
 
 
 def _encode_event(change: ConversationChange) -> bytes:

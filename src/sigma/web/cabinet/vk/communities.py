@@ -19,7 +19,7 @@ from sigma.services.communities.access_keys import (
 )
 from sigma.services.context import Context
 from sigma.services.vk import links
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -70,7 +70,7 @@ async def preview_community(
     return _confirm_page(request, ctx, session, key_check, issue_ticket(ctx, session.member, key))
 
 
-@post("/vk/connect/confirm")
+@post("/vk/connect/confirm", opt=RECENT_AUTHENTICATION)
 async def connect_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -79,7 +79,7 @@ async def connect_community(
     form_data = await read_form_values(request)
     try:
         key = read_ticket(ctx, session.member, first_value(form_data, "ticket"))
-        community = await communities.connect(ctx, session.member, key)
+        community = await communities.connect(ctx, session.member, key, origin=session.origin)
     except RefusedError as error:
         return _connect_page(request, ctx, session, error)
     return redirect(f"/vk/{community.id}", "vk.done_connected", name=community.name)
