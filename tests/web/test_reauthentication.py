@@ -44,7 +44,7 @@ GUARDED = {
     "POST /settings/connections/{connection_id}/switch",
     "POST /settings/keys",
     "POST /settings/mail",
-    "POST /vk/connect/confirm",
+    "POST /vk/connect",
     "POST /vk/{community_id}/disconnect",
     "POST /vk/{community_id}/key",
 }

@@ -56,7 +56,7 @@ async def connect_page(
     return _connect_page(request, ctx, session)
 
 
-@post("/vk/connect")
+@post("/vk/connect", opt=RECENT_AUTHENTICATION)
 async def preview_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -70,11 +70,14 @@ async def preview_community(
     return _confirm_page(request, ctx, session, key_check, issue_ticket(ctx, session.member, key))
 
 
-@post("/vk/connect/confirm", opt=RECENT_AUTHENTICATION)
+@post("/vk/connect/confirm")
 async def connect_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Connect the community of the encrypted access key (`ticket`) in the form."""
+    """Connect the community of the encrypted access key (`ticket`) in the form.
+
+    The ticket comes from the page before, which demands a recent proof of identity.
+    """
     session.member.require(Permission.SETTINGS)
     form_data = await read_form_values(request)
     try:
