@@ -74,6 +74,7 @@ class BenchSettings:
     mail_from: str = "sigma@example.com"
     locale: str = "ru"
     session_days: int = 30
+    session_idle_hours: int = 72
     api_requests_per_minute: int = 1_000_000_000
     manual_mails_per_day: int = 200
     vk_api_url: str = "http://vk"

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sigma.services.accounts import shops
+from sigma.services.accounts import shops, users
+from sigma.services.authentication import authenticator_apps, password_resets, second_factors
 from sigma.services.billing import acquirer_notices, mails, payments
 from sigma.services.context import Context
 from sigma.services.platform import key_rotation
@@ -12,6 +13,7 @@ from sigma.store import key_rotations
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher
 from sigma.store.installation_keys import load_cipher
+from tests.authenticators import app_code
 from tests.lossy_mailer import with_lossy_mailer
 from tests.vk_world import VkWorld
 from tests.web.two_shops import create_all_objects
@@ -54,12 +56,25 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
     await acquirer_notices.accept(ctx, vk_world.connection, body)
     await payments.advance(ctx, started.id)
     await shops.save_mail(ctx, vk_world.member, from_name="", reply_to="", smtp_url=SMTP_URL)
+    await _add_second_factor(vk_world)
     ids = await create_all_objects(vk_world)
     mail = await mails.resend(ctx, vk_world.member, started.id)
     # Its words stay stored: it may have arrived.
     await mails.send(with_lossy_mailer(ctx, delivers=False), mail.id)
+    await password_resets.request(ctx, "nobody@example.org", "192.0.2.7")
     ids |= {"token": invoice.token, "payment_token": started.token, "answered_id": started.id}
     return ids
+
+
+async def _add_second_factor(vk_world: VkWorld) -> None:
+    """Add an authenticator app of the owner, with its notice."""
+    ctx, password = vk_world.ctx, vk_world.password
+    opened = await users.sign_in(ctx, "owner@example.org", password, ip="192.0.2.7")
+    session = await users.find_session(ctx, opened.secret)
+    assert session is not None
+    enrolment = authenticator_apps.start(ctx, session.user)
+    code = app_code(ctx, enrolment.secret)
+    await second_factors.add_app(ctx, session, enrolment.ticket, code)
 
 
 async def dump_encrypted(ctx: Context) -> dict[tuple[EncryptedColumn, str], str]:

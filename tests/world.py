@@ -93,6 +93,7 @@ class TestSettings:
     mail_from: str = "sigma@example.com"
     locale: str = "ru"
     session_days: int = 30
+    session_idle_hours: int = 72
     api_requests_per_minute: int = 100_000
     manual_mails_per_day: int = 200
     vk_api_url: str = "https://api.vk.ru"

@@ -218,10 +218,10 @@ class Settings:
         ru="Число соединений с PostgreSQL на процесс",
     )
     session_days: int = _setting(
-        30,
-        _int_between(1, 365),
-        en="Lifetime of a cabinet session, in days",
-        ru="Срок действия входа в кабинет, в днях",
+        30, _int_between(1, 365), en="Lifetime of a session, in days", ru="Срок сеанса, в днях"
+    )
+    session_idle_hours: int = _setting(
+        72, _int_between(1, 8760), en="Hours of disuse that end it", ru="Часов простоя до его конца"
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),

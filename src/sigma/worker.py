@@ -10,6 +10,7 @@ from sigma.domain.billing import refund as refund_domain
 from sigma.domain.change import ClaimedJob
 from sigma.domain.job_lanes import Lane
 from sigma.domain.time_units import SECOND_US
+from sigma.services.authentication import password_resets
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
 from sigma.services.context import Context
@@ -57,6 +58,11 @@ async def _expire_invoice(ctx: Context, invoice_id: str) -> int | None:
     return None
 
 
+async def _start_password_reset(ctx: Context, reset_id: str) -> int | None:
+    await password_resets.start(ctx, reset_id)
+    return None
+
+
 HANDLERS: Mapping[str, Handler] = {
     "payment.advance": _advance_payment,
     "refund.advance": _advance_refund,
@@ -78,6 +84,7 @@ HANDLERS: Mapping[str, Handler] = {
     "reconciliation.start": reconciliation_runs.start_nightly,
     "reconciliation.advance": reconciliation_runs.advance,
     "encryption.rotate": key_rotation.run_job,
+    "password_reset.start": _start_password_reset,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -163,6 +164,13 @@ async def running_serve(folder: Path, settings: Mapping[str, str]) -> AsyncItera
 
         await _wait_until_ready(process, is_ready, folder)
         yield app
+
+
+def printed_code(folder: Path) -> str:
+    """Return the code of the first owner that `sigma serve` has printed."""
+    match = re.search(r"code=([0-9a-z-]{14})", (folder / LOG_NAME).read_text())
+    assert match, "no code in the output"
+    return match[1]
 
 
 async def _wait_until_ready(

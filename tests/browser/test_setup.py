@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser import steps
-from tests.browser.demo import Demo, running_serve
+from tests.browser.demo import Demo, printed_code, running_serve
 from tests.browser.windows import PHONE, Window, open_window
 
 LOGIN, PASSWORD = "anna@example.ru", "три случайных слова"
@@ -26,10 +26,10 @@ async def new_app(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_first_visitor_creates_shop_connects_acquirer_and_gets_paid(
-    browser: Browser, demo: Demo, new_app: str, screenshots_dir: Path
+    browser: Browser, demo: Demo, new_app: str, screenshots_dir: Path, tmp_path: Path
 ) -> None:
     async with open_window(browser, screenshots_dir, "first", PHONE) as owner:
-        await _create_shop(owner, new_app)
+        await _create_shop(owner, new_app, printed_code(tmp_path))
         await _fill_legal_details(owner)
         await _connect_acquirer(owner, demo)
         page = owner.page
@@ -53,11 +53,12 @@ async def test_first_visitor_creates_shop_connects_acquirer_and_gets_paid(
         await owner.check_page("home-paid")
 
 
-async def _create_shop(owner: Window, new_app: str) -> None:
+async def _create_shop(owner: Window, new_app: str, setup_code: str) -> None:
     page = owner.page
     await page.goto(f"{new_app}/")
     await page.wait_for_url("**/start")
     await owner.check_page("start")
+    await page.get_by_label("Код установки").fill(setup_code)
     await page.get_by_label("Название магазина").fill("Студия Анны")
     await page.get_by_label("Ваше имя").fill("Анна")
     await page.locator("[name=login]").fill(LOGIN)

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, Respons
 from tests.browser.waiting import TIMEOUT_MS
 
 PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
-OWN_HOSTS = {"127.0.0.1"}
+OWN_HOSTS = {"127.0.0.1", "localhost"}
 MAX_SCREENSHOT_BYTES = 150 * 1024  # the largest image allowed in the documentation
 
 PHONE: dict[str, Any] = {

@@ -1,17 +1,10 @@
 """docs/security/threats.md: every file and test in the threat table exists."""
 
 import ast
-import os
-import re
-import sqlite3
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from sigma.store.schema.all_tables import ALL_TABLES
 from tests.docs.markdown import ROOT, names_in_cell, read, tables
 
 PAGE = "docs/security/threats.md"
@@ -87,35 +80,3 @@ def test_every_test_of_a_threat_exists() -> None:
 )
 def test_missing_test_is_found(name: str) -> None:
     assert missing_tests([name]) == [name]
-
-
-def test_password_script_of_the_runbook_changes_one_password(tmp_path: Path) -> None:
-    (script,) = re.findall(r"```python\n(.*?)```", read("docs/security/runbooks.md"), re.DOTALL)
-    columns = {
-        name: ", ".join(column.name for column in ALL_TABLES.tables[name].columns)
-        for name in ("users", "sessions")
-    }
-    path = tmp_path / "sigma.db"
-    db = sqlite3.connect(path)
-    for name, names in columns.items():
-        db.execute(f"CREATE TABLE {name} ({names})")
-    for user in ("a", "b"):
-        login = f"{user}@example.com"
-        db.execute(
-            "INSERT INTO users (id, login, password_hash, version) VALUES (?, ?, 'old', 0)",
-            (user, login),
-        )
-        db.execute("INSERT INTO sessions (secret_hash, user_id) VALUES (?, ?)", (user, user))
-    db.commit()
-    stdin_prompt = "import getpass; getpass.getpass = lambda _: 'three random words'\n"
-    result = subprocess.run(
-        [sys.executable, "-c", stdin_prompt + script, str(path), "A@example.com"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ.copy(),
-    )
-    assert result.stdout == "passwords changed: 1\n", result.stderr
-    changed = db.execute("SELECT login FROM users WHERE password_hash LIKE '$argon2id$%'")
-    assert changed.fetchall() == [("a@example.com",)]
-    assert db.execute("SELECT user_id FROM sessions").fetchall() == [("b",)]

@@ -8,7 +8,8 @@ import pytest
 from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
-PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/vk-set-up"]
+PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/sign-in"]
+PAGES += ["docs/vk-set-up"]
 SECURITY_PAGES = ["docs/security/personal-data", "docs/security/runbooks"]
 ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture", *SECURITY_PAGES]
 QUOTES = {"ru": "«»", "en": "“”"}

@@ -10,6 +10,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, SIGN_IN_ALL
 from sigma.services.accounts import users
 from sigma.services.accounts.devices import DEVICE_DAYS, device_cookie, find_device
+from sigma.services.accounts.password_changes import change_password
 from sigma.store.accounts import members
 from sigma.store.accounts import users as user_rows
 from tests.world import World
@@ -173,15 +174,15 @@ async def test_wrong_old_passwords_are_slowed(world: World) -> None:
     codes = []
     for n in range(25):
         with pytest.raises(RefusedError) as caught:
-            await users.change_password(world.ctx, session, f"guess {n}", "long enough now")
+            await change_password(world.ctx, session, f"guess {n}", "long enough now")
         codes.append(caught.value.code)
     assert Counter(codes) == {"validation": 5, "too_many_requests": 20}
     other = await users.sign_in(world.ctx, OWNER, world.password, ip="203.0.113.8")
     other_session = await users.find_session(world.ctx, other.secret)
     assert other_session is not None
     with pytest.raises(RefusedError, match="validation"):
-        await users.change_password(world.ctx, other_session, world.password, "short")
-    await users.change_password(world.ctx, other_session, world.password, "long enough now")
+        await change_password(world.ctx, other_session, world.password, "short")
+    await change_password(world.ctx, other_session, world.password, "long enough now")
 
 
 async def test_right_old_password_forgets_the_failures(world: World) -> None:
@@ -191,6 +192,6 @@ async def test_right_old_password_forgets_the_failures(world: World) -> None:
     for _ in range(3):
         for _ in range(4):
             with pytest.raises(RefusedError, match="validation"):
-                await users.change_password(world.ctx, session, "guess", "long enough now")
+                await change_password(world.ctx, session, "guess", "long enough now")
         with pytest.raises(RefusedError, match="validation"):
-            await users.change_password(world.ctx, session, world.password, "short")
+            await change_password(world.ctx, session, world.password, "short")

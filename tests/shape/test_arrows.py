@@ -51,6 +51,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "platform": set(),
         "billing": {"platform"},
         "accounts": {"billing", "platform"},
+        "authentication": {"accounts", "billing", "platform"},
         "catalogue": {"platform"},
         "vk": {"platform"},
         "conversations": {"vk", "platform"},

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sigma.domain.accounts.member import RefundLimits
 from sigma.domain.accounts.quota import Quotas
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import mail as mails
@@ -55,6 +56,8 @@ SHOP = Shop(
     slug="romashka",
     refund_limits=RefundLimits(admin=50_000, operator=None, accountant=1),
     quotas=Quotas(invoices_per_day=100, storage_bytes=5_000_000),
+    second_factor_rule=SecondFactorRule.ANY,
+    refund_confirmation_minor=500_000,
 )
 CONNECTION = Connection(
     id="con_1",

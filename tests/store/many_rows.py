@@ -25,6 +25,8 @@ ROW_COUNTS = {
             "users",
             "members",
             "api_keys",
+            "passkeys",
+            "authenticator_apps",
             "connections",
             "communities",
             "auto_reply_settings",

@@ -89,6 +89,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "jobs._list_due_shops": ({"sort", "work"}, "one row for each shop with jobs in a lane"),
     "workers._remove_others": ({"scan", "work"}, "the few workers, when one starts"),
     "accounts.members._find_*": ({"sort"}, "the few members of a shop"),
+    "accounts.sessions._list_open": ({"sort"}, "the few sessions of a user"),
     "billing.connections._list_for_shop": ({"sort"}, "the few connections of a shop"),
     "messaging.communities._list_for_shop": ({"sort"}, "the few communities of a shop"),
     "billing.invoices._LISTS.expired.*": ({"sort"}, "the few whose job has not run yet"),

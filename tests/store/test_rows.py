@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Role, Scope, User
-from sigma.domain.accounts.session import StoredSession
+from sigma.domain.accounts.session import Proof, StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as payment_domain
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
@@ -300,7 +300,14 @@ async def test_sessions_and_api_keys_are_found_by_hash_until_expired_or_revoked(
         expires_at_us=NOW_US + 5,
         allowed_networks=("10.0.0.0/8", "2001:db8::/32"),
     )
-    session = StoredSession("hash-of-cookie", user.id, SHOP.id, "csrf", NOW_US, NOW_US + 10)
+    session = StoredSession(
+        *("hash-of-cookie", user.id, SHOP.id, "csrf", NOW_US, NOW_US + 10, "ses_1"),
+        used_at_us=NOW_US + 1,
+        authenticated_at_us=NOW_US + 2,
+        proofs=frozenset({Proof.PASSWORD, Proof.TOTP}),
+        address="192.0.2.1",
+        device_name="Chrome · Windows",
+    )
     async with db_with_shop.write() as tx:
         await users.save(tx, user)
         await members.add(tx, SHOP.id, user.id, Role.ADMIN, NOW_US)
@@ -309,6 +316,8 @@ async def test_sessions_and_api_keys_are_found_by_hash_until_expired_or_revoked(
     async with db_with_shop.read() as tx:
         assert await users.find_by_login(tx, "owner@example.org") == replace(user, version=1)
         assert await sessions.find(tx, "hash-of-cookie", NOW_US + 9) == (session, Role.ADMIN)
+        assert await sessions.find(tx, "hash-of-cookie", NOW_US + 9, NOW_US + 1) is None, "idle"
+        assert await sessions.list_open(tx, user.id, NOW_US + 9, NOW_US) == [session]
         assert await sessions.find(tx, "hash-of-cookie", NOW_US + 10) is None
         assert await sessions.find(tx, "another", NOW_US) is None
         found = await api_keys.find(tx, "hash-of-key")

@@ -66,7 +66,7 @@ async def test_viewer_opens_only_home_and_own_password_page(
     assert (await owner_browser.open("/")).status_code == 200
     assert (await owner_browser.open("/settings/access")).status_code == 200
     settings_text = visible_text((await owner_browser.open("/settings")).text)
-    assert "Доступ" in settings_text
+    assert "Вход и безопасность" in settings_text
     assert "Ключи API" not in settings_text
     for path in ("connections", "keys", "jobs", f"connections/{world.connection.id}"):
         assert (await owner_browser.open(f"/settings/{path}")).status_code == 403
@@ -112,6 +112,7 @@ async def test_home_shows_todays_totals_and_payments_that_need_attention(
 async def test_failed_job_is_listed_retried_and_dismissed(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
+    await world.run_jobs()  # the mail about the sign-in
     job = Job("mail.send", "mail_nobody", world.shop.id)
     await _create_dead_job(world, job)
     assert "1 фоновая задача не выполнена" in visible_text((await owner_browser.open("/")).text)

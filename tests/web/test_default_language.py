@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from sigma.main import build_app
+from sigma.services.authentication.setup_codes import setup_code
 from sigma.services.checkout import checkout
 from sigma.services.context import Context
 from sigma.settings import load_settings
@@ -69,6 +70,7 @@ async def test_new_shop_and_owner_get_the_language_of_the_setting(
         page = await client.get("/start", headers={"accept-language": "fr"})
         assert '<html lang="en"' in page.text
         form = {"shop_name": "Studio", "name": "Ann", "login": "ann@example.org"}
+        form["code"] = setup_code(ctx)
         response = await client.post(
             "/start",
             data=form | {"password": "correct horse battery"},

@@ -1,7 +1,11 @@
 """Access to the cabinet: sign-in, sign-out, sessions, CSRF tokens, requests from other sites."""
 
+import re
+
 import pytest
 
+from sigma.services.authentication import password_resets
+from sigma.services.authentication.setup_codes import setup_code
 from sigma.web.cabinet.guards import safe_redirect_path
 from tests.web.cabinet_harness import (
     CabinetBrowser,
@@ -39,6 +43,8 @@ async def test_sign_in_redirects_to_the_requested_page(
         ("javascript:alert(1)", "/"),
         ("/a\nb", "/"),
         ("/sign-in?next=/", "/"),
+        ("/sign-in/second-factor", "/"),
+        ("/sign-in/reset/token", "/"),
         ("", "/"),
     ],
 )
@@ -66,6 +72,7 @@ async def test_session_cookie_is_secure_over_https(sqlite_database_url: str) -> 
     ):
         response = await browser.submit(
             "/start",
+            code=setup_code(ctx),
             shop_name="Студия",
             name="",
             login="a@example.org",
@@ -184,7 +191,7 @@ async def test_password_change_ends_other_sessions(
         assert wrong_old.status_code == 422
         assert "Текущий пароль неверный" in wrong_old.text
         too_short = await owner_browser.submit("/settings/access", old=world.password, new="short")
-        assert "Пароль должен быть от 10 до 200 символов" in too_short.text
+        assert "Пароль должен быть от 10 до 128 символов" in too_short.text
         changed = await owner_browser.submit(
             "/settings/access", old=world.password, new="long enough now"
         )
@@ -192,6 +199,25 @@ async def test_password_change_ends_other_sessions(
         assert "Пароль изменён" in (await owner_browser.open("/settings/access")).text
         assert (await other.open("/")).headers["location"] == "/sign-in"
         await other.sign_in("owner@example.org", "long enough now")
+
+
+async def test_password_fields_are_masked_and_fit_for_password_managers(
+    owner_browser: CabinetBrowser, anonymous_browser: CabinetBrowser, world: World
+) -> None:
+    link = await password_resets.create_link(world.ctx, "owner@example.org")
+    pages = [(await owner_browser.open("/settings/access")).text]
+    pages += [(await owner_browser.open("/reauthenticate")).text]
+    async with open_browser(world.ctx) as stranger:
+        pages += [(await stranger.open("/sign-in")).text]
+        pages += [(await stranger.open(link.removeprefix("http://127.0.0.1:8000"))).text]
+    for page in pages:
+        fields = re.findall(r'<input id="(?:[a-z_]*password|old|new)"[^>]*>', page)
+        assert fields
+        for field in fields:
+            assert 'type="password"' in field
+            assert re.search(r'autocomplete="(current|new)-password"', field)
+            assert "maxlength" not in field, "a long password must not be cut"
+        assert "paste" not in page
 
 
 async def test_chosen_language_is_remembered(owner_browser: CabinetBrowser) -> None:

@@ -197,5 +197,5 @@ async def test_bottom_bar_has_the_sections_of_the_role(
     await anonymous_browser.sign_in("b@example.org", PASSWORD)
     page = (await anonymous_browser.open("/")).text
     items = re.findall(r'<a class="menu-item ([^"]*)" href="([^"]+)"', page)
-    shown = [url for classes, url in items if "menu-item-wide" not in classes]
-    assert shown == [*on_phone, "/settings"]
+    addresses = [url for classes, url in items if "menu-item-wide" not in classes]
+    assert addresses == [*on_phone, "/settings"]

@@ -11,6 +11,7 @@ import httpx
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import ALL_SCOPES, Member, Role, Scope, User
+from sigma.domain.accounts.second_factor import Passkey
 from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.connection import Connection
@@ -165,6 +166,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
+    passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     await changes.commit(ctx.db, Change((run, difference)), now_us)
     return {
@@ -181,6 +183,8 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "card_id": card.id,
         "key_id": key.id,
         **await _create_team(vk),
+        "passkey_id": passkey.id,
+        "session_id": session.id,
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
     }
@@ -196,6 +200,23 @@ async def _create_team(vk: VkWorld) -> dict[str, str]:
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.VIEWER, now_us)
     return {"invitation_id": invitation.id, "user_id": user.id}
+
+
+async def _add_colleague(vk: VkWorld) -> tuple[Passkey, StoredSession]:
+    """Create a member with a passkey and an open session."""
+    ctx, now_us = vk.ctx, vk.ctx.now_us()
+    user = User(ctx.new_id("usr", vk.shop.id), "zoya@example.org", "", "Зоя", "ru", now_us)
+    passkey = Passkey(ctx.new_id("psk"), user.id, "credential-of-zoya", "", "Телефон", now_us)
+    session = StoredSession(
+        *("hash-of-zoya", user.id, vk.shop.id, "csrf-of-zoya", now_us, now_us + 10**12),
+        id=ctx.new_id("ses"),
+    )
+    async with ctx.db.write() as tx:
+        await users.save(tx, user)
+        await members.add(tx, vk.shop.id, user.id, Role.VIEWER, now_us)
+        await sessions.add(tx, session)
+        await changes.write(tx, Change((passkey,)), now_us)
+    return passkey, session
 
 
 def _reconciliation(vk: VkWorld, payment_id: str) -> tuple[Run, Difference]:

@@ -15,11 +15,12 @@ from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.catalogue.phrase.known_services import known_service
 from sigma.domain.catalogue.phrase.model import KnownService
-from sigma.domain.errors import Problem
+from sigma.domain.errors import Problem, RefusedError
 from sigma.domain.text_cleaning import clean_text
 from sigma.logs import configure_for_command
 from sigma.main import check_migrated, open_context
 from sigma.services.accounts import users
+from sigma.services.authentication import password_resets, second_factors
 from sigma.services.billing import invoices, payments
 from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.billing.payment_limits import accepted_currencies, list_warnings
@@ -240,6 +241,35 @@ def user_create(login: str, name: str, shop_name: str, password: str) -> None:
 
     signed = run_with_context(create)
     _print_fields(user=signed.user.id, shop=signed.shop.id)
+
+
+@user.command("reset-password", help=t("cli.user_reset_password"))
+@click.argument("email", type=clean_text)
+def user_reset_password(email: str) -> None:
+    """Print a one-time link for a new password. A second factor stays."""
+
+    async def create(ctx: Context) -> str:
+        try:
+            return await password_resets.create_link(ctx, email)
+        except RefusedError as error:
+            raise CliError(t("cli.user_unknown", login=email)) from error
+
+    click.echo(run_with_context(create))
+    click.echo(t("cli.reset_link"), err=True)
+
+
+@user.command("remove-second-factor", help=t("cli.user_remove_second_factor"))
+@click.argument("email", type=clean_text)
+def user_remove_second_factor(email: str) -> None:
+    """Remove every second factor of a person who has lost them."""
+
+    async def remove(ctx: Context) -> str:
+        try:
+            return (await second_factors.remove_all(ctx, email)).login
+        except RefusedError as error:
+            raise CliError(t("cli.user_unknown", login=email)) from error
+
+    click.echo(t("cli.second_factor_removed", login=run_with_context(remove)))
 
 
 @click.group(help=t("cli.shop"))

@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sigma.documents.pdf import receipt_source
 from sigma.domain.accounts.invitation import Invitation
+from sigma.domain.accounts.member import User
+from sigma.domain.accounts.security_notice import NoticeDetail, NoticeKind, SecurityNotice
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.answers import Answer
 from sigma.domain.billing.payment import Payment
@@ -137,6 +139,55 @@ def trial_mail(shop: Shop, translator: Translator) -> MailBody:
         button="",
         url="",
         footer=translator.t("mail.attention.footer", shop=shop.name),
+    )
+
+
+def password_reset_mail(url: str, translator: Translator) -> MailBody:
+    """Return the mail with the link for a new password."""
+    return _plain_body(
+        translator,
+        subject=translator.t("mail.password_reset.subject"),
+        explanation=translator.t("mail.password_reset.text"),
+        button=translator.t("mail.password_reset.button"),
+        url=url,
+        footer=translator.t("mail.password_reset.footer"),
+    )
+
+
+def security_mail(
+    notice: SecurityNotice,
+    detail: NoticeDetail,
+    actor: User | None,
+    shop: Shop,
+    translator: Translator,
+    settings_url: str,
+) -> MailBody:
+    """Return the mail about a change of access. `actor` None: the command line of the server."""
+    subject = detail.subject
+    if notice.kind in (NoticeKind.FACTOR_ADDED, NoticeKind.FACTOR_REMOVED):
+        factor, _, name = subject.partition(":")
+        subject = translator.t(f"mail.security.factor.{factor}", name=name)
+    who = translator.t("mail.security.server")
+    if actor is not None:
+        who = f"{actor.name}, {actor.login}" if actor.name else actor.login
+    lines = [
+        translator.t(f"mail.security.text.{notice.kind}", subject=subject, shop=shop.name),
+        "",
+        translator.t("mail.security.who", who=who),
+        translator.t("mail.security.when", at=translator.datetime(notice.occurred_at_us)),
+    ]
+    if detail.device_name:
+        lines.append(translator.t("mail.security.device", device=detail.device_name))
+    if detail.address:
+        lines.append(translator.t("mail.security.address", address=detail.address))
+    lines += ["", translator.t("mail.security.advice")]
+    return _plain_body(
+        translator,
+        subject=translator.t(f"mail.security.subject.{notice.kind}", shop=shop.name),
+        explanation="\n".join(lines),
+        button=translator.t("mail.security.button"),
+        url=settings_url,
+        footer=translator.t("mail.security.footer", shop=shop.name),
     )
 
 

@@ -17,6 +17,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "missing_scope": 403,
     "address_not_allowed": 403,
     "refund_over_limit": 403,
+    "reauthentication_required": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,

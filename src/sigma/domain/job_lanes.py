@@ -38,6 +38,7 @@ LANES: Mapping[str, Lane] = {
     "auto_reply.send": Lane.CONVERSATIONS,
     "profile.fetch": Lane.CONVERSATIONS,
     "mail.send": Lane.MAIL,
+    "password_reset.start": Lane.MAIL,
     "invoice.expire": Lane.HOUSEKEEPING,
     "community.catch_up": Lane.HOUSEKEEPING,
     "community.check_events": Lane.HOUSEKEEPING,

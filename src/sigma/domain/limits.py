@@ -193,6 +193,50 @@ MANUAL_MAILS_SHOP = Limit(
     reason="Mails sent by hand must not get the mail server blocked; SIGMA_MANUAL_MAILS_PER_DAY"
     " changes it",
 )
+SECOND_FACTOR = GrowingDelay(
+    "second_factor",
+    free=5,
+    first_s=1,
+    longest_s=15 * _MINUTE_S,
+    forget_s=_DAY_S,
+    per="second steps of a sign-in per account",
+    reason="A known password must not lead to guessing the six digits: about a hundred a day",
+)
+PASSKEY_ADDRESS = Limit(
+    "passkey_address",
+    amount=60,
+    window_s=10 * _MINUTE_S,
+    per="sign-ins by passkey per address",
+    reason="Signatures are checked before anybody is known",
+)
+PASSKEY_CHALLENGE = Limit(
+    "passkey_challenge",
+    amount=1,
+    window_s=10 * _MINUTE_S,
+    per="uses per challenge of a passkey",
+    reason="A recorded answer of a passkey opens nothing a second time",
+)
+PASSWORD_RESET_ADDRESS = Limit(
+    "password_reset_address",
+    amount=10,
+    window_s=_HOUR_S,
+    per="requests for a new password per address",
+    reason="One address must not send mails to many people",
+)
+PASSWORD_RESET_ACCOUNT = Limit(
+    "password_reset_account",
+    amount=3,
+    window_s=_HOUR_S,
+    per="requests for a new password per e-mail address, known or not",
+    reason="Nobody gets more than three mails an hour that strangers asked for",
+)
+SETUP_CODE = Limit(
+    "setup_code",
+    amount=10,
+    window_s=10 * _MINUTE_S,
+    per="codes of the set-up page per address",
+    reason="The code has 60 random bits; this keeps the log readable",
+)
 
 ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     SIGN_IN_ACCOUNT,
@@ -214,6 +258,12 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
     MANUAL_MAILS_SHOP,
+    SECOND_FACTOR,
+    PASSKEY_ADDRESS,
+    PASSKEY_CHALLENGE,
+    PASSWORD_RESET_ADDRESS,
+    PASSWORD_RESET_ACCOUNT,
+    SETUP_CODE,
 )
 
 # Sizes and times that are not counted in the database.

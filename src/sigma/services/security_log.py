@@ -22,6 +22,7 @@ class SecurityEvent(StrEnum):
     OWNER_CREATED = "owner_created"  # by the set-up page
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 - the old password was wrong
+    REAUTHENTICATION_FAILED = "reauthentication_failed"  # in an open session
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
     API_KEY_REFUSED = "api_key_refused"  # unknown or revoked
@@ -33,6 +34,7 @@ FAILURES = {
     SecurityEvent.SIGN_IN_FAILED,
     SecurityEvent.SIGN_IN_LIMITED,
     SecurityEvent.PASSWORD_CHANGE_FAILED,
+    SecurityEvent.REAUTHENTICATION_FAILED,
     SecurityEvent.API_KEY_REFUSED,
     SecurityEvent.ACCESS_DENIED,
     SecurityEvent.LIMIT_EXCEEDED,

@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import insert
 
 from sigma.domain.accounts.invitation import Invitation
+from sigma.domain.accounts.password_reset import PasswordReset
+from sigma.domain.accounts.second_factor import AuthenticatorApp, Passkey, RecoveryCode
+from sigma.domain.accounts.security_notice import SecurityNotice
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.acquirer_notice import AcquirerNotice
 from sigma.domain.billing.answers import Answers, Consent
@@ -28,7 +31,13 @@ from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reconciliation.run import Run
 from sigma.store import idempotency, jobs
-from sigma.store.accounts import invitations, shops
+from sigma.store.accounts import (
+    invitations,
+    password_resets,
+    second_factors,
+    security_notices,
+    shops,
+)
 from sigma.store.billing import (
     acquirer_notices,
     answers,
@@ -78,6 +87,11 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     VkOrder: vk_orders.CODEC.save,
     Run: reconciliation_runs.CODEC.save,
     Difference: differences.CODEC.save,
+    Passkey: second_factors.PASSKEY_CODEC.save,
+    AuthenticatorApp: second_factors.APP_CODEC.save,
+    RecoveryCode: second_factors.CODE_CODEC.save,
+    PasswordReset: password_resets.CODEC.save,
+    SecurityNotice: security_notices.CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))

@@ -28,6 +28,9 @@ class EncryptedColumn(StrEnum):
     VK_ORDER_BODY = "vk_orders.body_encrypted"
     VK_EVENT_BODY = "vk_events.body_encrypted"
     ACQUIRER_NOTICE_BODY = "acquirer_notices.body_encrypted"
+    AUTHENTICATOR_SECRET = "authenticator_apps.secret_encrypted"  # noqa: S105
+    PASSWORD_RESET_CONTENT = "password_resets.content_encrypted"  # noqa: S105
+    SECURITY_NOTICE_DETAIL = "security_notices.detail_encrypted"
 
     @property
     def table(self) -> Table:

@@ -44,6 +44,7 @@ class HashPurpose(StrEnum):
     INVITATION = "invitation"  # the token of an invitation's link
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
+    SETUP_CODE = "setup_code"  # the code of the set-up page
 
 
 class SignaturePurpose(StrEnum):

@@ -14,7 +14,15 @@ from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ER
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
 from sigma.web.cabinet import home
-from sigma.web.cabinet.access import setup, sign_in
+from sigma.web.cabinet.access import (
+    factors,
+    password_reset,
+    reauthentication,
+    second_factor,
+    security,
+    setup,
+    sign_in,
+)
 from sigma.web.cabinet.board import todo_board
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
@@ -57,7 +65,9 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs)
+ACCESS = (sign_in, security, factors, reauthentication)
+ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
@@ -117,12 +127,15 @@ def build_router() -> Litestar:
             cabinet_router(
                 [
                     handler
-                    for module in (*CABINET, *TEAM, *INBOX, *BILLING, *VK, *SERVICES)
+                    for module in (*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES)
                     for handler in module.HANDLERS
                 ]
             ),
             public_router(
-                [*sign_in.PUBLIC_HANDLERS, *setup.HANDLERS, *invitations.PUBLIC_HANDLERS]
+                [
+                    *(handler for module in ENTRANCE for handler in module.PUBLIC_HANDLERS),
+                    *setup.HANDLERS,
+                ]
             ),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
             api.router,

@@ -15,6 +15,7 @@ from sigma.services.context import Context
 from sigma.services.security_log import SecurityEvent, record
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
+from sigma.web.cabinet.access.reauthentication import reauthentication_page
 from sigma.web.cabinet.error_page import error_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
 from sigma.web.middleware.security import PROGRAM_PATHS
@@ -138,6 +139,8 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
         return failure_page(request, error.http_status, _request_id(request))
     status = STATUS_BY_CODE[error.code]
     session = request.scope["state"].get("session")
+    if error.code == "reauthentication_required" and session is not None:
+        return reauthentication_page(request, session)
     translator = Translator(session.locale if session else request_language(request))
     has_sentence = status == 409 or "wait" in error.params or error.code == "refund_over_limit"
     sentence = translator.refusal_text(error) if has_sentence else None

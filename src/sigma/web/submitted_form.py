@@ -8,6 +8,8 @@ from litestar.datastructures import FormMultiDict
 _STATE = "submitted_form"
 # Password fields of all forms. What was typed into them is not written into a page.
 SECRET_FIELDS = frozenset({"password", "old", "new", "secret", "smtp_url", "key"})
+# Fields of the page that asks for a proof of identity: they are never put into a page again.
+PROOF_PREFIX = "reauthentication_"
 
 
 async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
@@ -18,7 +20,7 @@ async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
 
 
 def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] | None:
-    """Return the fields of the form that was read, to be sent again.
+    """Return the fields of the form that was read, to be sent again, without proofs of identity.
 
     None when no form was read, and when it has what cannot be put into a page: files, secrets.
     """
@@ -28,6 +30,7 @@ def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] |
     fields = list(form.multi_items())
     if not all(isinstance(value, str) for _, value in fields):
         return None
+    fields = [(name, value) for name, value in fields if not name.startswith(PROOF_PREFIX)]
     if any(value for name, value in fields if name in SECRET_FIELDS):
         return None
     return [(name, str(value)) for name, value in fields]

@@ -120,6 +120,7 @@ class User:
     name: str
     locale: str
     created_at_us: int
+    password_changed_at_us: int = 0  # 0: never since the account was created
     version: int = 0
 
     @property

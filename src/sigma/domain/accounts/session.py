@@ -1,6 +1,36 @@
-"""Sessions of the cabinet."""
+"""Sessions of the cabinet: how somebody has signed in, where, and how long it lasts."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+from sigma.domain.time_units import HOUR_US, MINUTE_US
+
+# A session is "recently authenticated" for this long after a sign-in or a confirmation.
+RECENT_AUTHENTICATION_US = 10 * MINUTE_US
+# Time for the second step of a sign-in.
+PENDING_US = 10 * MINUTE_US
+# The last use is stored at most this often: not every request writes.
+USE_INTERVAL_US = 5 * MINUTE_US
+
+
+class Proof(StrEnum):
+    """What a person has shown to be who they are."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a proof
+    PASSKEY = "passkey"
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+
+
+Proofs = frozenset[Proof]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOrigin:
+    """Where a request comes from. `device_name` is coarse: «Chrome · Windows»; both may be ""."""
+
+    address: str = ""
+    device_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,6 +38,9 @@ class StoredSession:
     """A cabinet session as stored. Times are UTC microseconds.
 
     `secret_hash` is the hash of the session cookie. Every form must contain `csrf_token`.
+    `expires_at_us` is the absolute end; a session also ends when it is not used. `used_at_us` and
+    `authenticated_at_us` 0: when it was created. `is_pending`: the second step is still missing,
+    the session opens nothing.
     """
 
     secret_hash: str
@@ -16,3 +49,20 @@ class StoredSession:
     csrf_token: str
     created_at_us: int
     expires_at_us: int
+    id: str = ""
+    used_at_us: int = 0
+    authenticated_at_us: int = 0
+    proofs: Proofs = frozenset({Proof.PASSWORD})
+    address: str = ""
+    device_name: str = ""
+    is_pending: bool = False
+
+
+def idle_limit_us(idle_hours: int) -> int:
+    """Return how long an unused session stays open. It covers the interval of stored uses."""
+    return idle_hours * HOUR_US + USE_INTERVAL_US
+
+
+def is_recent(authenticated_at_us: int, now_us: int) -> bool:
+    """Return whether a proof of this time still opens what needs a recent one."""
+    return now_us - authenticated_at_us < RECENT_AUTHENTICATION_US

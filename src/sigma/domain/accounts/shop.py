@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from sigma.domain.accounts.member import RefundLimits
 from sigma.domain.accounts.quota import Quotas
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.errors import Problem
 
 
@@ -43,6 +44,9 @@ class Seller:
         return all(needed) and not check_seller(self)
 
 
+REFUND_CONFIRMATION_MINOR = 1_000_000  # 10 000 ₽
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """The tenant: every row belongs to one shop.
@@ -51,6 +55,10 @@ class Shop:
     `smtp_url_encrypted` is the shop's own SMTP URL; empty: the server's. `slug` is the name in the
     address of its public page of services; None: no page. `refund_limits` bind the team, `quotas`
     are set by the administrator of the installation.
+    address of its public page of services; None: no page. `second_factor_rule` is what its members
+    need to sign in. A member confirms who they are before a refund of more than
+    `refund_confirmation_minor` (kopecks); None: never. Refunds in other currencies are confirmed
+    whenever it is set.
     """
 
     id: str
@@ -69,6 +77,8 @@ class Shop:
     slug: str | None = None
     refund_limits: RefundLimits = field(default_factory=RefundLimits)
     quotas: Quotas = field(default_factory=Quotas)
+    second_factor_rule: SecondFactorRule = SecondFactorRule.OPTIONAL
+    refund_confirmation_minor: int | None = REFUND_CONFIRMATION_MINOR
     version: int = 0
 
 

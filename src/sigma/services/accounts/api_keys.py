@@ -13,12 +13,15 @@ from sigma.domain.accounts.api_key import (
     parse_networks,
 )
 from sigma.domain.accounts.member import ALL_SCOPES, Member, Permission, Scope
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
+from sigma.services.platform import security_notices
 from sigma.store.accounts import api_keys, members
 
 KEY_PREFIX = "sk_"
@@ -32,10 +35,12 @@ async def create(
     scopes: tuple[Scope, ...] = ALL_SCOPES,
     lifetime_days: int | None = None,
     networks: str = "",
+    origin: RequestOrigin | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key of the acting member. Returns it and its secret, which cannot be read again.
 
     `lifetime_days` None: it does not expire. `networks`: see `parse_networks`; empty: any address.
+    `origin`: where the request comes from; None sends no mails about it (seeds).
     Raises RefusedError: "forbidden", "validation".
     """
     member.require(Permission.KEYS)
@@ -65,6 +70,7 @@ async def create(
     )
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
+        await security_notices.announce_by(ctx, tx, NoticeKind.KEY_CREATED, member, origin, name)
     return key, secret
 
 
@@ -86,6 +92,12 @@ async def list_with_makers(ctx: Context, member: Member) -> tuple[list[ApiKey], 
     keys = await list_for_shop(ctx, member)
     async with ctx.db.read() as tx:
         return keys, await members.list_names(tx, member.shop_id)
+
+
+async def list_made_by(ctx: Context, user_id: str) -> list[ApiKey]:
+    """Return the active keys that a user has made, in all shops, the newest first."""
+    async with ctx.db.read() as tx:
+        return await api_keys.list_made_by(tx, user_id)
 
 
 async def revoke(ctx: Context, member: Member, key_id: str) -> None:

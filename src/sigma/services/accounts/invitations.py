@@ -1,10 +1,13 @@
 """Invitations: sent by mail and shown once as a link, accepted once within seven days."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
 from sigma.domain.accounts.member import Member, Permission, Role, User
+from sigma.domain.accounts.password import check_password, normalize_password, own_words
+from sigma.domain.accounts.session import Proof, RequestOrigin
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import require_can_assign
 from sigma.domain.billing.mail import Mail
@@ -15,13 +18,7 @@ from sigma.domain.limits import INVITATIONS_SHOP
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.accounts.users import (
-    MAX_PASSWORD,
-    MIN_PASSWORD,
-    NewSession,
-    Session,
-    create_session,
-)
+from sigma.services.accounts.users import NOWHERE, NewSession, Session, create_session
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url, token_of
 from sigma.store import changes
@@ -148,9 +145,17 @@ async def _state(ctx: Context, tx: Tx, invitation: Invitation) -> InvitationStat
 
 
 async def accept_as_new(
-    ctx: Context, token: str, *, name: str, password: str, locale: str
+    ctx: Context,
+    token: str,
+    *,
+    name: str,
+    password: str,
+    locale: str,
+    origin: RequestOrigin = NOWHERE,
 ) -> NewSession:
     """Accept an invitation with a new account, and sign the person in.
+
+    `origin`: where the request comes from, for the list of sessions.
 
     Raises RefusedError: "not_found", "validation", "invitation_used", "invitation_expired", and
     "invitation_other_person" when the address has an account by now.
@@ -159,12 +164,14 @@ async def accept_as_new(
     _require_open(view.state)
     if view.has_account:
         raise RefusedError("invitation_other_person", login=view.invitation.login)
-    name = clean_text(name)
+    name, password = clean_text(name), normalize_password(password)
     problems = []
     if not name or len(name) > MAX_NAME:
         problems.append(Problem("name", "too_long" if name else "required", {"max": MAX_NAME}))
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        problems.append(Problem("password", "password_length", {"min": MIN_PASSWORD}))
+    words = own_words(view.invitation.login, name, view.shop.name)
+    # In a thread: a long password takes a tenth of a second.
+    if problem := await asyncio.to_thread(check_password, password, words):
+        problems.append(problem)
     if problems:
         raise validation_error(*problems)
     password_hash = await ctx.passwords.hash(password)
@@ -173,7 +180,8 @@ async def accept_as_new(
     async with ctx.db.write() as tx:
         await users.save(tx, user)
         await _accept(ctx, tx, view.invitation, user)
-        secret = await create_session(ctx, tx, user.id, view.shop.id)
+        proofs = frozenset({Proof.PASSWORD})
+        secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
     return NewSession(secret, user, view.shop, device_cookie(ctx, "", login))
 
 

@@ -8,8 +8,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.ids import shop_tag
 from sigma.services.paging import Page, make_page
-from sigma.store import owner_shops
-from sigma.store.accounts import members, sessions
+from sigma.store.accounts import members, owner_shops, sessions
 from sigma.store.accounts.members import OwnShop
 
 

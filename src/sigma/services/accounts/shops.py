@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.accounts.second_factor import SecondFactorRule
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import parse_email, parse_phone
@@ -18,6 +21,7 @@ from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
+from sigma.services.platform import security_notices
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, invoices, ledger, payments, refunds
@@ -115,10 +119,17 @@ def _check_seller_form(
 
 
 async def save_mail(
-    ctx: Context, member: Member, *, from_name: str, reply_to: str, smtp_url: str | None
+    ctx: Context,
+    member: Member,
+    *,
+    from_name: str,
+    reply_to: str,
+    smtp_url: str | None,
+    origin: RequestOrigin | None = None,
 ) -> Shop:
     """Store the mail settings. `smtp_url` None keeps the stored URL, "" removes it.
 
+    `origin`: where the request comes from; None sends no mails about a new server.
     Raises RefusedError("validation").
     """
     member.require(Permission.SETTINGS)
@@ -149,7 +160,34 @@ async def save_mail(
             smtp_url_encrypted=smtp_encrypted,
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        if smtp_encrypted != shop.smtp_url_encrypted:
+            kind = NoticeKind.MAIL_SERVER_CHANGED
+            await security_notices.announce_by(ctx, tx, kind, member, origin)
     return await get(ctx, member)
+
+
+async def save_security_rules(
+    ctx: Context,
+    member: Member,
+    *,
+    second_factor_rule: SecondFactorRule,
+    refund_confirmation: Money | None,
+) -> None:
+    """Store what the shop demands of its members at sign-in and before large refunds.
+
+    `refund_confirmation` None: refunds need no confirmation. Raises RefusedError("validation").
+    """
+    member.require(Permission.SETTINGS)
+    if refund_confirmation is not None and refund_confirmation.currency != "RUB":
+        raise validation_error(Problem("refund_confirmation", "money_currency"))
+    minor = None if refund_confirmation is None else refund_confirmation.minor
+    async with ctx.db.write() as tx:
+        saved = replace(
+            await shops.lock(tx, member.shop_id),
+            second_factor_rule=second_factor_rule,
+            refund_confirmation_minor=minor,
+        )
+        await changes.write(tx, Change((saved,)), ctx.now_us())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,37 @@
-"""Users: the first owner, sign-in and sign-out, passwords, language.
+"""Users: the first owner, sign-in and sign-out, sessions, passwords, language.
 
 Sessions are stored in the database; the browser holds the session's secret in a cookie.
 """
 
+import asyncio
+import contextlib
 import secrets
 from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Role, User
-from sigma.domain.accounts.session import StoredSession
+from sigma.domain.accounts.password import (
+    MAX_PASSWORD,
+    check_password,
+    normalize_password,
+    own_words,
+)
+from sigma.domain.accounts.second_factor import choices, meets_rule
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import (
+    PENDING_US,
+    USE_INTERVAL_US,
+    Proof,
+    Proofs,
+    RequestOrigin,
+    StoredSession,
+    idle_limit_us,
+    is_recent,
+)
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import (
-    OLD_PASSWORD,
     SIGN_IN_ACCOUNT,
     SIGN_IN_ADDRESS,
     SIGN_IN_ALL,
@@ -25,44 +43,73 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.context import Context
+from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.limits import client_network
+from sigma.services.platform import security_notices
 from sigma.services.security_log import SecurityEvent, record
 from sigma.store import changes
-from sigma.store.accounts import administrators, members, sessions, shops, users
+from sigma.store.accounts import administrators, members, second_factors, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
-MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
 EXPIRED_PER_SIGN_IN = 100  # expired sessions deleted by a sign-in; the hourly cleanup deletes all
+
+NOWHERE = RequestOrigin()  # the command line, seeds
+_PASSWORD: Proofs = frozenset({Proof.PASSWORD})
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
     """A new session. `secret` goes into the browser's cookie; only its hash is stored.
 
-    `device`: value of another cookie, by which later sign-ins know the browser.
+    `device`: value of another cookie, by which later sign-ins know the browser; "" while the
+    second step is missing (`is_pending`): until then the session opens nothing.
     """
 
     secret: str
     user: User
     shop: Shop
     device: str
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The signed-in user of a request. `csrf` is the token that every form must contain."""
+    """The signed-in user of a request. `csrf` is the token that every form must contain.
+
+    `authenticated_at_us`: when the person last proved who they are, by `proofs`. `address` is that
+    of this request.
+    """
 
     user: User
     member: Member
     shop: Shop
     csrf: str
     secret_hash: str
+    id: str = ""
+    authenticated_at_us: int = 0
+    proofs: Proofs = frozenset()
+    address: str = ""
+    device_name: str = ""
+    used_at_us: int = 0
 
     @property
     def locale(self) -> str:
         """The user's language, "ru" or "en"."""
         return self.user.locale
+
+    @property
+    def origin(self) -> RequestOrigin:
+        """Where the request comes from, for notices by mail."""
+        return RequestOrigin(self.address, self.device_name)
+
+    @property
+    def meets_shop_rule(self) -> bool:
+        """Whether the person has signed in as the shop demands it."""
+        return meets_rule(self.shop.second_factor_rule, self.proofs)
+
+    def is_recent(self, now_us: int) -> bool:
+        """Return whether the person proved who they are in the last ten minutes."""
+        return is_recent(self.authenticated_at_us, now_us)
 
 
 async def needs_owner(ctx: Context) -> bool:
@@ -72,7 +119,14 @@ async def needs_owner(ctx: Context) -> bool:
 
 
 async def create_first_owner(
-    ctx: Context, *, login: str, password: str, name: str, shop_name: str, locale: str = "ru"
+    ctx: Context,
+    *,
+    login: str,
+    password: str,
+    name: str,
+    shop_name: str,
+    locale: str = "ru",
+    origin: RequestOrigin = NOWHERE,
 ) -> NewSession:
     """Create the first shop and its owner, and sign the owner in.
 
@@ -80,7 +134,8 @@ async def create_first_owner(
 
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
-    email = _require_valid_owner(login, password, shop_name)
+    password = normalize_password(password)
+    email = await _require_valid_owner(login, password, name, shop_name)
     if not await needs_owner(ctx):  # before the hash, which anybody could order for nothing
         raise RefusedError("forbidden")
     password_hash = await ctx.passwords.hash(password)
@@ -95,17 +150,19 @@ async def create_first_owner(
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
         await administrators.add(tx, user.id, now_us)
-        secret = await create_session(ctx, tx, user.id, shop_id)
+        secret = await create_session(ctx, tx, user.id, shop_id, _PASSWORD, origin)
     return NewSession(secret, user, shop, device_cookie(ctx, "", email))
 
 
-def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
+async def _require_valid_owner(login: str, password: str, name: str, shop_name: str) -> str:
     problems = []
     email = parse_email(login)
     if not email:
         problems.append(Problem("login", "email"))
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        problems.append(Problem("password", "password_length", {"min": MIN_PASSWORD}))
+    words = own_words(login, name, shop_name)
+    # In a thread: a long password takes a tenth of a second.
+    if problem := await asyncio.to_thread(check_password, password, words):
+        problems.append(problem)
     if not clean_text(shop_name):
         problems.append(Problem("shop_name", "required"))
     if len(shop_name) > 100:
@@ -116,9 +173,18 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
 
 
 async def sign_in(
-    ctx: Context, login: str, password: str, *, ip: str, device: str = "", former: str = ""
+    ctx: Context,
+    login: str,
+    password: str,
+    *,
+    ip: str,
+    device: str = "",
+    device_name: str = "",
+    former: str = "",
 ) -> NewSession:
     """Sign a user in by e-mail and password, and end the `former` session of this browser.
+
+    With a second factor the new session is pending.
 
     `ip` and `device` (the cookie of an earlier sign-in) decide which limits of failures hold: a
     known device has a counter of its own. A successful sign-in forgets the failures of its known
@@ -138,7 +204,7 @@ async def sign_in(
     try:
         is_valid = await ctx.passwords.verify(
             user.password_hash if user else None,
-            password[: MAX_PASSWORD + 1],
+            normalize_password(password[: MAX_PASSWORD + 1]),
             is_known=device_id is not None,
         )
     except RefusedError:  # the queue has filled up meanwhile: nothing was tried
@@ -152,19 +218,51 @@ async def sign_in(
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
     else:
         await _undo_sign_in(ctx, counted)
+    origin = RequestOrigin(ip, device_name)
+    return await open_session(ctx, user, _PASSWORD, origin, device=device, former=former)
+
+
+async def open_session(
+    ctx: Context,
+    user: User,
+    proofs: Proofs,
+    origin: RequestOrigin,
+    *,
+    device: str = "",
+    former: str = "",
+    replaces: str = "",
+) -> NewSession:
+    """Open a session for somebody who has shown these proofs; a pending one if a step is missing.
+
+    `former`: secret of an earlier session of this browser, which ends. `replaces`: secret hash of
+    the pending session that this one finishes. Raises RefusedError("forbidden") for
+    a user without a shop, "unauthorized" when the session that it replaces has ended.
+    """
     async with ctx.db.write() as tx:
         membership = await members.find_first(tx, user.id)
         if membership is None:
-            record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id)
+            record(SecurityEvent.SIGN_IN_FAILED, ip=origin.address, user_id=user.id)
             raise RefusedError("forbidden")
         shop = await shops.get(tx, membership[0])
         assert shop is not None, "the shop of a member exists"
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
+        if replaces and not await sessions.delete(tx, replaces):
+            raise RefusedError("unauthorized")
         if former:
             await sessions.delete(tx, hash_token(former))
-        secret = await create_session(ctx, tx, user.id, shop.id)
-    record(SecurityEvent.SIGN_IN, ip=ip, user_id=user.id, shop_id=shop.id)
-    return NewSession(secret, user, shop, device_cookie(ctx, device, login))
+        factors = await second_factors.list_kinds(tx, user.id)
+        is_pending = proofs == _PASSWORD and bool(choices(shop.second_factor_rule, factors))
+        secret = await create_session(
+            ctx, tx, user.id, shop.id, proofs, origin, is_pending=is_pending
+        )
+        if not is_pending and find_device(ctx, device, user.login) is None:
+            await security_notices.announce(
+                ctx, tx, NoticeKind.NEW_DEVICE, shop_id=shop.id, user_id=user.id, origin=origin
+            )
+    if is_pending:
+        return NewSession(secret, user, shop, "", is_pending=True)
+    record(SecurityEvent.SIGN_IN, ip=origin.address, user_id=user.id, shop_id=shop.id)
+    return NewSession(secret, user, shop, device_cookie(ctx, device, user.login))
 
 
 Counted = list[tuple[Limit | GrowingDelay, str]]
@@ -197,33 +295,112 @@ async def _undo_sign_in(ctx: Context, counted: Counted) -> None:
         await ctx.limiter.undo(limit, subject)
 
 
-async def create_session(ctx: Context, tx: Tx, user_id: str, shop_id: str) -> str:
-    """Store a new session of a user in a shop; return its secret."""
+async def create_session(
+    ctx: Context,
+    tx: Tx,
+    user_id: str,
+    shop_id: str,
+    proofs: Proofs,
+    origin: RequestOrigin,
+    *,
+    is_pending: bool = False,
+) -> str:
+    """Insert a session; return its secret. A pending one lives for ten minutes."""
     secret = secrets.token_urlsafe(32)
     now_us = ctx.now_us()
-    expires_at_us = now_us + ctx.settings.session_days * DAY_US
-    csrf = secrets.token_urlsafe(24)
-    await sessions.add(
-        tx, StoredSession(hash_token(secret), user_id, shop_id, csrf, now_us, expires_at_us)
+    lifetime_us = PENDING_US if is_pending else ctx.settings.session_days * DAY_US
+    row = StoredSession(
+        hash_token(secret),
+        user_id,
+        shop_id,
+        csrf_token=secrets.token_urlsafe(24),
+        created_at_us=now_us,
+        expires_at_us=now_us + lifetime_us,
+        id=ctx.new_id("ses"),
+        proofs=proofs,
+        address=origin.address,
+        device_name=origin.device_name,
+        is_pending=is_pending,
     )
+    await sessions.add(tx, row)
     return secret
 
 
+def used_after_us(ctx: Context) -> int:
+    """Return since when an open session must have been used."""
+    return ctx.now_us() - idle_limit_us(ctx.settings.session_idle_hours)
+
+
 async def find_session(ctx: Context, secret: str) -> Session | None:
-    """Return the session of a cookie's secret, or None when it is unknown or expired."""
+    """Return the session of a cookie's secret; None when unknown, expired, idle or pending."""
+    return await _find_session(ctx, secret, is_pending=False)
+
+
+async def find_pending_session(ctx: Context, secret: str) -> Session | None:
+    """Return the session of a cookie's secret if only its second step is missing, or None."""
+    return await _find_session(ctx, secret, is_pending=True)
+
+
+async def _find_session(ctx: Context, secret: str, *, is_pending: bool) -> Session | None:
     if not secret:
         return None
     async with ctx.db.read() as tx:
-        row_and_role = await sessions.find(tx, hash_token(secret), ctx.now_us())
-        if row_and_role is None:
+        row_and_role = await sessions.find(tx, hash_token(secret), ctx.now_us(), used_after_us(ctx))
+        if row_and_role is None or row_and_role[0].is_pending != is_pending:
             return None
         row, role = row_and_role
         user = await users.get(tx, row.user_id)
         shop = await shops.get(tx, row.shop_id)
     if user is None or shop is None:
         return None
-    member = Member(user.id, shop.id, role, shop.refund_limits)
-    return Session(user, member, shop, row.csrf_token, row.secret_hash)
+    return Session(
+        user,
+        Member(user.id, shop.id, role, shop.refund_limits),
+        shop,
+        row.csrf_token,
+        row.secret_hash,
+        id=row.id,
+        authenticated_at_us=row.authenticated_at_us,
+        proofs=row.proofs,
+        address=row.address,
+        device_name=row.device_name,
+        used_at_us=row.used_at_us,
+    )
+
+
+async def renew_session(ctx: Context, tx: Tx, session: Session, proofs: Proofs) -> str:
+    """Give a session a new secret, which is returned, after its person has shown these proofs.
+
+    Raises RefusedError("unauthorized") when it has ended meanwhile.
+    """
+    secret, now_us = secrets.token_urlsafe(32), ctx.now_us()
+    row = StoredSession(
+        hash_token(secret),
+        session.user.id,
+        session.shop.id,
+        session.csrf,
+        created_at_us=0,  # stays as it is, like all that is not named below
+        expires_at_us=0,
+        used_at_us=now_us,
+        authenticated_at_us=now_us,
+        proofs=session.proofs | proofs,
+    )
+    if not await sessions.renew(tx, session.secret_hash, row):
+        raise RefusedError("unauthorized")
+    return secret
+
+
+async def record_use(ctx: Context, session: Session, address: str) -> Session:
+    """Record that a person uses the session, at most every few minutes or from a new address.
+
+    A database that cannot be written does not keep the person from reading.
+    """
+    is_due = ctx.now_us() - session.used_at_us >= USE_INTERVAL_US
+    if is_due or address != session.address:
+        with contextlib.suppress(*OUTAGE_ERRORS):
+            async with ctx.db.write() as tx:
+                await sessions.record_use(tx, session.secret_hash, address, ctx.now_us())
+    return replace(session, address=address)
 
 
 async def sign_out(ctx: Context, session: Session, *, ip: str) -> None:
@@ -239,32 +416,3 @@ async def set_locale(ctx: Context, session: Session, locale: str) -> None:
         raise validation_error(Problem("locale", "choose"))
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, locale=locale))
-
-
-async def change_password(
-    ctx: Context, session: Session, old: str, new: str, *, ip: str = ""
-) -> None:
-    """Change the password and end the user's other sessions.
-
-    Raises RefusedError: "validation", "too_many_requests" after several wrong old passwords.
-    """
-    await ctx.limiter.require_after_delay(OLD_PASSWORD, session.secret_hash)
-    try:
-        is_valid = await ctx.passwords.verify(
-            session.user.password_hash, old[: MAX_PASSWORD + 1], is_known=True
-        )
-    except RefusedError:
-        await ctx.limiter.undo(OLD_PASSWORD, session.secret_hash)
-        raise
-    who = {"ip": ip, "user_id": session.user.id, "shop_id": session.shop.id}
-    if not is_valid:
-        record(SecurityEvent.PASSWORD_CHANGE_FAILED, **who)
-        raise validation_error(Problem("old", "password_wrong"))
-    await ctx.limiter.clear(OLD_PASSWORD, session.secret_hash)
-    if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
-        raise validation_error(Problem("new", "password_length", {"min": MIN_PASSWORD}))
-    password_hash = await ctx.passwords.hash(new, is_known=True)
-    async with ctx.db.write() as tx:
-        await users.save(tx, replace(session.user, password_hash=password_hash))
-        await sessions.delete_others(tx, session.user.id, session.secret_hash)
-    record(SecurityEvent.PASSWORD_CHANGED, **who)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -11,6 +13,7 @@ from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_
 from sigma.services.billing.connection_settings import needs_new_secret, normalize_settings
 from sigma.services.connection_secrets import decrypt_secret, encrypt_secret
 from sigma.services.context import Context
+from sigma.services.platform import security_notices
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
 
@@ -52,9 +55,11 @@ async def save(
     account: str,
     secret: str | None,
     settings: dict[str, Any],
+    origin: RequestOrigin | None = None,
 ) -> Connection:
     """Add a connection (`connection_id` None) or change one.
 
+    `origin`: where the request comes from; None sends no mails about it (seeds).
     `secret` None keeps the stored secret, unless the address or its certificates change: then it
     must be given again, so that it cannot be sent to another server. The account of a connection
     with payments cannot change: their status is queried there. Raises RefusedError("validation").
@@ -101,6 +106,9 @@ async def save(
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
         await changes.write(tx, Change((saved,)), now_us)
+        await security_notices.announce_by(
+            ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, saved.title
+        )
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
 
@@ -152,10 +160,22 @@ async def verify_credentials(ctx: Context, member: Member, connection_id: str) -
 
 
 async def set_active(
-    ctx: Context, member: Member, connection_id: str, is_active: bool
+    ctx: Context,
+    member: Member,
+    connection_id: str,
+    is_active: bool,
+    *,
+    origin: RequestOrigin | None = None,
 ) -> Connection:
-    """Switch a connection on or off for new payments. Open payments are followed either way."""
+    """Switch a connection on or off for new payments. Open payments are followed either way.
+
+    `origin`: where the request comes from; None sends no mails about it.
+    """
     connection = await get(ctx, member, connection_id)
     status = Status.ACTIVE if is_active else Status.OFF
-    await changes.commit(ctx.db, Change((replace(connection, status=status),)), ctx.now_us())
+    async with ctx.db.write() as tx:
+        await changes.write(tx, Change((replace(connection, status=status),)), ctx.now_us())
+        await security_notices.announce_by(
+            ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, connection.title
+        )
     return await get(ctx, member, connection_id)

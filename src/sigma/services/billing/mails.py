@@ -38,6 +38,7 @@ from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
+from sigma.services.platform import account_mails
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
 from sigma.store.billing import answers as answer_rows
@@ -184,6 +185,10 @@ async def _render(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent |
         return await _render_for_client(ctx, tx, mail, shop)
     if mail.kind == "invitation":
         return await _render_invitation(ctx, tx, mail, shop)
+    if mail.kind in account_mails.KINDS:
+        if (own := await account_mails.render(ctx, tx, mail, shop)) is None:
+            return None
+        return _content(shop, own.user.login, own.body)
     owner = await members.find_owner(tx, shop.id)
     user = await users.get(tx, mail.subject_key) if mail.kind == "test" else owner
     if user is None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from sigma.channels.vk import groups, market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.accounts.security_notice import NoticeKind
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -35,6 +37,7 @@ from sigma.services.communities.access_keys import (
 from sigma.services.communities.community_updates import update_community
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
+from sigma.services.platform import security_notices
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -89,12 +92,18 @@ async def list_with_problem(ctx: Context, member: Member) -> list[Community]:
 
 
 async def connect(
-    ctx: Context, member: Member, key: str, *, delivery_choice: str = AUTO_DELIVERY
+    ctx: Context,
+    member: Member,
+    key: str,
+    *,
+    delivery_choice: str = AUTO_DELIVERY,
+    origin: RequestOrigin | None = None,
 ) -> Community:
     """Connect the community of a key; a community that was connected before keeps its data.
 
-    `delivery_choice`: "auto", "callback" or "long_poll". Raises RefusedError like `inspect`, and
-    "validation" when the community is connected already or the key lacks a right.
+    `delivery_choice`: "auto", "callback" or "long_poll". `origin`: where the request comes from;
+    None sends no mails about it. Raises RefusedError like `inspect`, and "validation" when the
+    community is connected already or the key lacks a right.
     """
     inspected = await inspect(ctx, member, key)
     require_usable(inspected)
@@ -111,10 +120,18 @@ async def connect(
         async with ctx.db.write() as tx:
             await jobs.requeue_dead(tx, member.shop_id, "refused: no_community", ctx.now_us())
             await changes.write(tx, change, ctx.now_us())
+            await _announce(ctx, tx, member, community, origin)
     except (ConflictError, StaleError):
         raise already_connected from None  # connected by a concurrent request
     await _set_up_now(ctx, community.id)
     return (await get(ctx, member, community.id)).community
+
+
+async def _announce(
+    ctx: Context, tx: Tx, member: Member, community: Community, origin: RequestOrigin | None
+) -> None:
+    kind = NoticeKind.COMMUNITY_CHANGED
+    await security_notices.announce_by(ctx, tx, kind, member, origin, community.name)
 
 
 async def _build_rows(
@@ -185,10 +202,18 @@ async def _probe_market(ctx: Context, community_id: str) -> None:
     )
 
 
-async def replace_key(ctx: Context, member: Member, community_id: str, key: str) -> Community:
+async def replace_key(
+    ctx: Context,
+    member: Member,
+    community_id: str,
+    key: str,
+    *,
+    origin: RequestOrigin | None = None,
+) -> Community:
     """Replace the key of a connected community, resume waiting work and read what was missed.
 
-    Raises RefusedError like `connect`, and "no_community".
+    `origin`: where the request comes from; None sends no mails about it. Raises RefusedError like
+    `connect`, and "no_community".
     """
     current = await get(ctx, member, community_id)
     if not current.is_connected:
@@ -216,6 +241,7 @@ async def replace_key(ctx: Context, member: Member, community_id: str, key: str)
             community,
             connection,
         )
+        await _announce(ctx, tx, member, community, origin)
     await event_subscription.resume_waiting_work(ctx, community_id)
     await _set_up_now(ctx, community_id)
     return (await get(ctx, member, community_id)).community
@@ -298,9 +324,12 @@ async def set_up_delivery(ctx: Context, member: Member, community_id: str) -> No
         raise RefusedError("vk_silent") from None
 
 
-async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
+async def disconnect(
+    ctx: Context, member: Member, community_id: str, *, origin: RequestOrigin | None = None
+) -> None:
     """Disconnect a community and delete its key; conversations stay.
 
+    `origin`: where the request comes from; None sends no mails about it.
     Our callback server is removed from VK if VK allows it and the key can be decrypted. Raises
     RefusedError("not_found").
     """
@@ -317,5 +346,6 @@ async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
         off = replace(connection, status=Status.OFF, secret_encrypted="")
         event = _timeline_event(ctx, community, "community.disconnected", member.actor)
         await changes.write(tx, Change((off, mark_disconnected(community), event)), ctx.now_us())
+        await _announce(ctx, tx, member, community, origin)
     if client is not None:
         await event_subscription.remove_callback_server(ctx, client)

@@ -1,5 +1,5 @@
-"""Hourly cleanup: expired sessions and invitations, rate counters, idempotency records, processed
-notices and VK events, unused photos.
+"""Hourly cleanup: expired sessions, invitations and links for new passwords, rate counters,
+idempotency records, processed notices and VK events, unused photos.
 """
 
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.store import idempotency, rate_counters, workers
-from sigma.store.accounts import invitations, sessions
+from sigma.store.accounts import invitations, password_resets, security_notices, sessions
 from sigma.store.billing import acquirer_notices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
@@ -19,6 +19,8 @@ IDEMPOTENCY_TTL_US = 3 * DAY_US
 VK_EVENT_TTL_US = 30 * DAY_US
 # Who opens the link of an old invitation reads for so long why it does not work.
 INVITATION_TTL_US = 30 * DAY_US
+# Their mails are sent long before; the server's mail queue may stand still for days.
+SECURITY_NOTICE_TTL_US = 30 * DAY_US
 # Rows per transaction: on SQLite every other write waits for it.
 BATCH_SIZE = 500
 
@@ -45,6 +47,12 @@ async def clean_up(ctx: Context) -> None:
     async def delete_notices(tx: Tx) -> int:
         return await acquirer_notices.delete_old(tx, now_us, BATCH_SIZE)
 
+    async def delete_resets(tx: Tx) -> int:
+        return await password_resets.delete_expired(tx, now_us, BATCH_SIZE)
+
+    async def delete_security_notices(tx: Tx) -> int:
+        return await security_notices.delete_old(tx, now_us - SECURITY_NOTICE_TTL_US, BATCH_SIZE)
+
     async with ctx.db.write() as tx:
         await workers.remove_dead(tx, now_us - DAY_US)
     for delete in (
@@ -54,6 +62,8 @@ async def clean_up(ctx: Context) -> None:
         delete_events,
         delete_counters,
         delete_notices,
+        delete_resets,
+        delete_security_notices,
     ):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)

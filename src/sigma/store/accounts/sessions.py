@@ -1,11 +1,13 @@
 """Cabinet sessions. Only the hashes of their secrets are stored."""
 
-from sqlalchemy import bindparam, insert, select, update
+from typing import Any
+
+from sqlalchemy import bindparam, insert, literal_column, select, update
 from sqlalchemy import delete as delete_from
 
 from sigma.domain.accounts.member import Role
-from sigma.domain.accounts.session import StoredSession
-from sigma.store.engine.interface import Tx
+from sigma.domain.accounts.session import Proof, StoredSession
+from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
 from sigma.store.schema.account_tables import members, sessions
@@ -20,6 +22,37 @@ _find = statement(
     .where(
         sessions.c.secret_hash == bindparam("secret_hash"),
         sessions.c.expires_at_us > bindparam("now_us"),
+        sessions.c.used_at_us > bindparam("used_after_us"),
+    )
+)
+_list_open = statement(
+    select(sessions)
+    .where(
+        sessions.c.user_id == bindparam("user_id"),
+        sessions.c.is_pending == literal_column("0"),
+        sessions.c.expires_at_us > bindparam("now_us"),
+        sessions.c.used_at_us > bindparam("used_after_us"),
+    )
+    .order_by(sessions.c.used_at_us.desc())
+)
+_record_use = statement(
+    update(sessions)
+    .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
+    .values(used_at_us=bindparam("used_at_us"), address=bindparam("address"))
+)
+_renew = statement(
+    update(sessions)
+    .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
+    .values(
+        secret_hash=bindparam("secret_hash"),
+        authenticated_at_us=bindparam("authenticated_at_us"),
+        used_at_us=bindparam("used_at_us"),
+        proofs=bindparam("proofs"),
+    )
+)
+_delete_by_id = statement(
+    delete_from(sessions).where(
+        sessions.c.user_id == bindparam("user_id"), sessions.c.id == bindparam("id")
     )
 )
 _delete = statement(delete_from(sessions).where(sessions.c.secret_hash == bindparam("secret_hash")))
@@ -50,20 +83,70 @@ _delete_expired = statement(
 )
 
 
+def _from_row(row: Row) -> StoredSession:
+    fields = column_values(sessions, row, "proofs", "is_pending")
+    proofs = frozenset(map(Proof, row["proofs"].split(",")))
+    return StoredSession(proofs=proofs, is_pending=bool(row["is_pending"]), **fields)
+
+
+def _proofs_text(session: StoredSession) -> str:
+    return ",".join(sorted(session.proofs))
+
+
 async def add(tx: Tx, session: StoredSession) -> None:
     """Insert a session."""
-    await tx.execute(_insert, **field_values(session))
+    values: dict[str, Any] = field_values(session)
+    values["proofs"] = _proofs_text(session)
+    values["is_pending"] = int(session.is_pending)
+    for name in ("used_at_us", "authenticated_at_us"):
+        values[name] = values[name] or session.created_at_us
+    await tx.execute(_insert, **values)
 
 
-async def find(tx: Tx, secret_hash: str, now_us: int) -> tuple[StoredSession, Role] | None:
-    """Return a session not expired at `now_us`, with the member's current role, or None."""
-    row = await tx.fetch_one(_find, secret_hash=secret_hash, now_us=now_us)
-    return (StoredSession(**column_values(sessions, row)), Role(row["role"])) if row else None
+async def find(
+    tx: Tx, secret_hash: str, now_us: int, used_after_us: int = 0
+) -> tuple[StoredSession, Role] | None:
+    """Return a session not expired at `now_us`, with the member's current role, or None.
+
+    It must have been used after `used_after_us`. It may be pending.
+    """
+    values = {"secret_hash": secret_hash, "now_us": now_us, "used_after_us": used_after_us}
+    row = await tx.fetch_one(_find, **values)
+    return (_from_row(row), Role(row["role"])) if row else None
 
 
-async def delete(tx: Tx, secret_hash: str) -> None:
-    """Delete one session (sign out)."""
-    await tx.execute(_delete, secret_hash=secret_hash)
+async def list_open(tx: Tx, user_id: str, now_us: int, used_after_us: int) -> list[StoredSession]:
+    """Return the open sessions of a user, the last used first."""
+    values = {"user_id": user_id, "now_us": now_us, "used_after_us": used_after_us}
+    return [_from_row(row) for row in await tx.fetch_all(_list_open, **values)]
+
+
+async def record_use(tx: Tx, secret_hash: str, address: str, now_us: int) -> None:
+    """Record when and from where a session was last used."""
+    values = {"key_secret_hash": secret_hash, "address": address, "used_at_us": now_us}
+    await tx.execute(_record_use, **values)
+
+
+async def renew(tx: Tx, old_secret_hash: str, session: StoredSession) -> bool:
+    """Give a session a new secret, its proofs and times. Returns False when it has ended."""
+    values = {
+        "key_secret_hash": old_secret_hash,
+        "secret_hash": session.secret_hash,
+        "authenticated_at_us": session.authenticated_at_us,
+        "used_at_us": session.used_at_us,
+        "proofs": _proofs_text(session),
+    }
+    return await tx.execute(_renew, **values) == 1
+
+
+async def delete_by_id(tx: Tx, user_id: str, session_id: str) -> bool:
+    """Delete one session of a user. Returns False when the user has no such session."""
+    return await tx.execute(_delete_by_id, user_id=user_id, id=session_id) == 1
+
+
+async def delete(tx: Tx, secret_hash: str) -> bool:
+    """Delete one session (sign out). Returns False when it has ended before."""
+    return await tx.execute(_delete, secret_hash=secret_hash) == 1
 
 
 async def delete_others(tx: Tx, user_id: str, except_secret_hash: str) -> None:
@@ -80,6 +163,11 @@ async def switch_shop(tx: Tx, secret_hash: str, shop_id: str, csrf_token: str) -
     """Make a shop the current one of a session, with a new token for its forms."""
     values = {"new_shop_id": shop_id, "new_csrf_token": csrf_token}
     await tx.execute(_switch_shop, key_secret_hash=secret_hash, **values)
+
+
+async def delete_all(tx: Tx, user_id: str) -> None:
+    """Delete all sessions of a user."""
+    await tx.execute(_delete_others, user_id=user_id, except_secret_hash="")
 
 
 async def delete_expired(tx: Tx, now_us: int, limit: int) -> int:

@@ -5,6 +5,7 @@ from sqlalchemy import bindparam, select
 
 from sigma.domain.accounts.member import RefundLimits
 from sigma.domain.accounts.quota import Quotas
+from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.shop import Seller, Shop
 from sigma.store.engine.interface import Database, Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
@@ -16,6 +17,7 @@ _seller = msgspec.json.Decoder(Seller)
 _refund_limits = msgspec.json.Decoder(RefundLimits)
 _quotas = msgspec.json.Decoder(Quotas)
 _JSON_COLUMNS = ("seller", "refund_limits", "quotas")
+_CONVERTED_COLUMNS = (*_JSON_COLUMNS, "second_factor_rule")
 
 
 def _to_row(shop: Shop) -> dict[str, object]:
@@ -25,11 +27,12 @@ def _to_row(shop: Shop) -> dict[str, object]:
 
 def from_row(row: Row, prefix: str = "") -> Shop:
     """Return the shop of a row; `prefix` precedes its column names in a join."""
-    fields = column_values(shops, row, *_JSON_COLUMNS, "search", prefix=prefix)
+    fields = column_values(shops, row, *_CONVERTED_COLUMNS, "search", prefix=prefix)
     return Shop(
         seller=_seller.decode(row[prefix + "seller"]),
         refund_limits=_refund_limits.decode(row[prefix + "refund_limits"]),
         quotas=_quotas.decode(row[prefix + "quotas"]),
+        second_factor_rule=SecondFactorRule(row[prefix + "second_factor_rule"]),
         **fields,
     )
 

@@ -1,4 +1,4 @@
-"""Tables of users, members, invitations, sessions, API keys and rate counters.
+"""Tables of users, members, invitations, sessions, second factors, API keys, rate counters.
 
 A user may be a member of several shops.
 """
@@ -10,6 +10,7 @@ from sigma.store.schema.columns import (
     BigInt,
     Json,
     TextC,
+    flag_column,
     id_column,
     int_column,
     partial_index,
@@ -27,6 +28,7 @@ users = Table(
     text_column("name"),
     text_column("locale"),
     int_column("created_at_us"),
+    int_column("password_changed_at_us"),
     int_column("version"),
     Unique("login", name="uq_users_login"),
 )
@@ -90,6 +92,13 @@ sessions = Table(
     text_column("csrf_token"),
     int_column("created_at_us"),
     int_column("expires_at_us"),
+    text_column("id"),
+    int_column("used_at_us"),
+    int_column("authenticated_at_us"),
+    text_column("proofs"),
+    text_column("address"),
+    text_column("device_name"),
+    flag_column("is_pending"),
     Index("ix_sessions_user", "user_id", "shop_id"),
     Index("ix_sessions_expires", "expires_at_us"),
 )
@@ -111,6 +120,78 @@ api_keys = Table(
     Column("revoked_at_us", BigInt),
     Unique("secret_hash", name="uq_api_keys_secret"),
     Index("ix_api_keys_shop", "shop_id", "id"),
+    Index("ix_api_keys_maker", "created_by", "id"),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    id_column(),
+    Column("user_id", TextC, ForeignKey("users.id"), nullable=False),
+    text_column("credential_id"),
+    text_column("public_key"),
+    text_column("name"),
+    int_column("created_at_us"),
+    int_column("sign_count"),
+    text_column("transports"),
+    flag_column("is_backed_up"),
+    int_column("used_at_us"),
+    int_column("version"),
+    Unique("credential_id", name="uq_passkeys_credential"),
+    Index("ix_passkeys_user", "user_id", "id"),
+)
+
+authenticator_apps = Table(
+    "authenticator_apps",
+    metadata,
+    id_column(),
+    Column("user_id", TextC, ForeignKey("users.id"), nullable=False),
+    text_column("secret_encrypted"),
+    int_column("created_at_us"),
+    int_column("last_step"),
+    int_column("version"),
+    Unique("user_id", name="uq_authenticator_apps_user"),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    id_column(),
+    Column("user_id", TextC, ForeignKey("users.id"), nullable=False),
+    text_column("prefix"),
+    text_column("code_hash"),
+    int_column("created_at_us"),
+    Column("used_at_us", BigInt),
+    int_column("version"),
+    Unique("user_id", "prefix", name="uq_recovery_codes_prefix"),
+)
+
+# Requests for a new password, also for unknown addresses: they must not be told apart.
+password_resets = Table(
+    "password_resets",
+    metadata,
+    id_column(),
+    text_column("content_encrypted"),
+    text_column("token_hash"),
+    int_column("created_at_us"),
+    int_column("expires_at_us"),
+    int_column("version"),
+    Unique("token_hash", name="uq_password_resets_token"),
+    Index("ix_password_resets_expires", "expires_at_us"),
+)
+
+# What the mails about a change of somebody's access say.
+security_notices = Table(
+    "security_notices",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("user_id"),
+    text_column("kind"),
+    int_column("occurred_at_us"),
+    text_column("detail_encrypted"),
+    int_column("version"),
+    Index("ix_security_notices_occurred", "occurred_at_us"),
 )
 
 # Attempts counted by the keyed hash of a limit and its subject, for all processes together.

@@ -49,6 +49,8 @@ shops = Table(
     Column("refund_limits", Json, nullable=False),
     Column("quotas", Json, nullable=False),
     text_column("search"),  # the normalized name
+    text_column("second_factor_rule"),
+    Column("refund_confirmation_minor", BigInt),
     int_column("version"),
     Unique("slug", name="uq_shops_slug"),
 )

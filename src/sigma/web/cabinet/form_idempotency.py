@@ -13,6 +13,7 @@ from sigma.domain.idempotency import HasId, Idempotency, render_id
 from sigma.services.context import Context
 from sigma.services.platform.idempotency import run_once
 from sigma.web.forms import FormValues, first_value
+from sigma.web.submitted_form import PROOF_PREFIX
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _IGNORED_FIELDS = ("csrf", "nonce", "do")
@@ -31,9 +32,14 @@ def read_nonce(form_data: FormValues) -> str:
 
 
 def form_fingerprint(subject: str, form_data: FormValues) -> str:
-    """Return the SHA-256 (hex) of `subject` and the form's fields except _IGNORED_FIELDS."""
+    """Return the SHA-256 (hex) of `subject` and the form's fields except _IGNORED_FIELDS.
+
+    A proof of identity that was given for the form is no part of it either.
+    """
     fields = sorted(
-        (name, list(values)) for name, values in form_data.items() if name not in _IGNORED_FIELDS
+        (name, list(values))
+        for name, values in form_data.items()
+        if name not in _IGNORED_FIELDS and not name.startswith(PROOF_PREFIX)
     )
     return hashlib.sha256(json.dumps([subject, fields]).encode()).hexdigest()
 

@@ -13,15 +13,18 @@ from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
 from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import own_shops, users
+from sigma.services.accounts.device_names import device_name
 from sigma.services.accounts.devices import DEVICE_DAYS
 from sigma.services.accounts.users import Session
+from sigma.services.authentication import reauthentication
 from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
-from sigma.web.request_identity import ACTOR
+from sigma.web.request_identity import ACTOR, remote_ip
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
 
@@ -32,6 +35,13 @@ DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see se
 MAX_FORM_BYTES = 256 * 1024
 MAX_SWITCHER_SHOPS = 8  # of the menu; the page of all shops has a search
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
+
+# A handler with this `opt` needs a proof of identity of the last ten minutes. See
+# services/authentication/reauthentication.py; the page is web/cabinet/access/reauthentication.py.
+RECENT_AUTHENTICATION = {"recent_authentication": True}
+SECOND_FACTOR_URL = "/sign-in/second-factor"
+# What somebody may open who has signed in, but not yet as the shop demands it.
+_PATHS_BEFORE_ENROLMENT = ("/settings/access", "/sign-out", "/locale", "/reauthenticate")
 
 WebRequest = Request[Any, Any, Any]
 
@@ -60,14 +70,24 @@ def safe_redirect_path(url: str) -> str:
     plain = url.isascii() and url.isprintable() and "\\" not in url
     if not plain or not url.startswith("/") or url.startswith("//"):
         return "/"
-    return url if urlsplit(url).path not in ("/sign-in", "/sign-out", "/start") else "/"
+    path = urlsplit(url).path
+    is_entrance = path in ("/sign-out", "/start") or f"{path}/".startswith("/sign-in/")
+    return "/" if is_entrance else url
 
 
-async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> None:
+async def request_origin(request: WebRequest) -> RequestOrigin:
+    """Return where a request without a session comes from."""
+    name = await device_name(request.headers.get("user-agent", ""))
+    return RequestOrigin(remote_ip(request), name)
+
+
+async def require_session(connection: HttpConnection, handler: BaseRouteHandler) -> None:
     """Guard of the cabinet: require an open session, and its CSRF token for unsafe methods.
 
-    Sets `state.session`. Raises RedirectRequiredError without a session, RefusedError("forbidden")
-    on a cross-origin request or a wrong token.
+    Sets `state.session`. Raises RedirectRequiredError without a session, or when the shop demands
+    a second factor that the session lacks; RefusedError("forbidden") on a cross-origin request or
+    a wrong token; RefusedError("reauthentication_required") where the handler demands a recent
+    proof of identity.
     """
     ctx: Context = connection.app.state.ctx
     try:
@@ -79,8 +99,12 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         raise
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
+    if _is_use(connection):
+        session = await users.record_use(ctx, session, remote_ip(connection))
     connection.state.session = session
     connection.state[ACTOR] = session.user.id
+    if not session.meets_shop_rule and not _is_before_enrolment(connection):
+        raise RedirectRequiredError("/settings/access")
     if not is_unsafe(connection):
         await _offer_other_shop(ctx, connection, session)
         connection.state.own_shops = await own_shops.list_page(
@@ -94,6 +118,7 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
             if session.member.can(Permission.ANSWER)
             else []
         )
+        _require_recent(ctx, session, handler)
         return
     assert isinstance(connection, Request)
     csrf_token, form = connection.headers.get("x-csrf", ""), None
@@ -104,6 +129,23 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         if form is not None:
             await form.close()  # no handler will run: delete the uploaded temporary files
         raise RefusedError("forbidden")
+    _require_recent(ctx, session, handler)
+
+
+def _is_use(connection: HttpConnection) -> bool:
+    """Return whether a person caused the request. Pages that update themselves do not count."""
+    is_script = "hx-request" in connection.headers or connection.url.path == "/inbox/live"
+    return is_unsafe(connection) or not is_script
+
+
+def _is_before_enrolment(connection: HttpConnection) -> bool:
+    path = connection.url.path
+    return any(path == one or path.startswith(f"{one}/") for one in _PATHS_BEFORE_ENROLMENT)
+
+
+def _require_recent(ctx: Context, session: Session, handler: BaseRouteHandler) -> None:
+    if handler.opt.get("recent_authentication"):
+        reauthentication.require_recent(ctx, session)
 
 
 async def _offer_other_shop(ctx: Context, connection: HttpConnection, session: Session) -> None:
@@ -127,10 +169,12 @@ def secrets_equal(submitted: str, expected: str) -> bool:
 async def _sign_in_url(ctx: Context, connection: HttpConnection) -> str:
     if await users.needs_owner(ctx):
         return "/start"
+    is_pending = await users.find_pending_session(ctx, read_cookie(connection, SESSION_COOKIE))
+    url = SECOND_FACTOR_URL if is_pending else "/sign-in"
     if is_unsafe(connection) or connection.url.path == "/":
-        return "/sign-in"
+        return url
     query = f"?{connection.url.query}" if connection.url.query else ""
-    return f"/sign-in?next={quote(connection.url.path + query, safe='')}"
+    return f"{url}?next={quote(connection.url.path + query, safe='')}"
 
 
 def provide_session(request: WebRequest) -> Session:

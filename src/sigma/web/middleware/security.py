@@ -31,12 +31,17 @@ _DENIED_FEATURES = (
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid"),
     *("identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer"),
     *("microphone", "midi", "otp-credentials", "payment", "picture-in-picture"),
-    *("publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock", "serial"),
-    *("storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking"),
+    *("screen-wake-lock", "serial", "storage-access"),
+    *("sync-xhr", "usb", "window-management", "xr-spatial-tracking"),
     *("clipboard-read", "compute-pressure"),
 )
+# Copy buttons; passkeys of the cabinet.
+_OWN_FEATURES = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
 PERMISSIONS_POLICY = ", ".join(
-    [*(f"{name}=()" for name in sorted(_DENIED_FEATURES)), "clipboard-write=(self)"]
+    [
+        *(f"{name}=()" for name in sorted(_DENIED_FEATURES)),
+        *(f"{name}=(self)" for name in _OWN_FEATURES),
+    ]
 )
 _HSTS = {
     "host": f"max-age={YEAR_S}",

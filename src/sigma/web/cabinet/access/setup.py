@@ -6,9 +6,10 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
+from sigma.domain.accounts.password import MIN_PASSWORD
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import users
-from sigma.services.accounts.users import MIN_PASSWORD
+from sigma.services.authentication import setup_codes
 from sigma.services.context import Context
 from sigma.services.security_log import SecurityEvent, record
 from sigma.texts import LOCALES, Translator
@@ -16,32 +17,41 @@ from sigma.web.cabinet.guards import (
     RedirectRequiredError,
     WebRequest,
     device_cookie,
+    request_origin,
     session_cookie,
 )
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
+from sigma.web.cabinet.urls import query_values
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
-from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
 
 @get("/start")
 async def setup_page(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """Show the setup form. Raises RedirectRequiredError when setup is done."""
+    """Show the setup form; `?code=` fills in the code that the server has printed.
+
+    Raises RedirectRequiredError when setup is done.
+    """
     if not await users.needs_owner(ctx):
         raise RedirectRequiredError("/sign-in")
-    return _form_page(request, {}, {})
+    return _form_page(request, {"code": first_value(query_values(request), "code")[:40]}, {})
 
 
 @post("/start")
 async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
-    """Create the shop and its owner, and sign the owner in."""
+    """Create the shop and its owner, and sign the owner in, if the code is right."""
     form_data = await read_form_values(request)
     values = {
-        name: first_value(form_data, name) for name in ("shop_name", "name", "login", "locale")
+        name: first_value(form_data, name)
+        for name in ("code", "shop_name", "name", "login", "locale")
     }
     locale = values["locale"] if values["locale"] in LOCALES else request_language(request)
+    origin = await request_origin(request)
     try:
+        if not await users.needs_owner(ctx):
+            raise RedirectRequiredError("/sign-in")
+        await setup_codes.require(ctx, values["code"], origin.address)
         new_session = await users.create_first_owner(
             ctx,
             login=values["login"],
@@ -49,6 +59,7 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
             name=values["name"],
             shop_name=values["shop_name"],
             locale=locale,
+            origin=origin,
         )
     except RefusedError as error:
         if error.code == "forbidden":
@@ -59,7 +70,7 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
         return response
     record(
         SecurityEvent.OWNER_CREATED,
-        ip=remote_ip(request),
+        ip=origin.address,
         user_id=new_session.user.id,
         shop_id=new_session.shop.id,
     )

@@ -1,4 +1,4 @@
-"""Sign-in and sign-out, the user's own password and language."""
+"""Sign-in by password or passkey, sign-out, the user's own language."""
 
 from typing import Any
 
@@ -6,33 +6,36 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.errors import RefusedError
+from sigma.domain.limits import PASSKEY_ADDRESS
 from sigma.services.accounts import users
-from sigma.services.accounts.users import MIN_PASSWORD, Session
+from sigma.services.accounts.users import NewSession, Session
+from sigma.services.authentication import passkeys, second_factors
+from sigma.services.authentication.relying_party import relying_party
 from sigma.services.context import Context
+from sigma.services.limits import client_network
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
     DEVICE_COOKIE,
     DEVICE_PATH,
+    SECOND_FACTOR_URL,
     SESSION_COOKIE,
     RedirectRequiredError,
     WebRequest,
     device_cookie,
+    request_origin,
     safe_redirect_path,
     session_cookie,
 )
-from sigma.web.cabinet.responses import (
-    read_form_values,
-    redirect,
-    refusal_texts,
-    render_cabinet_page,
-    translator_for,
-)
+from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
+from sigma.web.cabinet.urls import build_url
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
 from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
+
+NOTES = ("reset",)  # texts: access.note_…
 
 
 @get("/sign-in")
@@ -43,7 +46,7 @@ async def sign_in_page(request: WebRequest, ctx: NamedDependency[Context]) -> Re
         raise RedirectRequiredError(next_url)
     if await users.needs_owner(ctx):
         raise RedirectRequiredError("/start")
-    return _sign_in_form_page(request, "", next_url, "")
+    return _form_page(request, ctx, "", next_url, {})
 
 
 @post("/sign-in")
@@ -55,39 +58,99 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
         safe_redirect_path(first_value(form_data, "next")),
     )
     password = (form_data.get("password") or [""])[0]
+    origin = await request_origin(request)
     try:
-        device = read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
-        ip = remote_ip(request)
-        former = read_cookie(request, SESSION_COOKIE)
-        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device, former=former)
+        new_session = await users.sign_in(
+            ctx,
+            login,
+            password,
+            ip=origin.address,
+            device=device_of(request),
+            device_name=origin.device_name,
+            former=read_cookie(request, SESSION_COOKIE),
+        )
     except RefusedError as error:
         translator = Translator(request_language(request))
         wrong = error.code == "unauthorized"
         message = translator.t("cabinet.sign_in_wrong") if wrong else translator.refusal_text(error)
         status = 422 if wrong else error.http_status
-        response = _sign_in_form_page(request, login, next_url, message, status)
+        response = _form_page(request, ctx, login, next_url, {"": message}, status)
         response.headers.update(retry_after_headers(error))
         return response
-    response = redirect(next_url)
+    return signed_in(ctx, new_session, next_url)
+
+
+@get("/sign-in/passkey/options")
+async def passkey_options(ctx: NamedDependency[Context]) -> dict[str, str]:
+    """Return what the browser needs to ask for anybody's passkey. Stores nothing."""
+    return passkey_json(await passkeys.authentication_request(ctx, None))
+
+
+@post("/sign-in/passkey")
+async def sign_in_by_passkey(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
+    """Open a session for the owner of a passkey, without a password."""
+    form_data = await read_form_values(request)
+    next_url = safe_redirect_path(first_value(form_data, "next"))
+    try:
+        await ctx.limiter.require(PASSKEY_ADDRESS, client_network(remote_ip(request)))
+        new_session = await second_factors.sign_in_by_passkey(
+            ctx,
+            first_value(form_data, "credential"),
+            first_value(form_data, "ticket"),
+            await request_origin(request),
+            device_of(request),
+            former=read_cookie(request, SESSION_COOKIE),
+        )
+    except RefusedError as error:
+        texts = refusal_texts(Translator(request_language(request)), error)
+        response = _form_page(request, ctx, "", next_url, texts, error.http_status)
+        response.headers.update(retry_after_headers(error))
+        return response
+    return signed_in(ctx, new_session, next_url)
+
+
+def device_of(request: WebRequest) -> str:
+    """Return the cookie by which a browser is known, empty without it."""
+    return read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
+
+
+def passkey_json(request: passkeys.PasskeyRequest) -> dict[str, str]:
+    """Return the request for a passkey as the script reads it."""
+    return {"options": request.options, "ticket": request.ticket}
+
+
+def signed_in(ctx: Context, new_session: NewSession, next_url: str) -> Response[Any]:
+    """Redirect with the cookies of a new session, first to its second step if one is missing."""
+    if new_session.is_pending:
+        next_query = None if next_url == "/" else next_url
+        response = redirect(build_url(SECOND_FACTOR_URL, next=next_query))
+    else:
+        response = redirect(next_url)
+        response.set_cookie(device_cookie(ctx, new_session.device))
     response.set_cookie(session_cookie(ctx, new_session.secret))
-    response.set_cookie(device_cookie(ctx, new_session.device))
     return response
 
 
-def _sign_in_form_page(
-    request: WebRequest, login: str, next_url: str, error_text: str, status: int = 200
+def _form_page(
+    request: WebRequest,
+    ctx: Context,
+    login: str,
+    next_url: str,
+    errors: dict[str, str],
+    status: int = 200,
 ) -> Response[Any]:
-    errors = {"": error_text} if error_text else {}
-    translator = Translator(request_language(request))
+    note = request.query_params.get("note", "")
     return render_page(
         request,
         "cabinet/sign_in.html",
-        translator,
+        Translator(request_language(request)),
         status=status,
         login=login,
         next=next_url,
         errors=errors,
         locales=LOCALES,
+        note=note if note in NOTES and not errors else "",
+        party=relying_party(ctx.settings.base_url),
     )
 
 
@@ -112,45 +175,5 @@ async def set_locale(
     return redirect(safe_redirect_path(first_value(form_data, "next")))
 
 
-@get("/settings/access")
-async def access_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
-    """Show the forms for the user's password and language."""
-    return _access_form_page(request, session, {})
-
-
-@post("/settings/access")
-async def change_password(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """Change the password; all other sessions of the user end."""
-    form_data = await read_form_values(request)
-    old, new = (form_data.get(name, [""])[0] for name in ("old", "new"))
-    try:
-        if not old:
-            raise validation_error(Problem("old", "required"))
-        await users.change_password(ctx, session, old, new, ip=remote_ip(request))
-    except RefusedError as error:
-        texts = refusal_texts(translator_for(session), error)
-        response = _access_form_page(request, session, texts, error.http_status)
-        response.headers.update(retry_after_headers(error))
-        return response
-    return redirect("/settings/access", "settings.done_password")
-
-
-def _access_form_page(
-    request: WebRequest, session: Session, errors: dict[str, str], status: int = 200
-) -> Response[Any]:
-    return render_cabinet_page(
-        request,
-        session,
-        "cabinet/settings/access.html",
-        section="settings",
-        status=status,
-        errors=errors,
-        locales=LOCALES,
-        min_password=MIN_PASSWORD,
-    )
-
-
-PUBLIC_HANDLERS = [sign_in_page, sign_in]
-HANDLERS = [sign_out, set_locale, access_page, change_password]
+PUBLIC_HANDLERS = [sign_in_page, sign_in, passkey_options, sign_in_by_passkey]
+HANDLERS = [sign_out, set_locale]

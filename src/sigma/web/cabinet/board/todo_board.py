@@ -14,6 +14,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
+from sigma.services.authentication.reauthentication import require_recent_for_full_refund
 from sigma.services.billing import mails, payment_acceptance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
@@ -182,6 +183,7 @@ async def refund_payment(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of an extra, late or voided payment, or show why this is refused."""
+    await require_recent_for_full_refund(ctx, session, parse_id(payment_id, "pay"))
     return await _run_action(
         request, ctx, session, payment_id, payment_acceptance.refund_all, "board.done_refund"
     )

@@ -68,15 +68,15 @@ async def event_stream(
             async with contextlib.aclosing(changes):
                 async for change in changes:
                     current = await users.find_session(ctx, secret)
-                    is_same_shop = current is not None and current.shop.id == session.shop.id
-                    if (
-                        current is None
-                        or not is_same_shop
-                        or not current.member.can(Permission.ANSWER)
-                    ):
+                    if current is None or not _may_read(current, session.shop.id):
                         yield SESSION_ENDED
                         return
                     yield HEARTBEAT if change is None else _encode_event(change)
+
+
+def _may_read(session: Session, shop_id: str) -> bool:
+    is_same_shop = session.shop.id == shop_id  # the person may have switched
+    return is_same_shop and session.member.can(Permission.ANSWER) and session.meets_shop_rule
 
 
 def _encode_event(change: ConversationChange) -> bytes:

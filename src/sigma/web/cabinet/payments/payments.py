@@ -16,6 +16,7 @@ from sigma.domain.billing.refund import refunded_by_sigma
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import waiting_time
 from sigma.services.accounts.users import Session
+from sigma.services.authentication.reauthentication import require_recent_for_full_refund
 from sigma.services.billing import invoices, mails, payment_acceptance, payments
 from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
@@ -255,6 +256,7 @@ async def refund_all(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of a late or extra payment with one press."""
+    await require_recent_for_full_refund(ctx, session, parse_id(payment_id, "pay"))
     return await _run_action(
         request, ctx, session, payment_id, payment_acceptance.refund_all, "#refunds", "done_refund"
     )

@@ -18,6 +18,7 @@ from sigma.domain.billing.refund import (
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
+from sigma.services.authentication.reauthentication import require_recent_for_refund
 from sigma.services.billing import payments, refunds
 from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.context import Context
@@ -102,6 +103,8 @@ async def request_refund(
     payment = await payments.get(ctx, session.member, payment_id)
     amount = parse_money(first_value(form_data, "amount"), "amount", payment.amount.currency)
 
+    if isinstance(amount, Money):
+        require_recent_for_refund(ctx, session, amount)
     idempotency = form_idempotency(session.member, f"refund {payment_id}", form_data)
 
     async def request_once() -> Refund:

@@ -14,7 +14,7 @@ from sigma.services.accounts import api_keys
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.security_log import SecurityEvent, record
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     FormValues,
     read_form_values,
@@ -39,7 +39,7 @@ async def keys_page(
     return await _keys_page(request, ctx, session)
 
 
-@post("/settings/keys")
+@post("/settings/keys", opt=RECENT_AUTHENTICATION)
 async def create_key(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -55,6 +55,7 @@ async def create_key(
             scopes=_parse_scopes(form_data),
             lifetime_days=_parse_lifetime(lifetime),
             networks=networks,
+            origin=session.origin,
         )
     except RefusedError as error:
         if error.code != "validation":

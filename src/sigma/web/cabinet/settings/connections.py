@@ -14,7 +14,7 @@ from sigma.services.billing import connections
 from sigma.services.billing.connection_settings import list_certificates
 from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.context import Context
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     FormValues,
     read_form_values,
@@ -54,7 +54,7 @@ async def new_connection_page(
     return _form_page(request, ctx, session, None, values, {})
 
 
-@post("/settings/connections/new")
+@post("/settings/connections/new", opt=RECENT_AUTHENTICATION)
 async def create_connection(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -84,7 +84,7 @@ async def connection_page(
     return _form_page(request, ctx, session, connection, _form_values(connection), errors)
 
 
-@post("/settings/connections/{connection_id:str}")
+@post("/settings/connections/{connection_id:str}", opt=RECENT_AUTHENTICATION)
 async def save_connection(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -112,7 +112,7 @@ async def check_connection(
     return redirect(f"/settings/connections/{connection_id}")
 
 
-@post("/settings/connections/{connection_id:str}/switch")
+@post("/settings/connections/{connection_id:str}/switch", opt=RECENT_AUTHENTICATION)
 async def set_active(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -121,7 +121,7 @@ async def set_active(
 ) -> Response[Any]:
     """Start or stop using the connection for new payments."""
     active = first_value(await read_form_values(request), "active") == "1"
-    await connections.set_active(ctx, session.member, connection_id, active)
+    await connections.set_active(ctx, session.member, connection_id, active, origin=session.origin)
     flash_key = "settings.done_connection_on" if active else "settings.done_connection_off"
     return redirect(f"/settings/connections/{connection_id}", flash_key)
 
@@ -146,6 +146,7 @@ async def _save(
         account=first_value(form_data, "account"),
         secret=first_value(form_data, "secret") or None,
         settings=parse_settings(form_data),
+        origin=session.origin,
     )
 
 

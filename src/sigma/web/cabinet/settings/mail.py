@@ -12,7 +12,7 @@ from sigma.services.accounts import shops
 from sigma.services.accounts.users import Session
 from sigma.services.billing import mails
 from sigma.services.context import Context
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -36,7 +36,7 @@ async def mail_page(
     return _form_page(request, ctx, session, values, {})
 
 
-@post("/settings/mail")
+@post("/settings/mail", opt=RECENT_AUTHENTICATION)
 async def save_mail(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -47,7 +47,9 @@ async def save_mail(
         "" if first_value(form_data, "forget_smtp") else first_value(form_data, "smtp_url") or None
     )
     try:
-        await shops.save_mail(ctx, session.member, **values, smtp_url=smtp_url)
+        await shops.save_mail(
+            ctx, session.member, **values, smtp_url=smtp_url, origin=session.origin
+        )
     except RefusedError as error:
         if error.code != "validation":
             raise

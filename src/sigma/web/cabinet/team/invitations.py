@@ -8,16 +8,18 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.invitation import InvitationState
+from sigma.domain.accounts.password import MIN_PASSWORD
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import invitations, own_shops, users
 from sigma.services.accounts.invitations import InvitationView
-from sigma.services.accounts.users import MIN_PASSWORD, Session
+from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
     SESSION_COOKIE,
     WebRequest,
     device_cookie,
+    request_origin,
     secrets_equal,
     session_cookie,
 )
@@ -25,6 +27,7 @@ from sigma.web.cabinet.responses import read_form_values, redirect, refusal_text
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page, request_language
+from sigma.web.retry_after import retry_after_headers
 
 
 @get("/invitations/{token:str}")
@@ -53,14 +56,17 @@ async def accept_invitation(
             name=name,
             password=(form_data.get("password") or [""])[0],
             locale=request_language(request),
+            origin=await request_origin(request),
         )
     except RefusedError as error:
         translator = Translator(request_language(request))
         errors = refusal_texts(translator, error)
         view = await invitations.find(ctx, token)
-        return await _page(
+        page = await _page(
             request, ctx, token, view, status=error.http_status, errors=errors, name=name
         )
+        page.headers.update(retry_after_headers(error))
+        return page
     response = redirect("/", "team.done_joined", shop=new_session.shop.name)
     response.set_cookie(session_cookie(ctx, new_session.secret))
     response.set_cookie(device_cookie(ctx, new_session.device))

@@ -19,7 +19,7 @@ from sigma.services.communities.access_keys import (
 )
 from sigma.services.context import Context
 from sigma.services.vk import links
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -56,7 +56,7 @@ async def connect_page(
     return _connect_page(request, ctx, session)
 
 
-@post("/vk/connect")
+@post("/vk/connect", opt=RECENT_AUTHENTICATION)
 async def preview_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -74,12 +74,15 @@ async def preview_community(
 async def connect_community(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Connect the community of the encrypted access key (`ticket`) in the form."""
+    """Connect the community of the encrypted access key (`ticket`) in the form.
+
+    The ticket comes from the page before, which demands a recent proof of identity.
+    """
     session.member.require(Permission.SETTINGS)
     form_data = await read_form_values(request)
     try:
         key = read_ticket(ctx, session.member, first_value(form_data, "ticket"))
-        community = await communities.connect(ctx, session.member, key)
+        community = await communities.connect(ctx, session.member, key, origin=session.origin)
     except RefusedError as error:
         return _connect_page(request, ctx, session, error)
     return redirect(f"/vk/{community.id}", "vk.done_connected", name=community.name)

@@ -18,7 +18,7 @@ from sigma.services.communities.access_keys import read_ticket
 from sigma.services.communities.communities import CommunityWithConnection
 from sigma.services.context import Context
 from sigma.services.vk import links
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     FormValues,
     read_form_values,
@@ -53,7 +53,7 @@ async def check_community(
     return redirect(f"/vk/{community_id}#state")
 
 
-@post("/vk/{community_id:str}/key")
+@post("/vk/{community_id:str}/key", opt=RECENT_AUTHENTICATION)
 async def replace_key(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -65,7 +65,7 @@ async def replace_key(
     try:
         ticket = first_value(form_data, "ticket")
         new = read_ticket(ctx, session.member, ticket) if ticket else first_value(form_data, "key")
-        await communities.replace_key(ctx, session.member, community_id, new)
+        await communities.replace_key(ctx, session.member, community_id, new, origin=session.origin)
     except RefusedError as error:
         if error.code in ("not_found", "no_community"):
             raise
@@ -89,13 +89,13 @@ async def choose_delivery(
     return redirect(f"/vk/{community_id}#delivery", "vk.done_delivery")
 
 
-@post("/vk/{community_id:str}/disconnect")
+@post("/vk/{community_id:str}/disconnect", opt=RECENT_AUTHENTICATION)
 async def disconnect_community(
     ctx: NamedDependency[Context], session: NamedDependency[Session], community_id: FromPath[str]
 ) -> Response[Any]:
     """Disconnect the community; its conversations stay."""
     connected = await communities.get(ctx, session.member, community_id)
-    await communities.disconnect(ctx, session.member, community_id)
+    await communities.disconnect(ctx, session.member, community_id, origin=session.origin)
     return redirect("/vk", "vk.done_disconnected", name=connected.community.name)
 
 

@@ -91,6 +91,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "subject_id", "line_number", name=op.f("pk_ledger")),
     )
     op.create_table(
+        "password_resets",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("content_encrypted", TextC, nullable=False),
+        sa.Column("token_hash", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("expires_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_password_resets")),
+        sa.UniqueConstraint("token_hash", name="uq_password_resets_token"),
+    )
+    op.create_table(
         "rate_counters",
         sa.Column("key", TextC, nullable=False),
         sa.Column("count", BigInt, nullable=False),
@@ -115,6 +126,13 @@ def upgrade() -> None:
         sa.Column("csrf_token", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("expires_at_us", BigInt, nullable=False),
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("used_at_us", BigInt, nullable=False),
+        sa.Column("authenticated_at_us", BigInt, nullable=False),
+        sa.Column("proofs", TextC, nullable=False),
+        sa.Column("address", TextC, nullable=False),
+        sa.Column("device_name", TextC, nullable=False),
+        sa.Column("is_pending", Flag, nullable=False),
         sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_sessions")),
     )
     op.create_table(
@@ -136,6 +154,8 @@ def upgrade() -> None:
         sa.Column("refund_limits", TextC, nullable=False),
         sa.Column("quotas", TextC, nullable=False),
         sa.Column("search", TextC, nullable=False),
+        sa.Column("second_factor_rule", TextC, nullable=False),
+        sa.Column("refund_confirmation_minor", BigInt, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shops")),
         sa.UniqueConstraint("slug", name="uq_shops_slug"),
@@ -160,6 +180,7 @@ def upgrade() -> None:
         sa.Column("name", TextC, nullable=False),
         sa.Column("locale", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("password_changed_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("login", name="uq_users_login"),
@@ -200,6 +221,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_api_keys_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
         sa.UniqueConstraint("secret_hash", name="uq_api_keys_secret"),
+    )
+    op.create_table(
+        "authenticator_apps",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("secret_encrypted", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("last_step", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_authenticator_apps_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_authenticator_apps")),
+        sa.UniqueConstraint("user_id", name="uq_authenticator_apps_user"),
     )
     op.create_table(
         "auto_reply_settings",
@@ -303,6 +338,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "user_id", name=op.f("pk_members")),
     )
     op.create_table(
+        "passkeys",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("credential_id", TextC, nullable=False),
+        sa.Column("public_key", TextC, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("sign_count", BigInt, nullable=False),
+        sa.Column("transports", TextC, nullable=False),
+        sa.Column("is_backed_up", Flag, nullable=False),
+        sa.Column("used_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_passkeys_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passkeys")),
+        sa.UniqueConstraint("credential_id", name="uq_passkeys_credential"),
+    )
+    op.create_table(
         "photos",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -341,6 +393,33 @@ def upgrade() -> None:
             ["shop_id"], ["shops.id"], name=op.f("fk_reconciliation_runs_shop_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_runs")),
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("prefix", TextC, nullable=False),
+        sa.Column("code_hash", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("used_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
+        sa.UniqueConstraint("user_id", "prefix", name="uq_recovery_codes_prefix"),
+    )
+    op.create_table(
+        "security_notices",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("occurred_at_us", BigInt, nullable=False),
+        sa.Column("detail_encrypted", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_security_notices_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_security_notices")),
     )
     op.create_table(
         "services",
@@ -739,6 +818,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_answers_payer", "answers", ["invoice_id", "payer_hash", "id"], unique=False)
     op.create_index("ix_answers_payment", "answers", ["payment_id", "id"], unique=False)
+    op.create_index("ix_api_keys_maker", "api_keys", ["created_by", "id"], unique=False)
     op.create_index("ix_api_keys_shop", "api_keys", ["shop_id", "id"], unique=False)
     op.create_index("ix_cards_conversation", "cards", ["conversation_id", "id"], unique=False)
     op.create_index(
@@ -895,6 +975,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'failed')"),
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
     )
+    op.create_index("ix_passkeys_user", "passkeys", ["user_id", "id"], unique=False)
+    op.create_index(
+        "ix_password_resets_expires", "password_resets", ["expires_at_us"], unique=False
+    )
     op.create_index(
         "ix_payments_attention",
         "payments",
@@ -961,6 +1045,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('pending', 'failed')"),
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
+    )
+    op.create_index(
+        "ix_security_notices_occurred", "security_notices", ["occurred_at_us"], unique=False
     )
     op.create_index(
         "ix_services_photo",
@@ -1055,6 +1142,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("photo_id IS NOT NULL"),
         sqlite_where=sa.text("photo_id IS NOT NULL"),
     )
+    op.drop_index("ix_security_notices_occurred", table_name="security_notices")
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -1106,6 +1194,8 @@ def downgrade() -> None:
         postgresql_where=sa.text("attention IS NOT NULL"),
         sqlite_where=sa.text("attention IS NOT NULL"),
     )
+    op.drop_index("ix_password_resets_expires", table_name="password_resets")
+    op.drop_index("ix_passkeys_user", table_name="passkeys")
     op.drop_index(
         "ix_messages_undelivered",
         table_name="messages",
@@ -1215,6 +1305,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_cards_conversation", table_name="cards")
     op.drop_index("ix_api_keys_shop", table_name="api_keys")
+    op.drop_index("ix_api_keys_maker", table_name="api_keys")
     op.drop_index("ix_answers_payment", table_name="answers")
     op.drop_index("ix_answers_payer", table_name="answers")
     op.drop_index("ix_acquirer_notices_object", table_name="acquirer_notices")
@@ -1239,14 +1330,18 @@ def downgrade() -> None:
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
     op.drop_table("services")
+    op.drop_table("security_notices")
+    op.drop_table("recovery_codes")
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
+    op.drop_table("passkeys")
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")
     op.drop_table("invitations")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
+    op.drop_table("authenticator_apps")
     op.drop_table("api_keys")
     op.drop_table("administrators")
     op.drop_table("write_probes")
@@ -1257,6 +1352,7 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_table("search_tokens")
     op.drop_table("rate_counters")
+    op.drop_table("password_resets")
     op.drop_table("ledger")
     op.drop_table("key_rotations")
     op.drop_table("jobs")

@@ -1,0 +1,1 @@
+"""Signing in: passkeys, second steps, sessions, forgotten passwords, confirmation of identity."""
