@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.limit_mutants import LIMIT_MUTANTS
 from scripts.mutant import Mutant
+from scripts.sign_in_mutants import SIGN_IN_MUTANTS
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("src", "tests", "docs", "scripts", "pyproject.toml")
@@ -157,6 +158,7 @@ MUTANTS = (
         ("tests/services/test_guards.py",),
     ),
     *LIMIT_MUTANTS,
+    *SIGN_IN_MUTANTS,
 )
 
 
