@@ -251,7 +251,7 @@ def test_serve_is_ready_and_shuts_down_cleanly(stop_signal: signal.Signals, tmp_
 
 def wait_until_ready(port: int, process: subprocess.Popen[str]) -> httpx.Response:
     """Return the first response of /readyz."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None
         try:
