@@ -61,8 +61,8 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: wrong old passwords are slowed",
-        "src/sigma/services/accounts/users.py",
-        "    await ctx.limiter.require_after_delay(OLD_PASSWORD, session.secret_hash)\n",
+        "src/sigma/services/accounts/password_changes.py",
+        "    await ctx.limiter.require_after_delay(OLD_PASSWORD, session.id)\n",
         "",
         ("tests/services/test_sign_in_limits.py",),
     ),

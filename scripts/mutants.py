@@ -16,6 +16,7 @@ from pathlib import Path
 from scripts.limit_mutants import LIMIT_MUTANTS
 from scripts.mutant import Mutant
 from scripts.people_mutants import PEOPLE_MUTANTS
+from scripts.sign_in_mutants import SIGN_IN_MUTANTS
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("src", "tests", "docs", "scripts", "pyproject.toml")
@@ -159,6 +160,7 @@ MUTANTS = (
     ),
     *LIMIT_MUTANTS,
     *PEOPLE_MUTANTS,
+    *SIGN_IN_MUTANTS,
 )
 
 

@@ -303,7 +303,7 @@ def test_stop_does_not_wait_for_a_file_that_is_being_decoded(tmp_path: Path) -> 
 
 def wait_until_ready(port: int, process: subprocess.Popen[str]) -> httpx.Response:
     """Return the first response of /readyz."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None
         try:

@@ -2,8 +2,10 @@
 
 import itertools
 import re
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ class Installation:
 
     url: str
     login: str
+    database: Path
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ async def installation(tmp_path: Path, demo: Demo) -> AsyncIterator[Installation
             f"{app}/start", data=form | {"password": PASSWORD, "locale": "ru"}
         )
         assert response.status_code == 303, response.text
-        yield Installation(app.replace("127.0.0.1", "localhost"), login)
+        yield Installation(app.replace("127.0.0.1", "localhost"), login, tmp_path / "sigma.db")
 
 
 @pytest.fixture(params=SIZES)
@@ -65,7 +68,12 @@ async def person(
     """A window of the owner, not signed in."""
     name = request.node.name
     async with open_window(
-        browser, screenshots_dir, name, SIZES[request.param], base_url=installation.url
+        browser,
+        screenshots_dir,
+        name,
+        SIZES[request.param],
+        base_url=installation.url,
+        expected_statuses={403},  # the page that asks for a proof of identity
     ) as window:
         yield window
 
@@ -238,7 +246,11 @@ async def test_important_step_asks_for_the_password_and_keeps_the_form(
     page = person.page
     await sign_in(page, installation.login)
     await page.wait_for_url(f"{installation.url}/")
-    await page.goto("/reauthenticate?next=/settings/keys")
+    await page.goto("/settings/keys")
+    await page.get_by_label("Название").fill("Бот «записи»")
+    make_sessions_stale(installation)
+    await page.get_by_role("button", name="Создать ключ").click()
+    await expect(page.get_by_role("heading", name="Подтвердите, что это вы")).to_be_visible()
     await person.check_page("confirm")
     await page.get_by_label("Пароль", exact=True).fill("не тот пароль")
     await page.get_by_role("button", name="Продолжить").click()
@@ -246,7 +258,48 @@ async def test_important_step_asks_for_the_password_and_keeps_the_form(
     await person.check_page("confirm-wrong")
     await page.get_by_label("Пароль", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Продолжить").click()
-    await page.wait_for_url("**/settings/keys")
-    await page.get_by_label("Название").fill("Бот записи")
-    await page.get_by_role("button", name="Создать ключ").click()
     await expect(page.get_by_text("Ключ создан")).to_be_visible()
+    await page.get_by_role("link", name="Ключ сохранён").click()
+    await expect(page.get_by_text("Бот «записи»", exact=True)).to_be_visible()
+
+
+async def test_second_step_and_confirmation_work_without_scripts(
+    installation: Installation, browser: Browser, screenshots_dir: Path
+) -> None:
+    async with open_window(
+        browser,
+        screenshots_dir,
+        "no-scripts",
+        PHONE,
+        base_url=installation.url,
+        java_script_enabled=False,
+        expected_statuses={403},
+    ) as person:
+        page = person.page
+        await sign_in(page, installation.login)
+        await page.goto("/settings/access")
+        await expect(page.get_by_text("включите в браузере скрипты")).to_be_visible()
+        await page.get_by_role("button", name="Подключить приложение").click()
+        await page.get_by_text("Ввести вручную").click()
+        secret = (await page.locator("form p.mono").inner_text()).replace(" ", "")
+        await page.get_by_label("Код, который показало приложение").fill(pyotp.TOTP(secret).now())
+        await page.get_by_role("button", name="Подключить", exact=True).click()
+        await expect(page.locator(".recovery-codes li")).to_have_count(10)
+        await page.context.clear_cookies()
+        await sign_in(page, installation.login)
+        await page.locator("[name=code]").fill(next_code(secret))
+        await page.get_by_role("button", name="Продолжить").click()
+        await page.wait_for_url(f"{installation.url}/")
+        await page.goto("/settings/keys")
+        await page.get_by_label("Название").fill("Касса")
+        make_sessions_stale(installation)
+        await page.get_by_role("button", name="Создать ключ").click()
+        await page.get_by_label("Пароль", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Продолжить").click()
+        await expect(page.get_by_text("Ключ создан")).to_be_visible()
+
+
+def make_sessions_stale(installation: Installation) -> None:
+    """Let the last proof of identity be long ago, as after ten minutes."""
+    with closing(sqlite3.connect(installation.database, timeout=10)) as database, database:
+        database.execute("UPDATE sessions SET authenticated_at_us = 1")

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -97,11 +97,13 @@ async def open_window(
     *,
     shops: Iterable[str] = (),
     docs_images_dir: Path | None = None,
+    expected_statuses: Set[int] = frozenset(),
     **options: Any,
 ) -> AsyncIterator[Window]:
     """Open a fresh browser of a user in Moscow; fail at the end if a page had a problem.
 
     `shops` are hosts of sellers that links may lead to; a stub page is served for them.
+    `expected_statuses`: error statuses of pages that are no problem here, beside 422.
     """
     options = {"locale": "ru-RU", "timezone_id": "Europe/Moscow", **size, **options}
     context = await browser.new_context(**options)
@@ -110,7 +112,7 @@ async def open_window(
         opened = Window(
             await context.new_page(), screenshots_dir, name, docs_images_dir=docs_images_dir
         )
-        _watch(context, opened.problems, OWN_HOSTS | set(shops))
+        _watch(context, opened.problems, OWN_HOSTS | set(shops), {422, *expected_statuses})
         for host in shops:
             await context.route(re.compile(rf"^https?://{re.escape(host)}/"), _serve_stub)
         yield opened
@@ -123,7 +125,9 @@ async def _serve_stub(route: Any) -> None:
     await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=STUB_PAGE)
 
 
-def _watch(context: BrowserContext, problems: list[str], hosts: set[str]) -> None:
+def _watch(
+    context: BrowserContext, problems: list[str], hosts: set[str], page_statuses: Set[int]
+) -> None:
     def check_host(request: Request) -> None:
         url = urlsplit(request.url)
         if url.scheme in ("http", "https") and url.hostname not in hosts:
@@ -134,7 +138,8 @@ def _watch(context: BrowserContext, problems: list[str], hosts: set[str]) -> Non
             problems.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def check_status(response: Response) -> None:
-        is_form_error = response.status == 422 and response.request.is_navigation_request()
+        is_page = response.request.is_navigation_request()
+        is_form_error = response.status in page_statuses and is_page
         if response.status >= 400 and not is_form_error:
             problems.append(f"{response.status}: {response.request.method} {response.url}")
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from sigma.domain.accounts.member import User
 from sigma.domain.accounts.session import Proof
+from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.services.authentication import passkeys, second_factors
 from sigma.services.authentication.relying_party import RelyingParty, relying_party
+from sigma.store import changes
+from sigma.store.accounts import users
 from tests.authenticators import SoftwarePasskey
 from tests.services.second_factor_actions import (
     ORIGIN,
@@ -134,6 +138,25 @@ async def test_challenge_works_for_minutes_and_for_its_own_purpose(world: World)
         world.ctx, passkey.get(old.options), old.ticket, ORIGIN, ""
     )
     assert await problem_of(late) == "passkey_again"
+
+
+async def test_passkey_of_another_account_does_not_answer_for_this_one(world: World) -> None:
+    """A thief with a stolen session has an own account, and an own passkey there."""
+    ctx, session = world.ctx, await open_session(world)
+    thief = User(ctx.new_id("usr"), "thief@example.org", "", "", "ru", ctx.now_us())
+    async with ctx.db.write() as tx:
+        await users.save(tx, thief)
+    passkey = SoftwarePasskey()
+    request = await passkeys.registration_request(ctx, thief)
+    answer = passkey.create(request.options)
+    stored = await passkeys.verify_registration(ctx, thief, answer, request.ticket, "Мой")
+    await changes.commit(ctx.db, Change((stored,)), ctx.now_us())
+    request = await passkeys.authentication_request(ctx, session.user)
+    answer = passkey.get(request.options)
+    call = passkeys.verify(
+        ctx, answer, request.ticket, session.user, require_user_verification=True
+    )
+    assert await problem_of(call) == "passkey_failed"
 
 
 async def test_removed_passkey_opens_nothing(world: World) -> None:

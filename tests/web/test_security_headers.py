@@ -265,3 +265,12 @@ async def test_acquirer_page_of_another_origin_is_opened_by_our_page(world: Worl
     assert target[1].startswith(world.sandbox.base_url)
     assert f'href="{target[1]}"' in page.text, "a link for browsers that do not follow"
     assert 'content="0; url=' not in again.text, "coming back does not leave again"
+
+
+def test_pages_may_use_passkeys_of_their_own_and_nothing_else() -> None:
+    granted = {part for part in PERMISSIONS_POLICY.split(", ") if not part.endswith("=()")}
+    assert granted == {
+        "clipboard-write=(self)",
+        "publickey-credentials-create=(self)",
+        "publickey-credentials-get=(self)",
+    }

@@ -8,8 +8,10 @@ from sigma.services.accounts import api_keys, users
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.authentication import session_list
 from tests import leaks
+from tests.vk_world import VkWorld
 from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
-from tests.web.two_shops import signed_in_actor
+from tests.web.routes import REQUIRED_PERMISSIONS, request_route
+from tests.web.two_shops import create_all_objects, signed_in_actor
 from tests.world import World
 
 LOGIN = "owner@example.org"
@@ -137,6 +139,21 @@ async def test_sign_in_ends_the_session_that_the_browser_had(
     before = owner_browser.http.cookies["sigma_session"]
     await owner_browser.sign_in(LOGIN, world.password)
     assert await users.find_session(world.ctx, before) is None
+
+
+async def test_every_page_of_the_cabinet_offers_to_sign_out(vk_world: VkWorld) -> None:
+    ids = await create_all_objects(vk_world)
+    checked = 0
+    async with signed_in_actor(vk_world.ctx, vk_world.shop.id, Role.OWNER) as owner:
+        for route in REQUIRED_PERMISSIONS:
+            if not route.startswith("GET") or route == "GET /inbox/live":
+                continue
+            response = await request_route(owner, route, ids)
+            is_page = response.headers["content-type"].startswith("text/html")
+            if response.status_code == 200 and is_page and "<html" in response.text:
+                assert 'action="/sign-out"' in response.text, route
+                checked += 1
+    assert checked > 20
 
 
 async def test_session_secrets_have_256_bits_and_only_hashes_are_stored(

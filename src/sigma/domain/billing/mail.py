@@ -18,12 +18,13 @@ class Mail:
 
     `kind`, `subject_key` and `number` are unique together: a receipt is mailed once, and again only
     with the next number when an operator requests it. `subject_key` is the id of the payment or
-    refund (with the reason, for "attention"). The recipient's address is stored masked only.
+    refund (with the reason, for "attention"), of the security notice with that of the recipient, or
+    of the password reset. The recipient's address is stored masked only.
     """
 
     id: str
     shop_id: str
-    kind: str  # receipt, refund, attention, test, invitation
+    kind: str  # receipt, refund, attention, test, invitation, security, password_reset
     subject_key: str
     payment_id: str
     created_at_us: int

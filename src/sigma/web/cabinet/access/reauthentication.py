@@ -76,7 +76,8 @@ async def confirm(
     except RefusedError as error:
         if error.code not in ("validation", "too_many_requests"):
             raise
-        texts = refusal_texts(translator_for(session), error)
+        translator = translator_for(session)
+        texts = {"": translator.t("access.not_confirmed")} | refusal_texts(translator, error)
         fields = submitted_fields(request) or []
         response = _page(
             request, session, target, fields, texts, error.http_status, is_form=is_form

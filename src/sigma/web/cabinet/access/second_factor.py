@@ -82,7 +82,8 @@ async def finish_sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> 
     except RefusedError as error:
         if error.code == "unauthorized":  # finished in another tab, or ended
             raise RedirectRequiredError("/sign-in") from error
-        texts = refusal_texts(translator_for(pending), error)
+        translator = translator_for(pending)
+        texts = {"": translator.t("access.not_confirmed")} | refusal_texts(translator, error)
         response = await _form_page(request, ctx, pending, next_url, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
