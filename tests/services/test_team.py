@@ -1,6 +1,7 @@
 """The team: invitations, roles, the last owner, removal of a member with sessions and keys."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.services.accounts import api_keys, installation, invitations, own_shops, team, users
 from sigma.services.accounts.installation import Administrator
-from sigma.services.accounts.users import Session
+from sigma.services.accounts.users import NewSession, Session
 from sigma.services.billing import payment_acceptance, refunds
 from sigma.services.platform import housekeeping
 from sigma.store.accounts import members
@@ -33,9 +34,9 @@ async def sign_in(world: World, login: str, ip: str = "198.51.100.1") -> Session
     return session
 
 
-async def refused(code: str, action: object) -> None:
+async def refused(code: str, action: Awaitable[object]) -> None:
     with pytest.raises(RefusedError) as caught:
-        await action  # type: ignore[misc]
+        await action
     assert caught.value.code == code
 
 
@@ -66,7 +67,7 @@ async def test_invited_person_joins_once_with_a_new_account(world: World) -> Non
 
 def accept_as_new(
     world: World, token: str, name: str = "Новая", password: str = PASSWORD
-) -> object:
+) -> Awaitable[NewSession]:
     return invitations.accept_as_new(world.ctx, token, name=name, password=password, locale="ru")
 
 
@@ -266,13 +267,13 @@ async def test_key_expires_and_is_bound_to_its_addresses(world: World) -> None:
     await refused("key_expired", api_keys.authenticate(ctx, secret, ip="10.1.2.3"))
     assert key.expires_at_us
     for wrong in ({"lifetime_days": 0}, {"networks": "10.0.0.1/8"}, {"scopes": ()}):
-        await refused("validation", api_keys.create(ctx, world.member, "x", **wrong))  # type: ignore[arg-type]
+        await refused("validation", api_keys.create(ctx, world.member, "x", **wrong))
 
 
 async def test_old_invitations_are_deleted_and_members_stay(world: World) -> None:
     _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     await invitations.invite(world.ctx, world.member, "c@example.org", Role.VIEWER)
-    await accept_as_new(world, url.rpartition("/")[2])  # type: ignore[misc]
+    await accept_as_new(world, url.rpartition("/")[2])
     world.clock.advance(days=36)
     await housekeeping.clean_up(world.ctx)
     view = await invitations.find(world.ctx, url.rpartition("/")[2])
