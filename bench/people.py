@@ -191,8 +191,10 @@ async def run(database: str, urls: tuple[str, str], args: argparse.Namespace) ->
         p95 = [statistics.quantiles(v, n=20)[18] for v in (measured.small_ms, measured.large_ms)]
         is_slower = ratio > MAX_RATIO
         is_fast = is_fast and not is_slower
-        note = "  slower" if is_slower else ""
-        print(f"{name:<20}{few:>9.2f}{many:>10.2f}{ratio:>7.2f}{p95[0]:>9.2f}{p95[1]:>10.2f}{note}")
+        verdict = "  slower" if is_slower else ""
+        print(
+            f"{name:<20}{few:>9.2f}{many:>10.2f}{ratio:>7.2f}{p95[0]:>9.2f}{p95[1]:>10.2f}{verdict}"
+        )
     return is_fast
 
 

@@ -1,5 +1,7 @@
 """Quotas of a shop: invoices and messages a day, space for photos. None by default."""
 
+from collections.abc import Awaitable
+
 import pytest
 
 from sigma.domain.accounts.quota import Quotas
@@ -26,9 +28,9 @@ async def set_quotas(ctx: Context, shop_id: str, **quotas: int) -> None:
     await installation.set_quotas(ctx, ADMINISTRATOR, shop_id, Quotas(**quotas))
 
 
-async def refused(code: str, action: object) -> RefusedError:
+async def refused(code: str, action: Awaitable[object]) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        await action  # type: ignore[misc]
+        await action
     assert caught.value.code == code
     return caught.value
 

@@ -59,7 +59,7 @@ REQUIRED_PERMISSIONS = {
     "POST /settings/team/members/{user_id}/role": TEAM,
     "POST /settings/team/members/{user_id}/remove": TEAM,
     "POST /settings/team/members/{user_id}/hand-over": OWNERSHIP,
-    "POST /settings/access/leave": READ,
+    "POST /settings/leave": READ,
     "GET /shops": READ,
     "GET /shops/switch": READ,
     "POST /shops/switch": READ,
@@ -148,7 +148,7 @@ ADMINISTRATOR_ROUTES = {
 # They end the session or the rights of the person who calls them: each has a test of its own.
 ENDING_ROUTES = {
     "POST /sign-out",
-    "POST /settings/access/leave",
+    "POST /settings/leave",
     "POST /settings/team/members/{user_id}/hand-over",
 }
 # Routes without a session: a token in the path or a secret in the body gives the access.

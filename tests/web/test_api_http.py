@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.change import Change
@@ -231,7 +232,9 @@ async def open_second_shop(program: ApiClient, world: World) -> ApiClient:
     ctx, now_us = world.ctx, world.ctx.now_us()
     shop = Shop(id=ctx.new_id("shp"), name="Соседи", created_at_us=now_us)
     await changes.commit(ctx.db, Change((shop,)), now_us)
-    _, secret = await api_keys.create(ctx, Member("usr_next", shop.id, Role.OWNER), "Касса соседей")
+    _, secret = await api_keys.create(
+        ctx, Member(COMMAND_LINE, shop.id, Role.OWNER), "Касса соседей"
+    )
     return ApiClient(program.http, secret)
 
 

@@ -30,6 +30,9 @@ PAGES = (
     "/settings/keys",
     "/settings/jobs",
     "/settings/access",
+    "/settings/team",
+    "/shops",
+    "/installation/shops",
 )
 CYRILLIC = re.compile(r"[А-Яа-яЁё]+")
 

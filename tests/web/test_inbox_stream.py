@@ -13,6 +13,7 @@ from sigma.store import changes
 from sigma.store.engine.statements import text_statement
 from sigma.web.app import create_app
 from sigma.web.cabinet.guards import SESSION_COOKIE
+from tests.people import other_shop
 from tests.vk_world import VkWorld
 from tests.web.cabinet_harness import BASE_URL, CabinetBrowser
 
@@ -185,3 +186,25 @@ async def test_head_of_the_stream_ends_at_once(
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.content == b""
+
+
+async def test_stream_ends_when_the_session_switches_to_another_shop(
+    vk_owner_browser: CabinetBrowser, vk_world: VkWorld
+) -> None:
+    """An open tab must not show the events of the other shop as those of its own."""
+    shop_id = await other_shop(vk_world)
+    await vk_world.write_as_client("Привет")
+    await vk_world.poll_events()
+    app = create_app(vk_world.ctx)
+    cookie = ("cookie", f"{SESSION_COOKIE}={vk_owner_browser.http.cookies[SESSION_COOKIE]}")
+    stream = EventStream(app, "/inbox/live", "since=9999999999999999", [cookie])
+    await stream.next_chunk()
+    await vk_owner_browser.open("/shops")
+    switched = await vk_owner_browser.submit("/shops/switch", shop=shop_id)
+    assert switched.status_code == 303
+    await vk_world.write_as_client("Ещё")
+    vk_world.clock.advance(seconds=10)
+    await vk_world.poll_events()
+    while "event: session_ended" not in await stream.next_chunk():
+        pass  # what was sent before the switch
+    await asyncio.wait_for(stream.task, 5)

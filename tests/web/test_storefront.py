@@ -98,7 +98,7 @@ async def test_page_groups_services_by_category(world: World, client: httpx.Asyn
 async def test_long_list_of_services_has_pages(world: World, client: httpx.AsyncClient) -> None:
     existing = await create_service(world, "Услуга 0")
     copies = [
-        replace(existing, id=f"{existing.id[:-3]}{n:03}", title=f"Услуга {n}", version=0)
+        replace(existing, id=f"{existing.id[:-4]}u{n:03}", title=f"Услуга {n}", version=0)
         for n in range(1, PAGE_SIZE + 1)
     ]
     await changes.commit(world.ctx.db, Change(tuple(copies)), world.ctx.now_us())

@@ -127,12 +127,19 @@ async def test_owner_changes_roles_hands_over_and_removes(
 async def test_member_leaves_the_team(world: World, anonymous_browser: CabinetBrowser) -> None:
     await add_person(world.ctx, world.shop.id, "b@example.org", Role.VIEWER)
     await anonymous_browser.sign_in("b@example.org", PASSWORD)
-    await anonymous_browser.open("/settings/access")
-    response = await anonymous_browser.submit("/settings/access/leave")
+    await anonymous_browser.open("/settings")
+    response = await anonymous_browser.submit("/settings/leave")
     assert response.headers["location"] == "/sign-in"
     assert (await anonymous_browser.open("/")).headers["location"].startswith("/sign-in")
     found = await team.get(world.ctx, world.member)
     assert [one.login for one in found.members.data] == ["owner@example.org"]
+
+
+async def test_only_owner_reads_why_leaving_is_refused(owner_browser: CabinetBrowser) -> None:
+    await owner_browser.open("/settings")
+    refused = await owner_browser.submit("/settings/leave")
+    assert refused.status_code == 409
+    assert "Это единственный владелец" in refused.text
 
 
 async def test_refund_limits_are_saved_and_kept_as_typed_on_an_error(
@@ -197,5 +204,5 @@ async def test_bottom_bar_has_the_sections_of_the_role(
     await anonymous_browser.sign_in("b@example.org", PASSWORD)
     page = (await anonymous_browser.open("/")).text
     items = re.findall(r'<a class="menu-item ([^"]*)" href="([^"]+)"', page)
-    addresses = [url for classes, url in items if "menu-item-wide" not in classes]
-    assert addresses == [*on_phone, "/settings"]
+    on_bar = [url for classes, url in items if "menu-item-wide" not in classes]
+    assert on_bar == [*on_phone, "/settings"]

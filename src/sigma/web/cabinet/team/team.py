@@ -111,7 +111,7 @@ async def hand_over(
     return redirect(PAGE, "team.done_handed_over")
 
 
-@post("/settings/access/leave")
+@post("/settings/leave")
 async def leave_team(
     ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
