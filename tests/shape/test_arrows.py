@@ -33,6 +33,7 @@ ROOMS["cli"] = set(ROOMS)
 SUB_ROOMS: dict[str, dict[str, set[str]]] = {
     "domain": {
         "accounts": set(),
+        "audit": {"accounts"},
         "billing": {"accounts"},
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
@@ -42,6 +43,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "engine": set(),
         "schema": {"engine"},
         "accounts": {"engine", "schema"},
+        "audit": {"engine", "schema"},
         "billing": {"accounts", "engine", "schema"},
         "catalogue": {"engine", "schema"},
         "messaging": {"billing", "engine", "schema"},

@@ -17,6 +17,7 @@ COMMANDS = {
     "payment": "sigma.cli.data:payment",
     "key": "sigma.cli.data:key",
     "keys": "sigma.cli.keys:keys",
+    "audit": "sigma.cli.audit:audit",
     "user": "sigma.cli.data:user",
     "shop": "sigma.cli.data:shop",
     "service": "sigma.cli.service:service",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sigma.domain.errors import RefusedError
+from sigma.domain.origin import NO_ORIGIN, Origin
 
 
 class Role(StrEnum):
@@ -28,6 +29,8 @@ class Permission(StrEnum):
     RECONCILE = "reconcile"  # compare with the acquirer and repair differences
     SETTINGS = "settings"  # edit shop, connections, mail, API keys
     JOBS = "jobs"  # see and requeue failed jobs
+    AUDIT = "audit"  # see and export the audit log
+    PERSONAL_DATA = "personal_data"  # export and erase everything about a client
 
 
 PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
@@ -57,12 +60,14 @@ class User:
 class Member:
     """The acting user or API key in one shop; every service checks it first.
 
-    `actor` is the id of the user or API key, as stored in timeline events.
+    `actor` is the id of the user or API key, as stored in timeline events. `origin`: where the
+    request came from, for the audit log; empty outside of requests.
     """
 
     actor: str
     shop_id: str
     role: Role
+    origin: Origin = NO_ORIGIN
 
     def can(self, permission: Permission) -> bool:
         """Return whether the role has the permission."""

@@ -4,12 +4,14 @@ import secrets
 
 from sigma.domain.accounts.api_key import ApiKey
 from sigma.domain.accounts.member import Member, Permission, Role
+from sigma.domain.audit.deed import Deed
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store.accounts import api_keys
 
 KEY_PREFIX = "sk_"
@@ -38,6 +40,9 @@ async def create(ctx: Context, member: Member, name: str) -> tuple[ApiKey, str]:
     )
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
+        await audit_log.record(
+            ctx, tx, member, Deed.KEY_CREATED, key.id, name=name, prefix=key.prefix
+        )
     return key, secret
 
 
@@ -54,6 +59,7 @@ async def revoke(ctx: Context, member: Member, key_id: str) -> None:
     async with ctx.db.write() as tx:
         if not await api_keys.revoke(tx, member.shop_id, key_id, ctx.now_us()):
             raise RefusedError("not_found", what="key")
+        await audit_log.record(ctx, tx, member, Deed.KEY_REVOKED, key_id)
 
 
 async def authenticate(ctx: Context, secret: str) -> Member:

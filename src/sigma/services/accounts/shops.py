@@ -6,6 +6,9 @@ from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import PERSONAL_SELLER_FIELDS, shop_values
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
@@ -18,6 +21,7 @@ from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, invoices, ledger, payments, refunds
@@ -76,7 +80,16 @@ async def save_seller(
             locale=locale or shop.locale,
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        await _record_change(ctx, tx, member, Deed.SHOP_CHANGED, shop, saved)
     return await get(ctx, member)
+
+
+async def _record_change(
+    ctx: Context, tx: Tx, member: Member, deed: Deed, before: Shop, after: Shop
+) -> None:
+    changed = changed_fields(shop_values(before), shop_values(after), hidden=PERSONAL_SELLER_FIELDS)
+    if changed:
+        await audit_log.record(ctx, tx, member, deed, after.id, changes=changed)
 
 
 def _consent_seller_data(seller: Seller) -> tuple[str, ...]:
@@ -149,6 +162,7 @@ async def save_mail(
             smtp_url_encrypted=smtp_encrypted,
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        await _record_change(ctx, tx, member, Deed.MAIL_CHANGED, shop, saved)
     return await get(ctx, member)
 
 

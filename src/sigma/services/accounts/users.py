@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from sigma.domain.accounts.member import Member, Role, User
 from sigma.domain.accounts.session import StoredSession
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -21,17 +23,20 @@ from sigma.domain.limits import (
     GrowingDelay,
     Limit,
 )
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
 from sigma.services.limits import client_network
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, shops, users
 from sigma.store.engine.interface import Tx
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters
+SESSION_CHARS = 12  # of a session's hash, by which the audit log tells sessions apart
 EXPIRED_PER_SIGN_IN = 100  # expired sessions deleted by a sign-in; the hourly cleanup deletes all
 
 
@@ -71,7 +76,14 @@ async def needs_owner(ctx: Context) -> bool:
 
 
 async def create_first_owner(
-    ctx: Context, *, login: str, password: str, name: str, shop_name: str, locale: str = "ru"
+    ctx: Context,
+    *,
+    login: str,
+    password: str,
+    name: str,
+    shop_name: str,
+    locale: str = "ru",
+    origin: Origin = NO_ORIGIN,
 ) -> NewSession:
     """Create the first shop and its owner, and sign the owner in.
 
@@ -92,7 +104,14 @@ async def create_first_owner(
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
         secret = await _create_session(ctx, tx, user.id, shop_id)
+        owner = Member(user.id, shop_id, Role.OWNER, with_session(origin, secret))
+        await audit_log.record(ctx, tx, owner, Deed.OWNER_CREATED, user.id)
     return NewSession(secret, user, shop, device_cookie(ctx, "", email))
+
+
+def with_session(origin: Origin, secret: str) -> Origin:
+    """Return the origin of a request that has opened the session with this secret."""
+    return replace(origin, session=hash_token(secret)[:SESSION_CHARS])
 
 
 def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
@@ -112,7 +131,13 @@ def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
 
 
 async def sign_in(
-    ctx: Context, login: str, password: str, *, ip: str, device: str = ""
+    ctx: Context,
+    login: str,
+    password: str,
+    *,
+    ip: str,
+    device: str = "",
+    origin: Origin = NO_ORIGIN,
 ) -> NewSession:
     """Sign a user in by e-mail and password.
 
@@ -137,6 +162,7 @@ async def sign_in(
         await _undo_sign_in(ctx, counted)
         raise
     if user is None or not is_valid:
+        await _record_failed_sign_in(ctx, login, user, replace(origin, address=ip))
         raise RefusedError("unauthorized")
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
@@ -150,7 +176,32 @@ async def sign_in(
         assert shop is not None, "the shop of a member exists"
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
         secret = await _create_session(ctx, tx, user.id, shop.id)
+        origin = with_session(replace(origin, address=ip), secret)
+        member = Member(user.id, shop.id, membership[1], origin)
+        is_known = device_id is not None
+        await audit_log.record(ctx, tx, member, Deed.SIGNED_IN, user.id, known_device=is_known)
     return NewSession(secret, user, shop, device_cookie(ctx, device, login))
+
+
+async def _record_failed_sign_in(
+    ctx: Context, login: str, user: User | None, origin: Origin
+) -> None:
+    """Record a wrong password in the log of the user's shop, an unknown login in that of the
+    installation. The login is stored as a keyed hash: people type passwords into this field.
+    """
+    login_hash = ctx.cipher.keyed_hash(f"login {login}")[:16]
+    async with ctx.db.write() as tx:
+        membership = await members.find_first(tx, user.id if user else "")
+        await audit_log.record_for_chain(
+            ctx,
+            tx,
+            membership[0] if membership else INSTALLATION,
+            "",
+            origin,
+            Deed.SIGN_IN_FAILED,
+            user.id if user else "",
+            login_hash=login_hash,
+        )
 
 
 Counted = list[tuple[Limit | GrowingDelay, str]]
@@ -210,10 +261,12 @@ async def find_session(ctx: Context, secret: str) -> Session | None:
     return Session(user, Member(user.id, shop.id, role), shop, row.csrf_token, row.secret_hash)
 
 
-async def sign_out(ctx: Context, secret: str) -> None:
-    """End a session. Unknown secrets are ignored."""
+async def sign_out(ctx: Context, secret: str, member: Member | None = None) -> None:
+    """End a session of `member`. Unknown secrets are ignored."""
     async with ctx.db.write() as tx:
         await sessions.delete(tx, hash_token(secret))
+        if member is not None:
+            await audit_log.record(ctx, tx, member, Deed.SIGNED_OUT, member.actor)
 
 
 async def set_locale(ctx: Context, session: Session, locale: str) -> None:
@@ -246,3 +299,4 @@ async def change_password(ctx: Context, session: Session, old: str, new: str) ->
     async with ctx.db.write() as tx:
         await users.save(tx, replace(session.user, password_hash=password_hash))
         await sessions.delete_others(tx, session.user.id, session.secret_hash)
+        await audit_log.record(ctx, tx, session.member, Deed.PASSWORD_CHANGED, session.user.id)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -11,6 +13,7 @@ from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_
 from sigma.services.billing.connection_settings import needs_new_secret, normalize_settings
 from sigma.services.connection_secrets import decrypt_secret, encrypt_secret
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
 
@@ -101,8 +104,26 @@ async def save(
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
         await changes.write(tx, Change((saved,)), now_us)
+        deed = Deed.CONNECTION_CHANGED if existing else Deed.CONNECTION_ADDED
+        changed = changed_fields(
+            _audited(existing) if existing else {},
+            _audited(saved) | {"secret": bool(secret)},
+            hidden=("secret", "ca_pem"),
+        )
+        await audit_log.record(ctx, tx, member, deed, saved.id, changes=changed)
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
+
+
+def _audited(connection: Connection) -> dict[str, Any]:
+    """Return the settings of a connection for the audit log."""
+    settings = {name: str(value) for name, value in connection.settings.items()}
+    return settings | {
+        "provider": connection.provider,
+        "title": connection.title,
+        "account": connection.account,
+        "secret": False,
+    }
 
 
 def _check_fields(
@@ -157,5 +178,8 @@ async def set_active(
     """Switch a connection on or off for new payments. Open payments are followed either way."""
     connection = await get(ctx, member, connection_id)
     status = Status.ACTIVE if is_active else Status.OFF
-    await changes.commit(ctx.db, Change((replace(connection, status=status),)), ctx.now_us())
+    deed = Deed.CONNECTION_SWITCHED_ON if is_active else Deed.CONNECTION_SWITCHED_OFF
+    async with ctx.db.write() as tx:
+        await changes.write(tx, Change((replace(connection, status=status),)), ctx.now_us())
+        await audit_log.record(ctx, tx, member, deed, connection_id)
     return await get(ctx, member, connection_id)

@@ -18,6 +18,7 @@ from sigma.services.billing.answer_codec import read_values
 from sigma.services.billing.payments import get
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import audit_log
 from sigma.store.billing import (
     acquirer_notices,
     connections,
@@ -79,6 +80,20 @@ async def get_details(
     page of the timeline and of the notices.
     """
     payment = await get(ctx, member, payment_id)
+    details = await _read_details(ctx, member, payment, timeline_cursor, notices_cursor)
+    if any(view.value not in (None, MASK) for view in details.answers):
+        await audit_log.record_answers_shown(ctx, member, payment_id)
+    return details
+
+
+async def _read_details(
+    ctx: Context,
+    member: Member,
+    payment: Payment,
+    timeline_cursor: str | None,
+    notices_cursor: str | None,
+) -> PaymentDetails:
+    payment_id = payment.id
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
         connection = await connections.get(tx, payment.connection_id)

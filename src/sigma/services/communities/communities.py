@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from sigma.channels.vk import groups, market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -35,6 +37,7 @@ from sigma.services.communities.access_keys import (
 from sigma.services.communities.community_updates import update_community
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -111,6 +114,9 @@ async def connect(
         async with ctx.db.write() as tx:
             await jobs.requeue_dead(tx, member.shop_id, "refused: no_community", ctx.now_us())
             await changes.write(tx, change, ctx.now_us())
+            detail = {"group": community.group_id}
+            deed = Deed.COMMUNITY_CONNECTED
+            await audit_log.record(ctx, tx, member, deed, community.id, **detail)
     except (ConflictError, StaleError):
         raise already_connected from None  # connected by a concurrent request
     await _set_up_now(ctx, community.id)
@@ -216,6 +222,7 @@ async def replace_key(ctx: Context, member: Member, community_id: str, key: str)
             community,
             connection,
         )
+        await audit_log.record(ctx, tx, member, Deed.COMMUNITY_KEY_REPLACED, community_id)
     await event_subscription.resume_waiting_work(ctx, community_id)
     await _set_up_now(ctx, community_id)
     return (await get(ctx, member, community_id)).community
@@ -286,6 +293,10 @@ async def choose_delivery(
     await update_community(
         ctx, community_id, lambda stored: with_preferred_delivery(stored, delivery_choice)
     )
+    changed = changed_fields(
+        {"delivery": current.community.preferred_delivery}, {"delivery": delivery_choice}
+    )
+    await audit_log.record_alone(ctx, member, Deed.COMMUNITY_CHANGED, community_id, changes=changed)
     await set_up_delivery(ctx, member, community_id)
 
 
@@ -317,5 +328,6 @@ async def disconnect(ctx: Context, member: Member, community_id: str) -> None:
         off = replace(connection, status=Status.OFF, secret_encrypted="")
         event = _timeline_event(ctx, community, "community.disconnected", member.actor)
         await changes.write(tx, Change((off, mark_disconnected(community), event)), ctx.now_us())
+        await audit_log.record(ctx, tx, member, Deed.COMMUNITY_DISCONNECTED, community_id)
     if client is not None:
         await event_subscription.remove_callback_server(ctx, client)

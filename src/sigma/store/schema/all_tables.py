@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 
 from sigma.store.schema import (
     account_tables,
+    audit_tables,
     catalogue_tables,
     encryption_tables,
     messaging_tables,
@@ -20,5 +21,6 @@ TABLE_MODULES: Final = (
     messaging_tables,
     reconciliation_tables,
     encryption_tables,
+    audit_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.web.ids import is_id
 from sigma.web.middleware.requests import EXTRA_HEADERS
+from sigma.web.origins import request_origin
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]
@@ -65,7 +66,8 @@ async def _read_member(request: ApiRequest, ctx: Context) -> Member:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise RefusedError("unauthorized")
-    return await api_keys.authenticate(ctx, secret.strip())
+    member = await api_keys.authenticate(ctx, secret.strip())
+    return replace(member, origin=request_origin(request))
 
 
 async def _count_request(request: ApiRequest, ctx: Context, limit: Limit, subject: str) -> None:

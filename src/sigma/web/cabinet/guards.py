@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +22,7 @@ from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
+from sigma.web.origins import request_origin
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
 
@@ -77,6 +79,8 @@ async def require_session(connection: HttpConnection, _: BaseRouteHandler) -> No
         raise
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
+    origin = request_origin(connection, session.secret_hash)
+    session = replace(session, member=replace(session.member, origin=origin))
     connection.state.session = session
     if not is_unsafe(connection):
         connection.state.unread_count = await inbox.count_unread(

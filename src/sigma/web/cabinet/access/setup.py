@@ -19,6 +19,7 @@ from sigma.web.cabinet.guards import (
 )
 from sigma.web.cabinet.responses import read_form_values, redirect, refusal_texts
 from sigma.web.forms import first_value
+from sigma.web.origins import request_origin
 from sigma.web.rendering import render_page, request_language
 
 
@@ -46,6 +47,7 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
             name=values["name"],
             shop_name=values["shop_name"],
             locale=locale,
+            origin=request_origin(request),
         )
     except RefusedError as error:
         if error.code == "forbidden":

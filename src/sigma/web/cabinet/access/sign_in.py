@@ -30,6 +30,7 @@ from sigma.web.cabinet.responses import (
 )
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
+from sigma.web.origins import request_origin
 from sigma.web.rendering import render_page, request_language
 from sigma.web.retry_after import retry_after_headers
 
@@ -57,7 +58,9 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
     ip = request.client.host if request.client else ""
     try:
         device = read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
-        new_session = await users.sign_in(ctx, login, password, ip=ip, device=device)
+        new_session = await users.sign_in(
+            ctx, login, password, ip=ip, device=device, origin=request_origin(request)
+        )
     except RefusedError as error:
         translator = Translator(request_language(request))
         wrong = error.code == "unauthorized"
@@ -94,7 +97,7 @@ async def sign_out(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """End the session on the server and delete its cookie."""
-    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE))
+    await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE), session.member)
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
     return response

@@ -17,6 +17,34 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "audit_chains",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("last_number", BigInt, nullable=False),
+        sa.Column("last_mac", TextC, nullable=False),
+        sa.Column("last_at_us", BigInt, nullable=False),
+        sa.Column("pruned_number", BigInt, nullable=False),
+        sa.Column("pruned_mac", TextC, nullable=False),
+        sa.Column("mac", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chains")),
+    )
+    op.create_table(
+        "audit_entries",
+        sa.Column("chain", TextC, nullable=False),
+        sa.Column("number", BigInt, nullable=False),
+        sa.Column("deed", TextC, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("subject", TextC, nullable=False),
+        sa.Column("detail", TextC, nullable=False),
+        sa.Column("address", TextC, nullable=False),
+        sa.Column("agent", TextC, nullable=False),
+        sa.Column("session", TextC, nullable=False),
+        sa.Column("request_id", TextC, nullable=False),
+        sa.Column("occurred_at_us", BigInt, nullable=False),
+        sa.Column("previous_mac", TextC, nullable=False),
+        sa.Column("mac", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("chain", "number", name=op.f("pk_audit_entries")),
+    )
+    op.create_table(
         "counters",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("name", TextC, nullable=False),
@@ -693,6 +721,24 @@ def upgrade() -> None:
     op.create_index("ix_answers_payer", "answers", ["invoice_id", "payer_hash", "id"], unique=False)
     op.create_index("ix_answers_payment", "answers", ["payment_id", "id"], unique=False)
     op.create_index("ix_api_keys_shop", "api_keys", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_audit_entries_actor", "audit_entries", ["chain", "actor", "number"], unique=False
+    )
+    op.create_index(
+        "ix_audit_entries_actor_deed",
+        "audit_entries",
+        ["chain", "actor", "deed", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_audit_entries_deed", "audit_entries", ["chain", "deed", "number"], unique=False
+    )
+    op.create_index(
+        "ix_audit_entries_time",
+        "audit_entries",
+        ["chain", "occurred_at_us", "number"],
+        unique=False,
+    )
     op.create_index("ix_cards_conversation", "cards", ["conversation_id", "id"], unique=False)
     op.create_index(
         "ix_cards_opened",
@@ -1149,6 +1195,10 @@ def downgrade() -> None:
         sqlite_where=sa.text("state IN ('issued', 'opened') AND opened_at_us IS NOT NULL"),
     )
     op.drop_index("ix_cards_conversation", table_name="cards")
+    op.drop_index("ix_audit_entries_time", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_deed", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_actor_deed", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_actor", table_name="audit_entries")
     op.drop_index("ix_api_keys_shop", table_name="api_keys")
     op.drop_index("ix_answers_payment", table_name="answers")
     op.drop_index("ix_answers_payer", table_name="answers")
@@ -1195,3 +1245,5 @@ def downgrade() -> None:
     op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
     op.drop_table("counters")
+    op.drop_table("audit_entries")
+    op.drop_table("audit_chains")
