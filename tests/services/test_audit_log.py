@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.audit.deed import Deed
-from sigma.domain.audit.entry import INSTALLATION, Chain, Entry
+from sigma.domain.audit.entry import INSTALLATION, Chain, Entry, EntryFilter
 from sigma.domain.errors import RefusedError
 from sigma.domain.origin import Origin
 from sigma.services.accounts import api_keys, shops, users
@@ -20,7 +20,6 @@ from sigma.services.context import Context
 from sigma.services.platform import audit_log, audit_verification
 from sigma.services.platform.audit_verification import ChainResult
 from sigma.store.audit import entries
-from sigma.store.audit.entries import Filter
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import StoreError
 from sigma.store.engine.row_codec import field_values
@@ -363,7 +362,7 @@ async def test_page_filters_by_actor_deed_and_period(world: World) -> None:
     await record_some(world, 1)
 
     async def deeds(**fields: Any) -> list[str]:
-        page = await audit_log.list_page(world.ctx, world.member, Filter(**fields))
+        page = await audit_log.list_page(world.ctx, world.member, EntryFilter(**fields))
         return [entry.deed for entry in page.data]
 
     exported, dismissed = "price_list.exported", "job.dismissed"
@@ -379,7 +378,7 @@ async def test_page_filters_by_actor_deed_and_period(world: World) -> None:
     numbers = [entry.number for entry in (*first.data, *second.data)]
     assert numbers == list(range(numbers[0], numbers[0] - 4, -1))
     assert await audit_log.list_actors(world.ctx, world.member) == [world.member.actor, "usr_other"]
-    batches = [len(b) async for b in audit_log.iterate(world.ctx, world.member, Filter())]
+    batches = [len(b) async for b in audit_log.iterate(world.ctx, world.member, EntryFilter())]
     assert sum(batches) == len(await read(world))
 
 

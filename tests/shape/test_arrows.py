@@ -37,6 +37,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts"},
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
+        "personal_data": set(),
         "reconciliation": {"billing"},
     },
     "store": {
@@ -47,6 +48,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts", "engine", "schema"},
         "catalogue": {"engine", "schema"},
         "messaging": {"billing", "engine", "schema"},
+        "personal_data": {"billing", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
     },
     "services": {
@@ -60,6 +62,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
+        "personal_data": {"billing", "conversations", "platform"},
         "checkout": {"billing", "catalogue", "invoice_cards", "vk", "platform"},
     },
     "web": {

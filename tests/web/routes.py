@@ -38,6 +38,8 @@ REQUIRED_PERMISSIONS = {
     "GET /settings/keys": SETTINGS,
     "POST /settings/keys": SETTINGS,
     "POST /settings/keys/{key_id}/revoke": SETTINGS,
+    "GET /settings/audit": Permission.AUDIT,
+    "GET /settings/audit.csv": Permission.AUDIT,
     "GET /settings/jobs": JOBS,
     "POST /settings/jobs/retry": JOBS,
     "POST /settings/jobs/dismiss": JOBS,

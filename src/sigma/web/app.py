@@ -28,7 +28,15 @@ from sigma.web.cabinet.services import (
     service_edit,
     services,
 )
-from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
+from sigma.web.cabinet.settings import (
+    api_keys,
+    audit_log,
+    auto_replies,
+    connections,
+    jobs,
+    mail,
+    shop,
+)
 from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
 from sigma.web.checkout import invoice as payment_page
@@ -52,7 +60,7 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, sign_in)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log, sign_in)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)

@@ -67,6 +67,16 @@ class Chain:
         return msgspec.json.encode([FORMAT, "chain", *(getattr(self, name) for name in names)])
 
 
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries a page shows. Empty: all. Times are UTC microseconds, `until_us` excluded."""
+
+    actor: str = ""
+    deed: str = ""
+    since_us: int | None = None
+    until_us: int | None = None
+
+
 def new_entry(
     chain: str,
     deed: Deed,

@@ -9,14 +9,14 @@ import structlog
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
-from sigma.domain.audit.entry import INSTALLATION, Entry, new_entry
+from sigma.domain.audit.entry import INSTALLATION, Entry, EntryFilter, new_entry
 from sigma.domain.limits import Limit
 from sigma.domain.origin import Origin
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.services.paging import DEFAULT_LIMIT, Page, make_page
+from sigma.store.accounts import api_keys, members
 from sigma.store.audit import entries
-from sigma.store.audit.entries import Filter
 from sigma.store.engine.interface import Tx
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ async def record_answers_shown(ctx: Context, member: Member, subject: str = "") 
 async def list_page(
     ctx: Context,
     member: Member,
-    wanted: Filter | None = None,
+    wanted: EntryFilter | None = None,
     *,
     cursor: str | None = None,
     limit: int = DEFAULT_LIMIT,
@@ -118,7 +118,7 @@ async def list_page(
     before = int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 18 else None
     async with ctx.db.read() as tx:
         found = await entries.list_page(
-            tx, member.shop_id, wanted or Filter(), before_number=before, limit=limit + 1
+            tx, member.shop_id, wanted or EntryFilter(), before_number=before, limit=limit + 1
         )
     return make_page(found, limit, lambda entry: str(entry.number))
 
@@ -130,7 +130,16 @@ async def list_actors(ctx: Context, member: Member) -> list[str]:
         return await entries.list_actors(tx, member.shop_id, MAX_ACTORS)
 
 
-async def iterate(ctx: Context, member: Member, wanted: Filter) -> AsyncIterator[list[Entry]]:
+async def list_names(ctx: Context, member: Member) -> dict[str, str]:
+    """Return the display names of the shop's members and API keys by id."""
+    member.require(Permission.AUDIT)
+    async with ctx.db.read() as tx:
+        names = await members.list_names(tx, member.shop_id)
+        keys = await api_keys.list_for_shop(tx, member.shop_id)
+    return names | {key.id: key.name for key in keys}
+
+
+async def iterate(ctx: Context, member: Member, wanted: EntryFilter) -> AsyncIterator[list[Entry]]:
     """Yield the matching entries in batches, the newest first."""
     member.require(Permission.AUDIT)
     before: int | None = None

@@ -1,6 +1,6 @@
 """The audit log: append to a chain under its lock, read pages, delete old entries."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy import delete as delete_from
 
-from sigma.domain.audit.entry import Chain, Entry, extend, link
+from sigma.domain.audit.entry import Chain, Entry, EntryFilter, extend, link
 from sigma.store.encryption import Cipher
 from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
@@ -94,16 +94,6 @@ _LISTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which entries a page shows. Empty: all. Times are UTC microseconds, `until_us` excluded."""
-
-    actor: str = ""
-    deed: str = ""
-    since_us: int | None = None
-    until_us: int | None = None
-
-
 def _chain_from_row(row: Row) -> Chain:
     return Chain(**column_values(audit_chains, row))
 
@@ -179,7 +169,7 @@ async def list_after(tx: Tx, chain: str, after_number: int, limit: int) -> list[
 
 
 async def list_page(
-    tx: Tx, chain: str, wanted: Filter, *, before_number: int | None, limit: int
+    tx: Tx, chain: str, wanted: EntryFilter, *, before_number: int | None, limit: int
 ) -> list[Entry]:
     """Return entries that match a filter, the newest first, with numbers below `before_number`.
 

@@ -10,6 +10,7 @@ from sigma.store.schema import (
     catalogue_tables,
     encryption_tables,
     messaging_tables,
+    personal_data_tables,
     reconciliation_tables,
     tables,
 )
@@ -22,5 +23,6 @@ TABLE_MODULES: Final = (
     reconciliation_tables,
     encryption_tables,
     audit_tables,
+    personal_data_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -97,6 +97,7 @@ def render_cabinet_page(
         "can_issue": session.member.can(Permission.ISSUE),
         "can_change_settings": session.member.can(Permission.SETTINGS),
         "can_see_jobs": session.member.can(Permission.JOBS),
+        "can_see_audit": session.member.can(Permission.AUDIT),
         "hide_plus": False,
     }
     response = render_page(

@@ -34,6 +34,7 @@ SETTINGS_INDEX = (
     ("mail", "/settings/mail", "mail", "settings"),
     ("keys", "/settings/keys", "key", "settings"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
+    ("audit", "/settings/audit", "eye", "audit"),
     ("access", "/settings/access", "lock", ""),
 )
 MULTILINE_FIELDS = ("refund_terms", "consent_text", "address")

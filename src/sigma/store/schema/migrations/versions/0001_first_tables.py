@@ -52,6 +52,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "name", name=op.f("pk_counters")),
     )
     op.create_table(
+        "erased_peers",
+        sa.Column("peer_hash", TextC, nullable=False),
+        sa.Column("erased_at_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("peer_hash", name=op.f("pk_erased_peers")),
+    )
+    op.create_table(
         "idempotency_records",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("key", TextC, nullable=False),
@@ -237,6 +243,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
     )
     op.create_table(
+        "erasures",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("erased_at_us", BigInt, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("counts", TextC, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_erasures_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
+    )
+    op.create_table(
         "invoices",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -332,6 +349,14 @@ def upgrade() -> None:
             ["shop_id"], ["shops.id"], name=op.f("fk_reconciliation_runs_shop_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_runs")),
+    )
+    op.create_table(
+        "retention_settings",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("body", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["shops.id"], name=op.f("fk_retention_settings_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_settings")),
     )
     op.create_table(
         "services",
@@ -552,6 +577,10 @@ def upgrade() -> None:
         sa.Column("payer_hash", TextC, nullable=False),
         sa.Column("questions", TextC, nullable=False),
         sa.Column("values_encrypted", TextC, nullable=False),
+        sa.Column("email_hash", TextC, nullable=False),
+        sa.Column("phone_hash", TextC, nullable=False),
+        sa.Column("shred_at_us", BigInt, nullable=True),
+        sa.Column("erased_at_us", BigInt, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -718,8 +747,41 @@ def upgrade() -> None:
         ["connection_id", "object_id", "id"],
         unique=False,
     )
+    op.create_index("ix_acquirer_notices_shop", "acquirer_notices", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_answers_email",
+        "answers",
+        ["shop_id", "email_hash", "id"],
+        unique=False,
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
     op.create_index("ix_answers_payer", "answers", ["invoice_id", "payer_hash", "id"], unique=False)
     op.create_index("ix_answers_payment", "answers", ["payment_id", "id"], unique=False)
+    op.create_index(
+        "ix_answers_phone",
+        "answers",
+        ["shop_id", "phone_hash", "id"],
+        unique=False,
+        postgresql_where=sa.text("phone_hash <> ''"),
+        sqlite_where=sa.text("phone_hash <> ''"),
+    )
+    op.create_index(
+        "ix_answers_shred",
+        "answers",
+        ["shop_id", "shred_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("shred_at_us IS NOT NULL"),
+        sqlite_where=sa.text("shred_at_us IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_answers_stored",
+        "answers",
+        ["shop_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("values_encrypted <> ''"),
+        sqlite_where=sa.text("values_encrypted <> ''"),
+    )
     op.create_index("ix_api_keys_shop", "api_keys", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_audit_entries_actor", "audit_entries", ["chain", "actor", "number"], unique=False
@@ -773,6 +835,14 @@ def upgrade() -> None:
     op.create_index("ix_connections_shop", "connections", ["shop_id", "status", "id"], unique=False)
     op.create_index("ix_consents_payment", "consents", ["payment_id", "id"], unique=False)
     op.create_index(
+        "ix_consents_stored",
+        "consents",
+        ["shop_id", "given_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("evidence_encrypted <> ''"),
+        sqlite_where=sa.text("evidence_encrypted <> ''"),
+    )
+    op.create_index(
         "ix_conversations_changed", "conversations", ["shop_id", "changed_at_us"], unique=False
     )
     op.create_index(
@@ -806,6 +876,7 @@ def upgrade() -> None:
         "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
+    op.create_index("ix_erasures_shop", "erasures", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
@@ -865,6 +936,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'failed'"),
     )
     op.create_index("ix_mails_payment", "mails", ["payment_id", "id"], unique=False)
+    op.create_index(
+        "ix_mails_stored",
+        "mails",
+        ["shop_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("recipient_masked <> ''"),
+        sqlite_where=sa.text("recipient_masked <> ''"),
+    )
     op.create_index("ix_members_user", "members", ["user_id"], unique=False)
     op.create_index(
         "ix_messages_position", "messages", ["conversation_id", "position", "id"], unique=False
@@ -876,6 +955,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'queued'"),
         sqlite_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_messages_stored",
+        "messages",
+        ["shop_id", "written_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("body_encrypted <> ''"),
+        sqlite_where=sa.text("body_encrypted <> ''"),
     )
     op.create_index(
         "ix_messages_undelivered",
@@ -952,6 +1039,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
     )
     op.create_index(
+        "ix_search_tokens_conversation",
+        "search_tokens",
+        ["conversation_id", "token_hash"],
+        unique=False,
+    )
+    op.create_index(
         "ix_services_photo",
         "services",
         ["photo_id"],
@@ -971,6 +1064,12 @@ def upgrade() -> None:
     op.create_index("ix_sessions_user", "sessions", ["user_id"], unique=False)
     op.create_index(
         "ix_timeline_events_subject", "timeline_events", ["subject_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_vk_events_conversation",
+        "vk_events",
+        ["connection_id", "conversation_key"],
+        unique=False,
     )
     op.create_index(
         "ix_vk_events_processed",
@@ -1029,6 +1128,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("processed_at_us IS NOT NULL"),
         sqlite_where=sa.text("processed_at_us IS NOT NULL"),
     )
+    op.drop_index("ix_vk_events_conversation", table_name="vk_events")
     op.drop_index("ix_timeline_events_subject", table_name="timeline_events")
     op.drop_index("ix_sessions_user", table_name="sessions")
     op.drop_index("ix_sessions_expires", table_name="sessions")
@@ -1044,6 +1144,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("photo_id IS NOT NULL"),
         sqlite_where=sa.text("photo_id IS NOT NULL"),
     )
+    op.drop_index("ix_search_tokens_conversation", table_name="search_tokens")
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -1101,6 +1202,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
     )
     op.drop_index(
+        "ix_messages_stored",
+        table_name="messages",
+        postgresql_where=sa.text("body_encrypted <> ''"),
+        sqlite_where=sa.text("body_encrypted <> ''"),
+    )
+    op.drop_index(
         "ix_messages_queued",
         table_name="messages",
         postgresql_where=sa.text("status = 'queued'"),
@@ -1108,6 +1215,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_messages_position", table_name="messages")
     op.drop_index("ix_members_user", table_name="members")
+    op.drop_index(
+        "ix_mails_stored",
+        table_name="mails",
+        postgresql_where=sa.text("recipient_masked <> ''"),
+        sqlite_where=sa.text("recipient_masked <> ''"),
+    )
     op.drop_index("ix_mails_payment", table_name="mails")
     op.drop_index(
         "ix_mails_failed",
@@ -1151,6 +1264,7 @@ def downgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
+    op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
     op.drop_index(
@@ -1173,6 +1287,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_conversations_latest", table_name="conversations")
     op.drop_index("ix_conversations_changed", table_name="conversations")
+    op.drop_index(
+        "ix_consents_stored",
+        table_name="consents",
+        postgresql_where=sa.text("evidence_encrypted <> ''"),
+        sqlite_where=sa.text("evidence_encrypted <> ''"),
+    )
     op.drop_index("ix_consents_payment", table_name="consents")
     op.drop_index("ix_connections_shop", table_name="connections")
     op.drop_index("ix_communities_delivery", table_name="communities")
@@ -1200,8 +1320,33 @@ def downgrade() -> None:
     op.drop_index("ix_audit_entries_actor_deed", table_name="audit_entries")
     op.drop_index("ix_audit_entries_actor", table_name="audit_entries")
     op.drop_index("ix_api_keys_shop", table_name="api_keys")
+    op.drop_index(
+        "ix_answers_stored",
+        table_name="answers",
+        postgresql_where=sa.text("values_encrypted <> ''"),
+        sqlite_where=sa.text("values_encrypted <> ''"),
+    )
+    op.drop_index(
+        "ix_answers_shred",
+        table_name="answers",
+        postgresql_where=sa.text("shred_at_us IS NOT NULL"),
+        sqlite_where=sa.text("shred_at_us IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_answers_phone",
+        table_name="answers",
+        postgresql_where=sa.text("phone_hash <> ''"),
+        sqlite_where=sa.text("phone_hash <> ''"),
+    )
     op.drop_index("ix_answers_payment", table_name="answers")
     op.drop_index("ix_answers_payer", table_name="answers")
+    op.drop_index(
+        "ix_answers_email",
+        table_name="answers",
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
+    op.drop_index("ix_acquirer_notices_shop", table_name="acquirer_notices")
     op.drop_index("ix_acquirer_notices_object", table_name="acquirer_notices")
     op.drop_index(
         "ix_acquirer_notices_delete",
@@ -1223,11 +1368,13 @@ def downgrade() -> None:
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
     op.drop_table("services")
+    op.drop_table("retention_settings")
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")
+    op.drop_table("erasures")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("api_keys")
@@ -1244,6 +1391,7 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
+    op.drop_table("erased_peers")
     op.drop_table("counters")
     op.drop_table("audit_entries")
     op.drop_table("audit_chains")
