@@ -8,8 +8,14 @@ import pytest
 from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
-PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/vk-set-up"]
-SECURITY_PAGES = ["docs/security/personal-data", "docs/security/runbooks"]
+PAGES = [
+    "README",
+    *(
+        f"docs/{name}"
+        for name in ("inbox", "reconciliation", "services", "vk-set-up", "client-data")
+    ),
+]
+SECURITY_PAGES = [f"docs/security/{name}" for name in ("personal-data", "audit-log", "runbooks")]
 ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture", *SECURITY_PAGES]
 QUOTES = {"ru": "«»", "en": "“”"}
 CASES = [

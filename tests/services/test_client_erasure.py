@@ -41,10 +41,10 @@ NAME, VK_NAME = "Аделаида Квантова", "Ада Квантова"
 EMAIL, PHONE = "adelaida.kvantova@example.net", "+79161230077"
 WORDS = ("Перламутровый", "Шафрановый", "Изумрудный", "Кобальтовый")
 IP, BROWSER = "198.51.100.77", "Netscape/4.77"
-ADDRESS, WISH = "Переулок Хрустальный, 17", "без хрустящей корочки"
+ADDRESS, REMARK = "Переулок Хрустальный, 17", "без хрустящей корочки"
 PHOTO = "https://vk.example/adelaida-77.jpg"
 TRACES = (
-    *(NAME, VK_NAME, EMAIL, PHONE, "916 123-00-77", "9161230077", IP, BROWSER, ADDRESS, WISH),
+    *(NAME, VK_NAME, EMAIL, PHONE, "916 123-00-77", "9161230077", IP, BROWSER, ADDRESS, REMARK),
     *(PHOTO, "a***@example.net", *WORDS),
 )
 QUESTIONS = (
@@ -52,9 +52,9 @@ QUESTIONS = (
     Question("phone", QuestionKind.PHONE),
     Question("name", QuestionKind.NAME),
     Question("address", QuestionKind.ADDRESS),
-    Question("wish", QuestionKind.TEXT, "Пожелания", show_on_receipt=True),
+    Question("wish", QuestionKind.TEXT, f"{NAME}, пожелания", show_on_receipt=True),
 )
-ANSWERS = {"email": EMAIL, "phone": PHONE, "name": NAME, "address": ADDRESS, "wish": WISH}
+ANSWERS = {"email": EMAIL, "phone": PHONE, "name": NAME, "address": ADDRESS, "wish": REMARK}
 
 
 async def plant(world: VkWorld) -> tuple[Invoice, Payment]:
@@ -72,6 +72,7 @@ async def plant(world: VkWorld) -> tuple[Invoice, Payment]:
         items=(InvoiceItem(f"Маникюр, {NAME}", "1", Money(150_000)),),
         metadata={"customer": EMAIL, "order": "42"},
         questions=QUESTIONS,
+        return_url=f"https://example.com/?client={EMAIL}",
     )
     card = await get_card(world, invoice)
     form = world.pay_form(**ANSWERS)
@@ -187,9 +188,9 @@ async def test_erased_client_leaves_no_trace_outside_the_books(vk_world: VkWorld
         assert vk_id not in after[name]
     await expect_no_search_words(vk_world)
     # The books: sums, dates, numbers, what was sold, the mask of the card.
-    books = after["invoices.title"] + after["payments.method"] + after["receipts.body"]
-    for kept_text in ("Маникюр для […]", "220247******2987", "150000"):
-        assert kept_text in books, kept_text
+    left = after["invoices.title"] + after["payments.method"] + after["receipts.body"]
+    for text in ("Маникюр для […]", "220247******2987", "150000"):
+        assert text in left, text
     assert "42" in after["invoices.metadata"]
     assert str(payment.amount.minor) in after["payments.amount_minor"]
     assert (await payments.get(ctx, vk_world.member, payment.id)).status == payment.status
@@ -344,7 +345,7 @@ async def test_export_opens_and_holds_everything(vk_world: VkWorld) -> None:
         *("conversations", "messages", "orders", "acquirer_notices"),
     ):
         assert document[name], name
-    expected = {NAME, VK_NAME, EMAIL, PHONE, IP, BROWSER, ADDRESS, WISH, PHOTO, *WORDS}
+    expected = {NAME, VK_NAME, EMAIL, PHONE, IP, BROWSER, ADDRESS, REMARK, PHOTO, *WORDS}
     assert {text for text in expected if text not in files["client.json"]} == set()
     assert {text for text in expected if text not in files["client.html"]} == set()
     assert document["payments"][0]["amount"] == {"value": "1500.00", "currency": "RUB"}

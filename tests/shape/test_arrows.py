@@ -78,6 +78,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "settings": set(),
         "vk": set(),
         "payments": set(),
+        "personal_data": set(),
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},

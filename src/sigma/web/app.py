@@ -21,6 +21,7 @@ from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
+from sigma.web.cabinet.personal_data import client, periods
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -64,6 +65,7 @@ CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_lo
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
+PERSONAL_DATA = (periods, client)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
@@ -106,7 +108,7 @@ def build_router() -> Litestar:
             cabinet_router(
                 [
                     handler
-                    for module in (*CABINET, *INBOX, *BILLING, *VK, *SERVICES)
+                    for module in (*CABINET, *INBOX, *BILLING, *VK, *SERVICES, *PERSONAL_DATA)
                     for handler in module.HANDLERS
                 ]
             ),

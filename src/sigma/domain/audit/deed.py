@@ -50,7 +50,7 @@ class Deed(StrEnum):
     JOB_RETRIED = "job.retried"
     JOB_DISMISSED = "job.dismissed"
     # Personal data
-    ANSWERS_SHOWN = "answers.shown"
+    ANSWERS_VIEWED = "answers.viewed"
     RECEIPT_RESENT = "receipt.resent"
     CLIENT_EXPORTED = "client.exported"
     CLIENT_ERASED = "client.erased"

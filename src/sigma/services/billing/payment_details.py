@@ -48,6 +48,7 @@ class AnswerView:
 class PaymentDetails:
     """Everything about one payment.
 
+    `answers_erased_at_us`: since when the answers are erased; None while they are stored.
     `refundable` is what can still be refunded. Refunds and mails are oldest first, timeline and
     notices newest first, by page.
     """
@@ -64,6 +65,7 @@ class PaymentDetails:
     refunded: Money
     refundable: Money
     notices: Page[AcquirerNotice]
+    answers_erased_at_us: int | None = None
 
 
 async def get_details(
@@ -82,7 +84,7 @@ async def get_details(
     payment = await get(ctx, member, payment_id)
     details = await _read_details(ctx, member, payment, timeline_cursor, notices_cursor)
     if any(view.value not in (None, MASK) for view in details.answers):
-        await audit_log.record_answers_shown(ctx, member, payment_id)
+        await audit_log.record_answers_viewed(ctx, member, payment_id)
     return details
 
 
@@ -126,6 +128,7 @@ async def _read_details(
             refunded=refunded_amount(refund_rows, currency),
             refundable=refundable_amount(payment, refund_rows),
             notices=make_page(notices or [], MAX_LIMIT, lambda notice: notice.id),
+            answers_erased_at_us=answer_versions[-1].erased_at_us if answer_versions else None,
         )
 
 

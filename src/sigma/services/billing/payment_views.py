@@ -87,7 +87,7 @@ async def _with_answers(
         )
     if any(view.answers for view in views):
         # A program reads many payments: one entry an hour says that it did.
-        await audit_log.record_answers_shown(ctx, member)
+        await audit_log.record_answers_viewed(ctx, member)
     return views
 
 

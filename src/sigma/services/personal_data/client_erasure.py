@@ -10,6 +10,7 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Status as PaymentStatus
+from sigma.domain.billing.question import Question
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, validation_error
@@ -116,7 +117,7 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
 
 
 def _scrubbed_rows(data: ClientData, scrubber: ContactScrubber) -> tuple[Any, ...]:
-    """Return the invoices, refunds and receipts that change: without contacts and conversation."""
+    """Return the rows that change: without contacts and without the conversation."""
     erased = {conversation.id for conversation in data.conversations}
     rows: list[Any] = []
     for invoice in data.invoices:
@@ -124,9 +125,10 @@ def _scrubbed_rows(data: ClientData, scrubber: ContactScrubber) -> tuple[Any, ..
         if invoice.conversation_id in erased:
             changed = replace(changed, conversation_id=None)
         rows.append(changed)
+    rows += [replace(one, questions=_scrub(one.questions, scrubber)) for one in data.answers]
     rows += [replace(refund, reason=scrubber.text(refund.reason)) for refund in data.refunds]
     rows += [replace(receipt, body=scrubber.value(receipt.body)) for receipt in data.receipts]
-    stored: tuple[Any, ...] = (*data.invoices, *data.refunds, *data.receipts)
+    stored: tuple[Any, ...] = (*data.invoices, *data.answers, *data.refunds, *data.receipts)
     before = {row.id: row for row in stored}
     return tuple(row for row in rows if row != before[row.id])
 
@@ -138,6 +140,21 @@ def _scrub_invoice(invoice: Invoice, scrubber: ContactScrubber) -> Invoice:
         description=scrubber.text(invoice.description),
         items=tuple(replace(item, name=scrubber.text(item.name)) for item in invoice.items),
         metadata={key: scrubber.text(value) for key, value in invoice.metadata.items()},
+        questions=_scrub(invoice.questions, scrubber),
+        return_url=scrubber.text(invoice.return_url),
+    )
+
+
+def _scrub(questions: tuple[Question, ...], scrubber: ContactScrubber) -> tuple[Question, ...]:
+    """Return the questions without contacts in the seller's texts."""
+    return tuple(
+        replace(
+            one,
+            label=scrubber.text(one.label),
+            hint=scrubber.text(one.hint),
+            options=tuple(map(scrubber.text, one.options)),
+        )
+        for one in questions
     )
 
 

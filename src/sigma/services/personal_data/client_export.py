@@ -14,9 +14,11 @@ from sigma.documents.client_export import Section, render_export
 from sigma.domain.accounts.member import Member
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
-from sigma.domain.billing.answers import Answers
+from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.mail import Mail
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import MessageBody
+from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
@@ -58,12 +60,49 @@ async def export(
 
 
 async def _document(ctx: Context, tx: Tx, data: ClientData, shop: Shop, locale: str) -> Record:
+    """Return the export as JSON values."""
     translator = Translator(locale, shop.tz)
-    numbers = {invoice.id: invoice.number for invoice in data.invoices}
     return {
         "shop": {"name": shop.name, "seller": shop.seller.full_name, "inn": shop.seller.inn},
         "exported_at": _time(ctx.now_us()),
         "identifiers": [{"kind": str(one.kind), "value": one.label} for one in data.identifiers],
+        **_billing(ctx, data),
+        "answers": [_answers(one, data.values[one.id], translator) for one in data.answers],
+        "consents": [_consent(ctx, one) for one in data.consents],
+        "letters": [_letter(one) for one in data.mails],
+        "conversations": [
+            {
+                "id": one.id,
+                "vk_id": one.peer_id,
+                "name": one.name,
+                "photo": one.photo_url,
+                "created_at": _time(one.created_at_us),
+            }
+            for one in data.conversations
+        ],
+        "messages": [
+            record
+            for conversation in data.conversations
+            for record in await _messages(ctx, tx, conversation)
+        ],
+        "orders": [_order(ctx, one) for one in data.orders],
+        "acquirer_notices": [
+            {
+                "event": event,
+                "received_at": _time(received_at_us),
+                "body": _decrypt(ctx, body, EncryptedColumn.ACQUIRER_NOTICE_BODY, notice_id),
+            }
+            for notice_id, received_at_us, event, body in await clients.list_notices(
+                tx, data.payments
+            )
+        ],
+    }
+
+
+def _billing(ctx: Context, data: ClientData) -> Record:
+    """Return invoices, payments, refunds and receipts."""
+    numbers = {invoice.id: invoice.number for invoice in data.invoices}
+    return {
         "invoices": [
             {
                 "id": one.id,
@@ -111,67 +150,40 @@ async def _document(ctx: Context, tx: Tx, data: ClientData, shop: Shop, locale: 
             }
             for one in data.receipts
         ],
-        "answers": [_answers(one, data.values[one.id], translator) for one in data.answers],
-        "consents": [
-            {
-                "payment": one.payment_id,
-                "purpose": one.purpose,
-                "given_at": _time(one.given_at_us),
-                "version": one.text_version,
-                "sha256": one.text_sha256,
-                "text": one.text,
-                "evidence": _decrypt(
-                    ctx, one.evidence_encrypted, EncryptedColumn.CONSENT_EVIDENCE, one.id
-                ),
-            }
-            for one in data.consents
-        ],
-        "letters": [
-            {
-                "payment": one.payment_id,
-                "kind": one.kind,
-                "status": str(one.status),
-                "recipient": one.recipient_masked,
-                "server_reply": one.server_reply,
-                "created_at": _time(one.created_at_us),
-                "sent_at": _time(one.sent_at_us),
-            }
-            for one in data.mails
-        ],
-        "conversations": [
-            {
-                "id": one.id,
-                "vk_id": one.peer_id,
-                "name": one.name,
-                "photo": one.photo_url,
-                "created_at": _time(one.created_at_us),
-            }
-            for one in data.conversations
-        ],
-        "messages": [
-            record
-            for conversation in data.conversations
-            for record in await _messages(ctx, tx, conversation)
-        ],
-        "orders": [
-            {
-                "id": one.display_id,
-                "created_at": _time(one.created_at_us),
-                "content": msgspec.to_builtins(content) if content else UNREADABLE,
-            }
-            for one in data.orders
-            for content in [order_codec.decrypt_content(ctx.cipher, one)]
-        ],
-        "acquirer_notices": [
-            {
-                "event": event,
-                "received_at": _time(received_at_us),
-                "body": _decrypt(ctx, body, EncryptedColumn.ACQUIRER_NOTICE_BODY, notice_id),
-            }
-            for notice_id, received_at_us, event, body in await clients.list_notices(
-                tx, data.payments
-            )
-        ],
+    }
+
+
+def _consent(ctx: Context, consent: Consent) -> Record:
+    column = EncryptedColumn.CONSENT_EVIDENCE
+    return {
+        "payment": consent.payment_id,
+        "purpose": consent.purpose,
+        "given_at": _time(consent.given_at_us),
+        "version": consent.text_version,
+        "sha256": consent.text_sha256,
+        "text": consent.text,
+        "evidence": _decrypt(ctx, consent.evidence_encrypted, column, consent.id),
+    }
+
+
+def _letter(mail: Mail) -> Record:
+    return {
+        "payment": mail.payment_id,
+        "kind": mail.kind,
+        "status": str(mail.status),
+        "recipient": mail.recipient_masked,
+        "server_reply": mail.server_reply,
+        "created_at": _time(mail.created_at_us),
+        "sent_at": _time(mail.sent_at_us),
+    }
+
+
+def _order(ctx: Context, order: VkOrder) -> Record:
+    content = order_codec.decrypt_content(ctx.cipher, order)
+    return {
+        "id": order.display_id,
+        "created_at": _time(order.created_at_us),
+        "content": msgspec.to_builtins(content) if content else UNREADABLE,
     }
 
 

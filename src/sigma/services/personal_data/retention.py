@@ -27,10 +27,9 @@ from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations
 from sigma.store.personal_data import erasures, retention_settings, shredding
 
-JOB = retention_settings.JOB
 BATCH_SIZE = 200  # rows per transaction: on SQLite every other write waits for it
 TIME_BUDGET_US = 45 * SECOND_US  # the worker cancels a job after 110 s
-ANSWER, VALUE = "answers", "answer_values"
+SINGLE_ANSWERS = "answer_values"  # in the erasure log: answers with a period of their own
 BY_DATE = (DataKind.ANSWERS, DataKind.EVIDENCE, DataKind.MAILS)
 
 
@@ -46,7 +45,7 @@ async def save(ctx: Context, member: Member, retention: Retention) -> None:
     member.require(Permission.SETTINGS)
     if problems := check_retention(retention):
         raise validation_error(*problems)
-    job = Job(JOB, member.shop_id, member.shop_id)
+    job = Job("personal_data.shred", member.shop_id, member.shop_id)
     async with ctx.db.write() as tx:
         before = await retention_settings.get(tx, member.shop_id)
         await tx.write_all([retention_settings.save(member.shop_id, retention)])
@@ -80,7 +79,9 @@ async def schedule(ctx: Context) -> None:
     async with ctx.db.read() as tx:
         shop_ids = await retention_settings.list_unscheduled(tx)
     for shop_id in shop_ids:
-        await changes.commit(ctx.db, Change(jobs=(Job(JOB, shop_id, shop_id),)), ctx.now_us())
+        await changes.commit(
+            ctx.db, Change(jobs=(Job("personal_data.shred", shop_id, shop_id),)), ctx.now_us()
+        )
 
 
 async def shred(ctx: Context, shop_id: str) -> int | None:
@@ -113,7 +114,7 @@ async def _shred_due_answers(ctx: Context, shop_id: str, _: Retention) -> bool:
         rows = tuple(_without_expired(ctx, answers, now_us) for answers in due)
         if rows:
             await changes.write(tx, Change(rows), now_us)
-            await _log(ctx, tx, shop_id, {VALUE: len(rows)})
+            await _log(ctx, tx, shop_id, {SINGLE_ANSWERS: len(rows)})
     return len(due) == BATCH_SIZE
 
 

@@ -22,7 +22,7 @@ from sigma.store.engine.interface import Tx
 log = structlog.get_logger()
 
 # No limit of attempts: it tells whether an entry was written in the last hour.
-_ANSWERS_SHOWN = Limit("answers_shown", 1, 3600, per="member and payment", reason="")
+_ANSWERS_VIEWED = Limit("answers_viewed", 1, 3600, per="member and payment", reason="")
 MAX_ACTORS = 200  # offered by the filter of the page
 EXPORT_BATCH = 500
 PRUNE_BATCH = 500  # rows per transaction: on SQLite every other write waits for it
@@ -90,18 +90,18 @@ async def record_alone(
         await record(ctx, tx, member, deed, subject, **detail)
 
 
-async def record_answers_shown(ctx: Context, member: Member, subject: str = "") -> None:
+async def record_answers_viewed(ctx: Context, member: Member, subject: str = "") -> None:
     """Record that a member was shown answers: once an hour for each member and payment.
 
     `subject` is the payment; empty for a list that an API key reads.
     """
-    usage = await ctx.limiter.count(_ANSWERS_SHOWN, f"{member.actor} {subject}")
+    usage = await ctx.limiter.count(_ANSWERS_VIEWED, f"{member.actor} {subject}")
     if usage.is_exceeded:
         return
     try:
-        await record_alone(ctx, member, Deed.ANSWERS_SHOWN, subject)
+        await record_alone(ctx, member, Deed.ANSWERS_VIEWED, subject)
     except BaseException:
-        await ctx.limiter.undo(_ANSWERS_SHOWN, f"{member.actor} {subject}")
+        await ctx.limiter.undo(_ANSWERS_VIEWED, f"{member.actor} {subject}")
         raise
 
 

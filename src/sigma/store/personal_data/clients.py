@@ -70,12 +70,10 @@ _notices = statement(
         acquirer_notices.c.received_at_us,
         acquirer_notices.c.event,
         acquirer_notices.c.body_encrypted,
-    )
-    .where(
+    ).where(
         acquirer_notices.c.connection_id == bindparam("connection_id"),
         in_list(acquirer_notices.c.object_id, "ids"),
     )
-    .order_by(acquirer_notices.c.id)
 )
 
 
@@ -199,4 +197,4 @@ async def list_notices(
                 _notices, connection_id=connection_id, ids=ids[start : start + CHUNK]
             )
     columns = ("id", "received_at_us", "event", "body_encrypted")
-    return [tuple(row[name] for name in columns) for row in rows]
+    return sorted(tuple(row[name] for name in columns) for row in rows)

@@ -32,6 +32,9 @@ DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see se
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
+# At the end of a session: drafts and what a tab has stored. Cookies stay: the known device's is
+# no access. https://w3c.github.io/webappsec-clear-site-data/
+CLEAR_SITE_DATA = '"cache", "storage"'
 
 WebRequest = Request[Any, Any, Any]
 
@@ -125,9 +128,12 @@ def provide_session(request: WebRequest) -> Session:
 
 def redirect_to_required_page(request: WebRequest, error: RedirectRequiredError) -> Response[Any]:
     """Redirect the browser: 303, or `HX-Redirect` for htmx, which would swap the page in."""
+    headers = dict(NO_STORE_HEADERS)
+    if error.url.startswith("/sign-in") and read_cookie(request, SESSION_COOKIE):
+        headers["clear-site-data"] = CLEAR_SITE_DATA  # the session has expired or was ended
     if request.headers.get("hx-request"):
-        return Response("", headers={"hx-redirect": error.url, **NO_STORE_HEADERS})
-    return Response("", status_code=303, headers={"location": error.url, **NO_STORE_HEADERS})
+        return Response("", headers={"hx-redirect": error.url, **headers})
+    return Response("", status_code=303, headers={"location": error.url, **headers})
 
 
 def cabinet_router(handlers: Sequence[ControllerRouterHandler]) -> Router:

@@ -98,6 +98,7 @@ def render_cabinet_page(
         "can_change_settings": session.member.can(Permission.SETTINGS),
         "can_see_jobs": session.member.can(Permission.JOBS),
         "can_see_audit": session.member.can(Permission.AUDIT),
+        "can_see_client_data": session.member.can(Permission.PERSONAL_DATA),
         "hide_plus": False,
     }
     response = render_page(

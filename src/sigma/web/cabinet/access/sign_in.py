@@ -12,6 +12,7 @@ from sigma.services.accounts.users import MIN_PASSWORD, Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
+    CLEAR_SITE_DATA,
     DEVICE_COOKIE,
     DEVICE_PATH,
     SESSION_COOKIE,
@@ -100,6 +101,7 @@ async def sign_out(
     await users.sign_out(ctx, read_cookie(request, SESSION_COOKIE), session.member)
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
+    response.headers["clear-site-data"] = CLEAR_SITE_DATA
     return response
 
 

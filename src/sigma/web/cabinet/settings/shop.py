@@ -34,6 +34,7 @@ SETTINGS_INDEX = (
     ("mail", "/settings/mail", "mail", "settings"),
     ("keys", "/settings/keys", "key", "settings"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
+    ("data", "/settings/data", "person", "settings"),
     ("audit", "/settings/audit", "eye", "audit"),
     ("access", "/settings/access", "lock", ""),
 )
