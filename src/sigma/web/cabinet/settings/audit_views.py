@@ -76,7 +76,7 @@ def _detail_texts(
     entry: Entry, subject_name: str, detail: dict[str, Any], translator: Translator
 ) -> list[str]:
     texts = []
-    if subject_name and entry.subject != entry.actor:
+    if subject_name and entry.subject != entry.actor and subject_name != detail.get("name"):
         texts.append(subject_name)
     if "amount_minor" in detail:
         texts.append(translator.money(Money(detail["amount_minor"], detail["currency"])))
