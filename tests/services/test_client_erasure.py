@@ -18,12 +18,12 @@ from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.idempotency import StoredResponse
-from sigma.domain.messaging.message import search_stems
+from sigma.domain.messaging.message import MessageBody, search_stems
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
 from sigma.services.billing import acquirer_notices, payments, refunds
 from sigma.services.checkout import checkout
-from sigma.services.conversations import history_sync, inbox, order_codec, search_index
+from sigma.services.conversations import history_sync, inbox, order_codec, outbox, search_index
 from sigma.services.invoice_cards import payment_links
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.platform import audit_verification
@@ -377,3 +377,8 @@ async def test_search_forgets_the_words_that_an_edit_removed(vk_world: VkWorld) 
     assert await found(WORDS[0]) == 0
     assert await found(WORDS[1]) == 1
     assert await found("маникюр") == 1  # another message still has it
+    reply = await vk_world.post_message(f"{WORDS[2]} лак")
+    await vk_world.run_jobs()
+    assert await found(WORDS[2]) == 1
+    await outbox.edit(vk_world.ctx, reply.id, MessageBody(f"{WORDS[3]} лак"))
+    assert (await found(WORDS[2]), await found(WORDS[3])) == (0, 1)
