@@ -277,7 +277,7 @@ async def test_only_what_is_chosen_is_erased(vk_world: VkWorld) -> None:
     mine = await vk_world.complete_payment(payer="browser-1")
     other = await vk_world.complete_payment(payer="browser-2", email="other@example.net")
     offered = await clients.find(vk_world.ctx, vk_world.member, mine.id)
-    same_phone = {one.kind: one for one in offered}
+    same_phone = {str(one.kind): one for one in offered}
     assert same_phone["phone"].payment_count == 2
     assert same_phone["email"].payment_count == 1
     await client_erasure.erase(
