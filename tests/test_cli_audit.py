@@ -92,6 +92,7 @@ def test_tampering_is_found_with_exit_code_1(path: Path, sql: str, kind: str) ->
 
 def test_log_that_cannot_be_verified_gives_exit_code_2(path: Path, tmp_path: Path) -> None:
     assert audit(tmp_path / "missing.db", "verify").returncode == 2
+    assert audit(path, "verify", "--shop", "shp_unknown").returncode == 2
     ends = tmp_path / "ends.json"
     ends.write_text("{}")
     result = audit(path, "verify", "--against", str(ends))

@@ -83,6 +83,7 @@ async def test_deleted_chain_is_found(world: World) -> None:
     await run_sql(world, f"DELETE FROM audit_entries WHERE chain = '{world.shop.id}'")
     assert await faults(world) == [("chain_missing", 0)]
     assert await faults(world, world.shop.id) == [("chain_missing", 0)]
+    assert await faults(world, "shp_without_any_deed") == []
     await record_some(world, 1)
     numbers = [row.deed for row in await read(world, INSTALLATION)]
     assert numbers.count("audit_log.started") == 2  # the second one is the trace

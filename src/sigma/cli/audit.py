@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sigma.cli.data import run_with_context
+from sigma.cli.data import owner_of_shop, run_with_context
 from sigma.cli.output import CliError, t
 from sigma.domain.audit.entry import INSTALLATION, Entry
 from sigma.services.context import Context
@@ -42,6 +42,8 @@ def audit_verify(shop_id: str | None, against: Path | None, as_json: bool) -> No
     progress = _Progress()
 
     async def verify(ctx: Context) -> list[ChainResult]:
+        if shop_id not in (None, INSTALLATION):
+            await owner_of_shop(ctx, shop_id)  # a mistyped id must not look intact
         return await audit_verification.verify(ctx, shop_id, known=known, report=progress.report)
 
     results = run_with_context(verify)

@@ -45,14 +45,16 @@ async def verify(
     earlier copy of a whole chain that was put back looks right.
     """
     known = known or {}
-    if shop_id is not None:
-        return [await _verify_chain(ctx, shop_id, known.get(shop_id, {}), report)]
-    chain_ids = await _list_chain_ids(ctx)
+    chain_ids = {shop_id} if shop_id is not None else {*(await _list_chain_ids(ctx)), *known}
     # The ids come first: a chain that is started meanwhile is named later than it is looked for.
-    named = await _list_named_chains(ctx)
+    named = {*await _list_named_chains(ctx), *known}
+    if shop_id is None:
+        chain_ids |= named
     return [
-        await _verify_chain(ctx, chain_id, known.get(chain_id, {}), report)
-        for chain_id in sorted({*chain_ids, *named, *known})
+        await _verify_chain(
+            ctx, chain_id, known.get(chain_id, {}), report, is_named=chain_id in named
+        )
+        for chain_id in sorted(chain_ids)
     ]
 
 
@@ -91,9 +93,17 @@ async def _list_named_chains(ctx: Context) -> set[str]:
 
 
 async def _verify_chain(
-    ctx: Context, chain_id: str, known: Mapping[int, str], report: Report | None
+    ctx: Context,
+    chain_id: str,
+    known: Mapping[int, str],
+    report: Report | None,
+    *,
+    is_named: bool,
 ) -> ChainResult:
-    """Verify one chain. Starts again when old entries were deleted after their time meanwhile."""
+    """Verify one chain. Starts again when old entries were deleted after their time meanwhile.
+
+    A chain that is not named and has no entries belongs to a shop in which nothing was done yet.
+    """
     while True:
         async with ctx.db.read() as tx:
             end = await entries.get_chain(tx, chain_id)
@@ -101,7 +111,7 @@ async def _verify_chain(
         if end is None:
             check.faults.clear()
             check.fault_count = 0
-            await _check_without_end(ctx, check)
+            await _check_without_end(ctx, check, is_named=is_named)
             return _result(check)
         if not await _check_entries(ctx, check, report):
             continue
@@ -110,10 +120,13 @@ async def _verify_chain(
         return _result(check)
 
 
-async def _check_without_end(ctx: Context, check: ChainCheck) -> None:
+async def _check_without_end(ctx: Context, check: ChainCheck, *, is_named: bool) -> None:
     async with ctx.db.read() as tx:
-        first = await entries.list_after(tx, check.end.id, 0, 1)
-    check.report(FaultKind.END_MISSING if first else FaultKind.CHAIN_MISSING)
+        first = await entries.list_after(tx, check.end.id, -MAX_INT, 1)
+    if first:
+        check.report(FaultKind.END_MISSING)
+    elif is_named:
+        check.report(FaultKind.CHAIN_MISSING)
 
 
 async def _check_entries(ctx: Context, check: ChainCheck, report: Report | None) -> bool:
