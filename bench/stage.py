@@ -18,7 +18,7 @@ from sigma.outbound.guard import Outbound
 from sigma.outbound.http import open_client
 from sigma.providers.base import ConnectionAccess, PaymentRequest
 from sigma.providers.yookassa.adapter import YooKassa
-from sigma.services.accounts import api_keys, shops, users
+from sigma.services.accounts import api_keys, first_owner, shops
 from sigma.services.billing import connections, invoices
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
@@ -148,7 +148,7 @@ async def _existing_owner(ctx: Context) -> Member | None:
 
 
 async def _create_shop(ctx: Context) -> Member:
-    session = await users.create_first_owner(
+    session = await first_owner.create_first_owner(
         ctx, login="owner@example.org", password=SECRET, name="", shop_name="Студия"
     )
     member = Member(session.user.id, session.shop.id, Role.OWNER)

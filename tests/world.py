@@ -22,7 +22,7 @@ from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.money import Money
 from sigma.providers.base import Provider
 from sigma.providers.registry import close_providers, open_providers
-from sigma.services.accounts import shops, users
+from sigma.services.accounts import first_owner, shops
 from sigma.services.billing import connections, invoices, payments
 from sigma.services.checkout import checkout
 from sigma.services.checkout.checkout import PayForm
@@ -277,7 +277,7 @@ async def open_world(
     # The sandbox closes idle connections after 5 s: a request must not meet that moment.
     limits = httpx.Limits(keepalive_expiry=2)
     async with httpx.AsyncClient(timeout=10, verify=False, limits=limits) as http:
-        signed = await users.create_first_owner(
+        signed = await first_owner.create_first_owner(
             ctx,
             login="owner@example.org",
             password=World.password,

@@ -53,6 +53,7 @@ document.addEventListener("focusin", (event) => {
 // Block a second submit while the first one is being sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if ("download" in form.dataset) return; // the page stays as it is, and the form can be sent again
   if (form.dataset.isSubmitted) event.preventDefault();
   form.dataset.isSubmitted = "1";
   setTimeout(() => delete form.dataset.isSubmitted, 3000);

@@ -22,6 +22,7 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.personal_data import retention
 from sigma.services.platform import housekeeping, jobs, key_rotation, leases
 from sigma.services.platform.jobs import Handler
 from sigma.services.reconciliation import runs as reconciliation_runs
@@ -81,6 +82,7 @@ HANDLERS: Mapping[str, Handler] = {
     "community.check_events": event_subscription.check_events,
     "vk_orders.fetch": vk_orders.fetch,
     "vk_order.fetch_items": vk_orders.fetch_items,
+    "personal_data.shred": retention.shred,
     "reconciliation.start": reconciliation_runs.start_nightly,
     "reconciliation.advance": reconciliation_runs.advance,
     "encryption.rotate": key_rotation.run_job,
@@ -226,6 +228,7 @@ class Worker:
             try:
                 await self._until_stop(housekeeping.clean_up(self._ctx))
                 await self._until_stop(reconciliation_runs.schedule_nightly(self._ctx))
+                await self._until_stop(retention.schedule(self._ctx))
             except Exception as error:  # noqa: BLE001 - the worker must outlive an outage
                 self._ctx.outage.report(error)
                 pause_s = RETRY_INTERVAL_S

@@ -206,7 +206,7 @@ async def test_language_chosen_by_client_is_used_until_mail(
 CABINET_PATHS = [
     *("/", "/invoices", "/invoices/new", "/payments", "/settings", "/settings/shop"),
     *("/settings/connections", "/settings/mail", "/settings/keys", "/settings/jobs"),
-    *("/settings/access", "/settings/team", "/shops", "/installation/shops"),
+    *("/settings/access", "/settings/team", "/shops", "/installation/shops", "/settings/data"),
 ]
 
 

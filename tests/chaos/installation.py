@@ -11,7 +11,7 @@ import httpx
 
 from sigma.domain.accounts.member import Member, Role
 from sigma.main import open_context
-from sigma.services.accounts import api_keys, shops, users
+from sigma.services.accounts import api_keys, first_owner, shops, users
 from sigma.services.billing import connections
 from sigma.services.communities import communities
 from sigma.services.context import Context
@@ -150,7 +150,7 @@ async def _http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def _create_shop(ctx: Context, sandbox: Sandbox, http: httpx.AsyncClient) -> World:
-    signed = await users.create_first_owner(
+    signed = await first_owner.create_first_owner(
         ctx, login=LOGIN, password=World.password, name="Пётр", shop_name="Студия"
     )
     member = Member(signed.user.id, signed.shop.id, Role.OWNER)

@@ -9,8 +9,8 @@ from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
 PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/sign-in"]
-PAGES += ["docs/vk-set-up"]
-SECURITY_PAGES = ["docs/security/personal-data", "docs/security/runbooks"]
+PAGES += ["docs/vk-set-up", "docs/client-data"]
+SECURITY_PAGES = [f"docs/security/{name}" for name in ("personal-data", "audit-log", "runbooks")]
 ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture", *SECURITY_PAGES]
 QUOTES = {"ru": "«»", "en": "“”"}
 CASES = [

@@ -77,3 +77,18 @@ async def test_failed_drawing_is_raised_and_tried_again() -> None:
         with pytest.raises(ValueError, match="broken"):
             await cache.render("broken")
     assert drawing.sources == ["broken", "broken"]
+
+
+async def test_pdf_is_forgotten_after_its_time() -> None:
+    drawn: list[str] = []
+
+    def draw(source: str) -> bytes:
+        drawn.append(source)
+        return b"pdf"
+
+    cache = PdfCache(draw, max_age_s=0)
+    await cache.render("a")
+    await asyncio.sleep(0)  # the loop runs what is due
+    assert cache._size_bytes == 0
+    await cache.render("a")
+    assert drawn == ["a", "a"]

@@ -1,6 +1,6 @@
 """Actions of a person who signs in: sessions, passkeys, authenticator app."""
 
-from sigma.domain.accounts.session import RequestOrigin
+from sigma.domain.origin import Origin
 from sigma.services.accounts import users
 from sigma.services.accounts.users import NewSession, Session
 from sigma.services.authentication import authenticator_apps, passkeys, second_factors
@@ -9,14 +9,13 @@ from tests.authenticators import SoftwarePasskey, app_code
 from tests.world import World
 
 LOGIN = "owner@example.org"
-ORIGIN = RequestOrigin("192.0.2.7", "Firefox · Linux")
+ORIGIN = Origin("192.0.2.7", "Firefox · Linux")
 
 
 async def sign_in(world: World, device: str = "") -> NewSession:
     """Sign in as the owner by password."""
-    ip, name = ORIGIN.address, ORIGIN.device_name
     return await users.sign_in(
-        world.ctx, LOGIN, world.password, ip=ip, device=device, device_name=name
+        world.ctx, LOGIN, world.password, ip=ORIGIN.address, device=device, origin=ORIGIN
     )
 
 

@@ -18,7 +18,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.idempotency import Idempotency, StoredResponse, render_id
 from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.money import Money
-from sigma.services.accounts import shops, users
+from sigma.services.accounts import first_owner, shops
 from sigma.services.billing import connections, invoices, refunds
 from sigma.services.clock import clock
 from sigma.services.context import Context
@@ -169,7 +169,7 @@ async def test_only_one_of_two_simultaneous_first_owners_is_created(database_url
 
     async def create(login: str) -> str:
         return await refusal_code(
-            users.create_first_owner(
+            first_owner.create_first_owner(
                 hooked(ctx, before_write=both_hashed.wait),
                 login=login,
                 password="correct horse battery",

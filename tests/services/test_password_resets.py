@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import PASSWORD_RESET_ACCOUNT, PASSWORD_RESET_ADDRESS
+from sigma.domain.origin import Origin
 from sigma.services.accounts import api_keys, users
 from sigma.services.accounts.password_changes import change_password
 from sigma.services.authentication import password_resets
@@ -160,7 +160,7 @@ async def test_guessed_token_finds_nobody(world: World, token: str) -> None:
 
 
 async def test_keys_made_since_a_day_are_revoked_with_the_reset(world: World) -> None:
-    ctx, origin = world.ctx, RequestOrigin("192.0.2.7", "Chrome · Windows")
+    ctx, origin = world.ctx, Origin("192.0.2.7", "Chrome · Windows")
     _, old_secret = await api_keys.create(ctx, world.member, "Старый", origin=origin)
     world.clock.advance(days=2)
     since_us = ctx.now_us()

@@ -7,7 +7,7 @@ import pytest
 
 from sigma.domain.accounts.member import Member, Role, User
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
+from sigma.domain.origin import Origin
 from sigma.services.accounts import api_keys, shops
 from sigma.services.accounts.password_changes import change_password
 from sigma.services.authentication import second_factors
@@ -120,7 +120,7 @@ async def test_every_kind_of_notice_has_words(world: World, kind: NoticeKind, lo
             kind,
             shop_id=world.shop.id,
             user_id=member.actor,
-            origin=RequestOrigin(),
+            origin=Origin(),
             subject=subject,
         )
     (mail,) = await security_mails(world, login)
@@ -131,7 +131,7 @@ async def test_every_kind_of_notice_has_words(world: World, kind: NoticeKind, lo
 async def test_command_line_is_announced_to_the_owner_alone(world: World) -> None:
     earlier = len(await subjects(world))
     member = Member("cli", world.shop.id, Role.OWNER)
-    origin = RequestOrigin(device_name="sigma key create")
+    origin = Origin(agent="sigma key create")
     await api_keys.create(world.ctx, member, "Бот", origin=origin)
     (mail,) = (await security_mails(world))[earlier:]
     assert "администратор сервера" in mail["text"]

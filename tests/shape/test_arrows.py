@@ -33,18 +33,22 @@ ROOMS["cli"] = set(ROOMS)
 SUB_ROOMS: dict[str, dict[str, set[str]]] = {
     "domain": {
         "accounts": set(),
+        "audit": {"accounts"},
         "billing": {"accounts"},
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
+        "personal_data": set(),
         "reconciliation": {"billing"},
     },
     "store": {
         "engine": set(),
         "schema": {"engine"},
         "accounts": {"engine", "schema"},
+        "audit": {"engine", "schema"},
         "billing": {"accounts", "engine", "schema"},
         "catalogue": {"engine", "schema"},
         "messaging": {"billing", "engine", "schema"},
+        "personal_data": {"billing", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
     },
     "services": {
@@ -59,6 +63,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
+        "personal_data": {"billing", "conversations", "platform"},
         "checkout": {"billing", "catalogue", "invoice_cards", "vk", "platform"},
     },
     "web": {
@@ -75,6 +80,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "vk": set(),
         "team": set(),
         "payments": set(),
+        "personal_data": set(),
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},

@@ -184,6 +184,10 @@ FILLED_ROWS: tuple[VersionedRow, ...] = (
         questions=QUESTIONS,
         values_encrypted="ciphertext",
         created_at_us=NOW_US,
+        email_hash="hash of an address",
+        phone_hash="hash of a number",
+        shred_at_us=NOW_US + 1,
+        erased_at_us=NOW_US + 2,
     ),
     Consent(
         id="cns_1",

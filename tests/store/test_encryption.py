@@ -117,26 +117,26 @@ def test_nonces_do_not_repeat() -> None:
 
 
 def test_hashes_and_signatures_do_not_depend_on_the_secret() -> None:
-    keys = InstallationKeys(b"h" * 32, (b"s" * 32,))
+    keys = InstallationKeys(b"h" * 32, (b"s" * 32,), (b"a" * 32,))
     before, after = Cipher([OLD], keys), Cipher([NEW], keys)
     assert before.keyed_hash(WORD, "слово") == after.keyed_hash(WORD, "слово")
     assert after.is_signature(before.sign(LINK, "1"), LINK, "1")
     assert not after.is_signature(before.sign(LINK, "1"), LINK, "2")
-    other = Cipher([NEW], InstallationKeys(b"H" * 32, (b"S" * 32,)))
+    other = Cipher([NEW], InstallationKeys(b"H" * 32, (b"S" * 32,), (b"A" * 32,)))
     assert other.keyed_hash(WORD, "слово") != after.keyed_hash(WORD, "слово")
     assert not other.is_signature(before.sign(LINK, "1"), LINK, "1")
 
 
 def test_every_signing_key_verifies_and_the_first_signs() -> None:
-    two = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32, b"2" * 32)))
-    first = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32,)))
-    second = Cipher([NEW], InstallationKeys(b"h" * 32, (b"2" * 32,)))
+    two = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32, b"2" * 32), (b"a" * 32,)))
+    first = Cipher([NEW], InstallationKeys(b"h" * 32, (b"1" * 32,), (b"a" * 32,)))
+    second = Cipher([NEW], InstallationKeys(b"h" * 32, (b"2" * 32,), (b"a" * 32,)))
     assert two.sign(LINK, "x") == first.sign(LINK, "x")
     assert two.is_signature(second.sign(LINK, "x"), LINK, "x")
 
 
 def test_hashes_of_different_purposes_and_texts_never_meet() -> None:
-    cipher = Cipher([NEW], InstallationKeys(b"k" * 32, (b"k" * 32,)))
+    cipher = Cipher([NEW], InstallationKeys(b"k" * 32, (b"k" * 32,), (b"k" * 32,)))
     texts = [("a b", "c"), ("a", "b c"), ("a", "b", "c"), ("a b c",), ("",), ("", ""), ('a","b',)]
     hashes = {cipher.keyed_hash(purpose, *parts) for purpose in HashPurpose for parts in texts}
     assert len(hashes) == len(HashPurpose) * len(texts)

@@ -106,6 +106,9 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "key_rotations._edges": ({"scan"}, "the first and the last row of each table"),
     "key_rotations._batches.*": ({"work"}, "a rotation reads every row once"),
     "installation_keys._list": ({"scan", "sort"}, "two keys of an installation, read at the start"),
+    "personal_data.clients.*": ({"sort", "work"}, "everything about one client"),
+    "personal_data.erasing.*": ({"scan", "sort", "work"}, "everything about one client"),
+    "personal_data.retention_settings._list_unscheduled": ({"scan"}, "once an hour, all shops"),
     "messaging.todo_board.COUNTS.*": ({"work"}, "counts up to 100 items of each section"),
 }
 BIG_TABLES = set(ALL_TABLES.tables) - SMALL_TABLES

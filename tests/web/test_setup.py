@@ -6,7 +6,7 @@ import pytest
 
 from sigma.domain.limits import SETUP_CODE, too_many_requests
 from sigma.domain.time_units import SECOND_US
-from sigma.services.accounts import users
+from sigma.services.accounts import first_owner
 from sigma.services.authentication.setup_codes import CODE_CHARS, setup_code
 from sigma.services.context import Context
 from sigma.services.passwords import PasswordHashing
@@ -139,7 +139,7 @@ async def test_first_comer_without_the_code_owns_nothing(
     assert response.status_code == 422
     assert problem in field_error(response.text, "code")
     assert field_value(response.text, "shop_name") == "Студия"
-    assert await users.needs_owner(empty_installation)
+    assert await first_owner.needs_owner(empty_installation)
 
 
 async def test_code_is_accepted_as_people_type_it_and_fills_itself_from_the_link(

@@ -180,6 +180,20 @@ async def test_sign_out_ends_the_session_on_the_server(
     assert (await owner_browser.open("/")).headers["location"] == "/sign-in"
 
 
+async def test_end_of_a_session_clears_the_storage_of_the_browser(
+    owner_browser: CabinetBrowser,
+) -> None:
+    secret = owner_browser.http.cookies["sigma_session"]
+    response = await owner_browser.submit("/sign-out")
+    assert response.headers["clear-site-data"] == '"cache", "storage"'
+    owner_browser.http.cookies.set("sigma_session", secret)  # as after the session has expired
+    for headers in ({}, {"hx-request": "true"}):
+        response = await owner_browser.open("/payments", **headers)
+        assert response.headers["clear-site-data"] == '"cache", "storage"'
+    owner_browser.http.cookies.clear()
+    assert "clear-site-data" not in (await owner_browser.open("/payments")).headers
+
+
 async def test_password_change_ends_other_sessions(
     world: World, owner_browser: CabinetBrowser
 ) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "payment": "sigma.cli.data:payment",
     "key": "sigma.cli.accounts:key",
     "keys": "sigma.cli.keys:keys",
+    "audit": "sigma.cli.audit:audit",
     "user": "sigma.cli.accounts:user",
     "shop": "sigma.cli.accounts:shop",
     "service": "sigma.cli.service:service",

@@ -19,7 +19,7 @@ from sigma.domain.errors import Problem, RefusedError
 from sigma.domain.text_cleaning import clean_text
 from sigma.logs import configure_for_command
 from sigma.main import check_migrated, open_context
-from sigma.services.accounts import users
+from sigma.services.accounts import first_owner, users
 from sigma.services.authentication import password_resets, second_factors
 from sigma.services.billing import invoices, payments
 from sigma.services.billing.payment_details import PaymentDetails, get_details
@@ -230,7 +230,7 @@ def user_create(login: str, name: str, shop_name: str, password: str) -> None:
     """Create the first owner and the shop, as the set-up page does."""
 
     async def create(ctx: Context) -> users.NewSession:
-        return await users.create_first_owner(
+        return await first_owner.create_first_owner(
             ctx,
             login=login,
             password=password,

@@ -20,7 +20,7 @@ from sigma.cli.servers import running_worker, serve_app
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Seller, SellerKind
 from sigma.main import build_app, open_context
-from sigma.services.accounts import api_keys, shops, users
+from sigma.services.accounts import api_keys, first_owner, shops
 from sigma.services.billing import connections
 from sigma.services.context import Context
 from sigma.settings import Settings, load_settings
@@ -134,7 +134,7 @@ async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
     """
     sandbox_url = sandbox.base_url
     stored = _load_secrets(data)
-    if await users.needs_owner(ctx):
+    if await first_owner.needs_owner(ctx):
         stored |= await _create_owner(ctx)
         _write_private(data / "secrets.json", stored)
     member = Member(stored["user_id"], stored["shop_id"], Role.OWNER)
@@ -174,7 +174,7 @@ async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
 
 async def _create_owner(ctx: Context) -> dict[str, str]:
     password = secrets.token_urlsafe(9)
-    signed = await users.create_first_owner(
+    signed = await first_owner.create_first_owner(
         ctx,
         login=LOGIN,
         password=password,

@@ -21,7 +21,7 @@ from sigma.cli.output import CliError, errors_as_messages, read_settings, sandbo
 from sigma.domain.limits import MAX_CONNECTIONS
 from sigma.logs import configure
 from sigma.main import build_app, check_migrated, create_database_dir, open_context
-from sigma.services.accounts import users
+from sigma.services.accounts import first_owner
 from sigma.services.authentication.setup_codes import setup_code
 from sigma.services.context import Context
 from sigma.services.platform import limited_process
@@ -260,7 +260,7 @@ async def _serve(loaded: Settings, sock: socket.socket) -> None:
         open_context(loaded) as ctx,
         running_worker(ctx, stop, enabled=loaded.should_run_worker),
     ):
-        if await users.needs_owner(ctx):
+        if await first_owner.needs_owner(ctx):
             code = setup_code(ctx)
             url = f"{loaded.base_url}/start?code={code}"
             click.echo(t("cli.setup_code", code=code, url=url), err=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sigma.documents.pdf import draw_pdf
 
 MAX_CACHED_BYTES = 16_000_000  # about 400 receipts
+MAX_AGE_S = 600.0  # a receipt names the seller's client: it does not stay in memory for days
 
 
 class PdfCache:
@@ -15,13 +16,19 @@ class PdfCache:
 
     A source (`receipt_source`) contains everything that the PDF shows, so a new refund, an erased
     answer or another language is another source, and nothing needs to be invalidated. At most
-    `max_bytes` are cached; what was used least recently is dropped.
+    `max_bytes` are cached; what was used least recently is dropped, and everything `max_age_s`
+    after it was drawn.
     """
 
     def __init__(
-        self, draw: Callable[[str], bytes] = draw_pdf, *, max_bytes: int = MAX_CACHED_BYTES
+        self,
+        draw: Callable[[str], bytes] = draw_pdf,
+        *,
+        max_bytes: int = MAX_CACHED_BYTES,
+        max_age_s: float = MAX_AGE_S,
     ) -> None:
         self._draw = draw
+        self._max_age_s = max_age_s
         self._max_bytes = max_bytes
         self._size_bytes = 0
         self._pdfs: OrderedDict[bytes, bytes] = OrderedDict()
@@ -50,10 +57,16 @@ class PdfCache:
             pdf = await asyncio.to_thread(self._draw, source)
         self._pdfs[key] = pdf
         self._size_bytes += len(pdf)
+        asyncio.get_running_loop().call_later(self._max_age_s, self._drop, key)
         while self._size_bytes > self._max_bytes:
             _, dropped = self._pdfs.popitem(last=False)
             self._size_bytes -= len(dropped)
         return pdf
+
+    def _drop(self, key: bytes) -> None:
+        """Forget a PDF, unless it was dropped for its size before."""
+        pdf = self._pdfs.pop(key, b"")
+        self._size_bytes -= len(pdf)
 
     def _finish(self, key: bytes, task: asyncio.Task[bytes]) -> None:
         del self._in_progress[key]

@@ -45,6 +45,7 @@ LANES: Mapping[str, Lane] = {
     "vk_orders.fetch": Lane.HOUSEKEEPING,
     "vk_order.fetch_items": Lane.HOUSEKEEPING,
     "encryption.rotate": Lane.HOUSEKEEPING,
+    "personal_data.shred": Lane.HOUSEKEEPING,
     "reconciliation.start": Lane.HOUSEKEEPING,
     "reconciliation.advance": Lane.HOUSEKEEPING,
 }

@@ -44,6 +44,9 @@ class HashPurpose(StrEnum):
     INVITATION = "invitation"  # the token of an invitation's link
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
+    CONTACT = "contact"  # e-mail or phone of a client, to find their payments
+    ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
+    LOGIN = "login"  # of a failed sign-in, in the audit log
     SETUP_CODE = "setup_code"  # the code of the set-up page
 
 
@@ -75,11 +78,12 @@ class InstallationKeys:
     """Random keys of one installation, stored encrypted: rotation of the secret keeps them.
 
     `hash_key`: search tokens, browsers, rate limits. `signing_keys`: links; the first signs, all
-    verify.
+    verify. `audit_keys`: entries of the audit log, which links have no access to; the same rule.
     """
 
     hash_key: bytes
     signing_keys: tuple[bytes, ...]
+    audit_keys: tuple[bytes, ...]
 
 
 def key_id_of(ciphertext: str) -> str:
@@ -108,8 +112,11 @@ class Cipher:
         keys = keys or InstallationKeys(
             _derive_key(secrets[-1], b"sigma hash 1"),
             (_derive_key(secrets[-1], b"sigma signing 1"),),
+            (_derive_key(secrets[-1], b"sigma audit 1"),),
         )
         self._hash_key, self._signing_keys = keys.hash_key, keys.signing_keys
+        self._audit_keys = {_fingerprint(key): key for key in keys.audit_keys}
+        self._audit_key_id = next(iter(self._audit_keys))
         # Keys that this process needed for a value and that SIGMA_SECRET_KEY does not contain.
         self.missing_key_ids: set[str] = set()
         self._logged: set[tuple[str, str]] = set()
@@ -167,6 +174,18 @@ class Cipher:
             log.error(event, key_id=missing_key_id, column=str(column), row=row_id)
         return DecryptionError(missing_key_id)
 
+    def audit_mac(self, data: bytes) -> str:
+        """Return HMAC-SHA256 of `data` with the audit key, after the key's id: `id.hex`."""
+        return f"{self._audit_key_id}.{_audit_hmac(self._audit_keys[self._audit_key_id], data)}"
+
+    def verify_audit_mac(self, data: bytes, mac: str) -> bool:
+        """Return whether `audit_mac` of an audit key of this installation made this MAC."""
+        key_id, _, digest = mac.partition(".")
+        key = self._audit_keys.get(key_id)
+        if key is None:
+            return False
+        return hmac.compare_digest(digest.encode(), _audit_hmac(key, data).encode())
+
     def keyed_hash(self, purpose: HashPurpose, *texts: str) -> str:
         """Return HMAC-SHA256 of the texts for one purpose, the first 160 bits as 40 hex digits.
 
@@ -189,6 +208,14 @@ class Cipher:
 def _hmac(key: bytes, purpose: StrEnum, texts: Sequence[str]) -> bytes:
     """Return HMAC-SHA256 of purpose and texts as a JSON array, which keeps them apart."""
     return hmac.new(key, msgspec.json.encode((purpose, *texts)), hashlib.sha256).digest()
+
+
+def _audit_hmac(key: bytes, data: bytes) -> str:
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def _fingerprint(key: bytes) -> str:
+    return hashlib.sha256(b"sigma audit key id 1" + key).hexdigest()[:KEY_ID_LENGTH]
 
 
 def _associated_data(prefix: str, column: str, row_id: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Random hash and signing keys of an installation, stored encrypted under SIGMA_SECRET_KEY.
+"""Random hash, signing and audit keys of an installation, stored encrypted under SIGMA_SECRET_KEY.
 
 They do not depend on the secret: after its rotation the search index, browsers' hashes and links
 stay valid. The stored database alone does not reveal them.
@@ -16,7 +16,8 @@ from sigma.store.engine.interface import Database, Row
 from sigma.store.engine.statements import insert_ignore, statement
 from sigma.store.schema.encryption_tables import installation_keys
 
-HASH, SIGNING = "hash", "signing"
+HASH, SIGNING, AUDIT = "hash", "signing", "audit"
+PURPOSES: Final = (HASH, SIGNING, AUDIT)
 KEY_BYTES: Final = 32
 
 _list = statement(
@@ -32,16 +33,18 @@ async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -
     the secret is back. Raises StoreError.
     """
     cipher = Cipher(secret_keys)
-    for purpose in (HASH, SIGNING):
+    for purpose in PURPOSES:
         if not (await _read(db, cipher))[purpose]:
             await _create(db, cipher, purpose, now_us)
     found = await _read(db, cipher)  # another process may have been first
-    return cipher.with_keys(InstallationKeys(found[HASH][0], tuple(found[SIGNING])))
+    return cipher.with_keys(
+        InstallationKeys(found[HASH][0], tuple(found[SIGNING]), tuple(found[AUDIT]))
+    )
 
 
 async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
     """Return the keys that can be decrypted by purpose, oldest first."""
-    found: dict[str, list[bytes]] = {HASH: [], SIGNING: []}
+    found: dict[str, list[bytes]] = {purpose: [] for purpose in PURPOSES}
     for row in await _list_rows(db):
         try:
             text = cipher.decrypt(row["key_encrypted"], EncryptedColumn.INSTALLATION_KEY, row["id"])

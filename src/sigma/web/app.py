@@ -29,6 +29,7 @@ from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
+from sigma.web.cabinet.personal_data import client, periods
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -36,7 +37,15 @@ from sigma.web.cabinet.services import (
     service_edit,
     services,
 )
-from sigma.web.cabinet.settings import api_keys, auto_replies, connections, jobs, mail, shop
+from sigma.web.cabinet.settings import (
+    api_keys,
+    audit_log,
+    auto_replies,
+    connections,
+    jobs,
+    mail,
+    shop,
+)
 from sigma.web.cabinet.team import installation, invitations, own_shops, team
 from sigma.web.cabinet.vk import communities, community
 from sigma.web.checkout import accent, receipt, wait
@@ -65,13 +74,14 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log)
 ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
+PERSONAL_DATA = (periods, client)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
@@ -127,7 +137,10 @@ def build_router() -> Litestar:
             cabinet_router(
                 [
                     handler
-                    for module in (*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES)
+                    for module in (
+                        *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES),
+                        *PERSONAL_DATA,
+                    )
                     for handler in module.HANDLERS
                 ]
             ),

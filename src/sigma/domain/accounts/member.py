@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
+from sigma.domain.origin import NO_ORIGIN, Origin
 
 
 class Role(StrEnum):
@@ -37,6 +38,8 @@ class Permission(StrEnum):
     TEAM = "team"  # invite and remove members, change roles and refund limits
     OWNERSHIP = "ownership"  # give and take the role of the owner
     JOBS = "jobs"  # see and requeue failed jobs
+    AUDIT = "audit"  # see and export the audit log
+    PERSONAL_DATA = "personal_data"  # export and erase everything about a client
 
 
 PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
@@ -134,7 +137,8 @@ class Member:
     """The acting user or API key in one shop; every service checks it first.
 
     `actor` is the id of the user or API key, as stored in timeline events. `role` is that of the
-    user, or of the user who made the key, at this moment. `scopes` is None for a person.
+    user, or of the user who made the key, at this moment. `scopes` is None for a person. `origin`:
+    where the request came from, for the audit log; empty outside of requests.
     """
 
     actor: str
@@ -142,6 +146,7 @@ class Member:
     role: Role
     refund_limits: RefundLimits = RefundLimits()
     scopes: frozenset[Scope] | None = None
+    origin: Origin = NO_ORIGIN
 
     @property
     def refund_limit(self) -> Money | None:

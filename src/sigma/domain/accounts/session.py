@@ -26,14 +26,6 @@ Proofs = frozenset[Proof]
 
 
 @dataclass(frozen=True, slots=True)
-class RequestOrigin:
-    """Where a request comes from. `device_name` is coarse: «Chrome · Windows»; both may be ""."""
-
-    address: str = ""
-    device_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class StoredSession:
     """A cabinet session as stored. Times are UTC microseconds.
 

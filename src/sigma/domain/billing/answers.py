@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sigma.domain.billing.question import AnswerValue, Question
+from sigma.domain.time_units import DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,10 @@ class Answers:
 
     `values_encrypted` decrypts to a JSON object, question key → value. `questions` are those that
     were on the page, so the answers stay readable after the invoice or service changes.
-    `payer_hash` is the hash of the browser's secret.
+    `payer_hash` is the hash of the browser's secret; `email_hash` and `phone_hash` are keyed hashes
+    of the contacts, by which the payments of one client are found. `shred_at_us`: when the next
+    answer with a period of its own is deleted. `erased_at_us`: since when `values_encrypted` is
+    empty.
     """
 
     id: str
@@ -26,7 +30,38 @@ class Answers:
     questions: tuple[Question, ...]
     values_encrypted: str
     created_at_us: int
+    email_hash: str = ""
+    phone_hash: str = ""
+    shred_at_us: int | None = None
+    erased_at_us: int | None = None
     version: int = 0
+
+
+def next_shred_at_us(
+    questions: tuple[Question, ...], values: Mapping[str, AnswerValue], given_at_us: int
+) -> int | None:
+    """Return when the first stored answer with a period of its own is to be deleted, or None."""
+    due = [
+        given_at_us + question.keep_days * DAY_US
+        for question in questions
+        if question.keep_days and question.key in values
+    ]
+    return min(due, default=None)
+
+
+def unexpired_values(
+    questions: tuple[Question, ...],
+    values: Mapping[str, AnswerValue],
+    given_at_us: int,
+    now_us: int,
+) -> dict[str, AnswerValue]:
+    """Return the answers without those whose own period is over."""
+    expired = {
+        question.key
+        for question in questions
+        if question.keep_days and given_at_us + question.keep_days * DAY_US <= now_us
+    }
+    return {key: value for key, value in values.items() if key not in expired}
 
 
 @dataclass(frozen=True, slots=True)

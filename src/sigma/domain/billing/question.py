@@ -18,6 +18,7 @@ from sigma.domain.text_cleaning import clean_text
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page itself
+MAX_KEEP_DAYS = 3650
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100  # texts in characters
 
 _NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
@@ -68,6 +69,8 @@ class Question:
 
     `label` is empty for built-in kinds: the page has their labels in the client's language.
     `show_on_receipt`: the seller wants the answer on the receipt, which anyone with its link reads.
+    `keep_days`: the answer is deleted so many days after it was given; 0: with the other answers
+    of the shop.
     """
 
     key: str
@@ -77,6 +80,7 @@ class Question:
     options: tuple[str, ...] = ()
     hint: str = ""
     show_on_receipt: bool = False
+    keep_days: int = 0
 
     @property
     def is_personal(self) -> bool:
@@ -110,6 +114,8 @@ def _question_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
         faults.append(("label", "required", {}))
     if len(q.label) > MAX_LABEL:
         faults.append(("label", "too_long", {"max": MAX_LABEL}))
+    if not 0 <= q.keep_days <= MAX_KEEP_DAYS:
+        faults.append(("keep_days", "range", {"min": 1, "max": MAX_KEEP_DAYS}))
     if len(q.hint) > 200:
         faults.append(("hint", "too_long", {"max": 200}))
     for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):

@@ -14,14 +14,15 @@ from sigma.domain.accounts.api_key import (
 )
 from sigma.domain.accounts.member import ALL_SCOPES, Member, Permission, Scope
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
+from sigma.domain.audit.deed import Deed
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.store.accounts import api_keys, members
 
 KEY_PREFIX = "sk_"
@@ -35,7 +36,7 @@ async def create(
     scopes: tuple[Scope, ...] = ALL_SCOPES,
     lifetime_days: int | None = None,
     networks: str = "",
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key of the acting member. Returns it and its secret, which cannot be read again.
 
@@ -71,6 +72,9 @@ async def create(
     async with ctx.db.write() as tx:
         await api_keys.add(tx, key)
         await security_notices.announce_by(ctx, tx, NoticeKind.KEY_CREATED, member, origin, name)
+        await audit_log.record(
+            ctx, tx, member, Deed.KEY_CREATED, key.id, name=name, prefix=key.prefix
+        )
     return key, secret
 
 
@@ -106,6 +110,7 @@ async def revoke(ctx: Context, member: Member, key_id: str) -> None:
     async with ctx.db.write() as tx:
         if not await api_keys.revoke(tx, member.shop_id, key_id, ctx.now_us()):
             raise RefusedError("not_found", what="key")
+        await audit_log.record(ctx, tx, member, Deed.KEY_REVOKED, key_id)
 
 
 async def authenticate(ctx: Context, secret: str, *, ip: str = "") -> Member:

@@ -7,7 +7,7 @@ from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
 from sigma.domain.accounts.member import Member, Permission, Role, User
 from sigma.domain.accounts.password import check_password, normalize_password, own_words
-from sigma.domain.accounts.session import Proof, RequestOrigin
+from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import require_can_assign
 from sigma.domain.billing.mail import Mail
@@ -15,10 +15,11 @@ from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import INVITATIONS_SHOP
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.accounts.users import NOWHERE, NewSession, Session, create_session
+from sigma.services.accounts.users import NewSession, Session, create_session
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url, token_of
 from sigma.store import changes
@@ -151,7 +152,7 @@ async def accept_as_new(
     name: str,
     password: str,
     locale: str,
-    origin: RequestOrigin = NOWHERE,
+    origin: Origin = NO_ORIGIN,
 ) -> NewSession:
     """Accept an invitation with a new account, and sign the person in.
 

@@ -7,21 +7,24 @@ from zoneinfo import available_timezones
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import PERSONAL_SELLER_FIELDS, shop_values
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.money import Money
+from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.mail_servers import check_smtp_url
 from sigma.services.billing import invoices as invoice_services
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.store import changes, jobs
 from sigma.store.accounts import shops
 from sigma.store.billing import connections, invoices, ledger, payments, refunds
@@ -80,7 +83,16 @@ async def save_seller(
             locale=locale or shop.locale,
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        await _record_change(ctx, tx, member, Deed.SHOP_CHANGED, shop, saved)
     return await get(ctx, member)
+
+
+async def _record_change(
+    ctx: Context, tx: Tx, member: Member, deed: Deed, before: Shop, after: Shop
+) -> None:
+    changed = changed_fields(shop_values(before), shop_values(after), hidden=PERSONAL_SELLER_FIELDS)
+    if changed:
+        await audit_log.record(ctx, tx, member, deed, after.id, changes=changed)
 
 
 def _consent_seller_data(seller: Seller) -> tuple[str, ...]:
@@ -125,7 +137,7 @@ async def save_mail(
     from_name: str,
     reply_to: str,
     smtp_url: str | None,
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> Shop:
     """Store the mail settings. `smtp_url` None keeps the stored URL, "" removes it.
 
@@ -163,6 +175,7 @@ async def save_mail(
         if smtp_encrypted != shop.smtp_url_encrypted:
             kind = NoticeKind.MAIL_SERVER_CHANGED
             await security_notices.announce_by(ctx, tx, kind, member, origin)
+        await _record_change(ctx, tx, member, Deed.MAIL_CHANGED, shop, saved)
     return await get(ctx, member)
 
 

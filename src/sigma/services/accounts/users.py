@@ -1,19 +1,16 @@
-"""Users: the first owner, sign-in and sign-out, sessions, passwords, language.
+"""Users: sign-in and sign-out, sessions, passwords, language.
 
 Sessions are stored in the database; the browser holds the session's secret in a cookie.
 """
 
-import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass, replace
 
-from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.member import Member, User
 from sigma.domain.accounts.password import (
     MAX_PASSWORD,
-    check_password,
     normalize_password,
-    own_words,
 )
 from sigma.domain.accounts.second_factor import choices, meets_rule
 from sigma.domain.accounts.security_notice import NoticeKind
@@ -22,39 +19,33 @@ from sigma.domain.accounts.session import (
     USE_INTERVAL_US,
     Proof,
     Proofs,
-    RequestOrigin,
     StoredSession,
     idle_limit_us,
     is_recent,
 )
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.question import parse_email
-from sigma.domain.change import Change
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import (
-    SIGN_IN_ACCOUNT,
-    SIGN_IN_ADDRESS,
-    SIGN_IN_ALL,
     SIGN_IN_DEVICE,
-    GrowingDelay,
-    Limit,
 )
-from sigma.domain.text_cleaning import clean_text
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
+from sigma.services.accounts.sign_in_limits import count_sign_in, undo_sign_in
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import OUTAGE_ERRORS, Context
-from sigma.services.limits import client_network
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
-from sigma.store import changes
-from sigma.store.accounts import administrators, members, second_factors, sessions, shops, users
+from sigma.store.accounts import members, second_factors, sessions, shops, users
+from sigma.store.encryption import HashPurpose
 from sigma.store.engine.interface import Tx
 
+SESSION_CHARS = 12  # of a session's hash, by which the audit log tells sessions apart
 EXPIRED_PER_SIGN_IN = 100  # expired sessions deleted by a sign-in; the hourly cleanup deletes all
 
-NOWHERE = RequestOrigin()  # the command line, seeds
-_PASSWORD: Proofs = frozenset({Proof.PASSWORD})
+BY_PASSWORD: Proofs = frozenset({Proof.PASSWORD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +89,9 @@ class Session:
         return self.user.locale
 
     @property
-    def origin(self) -> RequestOrigin:
+    def origin(self) -> Origin:
         """Where the request comes from, for notices by mail."""
-        return RequestOrigin(self.address, self.device_name)
+        return Origin(self.address, self.device_name, self.secret_hash[:SESSION_CHARS])
 
     @property
     def meets_shop_rule(self) -> bool:
@@ -112,64 +103,9 @@ class Session:
         return is_recent(self.authenticated_at_us, now_us)
 
 
-async def needs_owner(ctx: Context) -> bool:
-    """Return whether no user exists yet."""
-    async with ctx.db.read() as tx:
-        return await users.count(tx) == 0
-
-
-async def create_first_owner(
-    ctx: Context,
-    *,
-    login: str,
-    password: str,
-    name: str,
-    shop_name: str,
-    locale: str = "ru",
-    origin: RequestOrigin = NOWHERE,
-) -> NewSession:
-    """Create the first shop and its owner, and sign the owner in.
-
-    The owner also becomes an administrator of the installation.
-
-    Raises RefusedError: "validation", or "forbidden" when a user exists already.
-    """
-    password = normalize_password(password)
-    email = await _require_valid_owner(login, password, name, shop_name)
-    if not await needs_owner(ctx):  # before the hash, which anybody could order for nothing
-        raise RefusedError("forbidden")
-    password_hash = await ctx.passwords.hash(password)
-    now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
-    shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
-    user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now_us)
-    async with ctx.db.write() as tx:
-        # claim_first_shop() lets only one of several concurrent requests create the owner.
-        if not await shops.claim_first_shop(tx) or await users.count(tx):
-            raise RefusedError("forbidden")
-        await changes.write(tx, Change((shop,)), now_us)
-        await users.save(tx, user)
-        await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
-        await administrators.add(tx, user.id, now_us)
-        secret = await create_session(ctx, tx, user.id, shop_id, _PASSWORD, origin)
-    return NewSession(secret, user, shop, device_cookie(ctx, "", email))
-
-
-async def _require_valid_owner(login: str, password: str, name: str, shop_name: str) -> str:
-    problems = []
-    email = parse_email(login)
-    if not email:
-        problems.append(Problem("login", "email"))
-    words = own_words(login, name, shop_name)
-    # In a thread: a long password takes a tenth of a second.
-    if problem := await asyncio.to_thread(check_password, password, words):
-        problems.append(problem)
-    if not clean_text(shop_name):
-        problems.append(Problem("shop_name", "required"))
-    if len(shop_name) > 100:
-        problems.append(Problem("shop_name", "too_long", {"max": 100}))
-    if problems:
-        raise validation_error(*problems)
-    return (email or "").lower()
+def with_session(origin: Origin, secret: str) -> Origin:
+    """Return the origin of a request that has opened the session with this secret."""
+    return replace(origin, session=hash_token(secret)[:SESSION_CHARS])
 
 
 async def sign_in(
@@ -179,8 +115,8 @@ async def sign_in(
     *,
     ip: str,
     device: str = "",
-    device_name: str = "",
     former: str = "",
+    origin: Origin = NO_ORIGIN,
 ) -> NewSession:
     """Sign a user in by e-mail and password, and end the `former` session of this browser.
 
@@ -195,7 +131,7 @@ async def sign_in(
     device_id = find_device(ctx, device, login)
     try:
         ctx.passwords.require_capacity(is_known=device_id is not None)
-        counted = await _count_sign_in(ctx, login, ip, device_id)
+        counted = await count_sign_in(ctx, login, ip, device_id)
     except RefusedError:
         record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
         raise
@@ -208,25 +144,26 @@ async def sign_in(
             is_known=device_id is not None,
         )
     except RefusedError:  # the queue has filled up meanwhile: nothing was tried
-        await _undo_sign_in(ctx, counted)
+        await undo_sign_in(ctx, counted)
         record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
         raise
     if user is None or not is_valid:
         record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
+        await _record_failed_sign_in(ctx, login, user, replace(origin, address=ip))
         raise RefusedError("unauthorized")
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
     else:
-        await _undo_sign_in(ctx, counted)
-    origin = RequestOrigin(ip, device_name)
-    return await open_session(ctx, user, _PASSWORD, origin, device=device, former=former)
+        await undo_sign_in(ctx, counted)
+    origin = replace(origin, address=ip)
+    return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
 
 
 async def open_session(
     ctx: Context,
     user: User,
     proofs: Proofs,
-    origin: RequestOrigin,
+    origin: Origin,
     *,
     device: str = "",
     former: str = "",
@@ -251,48 +188,45 @@ async def open_session(
         if former:
             await sessions.delete(tx, hash_token(former))
         factors = await second_factors.list_kinds(tx, user.id)
-        is_pending = proofs == _PASSWORD and bool(choices(shop.second_factor_rule, factors))
+        is_pending = proofs == BY_PASSWORD and bool(choices(shop.second_factor_rule, factors))
         secret = await create_session(
             ctx, tx, user.id, shop.id, proofs, origin, is_pending=is_pending
         )
-        if not is_pending and find_device(ctx, device, user.login) is None:
+        if is_pending:
+            return NewSession(secret, user, shop, "", is_pending=True)
+        is_known = find_device(ctx, device, user.login) is not None
+        if not is_known:
             await security_notices.announce(
                 ctx, tx, NoticeKind.NEW_DEVICE, shop_id=shop.id, user_id=user.id, origin=origin
             )
-    if is_pending:
-        return NewSession(secret, user, shop, "", is_pending=True)
+        member = Member(user.id, shop.id, membership[1], origin=with_session(origin, secret))
+        by = ",".join(sorted(proofs))
+        await audit_log.record(
+            ctx, tx, member, Deed.SIGNED_IN, user.id, known_device=is_known, proofs=by
+        )
     record(SecurityEvent.SIGN_IN, ip=origin.address, user_id=user.id, shop_id=shop.id)
     return NewSession(secret, user, shop, device_cookie(ctx, device, user.login))
 
 
-Counted = list[tuple[Limit | GrowingDelay, str]]
-
-
-async def _count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None) -> Counted:
-    """Count an attempt as a failure; return what to uncount when it succeeds.
-
-    Raises RefusedError("too_many_requests").
+async def _record_failed_sign_in(
+    ctx: Context, login: str, user: User | None, origin: Origin
+) -> None:
+    """Record a wrong password in the log of the user's shop, an unknown login in that of the
+    installation. The login is stored as a keyed hash: people type passwords into this field.
     """
-    limiter = ctx.limiter
-    if device_id is not None:
-        subject = f"{login} {device_id}"
-        await limiter.require_after_delay(SIGN_IN_DEVICE, subject)
-        return [(SIGN_IN_DEVICE, subject)]
-    # An address also pays for attempts that the next limits refuse: a flood ends at the first.
-    network = client_network(ip)
-    await limiter.require(SIGN_IN_ADDRESS, network)
-    await limiter.require(SIGN_IN_ALL, "")
-    try:
-        await limiter.require_after_delay(SIGN_IN_ACCOUNT, login)
-    except RefusedError:
-        await limiter.undo(SIGN_IN_ALL, "")  # nothing was tried: others must not wait for it
-        raise
-    return [(SIGN_IN_ADDRESS, network), (SIGN_IN_ALL, ""), (SIGN_IN_ACCOUNT, login)]
-
-
-async def _undo_sign_in(ctx: Context, counted: Counted) -> None:
-    for limit, subject in counted:
-        await ctx.limiter.undo(limit, subject)
+    login_hash = ctx.cipher.keyed_hash(HashPurpose.LOGIN, login)[:16]
+    async with ctx.db.write() as tx:
+        membership = await members.find_first(tx, user.id if user else "")
+        await audit_log.record_for_chain(
+            ctx,
+            tx,
+            membership[0] if membership else INSTALLATION,
+            "",
+            origin,
+            Deed.SIGN_IN_FAILED,
+            user.id if user else "",
+            login_hash=login_hash,
+        )
 
 
 async def create_session(
@@ -301,7 +235,7 @@ async def create_session(
     user_id: str,
     shop_id: str,
     proofs: Proofs,
-    origin: RequestOrigin,
+    origin: Origin,
     *,
     is_pending: bool = False,
 ) -> str:
@@ -319,7 +253,7 @@ async def create_session(
         id=ctx.new_id("ses"),
         proofs=proofs,
         address=origin.address,
-        device_name=origin.device_name,
+        device_name=origin.agent,
         is_pending=is_pending,
     )
     await sessions.add(tx, row)
@@ -407,6 +341,7 @@ async def sign_out(ctx: Context, session: Session, *, ip: str) -> None:
     """End a session."""
     async with ctx.db.write() as tx:
         await sessions.delete(tx, session.secret_hash)
+        await audit_log.record(ctx, tx, session.member, Deed.SIGNED_OUT, session.user.id)
     record(SecurityEvent.SIGN_OUT, ip=ip, user_id=session.user.id, shop_id=session.shop.id)
 
 

@@ -10,13 +10,13 @@ from sigma.domain.accounts.member import User
 from sigma.domain.accounts.password import normalize_password
 from sigma.domain.accounts.password_reset import RESET_TTL_US, PasswordReset
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import PASSWORD_RESET_ACCOUNT, PASSWORD_RESET_ADDRESS
+from sigma.domain.origin import Origin
 from sigma.services.accounts.password_changes import require_good_password, store_password
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
@@ -123,7 +123,7 @@ async def finish(
     ctx: Context,
     token: str,
     password: str,
-    origin: RequestOrigin,
+    origin: Origin,
     *,
     revoke_keys_since_us: int | None = None,
 ) -> None:

@@ -12,11 +12,12 @@ from sigma.domain.accounts.second_factor import (
     choices,
 )
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import Proof, Proofs, RequestOrigin
+from sigma.domain.accounts.session import Proof, Proofs
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import SECOND_FACTOR
+from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.users import NewSession, Session, open_session, renew_session
 from sigma.services.authentication import authenticator_apps, passkeys, recovery_codes
@@ -180,7 +181,7 @@ async def list_choices(ctx: Context, pending: Session) -> Proofs:
 
 
 async def finish_by_code(
-    ctx: Context, pending: Session, code: str, origin: RequestOrigin, device: str
+    ctx: Context, pending: Session, code: str, origin: Origin, device: str
 ) -> NewSession:
     """Finish a sign-in by a code of the app or a recovery code.
 
@@ -218,7 +219,7 @@ async def finish_by_passkey(
     pending: Session,
     credential: str,
     ticket: str,
-    origin: RequestOrigin,
+    origin: Origin,
     device: str,
 ) -> NewSession:
     """Finish a sign-in by a passkey. Raises RefusedError like `finish_by_code`."""
@@ -228,7 +229,7 @@ async def finish_by_passkey(
 
 
 async def _finish(
-    ctx: Context, pending: Session, proof: Proof, origin: RequestOrigin, device: str
+    ctx: Context, pending: Session, proof: Proof, origin: Origin, device: str
 ) -> NewSession:
     await ctx.limiter.clear(SECOND_FACTOR, pending.user.id)
     return await open_session(
@@ -245,7 +246,7 @@ async def sign_in_by_passkey(
     ctx: Context,
     credential: str,
     ticket: str,
-    origin: RequestOrigin,
+    origin: Origin,
     device: str,
     *,
     former: str = "",
@@ -282,7 +283,7 @@ async def remove_all(ctx: Context, login: str) -> User:
                 NoticeKind.FACTOR_REMOVED,
                 shop_id=membership[0],
                 user_id=user.id,
-                origin=RequestOrigin(),
+                origin=Origin(),
                 subject="all:",
             )
     return user

@@ -11,7 +11,8 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.refund import Status
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
-from sigma.domain.limits import NOTICE_TTL_US, NOTICES, UNMATCHED_NOTICE_TTL_US
+from sigma.domain.limits import NOTICES, UNMATCHED_NOTICE_TTL_US
+from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
 from sigma.services.billing.refund_sync import sync_refunds
@@ -20,6 +21,7 @@ from sigma.store import changes
 from sigma.store.billing import acquirer_notices, connections, payments, refunds
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import ConflictError
+from sigma.store.personal_data import retention_settings
 
 
 async def access_connection(
@@ -97,9 +99,12 @@ async def process(ctx: Context, notice_id: str) -> None:
             await sync_refunds(ctx, payment.id, reads_list=True)
             await _advance_refunds(ctx, payment.id)
     now_us = ctx.now_us()
-    # Without a payment: a forged notice, or one about another shop of the same account.
-    delete_at_us = now_us + (UNMATCHED_NOTICE_TTL_US if payment is None else NOTICE_TTL_US)
     async with ctx.db.write() as tx:
+        retention = await retention_settings.get(tx, notice.shop_id)
+        # A forged notice names no payment of ours; one about another shop of the account neither.
+        delete_at_us = now_us + (
+            UNMATCHED_NOTICE_TTL_US if payment is None else retention.notices * DAY_US
+        )
         await acquirer_notices.mark_processed(tx, notice_id, now_us, delete_at_us)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from sigma.domain.billing.answers import Answers
 from sigma.domain.billing.question import AnswerValue
 from sigma.store.encrypted_columns import EncryptedColumn
-from sigma.store.encryption import Cipher, DecryptionError
+from sigma.store.encryption import Cipher, DecryptionError, HashPurpose
 
 
 def encrypt_values(cipher: Cipher, answers_id: str, values: dict[str, AnswerValue]) -> str:
@@ -14,11 +14,23 @@ def encrypt_values(cipher: Cipher, answers_id: str, values: dict[str, AnswerValu
 
 
 def decrypt_values(cipher: Cipher, answers: Answers) -> dict[str, AnswerValue]:
-    """Return the answers by question key. Raises DecryptionError."""
+    """Return the answers by question key; none when they are erased. Raises DecryptionError."""
+    if not answers.values_encrypted:
+        return {}
     values: dict[str, Any] = cipher.decrypt(
         answers.values_encrypted, EncryptedColumn.ANSWER_VALUES, answers.id
     )
     return values
+
+
+def contact_hash(cipher: Cipher, shop_id: str, kind: str, value: object) -> str:
+    """Return the keyed hash of a contact ("email" or "phone"); empty without one.
+
+    Equal contacts of one shop have equal hashes; of two shops they cannot be compared.
+    """
+    if not isinstance(value, str) or not value:
+        return ""
+    return cipher.keyed_hash(HashPurpose.CONTACT, shop_id, kind, value.casefold())
 
 
 def read_values(cipher: Cipher, answers: Answers) -> dict[str, AnswerValue] | None:

@@ -5,15 +5,17 @@ from typing import Any
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.origin import Origin
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
 from sigma.services.billing.connection_settings import needs_new_secret, normalize_settings
 from sigma.services.connection_secrets import decrypt_secret, encrypt_secret
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
 
@@ -55,7 +57,7 @@ async def save(
     account: str,
     secret: str | None,
     settings: dict[str, Any],
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> Connection:
     """Add a connection (`connection_id` None) or change one.
 
@@ -109,8 +111,26 @@ async def save(
         await security_notices.announce_by(
             ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, saved.title
         )
+        deed = Deed.CONNECTION_CHANGED if existing else Deed.CONNECTION_ADDED
+        changed = changed_fields(
+            _audited(existing) if existing else {},
+            _audited(saved) | {"secret": bool(secret)},
+            hidden=("secret", "ca_pem"),
+        )
+        await audit_log.record(ctx, tx, member, deed, saved.id, changes=changed)
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
+
+
+def _audited(connection: Connection) -> dict[str, Any]:
+    """Return the settings of a connection for the audit log."""
+    settings = {name: str(value) for name, value in connection.settings.items()}
+    return settings | {
+        "provider": connection.provider,
+        "title": connection.title,
+        "account": connection.account,
+        "secret": False,
+    }
 
 
 def _check_fields(
@@ -165,7 +185,7 @@ async def set_active(
     connection_id: str,
     is_active: bool,
     *,
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> Connection:
     """Switch a connection on or off for new payments. Open payments are followed either way.
 
@@ -173,9 +193,11 @@ async def set_active(
     """
     connection = await get(ctx, member, connection_id)
     status = Status.ACTIVE if is_active else Status.OFF
+    deed = Deed.CONNECTION_SWITCHED_ON if is_active else Deed.CONNECTION_SWITCHED_OFF
     async with ctx.db.write() as tx:
         await changes.write(tx, Change((replace(connection, status=status),)), ctx.now_us())
         await security_notices.announce_by(
             ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, connection.title
         )
+        await audit_log.record(ctx, tx, member, deed, connection_id)
     return await get(ctx, member, connection_id)

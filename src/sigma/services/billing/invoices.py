@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import invoice as domain
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.change import Change, TimelineEvent
@@ -13,7 +15,7 @@ from sigma.providers.base import redirect_origins
 from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
-from sigma.services.platform import quotas
+from sigma.services.platform import audit_log, quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -146,6 +148,9 @@ async def void(
         change = domain.void(invoice, now_us, ctx.id_factory(invoice.shop_id), member.actor)
         voided = next((s for s in change.rows if isinstance(s, Invoice)), invoice)
         await changes.write(tx, change.with_response(idempotency, voided, now_us), now_us)
+        if change:
+            detail = money_detail(invoice.amount)
+            await audit_log.record(ctx, tx, member, Deed.INVOICE_VOIDED, invoice_id, **detail)
     return voided
 
 

@@ -21,6 +21,7 @@ from sigma.documents.mails import (
 from sigma.domain.accounts.invitation import InvitationState
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing import mail as domain
 from sigma.domain.billing.mail import Attachment, Mail, Status, mask_email
 from sigma.domain.change import Change, Job
@@ -38,7 +39,7 @@ from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
-from sigma.services.platform import account_mails
+from sigma.services.platform import account_mails, audit_log
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
 from sigma.store.billing import answers as answer_rows
@@ -261,6 +262,7 @@ async def resend(ctx: Context, member: Member, payment_id: str) -> Mail:
     if not payment.has_email:
         raise RefusedError("mail_no_address")
     await _require_within_limits(ctx, payment.shop_id, payment_id)
+    await audit_log.record_alone(ctx, member, Deed.RECEIPT_RESENT, payment_id)
     return await _enqueue(ctx, payment.shop_id, "receipt", payment_id, payment_id, number)
 
 

@@ -1,11 +1,14 @@
 """Decide about a late or extra payment: accept it, or refund all of it."""
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import payment_acceptance as domain
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.refund import Refund, Status, refunded_by_sigma
 from sigma.services.billing import payments as payment_services
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
 
@@ -27,6 +30,8 @@ async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
         now_us, new_id = ctx.now_us(), ctx.id_factory(payment.shop_id)
         change = domain.accept(payment, invoice, earlier, now_us, new_id, member.actor)
         await changes.write(tx, change, now_us)
+        detail = money_detail(payment.amount)
+        await audit_log.record(ctx, tx, member, Deed.PAYMENT_ACCEPTED, payment_id, **detail)
     return await payment_services.get(ctx, member, payment_id)
 
 
@@ -57,4 +62,6 @@ async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
             actor=member.actor,
         )
         await changes.write(tx, change, now_us)
+        detail = {"payment": payment_id, **money_detail(refund.amount)}
+        await audit_log.record(ctx, tx, member, Deed.REFUND_REQUESTED, refund.id, **detail)
     return refund

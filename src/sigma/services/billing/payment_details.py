@@ -18,6 +18,7 @@ from sigma.services.billing.answer_codec import read_values
 from sigma.services.billing.payments import get
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import audit_log
 from sigma.store.billing import (
     acquirer_notices,
     connections,
@@ -47,6 +48,7 @@ class AnswerView:
 class PaymentDetails:
     """Everything about one payment.
 
+    `answers_erased_at_us`: since when the answers are erased; None while they are stored.
     `refundable` is what can still be refunded. Refunds and mails are oldest first, timeline and
     notices newest first, by page.
     """
@@ -63,6 +65,7 @@ class PaymentDetails:
     refunded: Money
     refundable: Money
     notices: Page[AcquirerNotice]
+    answers_erased_at_us: int | None = None
 
 
 async def get_details(
@@ -79,6 +82,20 @@ async def get_details(
     page of the timeline and of the notices.
     """
     payment = await get(ctx, member, payment_id)
+    details = await _read_details(ctx, member, payment, timeline_cursor, notices_cursor)
+    if any(view.value not in (None, MASK) for view in details.answers):
+        await audit_log.record_answers_viewed(ctx, member, payment_id)
+    return details
+
+
+async def _read_details(
+    ctx: Context,
+    member: Member,
+    payment: Payment,
+    timeline_cursor: str | None,
+    notices_cursor: str | None,
+) -> PaymentDetails:
+    payment_id = payment.id
     async with ctx.db.read() as tx:
         invoice = await invoices.get(tx, payment.invoice_id)
         connection = await connections.get(tx, payment.connection_id)
@@ -111,6 +128,7 @@ async def get_details(
             refunded=refunded_amount(refund_rows, currency),
             refundable=refundable_amount(payment, refund_rows),
             notices=make_page(notices or [], MAX_LIMIT, lambda notice: notice.id),
+            answers_erased_at_us=answer_versions[-1].erased_at_us if answer_versions else None,
         )
 
 

@@ -13,6 +13,7 @@ from sigma.services.billing import payments as payment_services
 from sigma.services.billing.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.paging import Page
+from sigma.services.platform import audit_log
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import refunds
 from sigma.store.engine.interface import Tx
@@ -84,6 +85,9 @@ async def _with_answers(
         views.append(
             PaymentWithAnswers(payment, values, refunded, payment_refunds, is_hidden, is_unreadable)
         )
+    if any(view.answers for view in views):
+        # A program reads many payments: one entry an hour says that it did.
+        await audit_log.record_answers_viewed(ctx, member)
     return views
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import payment as domain
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Event, Payment, PaymentReply, Status
@@ -27,6 +29,7 @@ from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import Page, make_page
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import (
@@ -220,6 +223,11 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
         now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
         change = domain.request_action(payment, action, new_id("op"), now_us, new_id, member.actor)
         await changes.write(tx, change, now_us)
+        if change:
+            deed = Deed.PAYMENT_CAPTURED if action == "capture" else Deed.PAYMENT_CANCELED
+            await audit_log.record(
+                ctx, tx, member, deed, payment_id, **money_detail(payment.amount)
+            )
     return await try_advance(ctx, payment_id)
 
 

@@ -3,6 +3,8 @@ polled until the outcome is known.
 """
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import refund as domain
 from sigma.domain.billing.invoice import card_refresh
 from sigma.domain.billing.refund import Event, Refund, RefundReply, Status
@@ -22,6 +24,7 @@ from sigma.services.billing.payments import get as get_payment
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
 
@@ -60,6 +63,8 @@ async def request(
             actor=member.actor,
         )
         await changes.write(tx, change.with_response(idempotency, refund, now_us), now_us)
+        detail = {"payment": payment_id, **money_detail(refund.amount)}
+        await audit_log.record(ctx, tx, member, Deed.REFUND_REQUESTED, refund.id, **detail)
     return refund
 
 

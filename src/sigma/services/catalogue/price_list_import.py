@@ -6,10 +6,12 @@ import binascii
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
 from sigma.domain.catalogue.price_headers import Meaning
 from sigma.domain.catalogue.price_list import (
     ChangeKind,
@@ -27,6 +29,7 @@ from sigma.services.catalogue import price_list_files
 from sigma.services.catalogue.price_list_files import Book
 from sigma.services.catalogue.services import MAX_SERVICES, lock_catalogue, new_service
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.services.platform.limited_process import SerialExecutor
 from sigma.store import changes
 from sigma.store.catalogue import services
@@ -183,4 +186,6 @@ async def apply(ctx: Context, member: Member, rows: list[ImportRow]) -> dict[Cha
         if counts[ChangeKind.ADD]:
             await lock_catalogue(tx, member.shop_id, counts[ChangeKind.ADD])
         await changes.write(tx, Change(services_to_save(planned)), ctx.now_us())
+        detail: dict[str, Any] = {str(kind): count for kind, count in counts.items()}
+        await audit_log.record(ctx, tx, member, Deed.PRICE_LIST_IMPORTED, **detail)
     return counts

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import payment as domain
-from sigma.domain.billing.answers import Answer, Answers, Consent
+from sigma.domain.billing.answers import Answer, Answers, Consent, next_shred_at_us
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
 from sigma.domain.billing.mail import Mail
@@ -24,7 +24,7 @@ from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
-from sigma.services.billing.answer_codec import encrypt_values, read_values
+from sigma.services.billing.answer_codec import contact_hash, encrypt_values, read_values
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
@@ -261,7 +261,7 @@ def _new_payment(
 def _build_answers(
     ctx: Context, payment: Payment, invoice: Invoice, answers: dict[str, AnswerValue]
 ) -> Answers:
-    answers_id = ctx.new_id("ans", payment.shop_id)
+    answers_id, now_us = ctx.new_id("ans", payment.shop_id), ctx.now_us()
     return Answers(
         id=answers_id,
         shop_id=payment.shop_id,
@@ -270,7 +270,10 @@ def _build_answers(
         payer_hash=payment.payer_hash,
         questions=invoice.questions,
         values_encrypted=encrypt_values(ctx.cipher, answers_id, answers),
-        created_at_us=ctx.now_us(),
+        created_at_us=now_us,
+        email_hash=contact_hash(ctx.cipher, payment.shop_id, "email", answers.get("email")),
+        phone_hash=contact_hash(ctx.cipher, payment.shop_id, "phone", answers.get("phone")),
+        shred_at_us=next_shred_at_us(invoice.questions, answers, now_us),
     )
 
 

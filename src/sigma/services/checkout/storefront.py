@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from sigma.domain.accounts.member import Member, Permission, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.slug import check_slug
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.connection import AmountLimits, is_amount_accepted
 from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.catalogue.service import Service, draft_invoice
@@ -23,6 +25,7 @@ from sigma.services.billing.payment_limits import connection_limits
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.limits import client_network
+from sigma.services.platform import audit_log
 from sigma.services.platform.idempotency import run_once
 from sigma.services.vk import links as vk_links
 from sigma.store import changes
@@ -96,6 +99,9 @@ async def save_slug(ctx: Context, member: Member, slug: str | None) -> Shop:
         async with ctx.db.write() as tx:
             shop = await shops.lock(tx, member.shop_id)
             await changes.write(tx, Change((replace(shop, slug=slug),)), ctx.now_us())
+            if changed := changed_fields({"slug": shop.slug}, {"slug": slug}):
+                deed = Deed.STOREFRONT_CHANGED
+                await audit_log.record(ctx, tx, member, deed, shop.id, changes=changed)
     except ConflictError as conflict:
         if conflict.constraint != "uq_shops_slug":
             raise

@@ -10,7 +10,8 @@ from sigma.channels.vk import groups, market
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.security_notice import NoticeKind
-from sigma.domain.accounts.session import RequestOrigin
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.connection import Connection, Status
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -26,6 +27,7 @@ from sigma.domain.messaging.community import (
     with_preferred_delivery,
     with_waiting_work,
 )
+from sigma.domain.origin import Origin
 from sigma.services.communities import event_subscription
 from sigma.services.communities.access_keys import (
     InspectedKey,
@@ -37,7 +39,7 @@ from sigma.services.communities.access_keys import (
 from sigma.services.communities.community_updates import update_community
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.services.vk import community_client
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
@@ -97,7 +99,7 @@ async def connect(
     key: str,
     *,
     delivery_choice: str = AUTO_DELIVERY,
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> Community:
     """Connect the community of a key; a community that was connected before keeps its data.
 
@@ -121,6 +123,9 @@ async def connect(
             await jobs.requeue_dead(tx, member.shop_id, "refused: no_community", ctx.now_us())
             await changes.write(tx, change, ctx.now_us())
             await _announce(ctx, tx, member, community, origin)
+            detail = {"group": community.group_id}
+            deed = Deed.COMMUNITY_CONNECTED
+            await audit_log.record(ctx, tx, member, deed, community.id, **detail)
     except (ConflictError, StaleError):
         raise already_connected from None  # connected by a concurrent request
     await _set_up_now(ctx, community.id)
@@ -128,7 +133,7 @@ async def connect(
 
 
 async def _announce(
-    ctx: Context, tx: Tx, member: Member, community: Community, origin: RequestOrigin | None
+    ctx: Context, tx: Tx, member: Member, community: Community, origin: Origin | None
 ) -> None:
     kind = NoticeKind.COMMUNITY_CHANGED
     await security_notices.announce_by(ctx, tx, kind, member, origin, community.name)
@@ -208,7 +213,7 @@ async def replace_key(
     community_id: str,
     key: str,
     *,
-    origin: RequestOrigin | None = None,
+    origin: Origin | None = None,
 ) -> Community:
     """Replace the key of a connected community, resume waiting work and read what was missed.
 
@@ -242,6 +247,7 @@ async def replace_key(
             connection,
         )
         await _announce(ctx, tx, member, community, origin)
+        await audit_log.record(ctx, tx, member, Deed.COMMUNITY_KEY_REPLACED, community_id)
     await event_subscription.resume_waiting_work(ctx, community_id)
     await _set_up_now(ctx, community_id)
     return (await get(ctx, member, community_id)).community
@@ -312,6 +318,10 @@ async def choose_delivery(
     await update_community(
         ctx, community_id, lambda stored: with_preferred_delivery(stored, delivery_choice)
     )
+    changed = changed_fields(
+        {"delivery": current.community.preferred_delivery}, {"delivery": delivery_choice}
+    )
+    await audit_log.record_alone(ctx, member, Deed.COMMUNITY_CHANGED, community_id, changes=changed)
     await set_up_delivery(ctx, member, community_id)
 
 
@@ -325,7 +335,7 @@ async def set_up_delivery(ctx: Context, member: Member, community_id: str) -> No
 
 
 async def disconnect(
-    ctx: Context, member: Member, community_id: str, *, origin: RequestOrigin | None = None
+    ctx: Context, member: Member, community_id: str, *, origin: Origin | None = None
 ) -> None:
     """Disconnect a community and delete its key; conversations stay.
 
@@ -347,5 +357,6 @@ async def disconnect(
         event = _timeline_event(ctx, community, "community.disconnected", member.actor)
         await changes.write(tx, Change((off, mark_disconnected(community), event)), ctx.now_us())
         await _announce(ctx, tx, member, community, origin)
+        await audit_log.record(ctx, tx, member, Deed.COMMUNITY_DISCONNECTED, community_id)
     if client is not None:
         await event_subscription.remove_callback_server(ctx, client)

@@ -22,6 +22,7 @@ from sigma.domain.messaging.conversation_changes import sync_flags
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, message_sync, outbox, profiles
+from sigma.services.platform import erased_peers
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
@@ -111,6 +112,9 @@ async def _sync_conversation(
     )
     peer_id = read_int(read_object(vk_conversation, "peer"), "id")
     if not peer_id or peer_id >= FIRST_CHAT_PEER_ID or not last_message:
+        return 0
+    last_at_us = read_int(last_message, "date") * SECOND_US
+    if await erased_peers.is_erased(ctx, vk_client.community.id, peer_id, last_at_us):
         return 0
     conversation = await message_sync.get_or_create_conversation(ctx, vk_client.community, peer_id)
     await profiles.update_profiles(

@@ -15,7 +15,12 @@ def encrypt_body(cipher: Cipher, message_id: str, body: MessageBody) -> str:
 
 
 def decrypt_body(cipher: Cipher, message_id: str, ciphertext: str) -> MessageBody:
-    """Return the body of a message. Raises DecryptionError when no key decrypts it."""
+    """Return the body of a message; an unavailable one for a message that was deleted by date.
+
+    Raises DecryptionError when no key decrypts it.
+    """
+    if not ciphertext:
+        return MessageBody(is_unavailable=True)
     body = cipher.decrypt(ciphertext, EncryptedColumn.MESSAGE_BODY, message_id)
     return msgspec.convert(body, MessageBody)
 

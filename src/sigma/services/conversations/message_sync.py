@@ -31,6 +31,7 @@ from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.conversations.delivery import mark_delivered
+from sigma.services.platform import erased_peers
 from sigma.store import changes
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import ConflictError, Tx
@@ -73,8 +74,12 @@ async def record(
     `is_live`: it comes from an event, not from the history. `is_unread`: it has not been read in
     VK yet. `event_id`: the stored VK event, marked as processed in the same transaction.
     `completes`: the job message.complete read it, so the job is not enqueued once more.
-    Returns the message when it is a new one from the client, otherwise None.
+    Returns the message when it is a new one from the client, otherwise None. What was written
+    before the client's data were erased is not recorded again.
     """
+    written_at_us = vk_message.sent_at_us
+    if await erased_peers.skip(ctx, community.id, vk_message.peer_id, written_at_us, event_id):
+        return None
     conversation = await get_or_create_conversation(ctx, community, vk_message.peer_id)
     if vk_message.from_id == -community.group_id:
         vk_message = replace(vk_message, is_outgoing=True)
@@ -128,8 +133,10 @@ async def _apply_edit(
 ) -> bool:
     """Apply an edit to a stored message unless VK's edit time is before ours, or complete it.
 
-    Returns whether anything changed.
+    Returns whether anything changed. A message that was deleted by date stays deleted.
     """
+    if not stored.body_encrypted:
+        return False
     body = message_codec.decrypt_body(ctx.cipher, stored.id, stored.body_encrypted)
     updated_body = message_domain.vk_edited_body(
         stored,
@@ -154,7 +161,15 @@ async def _apply_edit(
         now_us=now_us,
         is_incomplete=vk_message.content.is_incomplete,
     )
-    await _write(ctx, tx, change, stored, updated_body, now_us)
+    await changes.write(tx, change, now_us)
+    await search_index.reindex_edit(
+        tx,
+        ctx.cipher,
+        stored.shop_id,
+        conversation.id,
+        message_domain.all_texts(body),
+        message_domain.all_texts(updated_body),
+    )
     return True
 
 

@@ -22,10 +22,11 @@ from sigma.domain.messaging.message import (
     MessageAttachment,
     MessageBody,
     Status,
+    all_texts,
 )
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.context import Context
-from sigma.services.conversations import delivery, inbox, message_codec
+from sigma.services.conversations import delivery, inbox, message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.platform import quotas
 from sigma.services.vk import community_client
@@ -213,8 +214,12 @@ async def edit(ctx: Context, message_id: str, body: MessageBody, *, force: bool 
         locked = await conversations.lock(tx, conversation.id)
         message = await messages.get(tx, message_id)
         assert message is not None, "messages are never deleted"
+        old_body = message_codec.decrypt_body(ctx.cipher, message.id, message.body_encrypted)
         await changes.write(
             tx, _edit_change(ctx, locked, message, body, is_edited=True), ctx.now_us()
+        )
+        await search_index.reindex_edit(
+            tx, ctx.cipher, locked.shop_id, locked.id, all_texts(old_body), all_texts(body)
         )
     await notify_changed(ctx)
     return True

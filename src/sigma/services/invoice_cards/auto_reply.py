@@ -13,6 +13,8 @@ import structlog
 from sigma.channels.vk import keyboard
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.billing.invoice import Draft
 from sigma.domain.billing.invoice import Status as InvoiceStatus
@@ -38,7 +40,7 @@ from sigma.services.conversations import message_codec, outbox
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import cards, payment_links
 from sigma.services.invoice_cards.card_messages import open_invoice_body
-from sigma.services.platform import quotas
+from sigma.services.platform import audit_log, quotas
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import services
@@ -120,7 +122,13 @@ async def save_settings(ctx: Context, member: Member, settings: AutoReplySetting
     if problems := check_auto_reply_settings(settings):
         raise validation_error(*problems)
     body = msgspec.to_builtins(settings)
-    await ctx.db.commit([auto_reply_settings.save(member.shop_id, body)])
+    async with ctx.db.write() as tx:
+        before = msgspec.to_builtins(await _load_settings(tx, member.shop_id))
+        await tx.write_all([auto_reply_settings.save(member.shop_id, body)])
+        if changed := changed_fields(before, body):
+            await audit_log.record(
+                ctx, tx, member, Deed.AUTO_REPLIES_CHANGED, member.shop_id, changes=changed
+            )
 
 
 async def send(ctx: Context, message_id: str) -> int | None:

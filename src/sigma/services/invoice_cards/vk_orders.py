@@ -19,6 +19,7 @@ from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_sync, order_codec
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.platform import erased_peers
 from sigma.services.vk.community_client import CommunityClient, mark_key_broken, open_client
 from sigma.store import changes
 from sigma.store.billing import invoices
@@ -88,6 +89,9 @@ async def record(
 
     `event_id`: the stored VK event, marked as processed in the same transaction.
     """
+    placed_at_us = vk_order.content.placed_at_us
+    if await erased_peers.skip(ctx, community.id, vk_order.user_id, placed_at_us, event_id):
+        return
     conversation = await message_sync.get_or_create_conversation(ctx, community, vk_order.user_id)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)

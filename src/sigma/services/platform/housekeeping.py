@@ -4,8 +4,11 @@ idempotency records, processed notices and VK events, unused photos.
 
 from collections.abc import Awaitable, Callable
 
-from sigma.domain.time_units import DAY_US
+from sigma.domain.audit.entry import INSTALLATION
+from sigma.domain.personal_data.retention import DEFAULT_DAYS, DataKind
+from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import idempotency, rate_counters, workers
 from sigma.store.accounts import invitations, password_resets, security_notices, sessions
 from sigma.store.billing import acquirer_notices
@@ -67,6 +70,8 @@ async def clean_up(ctx: Context) -> None:
     ):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)
+    await audit_log.prune(ctx, INSTALLATION, DEFAULT_DAYS[DataKind.AUDIT])
+    await audit_log.log_ends(ctx, now_us - 2 * HOUR_US)
 
 
 async def _delete_in_batches(ctx: Context, delete: Callable[[Tx], Awaitable[int]]) -> None:

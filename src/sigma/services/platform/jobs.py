@@ -14,6 +14,7 @@ import structlog
 
 from sigma.channels.vk.errors import RetryLaterError, VkError
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
 from sigma.domain.change import ClaimedJob
 from sigma.domain.errors import RefusedError
 from sigma.domain.job_lanes import SLOTS, Capacity, Lane, capacity
@@ -22,7 +23,7 @@ from sigma.providers.base import UnknownOutcomeError
 from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
-from sigma.services.platform import leases
+from sigma.services.platform import audit_log, leases
 from sigma.store import jobs
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
@@ -214,6 +215,7 @@ async def retry(ctx: Context, member: Member, job_id: str) -> None:
     async with ctx.db.write() as tx:
         if not await jobs.retry(tx, member.shop_id, kind, subject, ctx.now_us()):
             raise RefusedError("not_found", what="job")
+        await audit_log.record(ctx, tx, member, Deed.JOB_RETRIED, subject, kind=kind)
     await ctx.db.notify(jobs.CHANNEL)
 
 
@@ -224,3 +226,4 @@ async def dismiss(ctx: Context, member: Member, job_id: str) -> None:
     async with ctx.db.write() as tx:
         if not await jobs.dismiss(tx, member.shop_id, kind, subject):
             raise RefusedError("not_found", what="job")
+        await audit_log.record(ctx, tx, member, Deed.JOB_DISMISSED, subject, kind=kind)

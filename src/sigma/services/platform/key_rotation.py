@@ -10,9 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.change import Change, Job
+from sigma.domain.origin import NO_ORIGIN
 from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.store import changes, jobs, key_rotations
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError
@@ -108,6 +112,9 @@ async def start(ctx: Context) -> Rotation:
         if rotation is None or rotation.finished_at_us is not None:
             rotation = key_rotations.new_rotation(key_id, ctx.now_us())
             await key_rotations.save(tx, rotation)
+            await audit_log.record_for_chain(
+                ctx, tx, INSTALLATION, "cli", NO_ORIGIN, Deed.KEYS_ROTATED, key_id
+            )
     return rotation
 
 

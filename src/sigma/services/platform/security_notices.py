@@ -5,9 +5,9 @@ The one place that every such deed calls, in the transaction that writes it.
 
 from sigma.domain.accounts.member import Member
 from sigma.domain.accounts.security_notice import NoticeDetail, NoticeKind, SecurityNotice
-from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.billing.mail import Mail
 from sigma.domain.change import Change, Job
+from sigma.domain.origin import Origin
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.accounts import members, security_notices
@@ -24,7 +24,7 @@ async def announce(
     *,
     shop_id: str,
     user_id: str,
-    origin: RequestOrigin,
+    origin: Origin,
     subject: str = "",
 ) -> None:
     """Write a notice and queue its mails: to the person, and to the owner of the shop.
@@ -36,7 +36,7 @@ async def announce(
     detail = {
         "subject": subject,
         "address": origin.address,
-        "device_name": origin.device_name,
+        "device_name": origin.agent,
     }
     notice = SecurityNotice(
         notice_id, shop_id, user_id, kind, now_us, ctx.cipher.encrypt(detail, COLUMN, notice_id)
@@ -59,7 +59,7 @@ async def announce_by(
     tx: Tx,
     kind: NoticeKind,
     member: Member,
-    origin: RequestOrigin | None,
+    origin: Origin | None,
     subject: str = "",
 ) -> None:
     """Announce what a member has done. `origin` None: a seed, about which nobody gets a mail."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.change import Change
@@ -26,6 +27,7 @@ from sigma.services.billing import payments as payment_services
 from sigma.services.billing import refunds as refund_services
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
+from sigma.services.platform import audit_log
 from sigma.services.reconciliation.accounts import Account, open_accounts
 from sigma.services.reconciliation.pairs import compare_again, reload_payment_pair
 from sigma.services.reconciliation.runs import get_details
@@ -75,7 +77,7 @@ async def repair(ctx: Context, member: Member, difference_id: str) -> Repair:
         is_closed = difference.state is State.CLOSED
         return Repair(difference, Outcome.CLOSED if is_closed else Outcome.REPAIRED)
     if action in CLOSING_ACTIONS:
-        await _save(ctx, closed(difference, member.actor, ctx.now_us()))
+        await _save(ctx, member, closed(difference, member.actor, ctx.now_us()), action)
         return Repair(await get(ctx, member, difference_id), Outcome.CLOSED)
     try:
         account = await _account(ctx, difference)
@@ -87,7 +89,7 @@ async def repair(ctx: Context, member: Member, difference_id: str) -> Repair:
         raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     agrees = kind is None
     updated = attempted(difference, agrees=agrees, actor=member.actor, now_us=ctx.now_us())
-    await _save(ctx, updated)
+    await _save(ctx, member, updated, action)
     outcome = Outcome.REPAIRED if agrees else Outcome.STILL_DIFFERS
     return Repair(await get(ctx, member, difference_id), outcome)
 
@@ -103,12 +105,20 @@ async def close_foreign(ctx: Context, member: Member, run_id: str) -> int:
         if one.kind is Kind.PAYMENT_FOREIGN
     )
     if updated:
-        await changes.commit(ctx.db, Change(updated), now_us)
+        async with ctx.db.write() as tx:
+            await changes.write(tx, Change(updated), now_us)
+            detail = {"kind": str(Kind.PAYMENT_FOREIGN), "count": len(updated)}
+            await audit_log.record(ctx, tx, member, Deed.DIFFERENCE_CLOSED, run_id, **detail)
     return len(updated)
 
 
-async def _save(ctx: Context, difference: Difference) -> None:
-    await changes.commit(ctx.db, Change((difference,)), ctx.now_us())
+async def _save(ctx: Context, member: Member, difference: Difference, action: Action) -> None:
+    is_closed = action in CLOSING_ACTIONS
+    deed = Deed.DIFFERENCE_CLOSED if is_closed else Deed.DIFFERENCE_REPAIRED
+    detail = {"kind": str(difference.kind), "action": str(action), "state": str(difference.state)}
+    async with ctx.db.write() as tx:
+        await changes.write(tx, Change((difference,)), ctx.now_us())
+        await audit_log.record(ctx, tx, member, deed, difference.id, **detail)
 
 
 async def _account(ctx: Context, difference: Difference) -> Account:

@@ -41,6 +41,7 @@ PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an acknowledged commit survives a power loss
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # erased data are overwritten, not only unlinked
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16000",  # negative: in KiB, about 16 MB
     "PRAGMA journal_size_limit = 67108864",  # bytes: 64 MiB

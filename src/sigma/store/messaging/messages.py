@@ -1,12 +1,12 @@
 """Messages of conversations."""
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, tuple_
 
 from sigma.domain.messaging.message import HELD_FAILURES, Message, Status
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.paging import MAX_INT
+from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema.messaging_tables import conversations, messages
 from sigma.store.schema.tables import connections
 
@@ -74,6 +74,16 @@ _list_for_conversation = statement(
     .order_by(messages.c.position.desc(), messages.c.id.desc())
     .limit(bindparam("limit"))
 )
+_list_bodies = statement(
+    select(messages.c.id, messages.c.position, messages.c.body_encrypted)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        tuple_(messages.c.position, messages.c.id)
+        < tuple_(bindparam("before_position"), bindparam("before_id")),
+    )
+    .order_by(messages.c.position.desc(), messages.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _max_cmid = statement(
     select(func.max(messages.c.cmid).label("cmid")).where(
         messages.c.conversation_id == bindparam("conversation_id")
@@ -133,6 +143,23 @@ async def list_for_conversation(
         limit=limit,
     )
     return [_from_row(r) for r in rows]
+
+
+async def list_bodies(
+    tx: Tx, conversation_id: str, before_position: int | None, before_id: str, limit: int
+) -> list[tuple[str, int, str]]:
+    """Return (id, position, encrypted body) of messages, the newest first.
+
+    `before_position` None: from the newest one.
+    """
+    rows = await tx.fetch_all(
+        _list_bodies,
+        conversation_id=conversation_id,
+        before_position=MAX_INT if before_position is None else before_position,
+        before_id=before_id or MAX_ID,
+        limit=limit,
+    )
+    return [(row["id"], row["position"], row["body_encrypted"]) for row in rows]
 
 
 async def max_cmid(tx: Tx, conversation_id: str) -> int:

@@ -2,11 +2,32 @@
 
 from collections.abc import Iterable
 
-from sigma.store.engine.interface import Op
-from sigma.store.engine.statements import insert_ignore, statement
+from sqlalchemy import bindparam, delete
+
+from sigma.store.engine.interface import Op, Tx
+from sigma.store.engine.statements import in_list, insert_ignore, statement
 from sigma.store.schema.messaging_tables import search_tokens
 
 _insert = statement(insert_ignore(search_tokens, "shop_id", "token_hash", "conversation_id"))
+
+
+_delete = statement(
+    delete(search_tokens).where(
+        search_tokens.c.shop_id == bindparam("shop_id"),
+        in_list(search_tokens.c.token_hash, "token_hashes"),
+        search_tokens.c.conversation_id == bindparam("conversation_id"),
+    )
+)
+
+
+async def remove(tx: Tx, shop_id: str, conversation_id: str, token_hashes: Iterable[int]) -> None:
+    """Delete token hashes of a conversation from the search index."""
+    await tx.execute(
+        _delete,
+        shop_id=shop_id,
+        conversation_id=conversation_id,
+        token_hashes=sorted(token_hashes),
+    )
 
 
 def add(shop_id: str, conversation_id: str, token_hashes: Iterable[int]) -> list[Op]:

@@ -47,6 +47,9 @@ def store_event(event: VkEvent) -> Op:
     return Op(_insert, CODEC.to_row(event) | {"version": 1}, expected_rows=None)
 
 
+_delete = statement(delete(vk_events).where(vk_events.c.id == bindparam("id")))
+
+
 async def list_unprocessed(tx: Tx, connection_id: str, conversation_key: str) -> list[VkEvent]:
     """Return the first BATCH_SIZE unprocessed events of a conversation, in the order of arrival."""
     rows = await tx.fetch_all(
@@ -66,3 +69,8 @@ async def delete_processed(tx: Tx, before_us: int, limit: int) -> int:
     VK no longer repeats them.
     """
     return await tx.execute(_delete_processed, before_us=before_us, limit=limit)
+
+
+async def delete_event(tx: Tx, event_id: str) -> None:
+    """Delete a stored event."""
+    await tx.execute(_delete, id=event_id)

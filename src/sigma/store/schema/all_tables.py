@@ -6,9 +6,11 @@ from sqlalchemy import MetaData
 
 from sigma.store.schema import (
     account_tables,
+    audit_tables,
     catalogue_tables,
     encryption_tables,
     messaging_tables,
+    personal_data_tables,
     reconciliation_tables,
     tables,
 )
@@ -20,5 +22,7 @@ TABLE_MODULES: Final = (
     messaging_tables,
     reconciliation_tables,
     encryption_tables,
+    audit_tables,
+    personal_data_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

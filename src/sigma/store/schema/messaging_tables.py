@@ -64,6 +64,7 @@ vk_events = Table(
     Column("processed_at_us", BigInt),
     int_column("version"),
     Unique("connection_id", "digest", name="uq_vk_events_digest"),
+    Index("ix_vk_events_conversation", "connection_id", "conversation_key"),
     partial_index(
         "ix_vk_events_unprocessed", "connection_id conversation_key id", "processed_at_us IS NULL"
     ),
@@ -135,6 +136,7 @@ messages = Table(
         "ix_messages_undelivered", "conversation_id random_id", "status IN ('queued', 'failed')"
     ),
     partial_index("ix_messages_queued", "shop_id conversation_id position id", "status = 'queued'"),
+    partial_index("ix_messages_stored", "shop_id written_at_us id", "body_encrypted <> ''"),
 )
 
 # The search index. Word stems are keyed hashes: the table does not reveal the words.
@@ -145,6 +147,7 @@ search_tokens = Table(
     int_column("token_hash"),
     text_column("conversation_id"),
     PrimaryKeyConstraint("shop_id", "token_hash", "conversation_id"),
+    Index("ix_search_tokens_conversation", "conversation_id", "token_hash"),
 )
 
 cards = Table(

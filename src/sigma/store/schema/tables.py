@@ -236,10 +236,18 @@ answers = Table(
     text_column("payer_hash"),
     Column("questions", Json, nullable=False),
     text_column("values_encrypted"),
+    text_column("email_hash"),
+    text_column("phone_hash"),
+    Column("shred_at_us", BigInt),
+    Column("erased_at_us", BigInt),
     int_column("created_at_us"),
     int_column("version"),
     Index("ix_answers_payment", "payment_id", "id"),
     Index("ix_answers_payer", "invoice_id", "payer_hash", "id"),
+    partial_index("ix_answers_email", "shop_id email_hash id", "email_hash <> ''"),
+    partial_index("ix_answers_phone", "shop_id phone_hash id", "phone_hash <> ''"),
+    partial_index("ix_answers_shred", "shop_id shred_at_us id", "shred_at_us IS NOT NULL"),
+    partial_index("ix_answers_stored", "shop_id created_at_us id", "values_encrypted <> ''"),
 )
 
 consents = Table(
@@ -257,6 +265,7 @@ consents = Table(
     text_column("evidence_encrypted"),
     int_column("version"),
     Index("ix_consents_payment", "payment_id", "id"),
+    partial_index("ix_consents_stored", "shop_id given_at_us id", "evidence_encrypted <> ''"),
 )
 
 mails = Table(
@@ -277,6 +286,7 @@ mails = Table(
     int_column("version"),
     Unique("kind", "subject_key", "number", name="uq_mails_number"),
     Index("ix_mails_payment", "payment_id", "id"),
+    partial_index("ix_mails_stored", "shop_id created_at_us id", "recipient_masked <> ''"),
     partial_index("ix_mails_failed", "shop_id id", "status = 'failed'"),
 )
 
@@ -321,6 +331,7 @@ acquirer_notices = Table(
     int_column("version"),
     Unique("connection_id", "digest", name="uq_acquirer_notices_digest"),
     Index("ix_acquirer_notices_object", "connection_id", "object_id", "id"),
+    Index("ix_acquirer_notices_shop", "shop_id", "id"),
     partial_index("ix_acquirer_notices_delete", "delete_at_us", "delete_at_us IS NOT NULL"),
 )
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +29,7 @@ from sigma.services.platform.idempotency import run_once
 from sigma.services.security_log import SecurityEvent, record
 from sigma.web.ids import is_id
 from sigma.web.middleware.requests import EXTRA_HEADERS
+from sigma.web.origins import program_origin
 from sigma.web.request_identity import ACTOR, remote_ip
 
 ApiRequest = Request[Any, Any, Any]
@@ -72,8 +73,8 @@ async def _read_member(request: ApiRequest, ctx: Context) -> Member:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise RefusedError("unauthorized")
-    ip = request.client.host if request.client else ""
-    return await api_keys.authenticate(ctx, secret.strip(), ip=ip)
+    member = await api_keys.authenticate(ctx, secret.strip(), ip=remote_ip(request))
+    return replace(member, origin=program_origin(request))
 
 
 async def _count_request(request: ApiRequest, ctx: Context, limit: Limit, subject: str) -> None:

@@ -61,6 +61,9 @@ class QuestionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     show_on_receipt: Annotated[
         bool, _schema_meta("Print the answer on the receipt; anyone with its link can read it")
     ] = False
+    keep_days: Annotated[
+        int, _schema_meta("Delete the answer after so many days; 0: with the shop's other answers")
+    ] = 0
 
 
 class InvoiceRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -198,4 +201,5 @@ def _parse_question(request: QuestionRequest, index: int, problems: list[Problem
         tuple(clean_text(option) for option in request.options),
         clean_text(request.hint),
         request.show_on_receipt,
+        request.keep_days,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.invoice import Status as InvoiceStatus
@@ -49,6 +49,9 @@ class QuestionResponse(Struct, frozen=True):
     options: list[str]
     hint: str
     show_on_receipt: Annotated[bool, Meta(description="Whether the receipt shows the answer")]
+    keep_days: Annotated[
+        int | UnsetType, Meta(description="Only for an answer with a period of its own")
+    ] = UNSET
 
 
 class InvoiceWarning(Struct, frozen=True):
@@ -250,6 +253,7 @@ def _question_response(question: Question) -> QuestionResponse:
         list(question.options),
         question.hint,
         question.show_on_receipt,
+        question.keep_days or UNSET,
     )
 
 

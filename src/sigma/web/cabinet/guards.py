@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,9 +14,9 @@ from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.accounts.session import RequestOrigin
 from sigma.domain.errors import RefusedError
-from sigma.services.accounts import own_shops, users
+from sigma.domain.origin import Origin
+from sigma.services.accounts import first_owner, own_shops, users
 from sigma.services.accounts.device_names import device_name
 from sigma.services.accounts.devices import DEVICE_DAYS
 from sigma.services.accounts.users import Session
@@ -24,6 +25,7 @@ from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
+from sigma.web.origins import client_address, request_id
 from sigma.web.request_identity import ACTOR, remote_ip
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import read_form
@@ -35,6 +37,9 @@ DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see se
 MAX_FORM_BYTES = 256 * 1024
 MAX_SWITCHER_SHOPS = 8  # of the menu; the page of all shops has a search
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
+# At the end of a session: drafts and what a tab has stored. Cookies stay: the known device's is
+# no access. https://w3c.github.io/webappsec-clear-site-data/
+CLEAR_SITE_DATA = '"cache", "storage"'
 
 # A handler with this `opt` needs a proof of identity of the last ten minutes. See
 # services/authentication/reauthentication.py; the page is web/cabinet/access/reauthentication.py.
@@ -75,10 +80,15 @@ def safe_redirect_path(url: str) -> str:
     return "/" if is_entrance else url
 
 
-async def request_origin(request: WebRequest) -> RequestOrigin:
+async def request_origin(request: WebRequest) -> Origin:
     """Return where a request without a session comes from."""
     name = await device_name(request.headers.get("user-agent", ""))
-    return RequestOrigin(remote_ip(request), name)
+    return Origin(client_address(request), name, request_id=request_id(request))
+
+
+def _session_origin(connection: HttpConnection, session: Session) -> Origin:
+    address = client_address(connection)
+    return replace(session.origin, address=address, request_id=request_id(connection))
 
 
 async def require_session(connection: HttpConnection, handler: BaseRouteHandler) -> None:
@@ -101,6 +111,8 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
     if _is_use(connection):
         session = await users.record_use(ctx, session, remote_ip(connection))
+    origin = _session_origin(connection, session)
+    session = replace(session, member=replace(session.member, origin=origin))
     connection.state.session = session
     connection.state[ACTOR] = session.user.id
     if not session.meets_shop_rule and not _is_before_enrolment(connection):
@@ -167,7 +179,7 @@ def secrets_equal(submitted: str, expected: str) -> bool:
 
 
 async def _sign_in_url(ctx: Context, connection: HttpConnection) -> str:
-    if await users.needs_owner(ctx):
+    if await first_owner.needs_owner(ctx):
         return "/start"
     is_pending = await users.find_pending_session(ctx, read_cookie(connection, SESSION_COOKIE))
     url = SECOND_FACTOR_URL if is_pending else "/sign-in"
@@ -185,9 +197,12 @@ def provide_session(request: WebRequest) -> Session:
 
 def redirect_to_required_page(request: WebRequest, error: RedirectRequiredError) -> Response[Any]:
     """Redirect the browser: 303, or `HX-Redirect` for htmx, which would swap the page in."""
+    headers = dict(NO_STORE_HEADERS)
+    if error.url.startswith("/sign-in") and read_cookie(request, SESSION_COOKIE):
+        headers["clear-site-data"] = CLEAR_SITE_DATA  # the session has expired or was ended
     if request.headers.get("hx-request"):
-        return Response("", headers={"hx-redirect": error.url, **NO_STORE_HEADERS})
-    return Response("", status_code=303, headers={"location": error.url, **NO_STORE_HEADERS})
+        return Response("", headers={"hx-redirect": error.url, **headers})
+    return Response("", status_code=303, headers={"location": error.url, **headers})
 
 
 def cabinet_router(handlers: Sequence[ControllerRouterHandler]) -> Router:

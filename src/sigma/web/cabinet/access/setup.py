@@ -8,7 +8,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.password import MIN_PASSWORD
 from sigma.domain.errors import RefusedError
-from sigma.services.accounts import users
+from sigma.services.accounts import first_owner
 from sigma.services.authentication import setup_codes
 from sigma.services.context import Context
 from sigma.services.security_log import SecurityEvent, record
@@ -33,7 +33,7 @@ async def setup_page(request: WebRequest, ctx: NamedDependency[Context]) -> Resp
 
     Raises RedirectRequiredError when setup is done.
     """
-    if not await users.needs_owner(ctx):
+    if not await first_owner.needs_owner(ctx):
         raise RedirectRequiredError("/sign-in")
     return _form_page(request, {"code": first_value(query_values(request), "code")[:40]}, {})
 
@@ -49,10 +49,10 @@ async def create_owner(request: WebRequest, ctx: NamedDependency[Context]) -> Re
     locale = values["locale"] if values["locale"] in LOCALES else request_language(request)
     origin = await request_origin(request)
     try:
-        if not await users.needs_owner(ctx):
+        if not await first_owner.needs_owner(ctx):
             raise RedirectRequiredError("/sign-in")
         await setup_codes.require(ctx, values["code"], origin.address)
-        new_session = await users.create_first_owner(
+        new_session = await first_owner.create_first_owner(
             ctx,
             login=values["login"],
             password=(form_data.get("password") or [""])[0],

@@ -8,7 +8,7 @@ from litestar.response import Response
 
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import PASSKEY_ADDRESS
-from sigma.services.accounts import users
+from sigma.services.accounts import first_owner, users
 from sigma.services.accounts.users import NewSession, Session
 from sigma.services.authentication import passkeys, second_factors
 from sigma.services.authentication.relying_party import relying_party
@@ -16,6 +16,7 @@ from sigma.services.context import Context
 from sigma.services.limits import client_network
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
+    CLEAR_SITE_DATA,
     DEVICE_COOKIE,
     DEVICE_PATH,
     SECOND_FACTOR_URL,
@@ -44,7 +45,7 @@ async def sign_in_page(request: WebRequest, ctx: NamedDependency[Context]) -> Re
     next_url = safe_redirect_path(request.query_params.get("next", "/"))
     if await users.find_session(ctx, read_cookie(request, SESSION_COOKIE)):
         raise RedirectRequiredError(next_url)
-    if await users.needs_owner(ctx):
+    if await first_owner.needs_owner(ctx):
         raise RedirectRequiredError("/start")
     return _form_page(request, ctx, "", next_url, {})
 
@@ -66,7 +67,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
             password,
             ip=origin.address,
             device=device_of(request),
-            device_name=origin.device_name,
+            origin=origin,
             former=read_cookie(request, SESSION_COOKIE),
         )
     except RefusedError as error:
@@ -162,6 +163,7 @@ async def sign_out(
     await users.sign_out(ctx, session, ip=remote_ip(request))
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
+    response.headers["clear-site-data"] = CLEAR_SITE_DATA
     return response
 
 

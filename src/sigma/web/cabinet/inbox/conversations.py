@@ -223,6 +223,7 @@ def render_inbox(
         unread_text=unread_text(request),
         can_change_settings=session.member.can(Permission.SETTINGS),
         can_issue=session.member.can(Permission.ISSUE),
+        can_see_client_data=session.member.can(Permission.PERSONAL_DATA),
         **context,
     )
 

@@ -86,6 +86,7 @@ class QuestionRow:
     options: str = ""
     hint: str = ""
     show_on_receipt: bool = False
+    keep_days: str = ""
 
     @property
     def is_contact(self) -> bool:
@@ -185,6 +186,7 @@ def _parse_question_row(form_data: FormValues, number: int) -> QuestionRow:
         options=first_value(form_data, f"ask.{number}.options", multiline=True),
         hint=first_value(form_data, f"ask.{number}.hint"),
         show_on_receipt=bool(first_value(form_data, f"ask.{number}.receipt")),
+        keep_days=first_value(form_data, f"ask.{number}.keep_days"),
     )
 
 
@@ -320,7 +322,13 @@ def question_from_row(row: QuestionRow) -> Question:
     """Return the question of a row. Options of a kind without options are dropped silently."""
     kind = QuestionKind(row.kind)
     if row.is_contact:
-        return Question(str(kind), kind, required=row.required, show_on_receipt=row.show_on_receipt)
+        return Question(
+            str(kind),
+            kind,
+            required=row.required,
+            show_on_receipt=row.show_on_receipt,
+            keep_days=_parse_days(row.keep_days),
+        )
     options = [o for o in (line.strip() for line in row.options.split("\n")) if o]
     return Question(
         row.key,
@@ -330,4 +338,12 @@ def question_from_row(row: QuestionRow) -> Question:
         options=tuple(options) if kind in KINDS_WITH_OPTIONS else (),
         hint=row.hint,
         show_on_receipt=row.show_on_receipt,
+        keep_days=_parse_days(row.keep_days),
     )
+
+
+def _parse_days(text: str) -> int:
+    """Return the number of days; 0 for an empty field, -1 for what is no number: a problem."""
+    if not text:
+        return 0
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1

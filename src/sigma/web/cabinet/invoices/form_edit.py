@@ -162,4 +162,5 @@ def row_from_question(question: Question) -> QuestionRow:
         options="\n".join(question.options),
         hint=question.hint,
         show_on_receipt=question.show_on_receipt,
+        keep_days=str(question.keep_days or ""),
     )

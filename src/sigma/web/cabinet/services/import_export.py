@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
+from sigma.domain.audit.deed import Deed
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import services
@@ -16,6 +17,7 @@ from sigma.services.context import Context
 from sigma.services.market import market_apply, market_diff
 from sigma.services.market.market_apply import ApplyResult, Failure
 from sigma.services.market.market_diff import Comparison
+from sigma.services.platform import audit_log
 from sigma.services.vk import community_client
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
@@ -68,6 +70,7 @@ async def export_csv(
 ) -> Response[bytes]:
     """Export the services as CSV; the same file can be imported again."""
     exported = await services.list_for_shop(ctx, session.member)
+    await audit_log.record_alone(ctx, session.member, Deed.PRICE_LIST_EXPORTED, count=len(exported))
     headers = {"content-disposition": 'attachment; filename="services.csv"'}
     return Response(
         price_list.to_csv(exported, session.locale),

@@ -35,6 +35,8 @@ SETTINGS_INDEX = (
     ("keys", "/settings/keys", "key", "keys"),
     ("team", "/settings/team", "person", "team"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),
+    ("data", "/settings/data", "person", "settings"),
+    ("audit", "/settings/audit", "eye", "audit"),
     ("access", "/settings/access", "lock", ""),
 )
 MULTILINE_FIELDS = ("refund_terms", "consent_text", "address")

@@ -17,11 +17,45 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "audit_chains",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("last_number", BigInt, nullable=False),
+        sa.Column("last_mac", TextC, nullable=False),
+        sa.Column("last_at_us", BigInt, nullable=False),
+        sa.Column("pruned_number", BigInt, nullable=False),
+        sa.Column("pruned_mac", TextC, nullable=False),
+        sa.Column("mac", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chains")),
+    )
+    op.create_table(
+        "audit_entries",
+        sa.Column("chain", TextC, nullable=False),
+        sa.Column("number", BigInt, nullable=False),
+        sa.Column("deed", TextC, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("subject", TextC, nullable=False),
+        sa.Column("detail", TextC, nullable=False),
+        sa.Column("address", TextC, nullable=False),
+        sa.Column("agent", TextC, nullable=False),
+        sa.Column("session", TextC, nullable=False),
+        sa.Column("request_id", TextC, nullable=False),
+        sa.Column("occurred_at_us", BigInt, nullable=False),
+        sa.Column("previous_mac", TextC, nullable=False),
+        sa.Column("mac", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("chain", "number", name=op.f("pk_audit_entries")),
+    )
+    op.create_table(
         "counters",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("name", TextC, nullable=False),
         sa.Column("value", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "name", name=op.f("pk_counters")),
+    )
+    op.create_table(
+        "erased_peers",
+        sa.Column("peer_hash", TextC, nullable=False),
+        sa.Column("erased_at_us", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("peer_hash", name=op.f("pk_erased_peers")),
     )
     op.create_table(
         "former_members",
@@ -264,6 +298,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
     )
     op.create_table(
+        "erasures",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("erased_at_us", BigInt, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("counts", TextC, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_erasures_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
+    )
+    op.create_table(
         "invitations",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -406,6 +451,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
         sa.UniqueConstraint("user_id", "prefix", name="uq_recovery_codes_prefix"),
+    )
+    op.create_table(
+        "retention_settings",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("body", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["shops.id"], name=op.f("fk_retention_settings_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_settings")),
     )
     op.create_table(
         "security_notices",
@@ -650,6 +703,10 @@ def upgrade() -> None:
         sa.Column("payer_hash", TextC, nullable=False),
         sa.Column("questions", TextC, nullable=False),
         sa.Column("values_encrypted", TextC, nullable=False),
+        sa.Column("email_hash", TextC, nullable=False),
+        sa.Column("phone_hash", TextC, nullable=False),
+        sa.Column("shred_at_us", BigInt, nullable=True),
+        sa.Column("erased_at_us", BigInt, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -816,10 +873,61 @@ def upgrade() -> None:
         ["connection_id", "object_id", "id"],
         unique=False,
     )
+    op.create_index("ix_acquirer_notices_shop", "acquirer_notices", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_answers_email",
+        "answers",
+        ["shop_id", "email_hash", "id"],
+        unique=False,
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
     op.create_index("ix_answers_payer", "answers", ["invoice_id", "payer_hash", "id"], unique=False)
     op.create_index("ix_answers_payment", "answers", ["payment_id", "id"], unique=False)
+    op.create_index(
+        "ix_answers_phone",
+        "answers",
+        ["shop_id", "phone_hash", "id"],
+        unique=False,
+        postgresql_where=sa.text("phone_hash <> ''"),
+        sqlite_where=sa.text("phone_hash <> ''"),
+    )
+    op.create_index(
+        "ix_answers_shred",
+        "answers",
+        ["shop_id", "shred_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("shred_at_us IS NOT NULL"),
+        sqlite_where=sa.text("shred_at_us IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_answers_stored",
+        "answers",
+        ["shop_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("values_encrypted <> ''"),
+        sqlite_where=sa.text("values_encrypted <> ''"),
+    )
     op.create_index("ix_api_keys_maker", "api_keys", ["created_by", "id"], unique=False)
     op.create_index("ix_api_keys_shop", "api_keys", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_audit_entries_actor", "audit_entries", ["chain", "actor", "number"], unique=False
+    )
+    op.create_index(
+        "ix_audit_entries_actor_deed",
+        "audit_entries",
+        ["chain", "actor", "deed", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_audit_entries_deed", "audit_entries", ["chain", "deed", "number"], unique=False
+    )
+    op.create_index(
+        "ix_audit_entries_time",
+        "audit_entries",
+        ["chain", "occurred_at_us", "number"],
+        unique=False,
+    )
     op.create_index("ix_cards_conversation", "cards", ["conversation_id", "id"], unique=False)
     op.create_index(
         "ix_cards_opened",
@@ -854,6 +962,14 @@ def upgrade() -> None:
     op.create_index("ix_connections_shop", "connections", ["shop_id", "status", "id"], unique=False)
     op.create_index("ix_consents_payment", "consents", ["payment_id", "id"], unique=False)
     op.create_index(
+        "ix_consents_stored",
+        "consents",
+        ["shop_id", "given_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("evidence_encrypted <> ''"),
+        sqlite_where=sa.text("evidence_encrypted <> ''"),
+    )
+    op.create_index(
         "ix_conversations_changed", "conversations", ["shop_id", "changed_at_us"], unique=False
     )
     op.create_index(
@@ -887,6 +1003,7 @@ def upgrade() -> None:
         "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
+    op.create_index("ix_erasures_shop", "erasures", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
@@ -955,6 +1072,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'failed'"),
     )
     op.create_index("ix_mails_payment", "mails", ["payment_id", "id"], unique=False)
+    op.create_index(
+        "ix_mails_stored",
+        "mails",
+        ["shop_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("recipient_masked <> ''"),
+        sqlite_where=sa.text("recipient_masked <> ''"),
+    )
     op.create_index("ix_members_user", "members", ["user_id", "shop_id"], unique=False)
     op.create_index(
         "ix_messages_position", "messages", ["conversation_id", "position", "id"], unique=False
@@ -966,6 +1091,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'queued'"),
         sqlite_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_messages_stored",
+        "messages",
+        ["shop_id", "written_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("body_encrypted <> ''"),
+        sqlite_where=sa.text("body_encrypted <> ''"),
     )
     op.create_index(
         "ix_messages_undelivered",
@@ -1047,6 +1180,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
     )
     op.create_index(
+        "ix_search_tokens_conversation",
+        "search_tokens",
+        ["conversation_id", "token_hash"],
+        unique=False,
+    )
+    op.create_index(
         "ix_security_notices_occurred", "security_notices", ["occurred_at_us"], unique=False
     )
     op.create_index(
@@ -1069,6 +1208,12 @@ def upgrade() -> None:
     op.create_index("ix_sessions_user", "sessions", ["user_id", "shop_id"], unique=False)
     op.create_index(
         "ix_timeline_events_subject", "timeline_events", ["subject_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_vk_events_conversation",
+        "vk_events",
+        ["connection_id", "conversation_key"],
+        unique=False,
     )
     op.create_index(
         "ix_vk_events_processed",
@@ -1127,6 +1272,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("processed_at_us IS NOT NULL"),
         sqlite_where=sa.text("processed_at_us IS NOT NULL"),
     )
+    op.drop_index("ix_vk_events_conversation", table_name="vk_events")
     op.drop_index("ix_timeline_events_subject", table_name="timeline_events")
     op.drop_index("ix_sessions_user", table_name="sessions")
     op.drop_index("ix_sessions_expires", table_name="sessions")
@@ -1143,6 +1289,7 @@ def downgrade() -> None:
         sqlite_where=sa.text("photo_id IS NOT NULL"),
     )
     op.drop_index("ix_security_notices_occurred", table_name="security_notices")
+    op.drop_index("ix_search_tokens_conversation", table_name="search_tokens")
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -1203,6 +1350,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
     )
     op.drop_index(
+        "ix_messages_stored",
+        table_name="messages",
+        postgresql_where=sa.text("body_encrypted <> ''"),
+        sqlite_where=sa.text("body_encrypted <> ''"),
+    )
+    op.drop_index(
         "ix_messages_queued",
         table_name="messages",
         postgresql_where=sa.text("status = 'queued'"),
@@ -1210,6 +1363,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_messages_position", table_name="messages")
     op.drop_index("ix_members_user", table_name="members")
+    op.drop_index(
+        "ix_mails_stored",
+        table_name="mails",
+        postgresql_where=sa.text("recipient_masked <> ''"),
+        sqlite_where=sa.text("recipient_masked <> ''"),
+    )
     op.drop_index("ix_mails_payment", table_name="mails")
     op.drop_index(
         "ix_mails_failed",
@@ -1260,6 +1419,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_invitations_expires", table_name="invitations")
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
+    op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
     op.drop_index(
@@ -1282,6 +1442,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_conversations_latest", table_name="conversations")
     op.drop_index("ix_conversations_changed", table_name="conversations")
+    op.drop_index(
+        "ix_consents_stored",
+        table_name="consents",
+        postgresql_where=sa.text("evidence_encrypted <> ''"),
+        sqlite_where=sa.text("evidence_encrypted <> ''"),
+    )
     op.drop_index("ix_consents_payment", table_name="consents")
     op.drop_index("ix_connections_shop", table_name="connections")
     op.drop_index("ix_communities_delivery", table_name="communities")
@@ -1304,10 +1470,39 @@ def downgrade() -> None:
         sqlite_where=sa.text("state IN ('issued', 'opened') AND opened_at_us IS NOT NULL"),
     )
     op.drop_index("ix_cards_conversation", table_name="cards")
+    op.drop_index("ix_audit_entries_time", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_deed", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_actor_deed", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_actor", table_name="audit_entries")
     op.drop_index("ix_api_keys_shop", table_name="api_keys")
     op.drop_index("ix_api_keys_maker", table_name="api_keys")
+    op.drop_index(
+        "ix_answers_stored",
+        table_name="answers",
+        postgresql_where=sa.text("values_encrypted <> ''"),
+        sqlite_where=sa.text("values_encrypted <> ''"),
+    )
+    op.drop_index(
+        "ix_answers_shred",
+        table_name="answers",
+        postgresql_where=sa.text("shred_at_us IS NOT NULL"),
+        sqlite_where=sa.text("shred_at_us IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_answers_phone",
+        table_name="answers",
+        postgresql_where=sa.text("phone_hash <> ''"),
+        sqlite_where=sa.text("phone_hash <> ''"),
+    )
     op.drop_index("ix_answers_payment", table_name="answers")
     op.drop_index("ix_answers_payer", table_name="answers")
+    op.drop_index(
+        "ix_answers_email",
+        table_name="answers",
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
+    op.drop_index("ix_acquirer_notices_shop", table_name="acquirer_notices")
     op.drop_index("ix_acquirer_notices_object", table_name="acquirer_notices")
     op.drop_index(
         "ix_acquirer_notices_delete",
@@ -1331,6 +1526,7 @@ def downgrade() -> None:
     op.drop_table("acquirer_notices")
     op.drop_table("services")
     op.drop_table("security_notices")
+    op.drop_table("retention_settings")
     op.drop_table("recovery_codes")
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
@@ -1339,6 +1535,7 @@ def downgrade() -> None:
     op.drop_table("mails")
     op.drop_table("invoices")
     op.drop_table("invitations")
+    op.drop_table("erasures")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("authenticator_apps")
@@ -1359,4 +1556,7 @@ def downgrade() -> None:
     op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
     op.drop_table("former_members")
+    op.drop_table("erased_peers")
     op.drop_table("counters")
+    op.drop_table("audit_entries")
+    op.drop_table("audit_chains")

@@ -1,0 +1,81 @@
+"""The deeds that the audit log records.
+
+To add one: a member here, a sentence in `audit.toml` of both languages, and one call of
+`sigma.services.platform.audit_log.record` in the transaction of the deed.
+"""
+
+from enum import StrEnum
+
+
+class Deed(StrEnum):
+    """What somebody did: `noun.participle`, stored and shown; a stored name never changes."""
+
+    # Access
+    OWNER_CREATED = "owner.created"
+    SIGNED_IN = "session.opened"
+    SIGN_IN_FAILED = "session.refused"
+    SIGNED_OUT = "session.closed"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of a deed
+    # The team: recorded where members and roles are changed
+    MEMBER_ADDED = "member.added"
+    MEMBER_REMOVED = "member.removed"
+    ROLE_CHANGED = "member.role_changed"
+    # Settings
+    SHOP_CHANGED = "shop.changed"
+    MAIL_CHANGED = "mail_settings.changed"
+    AUTO_REPLIES_CHANGED = "auto_replies.changed"
+    STOREFRONT_CHANGED = "storefront.changed"
+    RETENTION_CHANGED = "retention.changed"
+    KEY_CREATED = "api_key.created"
+    KEY_REVOKED = "api_key.revoked"
+    CONNECTION_ADDED = "connection.added"
+    CONNECTION_CHANGED = "connection.changed"
+    CONNECTION_SWITCHED_ON = "connection.switched_on"
+    CONNECTION_SWITCHED_OFF = "connection.switched_off"
+    COMMUNITY_CONNECTED = "community.connected"
+    COMMUNITY_KEY_REPLACED = "community.key_replaced"
+    COMMUNITY_CHANGED = "community.changed"
+    COMMUNITY_DISCONNECTED = "community.disconnected"
+    # Money
+    INVOICE_VOIDED = "invoice.voided"
+    PAYMENT_CAPTURED = "payment.capture_requested"
+    PAYMENT_CANCELED = "payment.cancel_requested"
+    PAYMENT_ACCEPTED = "payment.accepted"
+    REFUND_REQUESTED = "refund.requested"
+    DIFFERENCE_REPAIRED = "difference.repaired"
+    DIFFERENCE_CLOSED = "difference.closed"
+    # Catalogue and jobs
+    PRICE_LIST_IMPORTED = "price_list.imported"
+    PRICE_LIST_EXPORTED = "price_list.exported"
+    JOB_RETRIED = "job.retried"
+    JOB_DISMISSED = "job.dismissed"
+    # Personal data
+    ANSWERS_VIEWED = "answers.viewed"
+    RECEIPT_RESENT = "receipt.resent"
+    CLIENT_EXPORTED = "client.exported"
+    CLIENT_ERASED = "client.erased"
+    # The log itself
+    AUDIT_EXPORTED = "audit_log.exported"
+    CHAIN_STARTED = "audit_log.started"
+    KEYS_ROTATED = "encryption_keys.rotated"
+
+
+class ActorKind(StrEnum):
+    """Who acted, by the `actor` of a member."""
+
+    USER = "user"
+    KEY = "key"
+    CLI = "cli"  # the administrator of the server, by the command line
+    SYSTEM = "system"  # Sigma itself
+    UNKNOWN = "unknown"  # nobody has signed in
+
+
+def actor_kind(actor: str) -> ActorKind:
+    """Return what kind of actor an `actor` of an entry is."""
+    if actor.startswith("usr_"):
+        return ActorKind.USER
+    if actor.startswith("key_"):
+        return ActorKind.KEY
+    if actor == "cli":
+        return ActorKind.CLI
+    return ActorKind.SYSTEM if actor else ActorKind.UNKNOWN

@@ -1,0 +1,1 @@
+"""How long personal data is stored, who a client is, and what an erasure removes."""

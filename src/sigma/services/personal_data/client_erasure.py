@@ -1,0 +1,178 @@
+"""Erase a client's data. What accounting needs stays, without the client's contacts."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.audit.deed import Deed
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import Status as PaymentStatus
+from sigma.domain.billing.question import Question
+from sigma.domain.billing.refund import Status as RefundStatus
+from sigma.domain.change import Change
+from sigma.domain.errors import Problem, validation_error
+from sigma.domain.personal_data.erasure import (
+    ContactScrubber,
+    Erasure,
+    Reason,
+    contact_scrubber,
+)
+from sigma.domain.time_units import DAY_US
+from sigma.services.context import Context
+from sigma.services.conversations import order_codec
+from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.personal_data.clients import ClientData, gather
+from sigma.services.platform import audit_log
+from sigma.services.platform.erased_peers import peer_hash
+from sigma.store import changes
+from sigma.store.billing import invoices
+from sigma.store.engine.interface import Tx
+from sigma.store.personal_data import erasing, erasures
+
+# A payment that was begun earlier is not going on any more.
+UNFINISHED_US = DAY_US
+PAGE_SIZE = 200
+
+
+async def erase(ctx: Context, member: Member, subject_id: str, chosen: Collection[str]) -> Erasure:
+    """Erase everything that the chosen identifiers find, in one transaction; irreversible.
+
+    Deleted: answers, evidence of consents, conversations with messages, orders and VK events, mail
+    details, bodies of acquirer notices, browsers, search words. Left for accounting: invoices,
+    payments, refunds, receipts, the ledger, without the client's name, address and phone. Raises
+    RefusedError: "forbidden", "not_found", "validation" when nothing is chosen or while a payment
+    or refund is going on.
+    """
+    member.require(Permission.PERSONAL_DATA)
+    async with ctx.db.read() as tx:
+        data = await gather(ctx, tx, member, subject_id, chosen)
+    _require_finished(data, ctx.now_us())
+    # First: afterwards nobody knows what to look for.
+    await _scrub_responses(ctx, member.shop_id, _scrubber(ctx, data))
+    async with ctx.db.write() as tx:
+        # Read again: money moves under the lock of its invoice.
+        for invoice in sorted(data.invoices, key=lambda one: one.id):
+            await invoices.lock(tx, invoice.id)
+        data = await gather(ctx, tx, member, subject_id, chosen)
+        _require_finished(data, ctx.now_us())
+        erasure = await _erase(ctx, tx, member, data)
+        await audit_log.record(
+            ctx, tx, member, Deed.CLIENT_ERASED, erasure.id, **dict(erasure.counts)
+        )
+    await notify_changed(ctx)
+    return erasure
+
+
+def _require_finished(data: ClientData, now_us: int) -> None:
+    is_busy = any(
+        payment.status is PaymentStatus.AUTHORIZED
+        or (not payment.is_final and now_us - payment.created_at_us < UNFINISHED_US)
+        for payment in data.payments
+    ) or any(refund.status is RefundStatus.PENDING for refund in data.refunds)
+    if is_busy:
+        raise validation_error(Problem("", "client_busy"))
+
+
+def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
+    contents = [order_codec.decrypt_content(ctx.cipher, order) for order in data.orders]
+    orders = [content for content in contents if content is not None]
+    return contact_scrubber(
+        names={
+            *data.contacts("name"),
+            *(one.name for one in data.conversations),
+            *(content.recipient_name for content in orders),
+        },
+        emails=data.contacts("email"),
+        phones={*data.contacts("phone"), *(content.recipient_phone for content in orders)},
+    )
+
+
+async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Erasure:
+    now_us = ctx.now_us()
+    scrubber = _scrubber(ctx, data)
+    await changes.write(tx, Change(_scrubbed_rows(data, scrubber)), now_us)
+    counts = await erasing.erase_payments(tx, [one.id for one in data.payments], now_us)
+    counts["notices"] = await erasing.erase_notices(tx, data.notice_ids)
+    counts |= {"messages": 0, "conversations": len(data.conversations), "orders": len(data.orders)}
+    peers = []
+    for conversation in data.conversations:
+        counts["messages"] += await erasing.erase_conversation(tx, conversation)
+        hashed = peer_hash(ctx, conversation.connection_id, conversation.peer_id)
+        peers.append(erasures.add_peer(hashed, now_us))
+    for op in peers:
+        await tx.write_all([op])
+    erasure = Erasure(
+        id=ctx.new_id("era", member.shop_id),
+        shop_id=member.shop_id,
+        erased_at_us=now_us,
+        actor=member.actor,
+        reason=Reason.REQUEST.value,
+        counts=counts,
+    )
+    await erasures.add(tx, erasure)
+    return erasure
+
+
+def _scrubbed_rows(data: ClientData, scrubber: ContactScrubber) -> tuple[Any, ...]:
+    """Return the rows that change: without contacts and without the conversation."""
+    erased = {conversation.id for conversation in data.conversations}
+    rows: list[Any] = []
+    for invoice in data.invoices:
+        changed = _scrub_invoice(invoice, scrubber)
+        if invoice.conversation_id in erased:
+            changed = replace(changed, conversation_id=None)
+        rows.append(changed)
+    rows += [replace(one, questions=_scrub(one.questions, scrubber)) for one in data.answers]
+    rows += [replace(refund, reason=scrubber.text(refund.reason)) for refund in data.refunds]
+    rows += [replace(receipt, body=scrubber.value(receipt.body)) for receipt in data.receipts]
+    stored: tuple[Any, ...] = (*data.invoices, *data.answers, *data.refunds, *data.receipts)
+    before = {row.id: row for row in stored}
+    return tuple(row for row in rows if row != before[row.id])
+
+
+def _scrub_invoice(invoice: Invoice, scrubber: ContactScrubber) -> Invoice:
+    return replace(
+        invoice,
+        title=scrubber.text(invoice.title),
+        description=scrubber.text(invoice.description),
+        items=tuple(replace(item, name=scrubber.text(item.name)) for item in invoice.items),
+        metadata={key: scrubber.text(value) for key, value in invoice.metadata.items()},
+        questions=_scrub(invoice.questions, scrubber),
+        return_url=scrubber.text(invoice.return_url),
+    )
+
+
+def _scrub(questions: tuple[Question, ...], scrubber: ContactScrubber) -> tuple[Question, ...]:
+    """Return the questions without contacts in the seller's texts."""
+    return tuple(
+        replace(
+            one,
+            label=scrubber.text(one.label),
+            hint=scrubber.text(one.hint),
+            options=tuple(map(scrubber.text, one.options)),
+        )
+        for one in questions
+    )
+
+
+async def _scrub_responses(ctx: Context, shop_id: str, scrubber: ContactScrubber) -> None:
+    """Remove contacts from stored API responses, which are otherwise deleted after three days."""
+    after_key = ""
+    while True:
+        async with ctx.db.read() as tx:
+            page = await erasing.list_responses(tx, shop_id, after_key, PAGE_SIZE)
+        for key, body in page:
+            try:
+                value = msgspec.json.decode(body)
+            except msgspec.DecodeError:
+                continue
+            if (scrubbed := scrubber.value(value)) != value:
+                async with ctx.db.write() as tx:
+                    text = msgspec.json.encode(scrubbed).decode()
+                    await erasing.save_response(tx, shop_id, key, text)
+        if len(page) < PAGE_SIZE:
+            return
+        after_key = page[-1][0]

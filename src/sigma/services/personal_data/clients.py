@@ -1,0 +1,217 @@
+"""Find everything about one client.
+
+A client is who a shop says it is: a VK user, an e-mail address, a phone. The search starts from a
+payment or a conversation and offers what it finds there; the member chooses, because two people may
+share an address. Nothing is joined by what is found in the second step.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.billing.answers import Answers, Consent
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.question import AnswerValue, parse_email, parse_phone
+from sigma.domain.billing.receipt import Receipt
+from sigma.domain.billing.refund import Refund
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.vk_order import VkOrder
+from sigma.services.billing.answer_codec import contact_hash, read_values
+from sigma.services.context import Context
+from sigma.store.billing import payments
+from sigma.store.engine.interface import Tx
+from sigma.store.messaging import conversations
+from sigma.store.personal_data import clients
+
+
+class IdentifierKind(StrEnum):
+    """By what the data of a client are found."""
+
+    VK_USER = "vk"
+    EMAIL = "email"
+    PHONE = "phone"
+    PAYMENT = "payment"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One thing by which data are found. `value`: a VK id, a keyed hash, or the id of a payment.
+
+    `label`: the name, address or number as people read it.
+    """
+
+    kind: IdentifierKind
+    value: str
+    label: str
+    payment_count: int = 0
+    conversation_count: int = 0
+
+    @property
+    def key(self) -> str:
+        """The value of its form field."""
+        return f"{self.kind}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientData:
+    """Everything that is stored about a client, except messages, which are read by page.
+
+    `values`: decrypted answers by the id of their row; None for one that no key decrypts.
+    """
+
+    identifiers: tuple[Identifier, ...]
+    conversations: tuple[Conversation, ...]
+    payments: tuple[Payment, ...]
+    invoices: tuple[Invoice, ...]
+    answers: tuple[Answers, ...]
+    values: dict[str, dict[str, AnswerValue] | None]
+    consents: tuple[Consent, ...]
+    mails: tuple[Mail, ...]
+    receipts: tuple[Receipt, ...]
+    refunds: tuple[Refund, ...]
+    orders: tuple[VkOrder, ...]
+    notice_ids: tuple[str, ...]
+
+    def contacts(self, key: str) -> set[str]:
+        """Return the client's answers to a built-in question, such as "email"."""
+        found = (values.get(key) for values in self.values.values() if values)
+        return {value for value in found if isinstance(value, str) and value}
+
+
+async def find_by_contact(ctx: Context, member: Member, text: str) -> str:
+    """Return the id of the latest payment with an e-mail address or phone number.
+
+    Raises RefusedError("validation") with field "contact" when there is none.
+    """
+    member.require(Permission.PERSONAL_DATA)
+    kind, value = "email", parse_email(text) if "@" in text else None
+    if value is None:
+        phone = parse_phone(text)
+        kind, value = "phone", phone if isinstance(phone, str) else None
+    if value is None:
+        raise validation_error(Problem("contact", "contact"))
+    hashed = contact_hash(ctx.cipher, member.shop_id, kind, value)
+    async with ctx.db.read() as tx:
+        found = await clients.list_payment_ids(tx, member.shop_id, kind, hashed)
+    if not found:
+        raise validation_error(Problem("contact", "contact_unknown"))
+    return max(found)
+
+
+async def find(ctx: Context, member: Member, subject_id: str) -> tuple[Identifier, ...]:
+    """Return by what the client of a payment or conversation can be found.
+
+    Raises RefusedError: "forbidden", "not_found".
+    """
+    member.require(Permission.PERSONAL_DATA)
+    async with ctx.db.read() as tx:
+        return await _find(ctx, tx, member, subject_id)
+
+
+async def _find(ctx: Context, tx: Tx, member: Member, subject_id: str) -> tuple[Identifier, ...]:
+    payment, conversation = await _access_subject(tx, member, subject_id)
+    own = (
+        await clients.list_conversations(tx, member.shop_id, conversation.peer_id)
+        if conversation
+        else []
+    )
+    direct = await clients.list_payments(
+        tx,
+        conversation_ids=[one.id for one in own],
+        ids=[payment.id] if payment else [],
+    )
+    identifiers = []
+    if conversation is not None:
+        identifiers.append(
+            Identifier(
+                IdentifierKind.VK_USER,
+                str(conversation.peer_id),
+                conversation.title,
+                sum(one.conversation_id is not None for one in direct),
+                len(own),
+            )
+        )
+    contacts: dict[tuple[IdentifierKind, str], str] = {}
+    for answers in await clients.list_answers(tx, [one.id for one in direct]):
+        values = read_values(ctx.cipher, answers) or {}
+        for kind, hashed in (
+            (IdentifierKind.EMAIL, answers.email_hash),
+            (IdentifierKind.PHONE, answers.phone_hash),
+        ):
+            if hashed:
+                contacts[kind, hashed] = str(values.get(kind.value, "")) or "•••"
+    for (kind, hashed), label in contacts.items():
+        found = await clients.list_payment_ids(tx, member.shop_id, kind.value, hashed)
+        identifiers.append(Identifier(kind, hashed, label, len(found)))
+    if payment is not None:
+        identifiers.append(Identifier(IdentifierKind.PAYMENT, payment.id, payment.id[-6:], 1))
+    return tuple(identifiers)
+
+
+async def _access_subject(
+    tx: Tx, member: Member, subject_id: str
+) -> tuple[Payment | None, Conversation | None]:
+    if subject_id.startswith("pay_"):
+        payment = await payments.get(tx, subject_id)
+        if payment is None or payment.shop_id != member.shop_id:
+            raise RefusedError("not_found", what="payment")
+        conversation_id = payment.conversation_id
+        conversation = await conversations.get(tx, conversation_id) if conversation_id else None
+        return payment, conversation
+    conversation = await conversations.get(tx, subject_id)
+    if conversation is None or conversation.shop_id != member.shop_id:
+        raise RefusedError("not_found", what="conversation")
+    return None, conversation
+
+
+async def gather(
+    ctx: Context, tx: Tx, member: Member, subject_id: str, chosen: Collection[str]
+) -> ClientData:
+    """Return everything that the chosen identifiers (`Identifier.key`) find.
+
+    Raises RefusedError: "not_found", "validation" with field "identifiers" when none is chosen.
+    """
+    member.require(Permission.PERSONAL_DATA)
+    offered = await _find(ctx, tx, member, subject_id)
+    identifiers = tuple(one for one in offered if one.key in chosen)
+    if not identifiers:
+        raise validation_error(Problem("identifiers", "choose"))
+    own: list[Conversation] = []
+    payment_ids: set[str] = set()
+    for one in identifiers:
+        if one.kind is IdentifierKind.VK_USER:
+            own += await clients.list_conversations(tx, member.shop_id, int(one.value))
+        elif one.kind is IdentifierKind.PAYMENT:
+            payment_ids.add(one.value)
+        else:
+            payment_ids |= await clients.list_payment_ids(
+                tx, member.shop_id, one.kind.value, one.value
+            )
+    conversation_ids = [one.id for one in own]
+    found = await clients.list_payments(tx, conversation_ids=conversation_ids, ids=payment_ids)
+    ids = [payment.id for payment in found]
+    answers = await clients.list_answers(tx, ids)
+    return ClientData(
+        identifiers=identifiers,
+        conversations=tuple(own),
+        payments=tuple(found),
+        invoices=tuple(
+            await clients.list_invoices(
+                tx,
+                conversation_ids=conversation_ids,
+                ids={payment.invoice_id for payment in found},
+            )
+        ),
+        answers=tuple(answers),
+        values={one.id: read_values(ctx.cipher, one) for one in answers},
+        consents=tuple(await clients.list_consents(tx, ids)),
+        mails=tuple(await clients.list_mails(tx, ids)),
+        receipts=tuple(await clients.list_receipts(tx, ids)),
+        refunds=tuple(await clients.list_refunds(tx, ids)),
+        orders=tuple(await clients.list_orders(tx, conversation_ids)),
+        notice_ids=tuple(one[0] for one in await clients.list_notices(tx, found)),
+    )

@@ -1,0 +1,1 @@
+"""Queries over everything that is stored about a client, and of what is deleted by date."""

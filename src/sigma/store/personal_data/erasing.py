@@ -1,0 +1,182 @@
+"""Erase what is stored about one client. Every statement runs in the transaction of the erasure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Table, bindparam, delete, select, update
+
+from sigma.domain.messaging.conversation import Conversation
+from sigma.store.engine.interface import Row, Tx
+from sigma.store.engine.statements import Statement, in_list, statement
+from sigma.store.personal_data.shredding import ERASED_ANSWERS, ERASED_CONSENT, ERASED_MAIL
+from sigma.store.schema.messaging_tables import (
+    cards,
+    conversations,
+    messages,
+    search_tokens,
+    vk_events,
+    vk_orders,
+)
+from sigma.store.schema.tables import (
+    acquirer_notices,
+    answers,
+    consents,
+    idempotency_records,
+    jobs,
+    mails,
+    payments,
+)
+
+CHUNK = 500  # ids in one statement
+
+
+def _blank(table: Table, **values: Any) -> Statement:
+    changed = values | {"version": table.c.version + 1}
+    return statement(update(table).where(in_list(table.c.payment_id, "ids")).values(changed))
+
+
+def _delete_of_conversation(table: Table) -> Statement:
+    return statement(delete(table).where(table.c.conversation_id == bindparam("conversation_id")))
+
+
+_blank_answers = _blank(answers, **ERASED_ANSWERS, payer_hash="")
+_blank_consents = _blank(consents, **ERASED_CONSENT)
+_blank_mails = _blank(mails, **ERASED_MAIL)
+_blank_notices = statement(
+    update(acquirer_notices)
+    .where(in_list(acquirer_notices.c.id, "ids"))
+    .values(body_encrypted="", version=acquirer_notices.c.version + 1)
+)
+# The nonce becomes the payment's id: browser, invoice and nonce are unique together.
+_forget_browsers = statement(
+    update(payments)
+    .where(in_list(payments.c.id, "ids"))
+    .values(
+        payer_hash="",
+        form_nonce=payments.c.id,
+        confirmation_url="",
+        has_email=0,
+        version=payments.c.version + 1,
+    )
+)
+_unlink_payments = statement(
+    update(payments)
+    .where(
+        payments.c.conversation_id.is_not(None),
+        payments.c.conversation_id == bindparam("key_conversation_id"),
+    )
+    .values(conversation_id=None, version=payments.c.version + 1)
+)
+_delete_message_jobs = statement(
+    delete(jobs).where(
+        jobs.c.kind.in_(["message.send", "message.complete", "auto_reply.send"]),
+        jobs.c.subject_id.in_(
+            select(messages.c.id).where(messages.c.conversation_id == bindparam("conversation_id"))
+        ),
+    )
+)
+_delete_order_jobs = statement(
+    delete(jobs).where(
+        jobs.c.kind == "vk_order.fetch_items",
+        jobs.c.subject_id.in_(
+            select(vk_orders.c.id).where(
+                vk_orders.c.conversation_id == bindparam("conversation_id")
+            )
+        ),
+    )
+)
+_delete_conversation_jobs = statement(
+    delete(jobs).where(
+        jobs.c.kind.in_(
+            ["conversation.catch_up", "conversation.mark_read", "profile.fetch", "vk_event.process"]
+        ),
+        in_list(jobs.c.subject_id, "ids"),
+    )
+)
+# In this order: the last ones are what the others refer to.
+_DELETES = (
+    _delete_message_jobs,
+    _delete_order_jobs,
+    _delete_of_conversation(cards),
+    _delete_of_conversation(vk_orders),
+    _delete_of_conversation(search_tokens),
+)
+_delete_messages = _delete_of_conversation(messages)
+_delete_events = statement(
+    delete(vk_events).where(
+        vk_events.c.connection_id == bindparam("connection_id"),
+        vk_events.c.conversation_key == bindparam("conversation_key"),
+    )
+)
+_delete_conversation = statement(delete(conversations).where(conversations.c.id == bindparam("id")))
+_list_responses = statement(
+    select(idempotency_records.c.key, idempotency_records.c.body)
+    .where(
+        idempotency_records.c.shop_id == bindparam("shop_id"),
+        idempotency_records.c.key > bindparam("after_key"),
+    )
+    .order_by(idempotency_records.c.key)
+    .limit(bindparam("limit"))
+)
+_save_response = statement(
+    update(idempotency_records)
+    .where(
+        idempotency_records.c.shop_id == bindparam("key_shop_id"),
+        idempotency_records.c.key == bindparam("key_key"),
+    )
+    .values(body=bindparam("body"))
+)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    found = sorted(set(ids))
+    for start in range(0, len(found), CHUNK):
+        yield found[start : start + CHUNK]
+
+
+async def erase_payments(tx: Tx, payment_ids: Iterable[str], now_us: int) -> dict[str, int]:
+    """Erase answers, evidence of consents and mail details of payments, and forget their browsers.
+
+    Returns the number of rows by kind.
+    """
+    counts = {"answers": 0, "evidence": 0, "mails": 0, "payments": 0}
+    for ids in _chunks(payment_ids):
+        counts["answers"] += await tx.execute(_blank_answers, ids=ids, now_us=now_us)
+        counts["evidence"] += await tx.execute(_blank_consents, ids=ids)
+        counts["mails"] += await tx.execute(_blank_mails, ids=ids)
+        counts["payments"] += await tx.execute(_forget_browsers, ids=ids)
+    return counts
+
+
+async def erase_notices(tx: Tx, notice_ids: Iterable[str]) -> int:
+    """Erase the bodies of acquirer notices; return how many. Their digests stay."""
+    return sum([await tx.execute(_blank_notices, ids=ids) for ids in _chunks(notice_ids)])
+
+
+async def erase_conversation(tx: Tx, conversation: Conversation) -> int:
+    """Delete a conversation with all that belongs to it; return the number of messages."""
+    key = f"peer:{conversation.peer_id}"
+    await tx.execute(
+        _delete_conversation_jobs,
+        ids=[conversation.id, f"{conversation.connection_id}:{key}"],
+    )
+    for stmt in _DELETES:
+        await tx.execute(stmt, conversation_id=conversation.id)
+    count = await tx.execute(_delete_messages, conversation_id=conversation.id)
+    await tx.execute(_delete_events, connection_id=conversation.connection_id, conversation_key=key)
+    await tx.execute(_unlink_payments, key_conversation_id=conversation.id)
+    await tx.execute(_delete_conversation, id=conversation.id)
+    return count
+
+
+async def list_responses(tx: Tx, shop_id: str, after_key: str, limit: int) -> list[tuple[str, str]]:
+    """Return (idempotency key, stored API response) of a shop, in the order of the keys."""
+    rows: list[Row] = await tx.fetch_all(
+        _list_responses, shop_id=shop_id, after_key=after_key, limit=limit
+    )
+    return [(row["key"], row["body"]) for row in rows]
+
+
+async def save_response(tx: Tx, shop_id: str, key: str, body: str) -> None:
+    """Replace the body of a stored API response."""
+    await tx.execute(_save_response, key_shop_id=shop_id, key_key=key, body=body)

@@ -1,0 +1,1 @@
+"""Pages of personal data: periods, the erasure log, one client's data."""

@@ -1,0 +1,153 @@
+"""One client's data: by what they are found, export, erasure."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Response
+
+from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.services.accounts.users import Session
+from sigma.services.context import Context
+from sigma.services.personal_data import client_erasure, client_export, clients
+from sigma.services.personal_data.clients import Identifier, IdentifierKind
+from sigma.texts import Translator
+from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.responses import (
+    read_form_values,
+    redirect,
+    refusal_texts,
+    render_cabinet_page,
+    translator_for,
+)
+from sigma.web.forms import first_value
+from sigma.web.ids import is_id, parse_id
+
+
+@get("/clients/{subject_id:str}")
+async def client_page(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    subject_id: FromPath[str],
+) -> Response[Any]:
+    """Show by what the client of a payment or conversation is found, and what can be done."""
+    return await _page(request, ctx, session, _parse_subject(subject_id))
+
+
+def _parse_subject(subject_id: str) -> str:
+    """Return the id of a payment or conversation. Raises RefusedError("not_found")."""
+    return subject_id if is_id(subject_id, "cnv") else parse_id(subject_id, "pay")
+
+
+@post("/clients/{subject_id:str}/export")
+async def export_client(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    subject_id: FromPath[str],
+) -> Response[Any]:
+    """Send a ZIP with everything that the chosen identifiers find."""
+    subject_id = _parse_subject(subject_id)
+    chosen = (await read_form_values(request)).get("identifiers", [])
+    try:
+        archive = await client_export.export(
+            ctx, session.member, subject_id, chosen, session.locale
+        )
+    except RefusedError as error:
+        return await _refused(request, ctx, session, subject_id, chosen, error)
+    headers = {"content-disposition": 'attachment; filename="client-data.zip"'}
+    return Response(archive, media_type="application/zip", headers=headers)
+
+
+@post("/clients/{subject_id:str}/erase")
+async def erase_client(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    subject_id: FromPath[str],
+) -> Response[Any]:
+    """Erase everything that the chosen identifiers find, after the word of confirmation."""
+    subject_id = _parse_subject(subject_id)
+    form_data = await read_form_values(request)
+    chosen = form_data.get("identifiers", [])
+    word = translator_for(session).t("personal_data.erase_word")
+    try:
+        if first_value(form_data, "confirm").casefold() != word.casefold():
+            raise validation_error(Problem("confirm", "confirm_word"))
+        await client_erasure.erase(ctx, session.member, subject_id, chosen)
+    except RefusedError as error:
+        return await _refused(request, ctx, session, subject_id, chosen, error)
+    return redirect("/settings/data", "settings.done_erased")
+
+
+async def _refused(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    subject_id: str,
+    chosen: list[str],
+    error: RefusedError,
+) -> Response[Any]:
+    """Show the page again with what is wrong. Re-raises what is not about the form."""
+    if error.code != "validation":
+        raise error
+    errors = refusal_texts(translator_for(session), error)
+    return await _page(request, ctx, session, subject_id, status=422, errors=errors, chosen=chosen)
+
+
+async def _page(
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    subject_id: str,
+    *,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    chosen: list[str] | None = None,
+) -> Response[Any]:
+    identifiers = await clients.find(ctx, session.member, subject_id)
+    translator = translator_for(session)
+    back = f"/payments/{subject_id}" if subject_id.startswith("pay_") else f"/inbox/{subject_id}"
+    return render_cabinet_page(
+        request,
+        session,
+        "cabinet/personal_data/client.html",
+        section="payments" if subject_id.startswith("pay_") else "inbox",
+        status=status,
+        subject_id=subject_id,
+        back=back,
+        identifiers=[
+            (
+                one.key,
+                _label(one, translator),
+                _found_text(one, translator),
+                chosen is None or one.key in chosen,
+            )
+            for one in identifiers
+        ],
+        errors=errors or {},
+        hide_plus=True,
+    )
+
+
+def _label(identifier: Identifier, translator: Translator) -> str:
+    value = identifier.label
+    if identifier.kind is IdentifierKind.PHONE:
+        value = translator.phone(value) or value
+    return translator.t(f"personal_data.by_{identifier.kind}", name=value, value=value)
+
+
+def _found_text(identifier: Identifier, translator: Translator) -> str:
+    if identifier.kind is IdentifierKind.PAYMENT:
+        return ""
+    key = "found_vk" if identifier.kind is IdentifierKind.VK_USER else "found"
+    return translator.t(
+        f"personal_data.{key}",
+        payments=identifier.payment_count,
+        conversations=identifier.conversation_count,
+    )
+
+
+HANDLERS = [client_page, export_client, erase_client]

@@ -1,0 +1,26 @@
+"""Where a request came from, for the audit log."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from sigma.domain.origin import MAX_ADDRESS_CHARS, Origin, coarse_agent
+from sigma.web.request_identity import remote_ip
+
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+
+def program_origin(connection: AnyConnection) -> Origin:
+    """Return address, name of the program and request id of a request to the API."""
+    agent = coarse_agent(connection.headers.get("user-agent", ""))
+    return Origin(client_address(connection), agent, request_id=request_id(connection))
+
+
+def client_address(connection: AnyConnection) -> str:
+    """Return the address of the client as it is stored; "" when it is unknown."""
+    return remote_ip(connection)[:MAX_ADDRESS_CHARS]
+
+
+def request_id(connection: AnyConnection) -> str:
+    """Return the id of the request in the log."""
+    return str(connection.scope.get("state", {}).get("request_id", ""))
