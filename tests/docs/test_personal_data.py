@@ -19,6 +19,10 @@ CLASSES = {
     EncryptedColumn.VK_ORDER_BODY: ("B", "orders"),
     EncryptedColumn.VK_EVENT_BODY: ("B", "VK events"),
     EncryptedColumn.ACQUIRER_NOTICE_BODY: ("B", "acquirer notices"),
+    EncryptedColumn.MAIL_CONTENT: ("B", "mails that wait"),
+    EncryptedColumn.AUTHENTICATOR_SECRET: ("A", "authenticator apps"),
+    EncryptedColumn.PASSWORD_RESET_CONTENT: ("A", "links for new passwords"),
+    EncryptedColumn.SECURITY_NOTICE_DETAIL: ("A", "notices about access"),
 }
 
 

@@ -17,13 +17,14 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CAPTURE,
     Permission.REFUND,
     Permission.RECONCILE,
-    Permission.EXPORT,
+    Permission.AUDIT,
+    Permission.PERSONAL_DATA,
     Permission.SETTINGS,
     Permission.KEYS,
     Permission.TEAM,
     Permission.JOBS,
 }
-ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE, Permission.EXPORT}
+ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE}
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ async def test_settings_are_recorded_before_and_after_without_secrets(world: Wor
         world.member,
         from_name="",
         reply_to="",
-        smtp_url="smtps://user:hidden-password@mail.example.org",
+        smtp_url="smtps://user:hidden-password@mail.example.org",  # pragma: allowlist secret
     )
     assert (await last(world))[3]["changes"] == {"smtp_url": [None, None]}
     await world.set_acquirer_secret("test_other")
@@ -121,7 +121,7 @@ async def test_settings_are_recorded_before_and_after_without_secrets(world: Wor
     assert (deed, subject) == ("connection.changed", world.connection.id)
     assert detail["changes"] == {"secret": [None, None]}
     texts = "".join(row.detail for row in await read(world))
-    assert "hidden-password" not in texts
+    assert "hidden-password" not in texts  # pragma: allowlist secret
     assert "test_other" not in texts
     assert "1.0" not in texts
 

@@ -30,6 +30,10 @@ from tests.world import World
 LOGIN = "owner@example.org"
 # Add routes that a stolen session must not use: keys, connections, team, personal data.
 GUARDED = {
+    "POST /clients/{subject_id}/erase",
+    "POST /clients/{subject_id}/export",
+    "POST /installation/shops",
+    "POST /installation/shops/{shop_id}",
     "POST /settings/access/app",
     "POST /settings/access/app/new",
     "POST /settings/access/app/remove",
@@ -42,8 +46,14 @@ GUARDED = {
     "POST /settings/connections/new",
     "POST /settings/connections/{connection_id}",
     "POST /settings/connections/{connection_id}/switch",
+    "POST /settings/data",
     "POST /settings/keys",
     "POST /settings/mail",
+    "POST /settings/team/invitations",
+    "POST /settings/team/limits",
+    "POST /settings/team/members/{user_id}/hand-over",
+    "POST /settings/team/members/{user_id}/remove",
+    "POST /settings/team/members/{user_id}/role",
     "POST /vk/connect",
     "POST /vk/{community_id}/disconnect",
     "POST /vk/{community_id}/key",

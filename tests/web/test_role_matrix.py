@@ -189,5 +189,4 @@ async def test_answers_need_their_own_scope(vk_world: VkWorld) -> None:
 def test_permission_of_every_role_is_tried() -> None:
     assert {*REQUIRED_PERMISSIONS.values()} >= set(Permission) - {
         Permission.READ_ANSWERS,  # above
-        Permission.EXPORT,  # no route yet
     }

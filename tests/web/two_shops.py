@@ -122,17 +122,9 @@ async def _open_http_client(ctx: Context, **more: Any) -> AsyncIterator[httpx.As
             yield http
 
 
-async def create_all_objects(vk: VkWorld) -> dict[str, str]:
-    """Create one object of each kind in the world's shop; return path parameter → id."""
-    ctx, member, now_us = vk.ctx, vk.member, vk.ctx.now_us()
-    await vk.write_as_client(PRIVATE_TEXTS[2])
-    await vk.poll_events()
-    conversation = replace(
-        await vk.conversation(), name=PRIVATE_TEXTS[1], unread_count=1, is_unanswered=True
-    )
-    failed = _message(ctx, conversation, PRIVATE_TEXTS[2])
-    order_id = ctx.new_id("ord", vk.shop.id)
-    order = VkOrder(
+def _vk_order(vk: VkWorld, conversation: Conversation) -> VkOrder:
+    order_id = vk.ctx.new_id("ord", vk.shop.id)
+    return VkOrder(
         id=order_id,
         shop_id=vk.shop.id,
         connection_id=vk.community_id,
@@ -142,9 +134,21 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         display_id="777-31",
         amount_minor=450_000,
         currency="RUB",
-        body_encrypted=order_codec.encrypt_content(ctx.cipher, order_id, OrderContent()),
-        created_at_us=now_us,
+        body_encrypted=order_codec.encrypt_content(vk.ctx.cipher, order_id, OrderContent()),
+        created_at_us=vk.ctx.now_us(),
     )
+
+
+async def create_all_objects(vk: VkWorld) -> dict[str, str]:
+    """Create one object of each kind in the world's shop; return path parameter → id."""
+    ctx, member, now_us = vk.ctx, vk.member, vk.ctx.now_us()
+    await vk.write_as_client(PRIVATE_TEXTS[2])
+    await vk.poll_events()
+    conversation = replace(
+        await vk.conversation(), name=PRIVATE_TEXTS[1], unread_count=1, is_unanswered=True
+    )
+    failed = _message(ctx, conversation, PRIVATE_TEXTS[2])
+    order = _vk_order(vk, conversation)
     await changes.commit(ctx.db, Change((conversation, failed, order)), now_us)
     photo_row = await services.add_photo(ctx, member, make_photo(600, 600))
     fields = ServiceFields(

@@ -21,6 +21,8 @@ class SecurityEvent(StrEnum):
     SIGN_OUT = "sign_out"
     OWNER_CREATED = "owner_created"  # by the set-up page
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - by a link; all sessions have ended
+    SECOND_FACTOR_FAILED = "second_factor_failed"  # the second step of a sign-in
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 - the old password was wrong
     REAUTHENTICATION_FAILED = "reauthentication_failed"  # in an open session
     API_KEY_CREATED = "api_key_created"
@@ -33,6 +35,7 @@ class SecurityEvent(StrEnum):
 FAILURES = {
     SecurityEvent.SIGN_IN_FAILED,
     SecurityEvent.SIGN_IN_LIMITED,
+    SecurityEvent.SECOND_FACTOR_FAILED,
     SecurityEvent.PASSWORD_CHANGE_FAILED,
     SecurityEvent.REAUTHENTICATION_FAILED,
     SecurityEvent.API_KEY_REFUSED,

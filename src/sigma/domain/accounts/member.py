@@ -32,7 +32,6 @@ class Permission(StrEnum):
     CAPTURE = "capture"  # capture or cancel authorized payments
     REFUND = "refund"  # up to the limit of the role, see RefundLimits
     RECONCILE = "reconcile"  # compare with the acquirer and repair differences
-    EXPORT = "export"  # download lists of payments and the data of a client
     SETTINGS = "settings"  # edit shop, connections, mail, communities
     KEYS = "keys"  # create and revoke API keys
     TEAM = "team"  # invite and remove members, change roles and refund limits
@@ -54,9 +53,7 @@ PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
             Permission.REFUND,
         }
     ),
-    Role.ACCOUNTANT: frozenset(
-        {Permission.READ, Permission.REFUND, Permission.RECONCILE, Permission.EXPORT}
-    ),
+    Role.ACCOUNTANT: frozenset({Permission.READ, Permission.REFUND, Permission.RECONCILE}),
     Role.VIEWER: frozenset({Permission.READ}),
 }
 

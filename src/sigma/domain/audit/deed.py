@@ -16,7 +16,20 @@ class Deed(StrEnum):
     SIGN_IN_FAILED = "session.refused"
     SIGNED_OUT = "session.closed"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of a deed
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - by a link
+    RESET_LINK_CREATED = "password_link.created"  # by the administrator of the server
+    FACTOR_ADDED = "second_factor.added"
+    FACTOR_REMOVED = "second_factor.removed"
+    FACTOR_REFUSED = "second_factor.refused"  # a wrong second step of a sign-in
+    RECOVERY_CODES_CREATED = "recovery_codes.created"
+    SESSION_ENDED = "session.ended"  # by its owner, from another one
+    IDENTITY_REFUSED = "identity.refused"  # a wrong confirmation in an open session
+    SECURITY_RULES_CHANGED = "security_rules.changed"
     # The team: recorded where members and roles are changed
+    INVITATION_CREATED = "invitation.created"
+    INVITATION_REVOKED = "invitation.revoked"
+    OWNERSHIP_HANDED_OVER = "ownership.handed_over"
+    REFUND_LIMITS_CHANGED = "refund_limits.changed"
     MEMBER_ADDED = "member.added"
     MEMBER_REMOVED = "member.removed"
     ROLE_CHANGED = "member.role_changed"
@@ -36,6 +49,10 @@ class Deed(StrEnum):
     COMMUNITY_KEY_REPLACED = "community.key_replaced"
     COMMUNITY_CHANGED = "community.changed"
     COMMUNITY_DISCONNECTED = "community.disconnected"
+    # The installation
+    SHOP_CREATED = "shop.created"
+    QUOTAS_CHANGED = "quotas.changed"
+    ADMINISTRATOR_ADDED = "administrator.added"
     # Money
     INVOICE_VOIDED = "invoice.voided"
     PAYMENT_CAPTURED = "payment.capture_requested"

@@ -24,6 +24,7 @@ from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.store.accounts import api_keys, members
+from sigma.store.engine.interface import Tx
 
 KEY_PREFIX = "sk_"
 
@@ -111,6 +112,34 @@ async def revoke(ctx: Context, member: Member, key_id: str) -> None:
         if not await api_keys.revoke(tx, member.shop_id, key_id, ctx.now_us()):
             raise RefusedError("not_found", what="key")
         await audit_log.record(ctx, tx, member, Deed.KEY_REVOKED, key_id)
+
+
+async def revoke_made_by(
+    ctx: Context,
+    tx: Tx,
+    user_id: str,
+    *,
+    actor: str,
+    origin: Origin,
+    shop_id: str | None = None,
+    since_us: int = 0,
+) -> None:
+    """Revoke the active keys that a user has made since then: in one shop, or in all (None).
+
+    The one way in which keys end with their maker's membership or password. `actor` and `origin`:
+    who ends them, for the audit log of each shop.
+    """
+    made = [
+        key
+        for key in await api_keys.list_made_by(tx, user_id)
+        if key.created_at_us >= since_us and shop_id in (None, key.shop_id)
+    ]
+    now_us = ctx.now_us()
+    for key in sorted(made, key=lambda one: (one.shop_id, one.id)):  # locks in one order
+        await api_keys.revoke(tx, key.shop_id, key.id, now_us)
+        await audit_log.record_for_chain(
+            ctx, tx, key.shop_id, actor, origin, Deed.KEY_REVOKED, key.id, name=key.name
+        )
 
 
 async def authenticate(ctx: Context, secret: str, *, ip: str = "") -> Member:

@@ -1,21 +1,28 @@
 """The installation: its administrators create shops, list them and set their quotas."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import Role
 from sigma.domain.accounts.quota import Quotas, check_quotas
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts import invitations
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, members, shops, users
+from sigma.store.engine.interface import Tx
 from sigma.store.paging import MAX_ID
 
 MAX_NAME = 100  # characters
@@ -26,6 +33,7 @@ class Administrator:
     """The acting administrator of the installation: a user id, or "cli" for the command line."""
 
     actor: str
+    origin: Origin = NO_ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,11 @@ class Person:
     roles: dict[str, Role]
 
 
-async def access(ctx: Context, user_id: str) -> Administrator:
+async def access(ctx: Context, user_id: str, origin: Origin = NO_ORIGIN) -> Administrator:
     """Return the user as an administrator. Raises RefusedError("forbidden")."""
     if not await is_administrator(ctx, user_id):
         raise RefusedError("forbidden")
-    return Administrator(user_id)
+    return Administrator(user_id, origin)
 
 
 async def is_administrator(ctx: Context, user_id: str) -> bool:
@@ -99,8 +107,13 @@ async def create_shop(
         user = await users.find_by_login(tx, email)
         if user and administrator.actor in (COMMAND_LINE, user.id):
             await members.add(tx, shop.id, user.id, Role.OWNER, now_us)
+            await _record(ctx, tx, administrator, shop.id, Deed.SHOP_CREATED, shop.id, name=name)
             return NewShop(shop, email, "")
-        invitation = await invitations.add(ctx, tx, shop.id, email, Role.OWNER, administrator.actor)
+        actor, origin = administrator.actor, administrator.origin
+        invitation = await invitations.add(
+            ctx, tx, shop.id, email, Role.OWNER, actor=actor, origin=origin
+        )
+        await _record(ctx, tx, administrator, shop.id, Deed.SHOP_CREATED, shop.id, name=name)
     return NewShop(shop, email, invitation_url(ctx, invitation))
 
 
@@ -116,16 +129,20 @@ async def add_member(
         await shops.lock(tx, shop_id)
         user = await users.find_by_login(tx, email)
         if user is None:
-            actor = administrator.actor
-            invitation = await invitations.add(ctx, tx, shop_id, email, role, actor)
+            actor, origin = administrator.actor, administrator.origin
+            invitation = await invitations.add(
+                ctx, tx, shop_id, email, role, actor=actor, origin=origin
+            )
             return NewMember(email, shop_id, role, invitation_url(ctx, invitation))
         if await members.find_role(tx, shop_id, user.id):
             raise validation_error(Problem("email", "already_member"))
         await members.add(tx, shop_id, user.id, role, ctx.now_us())
+        deed = Deed.MEMBER_ADDED
+        await _record(ctx, tx, administrator, shop_id, deed, user.id, role=str(role))
     return NewMember(email, shop_id, role, "")
 
 
-async def add_administrator(ctx: Context, _administrator: Administrator, login: str) -> None:
+async def add_administrator(ctx: Context, administrator: Administrator, login: str) -> None:
     """Make an account an administrator of the installation. Raises RefusedError("validation")."""
     email = invitations.check_login(login)
     async with ctx.db.write() as tx:
@@ -133,6 +150,20 @@ async def add_administrator(ctx: Context, _administrator: Administrator, login: 
         if user is None:
             raise validation_error(Problem("email", "no_account"))
         await administrators.add(tx, user.id, ctx.now_us())
+        await _record(ctx, tx, administrator, INSTALLATION, Deed.ADMINISTRATOR_ADDED, user.id)
+
+
+async def _record(
+    ctx: Context,
+    tx: Tx,
+    administrator: Administrator,
+    chain: str,
+    deed: Deed,
+    subject: str,
+    **detail: Any,
+) -> None:
+    actor, origin = administrator.actor, administrator.origin
+    await audit_log.record_for_chain(ctx, tx, chain, actor, origin, deed, subject, **detail)
 
 
 async def list_people(
@@ -188,5 +219,8 @@ async def set_quotas(
         shop = await shops.lock(tx, shop_id)
         saved = replace(shop, quotas=quotas)
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        changed = changed_fields(asdict(shop.quotas), asdict(quotas))
+        deed = Deed.QUOTAS_CHANGED
+        await _record(ctx, tx, administrator, shop_id, deed, shop_id, changes=changed)
     ctx.quotas.pop(shop_id, None)
     return saved

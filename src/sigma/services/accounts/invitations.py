@@ -10,6 +10,7 @@ from sigma.domain.accounts.password import check_password, normalize_password, o
 from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import require_can_assign
+from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
@@ -22,6 +23,7 @@ from sigma.services.accounts.tokens import hash_token
 from sigma.services.accounts.users import NewSession, Session, create_session
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url, token_of
+from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, invitations, members, shops, users
 from sigma.store.engine.interface import Tx
@@ -53,7 +55,9 @@ async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[
         user = await users.find_by_login(tx, email)
         if user and await members.find_role(tx, member.shop_id, user.id):
             raise validation_error(Problem("login", "already_member"))
-        invitation = await add(ctx, tx, member.shop_id, email, role, member.actor)
+        invitation = await add(
+            ctx, tx, member.shop_id, email, role, actor=member.actor, origin=member.origin
+        )
     return invitation, invitation_url(ctx, invitation)
 
 
@@ -70,7 +74,9 @@ def check_login(login: str) -> str:
     return email.lower()
 
 
-async def add(ctx: Context, tx: Tx, shop_id: str, email: str, role: Role, actor: str) -> Invitation:
+async def add(
+    ctx: Context, tx: Tx, shop_id: str, email: str, role: Role, *, actor: str, origin: Origin
+) -> Invitation:
     """Store an invitation with its mail; no check of rights."""
     now_us = ctx.now_us()
     await invitations.revoke_for_login(tx, shop_id, email, now_us)
@@ -88,6 +94,9 @@ async def add(ctx: Context, tx: Tx, shop_id: str, email: str, role: Role, actor:
     mail = Mail(ctx.new_id("mail", shop_id), shop_id, "invitation", invitation.id, "", now_us)
     job = Job("mail.send", mail.id, shop_id)
     await changes.write(tx, Change((invitation, mail), jobs=(job,)), now_us)
+    await audit_log.record_for_chain(
+        ctx, tx, shop_id, actor, origin, Deed.INVITATION_CREATED, invitation.id, role=str(role)
+    )
     return invitation
 
 
@@ -106,6 +115,7 @@ async def revoke(ctx: Context, member: Member, invitation_id: str) -> None:
         if invitation.state_at(now_us) is InvitationState.OPEN:
             revoked = replace(invitation, revoked_at_us=now_us)
             await changes.write(tx, Change((revoked,)), now_us)
+            await audit_log.record(ctx, tx, member, Deed.INVITATION_REVOKED, invitation_id)
 
 
 async def find(ctx: Context, token: str) -> InvitationView:
@@ -180,7 +190,7 @@ async def accept_as_new(
     user = User(ctx.new_id("usr", view.shop.id), login, password_hash, name, locale, now_us)
     async with ctx.db.write() as tx:
         await users.save(tx, user)
-        await _accept(ctx, tx, view.invitation, user)
+        await _accept(ctx, tx, view.invitation, user, origin)
         proofs = frozenset({Proof.PASSWORD})
         secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
     return NewSession(secret, user, view.shop, device_cookie(ctx, "", login))
@@ -197,7 +207,7 @@ async def accept(ctx: Context, session: Session, token: str) -> Shop:
     if view.invitation.login != session.user.login:
         raise RefusedError("invitation_other_person", login=view.invitation.login)
     async with ctx.db.write() as tx:
-        await _accept(ctx, tx, view.invitation, session.user)
+        await _accept(ctx, tx, view.invitation, session.user, session.member.origin)
     return view.shop
 
 
@@ -207,7 +217,7 @@ def _require_open(state: InvitationState) -> None:
         raise RefusedError("invitation_expired" if is_expired else "invitation_used")
 
 
-async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User) -> None:
+async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User, origin: Origin) -> None:
     """Add the member and close the invitation, under the locks of shop and invitation."""
     await shops.lock(tx, snapshot.shop_id)
     invitation = await invitations.lock(tx, snapshot.id)
@@ -219,3 +229,7 @@ async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User) -> Non
     now_us = ctx.now_us()
     await members.add(tx, invitation.shop_id, user.id, invitation.role, now_us)
     await changes.write(tx, Change((replace(invitation, accepted_at_us=now_us),)), now_us)
+    shop_id, role = invitation.shop_id, str(invitation.role)
+    await audit_log.record_for_chain(
+        ctx, tx, shop_id, user.id, origin, Deed.MEMBER_ADDED, user.id, role=role
+    )

@@ -13,13 +13,16 @@ from sigma.domain.accounts.password import (
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.deed import Deed
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import OLD_PASSWORD
+from sigma.domain.origin import Origin
+from sigma.services.accounts import api_keys
 from sigma.services.accounts.users import Session, renew_session
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
-from sigma.store.accounts import api_keys, sessions, users
+from sigma.store.accounts import sessions, users
 from sigma.store.engine.interface import Tx
 
 
@@ -37,7 +40,9 @@ async def change_password(
     await require_good_password(session.user, session.shop, new, "new")
     password_hash = await ctx.passwords.hash(new, is_known=True)
     async with ctx.db.write() as tx:
-        await store_password(ctx, tx, session.user, password_hash, revoke_keys_since_us)
+        await store_password(
+            ctx, tx, session.user, password_hash, revoke_keys_since_us, session.member.origin
+        )
         await sessions.delete_others(tx, session.user.id, session.secret_hash)
         await security_notices.announce(
             ctx,
@@ -47,6 +52,7 @@ async def change_password(
             user_id=session.user.id,
             origin=session.origin,
         )
+        await audit_log.record(ctx, tx, session.member, Deed.PASSWORD_CHANGED, session.user.id)
         secret = await renew_session(ctx, tx, session, frozenset({Proof.PASSWORD}))
     _record(SecurityEvent.PASSWORD_CHANGED, session)
     return secret
@@ -68,13 +74,20 @@ async def require_good_password(user: User, shop: Shop, password: str, field: st
 
 
 async def store_password(
-    ctx: Context, tx: Tx, user: User, password_hash: str, revoke_keys_since_us: int | None
+    ctx: Context,
+    tx: Tx,
+    user: User,
+    password_hash: str,
+    revoke_keys_since_us: int | None,
+    origin: Origin,
 ) -> None:
     """Save a new password, which voids the open links for one; revoke keys made since then."""
     now_us = ctx.now_us()
     await users.save(tx, replace(user, password_hash=password_hash, password_changed_at_us=now_us))
     if revoke_keys_since_us is not None:
-        await api_keys.revoke_made_by(tx, user.id, revoke_keys_since_us, now_us)
+        await api_keys.revoke_made_by(
+            ctx, tx, user.id, actor=user.id, origin=origin, since_us=revoke_keys_since_us
+        )
 
 
 async def require_password(
@@ -97,5 +110,6 @@ async def require_password(
         raise
     if not is_valid:
         _record(failure, session)
+        await audit_log.record_alone(ctx, session.member, Deed.IDENTITY_REFUSED, session.user.id)
         raise validation_error(Problem(field, "password_wrong"))
     await ctx.limiter.clear(OLD_PASSWORD, session.id)

@@ -195,12 +195,21 @@ async def save_security_rules(
         raise validation_error(Problem("refund_confirmation", "money_currency"))
     minor = None if refund_confirmation is None else refund_confirmation.minor
     async with ctx.db.write() as tx:
+        shop = await shops.lock(tx, member.shop_id)
         saved = replace(
-            await shops.lock(tx, member.shop_id),
-            second_factor_rule=second_factor_rule,
-            refund_confirmation_minor=minor,
+            shop, second_factor_rule=second_factor_rule, refund_confirmation_minor=minor
         )
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        changed = changed_fields(_security_rules(shop), _security_rules(saved))
+        deed = Deed.SECURITY_RULES_CHANGED
+        await audit_log.record(ctx, tx, member, deed, shop.id, changes=changed)
+
+
+def _security_rules(shop: Shop) -> dict[str, object]:
+    return {
+        "second_factor_rule": str(shop.second_factor_rule),
+        "refund_confirmation": shop.refund_confirmation_minor,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,24 @@
 Every change of a team goes through one function of this module or of `invitations`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.member import Member, Permission, RefundLimits, Role
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import require_can_assign, require_remaining_owner
+from sigma.domain.audit.changed_fields import changed_fields
+from sigma.domain.audit.deed import Deed
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import MAX_MINOR
+from sigma.services.accounts import api_keys
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
+from sigma.services.platform import audit_log
 from sigma.store import changes
-from sigma.store.accounts import api_keys, invitations, members, sessions, shops
+from sigma.store.accounts import invitations, members, sessions, shops
 from sigma.store.accounts.members import TeamMember
 from sigma.store.engine.interface import Tx
 
@@ -63,6 +67,8 @@ async def change_role(ctx: Context, member: Member, user_id: str, role: Role) ->
         owner_ids = await members.find_owner_ids(tx, member.shop_id)
         require_remaining_owner(owner_ids, user_id, role)
         await members.set_role(tx, member.shop_id, user_id, role)
+        changed = changed_fields({"role": current.role}, {"role": role})
+        await audit_log.record(ctx, tx, acting, Deed.ROLE_CHANGED, user_id, changes=changed)
 
 
 async def hand_over_ownership(ctx: Context, member: Member, user_id: str) -> None:
@@ -79,6 +85,7 @@ async def hand_over_ownership(ctx: Context, member: Member, user_id: str) -> Non
             raise RefusedError("not_found", what="member")
         await members.set_role(tx, member.shop_id, user_id, Role.OWNER)
         await members.set_role(tx, member.shop_id, member.actor, Role.ADMIN)
+        await audit_log.record(ctx, tx, acting, Deed.OWNERSHIP_HANDED_OVER, user_id)
 
 
 async def remove(ctx: Context, member: Member, user_id: str) -> None:
@@ -92,23 +99,26 @@ async def remove(ctx: Context, member: Member, user_id: str) -> None:
         acting = await lock_team(tx, member)
         current = await _get_member(tx, member.shop_id, user_id)
         require_can_assign(acting, current.role)
-        await _remove(ctx, tx, member.shop_id, user_id)
+        await _remove(ctx, tx, acting, user_id)
 
 
 async def leave(ctx: Context, member: Member) -> None:
     """Leave the shop. Raises RefusedError: "not_found" for an API key, "last_owner"."""
     async with ctx.db.write() as tx:
-        await lock_team(tx, member)
+        acting = await lock_team(tx, member)
         await _get_member(tx, member.shop_id, member.actor)
-        await _remove(ctx, tx, member.shop_id, member.actor)
+        await _remove(ctx, tx, acting, member.actor)
 
 
-async def _remove(ctx: Context, tx: Tx, shop_id: str, user_id: str) -> None:
+async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
+    shop_id = acting.shop_id
     require_remaining_owner(await members.find_owner_ids(tx, shop_id), user_id, None)
-    now_us = ctx.now_us()
-    await members.remove(tx, shop_id, user_id, now_us)
+    await members.remove(tx, shop_id, user_id, ctx.now_us())
     await sessions.delete_of_member(tx, user_id, shop_id)
-    await api_keys.revoke_of_member(tx, shop_id, user_id, now_us)
+    await api_keys.revoke_made_by(
+        ctx, tx, user_id, actor=acting.actor, origin=acting.origin, shop_id=shop_id
+    )
+    await audit_log.record(ctx, tx, acting, Deed.MEMBER_REMOVED, user_id)
 
 
 async def set_refund_limits(ctx: Context, member: Member, limits: RefundLimits) -> Shop:
@@ -130,6 +140,10 @@ async def set_refund_limits(ctx: Context, member: Member, limits: RefundLimits) 
             member.require(Permission.OWNERSHIP)
         saved = replace(shop, refund_limits=limits)
         await changes.write(tx, Change((saved,)), ctx.now_us())
+        changed = changed_fields(asdict(shop.refund_limits), asdict(limits))
+        await audit_log.record(
+            ctx, tx, member, Deed.REFUND_LIMITS_CHANGED, member.shop_id, changes=changed
+        )
     return saved
 
 

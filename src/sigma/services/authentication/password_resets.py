@@ -6,23 +6,27 @@ A request does the same for every address; a job finds out later whether somebod
 import secrets
 from dataclasses import dataclass
 
+from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import User
 from sigma.domain.accounts.password import normalize_password
 from sigma.domain.accounts.password_reset import RESET_TTL_US, PasswordReset
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import PASSWORD_RESET_ACCOUNT, PASSWORD_RESET_ADDRESS
-from sigma.domain.origin import Origin
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.services.accounts.password_changes import require_good_password, store_password
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
 from sigma.services.limits import client_network
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
 from sigma.services.platform.account_mails import password_reset_url, read_password_reset
+from sigma.services.security_log import SecurityEvent, record
 from sigma.store import changes, jobs
 from sigma.store.accounts import members, password_resets, sessions, shops, users
 from sigma.store.encrypted_columns import EncryptedColumn
@@ -90,10 +94,17 @@ async def create_link(ctx: Context, login: str) -> str:
     """
     login = login.strip().lower()
     async with ctx.db.read() as tx:
-        if await users.find_by_login(tx, login) is None:
+        user = await users.find_by_login(tx, login)
+        if user is None:
             raise RefusedError("not_found", what="user")
+        membership = await members.find_first(tx, user.id)
     reset, token = _new_reset(ctx, login)
-    await changes.commit(ctx.db, Change((reset,)), ctx.now_us())
+    chain = membership[0] if membership else INSTALLATION
+    async with ctx.db.write() as tx:
+        await changes.write(tx, Change((reset,)), ctx.now_us())
+        await audit_log.record_for_chain(
+            ctx, tx, chain, COMMAND_LINE, NO_ORIGIN, Deed.RESET_LINK_CREATED, user.id
+        )
     return password_reset_url(ctx, token)
 
 
@@ -142,7 +153,7 @@ async def finish(
         current = await _find(ctx, tx, token)
         if current is None or not await password_resets.delete(tx, current.reset.id):
             raise RefusedError("not_found", what="link")
-        await store_password(ctx, tx, current.user, password_hash, revoke_keys_since_us)
+        await store_password(ctx, tx, current.user, password_hash, revoke_keys_since_us, origin)
         await sessions.delete_all(tx, current.user.id)
         await security_notices.announce(
             ctx,
@@ -152,3 +163,8 @@ async def finish(
             user_id=current.user.id,
             origin=origin,
         )
+        user_id, shop_id = current.user.id, current.shop.id
+        await audit_log.record_for_chain(
+            ctx, tx, shop_id, user_id, origin, Deed.PASSWORD_RESET, user_id
+        )
+    record(SecurityEvent.PASSWORD_RESET, ip=origin.address, user_id=user_id, shop_id=shop_id)

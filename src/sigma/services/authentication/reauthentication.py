@@ -5,6 +5,7 @@ Whoever signed in or confirmed in the last ten minutes is not asked again.
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.accounts.session import Proof
+from sigma.domain.audit.deed import Deed
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import SECOND_FACTOR
 from sigma.domain.money import Money
@@ -13,7 +14,8 @@ from sigma.services.accounts.users import Session, renew_session
 from sigma.services.authentication import authenticator_apps, passkeys
 from sigma.services.billing import payments
 from sigma.services.context import Context
-from sigma.services.security_log import SecurityEvent
+from sigma.services.platform import audit_log
+from sigma.services.security_log import SecurityEvent, record
 
 
 def require_recent(ctx: Context, session: Session) -> None:
@@ -61,6 +63,7 @@ async def confirm_by_code(ctx: Context, session: Session, code: str) -> str:
     """
     await ctx.limiter.require_after_delay(SECOND_FACTOR, session.user.id)
     if not await authenticator_apps.verify(ctx, session.user.id, code):
+        await _record_refusal(ctx, session)
         raise validation_error(Problem("reauthentication_code", "totp_wrong"))
     await ctx.limiter.clear(SECOND_FACTOR, session.user.id)
     return await _confirm(ctx, session, Proof.TOTP)
@@ -71,8 +74,20 @@ async def confirm_by_passkey(ctx: Context, session: Session, credential: str, ti
 
     Raises RefusedError("validation").
     """
-    await passkeys.verify(ctx, credential, ticket, session.user, require_user_verification=True)
+    user = session.user
+    try:
+        await passkeys.verify(ctx, credential, ticket, user, require_user_verification=True)
+    except RefusedError:
+        await _record_refusal(ctx, session)
+        raise
     return await _confirm(ctx, session, Proof.PASSKEY)
+
+
+async def _record_refusal(ctx: Context, session: Session) -> None:
+    user_id, shop_id = session.user.id, session.shop.id
+    event = SecurityEvent.REAUTHENTICATION_FAILED
+    record(event, ip=session.address, user_id=user_id, shop_id=shop_id)
+    await audit_log.record_alone(ctx, session.member, Deed.IDENTITY_REFUSED, user_id)
 
 
 async def _confirm(ctx: Context, session: Session, proof: Proof) -> str:

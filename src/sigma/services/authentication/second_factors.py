@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import User
 from sigma.domain.accounts.second_factor import (
     MAX_PASSKEYS,
@@ -13,19 +14,27 @@ from sigma.domain.accounts.second_factor import (
 )
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import Proof, Proofs
+from sigma.domain.audit.deed import Deed
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import SECOND_FACTOR
-from sigma.domain.origin import Origin
+from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.users import NewSession, Session, open_session, renew_session
 from sigma.services.authentication import authenticator_apps, passkeys, recovery_codes
 from sigma.services.context import Context
-from sigma.services.platform import security_notices
+from sigma.services.platform import audit_log, security_notices
+from sigma.services.security_log import SecurityEvent, record
 from sigma.store import changes
 from sigma.store.accounts import members, second_factors, sessions, users
 from sigma.store.engine.interface import ConflictError, Tx
+
+_DEEDS = {
+    NoticeKind.FACTOR_ADDED: Deed.FACTOR_ADDED,
+    NoticeKind.FACTOR_REMOVED: Deed.FACTOR_REMOVED,
+    NoticeKind.RECOVERY_CODES_CREATED: Deed.RECOVERY_CODES_CREATED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,8 @@ async def _announce(ctx: Context, tx: Tx, session: Session, kind: NoticeKind, su
         origin=session.origin,
         subject=subject,
     )
+    factor = subject.partition(":")[0]
+    await audit_log.record(ctx, tx, session.member, _DEEDS[kind], session.user.id, factor=factor)
 
 
 async def list_choices(ctx: Context, pending: Session) -> Proofs:
@@ -198,6 +209,7 @@ async def finish_by_code(
         proof = Proof.RECOVERY_CODE
         is_valid = await recovery_codes.verify(ctx, pending.user.id, code)
     if not is_valid:
+        await _record_refusal(ctx, pending, origin, proof)
         raise validation_error(Problem("code", "totp_wrong" if is_totp else "recovery_wrong"))
     if proof is Proof.RECOVERY_CODE:
         async with ctx.db.write() as tx:
@@ -224,8 +236,23 @@ async def finish_by_passkey(
 ) -> NewSession:
     """Finish a sign-in by a passkey. Raises RefusedError like `finish_by_code`."""
     await ctx.limiter.require_after_delay(SECOND_FACTOR, pending.user.id)
-    await passkeys.verify(ctx, credential, ticket, pending.user, require_user_verification=False)
+    user = pending.user
+    try:
+        await passkeys.verify(ctx, credential, ticket, user, require_user_verification=False)
+    except RefusedError:
+        await _record_refusal(ctx, pending, origin, Proof.PASSKEY)
+        raise
     return await _finish(ctx, pending, Proof.PASSKEY, origin, device)
+
+
+async def _record_refusal(ctx: Context, pending: Session, origin: Origin, proof: Proof) -> None:
+    """Record a wrong second step: somebody has the password."""
+    user_id, shop_id = pending.user.id, pending.shop.id
+    record(SecurityEvent.SECOND_FACTOR_FAILED, ip=origin.address, user_id=user_id, shop_id=shop_id)
+    async with ctx.db.write() as tx:
+        await audit_log.record_for_chain(
+            ctx, tx, shop_id, "", origin, Deed.FACTOR_REFUSED, user_id, factor=str(proof)
+        )
 
 
 async def _finish(
@@ -283,7 +310,17 @@ async def remove_all(ctx: Context, login: str) -> User:
                 NoticeKind.FACTOR_REMOVED,
                 shop_id=membership[0],
                 user_id=user.id,
-                origin=Origin(),
+                origin=NO_ORIGIN,
                 subject="all:",
+            )
+            await audit_log.record_for_chain(
+                ctx,
+                tx,
+                membership[0],
+                COMMAND_LINE,
+                NO_ORIGIN,
+                Deed.FACTOR_REMOVED,
+                user.id,
+                factor="all",
             )
     return user

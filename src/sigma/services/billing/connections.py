@@ -18,6 +18,7 @@ from sigma.services.context import Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.store import changes, jobs
 from sigma.store.billing import connections
+from sigma.store.engine.interface import Tx
 
 
 def notice_url(ctx: Context, connection: Connection) -> str:
@@ -108,18 +109,32 @@ async def save(
         # Requeue the jobs that died because of wrong credentials.
         await jobs.requeue_dead(tx, member.shop_id, "refused: acquirer_refused", now_us)
         await changes.write(tx, Change((saved,)), now_us)
-        await security_notices.announce_by(
-            ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, saved.title
-        )
-        deed = Deed.CONNECTION_CHANGED if existing else Deed.CONNECTION_ADDED
-        changed = changed_fields(
-            _audited(existing) if existing else {},
-            _audited(saved) | {"secret": bool(secret)},
-            hidden=("secret", "ca_pem"),
-        )
-        await audit_log.record(ctx, tx, member, deed, saved.id, changes=changed)
+        await _record_change(ctx, tx, member, existing, saved, origin, is_secret_new=bool(secret))
     await ctx.db.notify(jobs.CHANNEL)
     return await get(ctx, member, saved.id)
+
+
+async def _record_change(
+    ctx: Context,
+    tx: Tx,
+    member: Member,
+    existing: Connection | None,
+    saved: Connection,
+    origin: Origin | None,
+    *,
+    is_secret_new: bool,
+) -> None:
+    """Mail and log a new or changed connection."""
+    await security_notices.announce_by(
+        ctx, tx, NoticeKind.CONNECTION_CHANGED, member, origin, saved.title
+    )
+    deed = Deed.CONNECTION_CHANGED if existing else Deed.CONNECTION_ADDED
+    changed = changed_fields(
+        _audited(existing) if existing else {},
+        _audited(saved) | {"secret": is_secret_new},
+        hidden=("secret", "ca_pem"),
+    )
+    await audit_log.record(ctx, tx, member, deed, saved.id, changes=changed)
 
 
 def _audited(connection: Connection) -> dict[str, Any]:

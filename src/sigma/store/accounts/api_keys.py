@@ -54,28 +54,10 @@ _revoke = statement(
     )
     .values(revoked_at_us=bindparam("revoked_at_us"))
 )
-_revoke_of_member = statement(
-    update(api_keys)
-    .where(
-        api_keys.c.shop_id == bindparam("key_shop_id"),
-        api_keys.c.created_by == bindparam("key_created_by"),
-        api_keys.c.revoked_at_us.is_(None),
-    )
-    .values(revoked_at_us=bindparam("revoked_at_us"))
-)
 _list_made_by = statement(
     select(api_keys)
     .where(api_keys.c.created_by == bindparam("user_id"), api_keys.c.revoked_at_us.is_(None))
     .order_by(api_keys.c.id.desc())
-)
-_revoke_made_by = statement(
-    update(api_keys)
-    .where(
-        api_keys.c.created_by == bindparam("user_id"),
-        api_keys.c.created_at_us >= bindparam("since_us"),
-        api_keys.c.revoked_at_us.is_(None),
-    )
-    .values(revoked_at_us=bindparam("revoked_at_us"))
 )
 _record_use = statement(
     update(api_keys)
@@ -123,21 +105,9 @@ async def revoke(tx: Tx, shop_id: str, key_id: str, now_us: int) -> bool:
     return await tx.execute(_revoke, **values) == 1
 
 
-async def revoke_of_member(tx: Tx, shop_id: str, user_id: str, now_us: int) -> None:
-    """Revoke all keys of a shop that a member made."""
-    values = {"key_shop_id": shop_id, "key_created_by": user_id, "revoked_at_us": now_us}
-    await tx.execute(_revoke_of_member, **values)
-
-
 async def list_made_by(tx: Tx, user_id: str) -> list[ApiKey]:
     """Return the active keys that a user has made, in all shops, the newest first."""
     return [_from_row(row) for row in await tx.fetch_all(_list_made_by, user_id=user_id)]
-
-
-async def revoke_made_by(tx: Tx, user_id: str, since_us: int, now_us: int) -> int:
-    """Revoke the keys that a user has made since then, in all shops. Returns how many."""
-    values = {"user_id": user_id, "since_us": since_us, "revoked_at_us": now_us}
-    return await tx.execute(_revoke_made_by, **values)
 
 
 async def record_use(tx: Tx, key_id: str, now_us: int) -> None:

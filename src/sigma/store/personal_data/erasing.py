@@ -23,6 +23,7 @@ from sigma.store.schema.tables import (
     consents,
     idempotency_records,
     jobs,
+    mail_contents,
     mails,
     payments,
 )
@@ -42,6 +43,12 @@ def _delete_of_conversation(table: Table) -> Statement:
 _blank_answers = _blank(answers, **ERASED_ANSWERS, payer_hash="")
 _blank_consents = _blank(consents, **ERASED_CONSENT)
 _blank_mails = _blank(mails, **ERASED_MAIL)
+# Words of mails that wait for the mail server, with their recipients.
+_delete_mail_contents = statement(
+    delete(mail_contents).where(
+        mail_contents.c.id.in_(select(mails.c.id).where(in_list(mails.c.payment_id, "ids")))
+    )
+)
 _blank_notices = statement(
     update(acquirer_notices)
     .where(in_list(acquirer_notices.c.id, "ids"))
@@ -143,6 +150,7 @@ async def erase_payments(tx: Tx, payment_ids: Iterable[str], now_us: int) -> dic
     for ids in _chunks(payment_ids):
         counts["answers"] += await tx.execute(_blank_answers, ids=ids, now_us=now_us)
         counts["evidence"] += await tx.execute(_blank_consents, ids=ids)
+        await tx.execute(_delete_mail_contents, ids=ids)
         counts["mails"] += await tx.execute(_blank_mails, ids=ids)
         counts["payments"] += await tx.execute(_forget_browsers, ids=ids)
     return counts

@@ -46,7 +46,10 @@ CLEAR_SITE_DATA = '"cache", "storage"'
 RECENT_AUTHENTICATION = {"recent_authentication": True}
 SECOND_FACTOR_URL = "/sign-in/second-factor"
 # What somebody may open who has signed in, but not yet as the shop demands it.
-_PATHS_BEFORE_ENROLMENT = ("/settings/access", "/sign-out", "/locale", "/reauthenticate")
+_PATHS_BEFORE_ENROLMENT = (
+    *("/settings/access", "/sign-out", "/locale", "/reauthenticate"),
+    *("/shops", "/settings/leave"),  # another shop may demand less
+)
 
 WebRequest = Request[Any, Any, Any]
 

@@ -13,7 +13,7 @@ from sigma.services.context import Context
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.personal_data.clients import Identifier, IdentifierKind
 from sigma.texts import Translator
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -41,7 +41,7 @@ def _parse_subject(subject_id: str) -> str:
     return subject_id if is_id(subject_id, "cnv") else parse_id(subject_id, "pay")
 
 
-@post("/clients/{subject_id:str}/export")
+@post("/clients/{subject_id:str}/export", opt=RECENT_AUTHENTICATION)
 async def export_client(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -61,7 +61,7 @@ async def export_client(
     return Response(archive, media_type="application/zip", headers=headers)
 
 
-@post("/clients/{subject_id:str}/erase")
+@post("/clients/{subject_id:str}/erase", opt=RECENT_AUTHENTICATION)
 async def erase_client(
     request: WebRequest,
     ctx: NamedDependency[Context],

@@ -14,7 +14,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.personal_data import clients, retention
 from sigma.texts import Translator
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     FormValues,
     read_form_values,
@@ -37,7 +37,7 @@ async def periods_page(
     return await _page(request, ctx, session)
 
 
-@post(HERE)
+@post(HERE, opt=RECENT_AUTHENTICATION)
 async def save_periods(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:

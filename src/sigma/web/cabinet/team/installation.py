@@ -14,7 +14,7 @@ from sigma.services.accounts import installation
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.paging import DEFAULT_LIMIT
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -39,12 +39,12 @@ async def shops_page(
     return await _shops_page(request, ctx, session)
 
 
-@post(PAGE)
+@post(PAGE, opt=RECENT_AUTHENTICATION)
 async def create_shop(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Create a shop. The link for its owner is in this response only and is not stored."""
-    administrator = await installation.access(ctx, session.user.id)
+    administrator = await installation.access(ctx, session.user.id, session.member.origin)
     form_data = await read_form_values(request)
     name, owner = first_value(form_data, "name"), first_value(form_data, "login")
     try:
@@ -68,12 +68,12 @@ async def quotas_page(
     shop_id: FromPath[str],
 ) -> Response[Any]:
     """Show the quotas of a shop."""
-    administrator = await installation.access(ctx, session.user.id)
+    administrator = await installation.access(ctx, session.user.id, session.member.origin)
     shop = await installation.get_shop(ctx, administrator, parse_id(shop_id, "shp"))
     return _quotas_page(request, session, shop, _quota_texts(shop.quotas))
 
 
-@post(f"{PAGE}/{{shop_id:str}}")
+@post(f"{PAGE}/{{shop_id:str}}", opt=RECENT_AUTHENTICATION)
 async def save_quotas(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -81,7 +81,7 @@ async def save_quotas(
     shop_id: FromPath[str],
 ) -> Response[Any]:
     """Save the quotas of a shop."""
-    administrator = await installation.access(ctx, session.user.id)
+    administrator = await installation.access(ctx, session.user.id, session.member.origin)
     shop = await installation.get_shop(ctx, administrator, parse_id(shop_id, "shp"))
     form_data = await read_form_values(request)
     try:
@@ -149,7 +149,7 @@ def _quotas_page(
 async def _shops_page(
     request: WebRequest, ctx: Context, session: Session, status: int = 200, **context: Any
 ) -> Response[Any]:
-    administrator = await installation.access(ctx, session.user.id)
+    administrator = await installation.access(ctx, session.user.id, session.member.origin)
     query_string = query_values(request)
     query = first_value(query_string, "q")[:MAX_QUERY_LENGTH]
     page = await installation.list_shops(

@@ -22,7 +22,7 @@ from sigma.domain.money import Money
 from sigma.services.accounts import invitations, team
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
-from sigma.web.cabinet.guards import WebRequest, session_cookie
+from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest, session_cookie
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -45,7 +45,7 @@ async def team_page(
     return await _team_page(request, ctx, session)
 
 
-@post(f"{PAGE}/invitations")
+@post(f"{PAGE}/invitations", opt=RECENT_AUTHENTICATION)
 async def invite(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
@@ -75,7 +75,7 @@ async def revoke_invitation(
     return redirect(PAGE, "team.done_invitation_revoked")
 
 
-@post(f"{PAGE}/members/{{user_id:str}}/role")
+@post(f"{PAGE}/members/{{user_id:str}}/role", opt=RECENT_AUTHENTICATION)
 async def change_role(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -93,7 +93,7 @@ async def change_role(
     return redirect(PAGE if still_there or not is_self else "/", "team.done_role")
 
 
-@post(f"{PAGE}/members/{{user_id:str}}/remove")
+@post(f"{PAGE}/members/{{user_id:str}}/remove", opt=RECENT_AUTHENTICATION)
 async def remove_member(
     ctx: NamedDependency[Context], session: NamedDependency[Session], user_id: FromPath[str]
 ) -> Response[Any]:
@@ -102,7 +102,7 @@ async def remove_member(
     return redirect(PAGE, "team.done_removed")
 
 
-@post(f"{PAGE}/members/{{user_id:str}}/hand-over")
+@post(f"{PAGE}/members/{{user_id:str}}/hand-over", opt=RECENT_AUTHENTICATION)
 async def hand_over(
     ctx: NamedDependency[Context], session: NamedDependency[Session], user_id: FromPath[str]
 ) -> Response[Any]:
@@ -122,7 +122,7 @@ async def leave_team(
     return response
 
 
-@post(f"{PAGE}/limits")
+@post(f"{PAGE}/limits", opt=RECENT_AUTHENTICATION)
 async def save_limits(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
