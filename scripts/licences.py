@@ -38,6 +38,7 @@ REVIEWED = {
     "colorama": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "num2words": "LGPL-2.1-or-later",
+    "pyasn1-modules": "BSD-2-Clause",
     "rich-click": "MIT",
     "segno": "BSD-3-Clause",
     "uvloop": "MIT OR Apache-2.0",

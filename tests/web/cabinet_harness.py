@@ -54,6 +54,11 @@ class CabinetBrowser:
         await self.open("/settings")
 
 
+async def create_key(browser: CabinetBrowser, name: str) -> httpx.Response:
+    """Submit the form of a new API key that may read invoices."""
+    return await browser.submit("/settings/keys", name=name, scope="invoices:read")
+
+
 @asynccontextmanager
 async def open_browser(ctx: Context) -> AsyncIterator[CabinetBrowser]:
     """Open a browser without cookies at the cabinet of this context."""

@@ -19,6 +19,7 @@ from sigma.web.submitted_form import read_form, submitted_fields
 from tests.authenticators import app_code
 from tests.web.cabinet_harness import (
     CabinetBrowser,
+    create_key,
     field_error,
     field_value,
     open_browser,
@@ -97,13 +98,13 @@ async def stale_browser(world: World, owner_browser: CabinetBrowser) -> CabinetB
 
 async def test_fresh_sign_in_is_not_asked(world: World, owner_browser: CabinetBrowser) -> None:
     world.clock.advance(minutes=9)
-    assert (await owner_browser.submit("/settings/keys", name="Бот")).status_code == 201
+    assert (await create_key(owner_browser, "Бот")).status_code == 201
 
 
 async def test_stale_session_does_nothing_before_the_confirmation(
     world: World, stale_browser: CabinetBrowser
 ) -> None:
-    page = await stale_browser.submit("/settings/keys", name="Бот «записи»\nи ещё <b>")
+    page = await create_key(stale_browser, "Бот «записи»\nи ещё <b>")
     assert page.status_code == 403
     assert "Подтвердите, что это вы" in visible_text(page.text)
     assert waiting_fields(page.text)["name"] == "Бот «записи»\nи ещё <b>"
@@ -113,7 +114,7 @@ async def test_stale_session_does_nothing_before_the_confirmation(
 async def test_password_goes_on_with_the_form_and_is_remembered(
     world: World, stale_browser: CabinetBrowser
 ) -> None:
-    page = await stale_browser.submit("/settings/keys", name="Бот")
+    page = await create_key(stale_browser, "Бот")
     before = stale_browser.http.cookies["sigma_session"]
     done = await confirm(stale_browser, page.text, reauthentication_password=world.password)
     assert done.status_code == 201
@@ -123,16 +124,16 @@ async def test_password_goes_on_with_the_form_and_is_remembered(
     assert stale_browser.http.cookies["sigma_session"] != before, "a new session id"
     assert await users.find_session(world.ctx, before) is None
     world.clock.advance(minutes=9)
-    assert (await stale_browser.submit("/settings/keys", name="Второй")).status_code == 201
+    assert (await create_key(stale_browser, "Второй")).status_code == 201
     world.clock.advance(minutes=2)
-    assert (await stale_browser.submit("/settings/keys", name="Третий")).status_code == 403
+    assert (await create_key(stale_browser, "Третий")).status_code == 403
 
 
 async def test_wrong_password_keeps_the_form_and_is_slowed(
     world: World, stale_browser: CabinetBrowser
 ) -> None:
     world.clock.stop()
-    page = await stale_browser.submit("/settings/keys", name="Бот")
+    page = await create_key(stale_browser, "Бот")
     statuses = []
     for _ in range(OLD_PASSWORD.free + 1):
         page = await stale_browser.submit(
@@ -146,7 +147,7 @@ async def test_wrong_password_keeps_the_form_and_is_slowed(
 
 
 async def test_empty_proof_is_asked_for_again(stale_browser: CabinetBrowser) -> None:
-    page = await stale_browser.submit("/settings/keys", name="Бот")
+    page = await create_key(stale_browser, "Бот")
     page = await stale_browser.submit("/reauthenticate", **waiting_fields(page.text))
     assert field_error(page.text, "reauthentication_password")
 
@@ -154,7 +155,7 @@ async def test_empty_proof_is_asked_for_again(stale_browser: CabinetBrowser) -> 
 async def test_code_of_the_app_confirms(world: World, owner_browser: CabinetBrowser) -> None:
     secret, _ = await add_app(world, owner_browser)
     world.clock.advance(minutes=11)
-    page = await owner_browser.submit("/settings/keys", name="Бот")
+    page = await create_key(owner_browser, "Бот")
     assert "Или код из приложения" in page.text
     done = await confirm(
         owner_browser, page.text, reauthentication_code=app_code(world.ctx, secret)
@@ -165,7 +166,7 @@ async def test_code_of_the_app_confirms(world: World, owner_browser: CabinetBrow
 async def test_passkey_confirms(world: World, owner_browser: CabinetBrowser) -> None:
     passkey = await add_passkey(owner_browser)
     world.clock.advance(minutes=11)
-    page = await owner_browser.submit("/settings/keys", name="Бот")
+    page = await create_key(owner_browser, "Бот")
     request = (await owner_browser.open("/reauthenticate/options")).json()
     proof = {
         "reauthentication_credential": passkey.get(request["options"]),

@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 
 from sigma.services.accounts import api_keys
+from sigma.services.authentication.setup_codes import setup_code
 from sigma.services.security_log import FAILURES, SecurityEvent, record
 from tests.docs.markdown import ROOT
 from tests.leaks import captured_log
-from tests.web.cabinet_harness import CabinetBrowser, open_browser, open_empty_installation
+from tests.web.cabinet_harness import (
+    CabinetBrowser,
+    create_key,
+    open_browser,
+    open_empty_installation,
+)
 from tests.world import World
 
 TYPED = ("owner@example.org", "wrong password", "another password", "hunter2 as a login")
@@ -81,7 +87,7 @@ async def test_changes_of_access_are_logged(
     world: World, owner_browser: CabinetBrowser, sqlite_database_url: str
 ) -> None:
     with captured_log() as log:
-        page = await owner_browser.submit("/settings/keys", name="Касса")
+        page = await create_key(owner_browser, "Касса")
         (key_id,) = re.findall(r"/settings/keys/(key_\w+)/revoke", page.text)
         await owner_browser.submit(f"/settings/keys/{key_id}/revoke")
     created, revoked = security_lines(log.getvalue())
@@ -117,8 +123,9 @@ async def test_first_owner_is_logged(sqlite_database_url: str) -> None:
         open_empty_installation(sqlite_database_url, "http://127.0.0.1:8000") as ctx,
         open_browser(ctx) as browser,
     ):
+        form |= {"code": setup_code(ctx), "password": "correct horse battery"}
         with captured_log() as log:
-            await browser.submit("/start", password="correct horse", **form)
+            await browser.submit("/start", **form)
     (line,) = security_lines(log.getvalue())
     assert line["event"] == "security.owner_created"
     assert line["user"].startswith("usr_")

@@ -9,7 +9,7 @@ from sigma.services.accounts.tokens import hash_token
 from sigma.services.authentication import session_list
 from tests import leaks
 from tests.vk_world import VkWorld
-from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
+from tests.web.cabinet_harness import CabinetBrowser, create_key, open_browser, visible_text
 from tests.web.routes import REQUIRED_PERMISSIONS, request_route
 from tests.web.two_shops import create_all_objects, signed_in_actor
 from tests.world import World
@@ -173,7 +173,7 @@ async def test_key_of_a_stolen_session_dies_with_the_password_change(
     world.clock.advance(days=40)
     async with open_browser(world.ctx) as thief:
         await thief.sign_in(LOGIN, world.password)
-        page = await thief.submit("/settings/keys", name="Чужой")
+        page = await create_key(thief, "Чужой")
         assert page.status_code == 201
     async with open_browser(world.ctx) as owner:
         await owner.sign_in(LOGIN, world.password)

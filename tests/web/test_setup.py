@@ -116,14 +116,14 @@ async def test_closed_setup_hashes_no_passwords_for_strangers(
 
 
 async def test_setup_while_the_queue_of_hashes_is_full_says_when_to_try_again(
-    empty_installation: Context,
+    empty_installation: Context, setup_form: dict[str, str]
 ) -> None:
     class FullQueue(PasswordHashing):
         async def hash(self, password: str, *, is_known: bool = False) -> str:
             raise too_many_requests(3 * SECOND_US)
 
     async with open_browser(replace(empty_installation, passwords=FullQueue())) as browser:
-        response = await browser.submit("/start", **FORM)
+        response = await browser.submit("/start", **setup_form)
     assert (response.status_code, response.headers["retry-after"]) == (429, "3")
     assert field_value(response.text, "login") == FORM["login"]
 
