@@ -13,7 +13,7 @@ from sigma.settings import (
     unknown_variables,
 )
 
-KEY = "k" * 32
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
 
 
 def load_error(**variables: str) -> SettingError:
