@@ -170,6 +170,7 @@ def requested_language(request: AnyRequest) -> str:
 
 
 # Without spaces at its ends: two optional runs of spaces side by side take quadratic time.
+MAX_LANGUAGE_CHARS = 1000  # of Accept-Language: what is behind them is not read
 _LANGUAGE_RANGE = re.compile(r"([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?")
 
 
@@ -179,7 +180,7 @@ def preferred_language(header: str, default: str = "ru") -> str:
     `default` is returned when it weighs both the same or names neither.
     """
     weights: dict[str, float] = {}
-    for part in header.split(","):
+    for part in header[:MAX_LANGUAGE_CHARS].split(","):
         if match := _LANGUAGE_RANGE.fullmatch(part.strip()):
             name = match[1].lower()
             weights[name] = max(weights.get(name, 0.0), float(match[2] or 1))
