@@ -17,14 +17,14 @@ from sigma.domain.billing.question import Question, QuestionKind
 from sigma.web.api import body as api_body
 from sigma.web.bounded_request import MAX_FIELD_CHARS, MAX_FORM_FIELDS, MAX_QUERY_FIELDS
 from sigma.web.checkout.invoice import MAX_FORM_BYTES
-from sigma.web.rendering import preferred_language
+from sigma.web.rendering import MAX_LANGUAGE_CHARS, preferred_language
 from tests.web.api_harness import INVOICE_REQUEST, ApiClient
 from tests.web.cabinet_harness import CabinetBrowser, field_error, field_value
 from tests.web.checkout_harness import open_client
 from tests.world import World
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-SIZE = 60_000  # characters; four times as many in the form of a payment page
+SIZE = 24_000  # characters: up to 216 KB when they are encoded for a form
 # What took minutes: spaces between letters, joiners, marks in the wrong order, runs of one value.
 HOSTILE = {
     "spaces": "x" + "\n \t" * (SIZE // 3) + "x",
@@ -34,7 +34,7 @@ HOSTILE = {
     "compatibility marks": "\u0301\uff9e" * (SIZE // 2),
     "digits": "1" * SIZE,
     "groups": "4 " * (SIZE // 2),
-    "line breaks": "\r\n" * (SIZE // 2) + "x",
+    "line breaks": "y" + "\r\n" * (SIZE // 2) + "x",
     "zero width": "a\u200b" * (SIZE // 2),
 }
 QUESTIONS = (
@@ -119,9 +119,9 @@ async def test_query_with_too_many_fields_is_refused(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     invoice = await world.create_invoice()
-    path, fields = f"/i/{invoice.token}", "a&" * MAX_QUERY_FIELDS
+    path, fields = f"/i/{invoice.token}", "a=1&" * MAX_QUERY_FIELDS
     async with open_client(world) as client:
-        assert (await client.get(f"{path}?{fields[:-2]}")).status_code == 200
+        assert (await client.get(f"{path}?{fields[:-5]}")).status_code == 200
         assert (await client.get(f"{path}?{fields}")).status_code == 400
     assert (await owner_browser.http.get(f"/inbox?{fields}")).status_code == 400
 
@@ -138,7 +138,7 @@ async def test_invoice_form_with_hostile_texts_is_shown_again(
     owner_browser: CabinetBrowser, text: str
 ) -> None:
     for names in (("title", "amount", "items.0.quantity"), ("ask.7.options", "expires_on")):
-        form = dict.fromkeys(names, text) | {"ask.7.kind": "select", "ask.7.label": "x"}
+        form = dict.fromkeys(names, text[:8000]) | {"ask.7.kind": "select", "ask.7.label": "x"}
         form |= {"items.0.name": "a", "items.0.price": "1", "expiry": "date", "do": "issue"}
         page = await owner_browser.submit("/invoices/new", **form)
         assert page.status_code == 422
@@ -154,9 +154,10 @@ async def test_item_without_a_total_is_left_out_of_the_preview(
     assert page.status_code == 200
 
 
-def test_accept_language_with_long_spaces_is_read_in_linear_time() -> None:
-    for header in ("en" + " " * 60_000 + "x", " " * 60_000 + "en" + "\t" * 60_000 + ";x"):
+def test_accept_language_with_long_spaces_is_read() -> None:
+    for header in ("en" + " " * 900 + "x", " " * 400 + "en" + "\t" * 500 + ";x"):
         assert preferred_language(header, "ru") == "ru"
+    assert preferred_language("," * MAX_LANGUAGE_CHARS + "en", "ru") == "ru", "not read so far"
     assert preferred_language(" en ; q=0.9 , ru;q=0.1", "ru") == "en"
 
 

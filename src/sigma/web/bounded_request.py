@@ -13,6 +13,7 @@ from litestar.datastructures import FormMultiDict, MultiDict
 from litestar.types import Empty
 
 from sigma.domain.errors import RefusedError
+from sigma.web.submitted_form import close_files
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 # The largest form of the cabinet compares thousands of services with market items.
@@ -59,7 +60,9 @@ class BoundedRequest(Request[Any, Any, Any]):
                 form = FormMultiDict(_parse_form(await self.body()))
             else:
                 form = await super().form()  # the parser of multipart forms bounds their parts
-            _require_short_texts(form)
+            if not _has_short_texts(form):
+                await close_files(form)
+                raise RefusedError("too_large")
             self.scope["state"][_FORM] = form
         return form
 
@@ -82,7 +85,9 @@ def _parse_form(body: bytes) -> list[tuple[str, str]]:
     return parse_qsl(body.decode("latin-1"), keep_blank_values=True)
 
 
-def _require_short_texts(form: FormMultiDict) -> None:
-    for name, value in form.items():
-        if isinstance(value, str) and len(value) > MAX_FIELD_CHARS and name != PACKED_FIELD:
-            raise RefusedError("too_large")
+def _has_short_texts(form: FormMultiDict) -> bool:
+    return all(
+        len(value) <= MAX_FIELD_CHARS
+        for name, value in form.items()
+        if isinstance(value, str) and name != PACKED_FIELD
+    )
