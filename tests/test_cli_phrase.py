@@ -157,7 +157,7 @@ def test_shop_option_takes_services_and_time_zone_of_the_shop(sqlite_database_ur
     environ = {
         "LANG": "C",
         "LC_ALL": "",
-        "SIGMA_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+        "SIGMA_SECRET_KEY": "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE",
         "SIGMA_DATABASE_URL": sqlite_database_url,
     }
     runner = CliRunner(env=environ)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import ipaddress
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
 
 PREFIX = "SIGMA_"
 MIN_SECRET_CHARS = 32
+MIN_DIFFERENT_CHARS = 8
 DATA_DIR = Path("var")
 
 Reader = Callable[[str], Any]
@@ -77,7 +79,21 @@ def _secret_keys(text: str) -> str:
     keys = [key.strip() for key in text.split(",")]
     if any(len(key) < MIN_SECRET_CHARS for key in keys):
         raise SettingError("", "secret_short", min=MIN_SECRET_CHARS)
+    # Only the first one encrypts. An old weak key must still decrypt, or it could not be replaced.
+    if _is_weak_secret(keys[0]):
+        raise SettingError("", "secret_weak")
     return ",".join(keys)
+
+
+def _is_weak_secret(key: str) -> bool:
+    """Return whether a key is obviously not random: one unit repeated, few characters, or a row.
+
+    A random key of 32 hexadecimal digits has about 14 different ones, and a sixth of its digits
+    follows or repeats the one before.
+    """
+    is_repeated = key in (key + key)[1:-1]
+    steps = [abs(ord(b) - ord(a)) <= 1 for a, b in itertools.pairwise(key)]
+    return is_repeated or len(set(key)) < MIN_DIFFERENT_CHARS or sum(steps) * 2 > len(steps)
 
 
 def _http_url(text: str) -> str:

@@ -110,16 +110,16 @@ async def run(
 
     Jobs that do not finish within `shutdown_timeout_s` are cancelled and given back.
     """
-    worker = Worker(ctx, stop, handlers, shutdown_timeout_s)
+    runner = JobRunner(ctx, stop, handlers, shutdown_timeout_s)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(long_poll.run(ctx, stop))
-        tasks.create_task(worker.keep_leases())
-        tasks.create_task(worker.tidy_up_hourly())
-        tasks.create_task(worker.dispatch())
+        tasks.create_task(runner.keep_leases())
+        tasks.create_task(runner.tidy_up_hourly())
+        tasks.create_task(runner.dispatch())
 
 
-class Worker:
-    """The jobs that this process runs, by lane, and the leases it holds."""
+class JobRunner:
+    """Runs the due jobs of this process, by lane, and keeps the leases that it holds."""
 
     def __init__(
         self,
@@ -170,7 +170,9 @@ class Worker:
             is_started = is_started or bool(claimed)
             needs_slot = needs_slot or not claimed
         if needs_slot:
-            await _first(self._slot_free.wait(), jobs.wait_for_work(self._ctx, SLOT_INTERVAL_S))
+            await _wait_for_first(
+                self._slot_free.wait(), jobs.wait_for_work(self._ctx, SLOT_INTERVAL_S)
+            )
         elif not is_started:
             await jobs.wait_for_work(self._ctx, wait_s)
 
@@ -204,7 +206,7 @@ class Worker:
             if self._tasks and not self._ctx.worker.is_alive(self._ctx.now_us()):
                 for task in self._tasks:
                     task.cancel()
-            await _first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
+            await _wait_for_first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
         await leases.leave(self._ctx, self._unreturned)
 
     async def _return_jobs(self) -> None:
@@ -236,10 +238,10 @@ class Worker:
 
     async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do the work, but leave it when the worker must stop. Raises what the work raises."""
-        await _first(work, self._stop.wait())
+        await _wait_for_first(work, self._stop.wait())
 
 
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+async def _wait_for_first(*waits: Coroutine[Any, Any, Any]) -> None:
     """Wait until one of `waits` ends and cancel the others. Raises what those that ended raise."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:

@@ -8,7 +8,7 @@ from sigma.domain.change import Change, ClaimedJob, Job
 from sigma.domain.job_lanes import Lane
 from sigma.store import changes, jobs, workers
 from sigma.store.engine.interface import Database
-from sigma.store.workers import Worker
+from sigma.store.workers import WorkerProcess
 
 pytestmark = pytest.mark.both_databases
 
@@ -171,7 +171,7 @@ async def test_next_due_time_is_known_for_each_lane(db: Database) -> None:
 async def test_lease_of_a_dead_worker_is_void_and_that_of_a_living_one_is_not(
     db: Database,
 ) -> None:
-    dead, living = Worker(), Worker()
+    dead, living = WorkerProcess(), WorkerProcess()
     for subject_id, worker, beat_at_us in (("a", dead, NOW), ("b", living, NOW + 5_000_000)):
         await enqueue(db, subject_id)
         await workers.beat(db, worker, beat_at_us)

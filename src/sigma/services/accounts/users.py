@@ -16,6 +16,7 @@ from sigma.domain.limits import (
     OLD_PASSWORD,
     SIGN_IN_ACCOUNT,
     SIGN_IN_ADDRESS,
+    SIGN_IN_ADDRESS_IN_FLOOD,
     SIGN_IN_ALL,
     SIGN_IN_DEVICE,
     GrowingDelay,
@@ -79,7 +80,8 @@ async def create_first_owner(
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
     email = _require_valid_owner(login, password, shop_name)
-    if not await needs_owner(ctx):  # before the hash, which anybody could order for nothing
+    # Checked before the costly hash, so that strangers cannot make Sigma compute hashes.
+    if not await needs_owner(ctx):
         raise RefusedError("forbidden")
     password_hash = await ctx.passwords.hash(password)
     now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
@@ -93,7 +95,7 @@ async def create_first_owner(
         await users.save(tx, user)
         await members.add(tx, shop_id, user.id, Role.OWNER, now_us)
         secret = await _create_session(ctx, tx, user.id, shop_id)
-    return NewSession(secret, user, shop, device_cookie(ctx, "", email))
+    return NewSession(secret, user, shop, device_cookie(ctx, "", email, password_hash))
 
 
 def _require_valid_owner(login: str, password: str, shop_name: str) -> str:
@@ -123,15 +125,15 @@ async def sign_in(
     without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
     login = login.strip().lower()
-    device_id = find_device(ctx, device, login)
+    async with ctx.db.read() as tx:
+        user = await users.find_by_login(tx, login)
+    device_id = find_device(ctx, device, login, user.password_hash) if user else None
     try:
         ctx.passwords.require_capacity(is_known=device_id is not None)
         counted = await _count_sign_in(ctx, login, ip, device_id)
     except RefusedError:
         record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
         raise
-    async with ctx.db.read() as tx:
-        user = await users.find_by_login(tx, login)
     try:
         is_valid = await ctx.passwords.verify(
             user.password_hash if user else None,
@@ -161,7 +163,7 @@ async def sign_in(
             await sessions.delete(tx, hash_token(former))
         secret = await _create_session(ctx, tx, user.id, shop.id)
     record(SecurityEvent.SIGN_IN, ip=ip, user_id=user.id, shop_id=shop.id)
-    return NewSession(secret, user, shop, device_cookie(ctx, device, login))
+    return NewSession(secret, user, shop, device_cookie(ctx, device, login, user.password_hash))
 
 
 Counted = list[tuple[Limit | GrowingDelay, str]]
@@ -177,16 +179,21 @@ async def _count_sign_in(ctx: Context, login: str, ip: str, device_id: str | Non
         subject = f"{login} {device_id}"
         await limiter.require_after_delay(SIGN_IN_DEVICE, subject)
         return [(SIGN_IN_DEVICE, subject)]
-    # An address also pays for attempts that the next limits refuse: a flood ends at the first.
+    # The attempt stays counted for the address when a limit below refuses it. So a flood from one
+    # address soon ends at this limit.
     network = client_network(ip)
     await limiter.require(SIGN_IN_ADDRESS, network)
-    await limiter.require(SIGN_IN_ALL, "")
+    if await limiter.is_allowed(SIGN_IN_ALL, ""):
+        shared: tuple[Limit | GrowingDelay, str] = (SIGN_IN_ALL, "")
+    else:
+        await limiter.require_after_delay(SIGN_IN_ADDRESS_IN_FLOOD, network)
+        shared = (SIGN_IN_ADDRESS_IN_FLOOD, network)
     try:
         await limiter.require_after_delay(SIGN_IN_ACCOUNT, login)
     except RefusedError:
-        await limiter.undo(SIGN_IN_ALL, "")  # nothing was tried: others must not wait for it
+        await limiter.undo(*shared)  # nothing was tried: others must not wait for it
         raise
-    return [(SIGN_IN_ADDRESS, network), (SIGN_IN_ALL, ""), (SIGN_IN_ACCOUNT, login)]
+    return [(SIGN_IN_ADDRESS, network), shared, (SIGN_IN_ACCOUNT, login)]
 
 
 async def _undo_sign_in(ctx: Context, counted: Counted) -> None:
@@ -237,11 +244,12 @@ async def set_locale(ctx: Context, session: Session, locale: str) -> None:
 
 
 async def change_password(
-    ctx: Context, session: Session, old: str, new: str, *, ip: str = ""
-) -> None:
-    """Change the password and end the user's other sessions.
+    ctx: Context, session: Session, old: str, new: str, *, ip: str = "", device: str = ""
+) -> str:
+    """Change the password; end the user's other sessions and forget the known devices.
 
-    Raises RefusedError: "validation", "too_many_requests" after several wrong old passwords.
+    Returns the new cookie of this device; `device` is the one that it sent. Raises RefusedError:
+    "validation", "too_many_requests" after several wrong old passwords.
     """
     await ctx.limiter.require_after_delay(OLD_PASSWORD, session.secret_hash)
     try:
@@ -263,3 +271,4 @@ async def change_password(
         await users.save(tx, replace(session.user, password_hash=password_hash))
         await sessions.delete_others(tx, session.user.id, session.secret_hash)
     record(SecurityEvent.PASSWORD_CHANGED, **who)
+    return device_cookie(ctx, device, session.user.login, password_hash)

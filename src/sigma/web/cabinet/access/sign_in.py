@@ -128,13 +128,22 @@ async def change_password(
     try:
         if not old:
             raise validation_error(Problem("old", "required"))
-        await users.change_password(ctx, session, old, new, ip=remote_ip(request))
+        device = await users.change_password(
+            ctx,
+            session,
+            old,
+            new,
+            ip=remote_ip(request),
+            device=read_cookie(request, DEVICE_COOKIE, DEVICE_PATH),
+        )
     except RefusedError as error:
         texts = refusal_texts(translator_for(session), error)
         response = _access_form_page(request, session, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
-    return redirect("/settings/access", "settings.done_password")
+    response = redirect("/settings/access", "settings.done_password")
+    response.set_cookie(device_cookie(ctx, device))
+    return response
 
 
 def _access_form_page(
