@@ -139,7 +139,7 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: events of a community are counted",
         "src/sigma/services/communities/event_intake.py",
-        "    await ctx.limiter.require(VK_EVENTS, connection.id)\n",
+        "    await ctx.limiter.require(VK_EVENTS, community.id)\n",
         "",
         ("tests/web/test_vk_callback.py",),
     ),
@@ -216,8 +216,8 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: the first owner's password is not hashed for strangers",
         "src/sigma/services/accounts/users.py",
-        "    if not await needs_owner(ctx):  # before the hash",
-        "    if False:  # before the hash",
+        "    if not await needs_owner(ctx):\n        raise RefusedError",
+        "    if False:\n        raise RefusedError",
         ("tests/web/test_setup.py",),
     ),
 )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import ipaddress
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +12,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sigma.outbound.policy import Exemption, parse_exemption
 from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
+from sigma.weak_secrets import is_weak_secret
 
 PREFIX = "SIGMA_"
 MIN_SECRET_CHARS = 32
-MIN_DIFFERENT_CHARS = 8
 DATA_DIR = Path("var")
 
 Reader = Callable[[str], Any]
@@ -38,10 +37,6 @@ class SettingError(Exception):
 def _setting(default: Any, read: Reader, *, en: str, ru: str, secret: bool = False) -> Any:
     meta = {"read": read, "en": en, "ru": ru, "secret": secret}
     return field(default=default, repr=not secret, metadata=meta)
-
-
-def _text(text: str) -> str:
-    return text
 
 
 def _choice(*choices: str) -> Reader:
@@ -80,20 +75,9 @@ def _secret_keys(text: str) -> str:
     if any(len(key) < MIN_SECRET_CHARS for key in keys):
         raise SettingError("", "secret_short", min=MIN_SECRET_CHARS)
     # Only the first one encrypts. An old weak key must still decrypt, or it could not be replaced.
-    if _is_weak_secret(keys[0]):
+    if is_weak_secret(keys[0]):
         raise SettingError("", "secret_weak")
     return ",".join(keys)
-
-
-def _is_weak_secret(key: str) -> bool:
-    """Return whether a key is obviously not random: one unit repeated, few characters, or a row.
-
-    A random key of 32 hexadecimal digits has about 14 different ones, and a sixth of its digits
-    follows or repeats the one before.
-    """
-    is_repeated = key in (key + key)[1:-1]
-    steps = [abs(ord(b) - ord(a)) <= 1 for a, b in itertools.pairwise(key)]
-    return is_repeated or len(set(key)) < MIN_DIFFERENT_CHARS or sum(steps) * 2 > len(steps)
 
 
 def _http_url(text: str) -> str:
@@ -177,7 +161,7 @@ class Settings:
     )
     host: str = _setting(
         "127.0.0.1",
-        _text,
+        str,
         en="Network address to listen on",
         ru="Сетевой адрес, на котором работает сервер",
     )
@@ -279,7 +263,7 @@ class Settings:
     )
     metrics_token: str = _setting(
         "",
-        _text,
+        str,
         secret=True,
         en="Bearer token for /metrics. Empty: /metrics is available from this machine only",
         ru="Bearer-токен для /metrics. Пусто: /metrics доступен только с этой машины",

@@ -2,7 +2,7 @@
 
 import re
 
-from sigma import main, settings
+from sigma import main, weak_secrets
 from sigma.channels import email
 from sigma.channels.vk import client
 from sigma.cli import servers
@@ -77,7 +77,7 @@ def test_bounds_that_are_not_counted_are_documented() -> None:
         f"{bounded_request.MAX_FIELD_CHARS} characters",
         f"a query {bounded_request.MAX_QUERY_FIELDS} fields",
         f"{body.MAX_VALUES} values",
-        f"fewer than {settings.MIN_DIFFERENT_CHARS} different",
+        f"fewer than {weak_secrets.MIN_DIFFERENT_CHARS} different",
     ):
         assert text in page, text
 

@@ -85,8 +85,8 @@ def _without_excess_marks(text: str) -> str:
 @functools.cache
 def _excess_marks() -> re.Pattern[str]:
     # Every character that has a canonical combining class lies in these planes.
-    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
-    return re.compile(f"([{marks}]{{{_MAX_MARKS}}})[{marks}]+")
+    accents = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
+    return re.compile(f"([{accents}]{{{_MAX_MARKS}}})[{accents}]+")
 
 
 def _has_right_to_left_letters(text: str) -> bool:

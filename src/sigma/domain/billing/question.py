@@ -255,7 +255,7 @@ def parse_phone(text: str) -> str | Problem:
     """
     text = clean_text(text)
     if len(text) > MAX_LENGTHS[QuestionKind.PHONE]:
-        return Problem("phone", "phone_long")
+        return Problem("phone", "phone")
     text = unicodedata.normalize("NFKC", text)
     digits = "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
     has_plus = "+" in text[: next((n for n, c in enumerate(text) if c.isdecimal()), 0)]
