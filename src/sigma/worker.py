@@ -1,14 +1,13 @@
 """The worker: the table of job handlers and the loop that runs due jobs."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from sigma.domain.billing import payment_actions
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.change import ClaimedJob
-from sigma.domain.job_lanes import Lane
+from sigma.domain.job_lanes import Lane, LaneState
 from sigma.domain.time_units import SECOND_US
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
 from sigma.services.communities import event_intake, event_subscription, long_poll
@@ -132,7 +131,7 @@ class JobRunner:
         self._handlers = handlers
         self._shutdown_timeout_s = shutdown_timeout_s
         self._stop = stop
-        self._running: dict[Lane, Counter[str]] = {lane: Counter() for lane in Lane}
+        self._lanes = {lane: LaneState() for lane in Lane}
         self._tasks: dict[asyncio.Task[None], ClaimedJob] = {}
         # Jobs that ended with the database: to be given back when it answers again.
         self._unreturned: list[ClaimedJob] = []
@@ -162,7 +161,7 @@ class JobRunner:
             if due_at_us > now_us:
                 wait_s = min(wait_s, max((due_at_us - now_us) / SECOND_US, 0.01))
                 continue
-            claimed = await jobs.claim_fairly(self._ctx, lane, self._running[lane])
+            claimed = await jobs.claim_fairly(self._ctx, lane, self._lanes[lane])
             for job in claimed:
                 task = asyncio.create_task(self._run_job(lane, job))
                 self._tasks[task] = job
@@ -185,10 +184,7 @@ class JobRunner:
             self._ctx.outage.report(error)
             self._unreturned.append(job)
         finally:
-            running = self._running[lane]
-            running[job.shop_id] -= 1
-            if not running[job.shop_id]:
-                del running[job.shop_id]
+            self._lanes[lane].remove(job.shop_id)
             self._slot_free.set()
 
     async def keep_leases(self) -> None:

@@ -159,11 +159,11 @@ async def test_client_reads_that_payment_does_not_work_now(vk_world: VkWorld) ->
     with web_app(lost) as app:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
-            page = await http.get(f"/i/{invoice.token}")
+            first = await http.get(f"/i/{invoice.token}")
             answer = await http.post(f"/i/{invoice.token}", data={"nonce": "n"})
             english = await http.get(f"/i/{invoice.token}?lang=en")
     assert answer.status_code == 409
-    for page in (page.text, answer.text):
+    for page in (first.text, answer.text):
         assert SETTING not in page
         assert "Оплата временно не работает" in page
         assert "не подключил" not in page
