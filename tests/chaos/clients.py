@@ -265,7 +265,8 @@ class Crowd:
         assert response.is_success, response.text
 
     async def _return_to_sigma(self, client: PatientClient, path: str) -> None:
-        for _ in range(100):
+        deadline = time.monotonic() + GIVE_UP_S
+        while time.monotonic() < deadline:
             response = await client.request("GET", self._wait_path(client, path))
             location = response.headers.get("location", "")
             if location.startswith("/r/"):
