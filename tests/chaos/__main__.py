@@ -42,6 +42,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     plan = Plan(options.seed, options.kills, options.rounds, not options.only_kills)
     print(f"seed {plan.seed}", flush=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     kinds = ["postgresql", "sqlite"] if options.database == "both" else [options.database]
     try:
