@@ -219,8 +219,9 @@ async def claim_of_shops(db: Database, **shares: int) -> list[str]:
     return [job.subject_id for job in claimed]
 
 
-async def test_shops_take_turns_whatever_they_have_waiting(db: Database) -> None:
-    flood = tuple(Job("mail.send", f"flood_{n}", "shp_2", NOW - 10**9 + n) for n in range(300))
+@pytest.mark.parametrize("count", [3, job_claims.FEW_DUE_JOBS + 1])
+async def test_shops_take_turns_whatever_they_have_waiting(db: Database, count: int) -> None:
+    flood = tuple(Job("mail.send", f"flood_{n}", "shp_2", NOW - 10**9 + n) for n in range(count))
     others = (
         Job("mail.send", "of the installation", "", NOW + 600),
         Job("mail.send", "late", "shp_1", NOW + 500),

@@ -26,6 +26,10 @@ from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.jobs import from_row
 from sigma.store.schema.tables import jobs
 
+# So many due jobs are read to find their shops. The search that skips the other jobs of a shop
+# visits all shops that have a job at all: 2 reads of the index for each of thousands.
+FEW_DUE_JOBS = 200
+
 # A job is free if it has no lease, if the lease has ended, or if its worker is dead.
 _is_free = or_(
     jobs.c.lease_until_us <= bindparam("now_us"),
@@ -109,6 +113,13 @@ def _due_shops(*bounds: ColumnElement[bool]) -> Select[Any]:
     )
 
 
+# Of the oldest due jobs. With fewer of them than the limit these are the shops of all due jobs.
+_list_oldest_shops = statement(
+    select(jobs.c.shop_id)
+    .where(_is_queued, jobs.c.due_at_us <= bindparam("now_us"), _is_free)
+    .order_by(jobs.c.due_at_us)
+    .limit(bindparam("limit"))
+)
 _list_due_shops_after = statement(_due_shops(jobs.c.shop_id > bindparam("last_shop_id")))
 _list_due_shops_up_to = statement(_due_shops(jobs.c.shop_id <= bindparam("last_shop_id")))
 
@@ -207,6 +218,12 @@ async def list_due_shops(
     In turns: the ids after `last_shop_id` come first, in their order, then those up to it. How many
     jobs a shop has, and for how long they have waited, does not matter.
     """
+    oldest = await tx.fetch_all(
+        _list_oldest_shops, lane=lane.value, now_us=now_us, limit=FEW_DUE_JOBS
+    )
+    if len(oldest) < FEW_DUE_JOBS:
+        due = {row["shop_id"] for row in oldest}.difference(full_shops)
+        return sorted(due, key=lambda shop_id: (shop_id <= last_shop_id, shop_id))[:limit]
     shop_ids: list[str] = []
     for query in (_list_due_shops_after, _list_due_shops_up_to):
         if len(shop_ids) < limit:
