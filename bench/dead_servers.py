@@ -24,7 +24,7 @@ from sigma.store import changes
 from sigma.store.accounts import members, shops, users
 from sigma.store.encrypted_columns import EncryptedColumn
 
-DEAD_SHOPS, PAYMENTS_PER_SHOP, MAILS_PER_SHOP = 40, 10, 10
+PAYMENTS_PER_SHOP, MAILS_PER_SHOP = 10, 10
 FLOODED_JOBS = 10_000
 SLOW_ANSWER_S = 0.3
 BATCH = 500
@@ -87,14 +87,16 @@ async def open_servers() -> AsyncIterator[Servers]:
             writer.close()
 
 
-async def add_shops_of_dead_servers(harness: Harness, servers: Servers) -> list[Invoice]:
-    """Create shops whose acquirer and mail server are dead, with due jobs of both kinds.
+async def add_shops_of_dead_servers(
+    harness: Harness, servers: Servers, count: int
+) -> list[Invoice]:
+    """Create `count` shops whose acquirer and mail server are dead, with due jobs of both kinds.
 
     Returns an open invoice of each.
     """
     base_url = f"http://127.0.0.1:{servers.dead_port}/v3"
     open_invoices = []
-    for number in range(DEAD_SHOPS):
+    for number in range(count):
         ctx, member = await _create_shop(harness, f"dead-{number}", base_url, servers.dead_port)
         started = [await _start_payment(ctx, member, n) for n in range(PAYMENTS_PER_SHOP)]
         letters = [

@@ -19,7 +19,7 @@ from sigma.cli import main
 from sigma.cli.lazy_group import commands_of
 from sigma.store.schema.migrate import upgrade
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
 UNREACHABLE = "postgresql://sigma:hunter2@127.0.0.1:1/sigma"  # nothing listens on port 1
 
 

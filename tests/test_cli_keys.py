@@ -14,7 +14,7 @@ import pytest
 
 from sigma.store.schema.migrate import upgrade
 
-OLD, NEW, OTHER = "o" * 40, "n" * 40, "x" * 40
+OLD, NEW, OTHER = (secrets.token_urlsafe(30) for _ in range(3))
 SIGMA = str(Path(sys.executable).with_name("sigma"))
 
 

@@ -1,6 +1,7 @@
 """`sigma invoice parse`: its JSON, its exit codes, and that it needs no database."""
 
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -157,7 +158,7 @@ def test_shop_option_takes_services_and_time_zone_of_the_shop(sqlite_database_ur
     environ = {
         "LANG": "C",
         "LC_ALL": "",
-        "SIGMA_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+        "SIGMA_SECRET_KEY": secrets.token_urlsafe(30),
         "SIGMA_DATABASE_URL": sqlite_database_url,
     }
     runner = CliRunner(env=environ)

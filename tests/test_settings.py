@@ -1,5 +1,7 @@
 """Settings: read from variables and a `.env` file, validated when loaded, secrets not printed."""
 
+import secrets
+import string
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from sigma.settings import (
     unknown_variables,
 )
 
-KEY = "k" * 32
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
 
 
 def load_error(**variables: str) -> SettingError:
@@ -71,6 +73,13 @@ def test_missing_dotenv_is_accepted_and_broken_line_is_reported_by_number(tmp_pa
         ("database_url", "sqlite://", "database"),
         ("secret_key", "short", "secret_short"),
         ("secret_key", KEY + ",short", "secret_short"),
+        ("secret_key", "k" * 32, "secret_weak"),
+        ("secret_key", "0123456789abcdef" * 2, "secret_weak"),
+        ("secret_key", "password" * 5, "secret_weak"),
+        ("secret_key", string.ascii_lowercase + string.digits, "secret_weak"),
+        ("secret_key", "aaaabbbbccccddddeeeeffffgggghhhhiiii", "secret_weak"),
+        ("secret_key", "1212112212112121211221211212112121", "secret_weak"),
+        ("secret_key", f"{'k' * 32},{KEY}", "secret_weak"),
         ("base_url", "pay.example.org", "base_url"),
         ("base_url", "ftp://pay.example.org", "base_url"),
         ("base_url", "https://user@pay.example.org", "base_url"),
@@ -111,6 +120,15 @@ def test_valid_settings_are_parsed() -> None:
     assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
     assert settings.log_level == "debug"
     assert not settings.should_run_worker
+
+
+def test_random_secrets_are_accepted_and_an_old_weak_one_decrypts() -> None:
+    for make in (secrets.token_urlsafe, secrets.token_hex):
+        for _ in range(500):
+            assert Settings(secret_key=make(24)).secret_keys
+    weak = "k" * 32
+    settings = load_settings({"SIGMA_SECRET_KEY": f"{KEY},{weak}"}, dotenv=None)
+    assert settings.secret_keys == (KEY, weak)
 
 
 def test_missing_secret_key_raises_when_it_is_read() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sigma.outbound.policy import Exemption, parse_exemption
 from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
+from sigma.weak_secrets import is_weak_secret
 
 PREFIX = "SIGMA_"
 MIN_SECRET_CHARS = 32
@@ -36,10 +37,6 @@ class SettingError(Exception):
 def _setting(default: Any, read: Reader, *, en: str, ru: str, secret: bool = False) -> Any:
     meta = {"read": read, "en": en, "ru": ru, "secret": secret}
     return field(default=default, repr=not secret, metadata=meta)
-
-
-def _text(text: str) -> str:
-    return text
 
 
 def _choice(*choices: str) -> Reader:
@@ -77,6 +74,9 @@ def _secret_keys(text: str) -> str:
     keys = [key.strip() for key in text.split(",")]
     if any(len(key) < MIN_SECRET_CHARS for key in keys):
         raise SettingError("", "secret_short", min=MIN_SECRET_CHARS)
+    # Only the first one encrypts. An old weak key must still decrypt, or it could not be replaced.
+    if is_weak_secret(keys[0]):
+        raise SettingError("", "secret_weak")
     return ",".join(keys)
 
 
@@ -161,7 +161,7 @@ class Settings:
     )
     host: str = _setting(
         "127.0.0.1",
-        _text,
+        str,
         en="Network address to listen on",
         ru="Сетевой адрес, на котором работает сервер",
     )
@@ -263,7 +263,7 @@ class Settings:
     )
     metrics_token: str = _setting(
         "",
-        _text,
+        str,
         secret=True,
         en="Bearer token for /metrics. Empty: /metrics is available from this machine only",
         ru="Bearer-токен для /metrics. Пусто: /metrics доступен только с этой машины",

@@ -1,14 +1,13 @@
 """The worker: the table of job handlers and the loop that runs due jobs."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from sigma.domain.billing import payment_actions
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.change import ClaimedJob
-from sigma.domain.job_lanes import Lane
+from sigma.domain.job_lanes import Lane, LaneState
 from sigma.domain.time_units import SECOND_US
 from sigma.services.authentication import password_resets
 from sigma.services.billing import acquirer_notices, invoices, mails, payments, refunds
@@ -119,16 +118,16 @@ async def run(
 
     Jobs that do not finish within `shutdown_timeout_s` are cancelled and given back.
     """
-    worker = Worker(ctx, stop, handlers, shutdown_timeout_s)
+    runner = JobRunner(ctx, stop, handlers, shutdown_timeout_s)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(long_poll.run(ctx, stop))
-        tasks.create_task(worker.keep_leases())
-        tasks.create_task(worker.tidy_up_hourly())
-        tasks.create_task(worker.dispatch())
+        tasks.create_task(runner.keep_leases())
+        tasks.create_task(runner.tidy_up_hourly())
+        tasks.create_task(runner.dispatch())
 
 
-class Worker:
-    """The jobs that this process runs, by lane, and the leases it holds."""
+class JobRunner:
+    """Runs the due jobs of this process, by lane, and keeps the leases that it holds."""
 
     def __init__(
         self,
@@ -141,7 +140,7 @@ class Worker:
         self._handlers = handlers
         self._shutdown_timeout_s = shutdown_timeout_s
         self._stop = stop
-        self._running: dict[Lane, Counter[str]] = {lane: Counter() for lane in Lane}
+        self._lanes = {lane: LaneState() for lane in Lane}
         self._tasks: dict[asyncio.Task[None], ClaimedJob] = {}
         # Jobs that ended with the database: to be given back when it answers again.
         self._unreturned: list[ClaimedJob] = []
@@ -171,7 +170,7 @@ class Worker:
             if due_at_us > now_us:
                 wait_s = min(wait_s, max((due_at_us - now_us) / SECOND_US, 0.01))
                 continue
-            claimed = await jobs.claim_fairly(self._ctx, lane, self._running[lane])
+            claimed = await jobs.claim_fairly(self._ctx, lane, self._lanes[lane])
             for job in claimed:
                 task = asyncio.create_task(self._run_job(lane, job))
                 self._tasks[task] = job
@@ -179,7 +178,9 @@ class Worker:
             is_started = is_started or bool(claimed)
             needs_slot = needs_slot or not claimed
         if needs_slot:
-            await _first(self._slot_free.wait(), jobs.wait_for_work(self._ctx, SLOT_INTERVAL_S))
+            await _wait_for_first(
+                self._slot_free.wait(), jobs.wait_for_work(self._ctx, SLOT_INTERVAL_S)
+            )
         elif not is_started:
             await jobs.wait_for_work(self._ctx, wait_s)
 
@@ -192,10 +193,7 @@ class Worker:
             self._ctx.outage.report(error)
             self._unreturned.append(job)
         finally:
-            running = self._running[lane]
-            running[job.shop_id] -= 1
-            if not running[job.shop_id]:
-                del running[job.shop_id]
+            self._lanes[lane].remove(job.shop_id)
             self._slot_free.set()
 
     async def keep_leases(self) -> None:
@@ -213,7 +211,7 @@ class Worker:
             if self._tasks and not self._ctx.worker.is_alive(self._ctx.now_us()):
                 for task in self._tasks:
                     task.cancel()
-            await _first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
+            await _wait_for_first(self._is_finished.wait(), asyncio.sleep(HEARTBEAT_INTERVAL_S))
         await leases.leave(self._ctx, self._unreturned)
 
     async def _return_jobs(self) -> None:
@@ -246,10 +244,10 @@ class Worker:
 
     async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do the work, but leave it when the worker must stop. Raises what the work raises."""
-        await _first(work, self._stop.wait())
+        await _wait_for_first(work, self._stop.wait())
 
 
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+async def _wait_for_first(*waits: Coroutine[Any, Any, Any]) -> None:
     """Wait until one of `waits` ends and cancel the others. Raises what those that ended raise."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:

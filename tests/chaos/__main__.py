@@ -3,13 +3,15 @@
     python -m tests.chaos
     python -m tests.chaos --database postgresql --kills 20 --rounds 0 --seed 7
 
-Exit code 1 when anything was lost, doubled, stuck, late or answered with an unexpected error.
+Exit code 1 when anything was lost, doubled, stuck, late or answered with an unexpected error;
+130 when the run was interrupted.
 """
 
 import argparse
 import asyncio
 import logging
 import secrets
+import signal
 import sys
 import time
 
@@ -20,6 +22,7 @@ from tests.chaos.run import Plan, run
 from tests.simulate import fresh_database
 
 MAX_PROBLEMS = 40  # printed for each database
+INTERRUPTED_EXIT_CODE = 130  # as a shell reports it
 
 
 def main() -> None:
@@ -39,8 +42,14 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     plan = Plan(options.seed, options.kills, options.rounds, not options.only_kills)
     print(f"seed {plan.seed}", flush=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     kinds = ["postgresql", "sqlite"] if options.database == "both" else [options.database]
-    outcomes = [_run(kind, plan) for kind in kinds]
+    try:
+        outcomes = [_run(kind, plan) for kind in kinds]
+    except KeyboardInterrupt:
+        print("interrupted: nothing was audited", flush=True)
+        sys.exit(INTERRUPTED_EXIT_CODE)
     for outcome in outcomes:
         _print_problems(outcome)
     print(f"\n{summary(outcomes)}\nseed {plan.seed}")

@@ -23,9 +23,9 @@ class Balancer:
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect a client to a server, or close the connection when no server accepts it."""
         self._writers.add(writer)
-        for _ in self._ports:
-            port = self._ports[self._next % len(self._ports)]
-            self._next += 1
+        first = self._next  # others connect while this one waits: each tries every server
+        self._next = (first + 1) % len(self._ports)
+        for port in self._ports[first:] + self._ports[:first]:
             try:
                 server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:

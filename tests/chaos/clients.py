@@ -10,7 +10,8 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +116,7 @@ def _is_in_flight(response: httpx.Response) -> bool:
 
 
 class Crowd:
-    """Everyone who uses Sigma at the same time, until `stop`."""
+    """Everyone who uses Sigma at the same time, see `at_work`."""
 
     def __init__(self, installation: Installation, seed: int) -> None:
         self.journal = Journal()
@@ -124,22 +125,24 @@ class Crowd:
         self._stop = asyncio.Event()
         self._number = 0
         self.people: list[tuple[int, int, str]] = []  # VK's person, group; our conversation
-        self._tasks: list[asyncio.Task[None]] = []
         self.invoice_path = ""  # of an open invoice that nobody pays
 
-    async def start(self, *, payers: int = 2, people: int = 3) -> None:
-        """Introduce the VK clients, then let everyone act at random moments."""
+    @asynccontextmanager
+    async def at_work(self, *, payers: int = 2, people: int = 3) -> AsyncIterator[None]:
+        """Introduce the VK clients, then let everyone act at random moments while the block runs.
+
+        Afterwards everyone finishes what they are doing; a block that fails ends them at once.
+        """
         async with self.open_client() as http:
             invoice = await self._create_invoice(PatientClient(http, self.journal))
         self.invoice_path = _path(invoice)
         await self._introduce(people)
         actors = [self._pay_once] * payers + [self._write_in_vk, self._answer]
-        self._tasks = [asyncio.create_task(self._repeat(actor)) for actor in actors]
-
-    async def stop(self) -> None:
-        """Let everyone finish what they are doing."""
-        self._stop.set()
-        await asyncio.gather(*self._tasks)
+        async with asyncio.TaskGroup() as group:
+            for actor in actors:
+                group.create_task(self._repeat(actor))
+            yield
+            self._stop.set()
 
     async def _repeat(self, actor: Callable[[], Awaitable[None]]) -> None:
         """Act until the stop. What must not happen is recorded and does not end the actor."""
@@ -262,7 +265,8 @@ class Crowd:
         assert response.is_success, response.text
 
     async def _return_to_sigma(self, client: PatientClient, path: str) -> None:
-        for _ in range(100):
+        deadline = time.monotonic() + GIVE_UP_S
+        while time.monotonic() < deadline:
             response = await client.request("GET", self._wait_path(client, path))
             location = response.headers.get("location", "")
             if location.startswith("/r/"):

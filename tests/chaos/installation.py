@@ -145,7 +145,7 @@ def _process_settings(
 async def _http() -> AsyncIterator[httpx.AsyncClient]:
     """A client of the sandbox, whose idle connections end after 5 s."""
     limits = httpx.Limits(keepalive_expiry=2)
-    async with httpx.AsyncClient(timeout=10, verify=False, limits=limits) as http:
+    async with httpx.AsyncClient(timeout=60, verify=False, limits=limits) as http:
         yield http
 
 

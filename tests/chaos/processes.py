@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ _forks.set_forkserver_preload(["sigma.cli.servers", "sigma.main", "sigma.web.app
 def run_command(arguments: list[str], settings: Mapping[str, str], log: Connection) -> None:
     """Run a command of Sigma in this new process, with its log going to `log`."""
     os.setpgid(0, 0)  # Ctrl-C stops the harness, which then stops its processes
+    threading.Thread(target=_end_with_harness, daemon=True).start()
     os.dup2(log.fileno(), sys.stderr.fileno())
     for name in [name for name in os.environ if name.startswith("SIGMA_")]:
         del os.environ[name]
@@ -41,6 +43,14 @@ def run_command(arguments: list[str], settings: Mapping[str, str], log: Connecti
     from sigma.cli import main
 
     main(arguments, prog_name="sigma")
+
+
+def _end_with_harness() -> None:
+    """End this process when the harness has ended without stopping it, killed itself."""
+    harness = multiprocessing.parent_process()
+    assert harness is not None
+    harness.join()
+    os._exit(1)
 
 
 def free_ports(count: int) -> list[int]:
@@ -92,7 +102,6 @@ class SigmaProcess:
     async def _spawn(self) -> None:
         arguments = ["serve", "--port", str(self.port)] if self.is_server else ["worker"]
         reader, writer = _forks.Pipe(duplex=False)
-        # A daemon: it ends with the harness, however that ends.
         self._process = _forks.Process(
             target=run_command, args=(arguments, dict(self._settings), writer), daemon=True
         )

@@ -35,12 +35,9 @@ async def run(
             saboteur = Saboteur(installation, crowd, plan.seed)
             kind = database_url.partition(":")[0]
             outcome = Outcome(kind, saboteur.damage, crowd.journal)
-            await crowd.start()
-            try:
+            async with crowd.at_work():
                 await _do_damage(installation, saboteur, plan, announce)
-            finally:
                 announce("audit")
-                await crowd.stop()
             outcome.stuck = await wait_until_idle(installation, crowd, announce)
             await audit(installation, crowd, outcome)
             for process in installation.processes:
@@ -63,4 +60,4 @@ async def _do_damage(
     if plan.rounds and not installation.is_sqlite:
         await asyncio.sleep(CALM_S)
         announce(f"{plan.rounds} rolling restarts")
-        await saboteur.restart_in_turn(plan.rounds)
+        await saboteur.restart_in_turn(plan.rounds, announce)

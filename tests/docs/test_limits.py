@@ -2,7 +2,7 @@
 
 import re
 
-from sigma import main
+from sigma import main, weak_secrets
 from sigma.channels import email
 from sigma.channels.vk import client
 from sigma.cli import servers
@@ -18,6 +18,8 @@ from sigma.services.catalogue import image_processing, price_list_files
 from sigma.services.platform import key_rotation
 from sigma.store import key_rotations, workers
 from sigma.store.engine import postgres, postgres_pool
+from sigma.web import bounded_request
+from sigma.web.api import body
 from tests.docs.markdown import read, tables
 
 UNITS = ((86_400, "day"), (60, "minute"), (1, "second"))
@@ -71,6 +73,11 @@ def test_bounds_that_are_not_counted_are_documented() -> None:
         f"at most {payment_starts.MAX_UNFINISHED}",
         f"{passwords.MAX_WAITING} may wait",
         f"{passwords.RESERVED_FOR_KNOWN} of these places",
+        f"at most {bounded_request.MAX_FORM_FIELDS} fields",
+        f"{bounded_request.MAX_FIELD_CHARS} characters",
+        f"a query {bounded_request.MAX_QUERY_FIELDS} fields",
+        f"{body.MAX_VALUES} values",
+        f"fewer than {weak_secrets.MIN_DIFFERENT_CHARS} different",
     ):
         assert text in page, text
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from sigma.domain.circuit_breaker import (
+    BEGUN_US,
     FIRST_OPEN_US,
     LONGEST_OPEN_US,
     PROVEN_FOR_US,
@@ -57,6 +58,14 @@ def test_jobs_of_one_destination_leave_half_of_the_lane_to_others(lane: Lane) ->
 def test_unproven_destination_gets_few_slots() -> None:
     assert fill(Circuit(), Lane.MONEY) == UNPROVEN_CALLS
     assert fill(proven(), Lane.MONEY, NOW_US + PROVEN_FOR_US) == UNPROVEN_CALLS
+
+
+def test_job_waits_for_the_first_answers_of_a_destination_but_not_for_long() -> None:
+    circuit = Circuit()
+    for number in range(UNPROVEN_CALLS):
+        circuit = circuit.with_call(Call(number, NOW_US, Lane.MAIL))
+    assert circuit.admit(Lane.MAIL, NOW_US + BEGUN_US - 1) is Admission.WAIT
+    assert circuit.admit(Lane.MAIL, NOW_US + BEGUN_US) is Admission.PUT_OFF
 
 
 def test_lanes_are_counted_apart_and_requests_are_not_counted() -> None:

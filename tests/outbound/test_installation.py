@@ -15,6 +15,8 @@ from sigma.settings import load_settings
 from tests.channels.test_email import MAIL
 from tests.outbound.servers import Listener, http_server, listening
 
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
+
 ANSWER = b'{"account_id": "100500"}'
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(ANSWER), ANSWER)
 
@@ -25,7 +27,10 @@ async def _call_bank(ctx: Context, server: Listener) -> str:
 
 
 async def test_bank_on_this_machine_must_be_an_exception(sqlite_database_url: str) -> None:
-    common = {"SIGMA_SECRET_KEY": "k" * 32, "SIGMA_DATABASE_URL": sqlite_database_url}
+    common = {
+        "SIGMA_SECRET_KEY": KEY,
+        "SIGMA_DATABASE_URL": sqlite_database_url,
+    }
     async with listening(http_server(OK)) as server:
         async with open_context(load_settings(common, dotenv=None)) as ctx:
             with pytest.raises(UnknownOutcomeError):
@@ -50,7 +55,7 @@ async def test_servers_of_the_settings_are_exempt_for_the_installation_and_not_f
         mail_url, vk_url = f"smtp://127.0.0.1:{mail.port}", f"http://127.0.0.1:{vk.port}/vk"
         settings = load_settings(
             {
-                "SIGMA_SECRET_KEY": "k" * 32,
+                "SIGMA_SECRET_KEY": KEY,
                 "SIGMA_DATABASE_URL": sqlite_database_url,
                 "SIGMA_SMTP_URL": mail_url,
                 "SIGMA_VK_API_URL": vk_url,
@@ -73,7 +78,10 @@ async def test_servers_of_the_settings_are_exempt_for_the_installation_and_not_f
 
 
 async def test_request_needs_a_url(sqlite_database_url: str) -> None:
-    common = {"SIGMA_SECRET_KEY": "k" * 32, "SIGMA_DATABASE_URL": sqlite_database_url}
+    common = {
+        "SIGMA_SECRET_KEY": KEY,
+        "SIGMA_DATABASE_URL": sqlite_database_url,
+    }
     async with (
         open_context(load_settings(common, dotenv=None)) as ctx,
         http.open_client(ctx.outbound) as client,

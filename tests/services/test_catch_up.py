@@ -19,7 +19,7 @@ from sigma.services.ids import IdGenerator
 from sigma.services.vk import community_client
 from sigma.store import jobs, workers
 from sigma.store.messaging import communities, conversations
-from sigma.store.workers import Worker
+from sigma.store.workers import WorkerProcess
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.vk_world import CALLBACK_SECRET, VkWorld
 
@@ -301,8 +301,8 @@ async def test_community_of_a_dead_worker_is_polled_within_seconds(vk_world: VkW
     assert await to_poll(workers.ALIVE_US) == [vk_world.community_id]
 
 
-def worker_of(worker_id: str) -> Worker:
-    worker = Worker()
+def worker_of(worker_id: str) -> WorkerProcess:
+    worker = WorkerProcess()
     worker.id = worker_id
     return worker
 

@@ -17,7 +17,7 @@ from sigma.domain.time_units import HOUR_US
 from sigma.services.billing import connections
 from sigma.services.communities import access_keys, communities
 from sigma.services.vk import community_client
-from sigma.store import changes, jobs
+from sigma.store import changes, job_claims, jobs
 from sigma.store.billing import connections as connection_rows
 from sigma.store.billing import timeline as timeline_rows
 from sigma_sandbox.vk.actions.seed import OWNER_ID
@@ -205,7 +205,7 @@ async def _add_dead_job(world: World, community: Community) -> None:
     job = Job("community.check_events", community.id, community.shop_id, 1)
     await changes.commit(world.ctx.db, Change(jobs=(job,)), world.ctx.now_us())
     now_us = world.ctx.now_us()
-    claimed = await jobs.claim(
+    claimed = await job_claims.claim(
         world.ctx.db, Lane.HOUSEKEEPING, now_us=now_us, lease_until_us=now_us + HOUR_US, limit=50
     )
     (check_job,) = [found for found in claimed if found.kind == job.kind]

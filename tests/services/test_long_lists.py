@@ -18,7 +18,7 @@ from sigma.services.conversations import conversation_page
 from sigma.services.conversations.conversation_page import MAX_RELATED, RELATED_LIMIT
 from sigma.services.invoice_cards import todo_board
 from sigma.services.paging import MAX_LIMIT
-from sigma.store import changes, jobs
+from sigma.store import changes, job_claims
 from sigma.store.messaging import cards, conversations
 from tests.conversation_invoices import issue_and_send
 from tests.vk_world import VkWorld
@@ -174,7 +174,7 @@ async def test_of_equal_jobs_in_one_change_the_one_due_first_is_enqueued(world: 
         )
         await changes.commit(world.ctx.db, Change(jobs=equal), now_us)
     for after_us, subjects in ((0, ["b"]), (2 * 10**9, ["c"]), (3 * 10**9, ["a"])):
-        claimed = await jobs.claim(
+        claimed = await job_claims.claim(
             world.ctx.db,
             Lane.MAIL,
             now_us=now_us + after_us,

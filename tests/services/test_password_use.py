@@ -13,8 +13,9 @@ IP = "192.0.2.7"
 
 
 async def set_password(world: World, password: str) -> None:
-    secret = await change_password(world.ctx, await open_session(world), world.password, password)
-    await find_session(world.ctx, secret)
+    session = await open_session(world)
+    renewed = await change_password(world.ctx, session, world.password, password)
+    await find_session(world.ctx, renewed.secret)
 
 
 async def test_password_is_verified_as_typed(world: World) -> None:

@@ -140,10 +140,10 @@ async def test_passwords_sessions_and_the_keys_that_end_with_them_are_recorded(
     key, _ = await api_keys.create(ctx, session.member, "Касса")
     before = await count(world)
     await session_list.end_others(ctx, session)
-    secret = await password_changes.change_password(
+    renewed = await password_changes.change_password(
         ctx, session, world.password, NEW_PASSWORD, revoke_keys_since_us=0
     )
-    session = await find_session(ctx, secret)
+    session = await find_session(ctx, renewed.secret)
     link = await password_resets.create_link(ctx, LOGIN)
     await password_resets.finish(ctx, link.rpartition("/")[2], world.password, ORIGIN)
     user_id = session.user.id

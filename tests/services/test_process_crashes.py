@@ -21,7 +21,7 @@ from sigma.store.schema.tables import mails as mail_rows
 from sigma.store.schema.tables import payments as payment_rows
 from sigma.store.schema.tables import receipts as receipt_rows
 from sigma.store.schema.tables import refunds as refund_rows
-from sigma.store.workers import ALIVE_US, Worker
+from sigma.store.workers import ALIVE_US, WorkerProcess
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.reconciliation import fetch_rows
 from tests.services.actions import (
@@ -129,8 +129,8 @@ async def new_journey(world: World, *, two_stage: bool = False) -> Journey:
 
 async def run_steps(journey: Journey, life: CrashPlan) -> None:
     """Run the steps in a process that may crash, then continue in another one."""
-    ctx = replace(journey.world.ctx, worker=Worker())
-    restarted_ctx = replace(journey.world.ctx, worker=Worker(), in_flight=set())
+    ctx = replace(journey.world.ctx, worker=WorkerProcess())
+    restarted_ctx = replace(journey.world.ctx, worker=WorkerProcess(), in_flight=set())
     for step in journey.steps():
         if not life.has_crashed:
             try:

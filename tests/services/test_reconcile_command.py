@@ -17,7 +17,7 @@ from sigma.store.encryption import Cipher
 from tests.services.reconciliation_actions import amount, edit_bank
 from tests.world import World
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
 
 
 @pytest.fixture

@@ -7,7 +7,12 @@ import pytest
 
 from sigma.domain.accounts.member import Role, User
 from sigma.domain.errors import RefusedError
-from sigma.domain.limits import SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, SIGN_IN_ALL
+from sigma.domain.limits import (
+    SIGN_IN_ACCOUNT,
+    SIGN_IN_ADDRESS,
+    SIGN_IN_ADDRESS_IN_FLOOD,
+    SIGN_IN_ALL,
+)
 from sigma.services.accounts import users
 from sigma.services.accounts.devices import DEVICE_DAYS, device_cookie, find_device
 from sigma.services.accounts.password_changes import change_password
@@ -16,6 +21,8 @@ from sigma.store.accounts import users as user_rows
 from tests.world import World
 
 OWNER = "owner@example.org"
+HASH = "hash of a password"
+NEW_PASSWORD = "another horse battery"
 
 
 @pytest.fixture(autouse=True)
@@ -108,11 +115,23 @@ async def test_guesses_at_all_accounts_are_limited_but_not_known_devices(world: 
     for n in range(SIGN_IN_ALL.amount):
         outcome = await attempt(world, "guess", address(n), login=f"somebody-{n}@example.org")
         assert outcome == "unauthorized", n
-    assert await attempt(world, "guess", address(7000), login="x@y.ru") == "too_many_requests"
-    assert await attempt(world, world.password, address(7001)) == "too_many_requests"
-    assert await attempt(world, world.password, address(7001), device=known) == ""
-    world.clock.advance(minutes=6)
+    flood = [await attempt(world, "guess", address(7000), login=f"x{n}@y.ru") for n in range(20)]
+    assert flood.count("unauthorized") == SIGN_IN_ADDRESS_IN_FLOOD.free
+    assert await attempt(world, world.password, address(7000)) == "too_many_requests"
+    assert await attempt(world, world.password, address(7000), device=known) == ""
+    for _ in range(5):  # a new device of the owner: the flood does not close the sign-in
+        assert await attempt(world, world.password, address(7001)) == ""
+    assert await attempt(world, "guess", address(7001)) == "unauthorized"
+    world.clock.advance(minutes=11)
     assert await attempt(world, world.password, address(7001)) == ""
+    free = [await attempt(world, "guess", address(7000), login=f"y{n}@y.ru") for n in range(3)]
+    assert free == ["unauthorized"] * 3, "the flood is over"
+
+
+async def test_ten_addresses_do_not_keep_new_devices_out(world: World) -> None:
+    for n in range(400):
+        await attempt(world, "guess", f"198.51.100.{n % 10}", login=f"somebody-{n}@example.org")
+    assert await attempt(world, world.password, "203.0.113.7") == ""
 
 
 async def test_refused_attempts_do_not_close_the_sign_in_of_others(world: World) -> None:
@@ -152,18 +171,35 @@ async def test_device_of_another_account_is_not_known(world: World) -> None:
 
 async def test_device_cookie_names_no_account_and_cannot_be_made(world: World) -> None:
     ctx = world.ctx
-    cookie = device_cookie(ctx, "", OWNER)
-    device = find_device(ctx, cookie, OWNER)
+    cookie = device_cookie(ctx, "", OWNER, HASH)
+    device = find_device(ctx, cookie, OWNER, HASH)
     assert device
     assert "owner" not in cookie
-    both = device_cookie(ctx, cookie, "operator@example.org")
-    assert find_device(ctx, both, OWNER) == find_device(ctx, both, "operator@example.org") == device
-    assert find_device(ctx, cookie, "operator@example.org") is None
+    operator = "operator@example.org"
+    both = device_cookie(ctx, cookie, operator, HASH)
+    assert find_device(ctx, both, OWNER, HASH) == find_device(ctx, both, operator, HASH) == device
+    assert find_device(ctx, cookie, operator, HASH) is None
+    assert find_device(ctx, cookie, OWNER, "hash of another password") is None
     for forged in ("", "x", "..", "я.я.я", cookie[:-1], f"9{cookie}", cookie * 20, f"{device}..x"):
-        assert find_device(ctx, forged, OWNER) is None, forged
+        assert find_device(ctx, forged, OWNER, HASH) is None, forged
     world.clock.advance(days=DEVICE_DAYS + 1)
-    assert find_device(ctx, cookie, OWNER) is None
-    assert not device_cookie(ctx, cookie, OWNER).startswith(device)
+    assert find_device(ctx, cookie, OWNER, HASH) is None
+    assert not device_cookie(ctx, cookie, OWNER, HASH).startswith(device)
+
+
+async def test_no_device_is_known_after_a_change_of_the_password(world: World) -> None:
+    """Whoever has copied the cookie of a device must not guess the new password from it."""
+    ctx = world.ctx
+    signed_in = await users.sign_in(ctx, OWNER, world.password, ip="203.0.113.7")
+    session = await users.find_session(ctx, signed_in.secret)
+    assert session is not None
+    renewed = await change_password(
+        ctx, session, world.password, NEW_PASSWORD, device=signed_in.device
+    )
+    await guess_from_many_addresses(world, 20)
+    old_device = await attempt(world, NEW_PASSWORD, "203.0.113.7", device=signed_in.device)
+    assert old_device == "too_many_requests"
+    assert await attempt(world, NEW_PASSWORD, "203.0.113.7", device=renewed.device) == ""
 
 
 @pytest.mark.both_databases

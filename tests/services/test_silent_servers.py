@@ -204,6 +204,58 @@ async def test_many_shops_on_a_dead_acquirer_leave_slots_for_the_shops_of_anothe
     assert started == {"dead": 2, "deaf": 2, "silent": 2, "living": 1}
 
 
+@pytest.mark.both_databases
+async def test_waiting_jobs_of_a_silent_acquirer_cost_one_run_of_each_shop(world: World) -> None:
+    world.clock.stop()
+    runs: Counter[str] = Counter()
+
+    async def advance(ctx: Context, subject: str) -> None:
+        runs[subject.rpartition("-")[0]] += 1
+        if not subject.startswith("dead"):
+            return
+        await ctx.circuits.call(
+            "dead",
+            lambda: asyncio.sleep(3600),
+            lane=ctx.lane,
+            now_us=ctx.now_us,
+            is_response=lambda _: False,
+        )
+
+    shops = [f"shp_{n:03}" for n in range(100)]
+    waiting = [
+        Job("payment.advance", f"dead-{shop}-{n}", shop, connection_id=f"con_{shop}")
+        for shop in shops
+        for n in range(20)
+    ]
+    # The shop has changed to a living acquirer: payments there do not wait for the dead one.
+    changed = Job("payment.advance", "changed-0", shops[7], connection_id="con_new")
+    other = Job("payment.advance", "other-0", "shp_living", connection_id="con_living")
+    hanging = asyncio.create_task(
+        world.ctx.circuits.call(
+            "dead",
+            lambda: asyncio.sleep(3600),
+            lane=None,
+            now_us=world.ctx.now_us,
+            is_response=lambda _: False,
+        )
+    )
+    await until(lambda: world.ctx.circuits.running_count("dead") == 1)
+    world.clock.advance(seconds=6)
+    await changes.commit(world.ctx.db, Change(jobs=(*waiting, changed, other)), world.ctx.now_us())
+    stop = asyncio.Event()
+    handlers = {**worker.HANDLERS, "payment.advance": advance}
+    task = asyncio.create_task(worker.run(world.ctx, stop, handlers, shutdown_timeout_s=0.1))
+    try:
+        await until(lambda: len(runs) == len(shops) + 2)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+        hanging.cancel()
+    # The last shops may get several slots at once, before their jobs are put off.
+    assert runs.total() <= len(shops) + 2 + SLOTS[Lane.MONEY], "of 2000 jobs"
+    assert runs["changed"] == runs["other"] == 1
+
+
 async def test_call_waits_for_a_slot_of_a_busy_destination() -> None:
     circuits, go_on, order = CircuitBreakers(), asyncio.Event(), []
 

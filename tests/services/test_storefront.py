@@ -134,5 +134,25 @@ async def test_unpaid_purchases_per_shop_are_limited(world: World) -> None:
     bought = [await storefront.buy(world.ctx, "lak", service.id, buyer) for buyer in buyers]
     with pytest.raises(RefusedError, match="too_many_requests"):
         await storefront.buy(world.ctx, "lak", service.id, Buyer("last", "192.0.2.1"))
+    assert len(bought) == storefront.MAX_UNPAID_PER_SHOP
     await world.complete_payment(bought[-1])  # paid invoices do not count
     await storefront.buy(world.ctx, "lak", service.id, Buyer("last", "192.0.2.1"))
+
+
+@pytest.mark.both_databases
+async def test_simultaneous_purchases_do_not_pass_the_limit_of_a_shop(world: World) -> None:
+    service = await add_sold_service(world)
+
+    async def buy(n: int) -> str:
+        buyer = Buyer(f"b{n}", f"198.51.{n // 250}.{n % 250}")
+        try:
+            return (await storefront.buy(world.ctx, "lak", service.id, buyer)).id
+        except RefusedError as refused:
+            return refused.code
+
+    almost_full = storefront.MAX_UNPAID_PER_SHOP - 3
+    for n in range(almost_full):
+        await buy(n)
+    outcomes = await asyncio.gather(*(buy(almost_full + n) for n in range(12)))
+    assert sum(outcome.startswith("inv_") for outcome in outcomes) == 3
+    assert outcomes.count("too_many_requests") == 9

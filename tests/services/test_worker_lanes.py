@@ -17,7 +17,7 @@ from sigma.services.platform.jobs import Handler
 from sigma.store import changes
 from sigma.store.engine.interface import UnreachableError
 from sigma.store.engine.statements import text_statement
-from sigma.store.workers import ALIVE_US, Worker
+from sigma.store.workers import ALIVE_US, WorkerProcess
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -134,13 +134,13 @@ async def test_stop_gives_back_jobs_that_do_not_finish(world: World) -> None:
     await enqueue(world.ctx, "mail.send", "shp_1", "mail")
     async with running_worker(world.ctx, {"mail.send": hang}):
         await asyncio.wait_for(started.wait(), 20)
-    successor = replace(world.ctx, worker=Worker())
+    successor = replace(world.ctx, worker=WorkerProcess())
     (job,) = await jobs.claim(successor, Lane.MAIL, 5)
     assert (job.subject_id, job.attempts) == ("mail", 1)
 
 
 async def test_worker_runs_the_job_of_a_killed_worker_within_seconds(world: World) -> None:
-    dead = replace(world.ctx, worker=Worker())
+    dead = replace(world.ctx, worker=WorkerProcess())
     await enqueue(world.ctx, "mail.send", "shp_1", "mail")
     assert len(await jobs.claim(dead, Lane.MAIL, 1)) == 1
     done = asyncio.Event()
@@ -164,7 +164,7 @@ async def test_heartbeat_keeps_the_lease_of_a_long_job(world: World) -> None:
         started.set()
         await finish.wait()
 
-    other = replace(world.ctx, worker=Worker())
+    other = replace(world.ctx, worker=WorkerProcess())
     await enqueue(world.ctx, "mail.send", "shp_1", "mail")
     async with running_worker(world.ctx, {"mail.send": send}):
         await asyncio.wait_for(started.wait(), 20)

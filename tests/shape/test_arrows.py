@@ -22,7 +22,8 @@ ROOMS: dict[str, set[str]] = {
     "services": {"domain", "store", "outbound", "providers", "channels", "texts", "documents"},
     "web": {"services", "domain", "texts"},
     "worker": {"services", "domain"},
-    "settings": {"outbound"},
+    "weak_secrets": set(),
+    "settings": {"outbound", "weak_secrets"},
     "logs": set(),
 }
 ROOMS["main"] = set(ROOMS)

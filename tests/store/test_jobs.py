@@ -6,9 +6,9 @@ import pytest
 
 from sigma.domain.change import Change, ClaimedJob, Job
 from sigma.domain.job_lanes import Lane
-from sigma.store import changes, jobs, workers
+from sigma.store import changes, job_claims, jobs, workers
 from sigma.store.engine.interface import Database
-from sigma.store.workers import Worker
+from sigma.store.workers import WorkerProcess
 
 pytestmark = pytest.mark.both_databases
 
@@ -31,7 +31,7 @@ async def enqueue(
 
 
 async def claim(db: Database, now_us: int = NOW, limit: int = 10) -> list[ClaimedJob]:
-    return await jobs.claim(
+    return await job_claims.claim(
         db, Lane.MAIL, now_us=now_us, lease_until_us=now_us + MINUTE_US, limit=limit
     )
 
@@ -149,7 +149,7 @@ async def test_enqueue_requeues_dead_job(db: Database) -> None:
 async def test_next_due_time_is_earliest_of_unclaimed_jobs(db: Database) -> None:
     async def next_due(now_us: int = NOW + 20) -> dict[Lane, int]:
         async with db.read() as tx:
-            return await jobs.next_due(tx, now_us)
+            return await job_claims.next_due(tx, now_us)
 
     assert await next_due() == {}
     await enqueue(db, "mail_1", NOW + 50)
@@ -164,18 +164,18 @@ async def test_next_due_time_is_known_for_each_lane(db: Database) -> None:
     new_jobs = (Job("payment.advance", "pay_1", "shp_1", NOW + 7), Job("mail.send", "m", "shp_1"))
     await changes.commit(db, Change(jobs=new_jobs), NOW)
     async with db.read() as tx:
-        assert await jobs.next_due(tx, NOW) == {Lane.MONEY: NOW + 7, Lane.MAIL: NOW}
+        assert await job_claims.next_due(tx, NOW) == {Lane.MONEY: NOW + 7, Lane.MAIL: NOW}
     assert [job.subject_id for job in await claim(db, NOW + 9)] == ["m"]
 
 
 async def test_lease_of_a_dead_worker_is_void_and_that_of_a_living_one_is_not(
     db: Database,
 ) -> None:
-    dead, living = Worker(), Worker()
+    dead, living = WorkerProcess(), WorkerProcess()
     for subject_id, worker, beat_at_us in (("a", dead, NOW), ("b", living, NOW + 5_000_000)):
         await enqueue(db, subject_id)
         await workers.beat(db, worker, beat_at_us)
-        claimed = await jobs.claim(
+        claimed = await job_claims.claim(
             db,
             Lane.MAIL,
             now_us=NOW,
@@ -199,35 +199,90 @@ async def test_attempt_that_the_database_ended_does_not_count(db: Database) -> N
         await jobs.give_back(db, job)
 
 
-async def test_shops_with_due_jobs_are_found_beside_a_shop_with_many(db: Database) -> None:
-    flood = tuple(Job("mail.send", f"flood_{n}", "shp_2", NOW + n) for n in range(300))
+async def list_due_shops(db: Database, last_shop_id: str = "", *full: str, n: int = 8) -> list[str]:
+    """Return the shops with due mails at NOW + 1000, in turns."""
+    async with db.read() as tx:
+        return await job_claims.list_due_shops(
+            tx, Lane.MAIL, NOW + 1000, last_shop_id=last_shop_id, full_shops=full, limit=n
+        )
+
+
+async def claim_of_shops(db: Database, **shares: int) -> list[str]:
+    claimed = await job_claims.claim_of_shops(
+        db,
+        Lane.MAIL,
+        shares,
+        now_us=NOW + 1000,
+        lease_until_us=NOW + MINUTE_US,
+        worker_id="",
+    )
+    return [job.subject_id for job in claimed]
+
+
+@pytest.mark.parametrize("count", [3, job_claims.FEW_DUE_JOBS + 1])
+async def test_shops_take_turns_whatever_they_have_waiting(db: Database, count: int) -> None:
+    flood = tuple(Job("mail.send", f"flood_{n}", "shp_2", NOW - 10**9 + n) for n in range(count))
     others = (
+        Job("mail.send", "of the installation", "", NOW + 600),
         Job("mail.send", "late", "shp_1", NOW + 500),
+        Job("mail.send", "later", "shp_3", NOW + 450),
         Job("mail.send", "early", "shp_3", NOW + 400),
         Job("mail.send", "future", "shp_4", NOW + 10**9),
         Job("payment.advance", "other lane", "shp_5", NOW),
     )
     await changes.commit(db, Change(jobs=flood + others), NOW)
 
-    async def list_due_shops(full_shops: list[str], limit: int = 8) -> list[str]:
-        async with db.read() as tx:
-            return await jobs.list_due_shops(
-                tx, Lane.MAIL, NOW + 1000, full_shops=full_shops, limit=limit
-            )
+    assert await list_due_shops(db) == ["shp_1", "shp_2", "shp_3", ""]
+    assert await list_due_shops(db, "shp_2") == ["shp_3", "", "shp_1", "shp_2"]
+    assert await list_due_shops(db, "shp_25", n=2) == ["shp_3", ""]
+    assert await list_due_shops(db, "shp_9") == ["", "shp_1", "shp_2", "shp_3"]
+    assert await list_due_shops(db, "shp_1", "shp_2", "shp_9") == ["shp_3", "", "shp_1"]
+    assert await list_due_shops(db, "shp_1", "shp_2", n=1) == ["shp_3"]
 
-    assert await list_due_shops([]) == ["shp_2", "shp_3", "shp_1"]
-    assert await list_due_shops(["shp_2", "shp_9"]) == ["shp_3", "shp_1"]
-    assert await list_due_shops(["shp_2"], limit=1) == ["shp_3"]
-    (job,) = await jobs.claim(
-        db,
-        Lane.MAIL,
-        now_us=NOW + 1000,
-        lease_until_us=NOW + MINUTE_US,
-        limit=5,
-        shop_id="shp_3",
+    assert await claim_of_shops(db, shp_3=1, shp_2=2, shp_4=3) == ["early", "flood_0", "flood_1"]
+    assert await list_due_shops(db, "shp_1") == ["shp_2", "shp_3", "", "shp_1"]
+    assert await claim_of_shops(db, shp_3=5) == ["later"]
+    assert await list_due_shops(db, "shp_2") == ["", "shp_1", "shp_2"]
+
+
+async def test_jobs_that_call_the_same_server_are_put_off_together(db: Database) -> None:
+    def advance(subject: str, connection: str, shop: str = "shp_1", due_at_us: int = NOW) -> Job:
+        return Job("payment.advance", subject, shop, due_at_us, connection)
+
+    new_jobs = (
+        *(advance(f"dead_{n}", "con_dead", due_at_us=NOW - 20 + n) for n in range(8)),
+        advance("leased", "con_dead", due_at_us=NOW - 50),
+        advance("first", "con_dead", due_at_us=NOW - 40),
+        advance("not due", "con_dead", due_at_us=NOW + 500),
+        advance("other acquirer", "con_living"),
+        advance("other shop", "con_dead", "shp_2"),
+        Job("refund.advance", "other kind", "shp_1", NOW, "con_dead"),
+        Job("mail.send", "other lane", "shp_1", NOW),
     )
-    assert job.subject_id == "early"
-    assert await list_due_shops(["shp_2"]) == ["shp_1"]
+    await changes.commit(db, Change(jobs=new_jobs), NOW)
+    leased, first = sorted(
+        await job_claims.claim(db, Lane.MONEY, now_us=NOW, lease_until_us=NOW + MINUTE_US, limit=2),
+        key=lambda job: job.due_at_us,
+    )
+    assert (leased.subject_id, first.subject_id) == ("leased", "first")
+
+    async def put_off(limit: int = 500) -> int:
+        return await job_claims.put_off_alike(
+            db, first, now_us=NOW, due_at_us=NOW + 1000, limit=limit
+        )
+
+    assert [await put_off(3), await put_off(), await put_off()] == [3, 5, 0]
+    claimed = await job_claims.claim(
+        db, Lane.MONEY, now_us=NOW, lease_until_us=NOW + MINUTE_US, limit=50
+    )
+    assert {job.subject_id for job in claimed} == {"other acquirer", "other shop", "other kind"}
+    later = await job_claims.claim(
+        db, Lane.MONEY, now_us=NOW + 1000, lease_until_us=NOW + MINUTE_US, limit=50
+    )
+    assert {job.subject_id for job in later} == {"not due", *(f"dead_{n}" for n in range(8))}
+    await jobs.complete(db, leased)  # its lease is untouched
+    async with db.read() as tx:
+        assert await jobs.count_by_state(tx) == {"queued": 14}
 
 
 async def test_dead_jobs_are_listed_by_pages_without_gaps(db: Database) -> None:

@@ -279,7 +279,7 @@ async def test_payment_page_data_is_read_by_one_query(db_with_shop: Database) ->
         found = await invoices.find_for_payment_page(tx, "token-1")
         assert await invoices.find_for_payment_page(tx, "no-such-token") is None
     assert found is not None
-    invoice, shop, authorized_count, provider, settings = found
+    invoice, shop, authorized_count, provider, settings, _ = found
     assert (invoice.id, shop, authorized_count) == ("inv_00001", replace(SHOP, version=1), 1)
     assert (provider, settings) == (None, {})  # the only connection is switched off
 

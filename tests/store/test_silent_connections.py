@@ -38,6 +38,16 @@ async def test_one_lost_read_replaces_all_silent_connections(
     assert results == [0] * POOL_SIZE
 
 
+async def test_one_lost_notification_replaces_all_silent_connections(
+    proxy_and_db: tuple[NetworkProxy, PostgresDatabase],
+) -> None:
+    proxy, db = proxy_and_db
+    proxy.silence()
+    await db.notify("jobs")
+    results = await asyncio.gather(*(count_shops(db) for _ in range(POOL_SIZE)))
+    assert results == [0] * POOL_SIZE
+
+
 async def test_all_connections_silent_in_use_are_given_up_and_replaced(
     proxy_and_db: tuple[NetworkProxy, PostgresDatabase],
 ) -> None:

@@ -10,7 +10,7 @@ from sigma.domain.job_lanes import LANES
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments, refunds
-from sigma.store import changes, jobs
+from sigma.store import changes, job_claims, jobs
 from tests.web.cabinet_harness import (
     CabinetBrowser,
     field_value,
@@ -82,7 +82,7 @@ async def _create_dead_job(world: World, job: Job) -> None:
     """Create a job and mark it dead, as after too many attempts."""
     now_us = world.ctx.now_us()
     await changes.commit(world.ctx.db, Change(jobs=(job,)), now_us)
-    for claimed in await jobs.claim(
+    for claimed in await job_claims.claim(
         world.ctx.db, LANES[job.kind], now_us=now_us, lease_until_us=now_us + DAY_US, limit=10
     ):
         await jobs.reschedule(world.ctx.db, claimed, now_us, "Boom <b>", is_dead=True)

@@ -16,10 +16,12 @@ from sigma.store.accounts import shops
 from tests.web.cabinet_harness import BASE_URL
 from tests.world import World
 
+KEY = "m2VhK8s1QxTz7LpR4cNd9WbY3fGj6UaE"  # pragma: allowlist secret
+
 
 def browser(ctx: Any, **environ: str) -> httpx.AsyncClient:
     """Return a browser at an application built as `sigma serve` builds it."""
-    settings = load_settings({"SIGMA_SECRET_KEY": "k" * 32, **environ}, dotenv=None)
+    settings = load_settings({"SIGMA_SECRET_KEY": KEY, **environ}, dotenv=None)
     app: Any = build_app(ctx, settings)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL)
 

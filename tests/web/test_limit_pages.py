@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sigma.domain.errors import RefusedError
-from sigma.domain.limits import RECEIPT_MAILS_PAYMENT, SIGN_IN_ADDRESS
+from sigma.domain.limits import ACQUIRER_QUERY_MANUAL, RECEIPT_MAILS_PAYMENT, SIGN_IN_ADDRESS
 from sigma.services.accounts import api_keys
 from sigma.services.billing import payments
 from sigma.services.billing.payment_details import get_details
@@ -236,3 +236,29 @@ async def test_mails_by_hand_of_a_shop_are_limited(
     details = await checkout.get_public(ctx, other.token)
     assert details.mail is not None
     assert details.mail.status == "sent"
+
+
+async def test_member_reads_when_to_ask_the_acquirer_again(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    world.clock.stop()
+    payment = await world.start_payment()
+    path = f"/payments/{payment.id}/ask"
+    for _ in range(ACQUIRER_QUERY_MANUAL.amount):
+        assert (await owner_browser.submit(path)).status_code == 303
+    refused = await owner_browser.submit(path)
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) <= ACQUIRER_QUERY_MANUAL.window_s
+    assert "Повторите через" in visible_text(refused.text)
+    world.clock.advance(minutes=2)
+    assert (await owner_browser.submit(path)).status_code == 303
+
+
+async def test_change_of_the_password_renews_the_cookie_of_this_device(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    before = owner_browser.http.cookies["sigma_device"]
+    new = "another horse battery"
+    changed = await owner_browser.submit("/settings/access", old=world.password, new=new)
+    assert changed.status_code == 303
+    assert owner_browser.http.cookies["sigma_device"] != before

@@ -94,6 +94,22 @@ async def test_pages_reload_themselves_until_the_database_answers(
         assert (await http.get(f"/i/{invoice.token}")).status_code == 200
 
 
+async def test_language_link_of_the_outage_page_keeps_the_query(
+    world: World, database: FailingDatabase
+) -> None:
+    invoice = await world.create_invoice()
+    path = f"/i/{invoice.token}"
+    async with open_site(world, database) as http:
+        database.error = UnreachableError("gone")
+        for query, expected in (
+            ("payment=x&lang=ru&from=%D1%8F", "payment=x&amp;from=%D1%8F&amp;lang=en"),
+            ("lang=ru", "lang=en"),
+            ("", "lang=en"),
+        ):
+            page = await http.get(f"{path}?{query}", headers={"accept-language": "ru"})
+            assert f'href="{path}?{expected}" lang="en"' in page.text
+
+
 async def test_payment_form_is_sent_again_with_what_was_typed(
     world: World, database: FailingDatabase
 ) -> None:

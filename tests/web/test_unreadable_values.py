@@ -17,9 +17,11 @@ from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher
 from sigma.store.engine.statements import statement
 from tests.encrypted_rows import NEW, OLD, create_every_kind, dump_encrypted, with_secrets
+from tests.services.test_storefront import add_sold_service
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL
+from tests.web.checkout_harness import open_client
 from tests.web.routes import API_ROUTES, ENDING_ROUTES, REQUIRED_PERMISSIONS, request_route
 from tests.web.test_security_headers import with_values
 from tests.web.two_shops import Actor, api_actor, signed_in_actor
@@ -157,10 +159,44 @@ async def test_client_reads_that_payment_does_not_work_now(vk_world: VkWorld) ->
     with web_app(lost) as app:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+            first = await http.get(f"/i/{invoice.token}")
             answer = await http.post(f"/i/{invoice.token}", data={"nonce": "n"})
+            english = await http.get(f"/i/{invoice.token}?lang=en")
     assert answer.status_code == 409
-    assert SETTING not in answer.text
-    assert "не работает" in answer.text
+    for page in (first.text, answer.text):
+        assert SETTING not in page
+        assert "Оплата временно не работает" in page
+        assert "не подключил" not in page
+    assert "Payments aren’t working right now" in english.text
+
+
+async def test_home_page_and_forms_warn_of_the_unreadable_key_of_the_acquirer(
+    vk_world: VkWorld,
+) -> None:
+    warning = "Клиенты не могут платить: ключ эквайера не расшифровать"
+    async with signed_in_actor(vk_world.ctx, vk_world.shop.id, Role.OWNER) as owner:
+        assert warning not in (await owner.http.get("/")).text
+        await corrupt(vk_world, [EncryptedColumn.CONNECTION_SECRET])
+        home = (await owner.http.get("/")).text
+        assert warning in home
+        assert SETTING in home
+        assert "/settings/connections" in home
+        form = (await owner.http.get("/invoices/new")).text
+        assert "Не удалось расшифровать ключ эквайера" in form
+    async with signed_in_actor(vk_world.ctx, vk_world.shop.id, Role.OPERATOR) as operator:
+        home = (await operator.http.get("/")).text
+        assert warning in home
+        assert SETTING not in home
+
+
+async def test_public_page_says_that_payment_does_not_work_now(vk_world: VkWorld) -> None:
+    service = await add_sold_service(vk_world)
+    await corrupt(vk_world, [EncryptedColumn.CONNECTION_SECRET])
+    async with open_client(vk_world) as client:
+        answer = await client.post(f"/s/lak/{service.id}", data={"nonce": "n"})
+    assert answer.status_code == 409
+    assert "в настройках продавца сбой" in answer.text
+    assert "не подключил" not in answer.text
 
 
 async def test_callback_of_vk_is_asked_to_come_again(vk_world: VkWorld) -> None:

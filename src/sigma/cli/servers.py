@@ -143,7 +143,8 @@ def _accept_all(sock: socket.socket) -> Iterator[socket.socket]:
 def force_exit_later() -> None:
     """End the process after STOP_S seconds, also when the event loop hangs.
 
-    What is lost then is what a crash would lose: work in progress, which is done again.
+    That loses no more than a crash: jobs and requests that were running do not finish. The jobs run
+    again.
     """
     timer = threading.Timer(STOP_S, _force_exit)
     timer.daemon = True

@@ -31,13 +31,15 @@ class Job:
     """Work that is enqueued in the transaction of the Change and run by the worker.
 
     `kind` selects the handler in `worker.py`. `subject_id` names the row to work on; the handler
-    reads everything else from that row, so a job never carries stale facts.
+    reads everything else from that row, so a job never carries stale facts. `connection_id`: the
+    acquirer connection that the job calls, if any; it never changes for a payment or refund.
     """
 
     kind: str
     subject_id: str
     shop_id: str
     due_at_us: int = 0  # UTC microseconds; 0: as soon as possible
+    connection_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class ClaimedJob:
     state: str
     last_error: str
     due_at_us: int
+    lane: str
+    connection_id: str
 
     @property
     def id(self) -> str:

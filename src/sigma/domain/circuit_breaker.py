@@ -20,8 +20,9 @@ SLOW_FAILURE_US = 3 * SECOND_US
 FIRST_OPEN_US, LONGEST_OPEN_US = 5 * SECOND_US, MINUTE_US  # doubled at each failed probe
 PROVEN_FOR_US = 10 * MINUTE_US
 UNPROVEN_CALLS = 2  # of jobs, to a destination that has not responded within PROVEN_FOR_US
-# A job waits for a slot of a destination that has responded so lately; else it is put off.
-RESPONSIVE_US = SECOND_US
+# A job waits for a slot of a destination that has responded so lately, or whose calls have begun so
+# lately that an answer may come yet; else it is put off.
+RESPONSIVE_US, BEGUN_US = SECOND_US, SECOND_US // 5
 FULL_PAUSE_US = SECOND_US
 # Jobs that were put off come back one after another, ten per second: with thousands of waiting
 # jobs, a dead destination costs little and a revived one is not flooded.
@@ -89,7 +90,10 @@ class Circuit:
         running = sum(call.lane is lane for call in self.running)
         if running < self.max_calls(lane, now_us):
             return Admission.CALL
-        is_responsive = now_us - self.last_response_us < RESPONSIVE_US
+        begun_at_us = min((call.started_at_us for call in self.running), default=0)
+        is_responsive = (
+            now_us - self.last_response_us < RESPONSIVE_US or now_us - begun_at_us < BEGUN_US
+        )
         return Admission.WAIT if is_responsive else Admission.PUT_OFF
 
     def max_calls(self, lane: Lane, now_us: int) -> int:

@@ -41,6 +41,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "already_refunded": 409,
     "refund_currency": 422,
     "no_connection": 409,
+    "secret_unreadable": 409,
     "amount_not_accepted": 409,
     "acquirer_refused": 502,
     "mail_no_address": 409,

@@ -3,8 +3,9 @@
 Slow mails must not delay payments, and one shop with thousands of jobs must not delay the others.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -62,16 +63,56 @@ class Capacity:
 def capacity(slots: int, running: Mapping[str, int]) -> Capacity:
     """Return what may be claimed beside the `running` jobs (shop id → number of its jobs).
 
-    The share of a shop is slots / (shops with running jobs + 1), at least one slot. So a single
-    shop leaves half of the slots free, and another shop whose job becomes due finds one at once. A
-    shop that has used up its share is full: it gets no further slot.
+    A shop that has used up its share is full: it gets no further slot.
+    """
+    share = _share(slots, len(running))
+    full_shops = tuple(sorted(shop for shop, count in running.items() if count >= share))
+    return Capacity(max(slots - sum(running.values()), 0), full_shops)
+
+
+def divide(slots: int, running: Mapping[str, int], due_shops: Sequence[str]) -> dict[str, int]:
+    """Return how many jobs to claim of each of `due_shops`, which have due jobs and are not full.
+
+    They get what is left of their shares in their order, while slots are free. When a slot is free,
+    at least one of them gets it.
     """
     free = slots - sum(running.values())
-    if free <= 0:
-        return Capacity(0)
-    share = max(slots // (max(len(running), 1) + 1), 1)
-    full_shops = tuple(sorted(shop for shop, count in running.items() if count >= share))
-    if full_shops:
-        return Capacity(free, full_shops)
-    # One shop may get all that is claimed, so the limit is what is left of a share.
-    return Capacity(min(free, share - max(running.values(), default=0)))
+    share = _share(slots, len({*running, *due_shops}))
+    shares: dict[str, int] = {}
+    for shop in due_shops:
+        if (count := min(free, share - running.get(shop, 0))) > 0:
+            shares[shop] = count
+            free -= count
+    return shares
+
+
+def _share(slots: int, shop_count: int) -> int:
+    """Return how many slots one of `shop_count` shops may use.
+
+    It is slots / (shops + 1), at least one slot. So a single shop leaves half of the slots free,
+    and another shop whose job becomes due finds one at once.
+    """
+    return max(slots // (max(shop_count, 1) + 1), 1)
+
+
+@dataclass(slots=True)
+class LaneState:
+    """What one worker process runs in a lane: `running` is shop id → number of its jobs.
+
+    `last_shop_id`: the shop that got a slot last; the next turn is that of the shops after it, in
+    the order of their ids. So a shop waits for at most one job, or share, of each other shop.
+    """
+
+    running: Counter[str] = field(default_factory=Counter)
+    last_shop_id: str = ""
+
+    def add(self, shop_ids: Sequence[str]) -> None:
+        """Count claimed jobs: one entry for each, in the order of the turns."""
+        self.running.update(shop_ids)
+        self.last_shop_id = shop_ids[-1] if shop_ids else self.last_shop_id
+
+    def remove(self, shop_id: str) -> None:
+        """Count the end of a job."""
+        self.running[shop_id] -= 1
+        if not self.running[shop_id]:
+            del self.running[shop_id]

@@ -83,7 +83,19 @@ SIGN_IN_ALL = Limit(
     amount=100,
     window_s=5 * _MINUTE_S,
     per="sign-ins per installation, from unknown devices",
-    reason="Many addresses guess passwords of many accounts; failures only",
+    reason="Many addresses guess passwords of many accounts; failures only. Above it sign-in stays"
+    " open, and the next row counts",
+)
+# A refusal here would let a few addresses keep all new devices out of an installation with
+# thousands of shops. A bound that grows with the number of accounts would only need more addresses.
+SIGN_IN_ADDRESS_IN_FLOOD = GrowingDelay(
+    "sign_in_address_in_flood",
+    free=2,
+    first_s=10,
+    longest_s=15 * _MINUTE_S,
+    forget_s=_HOUR_S,
+    per="sign-ins per address while the installation is above its limit",
+    reason="Guesses of many addresses become rare; who knows the password signs in at once",
 )
 OLD_PASSWORD = GrowingDelay(
     "old_password",
@@ -128,6 +140,13 @@ ACQUIRER_QUERY_INVOICE = Limit(
     window_s=10,
     per="queries of the acquirer per invoice",
     reason="Whoever has a link can open the waiting pages of many unfinished payments",
+)
+ACQUIRER_QUERY_MANUAL = Limit(
+    "acquirer_query_manual",
+    amount=30,
+    window_s=_MINUTE_S,
+    per="queries of the acquirer by hand per shop",
+    reason="A button of the payment page in the cabinet; jobs query the acquirer anyway",
 )
 PURCHASE_ADDRESS = Limit(
     "purchase_address",
@@ -243,12 +262,14 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     SIGN_IN_DEVICE,
     SIGN_IN_ADDRESS,
     SIGN_IN_ALL,
+    SIGN_IN_ADDRESS_IN_FLOOD,
     OLD_PASSWORD,
     PAYMENT_START_ADDRESS,
     PAYMENT_START_INVOICE,
     PAYMENT_START_SHARED_LINK,
     ACQUIRER_QUERY,
     ACQUIRER_QUERY_INVOICE,
+    ACQUIRER_QUERY_MANUAL,
     PURCHASE_ADDRESS,
     NOTICES,
     VK_EVENTS,

@@ -4,6 +4,7 @@ What a reader cannot see must not be stored: it breaks databases and mail header
 text around it, makes equal texts differ and makes an empty answer look filled in.
 """
 
+import functools
 import re
 import unicodedata
 
@@ -44,6 +45,13 @@ _MAX_DIACRITICS = 6  # no script needs more on one letter
 _PILED_DIACRITICS = re.compile(f"([{_DIACRITICS}]{{{_MAX_DIACRITICS}}})[{_DIACRITICS}]+")
 _PLAIN_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "DIGIT")  # their letters are never joined
 _VIRAMA_CLASS = 9  # canonical combining class: a joiner after a virama chooses the letter's shape
+_DIRECTION_CHARACTERS = "\u061c\u200e\u200f"
+_STRIPPED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + _DIRECTION_CHARACTERS
+# NFC sorts the marks of one letter in quadratic time: 100,000 of them would take a minute. Thirty
+# are the bound of the stream-safe format, https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format.
+_MAX_MARKS = 30
+_MARKS_OF_TWO = {0x344: "\u0308\u0301", 0xF73: "\u0f71\u0f72", 0xF75: "\u0f71\u0f74"}
+_MARKS_OF_TWO[0xF81] = "\u0f71\u0f80"  # each of these counts as the two marks of its NFC
 
 
 def clean_text(text: str, *, multiline: bool = False) -> str:
@@ -63,7 +71,22 @@ def clean_text(text: str, *, multiline: bool = False) -> str:
         text = _DIRECTION_MARKS.sub("", text)
     if _NEEDS_NEIGHBOURS.search(text):
         text = _without_loose_characters(text)
-    return _PILED_DIACRITICS.sub(r"\1", unicodedata.normalize("NFC", _strip(text)))
+    text = _without_excess_marks(text.strip(_STRIPPED))
+    return _PILED_DIACRITICS.sub(r"\1", unicodedata.normalize("NFC", text))
+
+
+def _without_excess_marks(text: str) -> str:
+    """Drop the combining marks that follow thirty others."""
+    if len(text) <= _MAX_MARKS:
+        return text
+    return _excess_marks().sub(r"\1", text.translate(_MARKS_OF_TWO))
+
+
+@functools.cache
+def _excess_marks() -> re.Pattern[str]:
+    # Every character that has a canonical combining class lies in these planes.
+    accents = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
+    return re.compile(f"([{accents}]{{{_MAX_MARKS}}})[{accents}]+")
 
 
 def _has_right_to_left_letters(text: str) -> bool:
@@ -80,7 +103,8 @@ def _without_loose_characters(text: str) -> str:
 
 def _needed_joiner(text: str, run: re.Match[str]) -> str:
     """Return the first joiner of a run if it changes how its neighbours are displayed, else ""."""
-    before, after = text[: run.start()][-1:], text[run.end() :][:1]
+    start, end = run.span()
+    before, after = text[max(start - 1, 0) : start], text[end : end + 1]
     joiner = run[0][0]
     if before and unicodedata.combining(before) == _VIRAMA_CLASS and joiner != "\u200b":
         return joiner
@@ -89,10 +113,6 @@ def _needed_joiner(text: str, run: re.Match[str]) -> str:
     return "" if _is_plain(before) and _is_plain(after) else joiner
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_plain(character: str) -> bool:
     return character.isascii() or unicodedata.name(character, "").startswith(_PLAIN_SCRIPTS)
-
-
-def _strip(text: str) -> str:
-    """Strip spaces and the direction marks between them from both ends."""
-    return re.sub("^[\\s\u061c\u200e\u200f]+|[\\s\u061c\u200e\u200f]+$", "", text)

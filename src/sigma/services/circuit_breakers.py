@@ -18,6 +18,7 @@ from sigma.domain.time_units import SECOND_US
 from sigma.providers.base import UnknownOutcomeError
 
 SLOT_WAIT_S = 1.0  # how long a job waits for one of the destination's slots, in its own slot
+RECHECK_S = 0.1  # a destination that falls silent meanwhile holds no slot for longer
 MAX_CIRCUITS = 1000  # destinations that are remembered; a shop may name any number of them
 
 log = structlog.get_logger()
@@ -25,10 +26,14 @@ ResultT = TypeVar("ResultT")
 
 
 class CircuitOpenError(UnknownOutcomeError):
-    """No call was made, because the destination does not respond. Repeat after `retry_after_s`."""
+    """No call was made, because the destination does not respond. Repeat after `retry_after_s`.
 
-    def __init__(self, retry_after_s: float) -> None:
+    `is_silent` False: it responds, but too slowly for so many calls at once.
+    """
+
+    def __init__(self, retry_after_s: float, *, is_silent: bool) -> None:
         super().__init__("no call: the server does not respond", retry_after_s)
+        self.is_silent = is_silent
         self.wait_us = int(retry_after_s * SECOND_US)
 
 
@@ -95,12 +100,15 @@ class CircuitBreakers:
                 break
             changed = self._changed.setdefault(destination, asyncio.Event())
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), remaining_s)
+                await asyncio.wait_for(changed.wait(), min(remaining_s, RECHECK_S))
         put_off_at_us = now_us()
         circuit = circuit.with_retry(put_off_at_us)
         if lane is not None:  # a request is repeated by its job, which has a time of its own
             self._update(destination, circuit)
-        raise CircuitOpenError((circuit.next_retry_us - put_off_at_us) / SECOND_US)
+        raise CircuitOpenError(
+            (circuit.next_retry_us - put_off_at_us) / SECOND_US,
+            is_silent=admission is Admission.PUT_OFF,
+        )
 
     def _get(self, destination: str) -> Circuit:
         return self._circuits.get(destination) or Circuit()

@@ -18,8 +18,13 @@ def decrypt_secret(cipher: Cipher, connection: Connection) -> str:
 
 def is_secret_readable(cipher: Cipher, connection: Connection) -> bool:
     """Return whether the secret of a connection can be decrypted."""
+    return is_ciphertext_readable(cipher, connection.id, connection.secret_encrypted)
+
+
+def is_ciphertext_readable(cipher: Cipher, connection_id: str, ciphertext: str) -> bool:
+    """Return whether the stored secret of the connection with this id can be decrypted."""
     try:
-        decrypt_secret(cipher, connection)
+        cipher.decrypt(ciphertext, EncryptedColumn.CONNECTION_SECRET, connection_id)
     except DecryptionError:
         return False
     return True

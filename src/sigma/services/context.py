@@ -29,7 +29,7 @@ from sigma.store.engine.interface import (
     StaleError,
     UnreachableError,
 )
-from sigma.store.workers import Worker
+from sigma.store.workers import WorkerProcess
 
 # A concurrent transaction committed first; this transaction wrote nothing.
 CONFLICT_ERRORS = (StaleError, ConflictError)
@@ -87,7 +87,7 @@ class Context:
     vk: VkClients
     now_us: Callable[[], int] = clock
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
-    worker: Worker = field(default_factory=Worker)
+    worker: WorkerProcess = field(default_factory=WorkerProcess)
     outage: Outage = field(default_factory=Outage)
     in_flight: set[tuple[str, str]] = field(default_factory=set)
     quotas: dict[str, tuple[int, Quotas]] = field(default_factory=dict, repr=False)

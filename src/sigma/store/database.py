@@ -6,10 +6,14 @@ it, `engine/statements.py` prepares the SQL that both run.
 
 from sqlalchemy import MetaData
 
-from sigma.store.engine.interface import Database, UnreachableError
+from sigma.store.engine.interface import Database, Op, UnreachableError
 from sigma.store.engine.postgres import open_postgres
 from sigma.store.engine.sqlite import open_sqlite
+from sigma.store.engine.statements import statement, upsert
 from sigma.store.schema.all_tables import ALL_TABLES
+from sigma.store.schema.tables import write_probes
+
+_write_probe = statement(upsert(write_probes, ["id"], ["written_at_us"]))
 
 
 async def open_database(
@@ -29,3 +33,11 @@ async def open_database(
     raise UnreachableError(
         f"unknown kind of database: {url.split(':', 1)[0]}; use sqlite or postgresql"
     )
+
+
+async def write_probe(db: Database, now_us: int) -> None:
+    """Commit a write that changes nothing of value: it shows whether writes reach the disk.
+
+    Raises NotWritableError or another StoreError.
+    """
+    await db.commit([Op(_write_probe, {"id": "probe", "written_at_us": now_us})])

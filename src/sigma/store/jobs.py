@@ -3,30 +3,20 @@
 A job that failed for good stays in state "dead" until a person retries or dismisses it.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from sqlalchemy import (
-    ColumnElement,
-    Label,
-    Select,
-    and_,
     bindparam,
     case,
     delete,
     func,
-    not_,
-    or_,
     select,
     tuple_,
     update,
 )
 
 from sigma.domain.change import ClaimedJob, Job
-from sigma.domain.job_lanes import LANES, Lane
-from sigma.store import workers
+from sigma.domain.job_lanes import LANES
 from sigma.store.engine.interface import Database, Op, Row, Tx
-from sigma.store.engine.statements import Statement, in_list, insert_on_conflict, statement
+from sigma.store.engine.statements import insert_on_conflict, statement
 from sigma.store.paging import MAX_ID, MAX_INT
 from sigma.store.schema.tables import jobs
 
@@ -49,75 +39,6 @@ _enqueue = statement(
     )
 )
 
-# A job is free if it has no lease, if the lease has ended, or if its worker is dead.
-_is_free = or_(
-    jobs.c.lease_until_us <= bindparam("now_us"),
-    and_(jobs.c.leased_by != "", jobs.c.leased_by.not_in(workers.select_alive())),
-)
-_is_queued = and_(jobs.c.lane == bindparam("lane"), jobs.c.state == "queued")
-
-
-def _claim_of(*conditions: ColumnElement[bool]) -> Statement:
-    due = (
-        select(jobs.c.kind, jobs.c.subject_id)
-        .where(_is_queued, *conditions, jobs.c.due_at_us <= bindparam("now_us"), _is_free)
-        .order_by(jobs.c.due_at_us)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True, of=jobs)
-        # A CTE runs once. PostgreSQL may run a subquery per row and so claim more than `limit`.
-        .cte("due")
-    )
-    return statement(
-        update(jobs)
-        .where(tuple_(jobs.c.kind, jobs.c.subject_id).in_(select(due.c.kind, due.c.subject_id)))
-        .values(
-            lease_until_us=bindparam("lease_until_us"),
-            leased_by=bindparam("worker_id"),
-            attempts=jobs.c.attempts + 1,
-        )
-        .returning(jobs)
-    )
-
-
-_claim = _claim_of()
-_claim_of_shop = _claim_of(jobs.c.shop_id == bindparam("shop_id"))
-
-
-def _due_shops() -> Select[Any]:
-    """Select the shops with a due job; the shop whose job has waited longest comes first.
-
-    A recursive query reads the next larger shop id from the index each time (a loose index scan): a
-    shop with a million waiting jobs costs as much as a shop with one.
-    """
-    first = select(func.min(jobs.c.shop_id).label("shop_id")).where(_is_queued)
-    shops = first.cte("shops", recursive=True)
-    following = (
-        select(func.min(jobs.c.shop_id))
-        .where(_is_queued, jobs.c.shop_id > shops.c.shop_id)
-        .scalar_subquery()
-    )
-    shops = shops.union_all(select(following).where(shops.c.shop_id.is_not(None)))
-    first_due = (
-        select(jobs.c.due_at_us)
-        .where(_is_queued, jobs.c.shop_id == shops.c.shop_id, _is_free)
-        .order_by(jobs.c.due_at_us)
-        .limit(1)
-        .scalar_subquery()
-    )
-    waiting = (
-        select(shops.c.shop_id, first_due.label("due_at_us"))
-        .where(shops.c.shop_id.is_not(None), not_(in_list(shops.c.shop_id, "full_shops")))
-        .subquery("waiting")
-    )
-    return (
-        select(waiting.c.shop_id)
-        .where(waiting.c.due_at_us <= bindparam("now_us"))
-        .order_by(waiting.c.due_at_us)
-        .limit(bindparam("limit"))
-    )
-
-
-_list_due_shops = statement(_due_shops())
 _lease_conditions = (
     jobs.c.kind == bindparam("key_kind"),
     jobs.c.subject_id == bindparam("key_subject_id"),
@@ -149,17 +70,6 @@ _reschedule = statement(
 )
 
 
-def _first_due(lane: Lane) -> Label[Any]:
-    first = (
-        select(jobs.c.due_at_us)
-        .where(jobs.c.lane == lane.value, jobs.c.state == "queued", _is_free)
-        .order_by(jobs.c.due_at_us)
-        .limit(1)
-    )
-    return first.scalar_subquery().label(lane.value)
-
-
-_next_due = statement(select(*(_first_due(lane) for lane in Lane)))
 _list_dead = statement(
     select(jobs)
     .where(
@@ -223,6 +133,7 @@ def enqueue(job: Job, now_us: int) -> Op:
             "kind": job.kind,
             "subject_id": job.subject_id,
             "shop_id": job.shop_id,
+            "connection_id": job.connection_id,
             "lane": LANES[job.kind].value,
             "due_at_us": job.due_at_us or now_us,
             "lease_until_us": 0,
@@ -236,54 +147,8 @@ def enqueue(job: Job, now_us: int) -> Op:
     )
 
 
-async def claim(
-    db: Database,
-    lane: Lane,
-    *,
-    now_us: int,
-    lease_until_us: int,
-    limit: int,
-    worker_id: str = "",
-    shop_id: str | None = None,
-) -> list[ClaimedJob]:
-    """Lease up to `limit` jobs of a lane due at `now_us` until `lease_until_us`.
-
-    No two workers get the same job. The lease ends earlier when the worker `worker_id` is dead; a
-    lease without a worker only ends in time. `shop_id`: only jobs of this shop.
-    """
-    values = {
-        "lane": lane.value,
-        "now_us": now_us,
-        "lease_until_us": lease_until_us,
-        "limit": limit,
-        "worker_id": worker_id,
-    }
-    async with db.write() as tx:
-        if shop_id is None:
-            rows = await tx.fetch_all(_claim, **values)
-        else:
-            rows = await tx.fetch_all(_claim_of_shop, **values, shop_id=shop_id)
-    return [_from_row(row) for row in rows]
-
-
-async def list_due_shops(
-    tx: Tx, lane: Lane, now_us: int, *, full_shops: Sequence[str], limit: int
-) -> list[str]:
-    """Return up to `limit` shops with a job of the lane due at `now_us`, without `full_shops`.
-
-    The shop whose job waits longest comes first.
-    """
-    rows = await tx.fetch_all(
-        _list_due_shops,
-        lane=lane.value,
-        now_us=now_us,
-        full_shops=list(full_shops),
-        limit=limit,
-    )
-    return [row["shop_id"] for row in rows]
-
-
-def _from_row(row: Row) -> ClaimedJob:
+def from_row(row: Row) -> ClaimedJob:
+    """Return the job of a row."""
     return ClaimedJob(*(row[name] for name in ClaimedJob.__slots__))
 
 
@@ -339,16 +204,6 @@ async def reschedule(
             await tx.execute(_release, **key)
 
 
-async def next_due(tx: Tx, now_us: int) -> dict[Lane, int]:
-    """Return when the next job of each lane can be claimed (UTC microseconds).
-
-    A time up to `now_us` means that a job is due. A lane without a free job is left out.
-    """
-    row = await tx.fetch_one(_next_due, now_us=now_us)
-    assert row is not None, "a query without a table returns one row"
-    return {lane: row[lane.value] for lane in Lane if row[lane.value] is not None}
-
-
 async def list_dead(
     tx: Tx, shop_id: str, *, before: tuple[int, str, str] | None = None, limit: int
 ) -> list[ClaimedJob]:
@@ -365,7 +220,7 @@ async def list_dead(
         before_subject_id=subject_id,
         limit=limit,
     )
-    return [_from_row(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 async def count_dead(tx: Tx, shop_id: str) -> int:

@@ -27,7 +27,7 @@ def select_alive() -> Select[tuple[str]]:
     return select(workers.c.id).where(workers.c.alive_until_us > bindparam("now_us"))
 
 
-class Worker:
+class WorkerProcess:
     """This process as a worker. `alive_until_us` is what its row says, 0 before the first beat."""
 
     def __init__(self) -> None:
@@ -47,19 +47,19 @@ class Worker:
         return Op(_beat, {"id": self.id, "alive_until_us": now_us + ALIVE_US})
 
 
-async def beat(db: Database, worker: Worker, now_us: int) -> None:
+async def beat(db: Database, worker: WorkerProcess, now_us: int) -> None:
     """Write a heartbeat. Raises StoreError."""
     await db.commit([worker.beat(now_us)])
     worker.alive_until_us = now_us + ALIVE_US
 
 
-async def remove(db: Database, worker: Worker) -> None:
+async def remove(db: Database, worker: WorkerProcess) -> None:
     """Void all leases of this worker, at its end. Raises StoreError."""
     worker.alive_until_us = 0
     await db.commit([Op(_remove, {"id": worker.id}, expected_rows=None)])
 
 
-async def remove_others(db: Database, worker: Worker) -> None:
+async def remove_others(db: Database, worker: WorkerProcess) -> None:
     """Void the leases of all other workers: call it only when none of them can be running."""
     await db.commit([Op(_remove_others, {"id": worker.id}, expected_rows=None)])
 

@@ -13,6 +13,7 @@ from sigma.domain.errors import RefusedError
 from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
+from sigma.web.bounded_request import BoundedRequest, require_valid_query
 from sigma.web.cabinet import home
 from sigma.web.cabinet.access import (
     factors,
@@ -68,7 +69,7 @@ from sigma.web.middleware.metrics import RequestMetrics
 from sigma.web.middleware.requests import PROXY_IS_TRUSTED, RequestMiddleware
 from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.middleware.timeouts import BodyTimeoutMiddleware
-from sigma.web.rendering import STATIC
+from sigma.web.rendering import STATIC, mask_outside_loop
 from sigma.web.storefront import pages as storefront_pages
 from sigma.web.storefront import photos
 
@@ -166,7 +167,9 @@ def build_router() -> Litestar:
             ),
         ],
         dependencies={"ctx": Provide(_provide_context, sync_to_thread=False)},
-        before_request=_reject_nul,
+        before_request=_require_valid_url,
+        after_request=mask_outside_loop,
+        request_class=BoundedRequest,
         exception_handlers={
             RefusedError: handle_refusal,
             HTTPException: handle_http_error,
@@ -217,13 +220,15 @@ def _provide_context(request: Request[Any, Any, Any]) -> Context:
     return ctx
 
 
-async def _reject_nul(request: Request[Any, Any, Any]) -> None:
-    """Reject NUL in the path and the query: PostgreSQL cannot store it.
+async def _require_valid_url(request: Request[Any, Any, Any]) -> None:
+    """Reject NUL in the path and the query, which PostgreSQL cannot store, and a huge query.
 
     Raises RefusedError("bad_request").
     """
-    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+    query = request.scope["query_string"]
+    if "\0" in request.scope["path"] or b"%00" in query:
         raise RefusedError("bad_request")
+    require_valid_query(query)
 
 
 async def _cache_immutable(response: Any) -> Any:

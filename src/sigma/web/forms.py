@@ -20,6 +20,9 @@ from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 FormValues = Mapping[str, Sequence[str]]  # a posted form or a query string: name → raw values
 
 MAX_QUERY_LENGTH = 100
+# Characters of an amount, a count, a quantity or a date: what is longer is none, and the work on
+# it (NFKC, several patterns) would take more than linear time.
+MAX_VALUE_CHARS = 200
 END_OF_DAY = time(23, 59, 59)
 
 # Currency names accepted before or after an amount. The longer alternative comes first, so that
@@ -59,9 +62,12 @@ def parse_money(text: str, field: str, currency: str = "RUB") -> Money | Problem
     Zero is valid, a negative amount is not. «1.500» is a money_ambiguous problem: it may mean
     1.5 or 1500.
     """
+    if len(text) > MAX_VALUE_CHARS:
+        return Problem(field, "money_format")
+    text = clean(text)
     bare = _strip_currency(text, currency)
     if not bare:
-        return Problem(field, "required" if not clean(text) else "money_format")
+        return Problem(field, "required" if not text else "money_format")
     if bare.startswith("-"):
         return Problem(field, "money_positive")
     if is_ambiguous_decimal(bare):
@@ -74,7 +80,7 @@ def parse_money(text: str, field: str, currency: str = "RUB") -> Money | Problem
 
 def _strip_currency(text: str, currency: str) -> str:
     """Remove the currency; turn every Unicode space into " " and every minus sign into "-"."""
-    text = unicodedata.normalize("NFKC", clean(text)).translate({0x2212: "-", 0x2013: "-"})
+    text = unicodedata.normalize("NFKC", text).translate({0x2212: "-", 0x2013: "-"})
     text = re.sub(r"\s+", " ", text).strip()
     names = _CURRENCY_NAMES[currency]
     return re.sub(rf"^(?:{names})\s*|\s*(?:{names})$", "", text, flags=re.IGNORECASE).strip()
@@ -82,7 +88,10 @@ def _strip_currency(text: str, currency: str) -> str:
 
 def parse_count(text: str, field: str, *, minimum: int, maximum: int) -> int | Problem:
     """Parse an integer within inclusive bounds; spaces between digit groups are allowed."""
-    bare = re.sub(r"\s", "", unicodedata.normalize("NFKC", clean(text)))
+    if len(text) > MAX_VALUE_CHARS:
+        return Problem(field, "count")
+    text = clean(text)
+    bare = re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
     if not bare:
         return Problem(field, "required")
     if not re.fullmatch(r"-?\d{1,18}", bare, re.ASCII):
@@ -97,6 +106,8 @@ def parse_count(text: str, field: str, *, minimum: int, maximum: int) -> int | P
 
 def parse_quantity(text: str) -> str:
     """Return a quantity with a decimal dot and no spaces, "1" when empty. Not validated."""
+    if len(text) > MAX_VALUE_CHARS:
+        return text[:MAX_VALUE_CHARS]  # the domain refuses it as well
     bare = re.sub(r"\s", "", unicodedata.normalize("NFKC", clean(text))).replace(",", ".")
     return bare or "1"
 
@@ -106,9 +117,10 @@ def parse_date_time(text: str, field: str, tz: str) -> int | Problem:
 
     Returns UTC microseconds. A date without a time means its last second (23:59:59).
     """
-    match = _DATE_TIME.fullmatch(clean(text))
+    text = clean(text[: MAX_VALUE_CHARS + 1])
+    match = _DATE_TIME.fullmatch(text) if len(text) <= MAX_VALUE_CHARS else None
     if not match:
-        return Problem(field, "date" if clean(text) else "required")
+        return Problem(field, "date" if text else "required")
     part = match.groupdict()
     year, month, month_day = (int(part[k] or part[f"{k}2"]) for k in "ymd")
     if year < 100:
@@ -170,12 +182,18 @@ class ListFilter:
         return bool(self.status or self.query or self.attention)
 
 
+def search_text(query: FormValues) -> str:
+    """Return the cleaned words of a search; the first hundred characters of a longer one."""
+    typed = (query.get("q") or ("",))[0]
+    return clean(typed[: 4 * MAX_QUERY_LENGTH])[:MAX_QUERY_LENGTH]
+
+
 def parse_filter(query: FormValues, statuses: Collection[str]) -> ListFilter:
     """Read a list filter from a query string; an unknown status is ignored."""
     status = first_value(query, "status")
     return ListFilter(
         status=status if status in statuses else "",
-        query=first_value(query, "q")[:MAX_QUERY_LENGTH],
+        query=search_text(query),
         attention=first_value(query, "attention") == "yes",
         cursor=parse_cursor(first_value(query, "cursor")),
         limit=parse_limit(first_value(query, "limit")),

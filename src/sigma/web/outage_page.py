@@ -11,6 +11,12 @@ from sigma.web.submitted_form import submitted_fields
 RETRY_AFTER_S = 5
 
 
+def _query_before_language(query: str) -> str:
+    """Return the query for a link that appends "lang=…": a cursor or a filter must not get lost."""
+    parts = [part for part in query.split("&") if part and part.partition("=")[0] != "lang"]
+    return "".join(f"{part}&" for part in parts)
+
+
 def outage_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Return a 503 page.
 
@@ -34,6 +40,7 @@ def outage_page(request: Request[Any, Any, Any]) -> Response[str]:
         can_reload=is_reading,
         fields=None if is_reading else submitted_fields(request),
         action=f"{path}?{query}" if query else path,
+        language_query=_query_before_language(query),
         is_payer=path.startswith(("/i/", "/r/")),
         retry_after_s=RETRY_AFTER_S,
     )

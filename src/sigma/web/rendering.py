@@ -1,5 +1,6 @@
 """Page rendering: the Jinja environment, the request language and URLs of built assets."""
 
+import asyncio
 import functools
 import json
 import re
@@ -19,6 +20,7 @@ from sigma.web.cookies import read_cookie
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "sigma_lang"
+THREAD_CHARS = 64 * 1024  # a larger page is searched for card numbers in a thread
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -118,12 +120,39 @@ def render_page(
     A refused form (`status` 422) is displayed with its texts as typed, except bank card numbers.
     """
     html = render(template, translator, path=request.url.path, **context)
-    return Response(
-        mask_card_numbers(html) if status == 422 else html,
+    return (RefusedFormPage if status == 422 else Response)(
+        html,
         status_code=status,
         media_type=MediaType.HTML,
         headers={"content-language": translator.locale, **(headers or {})},
     )
+
+
+class RefusedFormPage(Response[str]):
+    """A page that displays a form as typed, without the bank card numbers in it.
+
+    They are masked by `mask_outside_loop`, or at last when the response is sent.
+    """
+
+    _is_masked = False
+
+    def mask(self) -> None:
+        """Mask the card numbers once. A hostile form of 256 KB takes a fifth of a second."""
+        if not self._is_masked:
+            self.content = mask_card_numbers(self.content)
+            self._is_masked = True
+
+    def to_asgi_response(self, app: Any, request: Any, **options: Any) -> Any:
+        """Return the ASGI response without card numbers."""
+        self.mask()
+        return super().to_asgi_response(app, request, **options)
+
+
+async def mask_outside_loop(response: Response[Any]) -> Response[Any]:
+    """Mask a large refused form in a thread: the event loop must not wait for it."""
+    if isinstance(response, RefusedFormPage) and len(response.content) > THREAD_CHARS:
+        await asyncio.to_thread(response.mask)
+    return response
 
 
 def request_language(request: AnyRequest, shop_locale: str = "") -> str:
@@ -140,7 +169,9 @@ def requested_language(request: AnyRequest) -> str:
     return preferred_language(request.headers.get("accept-language", ""), "")
 
 
-_LANGUAGE_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*")
+# Without spaces at its ends: two optional runs of spaces side by side take quadratic time.
+MAX_LANGUAGE_CHARS = 1000  # of Accept-Language: what is behind them is not read
+_LANGUAGE_RANGE = re.compile(r"([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?")
 
 
 def preferred_language(header: str, default: str = "ru") -> str:
@@ -149,8 +180,8 @@ def preferred_language(header: str, default: str = "ru") -> str:
     `default` is returned when it weighs both the same or names neither.
     """
     weights: dict[str, float] = {}
-    for part in header.split(","):
-        if match := _LANGUAGE_RANGE.fullmatch(part):
+    for part in header[:MAX_LANGUAGE_CHARS].split(","):
+        if match := _LANGUAGE_RANGE.fullmatch(part.strip()):
             name = match[1].lower()
             weights[name] = max(weights.get(name, 0.0), float(match[2] or 1))
     english, russian = weights.get("en", 0.0), weights.get("ru", 0.0)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import Request
-from litestar.datastructures import FormMultiDict
+from litestar.datastructures import FormMultiDict, MultiDict, UploadFile
 
 _STATE = "submitted_form"
 # Password fields of all forms. What was typed into them is not written into a page.
@@ -19,6 +19,26 @@ async def read_form(request: Request[Any, Any, Any]) -> FormMultiDict:
     return form
 
 
+def field_values(form: MultiDict[Any] | FormMultiDict) -> dict[str, list[str]]:
+    """Return the texts of a form or a query, name → values, uncleaned. Files are left out.
+
+    In linear time, unlike `form.getall` for each name: a form can hold 20,000 names.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in form.items():
+        of_name = values.setdefault(name, [])
+        if isinstance(value, str):
+            of_name.append(value)
+    return values
+
+
+async def close_files(form: FormMultiDict) -> None:
+    """Delete the temporary files of a form that no handler reads, in linear time."""
+    for value in form.values():
+        if isinstance(value, UploadFile):
+            await value.close()
+
+
 def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] | None:
     """Return the fields of the form that was read, to be sent again, without proofs of identity.
 
@@ -27,7 +47,7 @@ def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] |
     form: FormMultiDict | None = request.scope["state"].get(_STATE)
     if form is None:
         return None
-    fields = list(form.multi_items())
+    fields = list(form.items())
     if not all(isinstance(value, str) for _, value in fields):
         return None
     fields = [(name, value) for name, value in fields if not name.startswith(PROOF_PREFIX)]

@@ -74,6 +74,14 @@ class InvoiceItem:
         """Return price × quantity. Raises MoneyError when it is not a whole minor unit."""
         return self.price.multiply(Decimal(self.quantity))
 
+    @property
+    def has_total(self) -> bool:
+        """Whether the quantity is valid and the total is an amount."""
+        try:
+            return _is_quantity(self.quantity) and self.total() is not None
+        except MoneyError:
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
@@ -161,7 +169,7 @@ def check_title_and_description(
     ):
         if len(text) > limit:
             problems.append(Problem(name, "too_long", {"max": limit}))
-        if contains_card_number(text):
+        elif contains_card_number(text):
             problems.append(Problem(name, "card_number"))
     if has_control_characters(title):
         problems.append(Problem("title", "characters"))
@@ -216,11 +224,11 @@ def _check_item_name(path: str, name: str) -> list[Problem]:
     problems = []
     if not clean_text(name):
         problems.append(Problem(path, "required"))
-    if len(name) > MAX_ITEM_NAME:
-        problems.append(Problem(path, "too_long", {"max": MAX_ITEM_NAME}))
     if has_control_characters(name):
         problems.append(Problem(path, "characters"))
-    if contains_card_number(name):
+    if len(name) > MAX_ITEM_NAME:
+        problems.append(Problem(path, "too_long", {"max": MAX_ITEM_NAME}))
+    elif contains_card_number(name):
         problems.append(Problem(path, "card_number"))
     return problems
 

@@ -194,14 +194,13 @@ def begin(
 ) -> Change:
     """Return the Change to commit before the acquirer is called: payment, answers, consent and job.
 
-    The job finds out the outcome if the process dies during the call. `is_new` False: the same
-    browser continues its unfinished payment, perhaps with other answers.
+    The job finds the outcome after a crash. `is_new` False: the browser continues its payment.
     """
-    personal = tuple(row for row in (answers, consent) if row is not None)
+    rows = tuple(row for row in (payment, answers, consent) if row is not None)
     event = timeline_event(payment, "started" if is_new else "resumed", now_us, new_id, "client")
     due = now_us + FIRST_CHECK_DELAY_US if is_new else 0
-    job = Job("payment.advance", payment.id, payment.shop_id, due)
-    return Change((payment, *personal, event), jobs=(job,))
+    job = Job("payment.advance", payment.id, payment.shop_id, due, payment.connection_id)
+    return Change((*rows, event), jobs=(job,))
 
 
 def timeline_event(
@@ -387,14 +386,15 @@ def request_action(
 ) -> Change:
     """Decide to "capture" or "cancel" an authorized payment; the job calls the acquirer.
 
-    `action_key` is the operation key of that call, stored before it. Requesting the same action
-    twice changes nothing. Raises RefusedError("payment_not_authorized").
+    `action_key` is the operation key of that call. Requesting the same action twice changes
+    nothing. Raises RefusedError("payment_not_authorized").
     """
     assert action in ("capture", "cancel")
     if payment.requested_action == action:
         return Change()
     if payment.status is not Status.AUTHORIZED or payment.requested_action:
         raise RefusedError("payment_not_authorized", status=str(payment.status))
-    decided = replace(payment, requested_action=action, requested_action_key=action_key)
-    event = timeline_event(decided, f"{action}_requested", now_us, new_id, actor)
-    return Change((decided, event), jobs=(Job("payment.advance", payment.id, payment.shop_id),))
+    job = Job("payment.advance", payment.id, payment.shop_id, 0, payment.connection_id)
+    payment = replace(payment, requested_action=action, requested_action_key=action_key)
+    event = timeline_event(payment, f"{action}_requested", now_us, new_id, actor)
+    return Change((payment, event), jobs=(job,))

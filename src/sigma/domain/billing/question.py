@@ -20,6 +20,7 @@ KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED_KEYS = {"consent", "nonce", "lang"}  # form fields of the payment page itself
 MAX_KEEP_DAYS = 3650
 MAX_QUESTIONS, MAX_LABEL, MAX_OPTIONS, MAX_OPTION = 30, 120, 50, 100  # texts in characters
+MAX_HINT = 200
 
 _NUMBER_PATTERN = re.compile(r"[-+]?\d{1,18}(\.\d+)?", re.ASCII)
 # How mail programs and pages copy an address.
@@ -116,25 +117,38 @@ def _question_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
         faults.append(("label", "too_long", {"max": MAX_LABEL}))
     if not 0 <= q.keep_days <= MAX_KEEP_DAYS:
         faults.append(("keep_days", "range", {"min": 1, "max": MAX_KEEP_DAYS}))
-    if len(q.hint) > 200:
-        faults.append(("hint", "too_long", {"max": 200}))
-    for name, texts in (("label", (q.label,)), ("hint", (q.hint,)), ("options", q.options)):
+    return faults + _text_problems(q) + [("options", *fault) for fault in _option_problems(q)]
+
+
+def _text_problems(q: Question) -> list[tuple[str, str, dict[str, Any]]]:
+    faults: list[tuple[str, str, dict[str, Any]]] = []
+    if len(q.hint) > MAX_HINT:
+        faults.append(("hint", "too_long", {"max": MAX_HINT}))
+    # What is too long is not read further: a form can hold 100,000 options.
+    for name, texts, max_count, max_chars in (
+        ("label", (q.label,), 1, MAX_LABEL),
+        ("hint", (q.hint,), 1, MAX_HINT),
+        ("options", q.options, MAX_OPTIONS, MAX_OPTION),
+    ):
+        if len(texts) > max_count or any(len(text) > max_chars for text in texts):
+            continue
         if any(map(has_control_characters, texts)):
             faults.append((name, "characters", {}))
         if any(map(contains_card_number, texts)):
             faults.append((name, "card_number", {}))
-    return faults + [("options", *fault) for fault in _option_problems(q)]
+    return faults
 
 
 def _option_problems(q: Question) -> list[tuple[str, dict[str, Any]]]:
     if q.kind not in KINDS_WITH_OPTIONS:
         return [("options_unexpected", {})] if q.options else []
     faults: list[tuple[str, dict[str, Any]]] = []
+    if len(q.options) > MAX_OPTIONS:
+        return [("options_long", {"max": MAX_OPTIONS})]
     texts = [clean_text(option) for option in q.options]
     if not texts or len(set(texts)) != len(texts):
         faults.append(("options", {}))
-    is_wrong_size = any(not text or len(text) > MAX_OPTION for text in texts)
-    if len(texts) > MAX_OPTIONS or is_wrong_size:
+    if any(not text or len(text) > MAX_OPTION for text in texts):
         faults.append(("options_long", {"max": MAX_OPTIONS}))
     return faults
 
@@ -151,7 +165,12 @@ def parse_answers(
     problems: list[Problem] = []
     for q in questions:
         is_multiline = q.kind in _MULTILINE_KINDS
-        cleaned = (clean_text(v, multiline=is_multiline) for v in form.get(q.key, []))
+        # One value more than there can be: enough to see that they are too many.
+        typed = form.get(q.key, ())[: max_values(q) + 1]
+        if any(len(v) > _max_typed(q) and len(v.strip()) > _max_typed(q) for v in typed):
+            problems.append(_length_problem(q))
+            continue
+        cleaned = (clean_text(v, multiline=is_multiline) for v in typed)
         raw = [v for v in cleaned if v]
         if not raw:
             if q.required:
@@ -168,10 +187,25 @@ def parse_answers(
     return answers, problems
 
 
+def _max_typed(q: Question) -> int:
+    """Return how many characters are cleaned: invisible ones and spaces may be among them."""
+    return 4 * MAX_LENGTHS.get(q.kind, MAX_OPTION)
+
+
+def _length_problem(q: Question) -> Problem:
+    limit = MAX_LENGTHS.get(q.kind)
+    return Problem(q.key, "too_long", {"max": limit}) if limit else Problem(q.key, "choose")
+
+
+def max_values(q: Question) -> int:
+    """Return how many values of its form field are read; a form can hold thousands of them."""
+    return MAX_OPTIONS if q.kind is QuestionKind.MULTISELECT else 1
+
+
 def _parse_answer(q: Question, raw: list[str], today: date) -> AnswerValue | Problem:
     text = raw[0]
-    if (limit := MAX_LENGTHS.get(q.kind)) and len(text) > limit:
-        return Problem(q.key, "too_long", {"max": limit})
+    if len(text) > MAX_LENGTHS.get(q.kind, len(text)):
+        return _length_problem(q)
     if q.kind not in KINDS_WITH_OPTIONS and contains_card_number(text):
         return Problem(q.key, "card_number")
     match q.kind:
@@ -195,11 +229,12 @@ def _parse_answer(q: Question, raw: list[str], today: date) -> AnswerValue | Pro
 def _parse_options(q: Question, raw: list[str]) -> AnswerValue | Problem:
     """Return the chosen option, or the chosen options in the order of the question."""
     offered = {clean_text(option): option for option in q.options}
+    chosen = set(raw)
     if q.kind is QuestionKind.SELECT:
         return offered.get(raw[0]) or Problem(q.key, "choose")
-    if not set(raw) <= set(offered):
+    if len(raw) > max_values(q) or not chosen <= set(offered):
         return Problem(q.key, "choose")
-    return [option for typed, option in offered.items() if typed in raw]
+    return [option for typed, option in offered.items() if typed in chosen]
 
 
 def parse_email(text: str) -> str | None:
@@ -208,7 +243,10 @@ def parse_email(text: str) -> str | None:
     Accepts an address as it is copied: "mailto:…", "Name <…>", in quotes, with a full stop after
     it, with a full-width "@".
     """
-    text = unicodedata.normalize("NFKC", clean_text(text))
+    text = clean_text(text)
+    if len(text) > MAX_LENGTHS[QuestionKind.EMAIL]:
+        return None  # before the patterns and the parser, which need more than linear time
+    text = unicodedata.normalize("NFKC", text)
     if match := _MAILBOX.fullmatch(text):
         text = match[1]
     text = _MAILTO.sub("", text)
@@ -226,7 +264,10 @@ def parse_phone(text: str) -> str | Problem:
     Accepts the usual Russian spellings (8…, 7…, 9…, with brackets) and foreign numbers with "+" or
     "00". A number with "+" belongs to the country whose code follows, never to another one.
     """
-    text = unicodedata.normalize("NFKC", clean_text(text))
+    text = clean_text(text)
+    if len(text) > MAX_LENGTHS[QuestionKind.PHONE]:
+        return Problem("phone", "phone")
+    text = unicodedata.normalize("NFKC", text)
     digits = "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
     has_plus = "+" in text[: next((n for n, c in enumerate(text) if c.isdecimal()), 0)]
     is_foreign = has_plus and not digits.startswith("89")  # no country has the code 89

@@ -215,8 +215,12 @@ def request(
         reason=reason.strip(),
     )
     event = timeline_event(refund, "requested", now_us, new_id, actor)
-    job = Job("refund.advance", refund.id, refund.shop_id)
-    return refund, Change((refund, event), jobs=(job,))
+    return refund, Change((refund, event), jobs=(advance_job(refund),))
+
+
+def advance_job(refund: Refund) -> Job:
+    """Return the job that advances a refund."""
+    return Job("refund.advance", refund.id, refund.shop_id, connection_id=refund.connection_id)
 
 
 def timeline_event(

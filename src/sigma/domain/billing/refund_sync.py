@@ -15,6 +15,7 @@ from sigma.domain.billing.refund import (
     Refund,
     RefundReply,
     Status,
+    advance_job,
     amount_refunded_elsewhere,
     record_success,
     refunded_amount,
@@ -22,7 +23,7 @@ from sigma.domain.billing.refund import (
     settle,
     timeline_event,
 )
-from sigma.domain.change import Change, Job, NewId
+from sigma.domain.change import Change, NewId
 from sigma.domain.money import Money
 
 
@@ -221,7 +222,7 @@ def _record_new(
         origin=origin,
     )
     if reply.event is Event.PENDING:
-        job = Job("refund.advance", refund.id, refund.shop_id)
-        return Change((refund, timeline_event(refund, "pending", now_us, new_id)), jobs=(job,))
+        event = timeline_event(refund, "pending", now_us, new_id)
+        return Change((refund, event), jobs=(advance_job(refund),))
     done = replace(refund, status=Status.SUCCEEDED, finished_at_us=made_at_us)
     return record_success(done, payment, refunds, now_us, new_id, is_refund_due)

@@ -206,7 +206,7 @@ def check_service(service: Service) -> list[Problem]:
     ):
         if len(getattr(service, field_name)) > limit:
             problems.append(Problem(field_name, "too_long", {"max": limit}))
-        if contains_card_number(getattr(service, field_name)):
+        elif contains_card_number(getattr(service, field_name)):
             problems.append(Problem(field_name, "card_number"))
     return problems + _check_price(service) + _check_template(service.invoice_template)
 

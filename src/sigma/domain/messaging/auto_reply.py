@@ -69,11 +69,11 @@ def check_auto_reply_settings(settings: AutoReplySettings) -> list[Problem]:
     """Return the problems by field; empty when the settings are valid."""
     problems = []
     for name, text in (("greeting", settings.greeting), ("closed_text", settings.closed_text)):
-        if len(text) > MAX_TEXT:
-            problems.append(Problem(name, "too_long", {"max": MAX_TEXT}))
         if has_control_characters(text, allow_line_breaks=True):
             problems.append(Problem(name, "characters"))
-        if contains_card_number(text):
+        if len(text) > MAX_TEXT:
+            problems.append(Problem(name, "too_long", {"max": MAX_TEXT}))
+        elif contains_card_number(text):
             problems.append(Problem(name, "card_number"))
     if settings.hours and len(settings.hours) != 7:
         problems.append(Problem("hours", "choose"))

@@ -68,4 +68,5 @@ def _is_payment_id(text: str, shop_id: str) -> bool:
 
 def _with_event(payment: Payment, now_us: int, new_id: NewId, actor: str) -> Change:
     event = timeline_event(payment, "found_at_acquirer", now_us, new_id, actor)
-    return Change((payment, event), jobs=(Job("payment.advance", payment.id, payment.shop_id),))
+    job = Job("payment.advance", payment.id, payment.shop_id, 0, payment.connection_id)
+    return Change((payment, event), jobs=(job,))

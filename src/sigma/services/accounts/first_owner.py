@@ -43,7 +43,8 @@ async def create_first_owner(
     """
     password = normalize_password(password)
     email = await _require_valid_owner(login, password, name, shop_name)
-    if not await needs_owner(ctx):  # before the hash, which anybody could order for nothing
+    # Checked before the costly hash, so that strangers cannot make Sigma compute hashes.
+    if not await needs_owner(ctx):
         raise RefusedError("forbidden")
     password_hash = await ctx.passwords.hash(password)
     now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
@@ -60,7 +61,7 @@ async def create_first_owner(
         secret = await create_session(ctx, tx, user.id, shop_id, BY_PASSWORD, origin)
         owner = Member(user.id, shop_id, Role.OWNER, origin=with_session(origin, secret))
         await audit_log.record(ctx, tx, owner, Deed.OWNER_CREATED, user.id)
-    return NewSession(secret, user, shop, device_cookie(ctx, "", email))
+    return NewSession(secret, user, shop, device_cookie(ctx, "", email, password_hash))
 
 
 async def _require_valid_owner(login: str, password: str, name: str, shop_name: str) -> str:

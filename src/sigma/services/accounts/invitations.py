@@ -193,7 +193,7 @@ async def accept_as_new(
         await _accept(ctx, tx, view.invitation, user, origin)
         proofs = frozenset({Proof.PASSWORD})
         secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
-    return NewSession(secret, user, view.shop, device_cookie(ctx, "", login))
+    return NewSession(secret, user, view.shop, device_cookie(ctx, "", login, password_hash))
 
 
 async def accept(ctx: Context, session: Session, token: str) -> Shop:

@@ -18,7 +18,8 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import OLD_PASSWORD
 from sigma.domain.origin import Origin
 from sigma.services.accounts import api_keys
-from sigma.services.accounts.users import Session, renew_session
+from sigma.services.accounts.devices import device_cookie
+from sigma.services.accounts.users import NewSession, Session, renew_session
 from sigma.services.context import Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
@@ -27,11 +28,19 @@ from sigma.store.engine.interface import Tx
 
 
 async def change_password(
-    ctx: Context, session: Session, old: str, new: str, *, revoke_keys_since_us: int | None = None
-) -> str:
-    """Change the password; end the user's other sessions and void open links for a new one.
+    ctx: Context,
+    session: Session,
+    old: str,
+    new: str,
+    *,
+    device: str = "",
+    revoke_keys_since_us: int | None = None,
+) -> NewSession:
+    """Change the password; end the user's other sessions, void open links for a new one and forget
+    the known devices.
 
-    Returns the new secret of this session.
+    Returns the new secret of this session and the new cookie of this device; `device` is the one
+    that it sent.
     `revoke_keys_since_us`: API keys that the user has made since then stop working too. Raises
     RefusedError: "validation", "too_many_requests" after several wrong old passwords.
     """
@@ -55,7 +64,8 @@ async def change_password(
         await audit_log.record(ctx, tx, session.member, Deed.PASSWORD_CHANGED, session.user.id)
         secret = await renew_session(ctx, tx, session, frozenset({Proof.PASSWORD}))
     _record(SecurityEvent.PASSWORD_CHANGED, session)
-    return secret
+    cookie = device_cookie(ctx, device, session.user.login, password_hash)
+    return NewSession(secret, session.user, session.shop, cookie)
 
 
 def _record(event: SecurityEvent, session: Session) -> None:

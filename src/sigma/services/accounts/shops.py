@@ -113,8 +113,8 @@ def _check_seller_form(
     ]
     problems += [
         Problem(field, "card_number")
-        for field, (text, _) in limited.items()
-        if contains_card_number(text)
+        for field, (text, limit) in limited.items()
+        if len(text) <= limit and contains_card_number(text)
     ]
     if seller.phone and isinstance(phone := parse_phone(seller.phone), Problem):
         problems.append(Problem("phone", phone.code))
@@ -150,7 +150,7 @@ async def save_mail(
         problems.append(Problem("reply_to", "email"))
     if len(from_name) > 100:
         problems.append(Problem("from_name", "too_long", {"max": 100}))
-    if contains_card_number(from_name):
+    elif contains_card_number(from_name):
         problems.append(Problem("from_name", "card_number"))
     if smtp_url and (problem := check_smtp_url(smtp_url, ctx.outbound)):
         problems.append(problem)

@@ -4,6 +4,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import (
     SIGN_IN_ACCOUNT,
     SIGN_IN_ADDRESS,
+    SIGN_IN_ADDRESS_IN_FLOOD,
     SIGN_IN_ALL,
     SIGN_IN_DEVICE,
     GrowingDelay,
@@ -25,16 +26,21 @@ async def count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None
         subject = f"{login} {device_id}"
         await limiter.require_after_delay(SIGN_IN_DEVICE, subject)
         return [(SIGN_IN_DEVICE, subject)]
-    # An address also pays for attempts that the next limits refuse: a flood ends at the first.
+    # The attempt stays counted for the address when a limit below refuses it. So a flood from one
+    # address soon ends at this limit.
     network = client_network(ip)
     await limiter.require(SIGN_IN_ADDRESS, network)
-    await limiter.require(SIGN_IN_ALL, "")
+    if await limiter.is_allowed(SIGN_IN_ALL, ""):
+        shared: tuple[Limit | GrowingDelay, str] = (SIGN_IN_ALL, "")
+    else:
+        await limiter.require_after_delay(SIGN_IN_ADDRESS_IN_FLOOD, network)
+        shared = (SIGN_IN_ADDRESS_IN_FLOOD, network)
     try:
         await limiter.require_after_delay(SIGN_IN_ACCOUNT, login)
     except RefusedError:
-        await limiter.undo(SIGN_IN_ALL, "")  # nothing was tried: others must not wait for it
+        await limiter.undo(*shared)  # nothing was tried: others must not wait for it
         raise
-    return [(SIGN_IN_ADDRESS, network), (SIGN_IN_ALL, ""), (SIGN_IN_ACCOUNT, login)]
+    return [(SIGN_IN_ADDRESS, network), shared, (SIGN_IN_ACCOUNT, login)]
 
 
 async def undo_sign_in(ctx: Context, counted: Counted) -> None:

@@ -128,15 +128,15 @@ async def sign_in(
     without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
     login = login.strip().lower()
-    device_id = find_device(ctx, device, login)
+    async with ctx.db.read() as tx:
+        user = await users.find_by_login(tx, login)
+    device_id = find_device(ctx, device, login, user.password_hash) if user else None
     try:
         ctx.passwords.require_capacity(is_known=device_id is not None)
         counted = await count_sign_in(ctx, login, ip, device_id)
     except RefusedError:
         record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
         raise
-    async with ctx.db.read() as tx:
-        user = await users.find_by_login(tx, login)
     try:
         is_valid = await ctx.passwords.verify(
             user.password_hash if user else None,
@@ -194,7 +194,7 @@ async def open_session(
         )
         if is_pending:
             return NewSession(secret, user, shop, "", is_pending=True)
-        is_known = find_device(ctx, device, user.login) is not None
+        is_known = find_device(ctx, device, user.login, user.password_hash) is not None
         if not is_known:
             await security_notices.announce(
                 ctx, tx, NoticeKind.NEW_DEVICE, shop_id=shop.id, user_id=user.id, origin=origin
@@ -205,7 +205,9 @@ async def open_session(
             ctx, tx, member, Deed.SIGNED_IN, user.id, known_device=is_known, proofs=by
         )
     record(SecurityEvent.SIGN_IN, ip=origin.address, user_id=user.id, shop_id=shop.id)
-    return NewSession(secret, user, shop, device_cookie(ctx, device, user.login))
+    return NewSession(
+        secret, user, shop, device_cookie(ctx, device, user.login, user.password_hash)
+    )
 
 
 async def _record_failed_sign_in(

@@ -70,7 +70,9 @@ async def accept(ctx: Context, connection: Connection, body: bytes) -> None:
         ),
         received_at_us=now_us,
     )
-    job = Job("acquirer_notice.process", notice.id, notice.shop_id)
+    job = Job(
+        "acquirer_notice.process", notice.id, notice.shop_id, connection_id=notice.connection_id
+    )
     try:
         await changes.commit(ctx.db, Change((notice,), jobs=(job,)), now_us)
     except ConflictError:

@@ -1,5 +1,6 @@
 """Invoices: create, issue, void, list, expire, and the public view behind the payment link."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
@@ -13,6 +14,7 @@ from sigma.domain.errors import RefusedError, validation_error
 from sigma.domain.idempotency import Idempotency
 from sigma.providers.base import redirect_origins
 from sigma.services.billing.payment_limits import check_amount, is_payable
+from sigma.services.connection_secrets import is_ciphertext_readable
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log, quotas
@@ -39,6 +41,7 @@ class PublicInvoice:
     provider: str | None
     held_count: int
     redirect_origins: tuple[str, ...] = ()
+    is_secret_readable: bool = True  # whether the acquirer's key can be decrypted
 
 
 def payment_url(ctx: Context, invoice: Invoice) -> str:
@@ -53,9 +56,11 @@ async def create(
     *,
     is_issued: bool = True,
     idempotency: Idempotency[Invoice] | None = None,
+    require_allowed: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> Invoice:
     """Create an invoice with the shop's next number; `is_issued` False leaves it a draft.
 
+    `require_allowed` runs in the transaction that writes the invoice and raises to prevent it.
     Raises RefusedError: "validation" with all problems, "not_found" for a foreign service,
     "quota_invoices".
     """
@@ -67,7 +72,13 @@ async def create(
     invoice, change = build(
         ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued
     )
-    await changes.commit(ctx.db, change.with_response(idempotency, invoice, now_us), now_us)
+    change = change.with_response(idempotency, invoice, now_us)
+    if require_allowed is None:
+        await changes.commit(ctx.db, change, now_us)
+        return invoice
+    async with ctx.db.write() as tx:
+        await require_allowed(tx)
+        await changes.write(tx, change, now_us)
     return invoice
 
 
@@ -221,11 +232,12 @@ async def get_public(ctx: Context, token: str) -> PublicInvoice:
         row = await invoices.find_for_payment_page(tx, token)
         if row is None or row[0].status is domain.Status.DRAFT:
             raise RefusedError("not_found", what="invoice")
-        invoice, shop, holds, provider, settings = row
+        invoice, shop, holds, provider, settings, secret = row
         if provider and not await is_payable(ctx, tx, shop.id, provider, invoice.amount):
             provider = None  # the connection has changed since the invoice was issued
     origins = redirect_origins(ctx.providers[provider], settings) if provider else ()
-    return PublicInvoice(invoice, shop, provider, holds, origins)
+    is_readable = provider is None or is_ciphertext_readable(ctx.cipher, *secret)
+    return PublicInvoice(invoice, shop, provider, holds, origins, is_readable)
 
 
 async def expire(ctx: Context, invoice_id: str) -> None:

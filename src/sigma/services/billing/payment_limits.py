@@ -100,8 +100,11 @@ async def list_warnings(
     return warnings
 
 
-async def has_connection(ctx: Context, member: Member) -> bool:
-    """Return whether the shop has an active connection to an acquirer."""
+async def connection_warnings(ctx: Context, member: Member) -> tuple[str, ...]:
+    """Return why clients can pay no invoice now: NO_CONNECTION, SECRET_UNREADABLE; usually none."""
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
-        return await connections.find_active(tx, member.shop_id) is not None
+        connection = await connections.find_active(tx, member.shop_id)
+    if connection is None:
+        return (NO_CONNECTION,)
+    return () if is_secret_readable(ctx.cipher, connection) else (SECRET_UNREADABLE,)

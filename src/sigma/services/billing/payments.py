@@ -9,6 +9,7 @@ from sigma.domain.billing import payment as domain
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Event, Payment, PaymentReply, Status
 from sigma.domain.errors import RefusedError
+from sigma.domain.limits import ACQUIRER_QUERY_MANUAL
 from sigma.domain.money import Money
 from sigma.domain.time_units import HOUR_US
 from sigma.providers.base import (
@@ -232,12 +233,13 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
 
 
 async def refresh(ctx: Context, member: Member, payment_id: str) -> Payment:
-    """Query the acquirer now, on a member's request. Raises RefusedError.
+    """Query the acquirer now, on a member's request. Raises RefusedError, "too_many_requests".
 
     For a captured payment the acquirer's list of refunds is read too. When no reply arrived the
     returned payment is marked unknown; of a captured one only the returned copy, not the row.
     """
     payment = await get(ctx, member, payment_id)
+    await ctx.limiter.require(ACQUIRER_QUERY_MANUAL, member.shop_id)
     if payment.status is Status.CAPTURED:
         try:
             return (await sync_refunds(ctx, payment_id, reads_list=True)).payment

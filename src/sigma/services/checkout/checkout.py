@@ -88,8 +88,9 @@ async def start(ctx: Context, token: str, form: PayForm) -> Payment:
 
     The same form of the same browser returns the same payment; another form of that browser
     resumes its unfinished payment. Raises RefusedError: "validation" with problems by question
-    key, "no_connection", "amount_not_accepted", "too_many_requests", or the reason why the invoice
-    cannot be paid. A browser above a limit gets its own open payment, if it has one.
+    key, "no_connection", "secret_unreadable", "amount_not_accepted", "too_many_requests", or the
+    reason why the invoice cannot be paid. A browser above a limit gets its own open payment, if it
+    has one.
     """
     if form.signature:
         await mark_opened(ctx, token, form.signature, form.payer)
@@ -167,8 +168,10 @@ async def _store_under_lock(
         form = replace(form, nonce=f"{form.nonce}+")
     require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
     connection = await connections.find_active(tx, invoice.shop_id)
-    if connection is None or not is_secret_readable(ctx.cipher, connection):
+    if connection is None:
         raise RefusedError("no_connection")
+    if not is_secret_readable(ctx.cipher, connection):
+        raise RefusedError("secret_unreadable")
     if check_connection_amount(ctx, connection, invoice.amount):
         raise RefusedError("amount_not_accepted", amount=invoice.amount)
     unfinished = (

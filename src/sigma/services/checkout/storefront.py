@@ -21,7 +21,8 @@ from sigma.domain.idempotency import Idempotency, render_id
 from sigma.domain.limits import PURCHASE_ADDRESS, too_many_requests
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.billing import invoices
-from sigma.services.billing.payment_limits import connection_limits
+from sigma.services.billing.payment_limits import SECRET_UNREADABLE, connection_limits
+from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.limits import client_network
@@ -36,7 +37,7 @@ from sigma.store.billing import invoices as invoice_rows
 from sigma.store.catalogue import photos
 from sigma.store.catalogue import services as catalogue_services
 from sigma.store.encryption import HashPurpose
-from sigma.store.engine.interface import ConflictError
+from sigma.store.engine.interface import ConflictError, Tx
 from sigma.store.messaging import communities
 
 ACTOR = "storefront"
@@ -52,8 +53,9 @@ class Storefront:
     """What the public page shows.
 
     `conversation_urls`: service id → URL of a VK conversation about it ("": no service).
-    `can_pay`: an acquirer is connected. `photo_sizes`: photo id → (width, height) in pixels.
-    `payment_limits`: of the acquirer, by currency.
+    `can_pay`: an acquirer is connected, and its key is readable. `photo_sizes`: photo id → (width,
+    height) in pixels. `payment_limits`: of the acquirer, by currency. `is_secret_readable`: whether
+    the acquirer's key can be decrypted.
     """
 
     shop: Shop
@@ -62,6 +64,7 @@ class Storefront:
     can_pay: bool
     photo_sizes: dict[str, tuple[int, int]]
     payment_limits: Mapping[str, AmountLimits] = field(default_factory=dict)
+    is_secret_readable: bool = True
 
     def is_payable(self, service: Service) -> bool:
         """Return whether a client can pay the service without an operator."""
@@ -141,7 +144,9 @@ async def get(ctx: Context, slug: str) -> Storefront:
         sizes = await photos.list_sizes(tx, shop.id)
     urls = await conversation_urls(ctx, shop.id, visible)
     limits = connection_limits(ctx, acquirer) if acquirer else {}
-    return Storefront(shop, tuple(visible), urls, acquirer is not None, sizes, limits)
+    is_readable = acquirer is None or is_secret_readable(ctx.cipher, acquirer)
+    can_pay = acquirer is not None and is_readable
+    return Storefront(shop, tuple(visible), urls, can_pay, sizes, limits, is_readable)
 
 
 async def can_pay(ctx: Context, shop_id: str) -> bool:
@@ -154,12 +159,15 @@ async def buy(ctx: Context, slug: str, service_id: str, buyer: Buyer) -> Invoice
     """Return an invoice for a service with a fixed price: a new one, or the browser's last one.
 
     The last invoice is reused while it is open, less than a day old and not filled in. Raises
-    RefusedError: "not_found", "service_not_payable", "no_connection", "too_many_requests".
+    RefusedError: "not_found", "service_not_payable", "no_connection", "secret_unreadable",
+    "too_many_requests".
     """
     page = await get(ctx, slug)
     service = page.service(service_id)
     if not service.is_payable:
         raise RefusedError("service_not_payable")
+    if not page.is_secret_readable:
+        raise RefusedError(SECRET_UNREADABLE)
     if not page.can_pay:
         raise RefusedError("no_connection")
     if not page.is_payable(service):
@@ -203,9 +211,26 @@ async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buye
     idempotency = Idempotency(service.shop_id, key, service.id, 303, render_id)
 
     async def create_invoice() -> Invoice:
-        await _require_within_limits(ctx, service.shop_id, buyer.ip)
+        address = client_network(buyer.ip)
+        await ctx.limiter.require(PURCHASE_ADDRESS, address)
         draft = draft_invoice(service, ctx.now_us())
-        return await invoices.create(ctx, member, draft, idempotency=idempotency)
+        try:
+            return await invoices.create(
+                ctx, member, draft, idempotency=idempotency, require_allowed=require_few_unpaid
+            )
+        except RefusedError:
+            await ctx.limiter.undo(PURCHASE_ADDRESS, address)  # no invoice was created
+            raise
+
+    async def require_few_unpaid(tx: Tx) -> None:
+        # Under the lock of the shop: purchases at the same time would all read the same count.
+        await shops.lock(tx, service.shop_id)
+        since_id = min_id("inv", ctx.now_us() - HOUR_US)
+        unpaid = await invoice_rows.count_open_by_creator(
+            tx, service.shop_id, ACTOR, since_id, MAX_UNPAID_PER_SHOP
+        )
+        if unpaid >= MAX_UNPAID_PER_SHOP:
+            raise too_many_requests(HOUR_US)
 
     for _ in range(MAX_IN_FLIGHT_WAITS):
         try:
@@ -216,17 +241,3 @@ async def _invoice_for_key(ctx: Context, service: Service, key: str, buyer: Buye
                 raise
         await asyncio.sleep(IN_FLIGHT_PAUSE_S)
     raise RefusedError("idempotency_in_flight")
-
-
-async def _require_within_limits(ctx: Context, shop_id: str, ip: str) -> None:
-    """Count one more invoice for the address. Raises RefusedError("too_many_requests")."""
-    address = client_network(ip)
-    await ctx.limiter.require(PURCHASE_ADDRESS, address)
-    async with ctx.db.read() as tx:
-        since_id = min_id("inv", ctx.now_us() - HOUR_US)
-        unpaid = await invoice_rows.count_open_by_creator(
-            tx, shop_id, ACTOR, since_id, MAX_UNPAID_PER_SHOP
-        )
-    if unpaid >= MAX_UNPAID_PER_SHOP:
-        await ctx.limiter.undo(PURCHASE_ADDRESS, address)  # no invoice is created
-        raise too_many_requests(HOUR_US)

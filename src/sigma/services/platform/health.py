@@ -2,7 +2,8 @@
 
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.services.context import Context
-from sigma.store import jobs, key_rotations, write_probe
+from sigma.store import job_claims, jobs, key_rotations
+from sigma.store.database import write_probe
 from sigma.store.engine.interface import BusyError, NotWritableError, StoreError
 
 MAX_JOB_DELAY_US = 5 * MINUTE_US
@@ -21,7 +22,7 @@ async def check_readiness(ctx: Context) -> dict[str, str]:
     database = await check_database(ctx)
     try:
         async with ctx.db.read() as tx:
-            due = await jobs.next_due(tx, ctx.now_us())
+            due = await job_claims.next_due(tx, ctx.now_us())
             needed_key_ids = await key_rotations.list_edge_key_ids(tx)
     except StoreError:
         return {"database": "unreachable", "worker": "unknown", "encryption": "unknown"}
@@ -46,7 +47,7 @@ async def check_database(ctx: Context) -> str:
 
 async def _write(ctx: Context, now_us: int) -> str:
     try:
-        await write_probe.write(ctx.db, now_us)
+        await write_probe(ctx.db, now_us)
     except NotWritableError:
         return "not_writable"
     except BusyError:

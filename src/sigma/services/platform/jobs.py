@@ -6,7 +6,6 @@ Members can retry or dismiss dead jobs in the cabinet.
 import asyncio
 import random
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -17,14 +16,14 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.change import ClaimedJob
 from sigma.domain.errors import RefusedError
-from sigma.domain.job_lanes import SLOTS, Capacity, Lane, capacity
+from sigma.domain.job_lanes import SLOTS, Lane, LaneState, capacity, divide
 from sigma.domain.time_units import MINUTE_US, SECOND_US
 from sigma.providers.base import UnknownOutcomeError
 from sigma.services.circuit_breakers import CircuitOpenError
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log, leases
-from sigma.store import jobs
+from sigma.store import job_claims, jobs
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import BusyError, ConflictError, StaleError, StoreError
 
@@ -33,64 +32,65 @@ log = structlog.get_logger()
 # The longest run of a job. A lease ends earlier when its worker is dead.
 LEASE_US = 2 * MINUTE_US
 HANDLER_TIMEOUT_S = 110.0  # shorter than the lease: a job never runs twice at the same time
+PUT_OFF_LIMIT = 500  # rows of one transaction: on SQLite every other write waits for it
 MAX_ATTEMPTS = 12  # attempts before a job is dead
 
 # Runs one job by its subject. Returns when to run again (UTC microseconds), None when done.
 Handler = Callable[[Context, str], Awaitable[int | None]]
 
 
-async def claim(
-    ctx: Context, lane: Lane, limit: int, shop_id: str | None = None
-) -> list[ClaimedJob]:
-    """Lease up to `limit` due jobs of a lane to this worker. Raises StoreError.
-
-    `shop_id`: only jobs of this shop.
-    """
+async def claim(ctx: Context, lane: Lane, limit: int) -> list[ClaimedJob]:
+    """Lease up to `limit` due jobs of a lane, the oldest first. Raises StoreError."""
     await leases.keep_alive(ctx)
     now_us = ctx.now_us()
-    return await jobs.claim(
+    return await job_claims.claim(
         ctx.db,
         lane,
         now_us=now_us,
         lease_until_us=now_us + LEASE_US,
         limit=limit,
         worker_id=ctx.worker.id,
-        shop_id=shop_id,
     )
 
 
-async def claim_fairly(ctx: Context, lane: Lane, running: Counter[str]) -> list[ClaimedJob]:
-    """Lease what the lane may run beside its `running` jobs (shop id → number of its jobs).
+async def claim_fairly(ctx: Context, lane: Lane, state: LaneState) -> list[ClaimedJob]:
+    """Lease what the lane may run beside its running jobs, and add it to `state`.
 
-    Adds the claimed jobs to `running`. Raises StoreError.
+    The shops with due jobs get their shares in turns. Raises StoreError.
     """
-    claimed: list[ClaimedJob] = []
-    while (free := capacity(SLOTS[lane], running)).limit:
-        if free.full_shops:
-            batch = await _claim_of_other_shops(ctx, lane, free)
-        else:
-            batch = await claim(ctx, lane, free.limit)
-        if not batch:
-            break
-        running.update(job.shop_id for job in batch)
-        claimed += batch
-    return claimed
-
-
-async def _claim_of_other_shops(ctx: Context, lane: Lane, free: Capacity) -> list[ClaimedJob]:
-    """Lease one job of each shop that has not used up its share."""
+    room = capacity(SLOTS[lane], state.running)
+    if not room.limit:
+        return []
     # Read outside the transaction: looking for shops must not take the writer lock.
     async with ctx.db.read() as tx:
-        shop_ids = await jobs.list_due_shops(
-            tx, lane, ctx.now_us(), full_shops=free.full_shops, limit=free.limit
+        due_shops = await job_claims.list_due_shops(
+            tx,
+            lane,
+            ctx.now_us(),
+            last_shop_id=state.last_shop_id,
+            full_shops=room.full_shops,
+            limit=room.limit,
         )
-    return [job for shop_id in shop_ids for job in await claim(ctx, lane, 1, shop_id)]
+    if not due_shops:
+        return []
+    await leases.keep_alive(ctx)
+    now_us = ctx.now_us()
+    claimed = await job_claims.claim_of_shops(
+        ctx.db,
+        lane,
+        divide(SLOTS[lane], state.running, due_shops),
+        now_us=now_us,
+        lease_until_us=now_us + LEASE_US,
+        worker_id=ctx.worker.id,
+    )
+    state.add([job.shop_id for job in claimed])
+    return claimed
 
 
 async def next_due(ctx: Context) -> dict[Lane, int]:
     """Return when the next job of each lane can be claimed. Raises StoreError."""
     async with ctx.db.read() as tx:
-        due = await jobs.next_due(tx, ctx.now_us())
+        due = await job_claims.next_due(tx, ctx.now_us())
     ctx.outage.end()
     return due
 
@@ -154,12 +154,21 @@ async def run_job(
 
 
 async def _put_off(ctx: Context, job: ClaimedJob, error: Exception) -> None:
-    """Reschedule a job that could not do its work now, without counting the attempt."""
+    """Reschedule a job that could not do its work now, without counting the attempt.
+
+    When its server does not respond, the shop's other due jobs for that server are put off too: a
+    thousand of them cost one run, not a thousand.
+    """
     pause_us, message = SECOND_US, type(error).__name__
     if isinstance(error, CircuitOpenError):
         pause_us, message = error.wait_us, str(error)
-    due_at_us = ctx.now_us() + pause_us
+    now_us = ctx.now_us()
+    due_at_us = now_us + pause_us
     await jobs.reschedule(ctx.db, job, due_at_us, message, is_dead=False, is_counted=False)
+    if isinstance(error, CircuitOpenError) and error.is_silent:
+        await job_claims.put_off_alike(
+            ctx.db, job, now_us=now_us, due_at_us=due_at_us, limit=PUT_OFF_LIMIT
+        )
 
 
 async def _reschedule(

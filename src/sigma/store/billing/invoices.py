@@ -88,6 +88,8 @@ _hold_count = (
 )
 _active_provider = select_active(invoices.c.shop_id, connections.c.provider).scalar_subquery()
 _active_settings = select_active(invoices.c.shop_id, connections.c.settings).scalar_subquery()
+_active_id = select_active(invoices.c.shop_id, connections.c.id).scalar_subquery()
+_active_secret = select_active(invoices.c.shop_id, connections.c.secret_encrypted).scalar_subquery()
 _find_for_payment_page = statement(
     select(
         invoices,
@@ -95,6 +97,8 @@ _find_for_payment_page = statement(
         _hold_count.label("holds"),
         _active_provider.label("provider"),
         _active_settings.label("connection_settings"),
+        _active_id.label("connection_id"),
+        _active_secret.label("connection_secret"),
     )
     .join(shops, shops.c.id == invoices.c.shop_id)
     .where(invoices.c.token == bindparam("token"))
@@ -194,11 +198,12 @@ async def lock(tx: Tx, invoice_id: str) -> Invoice:
 
 async def find_for_payment_page(
     tx: Tx, token: str
-) -> tuple[Invoice, Shop, int, str | None, dict[str, Any]] | None:
+) -> tuple[Invoice, Shop, int, str | None, dict[str, Any], tuple[str, str]] | None:
     """Return the data of a payment page in one query, or None for an unknown token.
 
     The tuple holds the invoice, its shop, the number of authorized (held) payments, and the
-    provider (None without one) and the settings of the shop's active connection.
+    provider (None without one), the settings, and the id and encrypted secret of the shop's active
+    connection.
     """
     row = await tx.fetch_one(_find_for_payment_page, token=token)
     if row is None:
@@ -206,7 +211,8 @@ async def find_for_payment_page(
     fields = {f"shop_{c.name}": row[f"shop_{c.name}"] for c in shops.columns if c.name != "id"}
     shop = shop_rows.from_row(fields | {"shop_id": row["shop_id"]}, "shop_")
     settings = msgspec.json.decode(row["connection_settings"] or "{}")
-    return from_row(row), shop, row["holds"], row["provider"], settings
+    secret = (str(row["connection_id"]), str(row["connection_secret"]))
+    return from_row(row), shop, row["holds"], row["provider"], settings, secret
 
 
 async def count_holds(tx: Tx, invoice_id: str) -> int:

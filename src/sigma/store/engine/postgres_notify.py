@@ -66,6 +66,9 @@ class PostgresSignals:
                     con = await self._pool.acquire()
                     try:
                         await con.execute(NOTIFY_SQL, channel, self._origin)
+                    except OSError:  # also TimeoutError: the connection is lost or silent
+                        self._pool.discard(con)
+                        raise
                     finally:
                         self._pool.release(con)
                 if channel not in self._resend_channels:

@@ -357,6 +357,7 @@ jobs = Table(
     text_column("kind"),
     text_column("subject_id"),
     text_column("shop_id"),
+    text_column("connection_id"),
     text_column("lane"),
     int_column("due_at_us"),
     int_column("lease_until_us"),

@@ -1,9 +1,10 @@
 """Parsing of JSON request bodies; an invalid body is reported with all its faults by field."""
 
+import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.text_cleaning import clean_text
 
 T = TypeVar("T", bound=Struct)
+ResultT = TypeVar("ResultT")
 
 # First word of msgspec's "Expected `…`" → key under "errors.type" of the texts.
 _JSON_TYPES = {
@@ -30,6 +32,8 @@ _JSON_TYPES = {
 _PLACEHOLDER = "1"
 
 MAX_PROBLEMS = 50  # problems reported for one body
+MAX_VALUES = 5000  # objects, lists, texts, numbers… of one body; the largest invoice has 2500
+THREAD_BYTES = 16 * 1024  # a larger body is parsed in a thread
 
 # Refused, not cleaned: a program that sends them has a bug that its author must learn of.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -40,11 +44,14 @@ def parse_body(shape: type[T], body: bytes) -> tuple[T, list[Problem]]:
 
     Fields with a problem hold their default or a placeholder, so that the caller can check the
     others and report everything at once with `require_valid`. Raises RefusedError: "bad_request"
-    when the body is not JSON, "validation" when it is not an object or has very many problems.
+    when the body is not JSON, "too_large" when it has too many values, "validation" when it is not
+    an object or has very many problems.
     """
     problems: list[Problem] = []
     try:
-        plain = _clean_texts(msgspec.json.decode(body), "", problems)
+        decoded = msgspec.json.decode(body)
+        _require_few_values(decoded)
+        plain = _clean_texts(decoded, "", problems)
         problems += _duplicate_members(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError("bad_request") from error
@@ -54,6 +61,11 @@ def parse_body(shape: type[T], body: bytes) -> tuple[T, list[Problem]]:
     if len(problems) >= MAX_PROBLEMS:
         raise validation_error(*problems[:MAX_PROBLEMS])
     return msgspec.convert(values, shape), problems
+
+
+async def parse_outside_loop(parse: Callable[[], ResultT], body: bytes) -> ResultT:
+    """Return the result of `parse`, which reads `body`: a large body must not block the loop."""
+    return await asyncio.to_thread(parse) if len(body) > THREAD_BYTES else parse()
 
 
 def require_valid(body_problems: Iterable[Problem], value_problems: Iterable[Problem] = ()) -> None:
@@ -72,6 +84,19 @@ def require_valid(body_problems: Iterable[Problem], value_problems: Iterable[Pro
 def is_within(field: str, other: str) -> bool:
     """Return whether the path `field` is `other` or lies inside it: "items.0.name" in "items.0"."""
     return field == other or field.startswith(f"{other}.")
+
+
+def _require_few_values(decoded: Any) -> None:
+    """Raise RefusedError("too_large") for more than MAX_VALUES values, before work on each."""
+    count, unread = 0, [decoded]
+    while unread:
+        value = unread.pop()
+        members = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            count += len(value)
+            if count > MAX_VALUES:
+                raise RefusedError("too_large")
+            unread += (member for member in members if isinstance(member, dict | list))
 
 
 def _clean_texts(plain: Any, path: str, problems: list[Problem]) -> Any:

@@ -27,6 +27,7 @@ from sigma.services.limits import client_network
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.services.platform.idempotency import run_once
 from sigma.services.security_log import SecurityEvent, record
+from sigma.web.api.body import MAX_PROBLEMS
 from sigma.web.ids import is_id
 from sigma.web.middleware.requests import EXTRA_HEADERS
 from sigma.web.origins import program_origin
@@ -178,7 +179,7 @@ def parse_list_query(request: ApiRequest, prefix: str, filters: Collection[str])
     if cursor is not None and not is_id(cursor, prefix):
         problems.append(Problem("cursor", "cursor"))
     if problems:
-        raise validation_error(*problems)
+        raise validation_error(*problems[:MAX_PROBLEMS])
     return ListQuery(int(limit), cursor, {n: str(params[n]) for n in filters if n in params})
 
 

@@ -6,13 +6,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from sigma.domain.accounts.member import Member, Scope
-from sigma.domain.billing.invoice import Invoice, Status
+from sigma.domain.billing.invoice import Draft, Invoice, Status
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.billing import invoices
-from sigma.services.billing.payment_limits import NO_CONNECTION, has_connection, list_warnings
+from sigma.services.billing.payment_limits import connection_warnings, list_warnings
 from sigma.services.context import Context
 from sigma.web.api import responses
-from sigma.web.api.body import parse_body
+from sigma.web.api.body import parse_body, parse_outside_loop
 from sigma.web.api.http import (
     ApiRequest,
     Ctx,
@@ -54,12 +54,12 @@ async def _body_renderer(
     The connection is read before: the body is built inside the transaction.
     """
     now_us, translator = ctx.now_us(), translator_for(request)
-    has_acquirer = await has_connection(ctx, member)
+    warnings_of_open = await connection_warnings(ctx, member)
 
     def render(invoice: Invoice) -> str:
         url = invoices.payment_url(ctx, invoice)
         is_open = invoice.status_at(now_us) is Status.OPEN
-        warnings = (NO_CONNECTION,) if is_open and not has_acquirer else ()
+        warnings = warnings_of_open if is_open else ()
         response = responses.invoice_response(invoice, url, now_us, warnings, translator)
         return encode(response).decode()
 
@@ -70,9 +70,12 @@ async def _body_renderer(
 async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """Issue an invoice."""
     body = await read_json(request)
-    content, problems = parse_body(InvoiceRequest, body)
-    draft = parse_draft(content, ctx.now_us(), problems)
 
+    def parse() -> Draft:
+        content, problems = parse_body(InvoiceRequest, body)
+        return parse_draft(content, ctx.now_us(), problems)
+
+    draft = await parse_outside_loop(parse, body)
     render = await _body_renderer(request, ctx, member)
     idempotency = read_idempotency(request, member, body, status=201, render=render)
     return await respond_once(

@@ -7,7 +7,7 @@ from sigma.domain.accounts.member import Scope
 from sigma.domain.billing.refund import Refund
 from sigma.services.billing import refunds
 from sigma.web.api import responses
-from sigma.web.api.body import parse_body
+from sigma.web.api.body import parse_body, parse_outside_loop
 from sigma.web.api.http import (
     ApiRequest,
     Ctx,
@@ -30,7 +30,9 @@ async def create_refund(
     """Request a refund. It is stored as pending; a job sends it to the acquirer."""
     known_id = parse_id(payment_id, "pay")
     body = await read_json(request)
-    amount, reason = parse_refund(*parse_body(RefundRequest, body))
+    amount, reason = await parse_outside_loop(
+        lambda: parse_refund(*parse_body(RefundRequest, body)), body
+    )
     translator = translator_for(request)
 
     def render(created: Refund) -> str:

@@ -26,9 +26,10 @@ from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.origins import client_address, request_id
+from sigma.web.rendering import mask_outside_loop
 from sigma.web.request_identity import ACTOR, remote_ip
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
-from sigma.web.submitted_form import read_form
+from sigma.web.submitted_form import close_files, read_form
 
 SESSION_COOKIE = "sigma_session"
 DEVICE_PATH = "/sign-in"
@@ -108,7 +109,7 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
     except OUTAGE_ERRORS:
         if is_unsafe(connection) and isinstance(connection, Request):
             unsent = await read_form(connection)  # for the page that offers to send it again
-            await unsent.close()  # its uploaded temporary files
+            await close_files(unsent)  # its uploaded temporary files
         raise
     if session is None:
         raise RedirectRequiredError(await _sign_in_url(ctx, connection))
@@ -142,7 +143,7 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
         csrf_token = str(form.get("csrf", ""))
     if not is_same_origin(connection) or not secrets_equal(csrf_token, session.csrf):
         if form is not None:
-            await form.close()  # no handler will run: delete the uploaded temporary files
+            await close_files(form)  # no handler will run: delete the uploaded temporary files
         raise RefusedError("forbidden")
     _require_recent(ctx, session, handler)
 
@@ -241,4 +242,4 @@ def public_router(handlers: Sequence[ControllerRouterHandler]) -> Router:
 async def _disable_caching(response: Response[Any]) -> Response[Any]:
     for name, value in NO_STORE_HEADERS.items():
         response.headers.setdefault(name, value)
-    return response
+    return await mask_outside_loop(response)

@@ -7,11 +7,13 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Response
 
+from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.payment import REFUND_REASONS, Attention
 from sigma.domain.billing.payment_acceptance import ACCEPTABLE
 from sigma.services.accounts import shops
 from sigma.services.accounts.shops import Dashboard
 from sigma.services.accounts.users import Session
+from sigma.services.billing.payment_limits import SECRET_UNREADABLE, connection_warnings
 from sigma.services.billing.payments import PaymentRow
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
@@ -81,6 +83,7 @@ async def home_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
     """Show the shop at a glance."""
+    shop_warnings = await connection_warnings(ctx, session.member)
     database_state = await health.check_database(ctx)
     home = await shops.get_dashboard(ctx, session.member)
     todo = setup_steps(home)
@@ -94,6 +97,10 @@ async def home_page(
         section="home",
         home=home,
         database_warning=_database_warning(database_state, is_low=health.is_disk_almost_full(ctx)),
+        # The setup steps show that no acquirer is connected.
+        is_acquirer_key_unreadable=SECRET_UNREADABLE in shop_warnings,
+        is_encryption_key_missing=bool(ctx.cipher.missing_key_ids)
+        and session.member.can(Permission.SETTINGS),
         owed_names={
             name
             for name in ("held", "refunds_due", "refunds_pending")

@@ -18,7 +18,7 @@ from sigma.texts import Translator
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, WebRequest
 from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.rendering import render_page
-from sigma.web.submitted_form import read_form
+from sigma.web.submitted_form import field_values, read_form
 
 FLASH_COOKIE = "sigma_flash"
 _FLASH_KEY = re.compile(r"[a-z]+\.done_[a-z_]+")
@@ -43,8 +43,7 @@ FormValues = dict[str, list[str]]
 
 async def read_form_values(request: WebRequest) -> FormValues:
     """Return the posted form, name → values, uncleaned. Uploaded files are left out."""
-    form = await read_form(request)
-    return {name: [v for v in form.getall(name) if isinstance(v, str)] for name in form}
+    return field_values(await read_form(request))
 
 
 def translator_for(session: Session) -> Translator:

@@ -3,12 +3,12 @@
 from urllib.parse import urlencode
 
 from sigma.web.cabinet.guards import WebRequest
+from sigma.web.submitted_form import field_values
 
 
 def query_values(request: WebRequest) -> dict[str, list[str]]:
     """Return the query string of the request: name → values."""
-    query = request.query_params
-    return {name: query.getall(name) for name in query}
+    return field_values(request.query_params)
 
 
 def build_url(path: str, **query: str | None) -> str:

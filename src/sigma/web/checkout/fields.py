@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sigma.domain.billing.answer_dates import DateBounds, date_bounds
-from sigma.domain.billing.question import AnswerValue, Question, QuestionKind
+from sigma.domain.billing.question import AnswerValue, Question, QuestionKind, max_values
 from sigma.domain.errors import Problem
 from sigma.texts import Translator
 from sigma.texts.answers import question_label
@@ -86,7 +86,7 @@ def build_fields(
         _build_field(
             q,
             translator,
-            tuple((form_values or {}).get(q.key, ())),
+            tuple((form_values or {}).get(q.key, ())[: max_values(q)]),
             errors.get(q.key, ""),
             q.key == first,
             date_bounds(q.key, q.label, today),

@@ -39,7 +39,7 @@ from sigma.web.middleware.security import payment_page_policy
 from sigma.web.rendering import requested_language
 from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
-from sigma.web.submitted_form import read_form
+from sigma.web.submitted_form import field_values, read_form
 
 SIGNATURE_FIELD = "_d"  # cannot collide: the key of a question never starts with "_"
 MAX_FORM_BYTES = 256 * 1024  # far more than thirty long answers
@@ -97,8 +97,7 @@ def _continues_attempt(
 @post("/i/{token:str}", request_max_body_size=MAX_FORM_BYTES)
 async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Response[Any]:
     """Store the answers, start the payment and redirect; with problems, show the form again."""
-    form = await read_form(request)
-    form_values = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
+    form_values = field_values(await read_form(request))
     pay_form = _pay_form(request, ctx, token, form_values)
     try:
         payment = await checkout.start(ctx, token, pay_form)

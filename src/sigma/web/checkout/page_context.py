@@ -118,4 +118,6 @@ def closed_reason(public: PublicInvoice, now_us: int) -> str:
         require_payable(public.invoice, now_us, public.held_count)
     except RefusedError as error:
         return error.code
+    if not public.is_secret_readable:
+        return "secret_unreadable"
     return "" if public.provider else "no_connection"

@@ -24,12 +24,13 @@ from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 from sigma.web.same_origin import require_same_origin
 from sigma.web.storefront.view_models import list_context, service_context
+from sigma.web.submitted_form import field_values
 
 BUYER_COOKIE = "sigma_buyer"  # random secret of this browser, one per shop
 MAX_FORM_BYTES = 16 * 1024
 COOKIE_MAX_AGE_S = 30 * 86_400
 EXPECTED_REFUSALS = (
-    *("too_many_requests", "no_connection", "service_not_payable"),
+    *("too_many_requests", "no_connection", "secret_unreadable", "service_not_payable"),
     "quota_invoices",
 )
 
@@ -74,8 +75,7 @@ async def buy(
 
     A repeated request of the same browser gets the same unpaid invoice.
     """
-    form = await request.form()
-    form_values = {n: [v for v in form.getall(n) if isinstance(v, str)] for n in form}
+    form_values = field_values(await request.form())
     nonce = first_value(form_values, "nonce")[:64] or new_secret()
     # Without cookies the nonce of the form identifies the browser, so a double click still issues
     # one invoice.

@@ -22,7 +22,13 @@ from sigma.web.cabinet.access.key_revocation import (
     default_since,
     parse_revocation,
 )
-from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest, session_cookie
+from sigma.web.cabinet.access.sign_in import device_of
+from sigma.web.cabinet.guards import (
+    RECENT_AUTHENTICATION,
+    WebRequest,
+    device_cookie,
+    session_cookie,
+)
 from sigma.web.cabinet.responses import (
     FormValues,
     read_form_values,
@@ -55,11 +61,12 @@ async def change_password(
     try:
         if not old:
             raise validation_error(Problem("old", "required"))
-        secret = await password_changes.change_password(
+        renewed = await password_changes.change_password(
             ctx,
             session,
             old,
             new,
+            device=device_of(request),
             revoke_keys_since_us=parse_revocation(form_data, session.shop.tz),
         )
     except RefusedError as error:
@@ -70,7 +77,8 @@ async def change_password(
         response.headers.update(retry_after_headers(error))
         return response
     response = redirect(URL, "access.done_password")
-    response.set_cookie(session_cookie(ctx, secret))
+    response.set_cookie(session_cookie(ctx, renewed.secret))
+    response.set_cookie(device_cookie(ctx, renewed.device))
     return response
 
 

@@ -28,7 +28,7 @@ from sigma.web.cabinet.inbox.message_text import safe_url
 from sigma.web.cabinet.inbox.order_views import order_views
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for, unread_text
 from sigma.web.cabinet.urls import build_url, query_values
-from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor, parse_limit
+from sigma.web.forms import first_value, parse_cursor, parse_limit, search_text
 from sigma.web.ids import parse_id
 from sigma.web.prices import price_text
 from sigma.web.rendering import render_page
@@ -65,7 +65,7 @@ def parse_inbox_filter(request: WebRequest) -> InboxFilter:
     only = first_value(query, "only")
     return InboxFilter(
         only if only in STATUS_FILTERS else "",
-        first_value(query, "q")[:MAX_QUERY_LENGTH],
+        search_text(query),
         parse_cursor(first_value(query, "cursor")),
         parse_limit(first_value(query, "limit")),
     )

@@ -14,10 +14,9 @@ from sigma.domain.local_time import local_date, start_of_day
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
 from sigma.services.billing.payment_limits import (
-    NO_CONNECTION,
     accepted_currencies,
     check_amount,
-    has_connection,
+    connection_warnings,
 )
 from sigma.services.catalogue import services
 from sigma.services.context import Context
@@ -160,7 +159,7 @@ async def _preview_page(
         "conversation_id": conversation_id,
         "nonce": nonce,
         "is_changed": is_changed,
-        "warnings": () if await has_connection(ctx, session.member) else (NO_CONNECTION,),
+        "warnings": await connection_warnings(ctx, session.member),
         "can_connect": session.member.can(Permission.SETTINGS),
         "day_us": None,
     }

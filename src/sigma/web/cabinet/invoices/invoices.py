@@ -13,7 +13,7 @@ from sigma.domain.billing.question import Question
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices, payments
-from sigma.services.billing.payment_limits import has_connection, list_warnings
+from sigma.services.billing.payment_limits import connection_warnings, list_warnings
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
 from sigma.texts import Translator
@@ -80,7 +80,7 @@ def _filter_url(list_filter: ListFilter, status: str) -> str:
 
 async def redirect_to_issued(ctx: Context, member: Member, invoice: Invoice) -> Response[Any]:
     """Redirect to the page of a new invoice; green only when its link can be paid."""
-    can_pay = await has_connection(ctx, member)
+    can_pay = not await connection_warnings(ctx, member)
     flash_key, tone = (
         ("invoices.done_issued", "good") if can_pay else ("invoices.done_issued_unpayable", "wait")
     )

@@ -14,7 +14,7 @@ from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import connections, invoices
 from sigma.services.billing.invoices import PublicInvoice
-from sigma.services.billing.payment_limits import NO_CONNECTION, has_connection
+from sigma.services.billing.payment_limits import connection_warnings
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
@@ -218,7 +218,7 @@ async def _form_page(
         currency_sign=currency_sign(form.currency),
         focus=focus,
         shop_return_url=session.shop.return_url,
-        warnings=() if await has_connection(ctx, session.member) else (NO_CONNECTION,),
+        warnings=await connection_warnings(ctx, session.member),
         can_connect=session.member.can(Permission.SETTINGS),
         zone=zone_label(session.shop.tz, session.locale, ctx.now_us()),
         hide_plus=True,
@@ -251,7 +251,7 @@ async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str
             amount=draft.amount,
             created_at_us=now_us,
             description=draft.description,
-            items=draft.items,
+            items=tuple(item for item in draft.items if item.has_total),
             questions=tuple(
                 q
                 if q.label or q.is_personal

@@ -12,7 +12,7 @@ from sigma.domain.billing.invoice import Invoice
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
-from sigma.services.billing.payment_limits import has_connection
+from sigma.services.billing.payment_limits import connection_warnings
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
 from sigma.services.invoice_cards import cards
@@ -31,7 +31,7 @@ async def redirect_to_conversation(ctx: Context, member: Member, invoice: Invoic
     assert invoice.conversation_id is not None
     conversation = await inbox.get(ctx, member, invoice.conversation_id)
     flash_key, tone = "cards.done_sent", "good"
-    if not await has_connection(ctx, member):
+    if await connection_warnings(ctx, member):
         flash_key, tone = "cards.done_sent_unpayable", "wait"
     if conversation.blocked_reason:
         flash_key, tone = "cards.done_blocked", "wait"

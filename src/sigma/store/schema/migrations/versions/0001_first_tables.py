@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("kind", TextC, nullable=False),
         sa.Column("subject_id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("connection_id", TextC, nullable=False),
         sa.Column("lane", TextC, nullable=False),
         sa.Column("due_at_us", BigInt, nullable=False),
         sa.Column("lease_until_us", BigInt, nullable=False),
