@@ -12,7 +12,7 @@ from sigma.domain.audit.deed import Deed
 from sigma.services.accounts import api_keys
 from sigma.services.platform import audit_log
 from sigma.texts import LOCALES, Translator
-from tests.web.cabinet_harness import CabinetBrowser, visible_text
+from tests.web.cabinet_harness import CabinetBrowser, create_key, visible_text
 from tests.world import World
 
 HERE = "/settings/audit"
@@ -39,7 +39,7 @@ async def test_page_shows_who_did_what_from_where(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     await owner_browser.open("/settings/keys")
-    await owner_browser.submit("/settings/keys", name="Касса")
+    await create_key(owner_browser, "Касса")
     page = await owner_browser.open(HERE)
     text = visible_text(page.text)
     for expected in ("Ключ API создан", "Касса", "Пётр", "127.0.0.1", "Вход в кабинет"):

@@ -3,6 +3,7 @@
 They act with the rights of the installation. `--json` prints one JSON value on stdout.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from sigma.cli.output import CliError, t, terminal_translator
 from sigma.domain.accounts.api_key import COMMAND_LINE, MAX_LIFETIME_DAYS, ApiKey
 from sigma.domain.accounts.member import ALL_SCOPES, Role, Scope
 from sigma.domain.accounts.shop import Shop
+from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts import api_keys, installation, own_shops
 from sigma.services.accounts.installation import Administrator, NewMember, NewShop, Person
@@ -194,13 +196,16 @@ def key_create(
     """Create a key and print it. It is shown only once."""
 
     async def create(ctx: Context) -> tuple[ApiKey, str]:
+        origin = Origin(agent="sigma key create")
+        maker = await owner_of_shop(ctx, shop_id)
         return await api_keys.create(
             ctx,
-            await owner_of_shop(ctx, shop_id),
+            replace(maker, origin=origin),
             name,
             scopes=tuple(Scope(scope) for scope in scopes) or ALL_SCOPES,
             lifetime_days=days,
             networks=" ".join(addresses),
+            origin=origin,
         )
 
     created, secret = run_with_context(create)

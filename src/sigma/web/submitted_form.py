@@ -6,7 +6,8 @@ from litestar import Request
 from litestar.datastructures import FormMultiDict, MultiDict, UploadFile
 
 _STATE = "submitted_form"
-# Password fields of all forms. What was typed into them is not written into a page.
+# Password fields of all forms. What was typed into them is not written into a page that may stay
+# open for hours, as one about an outage does.
 SECRET_FIELDS = frozenset({"password", "old", "new", "secret", "smtp_url", "key"})
 # Fields of the page that asks for a proof of identity: they are never put into a page again.
 PROOF_PREFIX = "reauthentication_"
@@ -39,10 +40,14 @@ async def close_files(form: FormMultiDict) -> None:
             await value.close()
 
 
-def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] | None:
+def submitted_fields(
+    request: Request[Any, Any, Any], *, has_secrets: bool = False
+) -> list[tuple[str, str]] | None:
     """Return the fields of the form that was read, to be sent again, without proofs of identity.
 
-    None when no form was read, and when it has what cannot be put into a page: files, secrets.
+    `has_secrets`: typed passwords and keys may be among them; the page that asks who the person is
+    hands them on within a minute and is never stored. None when no form was read, and when it has
+    what cannot be put into a page: files, secrets.
     """
     form: FormMultiDict | None = request.scope["state"].get(_STATE)
     if form is None:
@@ -51,6 +56,6 @@ def submitted_fields(request: Request[Any, Any, Any]) -> list[tuple[str, str]] |
     if not all(isinstance(value, str) for _, value in fields):
         return None
     fields = [(name, value) for name, value in fields if not name.startswith(PROOF_PREFIX)]
-    if any(value for name, value in fields if name in SECRET_FIELDS):
+    if not has_secrets and any(value for name, value in fields if name in SECRET_FIELDS):
         return None
     return [(name, str(value)) for name, value in fields]

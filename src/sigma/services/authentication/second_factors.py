@@ -269,6 +269,12 @@ async def _finish(
     )
 
 
+async def cancel(ctx: Context, pending: Session) -> None:
+    """End a sign-in whose second step is missing."""
+    async with ctx.db.write() as tx:
+        await sessions.delete(tx, pending.secret_hash)
+
+
 async def sign_in_by_passkey(
     ctx: Context,
     credential: str,

@@ -30,8 +30,7 @@ from sigma.services.security_log import SecurityEvent, record
 from sigma.web.api.body import MAX_PROBLEMS
 from sigma.web.ids import is_id
 from sigma.web.middleware.requests import EXTRA_HEADERS
-from sigma.web.origins import program_origin
-from sigma.web.request_identity import ACTOR, remote_ip
+from sigma.web.request_identity import ACTOR, program_origin, remote_ip
 
 ApiRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[Context]

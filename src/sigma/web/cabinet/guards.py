@@ -25,9 +25,8 @@ from sigma.services.communities import communities
 from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.conversations import inbox
 from sigma.web.cookies import build_cookie, read_cookie
-from sigma.web.origins import client_address, request_id
 from sigma.web.rendering import mask_outside_loop
-from sigma.web.request_identity import ACTOR, remote_ip
+from sigma.web.request_identity import ACTOR, client_address, remote_ip, request_id
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
 from sigma.web.submitted_form import close_files, read_form
 

@@ -101,6 +101,7 @@ def render_cabinet_page(
         "can_issue": session.member.can(Permission.ISSUE),
         "can_change_settings": session.member.can(Permission.SETTINGS),
         "can_see_jobs": session.member.can(Permission.JOBS),
+        "can_see_client_data": session.member.can(Permission.PERSONAL_DATA),
         "can": lambda name: session.member.can(Permission(name)),
         "hide_plus": False,
     }

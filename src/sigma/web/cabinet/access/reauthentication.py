@@ -40,7 +40,7 @@ URL = "/reauthenticate"
 def reauthentication_page(request: Request[Any, Any, Any], session: Session) -> Response[Any]:
     """Return the page for a request that was refused: it asks, and keeps the posted form."""
     is_form = request.method == "POST"
-    fields = submitted_fields(request) if is_form else []
+    fields = submitted_fields(request, has_secrets=True) if is_form else []
     path, query = request.url.path, request.url.query
     target = f"{path}?{query}" if query else path
     if fields is None:  # it has files, which a page cannot keep: the person sends it again
@@ -78,7 +78,7 @@ async def confirm(
             raise
         translator = translator_for(session)
         texts = {"": translator.t("access.not_confirmed")} | refusal_texts(translator, error)
-        fields = submitted_fields(request) or []
+        fields = submitted_fields(request, has_secrets=True) or []
         response = _page(
             request, session, target, fields, texts, error.http_status, is_form=is_form
         )

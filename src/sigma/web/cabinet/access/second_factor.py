@@ -32,7 +32,6 @@ from sigma.web.cabinet.responses import (
 from sigma.web.cookies import read_cookie
 from sigma.web.forms import first_value
 from sigma.web.rendering import render_page
-from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
 
@@ -94,7 +93,7 @@ async def finish_sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> 
 async def cancel_sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Response[Any]:
     """End the sign-in; another person may sign in then."""
     pending = await _require_pending(request, ctx)
-    await users.sign_out(ctx, pending, ip=remote_ip(request))
+    await second_factors.cancel(ctx, pending)
     response = redirect("/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
     return response
