@@ -262,6 +262,7 @@ BUSY_SERVER = """
 import asyncio, sys, uvloop
 from sigma.cli.servers import bind_socket, serve_app
 from sigma.services.platform import limited_process
+from sigma.web.middleware.connections import ConnectionTable
 
 async def app(scope, receive, send):
     if scope["type"] == "http":
@@ -269,6 +270,7 @@ async def app(scope, receive, send):
         await asyncio.to_thread(limited_process.run, sys.argv[1], data=b"", limits=limits)
 
 app.drain = lambda: None
+app.connections = ConnectionTable()
 with bind_socket("127.0.0.1", 0) as sock:
     sock.listen()
     print(sock.getsockname()[1], flush=True)
@@ -279,7 +281,6 @@ with bind_socket("127.0.0.1", 0) as sock:
 def test_stop_does_not_wait_for_a_file_that_is_being_decoded(tmp_path: Path) -> None:
     program, started = tmp_path / "endless.py", tmp_path / "started"
     program.write_text(f"import time\nopen({str(started)!r}, 'w').close()\ntime.sleep(60)")
-    os.mkfifo(started)
     process = subprocess.Popen(
         [sys.executable, "-c", BUSY_SERVER, program],
         env=environment(),
@@ -291,7 +292,9 @@ def test_stop_does_not_wait_for_a_file_that_is_being_decoded(tmp_path: Path) -> 
         assert process.stdout is not None
         with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as client:
             client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            started.read_text()  # returns when the program has begun
+            while not started.exists():
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
             _, stderr = process.communicate(timeout=60)
     finally:
