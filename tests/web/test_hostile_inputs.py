@@ -166,11 +166,10 @@ def test_accept_language_with_long_spaces_is_read() -> None:
     [
         {"items": [1] * 6000},
         {"metadata": {str(n): "" for n in range(6000)}},
-        {str(n): n for n in range(6000)},
         {"ask": [{"key": "a", "options": ["x"] * 100}] * 60},
         {"a": [[[[1] * 10] * 10] * 10] * 6},
     ],
-    ids=["items", "metadata", "names", "options", "nested"],
+    ids=["items", "metadata", "options", "nested"],
 )
 async def test_api_body_with_too_many_values_is_refused(
     api_client: ApiClient, body: dict[str, Any]

@@ -87,8 +87,11 @@ def is_within(field: str, other: str) -> bool:
 
 
 def _require_few_values(decoded: Any) -> None:
-    """Raise RefusedError("too_large") for more than MAX_VALUES values, before work on each."""
-    count, unread = 0, [decoded]
+    """Raise RefusedError("too_large") for more than MAX_VALUES values, before work on each.
+
+    The fields of the body itself are not counted: the first unknown ones are reported by name.
+    """
+    count, unread = -len(decoded) if isinstance(decoded, dict) else 0, [decoded]
     while unread:
         value = unread.pop()
         members = value.values() if isinstance(value, dict) else value
