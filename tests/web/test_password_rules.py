@@ -80,7 +80,7 @@ async def test_password_never_expires(world: World) -> None:
         ("/settings/access", {"old": "current-password", "new": "new-password"}),
     ],
 )
-async def test_password_fields_are_masked_and_open_to_password_managers(
+async def test_password_fields_are_masked_and_allow_password_managers(
     sqlite_database_url: str, path: str, purposes: dict[str, str]
 ) -> None:
     form = {"shop_name": "Студия", "name": "", "login": LOGIN, "locale": "ru"}
