@@ -243,6 +243,20 @@ class World:
         return await worker.run_due_jobs(self.ctx)
 
 
+async def fill_in_shop(ctx: Context, member: Member) -> Shop:
+    """Fill in the requisites of a new shop, so that it can issue invoices."""
+    return await shops.save_seller(
+        ctx,
+        member,
+        name="Студия",
+        seller=SELLER,
+        tz="Europe/Moscow",
+        accent="",
+        return_url="https://vk.me/studio",
+        consent_text="",
+    )
+
+
 @asynccontextmanager
 async def open_world(
     database_url: str,
@@ -285,16 +299,7 @@ async def open_world(
             shop_name="Студия",
         )
         member = Member(signed.user.id, signed.shop.id, Role.OWNER)
-        shop = await shops.save_seller(
-            ctx,
-            member,
-            name="Студия",
-            seller=SELLER,
-            tz="Europe/Moscow",
-            accent="",
-            return_url="https://vk.me/studio",
-            consent_text="",
-        )
+        shop = await fill_in_shop(ctx, member)
         defaults = {"base_url": f"{sandbox.base_url}/bank/v3", "timeout_s": 2}
         connected = await connections.save(
             ctx,

@@ -11,7 +11,7 @@ import httpx
 
 from sigma.domain.accounts.member import Member, Role
 from sigma.main import open_context
-from sigma.services.accounts import api_keys, first_owner, shops, users
+from sigma.services.accounts import api_keys, first_owner, users
 from sigma.services.billing import connections
 from sigma.services.communities import communities
 from sigma.services.context import Context
@@ -21,7 +21,7 @@ from sigma_sandbox.vk.actions.seed import OWNER_ID
 from tests.chaos.balancer import running_balancer
 from tests.chaos.processes import SigmaProcess, free_ports
 from tests.network_proxy import NetworkProxy, proxied
-from tests.world import SELLER, Clock, World
+from tests.world import Clock, World, fill_in_shop
 
 LOGIN = "owner@example.org"
 ACCOUNT = "700700"
@@ -154,16 +154,7 @@ async def _create_shop(ctx: Context, sandbox: Sandbox, http: httpx.AsyncClient) 
         ctx, login=LOGIN, password=World.password, name="Пётр", shop_name="Студия"
     )
     member = Member(signed.user.id, signed.shop.id, Role.OWNER)
-    shop = await shops.save_seller(
-        ctx,
-        member,
-        name="Студия",
-        seller=SELLER,
-        tz="Europe/Moscow",
-        accent="",
-        return_url="https://vk.me/studio",
-        consent_text="",
-    )
+    shop = await fill_in_shop(ctx, member)
     connection = await connections.save(
         ctx,
         member,

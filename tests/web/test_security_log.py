@@ -99,7 +99,7 @@ async def test_changes_of_access_are_logged(
     assert created["user"] == world.member.actor
 
 
-async def test_requests_are_logged_with_the_id_of_whoever_is_signed_in(
+async def test_request_log_has_the_id_of_the_signed_in_user(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     key, secret = await api_keys.create(world.ctx, world.member, "Касса")

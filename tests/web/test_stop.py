@@ -68,7 +68,7 @@ async def read_response(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("sent_before", [b"", REQUEST[:20]], ids=["idle", "half sent"])
-async def test_connection_that_is_kept_alive_gets_its_last_answer(
+async def test_idle_keep_alive_connection_gets_a_last_response_at_stop(
     world: World, sent_before: bytes
 ) -> None:
     async with open_server(world) as server:
