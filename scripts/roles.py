@@ -58,7 +58,7 @@ REFUNDS = {
 Under “Settings” → “Team” a shop sets how much of one payment each role may refund. All refunds of
 a payment that were requested in Sigma count together, so several small ones do not pass the limit.
 A limit is in roubles: under a limit a payment in another currency cannot be refunded. An owner has
-no limit; only an owner changes the limit of admins.
+no limit; only an owner changes the limit of admins, and gives another role a higher one.
 """,
     "ru": """\
 ## Пределы возвратов
@@ -66,7 +66,7 @@ no limit; only an owner changes the limit of admins.
 В разделе «Настройки» → «Команда» магазин задаёт, сколько каждая роль может вернуть по одному
 платежу. Все возвраты платежа, сделанные в Sigma, считаются вместе: предел нельзя обойти несколькими
 маленькими. Предел — в рублях; у кого он есть, тот не вернёт платёж в другой валюте. У владельца
-предела нет; предел администраторов меняет только владелец.
+предела нет; только он меняет предел администраторов и даёт другой роли предел выше этого.
 """,
 }
 LIMIT_HEADER = {"en": ("Role", "At first"), "ru": ("Роль", "Сначала")}
@@ -101,7 +101,8 @@ TEAM = {
   the owner and you an admin. The last owner can neither leave nor be removed or lowered.
 - **Administrators of the installation** create shops and set quotas (invoices a day, outgoing
   messages a day, space for photos; by default none). The first owner is one;
-  `sigma user add EMAIL --administrator` makes another. It gives no right in a shop of others.
+  `sigma user add EMAIL --administrator` makes another, `sigma user remove-administrator EMAIL`
+  takes the right away. It gives no right in a shop of others.
 """,
     "ru": f"""\
 ## Команда
@@ -116,7 +117,8 @@ TEAM = {
   исключить или понизить.
 - **Администраторы Sigma** создают магазины и задают квоты (счета в сутки, исходящие сообщения в
   сутки, место для фото; сначала квот нет). Первый владелец — один из них; другого назначает
-  `sigma user add EMAIL --administrator`. Прав в чужом магазине это не даёт.
+  `sigma user add EMAIL --administrator`, снимает —
+  `sigma user remove-administrator EMAIL`. Прав в чужом магазине это не даёт.
 """,
 }
 SCOPES = {

@@ -70,6 +70,18 @@ def test_wrong_user_gives_one_error_line(shop: dict[str, str], args: list[str], 
     assert error in error_line(sigma("user", "add", *args, **shop))
 
 
+def test_administrator_is_made_and_removed(shop: dict[str, str]) -> None:
+    (owner,) = run_json("user", "list", **shop)
+    remove = ("user", "remove-administrator", owner["email"].upper())
+    assert sigma(*remove, **shop).exit_code == 0
+    (person,) = run_json("user", "list", **shop)
+    assert (person["administrator"], person["shops"]) == (False, owner["shops"])
+    assert "administrator" in error_line(sigma(*remove, **shop))
+    assert sigma("user", "add", owner["email"], "--administrator", **shop).exit_code == 0
+    (person,) = run_json("user", "list", **shop)
+    assert person["administrator"] is True
+
+
 def test_key_has_the_scopes_and_limits_it_was_created_with(shop: dict[str, str]) -> None:
     created = run_json(
         *("key", "create", "--name", "Касса", "--scope", "invoices:write"),

@@ -186,7 +186,7 @@ async def test_invitation_without_a_mail_server_says_so(
     async with open_browser(silent) as browser:
         await browser.sign_in("owner@example.org", world.password)
         unsent = await browser.submit("/settings/team/invitations", **form)
-        assert "Почтовый сервер не настроен" in unsent.text
+        assert "подходящий почтовый сервер не настроен" in unsent.text
         assert link_of(unsent.text)
 
 

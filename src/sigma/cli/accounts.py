@@ -138,6 +138,17 @@ def user_add(
         click.echo(t("cli.invited", login=added.login), err=True)
 
 
+@user.command("remove-administrator", help=t("cli.user_remove_administrator"))
+@click.argument("email", type=clean_text)
+def user_remove_administrator(email: str) -> None:
+    """Take the right of an administrator of the installation; roles in shops stay."""
+
+    async def remove(ctx: Context) -> None:
+        await installation.remove_administrator(ctx, ADMINISTRATOR, email)
+
+    run_with_context(remove)
+
+
 @user.command("list", help=t("cli.user_list"))
 @click.option("--shop", "shop_id", default=None, help=t("cli.user_list_shop"))
 @JSON_OPTION

@@ -53,6 +53,7 @@ class Deed(StrEnum):
     SHOP_CREATED = "shop.created"
     QUOTAS_CHANGED = "quotas.changed"
     ADMINISTRATOR_ADDED = "administrator.added"
+    ADMINISTRATOR_REMOVED = "administrator.removed"
     # Money
     INVOICE_VOIDED = "invoice.voided"
     PAYMENT_CAPTURED = "payment.capture_requested"

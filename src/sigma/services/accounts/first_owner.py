@@ -18,6 +18,8 @@ from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, members, shops, users
 
+MAX_NAME = 100  # characters
+
 
 async def needs_owner(ctx: Context) -> bool:
     """Return whether no user exists yet."""
@@ -41,6 +43,7 @@ async def create_first_owner(
 
     Raises RefusedError: "validation", or "forbidden" when a user exists already.
     """
+    name, shop_name = clean_text(name), clean_text(shop_name)
     password = normalize_password(password)
     email = await _require_valid_owner(login, password, name, shop_name)
     # Checked before the costly hash, so that strangers cannot make Sigma compute hashes.
@@ -48,8 +51,8 @@ async def create_first_owner(
         raise RefusedError("forbidden")
     password_hash = await ctx.passwords.hash(password)
     now_us, shop_id = ctx.now_us(), ctx.new_id("shp")
-    shop = Shop(id=shop_id, name=shop_name.strip(), created_at_us=now_us, locale=locale)
-    user = User(ctx.new_id("usr", shop_id), email, password_hash, name.strip(), locale, now_us)
+    shop = Shop(id=shop_id, name=shop_name, created_at_us=now_us, locale=locale)
+    user = User(ctx.new_id("usr", shop_id), email, password_hash, name, locale, now_us)
     async with ctx.db.write() as tx:
         # claim_first_shop() lets only one of several concurrent requests create the owner.
         if not await shops.claim_first_shop(tx) or await users.count(tx):
@@ -73,10 +76,11 @@ async def _require_valid_owner(login: str, password: str, name: str, shop_name: 
     # In a thread: a long password takes a tenth of a second.
     if problem := await asyncio.to_thread(check_password, password, words):
         problems.append(problem)
-    if not clean_text(shop_name):
+    if not shop_name:
         problems.append(Problem("shop_name", "required"))
-    if len(shop_name) > 100:
-        problems.append(Problem("shop_name", "too_long", {"max": 100}))
+    for field, text in (("shop_name", shop_name), ("name", name)):
+        if len(text) > MAX_NAME:
+            problems.append(Problem(field, "too_long", {"max": MAX_NAME}))
     if problems:
         raise validation_error(*problems)
     return (email or "").lower()

@@ -16,6 +16,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts import invitations
+from sigma.services.accounts.logins import check_login
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
 from sigma.services.paging import MAX_LIMIT, Page, make_page
@@ -95,7 +96,7 @@ async def create_shop(
         problems.append(Problem("name", "card_number"))
     email = ""
     try:
-        email = invitations.check_login(owner_login)
+        email = check_login(owner_login)
     except RefusedError as error:
         problems += error.problems
     if problems:
@@ -124,7 +125,7 @@ async def add_member(
 
     Raises RefusedError("validation").
     """
-    email = invitations.check_login(login)
+    email = check_login(login)
     async with ctx.db.write() as tx:
         await shops.lock(tx, shop_id)
         user = await users.find_by_login(tx, email)
@@ -144,13 +145,26 @@ async def add_member(
 
 async def add_administrator(ctx: Context, administrator: Administrator, login: str) -> None:
     """Make an account an administrator of the installation. Raises RefusedError("validation")."""
-    email = invitations.check_login(login)
+    email = check_login(login)
     async with ctx.db.write() as tx:
         user = await users.find_by_login(tx, email)
         if user is None:
             raise validation_error(Problem("email", "no_account"))
         await administrators.add(tx, user.id, ctx.now_us())
         await _record(ctx, tx, administrator, INSTALLATION, Deed.ADMINISTRATOR_ADDED, user.id)
+
+
+async def remove_administrator(ctx: Context, administrator: Administrator, login: str) -> None:
+    """Take the right of an administrator from an account; its roles in shops stay.
+
+    Raises RefusedError("validation") for who is no administrator.
+    """
+    email = check_login(login)
+    async with ctx.db.write() as tx:
+        user = await users.find_by_login(tx, email)
+        if user is None or not await administrators.remove(tx, user.id):
+            raise validation_error(Problem("email", "no_administrator"))
+        await _record(ctx, tx, administrator, INSTALLATION, Deed.ADMINISTRATOR_REMOVED, user.id)
 
 
 async def _record(

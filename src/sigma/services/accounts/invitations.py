@@ -9,16 +9,20 @@ from sigma.domain.accounts.member import Member, Permission, Role, User
 from sigma.domain.accounts.password import check_password, normalize_password, own_words
 from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.accounts.team import require_can_assign
+from sigma.domain.accounts.team import (
+    MAIL_SERVER_ROLES,
+    may_pass_mail_server,
+    require_can_assign,
+)
 from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import INVITATIONS_SHOP
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
+from sigma.services.accounts.logins import check_login
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.accounts.users import NewSession, Session, create_session
 from sigma.services.context import Context
@@ -26,7 +30,7 @@ from sigma.services.invitation_links import invitation_url, token_of
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, invitations, members, shops, users
-from sigma.store.engine.interface import Tx
+from sigma.store.engine.interface import ConflictError, Tx
 
 MAX_NAME = 100  # characters
 
@@ -61,17 +65,16 @@ async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[
     return invitation, invitation_url(ctx, invitation)
 
 
-def is_mailed(ctx: Context, shop: Shop) -> bool:
-    """Return whether an invitation can be mailed: the shop or the installation has a server."""
-    return bool(shop.smtp_url_encrypted) or ctx.mailer_factory("") is not None
+async def is_mailed(ctx: Context, shop: Shop, invitation: Invitation) -> bool:
+    """Return whether an invitation is mailed: by the installation's server or by the shop's own.
 
-
-def check_login(login: str) -> str:
-    """Return an address in lower case. Raises RefusedError("validation")."""
-    email = parse_email(login)
-    if not email:
-        raise validation_error(Problem("login", "email" if login.strip() else "required"))
-    return email.lower()
+    The shop's own server may not send the link for a higher role than those who edit it can give.
+    """
+    if ctx.mailer_factory("") is not None:
+        return True
+    async with ctx.db.read() as tx:
+        editors = await members.list_with_roles(tx, shop.id, MAIL_SERVER_ROLES)
+    return bool(shop.smtp_url_encrypted) and may_pass_mail_server(invitation, editors)
 
 
 async def add(
@@ -143,8 +146,8 @@ async def _state(ctx: Context, tx: Tx, invitation: Invitation) -> InvitationStat
     if state is not InvitationState.OPEN or invitation.created_by == COMMAND_LINE:
         return state
     role = await members.find_role(tx, invitation.shop_id, invitation.created_by)
-    if role is None and await administrators.is_administrator(tx, invitation.created_by):
-        return state  # created a shop for somebody else
+    if role is None and await _is_first_owner(tx, invitation):
+        return state
     try:
         maker_role = role or Role.VIEWER
         require_can_assign(
@@ -153,6 +156,18 @@ async def _state(ctx: Context, tx: Tx, invitation: Invitation) -> InvitationStat
     except RefusedError:
         return InvitationState.REVOKED
     return state
+
+
+async def _is_first_owner(tx: Tx, invitation: Invitation) -> bool:
+    """Return whether an administrator of the installation has made the shop for this person.
+
+    Such a shop has no owner yet. An administrator who has left the team of a shop invites nobody.
+    """
+    return (
+        invitation.role is Role.OWNER
+        and not await members.find_owner_ids(tx, invitation.shop_id)
+        and await administrators.is_administrator(tx, invitation.created_by)
+    )
 
 
 async def accept_as_new(
@@ -188,11 +203,15 @@ async def accept_as_new(
     password_hash = await ctx.passwords.hash(password)
     now_us, login = ctx.now_us(), view.invitation.login
     user = User(ctx.new_id("usr", view.shop.id), login, password_hash, name, locale, now_us)
-    async with ctx.db.write() as tx:
-        await users.save(tx, user)
-        await _accept(ctx, tx, view.invitation, user, origin)
-        proofs = frozenset({Proof.PASSWORD})
-        secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
+    try:
+        async with ctx.db.write() as tx:
+            invitation = await _lock_open(ctx, tx, view.invitation)
+            await users.save(tx, user)
+            await _join(ctx, tx, invitation, user, origin)
+            proofs = frozenset({Proof.PASSWORD})
+            secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
+    except ConflictError as error:  # the address got its account by another invitation meanwhile
+        raise RefusedError("invitation_other_person", login=login) from error
     return NewSession(secret, user, view.shop, device_cookie(ctx, "", login, password_hash))
 
 
@@ -207,7 +226,8 @@ async def accept(ctx: Context, session: Session, token: str) -> Shop:
     if view.invitation.login != session.user.login:
         raise RefusedError("invitation_other_person", login=view.invitation.login)
     async with ctx.db.write() as tx:
-        await _accept(ctx, tx, view.invitation, session.user, session.member.origin)
+        invitation = await _lock_open(ctx, tx, view.invitation)
+        await _join(ctx, tx, invitation, session.user, session.member.origin)
     return view.shop
 
 
@@ -217,13 +237,18 @@ def _require_open(state: InvitationState) -> None:
         raise RefusedError("invitation_expired" if is_expired else "invitation_used")
 
 
-async def _accept(ctx: Context, tx: Tx, snapshot: Invitation, user: User, origin: Origin) -> None:
-    """Add the member and close the invitation, under the locks of shop and invitation."""
+async def _lock_open(ctx: Context, tx: Tx, snapshot: Invitation) -> Invitation:
+    """Lock the team and the invitation; return it. Raises RefusedError unless it is open."""
     await shops.lock(tx, snapshot.shop_id)
     invitation = await invitations.lock(tx, snapshot.id)
     if invitation is None:  # deleted long after it expired
         raise RefusedError("not_found", what="invitation")
     _require_open(await _state(ctx, tx, invitation))
+    return invitation
+
+
+async def _join(ctx: Context, tx: Tx, invitation: Invitation, user: User, origin: Origin) -> None:
+    """Add the member and close the invitation, which is locked."""
     if await members.find_role(tx, invitation.shop_id, user.id):
         raise RefusedError("already_member")
     now_us = ctx.now_us()

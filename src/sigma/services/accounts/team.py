@@ -9,7 +9,11 @@ from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.member import Member, Permission, RefundLimits, Role
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.accounts.team import require_can_assign, require_remaining_owner
+from sigma.domain.accounts.team import (
+    require_can_assign,
+    require_can_set_limits,
+    require_remaining_owner,
+)
 from sigma.domain.audit.changed_fields import changed_fields
 from sigma.domain.audit.deed import Deed
 from sigma.domain.change import Change
@@ -20,7 +24,7 @@ from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log
 from sigma.store import changes
-from sigma.store.accounts import invitations, members, sessions, shops
+from sigma.store.accounts import invitations, members, sessions, shops, users
 from sigma.store.accounts.members import TeamMember
 from sigma.store.engine.interface import Tx
 
@@ -114,6 +118,10 @@ async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
     shop_id = acting.shop_id
     require_remaining_owner(await members.find_owner_ids(tx, shop_id), user_id, None)
     await members.remove(tx, shop_id, user_id, ctx.now_us())
+    # An invitation that was open when the person was added in another way leads back into the team.
+    user = await users.get(tx, user_id)
+    assert user is not None, "a member has an account"
+    await invitations.revoke_for_login(tx, shop_id, user.login, ctx.now_us())
     await sessions.delete_of_member(tx, user_id, shop_id)
     await api_keys.revoke_made_by(
         ctx, tx, user_id, actor=acting.actor, origin=acting.origin, shop_id=shop_id
@@ -124,7 +132,8 @@ async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
 async def set_refund_limits(ctx: Context, member: Member, limits: RefundLimits) -> Shop:
     """Store how much of one payment each role may refund. Raises RefusedError.
 
-    "forbidden", also for an admin who changes the limit of admins; "validation".
+    "forbidden", also for an admin who changes the limit of admins or gives another role a higher
+    one; "validation".
     """
     member.require(Permission.TEAM)
     problems = [
@@ -135,14 +144,14 @@ async def set_refund_limits(ctx: Context, member: Member, limits: RefundLimits) 
     if problems:
         raise validation_error(*problems)
     async with ctx.db.write() as tx:
+        acting = await lock_team(tx, member)
         shop = await shops.lock(tx, member.shop_id)
-        if limits.admin != shop.refund_limits.admin:
-            member.require(Permission.OWNERSHIP)
+        require_can_set_limits(acting, shop.refund_limits, limits)
         saved = replace(shop, refund_limits=limits)
         await changes.write(tx, Change((saved,)), ctx.now_us())
         changed = changed_fields(asdict(shop.refund_limits), asdict(limits))
         await audit_log.record(
-            ctx, tx, member, Deed.REFUND_LIMITS_CHANGED, member.shop_id, changes=changed
+            ctx, tx, acting, Deed.REFUND_LIMITS_CHANGED, member.shop_id, changes=changed
         )
     return saved
 

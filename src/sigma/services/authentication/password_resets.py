@@ -15,11 +15,11 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.question import parse_email
 from sigma.domain.change import Change, Job
-from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.errors import RefusedError
 from sigma.domain.limits import PASSWORD_RESET_ACCOUNT, PASSWORD_RESET_ADDRESS
 from sigma.domain.origin import NO_ORIGIN, Origin
+from sigma.services.accounts.logins import check_login, normalize_login
 from sigma.services.accounts.password_changes import require_good_password, store_password
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import Context
@@ -49,10 +49,7 @@ async def request(ctx: Context, login: str, ip: str) -> None:
 
     Raises RefusedError: "validation" for what is no address, "too_many_requests".
     """
-    email = parse_email(login)
-    if not email:
-        raise validation_error(Problem("login", "email"))
-    email = email.lower()
+    email = check_login(login)
     await ctx.limiter.require(PASSWORD_RESET_ADDRESS, client_network(ip))
     await ctx.limiter.require(PASSWORD_RESET_ACCOUNT, email)
     reset, _ = _new_reset(ctx, email)
@@ -92,7 +89,7 @@ async def create_link(ctx: Context, login: str) -> str:
 
     Raises RefusedError("not_found") when nobody signs in with this address.
     """
-    login = login.strip().lower()
+    login = normalize_login(login)
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
         if user is None:

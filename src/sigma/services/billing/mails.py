@@ -79,11 +79,11 @@ async def send(ctx: Context, mail_id: str) -> int | None:
         assert shop is not None, "the shop of a mail is never deleted"
         stored = await mails.get_content(tx, mail_id)
         content = _decode(ctx, mail, stored) if stored else await _render(ctx, tx, mail, shop)
+        mailer = await _find_mailer(ctx, tx, mail, shop) if content else None
     if content is None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, "", "no_address", is_permanent=True)
         )
-    mailer = ctx.mailer_factory(_smtp_url(ctx, shop))
     masked_to = mask_email(content.recipient)
     if mailer is None:
         return await _record_attempt(
@@ -134,6 +134,19 @@ def _decode(ctx: Context, mail: Mail, encrypted: str) -> MailContent:
     """Return stored content. Raises DecryptionError."""
     content = ctx.cipher.decrypt(encrypted, EncryptedColumn.MAIL_CONTENT, mail.id)
     return msgspec.convert(content, MailContent)
+
+
+async def _find_mailer(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> Mailer | None:
+    """Return the shop's own mail server, else that of the installation; None without any.
+
+    Mails about access take the installation's server first: who may change the shop's server
+    could read another person's link for a new password, or hide a notice. Raises DecryptionError.
+    """
+    if mail.kind in account_mails.INSTALLATION_KINDS:
+        mailer = ctx.mailer_factory("")
+        if mailer is not None or not await account_mails.may_pass_mail_server(ctx, tx, mail):
+            return mailer
+    return ctx.mailer_factory(_smtp_url(ctx, shop))
 
 
 def _smtp_url(ctx: Context, shop: Shop) -> str:

@@ -1,5 +1,6 @@
 """Members: the users of a shop with their roles; a user may be a member of several shops."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -79,6 +80,11 @@ _list_roles = statement(
 _find_owner_ids = statement(
     select(members.c.user_id).where(_of_shop, members.c.role == "owner").limit(1000)
 )
+_list_with_roles = statement(
+    select(members.c.user_id, members.c.role)
+    .where(_of_shop, in_list(members.c.role, "roles"))
+    .limit(1000)
+)
 _set_role = statement(
     update(members)
     .where(
@@ -151,6 +157,12 @@ async def find_owner(tx: Tx, shop_id: str) -> User | None:
 async def find_owner_ids(tx: Tx, shop_id: str) -> set[str]:
     """Return the user ids of the shop's owners."""
     return {row["user_id"] for row in await tx.fetch_all(_find_owner_ids, shop_id=shop_id)}
+
+
+async def list_with_roles(tx: Tx, shop_id: str, roles: Collection[Role]) -> dict[str, Role]:
+    """Return the members of a shop who have one of these roles, up to 1,000: user id → role."""
+    rows = await tx.fetch_all(_list_with_roles, shop_id=shop_id, roles=[*map(str, roles)])
+    return {row["user_id"]: Role(row["role"]) for row in rows}
 
 
 async def list_names(tx: Tx, shop_id: str) -> dict[str, str]:

@@ -63,7 +63,10 @@ async def invite(
         errors = refusal_texts(translator_for(session), error)
         values = {"login": login, "role": role}
         return await _team_page(request, ctx, session, 422, errors=errors, values=values)
-    return await _team_page(request, ctx, session, 201, invited=invitation, invited_url=url)
+    is_mailed = await invitations.is_mailed(ctx, session.shop, invitation)
+    return await _team_page(
+        request, ctx, session, 201, invited=invitation, invited_url=url, is_mailed=is_mailed
+    )
 
 
 @post(f"{PAGE}/invitations/{{invitation_id:str}}/revoke")
@@ -181,13 +184,12 @@ async def _team_page(
         next_url=next_page_url(PAGE, found.members.next_cursor),
         assignable=assignable,
         can_give_ownership=session.member.can(Permission.OWNERSHIP),
-        is_mailed=invitations.is_mailed(ctx, session.shop),
         roles=list(Role),
         permissions=list(Permission),
         right=_right_text,
         limited_roles=LIMITED_ROLES,
         values=values,
-        **({"invited": None, "invited_url": ""} | context),
+        **({"invited": None, "invited_url": "", "is_mailed": False} | context),
     )
 
 
