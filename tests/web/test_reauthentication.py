@@ -308,6 +308,39 @@ async def test_refund_of_a_whole_payment_needs_a_confirmation(
     assert len(await refunds.list_for_payment(world.ctx, world.member, extra.id)) == 1
 
 
+async def test_small_refunds_count_together_until_a_confirmation(
+    world: World, stale_browser: CabinetBrowser
+) -> None:
+    """A stolen session must not refund a large sum in small parts, or payment by payment."""
+    await shops.save_security_rules(
+        world.ctx,
+        world.member,
+        second_factor_rule=world.shop.second_factor_rule,
+        refund_confirmation=Money(100_000),
+    )
+    paid = [await world.complete_payment() for _ in range(2)]
+
+    async def refund(number: int, amount: str, nonce: str) -> httpx.Response:
+        form = {"amount": amount, "reason": "", "how": "part", "nonce": f"{nonce:->16}"}
+        return await stale_browser.submit(f"/payments/{paid[number].id}/refund/sure", **form)
+
+    assert (await refund(0, "600", "n-1")).status_code == 303
+    assert (await refund(1, "400", "n-2")).status_code == 303
+    for number in (0, 1):
+        assert (await refund(number, "0,01", f"n-3{number}")).status_code == 403
+    assert (await refund(1, "400", "n-2")).status_code == 303, "the same form again"
+    page = await refund(0, "1", "n-4")
+    confirmed = await confirm(stale_browser, page.text, reauthentication_password=world.password)
+    assert confirmed.status_code == 303
+    world.clock.advance(microseconds=RECENT_AUTHENTICATION_US + 1)
+    assert (await refund(1, "999", "n-5")).status_code == 303, "the sum begins anew"
+    amounts = [
+        [one.amount.minor for one in await refunds.list_for_payment(world.ctx, world.member, p.id)]
+        for p in paid
+    ]
+    assert amounts == [[60_000, 100], [40_000, 99_900]]
+
+
 async def test_outage_page_does_not_repeat_a_proof() -> None:
     """The page that offers to send a form again must not contain the password."""
     request = RequestFactory().post(

@@ -54,11 +54,10 @@ class Shop:
     `tz` is the IANA time zone of all dates that people read; `locale` is "ru" or "en".
     `smtp_url_encrypted` is the shop's own SMTP URL; empty: the server's. `slug` is the name in the
     address of its public page of services; None: no page. `refund_limits` bind the team, `quotas`
-    are set by the administrator of the installation.
-    address of its public page of services; None: no page. `second_factor_rule` is what its members
-    need to sign in. A member confirms who they are before a refund of more than
-    `refund_confirmation_minor` (kopecks); None: never. Refunds in other currencies are confirmed
-    whenever it is set.
+    are set by the administrator of the installation. `second_factor_rule` is what its members need
+    to sign in. A member confirms who they are before the refunds since the last proof exceed
+    `refund_confirmation_minor` (kopecks) together; None: never. Refunds in other currencies are
+    confirmed whenever it is set.
     """
 
     id: str

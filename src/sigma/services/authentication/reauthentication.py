@@ -3,19 +3,22 @@
 Whoever signed in or confirmed in the last ten minutes is not asked again.
 """
 
-from sigma.domain.accounts.member import Permission
+from sigma.domain.accounts.member import REFUND_CURRENCY
 from sigma.domain.accounts.session import Proof
 from sigma.domain.audit.deed import Deed
+from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import SECOND_FACTOR
-from sigma.domain.money import Money
 from sigma.services.accounts.password_changes import require_password
 from sigma.services.accounts.users import Session, renew_session
 from sigma.services.authentication import authenticator_apps, passkeys
-from sigma.services.billing import payments
+from sigma.services.billing.refunds import RefundGuard
 from sigma.services.context import Context
+from sigma.services.ids import min_id
 from sigma.services.platform import audit_log
 from sigma.services.security_log import SecurityEvent, record
+from sigma.store.billing import refunds
+from sigma.store.engine.interface import Tx
 
 
 def require_recent(ctx: Context, session: Session) -> None:
@@ -27,23 +30,26 @@ def require_recent(ctx: Context, session: Session) -> None:
         raise RefusedError("reauthentication_required")
 
 
-def require_recent_for_refund(ctx: Context, session: Session, amount: Money) -> None:
-    """Require a recent confirmation for a refund over the sum that the shop has set."""
-    limit_minor = session.shop.refund_confirmation_minor
-    if limit_minor is None:
-        return
-    if amount.currency != "RUB" or amount.minor > limit_minor:
-        require_recent(ctx, session)
+def refund_guard(ctx: Context, session: Session) -> RefundGuard:
+    """Return the check of refunds that a person requests in a session.
 
-
-async def require_recent_for_full_refund(ctx: Context, session: Session, payment_id: str) -> None:
-    """Require a recent confirmation for the refund of a whole payment over the shop's sum.
-
-    Raises RefusedError: also "forbidden", "not_found".
+    It requires a recent confirmation for refunds over the sum that the shop has set. All that the
+    person has refunded since the last proof counts together, also of other payments: a stolen
+    session must not refund a large sum in small parts.
     """
-    session.member.require(Permission.REFUND)
-    payment = await payments.get(ctx, session.member, payment_id)
-    require_recent_for_refund(ctx, session, payment.amount)
+
+    async def require_confirmed(tx: Tx, refund: Refund) -> None:
+        limit_minor = session.shop.refund_confirmation_minor
+        if limit_minor is None or session.is_recent(ctx.now_us()):
+            return
+        since_id = min_id("ref", session.authenticated_at_us)
+        total_minor = await refunds.sum_requested(
+            tx, session.shop.id, session.user.id, since_id, REFUND_CURRENCY
+        )
+        if refund.amount.currency != REFUND_CURRENCY or total_minor > limit_minor:
+            require_recent(ctx, session)
+
+    return require_confirmed
 
 
 async def confirm_by_password(ctx: Context, session: Session, password: str) -> str:

@@ -7,6 +7,7 @@ from sigma.domain.billing import payment_acceptance as domain
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.refund import Refund, Status, refunded_by_sigma
 from sigma.services.billing import payments as payment_services
+from sigma.services.billing.refunds import RefundGuard
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.store import changes
@@ -35,8 +36,12 @@ async def accept(ctx: Context, member: Member, payment_id: str) -> Payment:
     return await payment_services.get(ctx, member, payment_id)
 
 
-async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
+async def refund_all(
+    ctx: Context, member: Member, payment_id: str, *, guard: RefundGuard | None = None
+) -> Refund:
     """Refund all of a late or extra payment; a second click returns the first refund.
+
+    `guard` may refuse it.
 
     Raises RefusedError: "not_found", "forbidden", "refund_over_limit", "payment_not_acceptable"
     when the payment was accepted meanwhile, or a part of it is refunded already.
@@ -64,4 +69,6 @@ async def refund_all(ctx: Context, member: Member, payment_id: str) -> Refund:
         await changes.write(tx, change, now_us)
         detail = {"payment": payment_id, **money_detail(refund.amount)}
         await audit_log.record(ctx, tx, member, Deed.REFUND_REQUESTED, refund.id, **detail)
+        if guard is not None:
+            await guard(tx, refund)
     return refund

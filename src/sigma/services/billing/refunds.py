@@ -2,6 +2,8 @@
 polled until the outcome is known.
 """
 
+from collections.abc import Awaitable, Callable
+
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.values import money_detail
@@ -27,6 +29,11 @@ from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.billing import invoices, ledger, payments, refunds
+from sigma.store.engine.interface import Tx
+
+# Refuses a refund by raising RefusedError. It runs last in the transaction, which has written the
+# refund and holds the lock of the shop's audit log: so it sees all earlier refunds of the shop.
+RefundGuard = Callable[[Tx, Refund], Awaitable[None]]
 
 
 async def request(
@@ -37,8 +44,9 @@ async def request(
     reason: str,
     *,
     idempotency: Idempotency[Refund] | None = None,
+    guard: RefundGuard | None = None,
 ) -> Refund:
-    """Create a refund; the job refund.advance sends it.
+    """Create a refund; the job refund.advance sends it. `guard` may refuse it.
 
     Raises RefusedError, for example when `amount` is more than can still be refunded, or
     "refund_over_limit" when it is more than the member's role may refund.
@@ -65,6 +73,8 @@ async def request(
         await changes.write(tx, change.with_response(idempotency, refund, now_us), now_us)
         detail = {"payment": payment_id, **money_detail(refund.amount)}
         await audit_log.record(ctx, tx, member, Deed.REFUND_REQUESTED, refund.id, **detail)
+        if guard is not None:
+            await guard(tx, refund)
     return refund
 
 

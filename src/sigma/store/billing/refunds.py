@@ -49,6 +49,15 @@ _sum_succeeded = statement(
     )
     .group_by(refunds.c.currency)
 )
+_sum_requested = statement(
+    select(func.sum(refunds.c.amount_minor).label("minor")).where(
+        refunds.c.shop_id == bindparam("shop_id"),
+        refunds.c.created_by == bindparam("created_by"),
+        refunds.c.id >= bindparam("since_id"),
+        refunds.c.currency == bindparam("currency"),
+        refunds.c.status != "failed",
+    )
+)
 _is_due = payments.c.attention.in_([str(reason) for reason in REFUND_REASONS])
 _sum_pending = statement(
     select(
@@ -92,6 +101,16 @@ async def sum_succeeded(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
     """Return the sum refunded since `since_us` by currency, in minor units."""
     rows = await tx.fetch_all(_sum_succeeded, shop_id=shop_id, since_us=since_us)
     return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+async def sum_requested(tx: Tx, shop_id: str, created_by: str, since_id: str, currency: str) -> int:
+    """Return the sum of the refunds that a member requested since an id, in minor units.
+
+    Failed ones do not count.
+    """
+    values = {"shop_id": shop_id, "created_by": created_by, "since_id": since_id}
+    row = await tx.fetch_one(_sum_requested, **values, currency=currency)
+    return int(row["minor"] or 0) if row else 0
 
 
 async def sum_pending(tx: Tx, shop_id: str) -> dict[str, tuple[int, int]]:

@@ -204,6 +204,7 @@ refunds = Table(
     Unique("operation_key", name="uq_refunds_operation_key"),
     Unique("connection_id", "provider_id", name="uq_refunds_provider_id"),
     Index("ix_refunds_payment", "payment_id", "id"),
+    Index("ix_refunds_created_by", "shop_id", "created_by", "id"),
     partial_index("ix_refunds_unfinished", "shop_id id", "status IN ('pending', 'failed')"),
     partial_index(
         "ix_refunds_finished",

@@ -4,6 +4,7 @@ They are: remind, resend a receipt, accept or refund an extra or late payment.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from litestar import get, post
@@ -14,7 +15,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.authentication.reauthentication import require_recent_for_full_refund
+from sigma.services.authentication.reauthentication import refund_guard
 from sigma.services.billing import mails, payment_acceptance
 from sigma.services.context import Context
 from sigma.services.invoice_cards import todo_board
@@ -183,10 +184,8 @@ async def refund_payment(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of an extra, late or voided payment, or show why this is refused."""
-    await require_recent_for_full_refund(ctx, session, parse_id(payment_id, "pay"))
-    return await _run_action(
-        request, ctx, session, payment_id, payment_acceptance.refund_all, "board.done_refund"
-    )
+    action = partial(payment_acceptance.refund_all, guard=refund_guard(ctx, session))
+    return await _run_action(request, ctx, session, payment_id, action, "board.done_refund")
 
 
 async def _run_action(
@@ -202,6 +201,8 @@ async def _run_action(
     try:
         await action(ctx, session.member, parse_id(payment_id, "pay"))
     except RefusedError as error:
+        if error.code == "reauthentication_required":
+            raise
         return _redirect_with_refusal(back, error, translator_for(session))
     return redirect(back, done)
 

@@ -1,6 +1,7 @@
 """The list of payments, the page of one payment and its actions."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from litestar import get, post
@@ -16,7 +17,7 @@ from sigma.domain.billing.refund import refunded_by_sigma
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import waiting_time
 from sigma.services.accounts.users import Session
-from sigma.services.authentication.reauthentication import require_recent_for_full_refund
+from sigma.services.authentication.reauthentication import refund_guard
 from sigma.services.billing import invoices, mails, payment_acceptance, payments
 from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
@@ -165,8 +166,8 @@ async def details_page(
 async def details_page_with_refusal(
     request: WebRequest, ctx: Context, session: Session, payment_id: str, error: RefusedError
 ) -> Response[Any]:
-    """Render the payment with the reason of a refusal. Re-raises "forbidden" and "not_found"."""
-    if error.code in ("forbidden", "not_found"):
+    """Render the payment with the reason of a refusal. Re-raises what has a page of its own."""
+    if error.code in ("forbidden", "not_found", "reauthentication_required"):
         raise error
     errors = {"": translator_for(session).refusal_text(error)}
     response = await details_page(
@@ -256,10 +257,8 @@ async def refund_all(
     payment_id: FromPath[str],
 ) -> Response[Any]:
     """Refund all of a late or extra payment with one press."""
-    await require_recent_for_full_refund(ctx, session, parse_id(payment_id, "pay"))
-    return await _run_action(
-        request, ctx, session, payment_id, payment_acceptance.refund_all, "#refunds", "done_refund"
-    )
+    action = partial(payment_acceptance.refund_all, guard=refund_guard(ctx, session))
+    return await _run_action(request, ctx, session, payment_id, action, "#refunds", "done_refund")
 
 
 @post("/payments/{payment_id:str}/mail")

@@ -18,7 +18,7 @@ from sigma.domain.billing.refund import (
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
-from sigma.services.authentication.reauthentication import require_recent_for_refund
+from sigma.services.authentication.reauthentication import refund_guard
 from sigma.services.billing import payments, refunds
 from sigma.services.billing.payment_details import PaymentDetails, get_details
 from sigma.services.context import Context
@@ -102,17 +102,19 @@ async def request_refund(
     form_data = await read_form_values(request)
     payment = await payments.get(ctx, session.member, payment_id)
     amount = parse_money(first_value(form_data, "amount"), "amount", payment.amount.currency)
-
-    if isinstance(amount, Money):
-        require_recent_for_refund(ctx, session, amount)
     idempotency = form_idempotency(session.member, f"refund {payment_id}", form_data)
 
     async def request_once() -> Refund:
         if isinstance(amount, Problem):
             raise validation_error(amount)
-        reason = first_value(form_data, "reason")
         return await refunds.request(
-            ctx, session.member, payment_id, amount, reason, idempotency=idempotency
+            ctx,
+            session.member,
+            payment_id,
+            amount,
+            first_value(form_data, "reason"),
+            idempotency=idempotency,
+            guard=refund_guard(ctx, session),
         )
 
     try:
@@ -131,7 +133,7 @@ async def _details_page_with_errors(
     error: RefusedError,
 ) -> Response[Any]:
     """Render the payment with the refund form as entered and its errors."""
-    if error.code in ("forbidden", "not_found"):
+    if error.code in ("forbidden", "not_found", "reauthentication_required"):
         raise error
     translator = translator_for(session)
     errors = refusal_texts(translator, error)

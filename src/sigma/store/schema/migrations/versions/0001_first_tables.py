@@ -1163,6 +1163,9 @@ def upgrade() -> None:
         "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
     )
     op.create_index(
+        "ix_refunds_created_by", "refunds", ["shop_id", "created_by", "id"], unique=False
+    )
+    op.create_index(
         "ix_refunds_finished",
         "refunds",
         ["shop_id", "finished_at_us", "currency", "amount_minor"],
@@ -1305,6 +1308,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'succeeded'"),
         sqlite_where=sa.text("status = 'succeeded'"),
     )
+    op.drop_index("ix_refunds_created_by", table_name="refunds")
     op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
     op.drop_index("ix_rate_counters_expires", table_name="rate_counters")
     op.drop_index("ix_photos_shop", table_name="photos")
