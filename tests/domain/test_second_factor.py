@@ -97,6 +97,8 @@ def test_recovery_code_is_read_as_people_type_it() -> None:
 def test_proof_is_recent_for_ten_minutes() -> None:
     assert is_recent(1000, 1000 + RECENT_AUTHENTICATION_US - 1)
     assert not is_recent(1000, 1000 + RECENT_AUTHENTICATION_US)
+    assert is_recent(1000, 0), "clocks of two processes differ a little"
+    assert not is_recent(RECENT_AUTHENTICATION_US, 0), "the clock was wrong at the sign-in"
 
 
 def test_idle_limit_covers_the_uses_that_are_not_stored() -> None:

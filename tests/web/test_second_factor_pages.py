@@ -194,6 +194,12 @@ async def test_member_without_a_factor_is_led_to_add_one(demanding_world: World)
         assert refused.headers["location"] == "/settings/access"
         page = await browser.open("/settings/access")
         assert "просит включить второй шаг" in visible_text(page.text)
+        assert 'action="/settings/access/rules"' not in page.text
+        rules = {"second_factor_rule": "optional", "refund_confirmation": ""}
+        refused = await browser.submit("/settings/access/rules", **rules)
+        assert refused.headers["location"] == "/settings/access"
+        shop = await shops.get(world.ctx, world.member)
+        assert shop.second_factor_rule is SecondFactorRule.ANY, "the demand stays"
         await add_app(world, browser)
         assert (await browser.open("/payments")).status_code == 200
 

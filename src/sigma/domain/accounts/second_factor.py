@@ -107,6 +107,15 @@ def choices(rule: SecondFactorRule, factors: Proofs) -> Proofs:
     return suitable_factors(rule, factors) or factors & {Proof.PASSKEY, Proof.TOTP}
 
 
+def valid_proofs(factors: Proofs) -> Proofs:
+    """Return the proofs of a session that still count for a user with these factors.
+
+    A proof by a factor ends with the factor, a recovery code with the last one.
+    """
+    recovery = frozenset({Proof.RECOVERY_CODE}) if factors else frozenset()
+    return factors | recovery | {Proof.PASSWORD}
+
+
 def matching_step(now_s: int, last_step: int, matches: Callable[[int], bool]) -> int | None:
     """Return the time step of a TOTP code, or None.
 

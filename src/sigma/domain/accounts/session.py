@@ -56,5 +56,8 @@ def idle_limit_us(idle_hours: int) -> int:
 
 
 def is_recent(authenticated_at_us: int, now_us: int) -> bool:
-    """Return whether a proof of this time still opens what needs a recent one."""
-    return now_us - authenticated_at_us < RECENT_AUTHENTICATION_US
+    """Return whether a proof of this time still opens what needs a recent one.
+
+    A proof from the future is none: the clock was wrong then. Clocks of two processes may differ.
+    """
+    return abs(now_us - authenticated_at_us) < RECENT_AUTHENTICATION_US

@@ -33,6 +33,7 @@ from sigma.domain.limits import (
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
+from sigma.services.accounts.logins import normalize_login
 from sigma.services.accounts.sign_in_limits import count_sign_in, undo_sign_in
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.context import OUTAGE_ERRORS, Context
@@ -127,7 +128,7 @@ async def sign_in(
     device, never those of strangers. Raises RefusedError: "unauthorized", "forbidden" for a user
     without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
-    login = login.strip().lower()
+    login = normalize_login(login)
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
     device_id = find_device(ctx, device, login, user.password_hash) if user else None
@@ -173,9 +174,13 @@ async def open_session(
 
     `former`: secret of an earlier session of this browser, which ends. `replaces`: secret hash of
     the pending session that this one finishes. Raises RefusedError("forbidden") for
-    a user without a shop, "unauthorized" when the session that it replaces has ended.
+    a user without a shop, "unauthorized" when the session that it replaces has ended, or the
+    password was changed since it was verified.
     """
     async with ctx.db.write() as tx:
+        current = await users.lock(tx, user.id)
+        if current is None or current.password_hash != user.password_hash:
+            raise RefusedError("unauthorized")
         membership = await members.find_first(tx, user.id)
         if membership is None:
             record(SecurityEvent.SIGN_IN_FAILED, ip=origin.address, user_id=user.id)

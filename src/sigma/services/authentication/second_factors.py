@@ -11,6 +11,7 @@ from sigma.domain.accounts.second_factor import (
     RecoveryCode,
     check_passkey_name,
     choices,
+    valid_proofs,
 )
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import Proof, Proofs
@@ -21,6 +22,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import SECOND_FACTOR
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
+from sigma.services.accounts.logins import normalize_login
 from sigma.services.accounts.users import NewSession, Session, open_session, renew_session
 from sigma.services.authentication import authenticator_apps, passkeys, recovery_codes
 from sigma.services.context import Context
@@ -119,12 +121,14 @@ async def _add(
     if not overview.recovery_codes_left:
         texts, codes = await recovery_codes.generate(ctx, user_id)
     async with ctx.db.write() as tx:
+        await users.lock(tx, user_id)
+        has_any = bool(await second_factors.list_kinds(tx, user_id))
         if isinstance(row, AuthenticatorApp):
             await second_factors.remove_app(tx, user_id)
         if codes:
             await second_factors.remove_recovery_codes(tx, user_id)
         await changes.write(tx, Change((row, *codes)), ctx.now_us())
-        if not overview.has_any:
+        if not has_any:
             await sessions.delete_others(tx, user_id, session.secret_hash)
         secret = await renew_session(ctx, tx, session, frozenset({proof}))
         await _announce(ctx, tx, session, NoticeKind.FACTOR_ADDED, f"{proof}:{name}")
@@ -135,6 +139,7 @@ async def remove_passkey(ctx: Context, session: Session, passkey_id: str) -> Non
     """Delete one of the user's passkeys. Raises RefusedError("not_found")."""
     passkey = await passkeys.get(ctx, session.user.id, passkey_id)
     async with ctx.db.write() as tx:
+        await users.lock(tx, session.user.id)
         if not await second_factors.remove_passkey(tx, session.user.id, passkey_id):
             raise RefusedError("not_found", what="passkey")
         await _after_removal(ctx, tx, session, f"{Proof.PASSKEY}:{passkey.name}")
@@ -143,14 +148,18 @@ async def remove_passkey(ctx: Context, session: Session, passkey_id: str) -> Non
 async def remove_app(ctx: Context, session: Session) -> None:
     """Delete the user's authenticator app. Raises RefusedError("not_found")."""
     async with ctx.db.write() as tx:
+        await users.lock(tx, session.user.id)
         if not await second_factors.remove_app(tx, session.user.id):
             raise RefusedError("not_found", what="app")
         await _after_removal(ctx, tx, session, f"{Proof.TOTP}:")
 
 
 async def _after_removal(ctx: Context, tx: Tx, session: Session, subject: str) -> None:
-    if not await second_factors.list_kinds(tx, session.user.id):
+    kinds = await second_factors.list_kinds(tx, session.user.id)
+    if not kinds:
         await second_factors.remove_recovery_codes(tx, session.user.id)  # nothing to recover
+    # Or a factor that was added for a moment would meet the rule of the shop for a month.
+    await sessions.limit_proofs(tx, session.user.id, valid_proofs(kinds))
     await _announce(ctx, tx, session, NoticeKind.FACTOR_REMOVED, subject)
 
 
@@ -304,7 +313,7 @@ async def remove_all(ctx: Context, login: str) -> User:
     For the administrator of the server. Raises RefusedError("not_found").
     """
     async with ctx.db.write() as tx:
-        user = await users.find_by_login(tx, login.strip().lower())
+        user = await users.find_by_login(tx, normalize_login(login))
         if user is None:
             raise RefusedError("not_found", what="user")
         await second_factors.remove_all(tx, user.id)

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, insert, literal_column, select, update
 from sqlalchemy import delete as delete_from
 
 from sigma.domain.accounts.member import Role
-from sigma.domain.accounts.session import Proof, StoredSession
+from sigma.domain.accounts.session import Proof, Proofs, StoredSession
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
@@ -50,6 +50,16 @@ _renew = statement(
         proofs=bindparam("proofs"),
     )
 )
+_list_proofs = statement(
+    select(sessions.c.secret_hash, sessions.c.proofs).where(
+        sessions.c.user_id == bindparam("user_id")
+    )
+)
+_set_proofs = statement(
+    update(sessions)
+    .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
+    .values(proofs=bindparam("proofs"))
+)
 _delete_by_id = statement(
     delete_from(sessions).where(
         sessions.c.user_id == bindparam("user_id"), sessions.c.id == bindparam("id")
@@ -85,18 +95,21 @@ _delete_expired = statement(
 
 def _from_row(row: Row) -> StoredSession:
     fields = column_values(sessions, row, "proofs", "is_pending")
-    proofs = frozenset(map(Proof, row["proofs"].split(",")))
-    return StoredSession(proofs=proofs, is_pending=bool(row["is_pending"]), **fields)
+    return StoredSession(proofs=_parse_proofs(row), is_pending=bool(row["is_pending"]), **fields)
 
 
-def _proofs_text(session: StoredSession) -> str:
-    return ",".join(sorted(session.proofs))
+def _parse_proofs(row: Row) -> Proofs:
+    return frozenset(Proof(name) for name in row["proofs"].split(",") if name)
+
+
+def _proofs_text(proofs: Proofs) -> str:
+    return ",".join(sorted(proofs))
 
 
 async def add(tx: Tx, session: StoredSession) -> None:
     """Insert a session."""
     values: dict[str, Any] = field_values(session)
-    values["proofs"] = _proofs_text(session)
+    values["proofs"] = _proofs_text(session.proofs)
     values["is_pending"] = int(session.is_pending)
     for name in ("used_at_us", "authenticated_at_us"):
         values[name] = values[name] or session.created_at_us
@@ -134,9 +147,18 @@ async def renew(tx: Tx, old_secret_hash: str, session: StoredSession) -> bool:
         "secret_hash": session.secret_hash,
         "authenticated_at_us": session.authenticated_at_us,
         "used_at_us": session.used_at_us,
-        "proofs": _proofs_text(session),
+        "proofs": _proofs_text(session.proofs),
     }
     return await tx.execute(_renew, **values) == 1
+
+
+async def limit_proofs(tx: Tx, user_id: str, valid: Proofs) -> None:
+    """Remove the proofs that do not count any more from the sessions of a user."""
+    for row in await tx.fetch_all(_list_proofs, user_id=user_id):
+        proofs = _parse_proofs(row)
+        if not proofs <= valid:
+            text = _proofs_text(proofs & valid)
+            await tx.execute(_set_proofs, key_secret_hash=row["secret_hash"], proofs=text)
 
 
 async def delete_by_id(tx: Tx, user_id: str, session_id: str) -> bool:

@@ -17,6 +17,7 @@ _list_page = statement(
     .order_by(users.c.id)
     .limit(bindparam("limit"))
 )
+_lock = statement(select(users).where(users.c.id == bindparam("id")).with_for_update())
 _find_by_login = statement(select(users).where(users.c.login == bindparam("login")))
 
 
@@ -29,6 +30,16 @@ async def count(tx: Tx) -> int:
 async def get(tx: Tx, user_id: str) -> User | None:
     """Return the user, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=user_id)
+    return CODEC.from_row(row) if row else None
+
+
+async def lock(tx: Tx, user_id: str) -> User | None:
+    """Return the user, locked until the transaction ends, or None.
+
+    The lock of the user's sessions and second factors: who opens a session sees a password that
+    another transaction has changed, or is seen by it.
+    """
+    row = await tx.fetch_one(_lock, id=user_id)
     return CODEC.from_row(row) if row else None
 
 

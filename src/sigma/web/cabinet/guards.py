@@ -50,6 +50,7 @@ _PATHS_BEFORE_ENROLMENT = (
     *("/settings/access", "/sign-out", "/locale", "/reauthenticate"),
     *("/shops", "/settings/leave"),  # another shop may demand less
 )
+_RULES_PATH = "/settings/access/rules"  # or one could switch the demand off instead
 
 WebRequest = Request[Any, Any, Any]
 
@@ -155,6 +156,8 @@ def _is_use(connection: HttpConnection) -> bool:
 
 def _is_before_enrolment(connection: HttpConnection) -> bool:
     path = connection.url.path
+    if path == _RULES_PATH:
+        return False
     return any(path == one or path.startswith(f"{one}/") for one in _PATHS_BEFORE_ENROLMENT)
 
 
