@@ -38,7 +38,7 @@ async def find_pending(ctx: Context, secret: str) -> Session:
     return pending
 
 
-async def add_app(world: World, session: Session) -> tuple[str, second_factors.Enrolled]:
+async def add_app(world: World, session: Session) -> tuple[str, second_factors.AddedFactor]:
     """Add an authenticator app; return its secret and what follows."""
     enrolment = authenticator_apps.start(world.ctx, session.user)
     code = app_code(world.ctx, enrolment.secret)
@@ -48,7 +48,7 @@ async def add_app(world: World, session: Session) -> tuple[str, second_factors.E
 
 async def add_passkey(
     world: World, session: Session, passkey: SoftwarePasskey | None = None
-) -> tuple[SoftwarePasskey, second_factors.Enrolled]:
+) -> tuple[SoftwarePasskey, second_factors.AddedFactor]:
     """Add a passkey named «Телефон»; return it and what follows."""
     passkey = passkey or SoftwarePasskey()
     request = await passkeys.registration_request(world.ctx, session.user)

@@ -81,6 +81,7 @@ async def test_changes_of_a_team_are_recorded(world: World) -> None:
     assert await deeds_after(world, before) == [
         (Deed.INVITATION_CREATED, owner.actor, invitation.id),
         (Deed.MEMBER_ADDED, user_id, user_id),
+        (Deed.SIGNED_IN, user_id, user_id),
         (Deed.ROLE_CHANGED, owner.actor, user_id),
         (Deed.REFUND_LIMITS_CHANGED, owner.actor, world.shop.id),
         (Deed.KEY_CREATED, user_id, key.id),
@@ -90,6 +91,7 @@ async def test_changes_of_a_team_are_recorded(world: World) -> None:
         (Deed.INVITATION_REVOKED, owner.actor, again.id),
     ]
     assert (await read(world))[before + 1].address == ORIGIN.address
+    assert (await read(world))[before + 2].session, "the session that joining has opened"
     assert await faults(world) == []
 
 

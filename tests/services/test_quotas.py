@@ -1,11 +1,14 @@
 """Quotas of a shop: invoices and messages a day, space for photos. None by default."""
 
+import asyncio
 from collections.abc import Awaitable
 
 import pytest
 
 from sigma.domain.accounts.quota import Quotas
 from sigma.domain.billing.invoice import Draft
+from sigma.domain.catalogue.photo import Photo
+from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.services.accounts import installation
@@ -15,6 +18,8 @@ from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import outbox
 from sigma.services.invoice_cards import cards
+from sigma.services.platform import quotas
+from sigma.store import changes
 from tests.conversation_invoices import pay_invoice
 from tests.photos import make_photo
 from tests.vk_world import VkWorld
@@ -24,8 +29,8 @@ ADMINISTRATOR = Administrator("cli")
 DRAFT = Draft(title="Маникюр", amount=Money(100))
 
 
-async def set_quotas(ctx: Context, shop_id: str, **quotas: int) -> None:
-    await installation.set_quotas(ctx, ADMINISTRATOR, shop_id, Quotas(**quotas))
+async def set_quotas(ctx: Context, shop_id: str, **amounts: int) -> None:
+    await installation.set_quotas(ctx, ADMINISTRATOR, shop_id, Quotas(**amounts))
 
 
 async def refused(code: str, action: Awaitable[object]) -> RefusedError:
@@ -71,6 +76,24 @@ async def test_photos_of_a_shop_have_a_limited_size(world: World) -> None:
     assert [p.code for p in error.problems] == ["photo_quota"]
     await set_quotas(world.ctx, world.shop.id, storage_bytes=10 * len(photo.data))
     await services.add_photo(world.ctx, world.member, make_photo(600, 600))
+
+
+@pytest.mark.both_databases
+async def test_photos_that_are_stored_at_once_count_together(world: World) -> None:
+    ctx, shop_id = world.ctx, world.shop.id
+    await set_quotas(ctx, shop_id, storage_bytes=25)
+
+    async def store(number: int) -> bool:
+        photo = Photo(f"pho_{number:0>22}", shop_id, "image/webp", 1, 1, bytes(10), ctx.now_us())
+        try:
+            async with ctx.db.write() as tx:
+                await quotas.require_storage(tx, shop_id, 10)
+                await changes.write(tx, Change((photo,)), ctx.now_us())
+        except RefusedError:
+            return False
+        return True
+
+    assert (await asyncio.gather(*map(store, range(6)))).count(True) == 2
 
 
 async def test_messages_and_cards_count_and_receipts_do_not(vk_world: VkWorld) -> None:

@@ -24,7 +24,7 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
 from sigma.services.accounts.logins import check_login
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.accounts.users import NewSession, Session, create_session
+from sigma.services.accounts.users import NewSession, Session, create_session, with_session
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url, token_of
 from sigma.services.platform import audit_log
@@ -210,6 +210,12 @@ async def accept_as_new(
             await _join(ctx, tx, invitation, user, origin)
             proofs = frozenset({Proof.PASSWORD})
             secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
+            member = Member(
+                user.id, view.shop.id, invitation.role, origin=with_session(origin, secret)
+            )
+            await audit_log.record(
+                ctx, tx, member, Deed.SIGNED_IN, user.id, known_device=False, proofs="password"
+            )
     except ConflictError as error:  # the address got its account by another invitation meanwhile
         raise RefusedError("invitation_other_person", login=login) from error
     return NewSession(secret, user, view.shop, device_cookie(ctx, "", login, password_hash))

@@ -28,7 +28,7 @@ COLUMN = EncryptedColumn.AUTHENTICATOR_SECRET
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class AppEnrolment:
     """A secret for an app, not stored before a code proves that the app has it.
 
     `uri` is what the QR code holds, `secret` the same to type by hand, `ticket` the secret
@@ -40,14 +40,14 @@ class Enrolment:
     ticket: str
 
 
-def start(ctx: Context, user: User) -> Enrolment:
+def start(ctx: Context, user: User) -> AppEnrolment:
     """Return a new secret for a user's app. Stores nothing."""
     secret = pyotp.random_base32(SECRET_CHARS)
     values = {"secret": secret, "issued_at_us": ctx.now_us()}
     return _enrolment(user, secret, ctx.cipher.encrypt(values, TICKET, user.id))
 
 
-def resume(ctx: Context, user: User, ticket: str) -> Enrolment:
+def resume(ctx: Context, user: User, ticket: str) -> AppEnrolment:
     """Return the enrolment of a ticket. Raises RefusedError("validation") when it is too old."""
     try:
         values = ctx.cipher.decrypt(ticket, TICKET, user.id)
@@ -58,9 +58,9 @@ def resume(ctx: Context, user: User, ticket: str) -> Enrolment:
     return _enrolment(user, str(values["secret"]), ticket)
 
 
-def _enrolment(user: User, secret: str, ticket: str) -> Enrolment:
+def _enrolment(user: User, secret: str, ticket: str) -> AppEnrolment:
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.login, issuer_name="Sigma")
-    return Enrolment(" ".join(secret[n : n + 4] for n in range(0, len(secret), 4)), uri, ticket)
+    return AppEnrolment(" ".join(secret[n : n + 4] for n in range(0, len(secret), 4)), uri, ticket)
 
 
 def confirm(ctx: Context, user: User, ticket: str, code: str) -> AuthenticatorApp:
@@ -73,8 +73,8 @@ def confirm(ctx: Context, user: User, ticket: str, code: str) -> AuthenticatorAp
     if step is None:
         raise validation_error(Problem("code", "totp_wrong"))
     app_id = ctx.new_id("app")
-    sealed = ctx.cipher.encrypt(secret, COLUMN, app_id)
-    return AuthenticatorApp(app_id, user.id, sealed, ctx.now_us(), last_step=step)
+    encrypted = ctx.cipher.encrypt(secret, COLUMN, app_id)
+    return AuthenticatorApp(app_id, user.id, encrypted, ctx.now_us(), last_step=step)
 
 
 def is_totp(text: str) -> bool:

@@ -60,11 +60,11 @@ async def request(ctx: Context, login: str, ip: str) -> None:
 
 def _new_reset(ctx: Context, login: str) -> tuple[PasswordReset, str]:
     token, reset_id, now_us = secrets.token_urlsafe(32), ctx.new_id("rst"), ctx.now_us()
-    sealed = ctx.cipher.encrypt(
+    encrypted = ctx.cipher.encrypt(
         {"login": login, "token": token}, EncryptedColumn.PASSWORD_RESET_CONTENT, reset_id
     )
     expires_at_us = now_us + RESET_TTL_US
-    return PasswordReset(reset_id, sealed, hash_token(token), now_us, expires_at_us), token
+    return PasswordReset(reset_id, encrypted, hash_token(token), now_us, expires_at_us), token
 
 
 async def start(ctx: Context, reset_id: str) -> None:

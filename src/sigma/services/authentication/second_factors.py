@@ -16,6 +16,7 @@ from sigma.domain.accounts.second_factor import (
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import Proof, Proofs
 from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -54,7 +55,7 @@ class FactorOverview:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
+class AddedFactor:
     """What follows from a new factor: the session's new secret, and recovery codes to show once.
 
     `codes` is empty when the user has recovery codes already.
@@ -76,7 +77,7 @@ async def get_overview(ctx: Context, session: Session) -> FactorOverview:
 
 async def add_passkey(
     ctx: Context, session: Session, name: str, credential: str, ticket: str
-) -> Enrolled:
+) -> AddedFactor:
     """Store a new passkey. Raises RefusedError("validation")."""
     name = clean_text(name)
     if problem := check_passkey_name(name):
@@ -93,7 +94,7 @@ async def add_passkey(
         raise validation_error(Problem("", "passkey_known")) from error
 
 
-async def add_app(ctx: Context, session: Session, ticket: str, code: str) -> Enrolled:
+async def add_app(ctx: Context, session: Session, ticket: str, code: str) -> AddedFactor:
     """Store the authenticator app that shows this code, in place of a former one.
 
     Raises RefusedError: "validation", "too_many_requests".
@@ -110,7 +111,7 @@ async def _add(
     row: Passkey | AuthenticatorApp,
     proof: Proof,
     name: str,
-) -> Enrolled:
+) -> AddedFactor:
     """Store a factor. With the first one all other sessions end: they have shown none.
 
     So every open session of somebody with a second factor has shown one.
@@ -132,7 +133,7 @@ async def _add(
             await sessions.delete_others(tx, user_id, session.secret_hash)
         secret = await renew_session(ctx, tx, session, frozenset({proof}))
         await _announce(ctx, tx, session, NoticeKind.FACTOR_ADDED, f"{proof}:{name}")
-    return Enrolled(secret, texts)
+    return AddedFactor(secret, texts)
 
 
 async def remove_passkey(ctx: Context, session: Session, passkey_id: str) -> None:
@@ -318,7 +319,8 @@ async def remove_all(ctx: Context, login: str) -> User:
             raise RefusedError("not_found", what="user")
         await second_factors.remove_all(tx, user.id)
         await sessions.delete_all(tx, user.id)
-        if membership := await members.find_first(tx, user.id):
+        membership = await members.find_first(tx, user.id)
+        if membership:
             await security_notices.announce(
                 ctx,
                 tx,
@@ -328,14 +330,14 @@ async def remove_all(ctx: Context, login: str) -> User:
                 origin=NO_ORIGIN,
                 subject="all:",
             )
-            await audit_log.record_for_chain(
-                ctx,
-                tx,
-                membership[0],
-                COMMAND_LINE,
-                NO_ORIGIN,
-                Deed.FACTOR_REMOVED,
-                user.id,
-                factor="all",
-            )
+        await audit_log.record_for_chain(
+            ctx,
+            tx,
+            membership[0] if membership else INSTALLATION,
+            COMMAND_LINE,
+            NO_ORIGIN,
+            Deed.FACTOR_REMOVED,
+            user.id,
+            factor="all",
+        )
     return user

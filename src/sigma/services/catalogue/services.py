@@ -189,7 +189,6 @@ async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:
     """
     member.require(Permission.CATALOGUE)
     full, small = await image_processing.reencode(data)
-    await quotas.require_storage(ctx, member.shop_id, len(full.data) + len(small.data))
     photo_id, now_us = f"pho_{ctx.new_token()}", ctx.now_us()
     photos = [
         Photo(
@@ -203,7 +202,9 @@ async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:
         )
         for image_id, image in ((photo_id, full), (thumbnail_id(photo_id), small))
     ]
-    await changes.commit(ctx.db, Change(tuple(photos)), now_us)
+    async with ctx.db.write() as tx:
+        await quotas.require_storage(tx, member.shop_id, sum(len(one.data) for one in photos))
+        await changes.write(tx, Change(tuple(photos)), now_us)
     return replace(photos[0], version=1)
 
 

@@ -12,6 +12,7 @@ from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
 from sigma.store.accounts import shops
 from sigma.store.catalogue import photos
+from sigma.store.engine.interface import Tx
 
 TTL_US = 10 * SECOND_US
 MAX_CACHED = 10_000  # shops
@@ -64,16 +65,16 @@ async def _require_daily(ctx: Context, shop_id: str, what: str, amount: int | No
         raise too_many_requests(usage.wait_us, code)
 
 
-async def require_storage(ctx: Context, shop_id: str, added_bytes: int) -> None:
-    """Require that a shop may store so many bytes more. Raises RefusedError("validation").
+async def require_storage(tx: Tx, shop_id: str, added_bytes: int) -> None:
+    """Require that a shop may store so many bytes more, in the transaction that stores them.
 
-    The problem is about the field "photo".
+    Locks the shop: photos that are uploaded at once count together. Raises
+    RefusedError("validation") about the field "photo".
     """
-    quota = (await get(ctx, shop_id)).storage_bytes
+    quota = (await shops.lock(tx, shop_id)).quotas.storage_bytes
     if quota is None:
         return
-    async with ctx.db.read() as tx:
-        stored = await photos.sum_bytes(tx, shop_id)
+    stored = await photos.sum_bytes(tx, shop_id)
     if stored + added_bytes > quota:
         problem = Problem("photo", "photo_quota", {"megabytes": quota // 1_000_000})
         raise validation_error(problem)

@@ -12,8 +12,8 @@ from litestar.response import Response
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.authentication import authenticator_apps, passkeys, second_factors
-from sigma.services.authentication.authenticator_apps import Enrolment
-from sigma.services.authentication.second_factors import Enrolled
+from sigma.services.authentication.authenticator_apps import AppEnrolment
+from sigma.services.authentication.second_factors import AddedFactor
 from sigma.services.context import Context
 from sigma.web.cabinet.access.security import URL, render_security_page
 from sigma.web.cabinet.access.sign_in import passkey_json
@@ -43,7 +43,7 @@ async def add_passkey(
     """Store a new passkey; show recovery codes with the first factor."""
     form_data = await read_form_values(request)
     try:
-        enrolled = await second_factors.add_passkey(
+        added = await second_factors.add_passkey(
             ctx,
             session,
             first_value(form_data, "name"),
@@ -55,7 +55,7 @@ async def add_passkey(
             raise
         texts = refusal_texts(translator_for(session), error)
         return await render_security_page(request, ctx, session, texts, form_data, 422)
-    return _enrolled(request, ctx, session, enrolled, "access.done_passkey")
+    return _added_response(request, ctx, session, added, "access.done_passkey")
 
 
 @post(f"{URL}/passkeys/{{passkey_id:str}}/remove", opt=RECENT_AUTHENTICATION)
@@ -83,9 +83,7 @@ async def add_app(
     form_data = await read_form_values(request)
     ticket = first_value(form_data, "ticket")
     try:
-        enrolled = await second_factors.add_app(
-            ctx, session, ticket, first_value(form_data, "code")
-        )
+        added = await second_factors.add_app(ctx, session, ticket, first_value(form_data, "code"))
     except RefusedError as error:
         if error.code != "validation":
             raise
@@ -95,7 +93,7 @@ async def add_app(
         except RefusedError:  # too old: begin again
             enrolment = authenticator_apps.start(ctx, session.user)
         return await _app_page(request, session, enrolment, texts, 422)
-    return _enrolled(request, ctx, session, enrolled, "access.done_app")
+    return _added_response(request, ctx, session, added, "access.done_app")
 
 
 @post(f"{URL}/app/remove", opt=RECENT_AUTHENTICATION)
@@ -115,16 +113,14 @@ async def new_recovery_codes(
     return _codes_page(request, session, await second_factors.replace_recovery_codes(ctx, session))
 
 
-def _enrolled(
-    request: WebRequest, ctx: Context, session: Session, enrolled: Enrolled, flash_key: str
+def _added_response(
+    request: WebRequest, ctx: Context, session: Session, added: AddedFactor, flash_key: str
 ) -> Response[Any]:
     """Show new recovery codes, or return to the list; the session has a new secret."""
     response = (
-        _codes_page(request, session, enrolled.codes)
-        if enrolled.codes
-        else redirect(URL, flash_key)
+        _codes_page(request, session, added.codes) if added.codes else redirect(URL, flash_key)
     )
-    response.set_cookie(session_cookie(ctx, enrolled.secret))
+    response.set_cookie(session_cookie(ctx, added.secret))
     return response
 
 
@@ -143,7 +139,7 @@ def _codes_page(request: WebRequest, session: Session, codes: list[str]) -> Resp
 async def _app_page(
     request: WebRequest,
     session: Session,
-    enrolment: Enrolment,
+    enrolment: AppEnrolment,
     errors: dict[str, str],
     status: int,
 ) -> Response[Any]:

@@ -13,7 +13,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.authentication import passkeys, second_factors
 from sigma.services.authentication.relying_party import relying_party
 from sigma.services.context import Context
-from sigma.web.cabinet.access.sign_in import device_of, passkey_json, signed_in
+from sigma.web.cabinet.access.sign_in import device_of, passkey_json, redirect_signed_in
 from sigma.web.cabinet.guards import (
     SECOND_FACTOR_URL,
     SESSION_COOKIE,
@@ -86,7 +86,7 @@ async def finish_sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> 
         response = await _form_page(request, ctx, pending, next_url, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
-    return signed_in(ctx, new_session, next_url)
+    return redirect_signed_in(ctx, new_session, next_url)
 
 
 @post(f"{SECOND_FACTOR_URL}/cancel")

@@ -78,7 +78,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
         response = _form_page(request, ctx, login, next_url, {"": message}, status)
         response.headers.update(retry_after_headers(error))
         return response
-    return signed_in(ctx, new_session, next_url)
+    return redirect_signed_in(ctx, new_session, next_url)
 
 
 @get("/sign-in/passkey/options")
@@ -107,7 +107,7 @@ async def sign_in_by_passkey(request: WebRequest, ctx: NamedDependency[Context])
         response = _form_page(request, ctx, "", next_url, texts, error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
-    return signed_in(ctx, new_session, next_url)
+    return redirect_signed_in(ctx, new_session, next_url)
 
 
 def device_of(request: WebRequest) -> str:
@@ -120,7 +120,7 @@ def passkey_json(request: passkeys.PasskeyRequest) -> dict[str, str]:
     return {"options": request.options, "ticket": request.ticket}
 
 
-def signed_in(ctx: Context, new_session: NewSession, next_url: str) -> Response[Any]:
+def redirect_signed_in(ctx: Context, new_session: NewSession, next_url: str) -> Response[Any]:
     """Redirect with the cookies of a new session, first to its second step if one is missing."""
     if new_session.is_pending:
         next_query = None if next_url == "/" else next_url
