@@ -34,9 +34,9 @@ async def open_servers(world: World, *, has_own: bool) -> tuple[World, list[tupl
     """Return a world whose shop has a server of its own, and what both servers have sent."""
     sent: list[tuple[str, str]] = []
 
-    def mailer(url: str) -> RecordingMailer | None:
-        name = SHOP if url else INSTALLATION
-        return RecordingMailer(name, sent) if url or has_own else None
+    def mailer(smtp_url: str) -> RecordingMailer | None:
+        name = SHOP if smtp_url else INSTALLATION
+        return RecordingMailer(name, sent) if smtp_url or has_own else None
 
     ctx: Context = replace(world.ctx, mailer_factory=mailer)
     await shops.save_mail(

@@ -75,9 +75,9 @@ async def test_no_session_of_the_old_password_survives_its_change(world: World) 
 @pytest.mark.both_databases
 async def test_no_session_without_a_second_step_survives_the_first_factor(world: World) -> None:
     session = await open_session(world)
-    (_, enrolled), *opened = await asyncio.gather(
+    (_, enrolled), opened = await asyncio.gather(
         add_app(world, session),
-        *(sign_in_unless_refused(world, f"198.51.100.{n}") for n in range(4)),
+        asyncio.gather(*(sign_in_unless_refused(world, f"198.51.100.{n}") for n in range(4))),
     )
     current = await find_session(world.ctx, enrolled.secret)
     assert [one.id for one in await session_list.list_open(world.ctx, current)] == [current.id]

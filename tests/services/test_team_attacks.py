@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from sigma.domain.accounts.invitation import InvitationState
+from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
 from sigma.domain.accounts.member import RefundLimits, Role
+from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import installation, invitations, team, users
 from sigma.services.accounts.installation import Administrator
+from sigma.store import changes
 from sigma.store.accounts import administrators
 from tests.people import add_person
 from tests.services.test_team import accept_as_new, refused, roles
@@ -97,3 +99,24 @@ async def test_simultaneous_acceptances_of_an_invitation_make_one_account(world:
         if lost is not winner:
             assert isinstance(lost, RefusedError)
             assert lost.code in ("invitation_used", "invitation_other_person")
+
+
+async def test_every_open_invitation_is_listed_and_can_be_revoked(world: World) -> None:
+    ctx, shop_id = world.ctx, world.shop.id
+    now_us = ctx.now_us()
+    open_ones = tuple(
+        Invitation(
+            ctx.new_id("ivt", shop_id),
+            shop_id,
+            f"p{number}@example.org",
+            Role.VIEWER,
+            f"{number:0>64}",
+            world.member.actor,
+            now_us,
+            now_us + LIFETIME_US,
+        )
+        for number in range(150)
+    )
+    async with ctx.db.write() as tx:
+        await changes.write(tx, Change(open_ones), now_us)
+    assert len((await team.get(ctx, world.member)).invitations) == 150

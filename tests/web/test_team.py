@@ -9,6 +9,7 @@ from sigma.domain.accounts.member import RefundLimits, Role
 from sigma.services.accounts import invitations, team
 from tests.people import PASSWORD, add_person, other_shop
 from tests.web.cabinet_harness import CabinetBrowser, field_error, open_browser, visible_text
+from tests.web.test_second_factor_pages import add_app
 from tests.world import World
 
 
@@ -73,6 +74,30 @@ async def test_person_with_an_account_signs_in_to_accept(
         joined = await person.submit(path)
         assert joined.status_code == 303
         assert "Студия" in (await person.open("/")).text
+
+
+async def test_person_who_left_every_team_returns_by_password(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    """Nobody signs in without a shop: the page of the invitation asks for the password."""
+    person = await add_person(world.ctx, world.shop.id, "b@example.org", Role.OWNER)
+    async with open_browser(world.ctx) as browser:
+        await browser.sign_in("b@example.org", PASSWORD)
+        await add_app(world, browser)
+    await team.remove(world.ctx, world.member, person.actor)
+    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    path = url.removeprefix("http://127.0.0.1:8000")
+    async with open_browser(world.ctx) as browser:
+        page = await browser.open(path)
+        assert 'name="password"' in page.text
+        assert 'name="name"' not in page.text
+        wrong = await browser.submit(path, password="guess")
+        assert field_error(wrong.text, "password")
+        assert (await invitations.find(world.ctx, path.rpartition("/")[2])).state == "open"
+        joined = await browser.submit(path, password=PASSWORD)
+        assert joined.headers["location"] == "/sign-in/second-factor"
+        assert (await browser.open("/")).headers["location"].startswith("/sign-in/second-factor")
+        assert "больше не действует" in (await browser.open(path)).text
 
 
 async def test_unknown_invitation_is_not_found(anonymous_browser: CabinetBrowser) -> None:

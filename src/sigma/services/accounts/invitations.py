@@ -7,7 +7,6 @@ from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
 from sigma.domain.accounts.member import Member, Permission, Role, User
 from sigma.domain.accounts.password import check_password, normalize_password, own_words
-from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import (
     MAIL_SERVER_ROLES,
@@ -24,7 +23,15 @@ from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
 from sigma.services.accounts.logins import check_login
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.accounts.users import NewSession, Session, create_session, with_session
+from sigma.services.accounts.users import (
+    BY_PASSWORD,
+    NewSession,
+    Session,
+    create_session,
+    open_session,
+    verify_password,
+    with_session,
+)
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url, token_of
 from sigma.services.platform import audit_log
@@ -37,12 +44,16 @@ MAX_NAME = 100  # characters
 
 @dataclass(frozen=True, slots=True)
 class InvitationView:
-    """What the page of an invitation shows. `has_account`: the invited address signs in already."""
+    """What the page of an invitation shows. `has_account`: the invited address signs in already.
+
+    `has_shop`: the account is in a team. Without one it cannot sign in before it accepts.
+    """
 
     invitation: Invitation
     shop: Shop
     state: InvitationState
     has_account: bool
+    has_shop: bool
 
 
 async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[Invitation, str]:
@@ -129,7 +140,8 @@ async def find(ctx: Context, token: str) -> InvitationView:
         user = await users.find_by_login(tx, invitation.login)
         assert shop is not None, "an invitation references its shop"
         state = await _state(ctx, tx, invitation)
-    return InvitationView(invitation, shop, state, user is not None)
+        has_shop = user is not None and await members.find_first(tx, user.id) is not None
+    return InvitationView(invitation, shop, state, user is not None, has_shop)
 
 
 async def _find(tx: Tx, token: str) -> Invitation:
@@ -208,8 +220,7 @@ async def accept_as_new(
             invitation = await _lock_open(ctx, tx, view.invitation)
             await users.save(tx, user)
             await _join(ctx, tx, invitation, user, origin)
-            proofs = frozenset({Proof.PASSWORD})
-            secret = await create_session(ctx, tx, user.id, view.shop.id, proofs, origin)
+            secret = await create_session(ctx, tx, user.id, view.shop.id, BY_PASSWORD, origin)
             member = Member(
                 user.id, view.shop.id, invitation.role, origin=with_session(origin, secret)
             )
@@ -219,6 +230,28 @@ async def accept_as_new(
     except ConflictError as error:  # the address got its account by another invitation meanwhile
         raise RefusedError("invitation_other_person", login=login) from error
     return NewSession(secret, user, view.shop, device_cookie(ctx, "", login, password_hash))
+
+
+async def accept_by_password(
+    ctx: Context, token: str, password: str, origin: Origin, *, former: str = ""
+) -> NewSession:
+    """Accept an invitation with an account that is in no team (any more), and sign the person in.
+
+    The session is pending when the person has a second factor. `former`: secret of an earlier
+    session of this browser, which ends. Raises RefusedError: "not_found", "unauthorized",
+    "too_many_requests", "invitation_used", "invitation_expired", and "invitation_other_person" for
+    another account: that one signs in first.
+    """
+    view = await find(ctx, token)
+    _require_open(view.state)
+    login = view.invitation.login
+    if not view.has_account or view.has_shop:
+        raise RefusedError("invitation_other_person", login=login)
+    user = await verify_password(ctx, login, password, origin)
+    async with ctx.db.write() as tx:
+        invitation = await _lock_open(ctx, tx, view.invitation)
+        await _join(ctx, tx, invitation, user, origin)
+    return await open_session(ctx, user, BY_PASSWORD, origin, former=former)
 
 
 async def accept(ctx: Context, session: Session, token: str) -> Shop:

@@ -28,6 +28,9 @@ from sigma.store.accounts import invitations, members, sessions, shops, users
 from sigma.store.accounts.members import TeamMember
 from sigma.store.engine.interface import Tx
 
+# More than INVITATIONS_SHOP allows in seven days: what is not listed cannot be revoked.
+MAX_OPEN_INVITATIONS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Team:
@@ -43,7 +46,9 @@ async def get(ctx: Context, member: Member, *, cursor: str = "") -> Team:
     member.require(Permission.TEAM)
     async with ctx.db.read() as tx:
         rows = await members.list_team(tx, member.shop_id, limit=MAX_LIMIT + 1, after_id=cursor)
-        open_ones = await invitations.list_open(tx, member.shop_id, ctx.now_us(), MAX_LIMIT)
+        open_ones = await invitations.list_open(
+            tx, member.shop_id, ctx.now_us(), MAX_OPEN_INVITATIONS
+        )
         shop = await shops.get(tx, member.shop_id)
     assert shop is not None, "the shop of a member exists"
     page = make_page(rows, MAX_LIMIT, lambda one: one.user_id)

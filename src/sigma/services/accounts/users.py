@@ -128,6 +128,19 @@ async def sign_in(
     device, never those of strangers. Raises RefusedError: "unauthorized", "forbidden" for a user
     without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
+    origin = replace(origin, address=ip)
+    user = await verify_password(ctx, login, password, origin, device=device)
+    return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
+
+
+async def verify_password(
+    ctx: Context, login: str, password: str, origin: Origin, *, device: str = ""
+) -> User:
+    """Return the user with this login and password; opens nothing. See `sign_in` for the limits.
+
+    Raises RefusedError: "unauthorized", "too_many_requests".
+    """
+    ip = origin.address
     login = normalize_login(login)
     async with ctx.db.read() as tx:
         user = await users.find_by_login(tx, login)
@@ -150,14 +163,13 @@ async def sign_in(
         raise
     if user is None or not is_valid:
         record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
-        await _record_failed_sign_in(ctx, login, user, replace(origin, address=ip))
+        await _record_failed_sign_in(ctx, login, user, origin)
         raise RefusedError("unauthorized")
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
     else:
         await undo_sign_in(ctx, counted)
-    origin = replace(origin, address=ip)
-    return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
+    return user
 
 
 async def open_session(

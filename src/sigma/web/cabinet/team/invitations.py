@@ -12,10 +12,11 @@ from sigma.domain.accounts.password import MIN_PASSWORD
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts import invitations, own_shops, users
 from sigma.services.accounts.invitations import InvitationView
-from sigma.services.accounts.users import Session
+from sigma.services.accounts.users import NewSession, Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
+    SECOND_FACTOR_URL,
     SESSION_COOKIE,
     WebRequest,
     device_cookie,
@@ -50,27 +51,43 @@ async def accept_invitation(
         return await _accept_signed_in(request, ctx, token, view, session, form_data)
     name = first_value(form_data, "name")
     try:
-        new_session = await invitations.accept_as_new(
-            ctx,
-            token,
-            name=name,
-            password=(form_data.get("password") or [""])[0],
-            locale=request_language(request),
-            origin=await request_origin(request),
-        )
+        new_session = await _accept_signed_out(request, ctx, token, view, name, form_data)
     except RefusedError as error:
         translator = Translator(request_language(request))
         errors = refusal_texts(translator, error)
+        if error.code == "unauthorized":
+            errors = {"password": translator.t("cabinet.sign_in_wrong")}
         view = await invitations.find(ctx, token)
         page = await _page(
             request, ctx, token, view, status=error.http_status, errors=errors, name=name
         )
         page.headers.update(retry_after_headers(error))
         return page
-    response = redirect("/", "team.done_joined", shop=new_session.shop.name)
+    url = SECOND_FACTOR_URL if new_session.is_pending else "/"
+    response = redirect(url, "team.done_joined", shop=view.shop.name)
     response.set_cookie(session_cookie(ctx, new_session.secret))
-    response.set_cookie(device_cookie(ctx, new_session.device))
+    if new_session.device:
+        response.set_cookie(device_cookie(ctx, new_session.device))
     return response
+
+
+async def _accept_signed_out(
+    request: WebRequest,
+    ctx: Context,
+    token: str,
+    view: InvitationView,
+    name: str,
+    form_data: dict[str, list[str]],
+) -> NewSession:
+    """Accept with a new account, or by the password of one that cannot sign in without a shop."""
+    password = (form_data.get("password") or [""])[0]
+    origin = await request_origin(request)
+    if view.has_account and not view.has_shop:
+        former = read_cookie(request, SESSION_COOKIE)
+        return await invitations.accept_by_password(ctx, token, password, origin, former=former)
+    return await invitations.accept_as_new(
+        ctx, token, name=name, password=password, locale=request_language(request), origin=origin
+    )
 
 
 async def _accept_signed_in(
