@@ -62,7 +62,7 @@ def shop_url(tmp_path: Path) -> str:
 def test_status_before_during_and_after_a_rotation(shop_url: str) -> None:
     before = run(shop_url, OLD, "keys", "status", "--json")
     assert before.returncode == 0
-    assert usages(before)["current"]["rows"] == 3, "the keys of hashes, signatures and the audit log"
+    assert usages(before)["current"]["rows"] == 3, "hash, signing and audit key"
 
     during = run(shop_url, f"{NEW},{OLD}", "keys", "status")
     assert during.returncode == 0
