@@ -5,28 +5,28 @@ from scripts.mutant import Mutant
 LIMIT_MUTANTS = (
     Mutant(
         "limit: guesses of one password are slowed",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/sign_in_limits.py",
         "        await limiter.require_after_delay(SIGN_IN_ACCOUNT, login)\n",
         "        pass\n",
         ("tests/services/test_sign_in_limits.py",),
     ),
     Mutant(
         "limit: guesses from one address are counted",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/sign_in_limits.py",
         "    await limiter.require(SIGN_IN_ADDRESS, network)\n",
         "",
         ("tests/services/test_sign_in_limits.py",),
     ),
     Mutant(
         "limit: guesses at all accounts are counted",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/sign_in_limits.py",
         '    if await limiter.is_allowed(SIGN_IN_ALL, ""):\n',
         "    if True:\n",
         ("tests/services/test_sign_in_limits.py",),
     ),
     Mutant(
         "limit: refused guesses do not close the sign-in of others",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/sign_in_limits.py",
         "        await limiter.undo(*shared)  # nothing",
         "        pass  # nothing",
         ("tests/services/test_sign_in_limits.py",),
@@ -40,7 +40,7 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: guesses from a known device are slowed",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/sign_in_limits.py",
         "        await limiter.require_after_delay(SIGN_IN_DEVICE, subject)\n",
         "",
         ("tests/services/test_sign_in_limits.py",),
@@ -132,8 +132,8 @@ LIMIT_MUTANTS = (
     Mutant(
         "limit: notices about unknown payments are deleted soon",
         "src/sigma/services/billing/acquirer_notices.py",
-        "UNMATCHED_NOTICE_TTL_US if payment is None else NOTICE_TTL_US",
-        "NOTICE_TTL_US",
+        "UNMATCHED_NOTICE_TTL_US if payment is None else retention.notices * DAY_US",
+        "retention.notices * DAY_US",
         ("tests/web/test_acquirer_hook.py",),
     ),
     Mutant(
@@ -215,7 +215,7 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: the first owner's password is not hashed for strangers",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/first_owner.py",
         "    if not await needs_owner(ctx):\n        raise RefusedError",
         "    if False:\n        raise RefusedError",
         ("tests/web/test_setup.py",),

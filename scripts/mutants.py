@@ -139,7 +139,7 @@ MUTANTS = (
     ),
     Mutant(
         "one of two simultaneous first owners is created",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/first_owner.py",
         "if not await shops.claim_first_shop(tx) or await users.count(tx):",
         "if await users.count(tx):",
         ("tests/services/test_guards.py",),

@@ -40,8 +40,8 @@ PEOPLE_MUTANTS = (
     Mutant(
         "the keys of a removed member are revoked",
         TEAM,
-        "    await api_keys.revoke_of_member(tx, shop_id, user_id, now_us)\n",
-        "",
+        "ctx, tx, user_id, actor=acting.actor, origin=acting.origin",
+        'ctx, tx, "", actor=acting.actor, origin=acting.origin',
         TESTS,
     ),
     Mutant(

@@ -62,7 +62,7 @@ def shop_url(tmp_path: Path) -> str:
 def test_status_before_during_and_after_a_rotation(shop_url: str) -> None:
     before = run(shop_url, OLD, "keys", "status", "--json")
     assert before.returncode == 0
-    assert usages(before)["current"]["rows"] == 2, "the hash and the signing key"
+    assert usages(before)["current"]["rows"] == 3, "hash, signing and audit key"
 
     during = run(shop_url, f"{NEW},{OLD}", "keys", "status")
     assert during.returncode == 0
@@ -70,13 +70,13 @@ def test_status_before_during_and_after_a_rotation(shop_url: str) -> None:
 
     rotated = run(shop_url, f"{NEW},{OLD}", "keys", "rotate", "--json")
     assert rotated.returncode == 0, rotated.stderr
-    assert "Re-encrypted rows: 2" in rotated.stderr
+    assert "Re-encrypted rows: 3" in rotated.stderr
     assert usages(rotated)["old"]["removable"] is True
     status = run(shop_url, f"{NEW},{OLD}", "keys", "status")
     assert "opens nothing any more" in status.stdout
 
     after = run(shop_url, NEW, "keys", "status", "--json")
-    assert (after.returncode, usages(after)["current"]["rows"]) == (0, 2)
+    assert (after.returncode, usages(after)["current"]["rows"]) == (0, 3)
     again = run(shop_url, NEW, "keys", "rotate", "--json")
     assert (again.returncode, "Re-encrypted rows: 0" in again.stderr) == (0, True)
 

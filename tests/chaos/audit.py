@@ -23,7 +23,12 @@ from tests.reconciliation import SCHEDULED_KINDS, Reconciliation, Row, load_reco
 from tests.reconciliation import fetch_rows as fetch_shop_rows
 
 # Jobs that are always planned: they wait for their hour.
-RECURRING_KINDS = (*SCHEDULED_KINDS, "community.check_events", "vk_orders.fetch")
+RECURRING_KINDS = (
+    *SCHEDULED_KINDS,
+    "community.check_events",
+    "vk_orders.fetch",
+    "personal_data.shred",
+)
 OPEN_STATUSES = ("created", "pending", "authorized")
 IDLE_TIMEOUT_S = 120.0
 ANNOUNCE_S = 15.0

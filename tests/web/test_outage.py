@@ -23,7 +23,7 @@ from sigma.store.engine.interface import (
 )
 from sigma.web.cabinet.inbox.stream import event_stream
 from sigma.web.rendering import STATIC
-from sigma.web.submitted_form import SECRET_FIELDS
+from sigma.web.submitted_form import PROOF_PREFIX, SECRET_FIELDS
 from tests.services.conversation_rows import add_conversation
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
@@ -167,7 +167,7 @@ def test_every_password_field_of_the_templates_is_a_secret_field() -> None:
     named = re.compile(r"""\w\(\s*"(\w+)"[^\n]*type="password\"""")
     templates = (STATIC.parent / "templates").rglob("*.html")
     found = {name for path in templates for name in named.findall(path.read_text())}
-    assert found == SECRET_FIELDS
+    assert found == SECRET_FIELDS | {f"{PROOF_PREFIX}password"}
 
 
 async def test_program_gets_a_problem_document_with_retry_after(
