@@ -7,6 +7,7 @@ MEMBER = "src/sigma/domain/accounts/member.py"
 INVITATIONS = "src/sigma/services/accounts/invitations.py"
 API_KEYS = "src/sigma/services/accounts/api_keys.py"
 TESTS = ("tests/services/test_team.py",)
+ATTACKS = ("tests/services/test_team_attacks.py",)
 
 PEOPLE_MUTANTS = (
     Mutant(
@@ -95,11 +96,39 @@ PEOPLE_MUTANTS = (
         TESTS,
     ),
     Mutant(
-        "an invitation takes over no account",
+        "an invitation is accepted once by simultaneous requests",
         INVITATIONS,
-        "    if view.has_account:\n",
-        "    if False:\n",
-        TESTS,
+        "    _require_open(await _state(ctx, tx, invitation))\n",
+        "    pass\n",
+        ATTACKS,
+    ),
+    Mutant(
+        "an admin gives no role a higher refund limit than admins have",
+        "src/sigma/domain/accounts/team.py",
+        "(role is actor.role or is_beyond)",
+        "role is actor.role",
+        ATTACKS,
+    ),
+    Mutant(
+        "a link for a new password passes no mail server that others may change",
+        "src/sigma/domain/accounts/team.py",
+        "        return set(editors) == {secret_of.id}\n",
+        "        return True\n",
+        ("tests/services/test_access_mails.py",),
+    ),
+    Mutant(
+        "small refunds count together until a confirmation",
+        "src/sigma/services/authentication/reauthentication.py",
+        "total_minor > limit_minor",
+        "refund.amount.minor > limit_minor",
+        ("tests/services/test_session_races.py",),
+    ),
+    Mutant(
+        "a password that was changed after it was verified opens nothing",
+        "src/sigma/services/accounts/users.py",
+        "current.password_hash != user.password_hash",
+        "False",
+        ("tests/services/test_session_races.py",),
     ),
     Mutant(
         "an invitation ends with the right of its maker",
