@@ -9,7 +9,7 @@ RESET_TTL_US = HOUR_US  # how long the link works
 
 @dataclass(frozen=True, slots=True)
 class PasswordReset:
-    """A request for a new password; also for an address that nobody signs in with.
+    """A request for a new password; also stored for an address without an account.
 
     `content_encrypted` holds the address and, for the mail, the token of the link.
     """

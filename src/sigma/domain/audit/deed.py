@@ -85,7 +85,7 @@ class ActorKind(StrEnum):
     KEY = "key"
     CLI = "cli"  # the administrator of the server, by the command line
     SYSTEM = "system"  # Sigma itself
-    UNKNOWN = "unknown"  # nobody has signed in
+    UNKNOWN = "unknown"  # the request has no session
 
 
 def actor_kind(actor: str) -> ActorKind:

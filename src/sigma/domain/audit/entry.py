@@ -22,7 +22,7 @@ FORMAT: Final = 1  # the first element of what a MAC covers; another order gets 
 class Entry:
     """One deed. `detail` is JSON text without secrets and without personal data of clients.
 
-    `actor`: id of a user or API key, "cli", "system", or "" when nobody has signed in. `subject`:
+    `actor`: id of a user or API key, "cli", "system", or "" without a session. `subject`:
     id of what was changed. `mac` is empty until the entry is linked to its chain.
     """
 

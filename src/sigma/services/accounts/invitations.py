@@ -173,7 +173,7 @@ async def _state(ctx: Context, tx: Tx, invitation: Invitation) -> InvitationStat
 async def _is_first_owner(tx: Tx, invitation: Invitation) -> bool:
     """Return whether an administrator of the installation has made the shop for this person.
 
-    Such a shop has no owner yet. An administrator who has left the team of a shop invites nobody.
+    Such a shop has no owner yet. Invitations of an administrator who has left a team are void.
     """
     return (
         invitation.role is Role.OWNER

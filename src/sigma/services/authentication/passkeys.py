@@ -44,7 +44,7 @@ from sigma.store.encryption import DecryptionError
 TICKET = "form.passkey_challenge"  # what the ciphertext of a ticket is bound to, beside its subject
 TICKET_TTL_US = 5 * MINUTE_US
 MAX_CREDENTIAL_CHARS = 20_000
-ANYBODY = "sign_in"  # the subject of a sign-in without a login
+ANY_USER = "sign_in"  # the subject of a sign-in without a login
 # What the library raises for answers that no browser sends.
 _MALFORMED_ERRORS = (
     *(WebAuthnException, ValueError, TypeError, KeyError, IndexError, AttributeError),
@@ -91,7 +91,7 @@ async def registration_request(ctx: Context, user: User) -> PasskeyRequest:
 
 
 async def authentication_request(ctx: Context, user: User | None) -> PasskeyRequest:
-    """Return the request for a passkey of a user, or of anybody (None)."""
+    """Return the request for a passkey of a user; None: of any user."""
     party = require_relying_party(ctx)
     existing: list[Passkey] = []
     if user is not None:
@@ -106,7 +106,7 @@ async def authentication_request(ctx: Context, user: User | None) -> PasskeyRequ
         if user
         else UserVerificationRequirement.REQUIRED,
     )
-    return _request(ctx, options, challenge, user.id if user else ANYBODY)
+    return _request(ctx, options, challenge, user.id if user else ANY_USER)
 
 
 def _request(ctx: Context, options: Any, challenge: bytes, subject: str) -> PasskeyRequest:
@@ -193,12 +193,12 @@ async def verify(
 ) -> Passkey:
     """Verify an authenticator's answer; record the use of its passkey and return it.
 
-    `user` None: anybody's passkey. `require_user_verification`: the authenticator must have asked
-    for a PIN, a finger or a face. Raises RefusedError("validation").
+    `user` None: the passkey of any user. `require_user_verification`: the authenticator must have
+    asked for a PIN, a finger or a face. Raises RefusedError("validation").
     """
     party, parsed = require_relying_party(ctx), _parse(credential)
     failure = validation_error(Problem("", "passkey_failed"))
-    challenge = await _use_ticket(ctx, ticket, user.id if user else ANYBODY)
+    challenge = await _use_ticket(ctx, ticket, user.id if user else ANY_USER)
     async with ctx.db.read() as tx:
         passkey = await second_factors.find_passkey(tx, str(parsed.get("id", "")))
     if passkey is None:

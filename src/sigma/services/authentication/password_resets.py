@@ -87,7 +87,7 @@ async def start(ctx: Context, reset_id: str) -> None:
 async def create_link(ctx: Context, login: str) -> str:
     """Return a link for a new password, for the administrator of the server.
 
-    Raises RefusedError("not_found") when nobody signs in with this address.
+    Raises RefusedError("not_found") when the address has no account.
     """
     login = normalize_login(login)
     async with ctx.db.read() as tx:
@@ -135,7 +135,7 @@ async def finish(
     *,
     revoke_keys_since_us: int | None = None,
 ) -> None:
-    """Set the new password and end all sessions. Nobody is signed in: a second factor stays.
+    """Set the new password and end all sessions. Opens no session: a second factor stays.
 
     Raises RefusedError: "not_found" for a link that does not work (any more), "validation".
     """

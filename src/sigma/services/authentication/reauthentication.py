@@ -1,6 +1,6 @@
 """Confirmation of identity before deeds that a stolen session must not do.
 
-Whoever signed in or confirmed in the last ten minutes is not asked again.
+A sign-in or a confirmation of the last ten minutes is enough.
 """
 
 from sigma.domain.accounts.member import REFUND_CURRENCY

@@ -50,7 +50,7 @@ async def erase(ctx: Context, member: Member, subject_id: str, chosen: Collectio
     async with ctx.db.read() as tx:
         data = await gather(ctx, tx, member, subject_id, chosen)
     _require_finished(data, ctx.now_us())
-    # First: afterwards nobody knows what to look for.
+    # First: the erasure deletes the contacts that are looked for here.
     await _scrub_responses(ctx, member.shop_id, _scrubber(ctx, data))
     async with ctx.db.write() as tx:
         # Read again: money moves under the lock of its invoice.

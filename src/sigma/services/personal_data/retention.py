@@ -119,8 +119,8 @@ async def _shred_due_answers(ctx: Context, shop_id: str, _: Retention) -> bool:
 
 
 def _without_expired(ctx: Context, answers: Answers, now_us: int) -> Answers:
-    """Return the answers without those that are due. Unreadable ones are erased: nobody knows
-    which of them is due, and their time has come.
+    """Return the answers without those that are due. Unreadable ones are erased as a whole: at
+    least one of them is due, and which one cannot be read.
     """
     questions, given_at_us = answers.questions, answers.created_at_us
     try:

@@ -56,7 +56,7 @@ async def record_for_chain(
     """Add a deed to the log of a shop (`chain`: its id) or of the installation.
 
     For what happens without a member; see `record`. `actor`: id of a user or key, "cli", "system",
-    or "" when nobody has signed in.
+    or "" without a session.
     """
     entry = new_entry(
         chain,

@@ -83,7 +83,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
 
 @get("/sign-in/passkey/options")
 async def passkey_options(ctx: NamedDependency[Context]) -> dict[str, str]:
-    """Return what the browser needs to ask for anybody's passkey. Stores nothing."""
+    """Return what the browser needs to ask for a passkey of any user. Stores nothing."""
     return passkey_json(await passkeys.authentication_request(ctx, None))
 
 
