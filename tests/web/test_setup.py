@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sigma.domain.errors import RefusedError
 from sigma.domain.limits import SETUP_CODE, too_many_requests
 from sigma.domain.time_units import SECOND_US
 from sigma.services.accounts import first_owner
@@ -110,9 +111,18 @@ async def test_closed_setup_hashes_no_passwords_for_strangers(
         async def hash(self, password: str, *, is_known: bool = False) -> str:
             raise AssertionError("a password was hashed")
 
-    async with open_browser(replace(empty_installation, passwords=NoHashing())) as stranger:
+    ctx = replace(empty_installation, passwords=NoHashing())
+    async with open_browser(ctx) as stranger:
         response = await stranger.submit("/start", **setup_form | {"login": "eve@example.org"})
     assert response.headers["location"] == "/sign-in"
+    with pytest.raises(RefusedError, match="forbidden"):  # as the command line would
+        await first_owner.create_first_owner(
+            ctx,
+            login="eve@example.org",
+            password=setup_form["password"],
+            name="Ева",
+            shop_name="Студия",
+        )
 
 
 async def test_setup_while_the_queue_of_hashes_is_full_says_when_to_try_again(
