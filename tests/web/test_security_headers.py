@@ -12,6 +12,7 @@ import pytest
 from sigma.domain.accounts.member import Role
 from sigma.domain.urls import is_https_url, origin_of
 from sigma.providers.base import redirect_origins
+from sigma.settings import Settings
 from sigma.web.checkout.responses import PAYER_COOKIE
 from sigma.web.config import WebConfig
 from sigma.web.cookies import page_cookie_name
@@ -131,6 +132,11 @@ def test_hsts_covers_what_the_setting_says(hsts: str, header: str) -> None:
     assert headers.get(b"strict-transport-security", b"").decode() == header
     plain = dict(SecurityHeaders(secure=False, hsts=hsts).for_path("/"))
     assert b"strict-transport-security" not in plain
+
+
+def test_subdomains_are_covered_by_default() -> None:
+    headers = dict(SecurityHeaders(secure=True, hsts=Settings().hsts).for_path("/api/v1/invoices"))
+    assert b"includeSubDomains" in headers[b"strict-transport-security"]
 
 
 @pytest.mark.parametrize(
