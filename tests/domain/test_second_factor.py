@@ -1,5 +1,8 @@
 """Rules of second factors: which proofs open a shop, codes of apps, recovery codes."""
 
+import operator
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +109,7 @@ def test_clock_of_a_phone_that_is_off_is_learnt(drift_s: int) -> None:
 
 def test_new_app_has_the_clock_of_its_first_code() -> None:
     for code_step in (99, 100, 101):
-        app = confirm_app(new_app(), 3012, lambda step, code=code_step: step == code)
+        app = confirm_app(new_app(), 3012, partial(operator.eq, code_step))
         assert app is not None
         assert (3012 + app.drift_s) // 30 == code_step
         assert enter(app, code_step + 2, 3012 + 60).is_accepted

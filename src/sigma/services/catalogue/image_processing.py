@@ -48,9 +48,9 @@ async def reencode(data: bytes, name: str | None = None) -> tuple[EncodedImage, 
     """
     if len(data) > MAX_BYTES:
         raise _refused("photo_size", max=MAX_BYTES // 1024**2)
-    if not (content := photo_content(data)):
+    if not (kind := photo_content(data)):
         raise _refused("photo_format")
-    if name is not None and (problem := check_file_name(PHOTO, name, content)):
+    if name is not None and (problem := check_file_name(PHOTO, name, kind)):
         raise validation_error(problem)
     sizes = (MAX_PIXELS, MAX_JPEG_PIXELS, FULL_SIDE_PX, SMALL_SIDE_PX)
     result = await _executor.run(
