@@ -57,8 +57,8 @@ def fields_read(source: str) -> set[str]:
     return {name for name in found if name}
 
 
-def fields_shown(markup: str) -> set[str]:
-    """Return the names of the fields that a template shows."""
+def fields_rendered(markup: str) -> set[str]:
+    """Return the names of the fields that a template renders."""
     return {
         *re.findall(r'<(?:input|select|textarea|button)\b[^>]*?\bname="([\w.-]+)"', markup),
         *re.findall(r'\bp\.(?:field|select|switch|area)\("([\w.-]+)"', markup),
@@ -67,7 +67,7 @@ def fields_shown(markup: str) -> set[str]:
 
 def known_fields() -> set[str]:
     code = [fields_read(file.read_text()) for file in FORMS]
-    return set().union(*code, *(fields_shown(file.read_text()) for file in TEMPLATES))
+    return set().union(*code, *(fields_rendered(file.read_text()) for file in TEMPLATES))
 
 
 def documented_fields() -> set[str]:
@@ -81,7 +81,7 @@ def test_fields_of_a_form_are_found() -> None:
         "first_value(form_data, 'a'); form_data.get('b'); first_value(f, f'x.{n}.y'); d.get('c')"
     )
     assert fields_read(source) == {"a", "b", "x.*.y"}
-    assert fields_shown('<input type="x" name="a"> {{ p.field("b", t("c")) }}') == {"a", "b"}
+    assert fields_rendered('<input type="x" name="a"> {{ p.field("b", t("c")) }}') == {"a", "b"}
 
 
 def test_every_field_of_a_form_is_documented() -> None:
