@@ -24,7 +24,7 @@ async def vk_world(vk_world: VkWorld) -> VkWorld:
 
 CSV = "Услуга;Цена\nМаникюр;1500\n".encode()
 HTML = b"<html><table><tr><td>a</td><td>1</td></tr></table></html>"
-ROWS = [["Услуга", "Цена"], ["Маникюр", 1500.5]]
+ROWS: list[list[str | float]] = [["Услуга", "Цена"], ["Маникюр", 1500.5]]
 
 
 def picture(kind: str) -> bytes:
