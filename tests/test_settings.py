@@ -83,6 +83,8 @@ def test_missing_dotenv_is_accepted_and_broken_line_is_reported_by_number(tmp_pa
         ("base_url", "pay.example.org", "base_url"),
         ("base_url", "ftp://pay.example.org", "base_url"),
         ("base_url", "https://user@pay.example.org", "base_url"),
+        ("base_url", "https://example.org/pay", "base_url_path"),
+        ("base_url", "https://example.org//pay/", "base_url_path"),
         ("smtp_url", "localhost:25", "smtp"),
         ("smtp_url", "smtp://mail.ru:99999", "smtp"),
         ("smtp_url", "smtp://[::1", "smtp"),

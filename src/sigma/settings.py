@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -80,7 +81,7 @@ def _secret_keys(text: str) -> str:
     return ",".join(keys)
 
 
-def _http_url(text: str) -> str:
+def _http_url(text: str, *, may_have_path: bool = True) -> str:
     try:
         url = parse_url(text, "http", "https")
     except InvalidUrlError:
@@ -89,6 +90,8 @@ def _http_url(text: str) -> str:
         raise SettingError("", "base_url")
     # Browsers write scheme and host in lower case: so do links, cookies and the origin check.
     parts = urlsplit(text)
+    if not may_have_path and parts.path.strip("/"):
+        raise SettingError("", "base_url_path")
     return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
 
 
@@ -155,15 +158,12 @@ class Settings:
     )
     base_url: str = _setting(
         "",
-        _http_url,
+        partial(_http_url, may_have_path=False),  # other applications would share the host
         en="Public address of Sigma, used in links. Empty: http://HOST:PORT",
         ru="Публичный адрес Sigma для ссылок. Пусто: http://HOST:PORT",
     )
     host: str = _setting(
-        "127.0.0.1",
-        str,
-        en="Network address to listen on",
-        ru="Сетевой адрес, на котором работает сервер",
+        "127.0.0.1", str, en="Network address to listen on", ru="Сетевой адрес сервера"
     )
     port: int = _setting(
         8000, _int_between(1, 65535), en="Port to listen on", ru="Порт, на котором работает сервер"
@@ -269,7 +269,7 @@ class Settings:
         ru="Bearer-токен для /metrics. Пусто: /metrics доступен только с этой машины",
     )
     hsts: Literal["off", "host", "subdomains", "preload"] = _setting(
-        "host",
+        "subdomains",
         _choice("off", "host", "subdomains", "preload"),
         en="For what browsers use https only, when the base URL is https: host (this host),"
         " subdomains (its subdomains too), preload (also by the list inside browsers),"

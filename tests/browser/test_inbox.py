@@ -265,7 +265,7 @@ async def test_refused_reply_returns_to_message_field(browser: Browser, inbox: I
     await expect(page.locator("#composer-photo")).to_be_visible()
     await page.get_by_label("Ваш ответ").fill("Вот работа")
     await page.get_by_role("button", name="Отправить").click()
-    await expect(page.get_by_text("Подойдёт фото JPG, PNG или GIF")).to_be_visible()
+    await expect(page.get_by_text("Подойдут JPEG, PNG и WebP")).to_be_visible()
     await expect(page.get_by_label("Ваш ответ")).to_have_value("Вот работа")
     await expect(page.locator("#messages .bubble-out")).to_have_count(0)
     await context.close()

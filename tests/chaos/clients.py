@@ -21,7 +21,7 @@ from sigma.domain.money import Money
 from sigma.services.clock import clock
 from sigma.store.messaging import conversations
 from tests.chaos.installation import ACCOUNT, Installation
-from tests.web.checkout_harness import form_nonce
+from tests.web.checkout_harness import form_nonce, started_token
 
 GOOD_CARDS = ("2202474301322987", "5555555555554444")
 DECLINED_CARD = "5555555555554600"
@@ -256,7 +256,7 @@ class Crowd:
         return ""
 
     def _wait_path(self, client: PatientClient, path: str) -> str:
-        return f"{path}/wait/{client.http.cookies['sigma_started']}"
+        return f"{path}/wait/{started_token(client.http, path)}"
 
     async def _pay_at_bank(self, payment_id: str, card: str) -> None:
         sandbox = self._installation.sandbox

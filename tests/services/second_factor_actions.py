@@ -39,7 +39,8 @@ async def find_pending(ctx: Context, secret: str) -> Session:
 
 
 async def add_app(world: World, session: Session) -> tuple[str, second_factors.AddedFactor]:
-    """Add an authenticator app; return its secret and what follows."""
+    """Add an authenticator app; return its secret and what follows. Stops the clock."""
+    world.clock.stop()  # a code is valid in its own half minute only
     enrolment = authenticator_apps.start(world.ctx, session.user)
     code = app_code(world.ctx, enrolment.secret)
     enrolled = await second_factors.add_app(world.ctx, session, enrolment.ticket, code)

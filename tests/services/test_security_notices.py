@@ -16,6 +16,7 @@ from sigma.services.platform import housekeeping, security_notices
 from sigma.store.accounts import members
 from sigma.store.accounts import users as user_rows
 from tests import leaks
+from tests.people import other_shop
 from tests.services.second_factor_actions import (
     LOGIN,
     ORIGIN,
@@ -60,6 +61,26 @@ async def test_new_device_is_announced_and_a_known_one_is_not(world: World) -> N
         assert text in mail["text"], text
     await sign_in(world, device=opened.device)
     assert len(await subjects(world)) == earlier + 1
+
+
+async def test_person_with_several_shops_gets_one_mail(world: World) -> None:
+    """Of a change of the account, not of one of its shops."""
+    ctx = world.ctx
+    await other_shop(world)
+    await other_shop(world)
+    await world.run_jobs()
+    url = f"{world.sandbox.base_url}/mail/api/messages"
+
+    async def count() -> int:
+        await world.run_jobs()
+        return len((await world.http.get(url, params={"to": LOGIN})).json())
+
+    before = await count()
+    opened = await sign_in(world)
+    assert await count() == before + 1, "a new device"
+    session = await find_session(ctx, opened.secret)
+    await change_password(ctx, session, world.password, "новые случайные слова")
+    assert await count() == before + 2, "a new password"
 
 
 async def test_person_and_owner_get_a_mail_each_in_their_language(world: World) -> None:

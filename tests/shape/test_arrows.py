@@ -59,7 +59,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "authentication": {"accounts", "billing", "platform"},
         "catalogue": {"platform"},
         "vk": {"platform"},
-        "conversations": {"vk", "platform"},
+        "conversations": {"catalogue", "vk", "platform"},
         "invoice_cards": {"billing", "conversations", "vk", "platform"},
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sigma.web.middleware.security import payment_page_policy
 from tests.shape.source_files import ROOT, tracked
 
 # Each runs text as code, a command or objects, or is a hash that is broken.
@@ -103,3 +104,33 @@ def test_scripts_and_templates_show_text_as_text() -> None:
         if re.search(r"\|\s*safe\b|autoescape", path.read_text())
     ]
     assert unescaped == ["icons.html"], "the shapes of icons are constants"
+
+
+ABANDONED = re.compile(
+    r"<(?:object|embed|applet|param|frameset|frame|keygen|marquee|blink|bgsound|plaintext|xmp)\b"
+    r"|classid=|\bActiveXObject|application/x-(?:shockwave|silverlight|java|nacl|pnacl)"
+    r"|X-UA-Compatible|<\?import|document\.all\b|webkitStorageInfo|showModalDialog",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '<object data="a.swf">',
+        "<EMBED src=x>",
+        '<applet code="A">',
+        "new ActiveXObject('x')",
+        'type="application/x-shockwave-flash"',
+        '<meta http-equiv="X-UA-Compatible" content="IE=7">',
+    ],
+)
+def test_abandoned_technology_is_found(code: str) -> None:
+    assert ABANDONED.search(code)
+
+
+def test_pages_use_no_plugins_or_abandoned_elements() -> None:
+    files = [*tracked("frontend/src/*.js"), *tracked("src/sigma/web/templates/*.html")]
+    assert [str(path) for path in files if ABANDONED.search(path.read_text())] == []
+    assert "object-src" not in payment_page_policy(()), "default-src 'none' forbids plugins"
+    assert "default-src 'none'" in payment_page_policy(())

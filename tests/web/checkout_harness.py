@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 import httpx
 import uvicorn
 
+from sigma.web.checkout.responses import STARTED_COOKIE
+from sigma.web.cookies import page_cookie_name
 from tests.web.apps import web_app
 from tests.world import World
 
@@ -55,10 +57,15 @@ async def submit_form(client: httpx.AsyncClient, path: str, **changes: str) -> h
     )
 
 
+def started_token(client: httpx.AsyncClient, path: str) -> str:
+    """Return the token of the payment that this browser started last on a payment page."""
+    return client.cookies[page_cookie_name(STARTED_COOKIE, path.removeprefix("/i/"))]
+
+
 async def pay(world: World, client: httpx.AsyncClient, path: str, **changes: str) -> str:
     """Fill the form, pay at the bank, return from it; return the path of the receipt."""
     submitted = await submit_form(client, path, **changes)
-    token = client.cookies["sigma_started"]
+    token = started_token(client, path)
     await world.pay_by_provider_id(
         submitted.headers["location"].rpartition("/")[2].partition("?")[0]
     )

@@ -102,7 +102,7 @@ async def test_client_pays_on_a_phone(browser: Browser, world: World, scripts: b
 async def test_client_pays_at_an_acquirer_whose_page_has_another_origin(
     browser: Browser, world: World, scripts: bool
 ) -> None:
-    """The strict form-action blocks a redirect of the form there: our page opens it."""
+    """The strict form-action blocks a redirect of the form there: our page asks and links to it."""
     await world.move_bank_page()
     invoice = await world.create_invoice()
     async with open_phone(browser, world, scripts=scripts) as client:
@@ -110,7 +110,9 @@ async def test_client_pays_at_an_acquirer_whose_page_has_another_origin(
         assert answer is not None
         assert origin_of(world.sandbox.base_url) not in answer.headers["content-security-policy"]
         await client.open_and_fill(f"/i/{invoice.token}")
-        await client.submit()
+        await client.page.get_by_role("button", name="Оплатить").click()
+        await client.page.get_by_role("link", name="Открыть страницу банка").click()
+        await client.page.wait_for_url("**/bank/**")
         await client.pay_with_card(MIR_WITH_CODE, "1234")
         await client.page.wait_for_url("**/r/*")
         await expect(client.page.get_by_role("heading", name="Оплачено")).to_be_visible()

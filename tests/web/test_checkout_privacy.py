@@ -8,7 +8,14 @@ import pytest
 
 from sigma.services.accounts import shops
 from sigma.services.billing import payments
-from tests.web.checkout_harness import ANSWERS, consent_box, open_client, pay, submit_form
+from tests.web.checkout_harness import (
+    ANSWERS,
+    consent_box,
+    open_client,
+    pay,
+    started_token,
+    submit_form,
+)
 from tests.world import World
 
 DECLINED_CARD = "2200000000000053"  # insufficient funds
@@ -38,7 +45,7 @@ async def decline(world: World, client: httpx.AsyncClient, path: str) -> str:
     submitted = await submit_form(client, path)
     bank_url = urlsplit(submitted.headers["location"]).path
     await world.pay_by_provider_id(bank_url.rpartition("/")[2], DECLINED_CARD)
-    returned = await client.get(f"{path}/wait/{client.cookies['sigma_started']}")
+    returned = await client.get(f"{path}/wait/{started_token(client, path)}")
     return str(returned.headers["location"])
 
 

@@ -213,7 +213,7 @@ async def test_photo_is_sent_and_other_files_are_refused(
         f"{url}/send", data=form, files=svg_file, headers=same_origin
     )
     assert refused.status_code == 422
-    assert "Подойдёт фото JPG, PNG или GIF" in refused.text
+    assert "Подойдут JPEG, PNG и WebP" in refused.text
     assert "Вот работа</textarea>" in refused.text, "the typed text stays"
     png_file = {"photo": ("a.png", PNG, "image/png")}
     accepted = await vk_owner_browser.http.post(

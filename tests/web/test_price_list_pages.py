@@ -22,11 +22,11 @@ FILE = """Салон «Лак»;;;
 """
 
 
-async def upload(owner: CabinetBrowser, data: bytes) -> httpx.Response:
+async def upload(owner: CabinetBrowser, data: bytes, name: str = "прайс.csv") -> httpx.Response:
     return await owner.http.post(
         "/services/exchange/file",
         data={"csrf": owner.csrf},
-        files={"file": ("прайс.xls", data, "application/vnd.ms-excel")},
+        files={"file": (name, data, "application/vnd.ms-excel")},
         headers={"origin": BASE_URL, "sec-fetch-site": "same-origin"},
     )
 
@@ -111,7 +111,7 @@ async def test_another_sheet_is_chosen_in_the_preview(
     await owner_browser.open("/services/exchange")
     first: list[list[Any]] = [["Услуга", "Цена"], ["А", 1]]
     second: list[list[Any]] = [["Цена", "Услуга"], [2, "Б"]]
-    page = (await upload(owner_browser, xlsx(first, Второй=second))).text
+    page = (await upload(owner_browser, xlsx(first, Второй=second), "прайс.XLSX")).text
     assert "Лист «Второй» не загружен" in visible_text(page)
     form = form_of(page) | {"sheet": "Второй"}
     page = (await owner_browser.submit("/services/exchange/file/preview", **form)).text

@@ -9,9 +9,10 @@ import pytest
 
 from sigma.domain.accounts.member import Role
 from sigma.domain.accounts.second_factor import SecondFactorRule
-from sigma.services.accounts import shops, users
+from sigma.services.accounts import shops, team, users
 from sigma.services.authentication.setup_codes import setup_code
 from tests.authenticators import SoftwarePasskey, app_code
+from tests.people import PASSWORD, add_person, other_shop
 from tests.vk_world import VkWorld
 from tests.web.cabinet_harness import (
     CabinetBrowser,
@@ -28,7 +29,8 @@ LOGIN = "owner@example.org"
 
 
 async def add_app(world: World, browser: CabinetBrowser) -> tuple[str, list[str]]:
-    """Connect an app on the pages; return its secret and the recovery codes."""
+    """Connect an app on the pages; return its secret and the recovery codes. Stops the clock."""
+    world.clock.stop()  # a code is valid in its own half minute only
     page = await browser.submit("/settings/access/app/new")
     assert page.status_code == 200
     secret = re.search(r'<p class="mono">([A-Z2-7 ]+)</p>', page.text)
@@ -284,3 +286,30 @@ async def test_removed_factors_are_gone_from_the_page(
     assert "Подключить приложение" in page.text
     assert "Резервные коды" not in visible_text(page.text)
     assert setup_code(world.ctx) not in page.text
+
+
+async def test_member_without_a_factor_may_switch_to_another_shop(demanding_world: World) -> None:
+    world = demanding_world
+    shop_id = await other_shop(world)
+    async with open_browser(world.ctx) as browser:
+        await sign_in_by_password(world, browser)
+        assert (await browser.open("/payments")).headers["location"] == "/settings/access"
+        page = await browser.open("/shops")
+        assert page.status_code == 200
+        assert "Второй" in page.text
+        switched = await browser.submit("/shops/switch", shop=shop_id)
+        assert (switched.status_code, switched.headers["location"]) == (303, "/")
+        assert (await browser.open("/payments")).status_code == 200, "it demands less"
+
+
+async def test_member_without_a_factor_may_leave_the_shop(demanding_world: World) -> None:
+    world = demanding_world
+    await add_person(world.ctx, world.shop.id, "b@example.org", Role.VIEWER)
+    async with open_browser(world.ctx) as browser:
+        await browser.sign_in("b@example.org", PASSWORD)
+        await browser.open("/settings/access")
+        assert (await browser.open("/")).headers["location"] == "/settings/access"
+        left = await browser.submit("/settings/leave")
+        assert (left.status_code, left.headers["location"]) == (303, "/sign-in")
+    found = await team.get(world.ctx, world.member)
+    assert [one.login for one in found.members.data] == [LOGIN]

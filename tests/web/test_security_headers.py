@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from sigma.domain.accounts.member import Role
 from sigma.domain.urls import is_https_url, origin_of
 from sigma.providers.base import redirect_origins
+from sigma.settings import Settings
+from sigma.web.checkout.responses import PAYER_COOKIE
 from sigma.web.config import WebConfig
+from sigma.web.cookies import page_cookie_name
 from sigma.web.middleware.security import PERMISSIONS_POLICY, SecurityHeaders
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
@@ -130,6 +134,11 @@ def test_hsts_covers_what_the_setting_says(hsts: str, header: str) -> None:
     assert b"strict-transport-security" not in plain
 
 
+def test_subdomains_are_covered_by_default() -> None:
+    headers = dict(SecurityHeaders(secure=True, hsts=Settings().hsts).for_path("/api/v1/invoices"))
+    assert b"includeSubDomains" in headers[b"strict-transport-security"]
+
+
 @pytest.mark.parametrize(
     "url", ["https://a.org", "HTTPS://a.org", " Https://a.org/x ", "hTTPs://a"]
 )
@@ -205,12 +214,13 @@ async def test_all_cookies_are_secure_and_bound_to_the_host(world: World, base_u
     cookies = list(set_cookies(signed_in, home, shop_page, mail, mail_page, page, signed_out))
     names = {name for name, _ in cookies}
     assert {"__Host-sigma_session", "__Host-sigma_flash", "__Host-sigma_lang"} <= names
-    assert "__Secure-sigma_payer" in names
+    assert f"__Host-{page_cookie_name(PAYER_COOKIE, invoice.token)}" in names
     for name, attributes in cookies:
         parts = {part.strip() for part in attributes.split(";")}
         assert {"secure", "httponly", "samesite=lax"} <= parts, name
         assert not any(part.startswith("domain") for part in parts), name
-        assert name.startswith("__Host-" if "path=/" in parts else "__Secure-"), name
+        assert name.startswith("__Host-"), name
+        assert "path=/" in parts, name
 
 
 async def test_cookie_without_the_prefix_is_no_session(world: World) -> None:
@@ -248,8 +258,7 @@ def test_live_connection_redirects_to_yookassa_only(world: World) -> None:
     assert own == ("https://proxy.example.org:8443",)
 
 
-async def test_acquirer_page_of_another_origin_is_opened_by_our_page(world: World) -> None:
-    """A redirect of the form there would be blocked by the browser."""
+async def test_acquirer_page_of_an_unknown_origin_is_opened_by_a_click_only(world: World) -> None:
     await world.move_bank_page()
     invoice = await world.create_invoice(questions=())
     with web_app(world.ctx) as app:
@@ -258,13 +267,17 @@ async def test_acquirer_page_of_another_origin_is_opened_by_our_page(world: Worl
             started = await http.post(f"/i/{invoice.token}", data={"nonce": "n"})
             assert started.status_code == 303
             page = await http.get(started.headers["location"])
-            again = await http.get(started.headers["location"].partition("?")[0])
-    assert started.headers["location"].startswith(f"/i/{invoice.token}/wait/")
-    target = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', page.text)
-    assert target
-    assert target[1].startswith(world.sandbox.base_url)
-    assert f'href="{target[1]}"' in page.text, "a link for browsers that do not follow"
-    assert 'content="0; url=' not in again.text, "coming back does not leave again"
+            path, _, query = started.headers["location"].partition("?")
+            state = (await http.get(f"{path}/state?{query}")).json()
+            again = await http.get(path)
+    assert path.startswith(f"/i/{invoice.token}/wait/")
+    assert 'content="0; url=' not in page.text + again.text
+    assert state == {"state": "leaving", "go": None}
+    assert 'data-state="leaving"' in page.text, "the script does not load the page again"
+    link = re.search(r'class="button primary" href="([^"]+)" rel="noreferrer"', page.text)
+    assert link
+    assert link[1].startswith(world.sandbox.base_url)
+    assert urlsplit(link[1]).netloc in re.sub(r"<[^>]+>", "", page.text), "the host is shown"
 
 
 def test_pages_may_use_passkeys_of_their_own_and_nothing_else() -> None:

@@ -45,7 +45,7 @@ def service_import(
     async def run(ctx: Context) -> tuple[PriceList, list[PlannedChange]] | RefusedError:
         member = await owner_of_shop(ctx, shop_id)
         try:
-            book = await price_list_import.read(_read_file(file))
+            book = await price_list_import.read(_read_file(file), file.name)
             found = await price_list_import.parse(book, ImportChoices(sheet))
         except RefusedError as error:
             return error

@@ -14,6 +14,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "unauthorized": 401,
     "key_expired": 401,
     "forbidden": 403,
+    "https_required": 403,
     "missing_scope": 403,
     "address_not_allowed": 403,
     "refund_over_limit": 403,

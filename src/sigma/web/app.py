@@ -1,6 +1,7 @@
 """The table of all routes and the assembly of the ASGI application."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request, Router
@@ -66,7 +67,8 @@ from sigma.web.hooks import notices, vk
 from sigma.web.middleware.body_memory import BodyMemoryMiddleware
 from sigma.web.middleware.connections import ConnectionTable
 from sigma.web.middleware.metrics import RequestMetrics
-from sigma.web.middleware.requests import PROXY_IS_TRUSTED, RequestMiddleware
+from sigma.web.middleware.plain_http import PROXY_IS_TRUSTED
+from sigma.web.middleware.requests import RequestMiddleware
 from sigma.web.middleware.security import CACHE_FOREVER, SecurityHeaders
 from sigma.web.middleware.timeouts import BodyTimeoutMiddleware
 from sigma.web.rendering import STATIC, mask_outside_loop
@@ -203,7 +205,14 @@ def create_app(
     bounded = BodyMemoryMiddleware(router, config.max_bodies_bytes)
     timed = BodyTimeoutMiddleware(bounded, config.body_timeout_s)
     wrapped = RequestMiddleware(
-        timed, router.routes, security_headers, metrics, ctx.outage, _answer_outage
+        timed,
+        router.routes,
+        security_headers,
+        metrics,
+        ctx.outage,
+        _answer_outage,
+        partial(_answer_plain_http, router),
+        ctx.settings.base_url if config.secure else "",
     )
     return WebApp(router, wrapped, config.trusted_proxies)
 
@@ -212,6 +221,14 @@ async def _answer_outage(scope: Any, receive: Any, send: Any) -> None:
     """Answer as during an outage; the router has begun to work on this request."""
     request: Request[Any, Any, Any] = Request(scope, receive, send)
     response = outage_response(request)
+    await response.to_asgi_response(None, request)(scope, receive, send)
+
+
+async def _answer_plain_http(router: Litestar, scope: Any, receive: Any, send: Any) -> None:
+    """Refuse a request that came by http, before the router; its body is not read."""
+    scope["litestar_app"] = router  # what the router would set, for the page with the reason
+    request: Request[Any, Any, Any] = BoundedRequest(scope, receive, send)
+    response = handle_refusal(request, RefusedError("https_required"))
     await response.to_asgi_response(None, request)(scope, receive, send)
 
 

@@ -22,7 +22,7 @@ MAX_FIELD_CHARS = 256 * 1024
 MAX_QUERY_FIELDS = 200
 # The cells of a price list, packed by us: ASCII, which a thread unpacks.
 PACKED_FIELD = "body"
-OWN_COOKIES = ("sigma_", "__Host-sigma_", "__Secure-sigma_")
+OWN_COOKIES = ("sigma_", "__Host-sigma_")
 _FORM = "bounded_form"
 
 

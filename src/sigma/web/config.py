@@ -21,6 +21,6 @@ class WebConfig:
     metrics_token: str = ""
     secure: bool = False
     locale: str = "ru"
-    hsts: str = "host"
+    hsts: str = "subdomains"
     body_timeout_s: float = BODY_TIMEOUT_S
     max_bodies_bytes: int = MAX_BODIES_BYTES

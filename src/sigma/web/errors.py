@@ -39,6 +39,9 @@ _CODE_BY_STATUS = {
 _CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large"}
 
 
+# Refusals whose own sentence the cabinet shows, beside those with 409 and with a waiting time.
+_EXPLAINED = ("refund_over_limit", "https_required")
+
 # Refusals that handlers do not answer themselves. Sign-in is logged where it is decided.
 _SECURITY_EVENTS = {
     "forbidden": SecurityEvent.ACCESS_DENIED,
@@ -142,7 +145,7 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     if error.code == "reauthentication_required" and session is not None:
         return reauthentication_page(request, session)
     translator = Translator(session.locale if session else request_language(request))
-    has_sentence = status == 409 or "wait" in error.params or error.code == "refund_over_limit"
+    has_sentence = status == 409 or "wait" in error.params or error.code in _EXPLAINED
     sentence = translator.refusal_text(error) if has_sentence else None
     return error_page(request, status, sentence, _request_id(request), _title_key(error))
 

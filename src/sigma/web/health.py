@@ -13,7 +13,7 @@ from sigma.services.context import Context
 from sigma.services.platform import health
 from sigma.web.config import WebConfig
 from sigma.web.middleware.metrics import MEDIA_TYPE, RequestMetrics
-from sigma.web.middleware.requests import PROXY_IS_TRUSTED
+from sigma.web.middleware.plain_http import PROXY_IS_TRUSTED
 
 FORWARDING_HEADERS = {
     *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),

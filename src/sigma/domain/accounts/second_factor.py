@@ -9,8 +9,8 @@ from sigma.domain.errors import Problem
 from sigma.domain.text_cleaning import clean_text
 
 TOTP_STEP_S = 30  # RFC 6238
-# A phone's clock may be off: the step before and the step after the current one are accepted.
-TOTP_TOLERANCE_STEPS = 1
+SLOW_TYPING_S = 8  # a code that is later by more than this shows a slow clock
+MAX_DRIFT_S = 300  # of the clock of a phone against that of the server
 RECOVERY_CODE_COUNT = 10
 MAX_PASSKEYS = 20
 MAX_PASSKEY_NAME = 60
@@ -51,14 +51,27 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatorApp:
-    """The authenticator app of a user. `last_step`: the time step of the last accepted code."""
+    """The authenticator app of a user.
+
+    `last_step`: the latest time step whose code cannot be used any more. `drift_s`: how far the
+    clock of the phone is ahead of the server's, as far as its codes have shown.
+    """
 
     id: str
     user_id: str
     secret_encrypted: str
     created_at_us: int
     last_step: int = 0
+    drift_s: int = 0
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMatch:
+    """Whether a code of an app is accepted, and the app afterwards, to be stored if it changed."""
+
+    is_accepted: bool
+    app: AuthenticatorApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +129,54 @@ def valid_proofs(factors: Proofs) -> Proofs:
     return factors | recovery | {Proof.PASSWORD}
 
 
-def matching_step(now_s: int, last_step: int, matches: Callable[[int], bool]) -> int | None:
-    """Return the time step of a TOTP code, or None.
+def match_code(app: AuthenticatorApp, now_s: int, matches: Callable[[int], bool]) -> CodeMatch:
+    """Check a TOTP code; `matches(step)` compares it with that of a step.
 
-    `matches(step)` compares the code with that of a step. A step at or before `last_step` is
-    refused: a code that was looked at over a shoulder opens nothing a second time.
+    A code is accepted in its own half minute only, by the clock of the phone as far as it is known,
+    and never one of a step at or before `last_step`: a code that was looked at over a shoulder
+    opens nothing a second time. A code of a step beside the current one is refused and used up. It
+    shows how far the clock of the phone is off, so that later codes are accepted. No code that has
+    already been current is accepted after such a change: that would lengthen its life.
+    """
+    phone_s = now_s + app.drift_s
+    current = phone_s // TOTP_STEP_S
+    found = None
+    for step in (current - 1, current, current + 1):
+        if matches(step) and step > app.last_step:  # compare all: the time reveals nothing
+            found = step
+    if found is None:
+        return CodeMatch(False, app)
+    used = replace(app, last_step=found)
+    if found == current:
+        return CodeMatch(True, used)
+    late_s = phone_s - (found + 1) * TOTP_STEP_S + 1  # negative for a code of the next step
+    if 0 < late_s <= SLOW_TYPING_S:
+        return CodeMatch(False, used)
+    drift_s = _drift_s(app, found, now_s)
+    if abs(drift_s) > MAX_DRIFT_S:
+        return CodeMatch(False, used)
+    return CodeMatch(False, replace(used, last_step=max(found, current), drift_s=drift_s))
+
+
+def _drift_s(app: AuthenticatorApp, step: int, now_s: int) -> int:
+    """Return the drift nearest to the known one with which this step is the current one."""
+    first_s = step * TOTP_STEP_S - now_s
+    return min(max(app.drift_s, first_s), first_s + TOTP_STEP_S - 1)
+
+
+def confirm_app(
+    app: AuthenticatorApp, now_s: int, matches: Callable[[int], bool]
+) -> AuthenticatorApp | None:
+    """Return a new app after its first code, with the drift of its clock; None for a wrong code.
+
+    This code opens nothing, so it may be one of the steps beside the current one.
     """
     current = now_s // TOTP_STEP_S
-    found = None
-    for step in range(current - TOTP_TOLERANCE_STEPS, current + TOTP_TOLERANCE_STEPS + 1):
-        if matches(step) and step > last_step:  # compare all: the time tells nothing
-            found = step
-    return found
-
-
-def use_app(app: AuthenticatorApp, step: int) -> AuthenticatorApp:
-    """Return the app after a code of this step was accepted."""
-    return replace(app, last_step=step)
+    for step in (current, current - 1, current + 1):
+        if matches(step):
+            drift_s = _drift_s(app, step, now_s)
+            return replace(app, last_step=max(step, current), drift_s=drift_s)
+    return None
 
 
 def normalize_recovery_code(text: str) -> str:

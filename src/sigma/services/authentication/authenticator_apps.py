@@ -1,6 +1,7 @@
 """Authenticator apps: six digits that change every half minute (TOTP, RFC 6238)."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyotp
@@ -9,8 +10,8 @@ from sigma.domain.accounts.member import User
 from sigma.domain.accounts.second_factor import (
     TOTP_STEP_S,
     AuthenticatorApp,
-    matching_step,
-    use_app,
+    confirm_app,
+    match_code,
 )
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, validation_error
@@ -69,12 +70,13 @@ def confirm(ctx: Context, user: User, ticket: str, code: str) -> AuthenticatorAp
     Raises RefusedError("validation").
     """
     secret = resume(ctx, user, ticket).secret.replace(" ", "")
-    step = _match(ctx, secret, code, last_step=0)
-    if step is None:
-        raise validation_error(Problem("code", "totp_wrong"))
     app_id = ctx.new_id("app")
     encrypted = ctx.cipher.encrypt(secret, COLUMN, app_id)
-    return AuthenticatorApp(app_id, user.id, encrypted, ctx.now_us(), last_step=step)
+    new = AuthenticatorApp(app_id, user.id, encrypted, ctx.now_us())
+    app = confirm_app(new, ctx.now_us() // SECOND_US, _matcher(secret, code))
+    if app is None:
+        raise validation_error(Problem("code", "totp_wrong"))
+    return app
 
 
 def is_totp(text: str) -> bool:
@@ -84,30 +86,28 @@ def is_totp(text: str) -> bool:
 
 
 async def verify(ctx: Context, user_id: str, code: str) -> bool:
-    """Return whether this is a code of the user's app that was not used before; record its use.
+    """Return whether this is the current, unused code of the user's app; record its use.
 
-    Raises DecryptionError.
+    Also records what a code of a neighbouring half minute says about the clock of the phone, see
+    `match_code`. Raises DecryptionError.
     """
     async with ctx.db.read() as tx:
         app = await second_factors.find_app(tx, user_id)
     if app is None:
         return False
     secret = str(ctx.cipher.decrypt(app.secret_encrypted, COLUMN, app.id))
-    step = _match(ctx, secret, code, app.last_step)
-    if step is None:
+    match = match_code(app, ctx.now_us() // SECOND_US, _matcher(secret, code))
+    if match.app == app:
         return False
     try:
-        await changes.commit(ctx.db, Change((use_app(app, step),)), ctx.now_us())
+        await changes.commit(ctx.db, Change((match.app,)), ctx.now_us())
     except CONFLICT_ERRORS:  # the same code at the same time
         return False
-    return True
+    return match.is_accepted
 
 
-def _match(ctx: Context, secret: str, code: str, last_step: int) -> int | None:
+def _matcher(secret: str, code: str) -> Callable[[int], bool]:
+    """Return a function that compares a typed code with that of a step, in constant time."""
     bare = "".join(code.split()).encode()
     totp = pyotp.TOTP(secret)
-    return matching_step(
-        ctx.now_us() // SECOND_US,
-        last_step,
-        lambda step: hmac.compare_digest(totp.at(step * TOTP_STEP_S).encode(), bare),
-    )
+    return lambda step: hmac.compare_digest(totp.at(step * TOTP_STEP_S).encode(), bare)

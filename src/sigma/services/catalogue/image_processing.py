@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.uploaded_files import PHOTO, check_file_name, photo_content
 from sigma.services.catalogue import image_process
 from sigma.services.platform import limited_process
 from sigma.services.platform.limited_process import Limits, SerialExecutor
@@ -38,14 +39,19 @@ class _ImageJson(msgspec.Struct):
     size: int
 
 
-async def reencode(data: bytes) -> tuple[EncodedImage, EncodedImage]:
+async def reencode(data: bytes, name: str | None = None) -> tuple[EncodedImage, EncodedImage]:
     """Decode an image and encode it again as the full picture and the small one for lists.
 
-    The first frame of an animation is taken, and turned as its EXIF data says. Raises
-    RefusedError("validation") for "photo": photo_size, photo_pixels, photo_format.
+    The first frame of an animation is taken, and turned as its EXIF data says. `name`: of the
+    uploaded file, None for one that Sigma itself has fetched. Raises RefusedError("validation") for
+    "photo": photo_size, photo_pixels, photo_format, file_extension.
     """
     if len(data) > MAX_BYTES:
         raise _refused("photo_size", max=MAX_BYTES // 1024**2)
+    if not (kind := photo_content(data)):
+        raise _refused("photo_format")
+    if name is not None and (problem := check_file_name(PHOTO, name, kind)):
+        raise validation_error(problem)
     sizes = (MAX_PIXELS, MAX_JPEG_PIXELS, FULL_SIDE_PX, SMALL_SIDE_PX)
     result = await _executor.run(
         limited_process.run, image_process.__file__, *map(str, sizes), data=data, limits=LIMITS

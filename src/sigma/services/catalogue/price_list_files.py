@@ -14,6 +14,15 @@ import msgspec
 from sigma.domain.catalogue.price_headers import guess_header
 from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Sheet
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.uploaded_files import (
+    EXCEL_97,
+    HTML,
+    PRICE_LIST,
+    TEXT,
+    XML,
+    archive_content,
+    check_file_name,
+)
 from sigma.services.catalogue import spreadsheet_process
 from sigma.services.catalogue.price_list_markup import html_tables, is_html, is_xml_book, xml_sheets
 from sigma.services.platform import limited_process
@@ -38,22 +47,32 @@ class Book:
     sheets: list[Sheet]
 
 
-def read_book(data: bytes) -> Book:
-    """Read a file. Raises RefusedError("validation") for "file" with one of the file_ codes."""
+def read_book(data: bytes, name: str | None = None) -> Book:
+    """Read a file. Raises RefusedError("validation") for "file" with one of the file_ codes.
+
+    `name`: of the file; None skips the comparison of its extension with the content.
+    """
     if len(data) > MAX_BYTES:
         raise _refused("file_large", max=MAX_BYTES // 1024**2)
     if not data.strip():
         raise _refused("file_empty")
     if data.startswith(_OTHER_FORMATS):
         raise _refused("file_format")
-    if data.startswith((_ZIP, _OLE, b"\x09\x08", b"\x09\x04", b"\x09\x02")):
+    is_archive = data.startswith(_ZIP)
+    if is_archive or data.startswith((_OLE, b"\x09\x08", b"\x09\x04", b"\x09\x02")):
+        _check_name(name, archive_content(data) if is_archive else EXCEL_97)
         book = _read_spreadsheet(data)
     else:
-        book = _read_text(data)
+        book = _read_text(data, name)
     for sheet in book.sheets:
         if max((len(row) for row in sheet.rows), default=0) > MAX_COLUMNS:
             raise _refused("file_columns", max=MAX_COLUMNS)
     return book
+
+
+def _check_name(name: str | None, content: str) -> None:
+    if name is not None and (problem := check_file_name(PRICE_LIST, name, content)):
+        raise validation_error(problem)
 
 
 def _refused(code: str, **params: object) -> RefusedError:
@@ -98,13 +117,16 @@ def _read_spreadsheet(data: bytes) -> Book:
     return Book(sheets)
 
 
-def _read_text(data: bytes) -> Book:
+def _read_text(data: bytes, name: str | None) -> Book:
     text = decode_text(data)
     if is_xml_book(text):
+        _check_name(name, XML)
         sheets = xml_sheets(text, MAX_ROWS, MAX_COLUMNS)
     elif is_html(text):
+        _check_name(name, HTML)
         sheets = html_tables(text, MAX_ROWS, MAX_COLUMNS)
     else:
+        _check_name(name, TEXT)
         return Book([_csv_sheet(text)])
     if sheets is None:
         raise _refused("file_unreadable")

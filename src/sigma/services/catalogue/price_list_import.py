@@ -73,9 +73,12 @@ class PriceList:
     sheets: tuple[SheetSummary, ...]
 
 
-async def read(data: bytes) -> Book:
-    """Read a file in a thread, one at a time. Raises RefusedError("validation") for "file"."""
-    return await _executor.run(price_list_files.read_book, data)
+async def read(data: bytes, name: str | None = None) -> Book:
+    """Read a file in a thread, one at a time. Raises RefusedError("validation") for "file".
+
+    `name`: of the file; None skips the comparison of its extension with the content.
+    """
+    return await _executor.run(price_list_files.read_book, data, name)
 
 
 async def parse(book: Book, choices: ImportChoices | None = None) -> PriceList:

@@ -182,13 +182,15 @@ async def move_category(ctx: Context, member: Member, category: str, step: int) 
         await changes.write(tx, Change(tuple(moved)), ctx.now_us())
 
 
-async def add_photo(ctx: Context, member: Member, data: bytes) -> Photo:
+async def add_photo(ctx: Context, member: Member, data: bytes, name: str | None = None) -> Photo:
     """Store a photo and its small version; unused photos are deleted after a day.
+
+    `name`: of the uploaded file, None for one that Sigma itself has fetched.
 
     Raises RefusedError("validation") for "photo", also above the quota of the shop.
     """
     member.require(Permission.CATALOGUE)
-    full, small = await image_processing.reencode(data)
+    full, small = await image_processing.reencode(data, name)
     photo_id, now_us = f"pho_{ctx.new_token()}", ctx.now_us()
     photos = [
         Photo(

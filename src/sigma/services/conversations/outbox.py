@@ -8,7 +8,7 @@ from typing import Any
 
 from sigma.channels.vk import messages as vk_messages
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, RetryLaterError, VkError
-from sigma.channels.vk.photos import detect_media_type, upload_message_photo
+from sigma.channels.vk.photos import upload_message_photo
 from sigma.domain.accounts.member import Member
 from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change, Job
@@ -25,6 +25,7 @@ from sigma.domain.messaging.message import (
     all_texts,
 )
 from sigma.domain.text_cleaning import clean_text
+from sigma.services.catalogue import image_processing
 from sigma.services.context import Context
 from sigma.services.conversations import delivery, inbox, message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
@@ -75,11 +76,13 @@ async def post(
     *,
     idempotency_key: str,
     photo: bytes | None = None,
+    photo_name: str | None = None,
     keyboard: dict[str, Any] | None = None,
 ) -> Message:
     """Queue an operator's message and pause auto-replies in the conversation.
 
-    A repeated call with the same `idempotency_key` returns the first message.
+    A photo is encoded again, so VK and the client get its pixels only. `photo_name`: of the
+    uploaded file. A repeated call with the same `idempotency_key` returns the first message.
     Raises RefusedError: forbidden, not_found, validation, cannot_write, no_community,
     idempotency_key_reused, quota_messages; with a photo also vk_silent and vk_refused.
     """
@@ -92,6 +95,8 @@ async def post(
     await quotas.require_message(ctx, conversation.shop_id)
     body = MessageBody(text, keyboard=keyboard)
     if photo is not None:
+        full, _ = await image_processing.reencode(photo, photo_name)
+        photo = full.data
         attachment = await _upload_photo(ctx, conversation, photo)
         body = replace(body, vk_attachment=attachment, attachments=(MessageAttachment("photo"),))
     try:
@@ -137,11 +142,6 @@ def _clean_text(text: str, photo: bytes | None) -> str:
         raise validation_error(Problem("text", "too_long", {"max": MAX_TEXT}))
     if contains_card_number(text):
         raise validation_error(Problem("text", "card_number"))
-    if photo is not None:
-        try:
-            detect_media_type(photo)
-        except ValueError:
-            raise validation_error(Problem("photo", "choose")) from None
     return text
 
 

@@ -149,6 +149,7 @@ authenticator_apps = Table(
     text_column("secret_encrypted"),
     int_column("created_at_us"),
     int_column("last_step"),
+    int_column("drift_s"),
     int_column("version"),
     Unique("user_id", name="uq_authenticator_apps_user"),
 )

@@ -31,7 +31,6 @@ from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, req
 from sigma.web.submitted_form import close_files, read_form
 
 SESSION_COOKIE = "sigma_session"
-DEVICE_PATH = "/sign-in"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
@@ -71,7 +70,7 @@ def session_cookie(ctx: Context, secret: str) -> Cookie:
 def device_cookie(ctx: Context, value: str) -> Cookie:
     """Return the cookie of a known device. Only sign-in reads it; it opens nothing."""
     age_s = DEVICE_DAYS * 86_400
-    return build_cookie(ctx, DEVICE_COOKIE, value, max_age_s=age_s, path=DEVICE_PATH)
+    return build_cookie(ctx, DEVICE_COOKIE, value, max_age_s=age_s)
 
 
 def safe_redirect_path(url: str) -> str:

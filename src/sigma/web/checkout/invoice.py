@@ -53,7 +53,7 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
     except RefusedError:
         return invoice_not_found_page(request)
     translator = translator_for(request, public.shop)
-    payer = read_invoice_cookie(request, PAYER_COOKIE)
+    payer = read_invoice_cookie(request, token, PAYER_COOKIE)
     last_payment = await _last_payment(request, ctx, public)
     if public.invoice.is_shared_link and not _continues_attempt(request, ctx, last_payment):
         payer, last_payment = "", None  # perhaps another person on the same device
@@ -72,9 +72,9 @@ async def show_invoice(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -
         now_us=ctx.now_us(),
     )
     if not payer:
-        set_invoice_cookie(ctx, response, token, PAYER_COOKIE, new_secret())
-        if read_invoice_cookie(request, STARTED_COOKIE) and last_payment is None:
-            set_invoice_cookie(ctx, response, token, STARTED_COOKIE, "")
+        set_invoice_cookie(request, response, token, PAYER_COOKIE, new_secret())
+        if read_invoice_cookie(request, token, STARTED_COOKIE) and last_payment is None:
+            set_invoice_cookie(request, response, token, STARTED_COOKIE, "")
     return response
 
 
@@ -89,7 +89,9 @@ def _continues_attempt(
         last_payment is not None
         and request.query_params.get("payment") == last_payment.payment.token
         and checkout.is_own_attempt(
-            ctx, last_payment.payment, read_invoice_cookie(request, PAYER_COOKIE)
+            ctx,
+            last_payment.payment,
+            read_invoice_cookie(request, last_payment.invoice.token, PAYER_COOKIE),
         )
     )
 
@@ -105,8 +107,8 @@ async def pay(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> Respons
     except RefusedError as error:
         return await _refusal_page(request, ctx, token, form_values, error)
     response = redirect(next_url(token, payment, origins))
-    set_invoice_cookie(ctx, response, token, PAYER_COOKIE, pay_form.payer)
-    set_invoice_cookie(ctx, response, token, STARTED_COOKIE, payment.token)
+    set_invoice_cookie(request, response, token, PAYER_COOKIE, pay_form.payer)
+    set_invoice_cookie(request, response, token, STARTED_COOKIE, payment.token)
     return response
 
 
@@ -122,7 +124,7 @@ def _pay_form(
         nonce=nonce,
         # Without cookies the nonce of the form identifies the browser, so a double click still
         # creates one payment.
-        payer=read_invoice_cookie(request, PAYER_COOKIE) or f"form-{nonce}",
+        payer=read_invoice_cookie(request, token, PAYER_COOKIE) or f"form-{nonce}",
         locale=requested_language(request),
         ip=remote_ip(request),
         user_agent=request.headers.get("user-agent", "")[:300],
@@ -171,7 +173,7 @@ async def _last_payment(
     request: ClientRequest, ctx: Context, public: PublicInvoice
 ) -> PublicPayment | None:
     """Return the payment of this invoice named by `?payment=` or by this browser's cookie."""
-    started = read_invoice_cookie(request, STARTED_COOKIE)
+    started = read_invoice_cookie(request, public.invoice.token, STARTED_COOKIE)
     token = request.query_params.get("payment") or started
     if not token:
         return None
@@ -296,7 +298,8 @@ async def record_page_view(request: ClientRequest, ctx: Ctx, token: FromPath[str
     form = await request.form()
     signature = form.get(SIGNATURE_FIELD)
     if isinstance(signature, str) and _well_formed_signature(signature):
-        await cards.mark_opened(ctx, token, signature, read_invoice_cookie(request, PAYER_COOKIE))
+        payer = read_invoice_cookie(request, token, PAYER_COOKIE)
+        await cards.mark_opened(ctx, token, signature, payer)
 
 
 HANDLERS = [show_invoice, pay, record_page_view]

@@ -12,7 +12,7 @@ from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
 from sigma.web.checkout.colour import is_valid_colour
 from sigma.web.checkout.return_link import return_link
-from sigma.web.cookies import build_cookie, read_cookie
+from sigma.web.cookies import build_cookie, read_page_cookie, set_page_cookie
 from sigma.web.rendering import LANGUAGE_COOKIE, render_page, request_language
 
 ClientRequest = Request[Any, Any, Any]
@@ -76,17 +76,15 @@ def redirect(url: str) -> Response[None]:
 
 
 def set_invoice_cookie(
-    ctx: Context, response: Response[Any], token: str, name: str, value: str
+    request: ClientRequest, response: Response[Any], token: str, name: str, value: str
 ) -> None:
-    """Set a cookie that is sent only to the pages of this invoice; an empty value deletes it."""
-    response.set_cookie(
-        build_cookie(ctx, name, value, path=f"/i/{token}", max_age_s=_INVOICE_MAX_AGE_S)
-    )
+    """Set a cookie of this invoice; an empty value deletes it."""
+    set_page_cookie(request, response, name, token, value, max_age_s=_INVOICE_MAX_AGE_S)
 
 
-def read_invoice_cookie(request: ClientRequest, name: str) -> str:
-    """Return the value of a cookie of the requested invoice, empty without it."""
-    return read_cookie(request, name, "/i/")
+def read_invoice_cookie(request: ClientRequest, token: str, name: str) -> str:
+    """Return the value of a cookie of this invoice, empty without it."""
+    return read_page_cookie(request, name, token)
 
 
 def new_secret() -> str:

@@ -15,6 +15,7 @@ import structlog
 from sigma.services.outage import Outage
 from sigma.web.middleware.glued_links import repaired_url
 from sigma.web.middleware.metrics import RequestMetrics
+from sigma.web.middleware.plain_http import https_redirect, is_plain_http
 from sigma.web.middleware.security import SecurityHeaders, with_defaults
 from sigma.web.request_identity import ACTOR
 
@@ -24,8 +25,6 @@ Send = Any
 
 # Key of the request's state: headers that a handler adds to whatever response is sent.
 EXTRA_HEADERS = "extra_headers"
-# Key of the request's state: whether the connection comes from one of the trusted proxies.
-PROXY_IS_TRUSTED = "proxy_is_trusted"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = structlog.get_logger()
@@ -34,7 +33,9 @@ log = structlog.get_logger()
 class RequestMiddleware:
     """Add a request id and security headers; log and count the finished request.
 
-    `answer_outage` is an ASGI application that answers a request which a stop has ended.
+    `answer_outage` is an ASGI application that answers a request which a stop has ended,
+    `answer_plain_http` one that refuses a request by http. `https_url`: the base URL if it is
+    https, else "".
     """
 
     def __init__(
@@ -45,9 +46,13 @@ class RequestMiddleware:
         metrics: RequestMetrics,
         outage: Outage,
         answer_outage: Callable[[Scope, Receive, Send], Awaitable[None]],
+        answer_plain_http: Callable[[Scope, Receive, Send], Awaitable[None]],
+        https_url: str,
     ) -> None:
         self._app = app
         self._answer_outage = answer_outage
+        self._answer_plain_http = answer_plain_http
+        self._https_url = https_url
         self._outage = outage
         self.is_draining = False
         self._security_headers = security_headers
@@ -83,7 +88,9 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            if method in ("GET", "HEAD") and (url := repaired_url(scope)):
+            if self._https_url and is_plain_http(scope):
+                await self._leave_plain_http(scope, receive, send_with_headers)
+            elif method in ("GET", "HEAD") and (url := repaired_url(scope)):
                 await _redirect(url, send_with_headers)
             elif method == "HEAD":
                 scope = {**scope, "method": "GET"}
@@ -98,6 +105,13 @@ class RequestMiddleware:
             await self._answer_outage(scope, receive, send_with_headers)
         finally:
             self._record(scope, method, status, time.perf_counter() - started, request_id)
+
+    async def _leave_plain_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redirect a page to https; refuse everything else."""
+        if url := https_redirect(scope, self._https_url):
+            await _redirect(url, send, status=308)
+        else:
+            await self._answer_plain_http(scope, receive, send)
 
     def _allow_header(self, scope: Scope, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         """Complete an Allow header: all methods of the path, and HEAD wherever GET is."""
@@ -132,9 +146,9 @@ class RequestMiddleware:
         )
 
 
-async def _redirect(url: str, send: Send) -> None:
+async def _redirect(url: str, send: Send, status: int = 302) -> None:
     headers = [(b"location", url.encode()), (b"content-length", b"0")]
-    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 

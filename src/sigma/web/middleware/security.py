@@ -81,7 +81,7 @@ class SecurityHeaders:
     preload.
     """
 
-    def __init__(self, *, secure: bool, hsts: str = "host") -> None:
+    def __init__(self, *, secure: bool, hsts: str = "subdomains") -> None:
         hsts = _HSTS.get(hsts, "") if secure else ""
         self._data = _headers(DATA_POLICY, hsts)
         self._page = _headers(_PAGE_CSP + "'self'", hsts)

@@ -17,7 +17,7 @@ from sigma.web.checkout.responses import (
     redirect,
     translator_for,
 )
-from sigma.web.cookies import build_cookie, read_cookie
+from sigma.web.cookies import read_page_cookie, set_page_cookie
 from sigma.web.forms import first_value, parse_offset
 from sigma.web.ids import parse_id
 from sigma.web.request_identity import remote_ip
@@ -58,8 +58,8 @@ async def service_page(
         response = _render_service(request, ctx, front, parse_id(service_id, "svc"))
     except RefusedError:
         return storefront_not_found_page(request)
-    if not read_cookie(request, BUYER_COOKIE, "/s/"):
-        set_buyer_cookie(ctx, response, slug, new_secret())
+    if not read_page_cookie(request, BUYER_COOKIE, slug):
+        set_buyer_cookie(request, response, slug, new_secret())
     return response
 
 
@@ -79,7 +79,7 @@ async def buy(
     nonce = first_value(form_values, "nonce")[:64] or new_secret()
     # Without cookies the nonce of the form identifies the browser, so a double click still issues
     # one invoice.
-    secret = read_cookie(request, BUYER_COOKIE, "/s/")[:64] or f"form-{nonce}"
+    secret = read_page_cookie(request, BUYER_COOKIE, slug)[:64] or f"form-{nonce}"
     ip = remote_ip(request)
     try:
         invoice = await storefront.buy(ctx, slug, parse_id(service_id, "svc"), Buyer(secret, ip))
@@ -143,11 +143,11 @@ def storefront_not_found_page(request: ClientRequest) -> Response[Any]:
     )
 
 
-def set_buyer_cookie(ctx: Context, response: Response[Any], slug: str, secret: str) -> None:
-    """Set a cookie that is sent only to the public pages of this shop."""
-    response.set_cookie(
-        build_cookie(ctx, BUYER_COOKIE, secret, path=f"/s/{slug}", max_age_s=COOKIE_MAX_AGE_S)
-    )
+def set_buyer_cookie(
+    request: ClientRequest, response: Response[Any], slug: str, secret: str
+) -> None:
+    """Set the cookie by which the public pages of this shop know the browser."""
+    set_page_cookie(request, response, BUYER_COOKIE, slug, secret, max_age_s=COOKIE_MAX_AGE_S)
 
 
 HANDLERS = [services_page, service_page, buy]

@@ -18,7 +18,6 @@ from sigma.texts import LOCALES, Translator
 from sigma.web.cabinet.guards import (
     CLEAR_SITE_DATA,
     DEVICE_COOKIE,
-    DEVICE_PATH,
     SECOND_FACTOR_URL,
     SESSION_COOKIE,
     RedirectRequiredError,
@@ -112,7 +111,7 @@ async def sign_in_by_passkey(request: WebRequest, ctx: NamedDependency[Context])
 
 def device_of(request: WebRequest) -> str:
     """Return the cookie by which a browser is known, empty without it."""
-    return read_cookie(request, DEVICE_COOKIE, DEVICE_PATH)
+    return read_cookie(request, DEVICE_COOKIE)
 
 
 def passkey_json(request: passkeys.PasskeyRequest) -> dict[str, str]:

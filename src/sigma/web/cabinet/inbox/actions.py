@@ -49,11 +49,17 @@ async def send_message(
     text, key = first_value(form_data, "text", multiline=True), first_value(form_data, "key")
     if not _MESSAGE_KEY.fullmatch(key):
         key = secrets.token_urlsafe(12)
-    photo = await _read_photo(request)
+    photo, photo_name = await _read_photo(request)
     translator = translator_for(session)
     try:
         await outbox.post(
-            ctx, session.member, conversation_id, text, idempotency_key=key, photo=photo
+            ctx,
+            session.member,
+            conversation_id,
+            text,
+            idempotency_key=key,
+            photo=photo,
+            photo_name=photo_name,
         )
     except RefusedError as error:
         if error.code not in _FORM_REFUSALS:
@@ -71,12 +77,12 @@ async def send_message(
     return redirect(parse_inbox_filter(request).url(f"/inbox/{conversation_id}"))
 
 
-async def _read_photo(request: WebRequest) -> bytes | None:
-    """Return the uploaded image, None when no file was chosen."""
+async def _read_photo(request: WebRequest) -> tuple[bytes | None, str]:
+    """Return the uploaded image and its file name, None when no file was chosen."""
     upload = (await request.form()).get("photo")
     if not isinstance(upload, UploadFile) or not upload.filename:
-        return None
-    return await upload.read()
+        return None, ""
+    return await upload.read(), upload.filename
 
 
 def _refusal_texts(error: RefusedError, translator: Translator) -> dict[str, str]:

@@ -11,6 +11,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.services.accounts.users import Session
+from sigma.services.catalogue.image_processing import MAX_BYTES
 from sigma.services.context import Context
 from sigma.services.conversations import conversation_page, inbox
 from sigma.services.conversations.conversation_page import (
@@ -205,7 +206,8 @@ def render_inbox(
     request: WebRequest, session: Session, context: dict[str, Any], status: int = 200
 ) -> Response[Any]:
     """Render the whole page in the cabinet's layout, or for htmx its changing parts."""
-    context = {"page": None, "nonce": new_nonce()} | context
+    defaults = {"page": None, "nonce": new_nonce(), "photo_mb": MAX_BYTES // 1024**2}
+    context = defaults | context
     if not is_partial(request):
         return render_cabinet_page(
             request, session, "cabinet/inbox/page.html", section="inbox", status=status, **context

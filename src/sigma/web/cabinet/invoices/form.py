@@ -158,7 +158,7 @@ def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
 
 def _row_numbers(form_data: FormValues, name: str, limit: int) -> list[int]:
     """Return the posted row numbers in order, at most `limit`."""
-    row = re.compile(rf"{name}\.(\d{{1,4}})\.[a-z]+", re.ASCII)
+    row = re.compile(rf"{re.escape(name)}\.(\d{{1,4}})\.[a-z]+", re.ASCII)
     return sorted({int(m[1]) for key in form_data if (m := row.fullmatch(key))})[:limit]
 
 

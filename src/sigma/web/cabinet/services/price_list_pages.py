@@ -51,11 +51,13 @@ async def upload_price_list(
     """Preview the changes of an uploaded file, row by row. Nothing is written."""
     session.member.require(Permission.CATALOGUE)
     upload = (await request.form()).get("file")
-    data = await upload.read() if isinstance(upload, UploadFile) else b""
+    data, name = b"", ""
+    if isinstance(upload, UploadFile):
+        data, name = await upload.read(), upload.filename
     try:
         if not data:
             raise RefusedError("validation", problems=(Problem("file", "required"),))
-        book = await price_list_import.read(data)
+        book = await price_list_import.read(data, name)
         found = await price_list_import.parse(book)
     except RefusedError as error:
         return await _file_error_page(request, ctx, session, error)

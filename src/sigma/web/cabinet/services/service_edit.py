@@ -140,7 +140,7 @@ async def _store_photo(
     if not isinstance(upload, UploadFile) or not (data := await upload.read()):
         return form, []
     try:
-        photo = await services.add_photo(ctx, session.member, data)
+        photo = await services.add_photo(ctx, session.member, data, upload.filename)
     except RefusedError as error:
         return form, list(error.problems)
     return replace(form, photo_id=photo.id), []

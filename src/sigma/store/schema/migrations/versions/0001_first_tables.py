@@ -264,6 +264,7 @@ def upgrade() -> None:
         sa.Column("secret_encrypted", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("last_step", BigInt, nullable=False),
+        sa.Column("drift_s", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_authenticator_apps_user_id")
