@@ -94,7 +94,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 def open_outbound(settings: Settings) -> Outbound:
     """Return the guard of outgoing connections with the installation's exceptions."""
-    return Outbound(Policy(settings.exemptions), proxy=settings.outbound_proxy)
+    policy = Policy(settings.exemptions, settings.outbound_hosts, must_encrypt=settings.is_level2)
+    return Outbound(policy, proxy=settings.outbound_proxy)
 
 
 def _mailers(settings: Settings, outbound: Outbound) -> MailerFactory:

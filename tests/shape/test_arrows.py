@@ -23,7 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "web": {"services", "domain", "texts"},
     "worker": {"services", "domain"},
     "weak_secrets": set(),
-    "settings": {"outbound", "weak_secrets"},
+    "setting_readers": {"outbound", "weak_secrets"},
+    "settings": {"outbound", "setting_readers"},
     "logs": set(),
 }
 ROOMS["main"] = set(ROOMS)

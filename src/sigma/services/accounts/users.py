@@ -12,7 +12,12 @@ from sigma.domain.accounts.password import (
     MAX_PASSWORD,
     normalize_password,
 )
-from sigma.domain.accounts.second_factor import choices, meets_rule
+from sigma.domain.accounts.second_factor import (
+    SecondFactorRule,
+    choices,
+    effective_rule,
+    meets_rule,
+)
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import (
     PENDING_US,
@@ -68,7 +73,7 @@ class Session:
     """The signed-in user of a request. `csrf` is the token that every form must contain.
 
     `authenticated_at_us`: when the person last proved who they are, by `proofs`. `address` is that
-    of this request.
+    of this request. `second_factor_rule`: what shop and installation demand together.
     """
 
     user: User
@@ -82,6 +87,7 @@ class Session:
     address: str = ""
     device_name: str = ""
     used_at_us: int = 0
+    second_factor_rule: SecondFactorRule = SecondFactorRule.OPTIONAL
 
     @property
     def locale(self) -> str:
@@ -95,8 +101,8 @@ class Session:
 
     @property
     def meets_shop_rule(self) -> bool:
-        """Whether the person has signed in as the shop demands it."""
-        return meets_rule(self.shop.second_factor_rule, self.proofs)
+        """Whether the person has signed in as the shop, or the installation, demands it."""
+        return meets_rule(self.second_factor_rule, self.proofs)
 
     def is_recent(self, now_us: int) -> bool:
         """Return whether the person proved who they are in the last ten minutes."""
@@ -301,6 +307,9 @@ async def _find_session(ctx: Context, secret: str, *, is_pending: bool) -> Sessi
         address=row.address,
         device_name=row.device_name,
         used_at_us=row.used_at_us,
+        second_factor_rule=effective_rule(
+            shop.second_factor_rule, is_required=ctx.settings.is_second_factor_required
+        ),
     )
 
 
