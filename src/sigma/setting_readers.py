@@ -29,6 +29,7 @@ class SettingError(Exception):
 
 def read_choice(*choices: str) -> Reader:
     """Return the reader of one of these words, in any case."""
+
     def read(text: str) -> str:
         if text.lower() not in choices:
             raise SettingError("", "choice", choices=", ".join(choices))
@@ -39,6 +40,7 @@ def read_choice(*choices: str) -> Reader:
 
 def read_int_between(low: int, high: int) -> Reader:
     """Return the reader of a whole number within inclusive bounds."""
+
     def read(text: str) -> int:
         if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text) <= high:
             raise SettingError("", "number", low=low, high=high)
@@ -73,7 +75,7 @@ def read_secret_keys(text: str) -> str:
 
 
 def read_http_url(text: str) -> str:
-    """Read an http or https URL without a query; a slash at its end is removed. Raises SettingError."""
+    """Read an http or https URL without a query or a slash at its end. Raises SettingError."""
     try:
         url = parse_url(text, "http", "https")
     except InvalidUrlError:

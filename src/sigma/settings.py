@@ -81,7 +81,10 @@ class Settings:
         ru="Сетевой адрес, на котором работает сервер",
     )
     port: int = _setting(
-        8000, read_int_between(1, 65535), en="Port to listen on", ru="Порт, на котором работает сервер"
+        8000,
+        read_int_between(1, 65535),
+        en="Port to listen on",
+        ru="Порт, на котором работает сервер",
     )
     smtp_url: str = _setting(
         "",
@@ -136,7 +139,10 @@ class Settings:
         30, read_int_between(1, 365), en="Lifetime of a session, in days", ru="Срок сеанса, в днях"
     )
     session_idle_hours: int = _setting(
-        72, read_int_between(1, 8760), en="Hours of disuse that end it", ru="Часов простоя до его конца"
+        72,
+        read_int_between(1, 8760),
+        en="Hours of disuse that end it",
+        ru="Часов простоя до его конца",
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
@@ -228,8 +234,8 @@ class Settings:
         read_choice("basic", "level2"),
         en="level2: Sigma starts only in the configuration that is assessed against OWASP ASVS"
         " level 2, and connects nowhere without encryption. basic: `sigma doctor` advises",
-        ru="level2: Sigma запускается только в конфигурации, которая оценена по OWASP ASVS уровня 2,"
-        " и никуда не подключается без шифрования. basic: советует `sigma doctor`",
+        ru="level2: Sigma запускается только в конфигурации, которая оценена по OWASP ASVS уровня"
+        " 2, и никуда не подключается без шифрования. basic: советует `sigma doctor`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
@@ -242,6 +248,13 @@ class Settings:
         read_choice("auto", "json", "console"),
         en="Log format: json, console, auto (console on a terminal)",
         ru="Формат журнала: json, console, auto (console в терминале)",
+    )
+    log_addresses: Literal["security", "all"] = _setting(
+        "security",
+        read_choice("security", "all"),
+        en="Log lines with the client's IP address: security (security events), all (each request)",
+        ru="Строки журнала с IP-адресом клиента: security — события безопасности, all — каждый"
+        " запрос",
     )
 
     # Names of secrets that were read from variables or the `.env` file; no setting.
@@ -350,5 +363,3 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return SIGMA_* variables that are not settings, most likely misspelt."""
     names = {one.name for one in list_settings()}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in names)
-
-

@@ -18,6 +18,7 @@ from sigma.store.billing import connections
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError, HashPurpose, SignaturePurpose
 from sigma.store.engine.interface import StaleError
+from sigma.store.installation_keys import load_cipher, renew_keys
 from tests.encrypted_rows import (
     NEW,
     OLD,
@@ -215,3 +216,19 @@ async def test_readiness_names_a_missing_key(vk_world: VkWorld) -> None:
         ctx = await with_secrets(vk_world.ctx, *secrets)
         states[name] = (await health.check_readiness(ctx))["encryption"]
     assert states == {"old": "ok", "new": "key_missing", "both": "ok"}
+
+
+async def test_renewed_keys_sign_and_the_former_ones_still_verify(world: World) -> None:
+    """`sigma keys renew`: links that were sent, and old entries of the audit log, stay valid."""
+    ctx, link, data = world.ctx, SignaturePurpose.PAYMENT_LINK, b"entry"
+    before = await load_cipher(ctx.db, (OLD,), ctx.now_us())
+    signature, mac = before.sign(link, "crd_1"), before.audit_mac(data)
+    await renew_keys(ctx.db, before, ctx.now_us())
+    after = await load_cipher(ctx.db, (OLD,), ctx.now_us())
+    assert after.sign(link, "crd_1") != signature
+    assert after.is_signature(signature, link, "crd_1")
+    assert after.audit_mac(data) != mac
+    assert after.verify_audit_mac(data, mac)
+    assert not before.is_signature(after.sign(link, "crd_1"), link, "crd_1")
+    hashed = after.keyed_hash(HashPurpose.CONTACT, "x")
+    assert hashed == before.keyed_hash(HashPurpose.CONTACT, "x")

@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "weak_secrets": set(),
     "setting_readers": {"outbound", "weak_secrets"},
     "settings": {"outbound", "setting_readers"},
+    "security_profile": {"outbound", "settings", "store"},
     "logs": set(),
 }
 ROOMS["main"] = set(ROOMS)

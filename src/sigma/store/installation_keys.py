@@ -38,8 +38,19 @@ async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -
             await _create(db, cipher, purpose, now_us)
     found = await _read(db, cipher)  # another process may have been first
     return cipher.with_keys(
-        InstallationKeys(found[HASH][0], tuple(found[SIGNING]), tuple(found[AUDIT]))
+        InstallationKeys(
+            found[HASH][0], tuple(reversed(found[SIGNING])), tuple(reversed(found[AUDIT]))
+        )
     )
+
+
+async def renew_keys(db: Database, cipher: Cipher, now_us: int) -> None:
+    """Add a signing key and an audit key; processes that start from now on sign with them.
+
+    The old ones still verify. Raises StoreError.
+    """
+    for purpose in (SIGNING, AUDIT):
+        await _create(db, cipher, purpose, now_us)
 
 
 async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:

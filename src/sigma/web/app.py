@@ -203,7 +203,13 @@ def create_app(
     bounded = BodyMemoryMiddleware(router, config.max_bodies_bytes)
     timed = BodyTimeoutMiddleware(bounded, config.body_timeout_s)
     wrapped = RequestMiddleware(
-        timed, router.routes, security_headers, metrics, ctx.outage, _answer_outage
+        timed,
+        router.routes,
+        security_headers,
+        metrics,
+        ctx.outage,
+        _answer_outage,
+        has_addresses=config.log_addresses,
     )
     return WebApp(router, wrapped, config.trusted_proxies)
 

@@ -40,7 +40,7 @@ from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.sign_in_limits import count_sign_in, undo_sign_in
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.context import OUTAGE_ERRORS, Context
+from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
 from sigma.store.accounts import members, second_factors, sessions, shops, users
@@ -157,12 +157,33 @@ async def sign_in(
         record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
         await _record_failed_sign_in(ctx, login, user, replace(origin, address=ip))
         raise RefusedError("unauthorized")
+    if ctx.passwords.needs_rehash(user.password_hash):
+        user, device = await _upgrade_hash(ctx, user, password, device, device_id is not None)
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
     else:
         await undo_sign_in(ctx, counted)
     origin = replace(origin, address=ip)
     return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
+
+
+async def _upgrade_hash(
+    ctx: Context, user: User, password: str, device: str, is_known: bool
+) -> tuple[User, str]:
+    """Hash a password that was right again, with today's parameters.
+
+    Returns the user and the cookie of the device, which includes the hash; both as they were when
+    too many hashes wait or the user changed meanwhile: the next sign-in tries again.
+    """
+    try:
+        password_hash = await ctx.passwords.hash(normalize_password(password), is_known=is_known)
+        async with ctx.db.write() as tx:
+            await users.save(tx, replace(user, password_hash=password_hash))
+            saved = await users.get(tx, user.id)
+    except (RefusedError, *CONFLICT_ERRORS):
+        return user, device
+    assert saved is not None
+    return saved, device_cookie(ctx, device, user.login, password_hash) if is_known else device
 
 
 async def open_session(

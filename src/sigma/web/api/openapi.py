@@ -23,6 +23,7 @@ PREFIX = "/api/v1"
 REF_TEMPLATE = "#/components/schemas/{name}"
 COMMON_CODES = (
     "bad_request",
+    "repeated_field",
     "unauthorized",
     "key_expired",
     "missing_scope",

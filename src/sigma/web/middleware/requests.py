@@ -34,6 +34,7 @@ log = structlog.get_logger()
 class RequestMiddleware:
     """Add a request id and security headers; log and count the finished request.
 
+    `has_addresses`: log lines have the address of the client.
     `answer_outage` is an ASGI application that answers a request which a stop has ended.
     """
 
@@ -45,8 +46,11 @@ class RequestMiddleware:
         metrics: RequestMetrics,
         outage: Outage,
         answer_outage: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        has_addresses: bool = False,
     ) -> None:
         self._app = app
+        self._has_addresses = has_addresses
         self._answer_outage = answer_outage
         self._outage = outage
         self.is_draining = False
@@ -128,6 +132,7 @@ class RequestMiddleware:
             status=status,
             ms=round(duration_s * 1000, 2),
             request_id=request_id,
+            **({"ip": scope["client"][0]} if self._has_addresses and scope["client"] else {}),
             **({"actor": actor} if (actor := scope["state"].get(ACTOR)) else {}),
         )
 

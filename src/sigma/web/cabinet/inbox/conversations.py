@@ -54,7 +54,7 @@ class ReplyDraft:
     """The message field: the text of a refused message, its idempotency key, its errors."""
 
     text: str = ""
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     errors: dict[str, str] = field(default_factory=dict)
     phrase: str = ""
 
