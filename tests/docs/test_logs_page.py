@@ -79,7 +79,8 @@ def test_example_sends_lines_to_a_checked_server_and_waits_for_it() -> None:
     assert sink["inputs"] == ["events"]
     assert config["transforms"]["events"]["inputs"] == ["sigma"]
     tls = sink["tls"]
-    assert tls["enabled"] and tls["verify_certificate"] and tls["verify_hostname"]
+    for part in ("enabled", "verify_certificate", "verify_hostname"):
+        assert tls[part] is True
     assert sink["buffer"] == {"type": "disk", "max_size": 1073741824, "when_full": "block"}
     for event in re.findall(r"`([a-z_]+\.[a-z_]+)`", PAGE.rpartition("Alert there on")[2]):
         name = event.removeprefix("security.")

@@ -66,7 +66,7 @@ async def test_question_with_one_answer_takes_one(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     invoice = await world.create_invoice()
-    path = f"/i/{invoice.token}/pay"
+    path = f"/i/{invoice.token}"
     body = urlencode([("email", "a@example.net"), ("email", "b@example.net")])
     response = await owner_browser.http.post(path, content=body, headers=OWN)
     assert response.status_code == 422

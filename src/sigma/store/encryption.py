@@ -89,6 +89,7 @@ class HashPurpose(StrEnum):
     CONTACT = "contact"  # e-mail or phone of a client, to find their payments
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
+    DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user
     SETUP_CODE = "setup_code"  # the code of the set-up page
 
 

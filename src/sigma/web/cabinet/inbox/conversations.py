@@ -12,7 +12,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
-from sigma.services.conversations import conversation_page, inbox
+from sigma.services.conversations import conversation_page, inbox, message_codec
 from sigma.services.conversations.conversation_page import (
     MAX_RELATED,
     RELATED_LIMIT,
@@ -130,7 +130,10 @@ async def render_conversation(
     context = (
         _list_context(listing, inbox_filter, translator)
         | _conversation_context(view, translator)
-        | {"draft": draft or ReplyDraft()}
+        | {
+            "draft": draft or ReplyDraft(),
+            "draft_key": message_codec.draft_key(ctx.cipher, session.user.id),
+        }
     )
     return render_inbox(request, session, context, status)
 
