@@ -148,6 +148,8 @@ def test_documented_proxy_has_the_versions_and_cipher_suites_of_sigma() -> None:
     assert re.findall(r"ssl_protocols (.+);", PAGE) == ["TLSv1.2 TLSv1.3"] * 2
     (suites,) = re.findall(r"ssl_ciphers (.+);", PAGE)
     assert set(suites.split(":")) <= own
+    assert suites.startswith("ECDHE-ECDSA-AES256"), "the strongest first"
+    assert "ssl_prefer_server_ciphers on;" in PAGE
     assert "proxy_ssl_verify on;" in PAGE
 
 
