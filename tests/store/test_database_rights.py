@@ -1,4 +1,4 @@
-"""The documented users of PostgreSQL: one changes tables, the service only reads and writes rows."""
+"""The documented users of PostgreSQL: one changes tables, the service reads and writes rows."""
 
 import re
 import secrets

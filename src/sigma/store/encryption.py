@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import secrets as random_source
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -68,7 +68,7 @@ class Xaes256Gcm:
 
 # Version of the format → cipher and bytes of its nonce. The first encrypts, all decrypt: rotation
 # (`sigma keys rotate`) moves every row to the first.
-FORMATS: Final[dict[str, tuple[type[AuthenticatedCipher], int]]] = {
+FORMATS: Final[dict[str, tuple[type[Xaes256Gcm] | type[AESGCMSIV], int]]] = {
     VERSION: (Xaes256Gcm, 24),
     "1": (AESGCMSIV, 12),
 }
@@ -122,11 +122,13 @@ class InstallationKeys:
 
     `hash_key`: search tokens, browsers, rate limits. `signing_keys`: links; the first signs, all
     verify. `audit_keys`: entries of the audit log, which links have no access to; the same rule.
+    `former_hash_keys`: stored hashes may still be theirs.
     """
 
     hash_key: bytes
     signing_keys: tuple[bytes, ...]
     audit_keys: tuple[bytes, ...]
+    former_hash_keys: tuple[bytes, ...] = ()
 
 
 def key_id_of(ciphertext: str) -> str:
@@ -160,6 +162,7 @@ class Cipher:
             (_derive_key(secrets[-1], b"sigma signing 1"),),
             (_derive_key(secrets[-1], b"sigma audit 1"),),
         )
+        self._keys = keys
         self._hash_key, self._signing_keys = keys.hash_key, keys.signing_keys
         self._audit_keys = {_fingerprint(key): key for key in keys.audit_keys}
         self._audit_key_id = next(iter(self._audit_keys))
@@ -182,6 +185,18 @@ class Cipher:
         cipher = Cipher(self._secrets, keys)
         cipher.missing_key_ids = self.missing_key_ids
         return cipher
+
+    def former_ciphers(self) -> "list[Cipher]":
+        """Return a cipher for each former hash key, which hashes with it."""
+        former = self._keys.former_hash_keys
+        return [
+            self.with_keys(replace(self._keys, hash_key=key, former_hash_keys=())) for key in former
+        ]
+
+    def keyed_hashes(self, purpose: HashPurpose, *texts: str) -> list[str]:
+        """Return the keyed hashes that a stored one may have, that of today's key first."""
+        ciphers = (self, *self.former_ciphers())
+        return [cipher.keyed_hash(purpose, *texts) for cipher in ciphers]
 
     def encrypt(self, value: Any, column: str, row_id: str) -> str:
         """Return the ciphertext of any JSON-serializable value for one cell of the database.
