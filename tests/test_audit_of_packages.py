@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts import audit
-from scripts.components import ROOT
+from scripts.components import ROOT, read_python_lock
 from tests.docs.markdown import read
 
 TODAY = date(2026, 11, 28)
@@ -28,7 +28,9 @@ def repository(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "frontend").mkdir()
     for name in audit.LOCKS:
-        (tmp_path / f"requirements/{name}.lock").write_text("click==8.3.1\n")
+        (tmp_path / f"requirements/{name}.lock").write_text(
+            "click==8.3.1 \\\n    --hash=sha256:00\n"
+        )
     lock = {"packages": {"": {}, "node_modules/htmx.org": {"version": "2.0.0"}}}
     (tmp_path / "frontend/package-lock.json").write_text(json.dumps(lock))
     (tmp_path / "requirements/accepted.toml").write_text("")
@@ -94,7 +96,7 @@ def test_every_pinned_package_is_asked_about() -> None:
     for lock in audit.LOCKS:
         text = (ROOT / f"requirements/{lock}.lock").read_text()
         count = sum("==" in row and row[0].isalnum() for row in text.splitlines() if row)
-        pins = audit.read_python_lock(text)
+        pins = read_python_lock(text)
         assert len(pins) == count
         assert all(f"pypi/{one.name}@{one.version}" in packages for one in pins)
     assert any(one.startswith("npm/htmx.org@2.") for one in packages)

@@ -3,9 +3,7 @@
 docs/security/assessed-configuration.md describes it, with the duties that no program can check.
 """
 
-import asyncio
 import os
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +11,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from sigma.outbound.guard import Outbound
+from sigma.outbound.handshake import measure_tls
+from sigma.outbound.policy import HTTPS_PORT
 from sigma.outbound.urls import parse_smtp_url
 from sigma.settings import Settings
 from sigma.store.postgres_tls import tls_options, unverified_host
@@ -93,19 +93,9 @@ async def measure_public_tls(base_url: str, outbound: Outbound) -> str:
     Raises OSError: the address does not answer, or its certificate is not trusted.
     """
     parts = urlsplit(base_url)
-    host, port = parts.hostname or "", parts.port or 443
-    context = await outbound.tls_context()
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            sock = await outbound.exempting(base_url).connect(
-                host, port, "https", is_encrypted=True
-            )
-            _, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname=host)
-    except ssl.SSLCertVerificationError as error:
-        raise OSError(error.verify_message) from error
-    tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-    writer.close()
-    return f"{tls.version()} {(tls.cipher() or ('',))[0]}"
+    return await measure_tls(
+        outbound.exempting(base_url), parts.hostname or "", parts.port or HTTPS_PORT
+    )
 
 
 async def can_change_schema(database_url: str) -> bool:

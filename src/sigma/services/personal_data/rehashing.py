@@ -50,12 +50,18 @@ async def _rehash_contacts(ctx: Context) -> int:
 
 def _with_hashes(ctx: Context, answers: Answers) -> Answers:
     values = read_values(ctx.cipher, answers) or {}
-    new = {
-        f"{kind}_hash": contact_hash(ctx.cipher, answers.shop_id, kind, values.get(kind))
-        for kind in ("email", "phone")
-        if values.get(kind) and getattr(answers, f"{kind}_hash")
-    }
-    return replace(answers, **new)
+
+    def hashed(kind: str, stored: str) -> str:
+        value = values.get(kind)
+        return (
+            contact_hash(ctx.cipher, answers.shop_id, kind, value) if stored and value else stored
+        )
+
+    return replace(
+        answers,
+        email_hash=hashed("email", answers.email_hash),
+        phone_hash=hashed("phone", answers.phone_hash),
+    )
 
 
 async def _rehash_words(ctx: Context) -> int:
