@@ -28,9 +28,8 @@ def repository(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "frontend").mkdir()
     for name in audit.LOCKS:
-        (tmp_path / f"requirements/{name}.lock").write_text(
-            "click==8.3.1 \\\n    --hash=sha256:00\n"
-        )
+        lines = "click==8.3.1 \\\n    --hash=sha256:00\n"
+        (tmp_path / f"requirements/{name}.lock").write_text(lines)
     lock = {"packages": {"": {}, "node_modules/htmx.org": {"version": "2.0.0"}}}
     (tmp_path / "frontend/package-lock.json").write_text(json.dumps(lock))
     (tmp_path / "requirements/accepted.toml").write_text("")

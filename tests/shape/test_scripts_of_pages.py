@@ -8,9 +8,7 @@ from tests.shape.source_files import ROOT
 
 # Ways to write to `Object.prototype`: merging foreign objects, and keys that input chooses.
 DANGEROUS = {
-    "merge": re.compile(
-        r"Object\.assign\(|\b(?:m|deepM)erge(?:With|Deep)?\(|structuredClone\(|\bextend\("
-    ),
+    "merge": re.compile(r"Object\.assign\(|\b(?:m|deepM)erge\(|structuredClone\(|\bextend\("),
     "prototype": re.compile(r"__proto__|\.prototype\b|setPrototypeOf|\bconstructor\b\s*\["),
     "computed key": re.compile(
         r"\w\[[^\]\d\"'`][^\]]*\]\s*(?:\[[^\]]*\]\s*)?(?:=(?![=>])|\?\?=|\|\|=)"
