@@ -22,7 +22,8 @@ from tests.outbound.servers import (
 from tests.test_cli import KEY, sigma
 
 PAGE = read("docs/security/assessed-configuration.md")
-SMTP_URL = "smtps://sigma:secret@mail.example.ru"  # pragma: allowlist secret
+SMTP_URL = "smtps://mail.example.ru"
+WITH_PASSWORD = "postgresql://sigma:a-password@127.0.0.1/sigma"  # pragma: allowlist secret
 
 
 def documented_variables(folder: Path) -> dict[str, str]:
@@ -93,7 +94,7 @@ def test_each_departure_is_named_with_its_setting(
         ("postgresql:///sigma", {"PGHOST": "db"}, {"unverified_database"}),
         ("postgresql:///sigma", {"PGPASSWORD": "x"}, {"database_password"}),
         ("postgresql://sigma@db/sigma?sslmode=require", {}, {"unverified_database"}),
-        ("postgresql://sigma:x@127.0.0.1/sigma", {}, {"database_password"}),
+        (WITH_PASSWORD, {}, {"database_password"}),
         ("postgresql://sigma@db/sigma?sslmode=verify-full&sslrootcert=/ca.pem", {}, set()),
         ("postgresql:///sigma?password=x", {}, {"database_password"}),
     ],
