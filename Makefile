@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check fmt lock bench mutants screenshots wheel clean browser
+.PHONY: help setup demo test chaos check audit fmt lock bench mutants screenshots wheel clean browser
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: .venv/dev.stamp ## Check format, lint, types, licences and secrets; a war
 	$(BIN)/python -m scripts.licences --check
 	$(BIN)/python -m scripts.sbom dist
 	$(BIN)/python -m scripts.secret_scan
+
+audit: .venv/dev.stamp ## Ask OSV for known vulnerabilities of all pinned packages (ARGS="--recorded FILE" without a network)
+	$(BIN)/python -m scripts.audit $(ARGS)
 
 fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .

@@ -79,6 +79,7 @@ class BenchSettings:
     manual_mails_per_day: int = 200
     vk_api_url: str = "http://vk"
     vk_site_url: str = "http://vk"
+    is_second_factor_required: bool = False
 
 
 @dataclass

@@ -1,13 +1,16 @@
 """The log: one format for all loggers, no personal data, masking as the last defence."""
 
+import io
 import json
 import logging
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
 
-from sigma.logs import mask_personal_data, stack_summary
+from sigma.logs import configure, mask_personal_data, stack_summary
 from tests.leaks import captured_log
 
 CARD = "2200000000000004"
@@ -65,3 +68,17 @@ def test_stack_summary_has_no_absolute_paths() -> None:
     with pytest.raises(ValueError, match="here") as caught:
         raise ValueError("here")
     assert all(not frame.startswith("/") for frame in stack_summary(caught.value))
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_time_is_utc_with_its_offset_in_every_format(log_format: str) -> None:
+    out = io.StringIO()
+    try:
+        configure("info", log_format, out)
+        structlog.get_logger().info("hello")
+    finally:
+        configure()
+    (text,) = re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+Z", out.getvalue())
+    logged = datetime.fromisoformat(text)
+    assert abs(datetime.now(UTC) - logged) < timedelta(minutes=5)
+    assert logged.utcoffset() == timedelta(0)

@@ -98,6 +98,7 @@ class TestSettings:
     manual_mails_per_day: int = 200
     vk_api_url: str = "https://api.vk.ru"
     vk_site_url: str = "https://vk.com"
+    is_second_factor_required: bool = False
 
 
 @dataclass

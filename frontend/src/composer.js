@@ -1,5 +1,6 @@
 // The message form of a conversation: stores the draft while typing, sends messages one after another
 // and repeats a failed request with the same idempotency key until the server has the message.
+import { load, store } from "./draft_store.js";
 import { applyPage, postToConversation, setOffline } from "./inbox_view.js";
 
 const TYPING_INTERVAL_MS = 20_000; // between two "is replying" signals
@@ -9,7 +10,7 @@ const MAX_RETRY_MS = 30_000;
 const form = () => document.getElementById("composer");
 const field = () => document.getElementById("text");
 const photo = () => form().elements.photo;
-const storageKey = (name) => `inbox:${name}:${form().dataset.owner}:${form().dataset.conversation}`;
+const storagePlace = () => `inbox:draft:${form().dataset.owner}:${form().dataset.conversation}`;
 
 const queue = []; // {key, text, file, bubble}; a message with a file is lost when the page is closed
 let isSending = false;
@@ -18,9 +19,9 @@ let retryTimer = 0;
 let lastTypingAt = 0;
 
 function saveDraft() {
-  const texts = queue.filter((message) => !message.file).map(({ key, text }) => ({ key, text }));
-  sessionStorage.setItem(storageKey("sending"), JSON.stringify(texts));
-  sessionStorage.setItem(storageKey("draft"), field().value);
+  const sending = queue.filter((message) => !message.file).map(({ key, text }) => ({ key, text }));
+  const draft = field().value;
+  return store(storagePlace(), form().dataset.draftKey, draft || sending.length ? { draft, sending } : null);
 }
 
 function fitHeight() {
@@ -133,7 +134,7 @@ async function send(message) {
     const signInUrl = response.headers.get("hx-redirect");
     if (signInUrl) {
       returnToField(message, "");
-      saveDraft();
+      await saveDraft();
       location.assign(signInUrl);
       return true;
     }
@@ -161,13 +162,12 @@ function signalTyping(isTyping) {
   postToConversation("answering", isTyping ? { typing: "yes" } : {});
 }
 
-function restore() {
-  const draft = sessionStorage.getItem(storageKey("draft"));
-  if (draft && !field().value.trim()) field().value = draft;
-  for (const message of JSON.parse(sessionStorage.getItem(storageKey("sending")) ?? "[]")) {
-    queue.push(message);
-    addBubble(message);
-  }
+async function restore() {
+  const stored = await load(storagePlace(), form().dataset.draftKey);
+  if (stored?.draft && !field().value.trim()) field().value = stored.draft;
+  const restored = stored?.sending ?? [];
+  queue.splice(isSending ? 1 : 0, 0, ...restored); // before what was typed meanwhile
+  restored.forEach(addBubble);
   fitHeight();
   sendQueue();
 }

@@ -46,7 +46,7 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
         replace_traceback,
         mask_personal_data,
     ]
@@ -77,6 +77,7 @@ def configure_for_command() -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             replace_traceback,
             mask_personal_data,
             structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),

@@ -12,6 +12,7 @@ from sigma.outbound.guard import Outbound
 from sigma.outbound.http import open_client
 from sigma.outbound.policy import Policy
 from sigma.providers.registry import close_providers, open_providers
+from sigma.security_profile import Departure, list_departures
 from sigma.services.clock import clock
 from sigma.services.context import Context, MailerFactory
 from sigma.services.ids import IdGenerator
@@ -50,11 +51,28 @@ def create_database_dir(settings: Settings) -> None:
         create_private_dir(folder)
 
 
+class ProfileError(Exception):
+    """The installation departs from the configuration that its security profile demands."""
+
+    def __init__(self, departures: list[Departure]) -> None:
+        super().__init__(", ".join(one.code for one in departures))
+        self.departures = departures
+
+
+def require_profile(settings: Settings) -> None:
+    """Raise ProfileError when the settings depart from the security profile that they name."""
+    if settings.is_level2 and (departures := list_departures(settings)):
+        raise ProfileError(departures)
+
+
 def check_migrated(settings: Settings) -> None:
-    """Require the current schema revision. Raises NotMigratedError, UnreachableError.
+    """Require the security profile and the current schema revision.
+
+    Raises ProfileError, NotMigratedError, UnreachableError.
 
     Blocks: call it before the event loop runs.
     """
+    require_profile(settings)
     create_database_dir(settings)
     current, head = migrate.current_revision(settings.database_url), migrate.head_revision()
     if current != head:
@@ -94,7 +112,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 def open_outbound(settings: Settings) -> Outbound:
     """Return the guard of outgoing connections with the installation's exceptions."""
-    return Outbound(Policy(settings.exemptions), proxy=settings.outbound_proxy)
+    policy = Policy(settings.exemptions, settings.outbound_hosts, must_encrypt=settings.is_level2)
+    return Outbound(policy, proxy=settings.outbound_proxy)
 
 
 def _mailers(settings: Settings, outbound: Outbound) -> MailerFactory:
@@ -121,6 +140,7 @@ def build_app(ctx: Context, settings: Settings) -> WebApp:
             metrics_token=settings.metrics_token,
             secure=is_https_url(settings.base_url),
             hsts=settings.hsts,
+            log_addresses=settings.log_addresses == "all",
             locale=settings.locale,
         ),
     )

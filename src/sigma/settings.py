@@ -3,135 +3,48 @@
 import dataclasses
 import ipaddress
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
-from sigma.outbound.policy import Exemption, parse_exemption
-from sigma.outbound.urls import InvalidUrlError, parse_smtp_url, parse_url
-from sigma.weak_secrets import is_weak_secret
+from sigma.outbound.policy import Exemption, parse_exemption, parse_host_pattern
+from sigma.setting_readers import (
+    Reader,
+    SettingError,
+    read_choice,
+    read_credentials,
+    read_database_url,
+    read_dotenv,
+    read_file,
+    read_http_url,
+    read_int_between,
+    read_list_of,
+    read_mail_from,
+    read_proxy,
+    read_secret_keys,
+    read_smtp_url,
+)
+
+__all__ = [
+    "SettingError",
+    "SettingInfo",
+    "Settings",
+    "list_settings",
+    "load_settings",
+    "read_dotenv",
+    "unknown_variables",
+]
 
 PREFIX = "SIGMA_"
-MIN_SECRET_CHARS = 32
 DATA_DIR = Path("var")
-
-Reader = Callable[[str], Any]
-
-
-class SettingError(Exception):
-    """An invalid or missing setting. `code` is part of the text key `cli.setting_<code>`.
-
-    `params` fill the placeholders of that text.
-    """
-
-    def __init__(self, name: str, code: str, **params: object) -> None:
-        super().__init__(f"{name}: {code}")
-        self.name = name
-        self.code = code
-        self.params = params
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
 def _setting(default: Any, read: Reader, *, en: str, ru: str, secret: bool = False) -> Any:
     meta = {"read": read, "en": en, "ru": ru, "secret": secret}
     return field(default=default, repr=not secret, metadata=meta)
-
-
-def _choice(*choices: str) -> Reader:
-    def read(text: str) -> str:
-        if text.lower() not in choices:
-            raise SettingError("", "choice", choices=", ".join(choices))
-        return text.lower()
-
-    return read
-
-
-def _int_between(low: int, high: int) -> Reader:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text) <= high:
-            raise SettingError("", "number", low=low, high=high)
-        return int(text)
-
-    return read
-
-
-def _database_url(text: str) -> str:
-    if re.fullmatch(r"sqlite:///.+", text):
-        return text
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - raises ValueError when it is not a number
-    except ValueError:
-        raise SettingError("", "database") from None
-    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) < 2:
-        raise SettingError("", "database")
-    return text
-
-
-def _secret_keys(text: str) -> str:
-    keys = [key.strip() for key in text.split(",")]
-    if any(len(key) < MIN_SECRET_CHARS for key in keys):
-        raise SettingError("", "secret_short", min=MIN_SECRET_CHARS)
-    # Only the first one encrypts. An old weak key must still decrypt, or it could not be replaced.
-    if is_weak_secret(keys[0]):
-        raise SettingError("", "secret_weak")
-    return ",".join(keys)
-
-
-def _http_url(text: str, *, may_have_path: bool = True) -> str:
-    try:
-        url = parse_url(text, "http", "https")
-    except InvalidUrlError:
-        raise SettingError("", "base_url") from None
-    if url.query or re.search(r"[?#@]", text):
-        raise SettingError("", "base_url")
-    # Browsers write scheme and host in lower case: so do links, cookies and the origin check.
-    parts = urlsplit(text)
-    if not may_have_path and parts.path.strip("/"):
-        raise SettingError("", "base_url_path")
-    return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
-
-
-def _smtp_url(text: str) -> str:
-    try:
-        parse_smtp_url(text)
-    except InvalidUrlError:
-        raise SettingError("", "smtp") from None
-    return text
-
-
-def _mail_from(text: str) -> str:
-    if not re.fullmatch(r"[^\r\n<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+", text):
-        raise SettingError("", "mail_from")
-    return text
-
-
-def _list_of(parse: Callable[[str], object], code: str) -> Reader:
-    """Return the reader of parts separated by commas; each must be one that `parse` accepts."""
-
-    def read(text: str) -> tuple[str, ...]:
-        parts = tuple(part.strip() for part in text.split(",") if part.strip())
-        for part in parts:
-            try:
-                parse(part)
-            except ValueError:
-                raise SettingError("", code, part=part) from None
-        return parts
-
-    return read
-
-
-def _proxy(text: str) -> str:
-    try:
-        url = parse_url(text, "http")
-    except InvalidUrlError:
-        raise SettingError("", "outbound_proxy") from None
-    if url.path not in ("", "/") or url.query:
-        raise SettingError("", "outbound_proxy")
-    return url.origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +53,7 @@ class Settings:
 
     database_url: str = _setting(
         "",
-        _database_url,
+        read_database_url,
         secret=True,
         en="Database: sqlite:///FILE or postgresql://user:password@host/name."
         " Empty: sigma.db in the data folder",
@@ -149,7 +62,7 @@ class Settings:
     )
     secret_key: str = _setting(
         "",
-        _secret_keys,
+        read_secret_keys,
         secret=True,
         en="Encrypts answers and credentials; at least 32 characters, required. Several keys,"
         " separated by commas: the first encrypts, all decrypt",
@@ -158,7 +71,7 @@ class Settings:
     )
     base_url: str = _setting(
         "",
-        partial(_http_url, may_have_path=False),  # other applications would share the host
+        partial(read_http_url, may_have_path=False),  # other applications would share the host
         en="Public address of Sigma, used in links. Empty: http://HOST:PORT",
         ru="Публичный адрес Sigma для ссылок. Пусто: http://HOST:PORT",
     )
@@ -166,11 +79,14 @@ class Settings:
         "127.0.0.1", str, en="Network address to listen on", ru="Сетевой адрес сервера"
     )
     port: int = _setting(
-        8000, _int_between(1, 65535), en="Port to listen on", ru="Порт, на котором работает сервер"
+        8000,
+        read_int_between(1, 65535),
+        en="Port to listen on",
+        ru="Порт, на котором работает сервер",
     )
     smtp_url: str = _setting(
         "",
-        _smtp_url,
+        read_smtp_url,
         secret=True,
         en="Mail server: smtp://user:password@host:587 or smtps://… Empty: no mail is sent",
         ru="Почтовый сервер: smtp://user:password@host:587 или smtps://…"
@@ -178,25 +94,25 @@ class Settings:
     )
     mail_from: str = _setting(
         "Sigma <sigma@localhost>",
-        _mail_from,
+        read_mail_from,
         en="Sender of mails, unless the shop has its own",
         ru="Отправитель писем, если у магазина не указан свой",
     )
     vk_api_url: str = _setting(
         "https://api.vk.ru",
-        _http_url,
+        read_http_url,
         en="Address of the VKontakte API; stored with each community when it is connected",
         ru="Адрес API ВКонтакте; сохраняется для каждого сообщества при подключении",
     )
     vk_site_url: str = _setting(
         "https://vk.com",
-        _http_url,
+        read_http_url,
         en="Address of the VKontakte site, for links to a community and its settings",
         ru="Адрес сайта ВКонтакте для ссылок на сообщество и его настройки",
     )
     locale: Literal["ru", "en"] = _setting(
         "ru",
-        _choice("ru", "en"),
+        read_choice("ru", "en"),
         en="Language of new shops and users, and of pages when the browser asks for neither"
         " Russian nor English: ru or en",
         ru="Язык новых магазинов и сотрудников, а также страниц, если браузер не просит ни русский,"
@@ -207,25 +123,28 @@ class Settings:
     )
     worker_inside: Literal["auto", "yes", "no"] = _setting(
         "auto",
-        _choice("auto", "yes", "no"),
+        read_choice("auto", "yes", "no"),
         en="Whether `sigma serve` also runs jobs: auto (yes on SQLite), yes, no",
         ru="Выполняет ли `sigma serve` фоновые задания: auto (да на SQLite), yes, no",
     )
     pool_size: int = _setting(
         8,
-        _int_between(1, 200),
+        read_int_between(1, 200),
         en="Connections to PostgreSQL per process",
         ru="Число соединений с PostgreSQL на процесс",
     )
     session_days: int = _setting(
-        30, _int_between(1, 365), en="Lifetime of a session, in days", ru="Срок сеанса, в днях"
+        30, read_int_between(1, 365), en="Lifetime of a session, in days", ru="Срок сеанса, в днях"
     )
     session_idle_hours: int = _setting(
-        72, _int_between(1, 8760), en="Hours of disuse that end it", ru="Часов простоя до его конца"
+        72,
+        read_int_between(1, 8760),
+        en="Hours of disuse that end it",
+        ru="Часов простоя до его конца",
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        _list_of(ipaddress.ip_network, "networks"),
+        read_list_of(ipaddress.ip_network, "networks"),
         en="Addresses or networks of trusted proxies, separated by commas: their X-Forwarded-For"
         " and X-Forwarded-Proto are used",
         ru="Адреса или сети доверенных прокси через запятую: Sigma использует их X-Forwarded-For"
@@ -233,7 +152,7 @@ class Settings:
     )
     outbound_allow: tuple[str, ...] = _setting(
         (),
-        _list_of(parse_exemption, "outbound_allow"),
+        read_list_of(parse_exemption, "outbound_allow"),
         en="Exceptions to the rule that Sigma connects only to public addresses and only encrypted:"
         " hosts, addresses or networks, separated by commas, each with :port to allow one port."
         " Everyone who may change a shop's connections can reach them",
@@ -243,21 +162,31 @@ class Settings:
     )
     outbound_proxy: str = _setting(
         "",
-        _proxy,
+        read_proxy,
         en="HTTP proxy for requests to acquirers and VKontakte: http://host:3128. It must refuse"
         " private addresses itself. Empty: no proxy, also when the environment names one",
         ru="HTTP-прокси для запросов к эквайерам и ВКонтакте: http://сервер:3128. Он должен сам"
         " отказывать в частных адресах. Пусто: без прокси, даже если он указан в окружении",
     )
+    outbound_hosts: tuple[str, ...] = _setting(
+        (),
+        read_list_of(parse_host_pattern, "outbound_hosts"),
+        en="The only hosts that Sigma connects to, separated by commas: api.yookassa.ru, *.vk.ru."
+        " Hosts of SIGMA_OUTBOUND_ALLOW and of other settings may always be called. Empty: any"
+        " public host",
+        ru="Единственные хосты, с которыми соединяется Sigma, через запятую: api.yookassa.ru,"
+        " *.vk.ru. Хосты из SIGMA_OUTBOUND_ALLOW и других настроек доступны всегда. Пусто: любой"
+        " публичный хост",
+    )
     api_requests_per_minute: int = _setting(
         1200,
-        _int_between(1, 1_000_000),
+        read_int_between(1, 1_000_000),
         en="Requests that one API key may make per minute; more are answered with 429",
         ru="Сколько запросов в минуту может сделать один ключ API; на лишние ответ 429",
     )
     manual_mails_per_day: int = _setting(
         200,
-        _int_between(1, 1_000_000),
+        read_int_between(1, 1_000_000),
         en="Mails that one shop may send by hand per day: receipts sent again, test mails",
         ru="Сколько писем в день магазин может отправить вручную: повторные квитанции и проверки",
     )
@@ -270,7 +199,7 @@ class Settings:
     )
     hsts: Literal["off", "host", "subdomains", "preload"] = _setting(
         "subdomains",
-        _choice("off", "host", "subdomains", "preload"),
+        read_choice("off", "host", "subdomains", "preload"),
         en="For what browsers use https only, when the base URL is https: host (this host),"
         " subdomains (its subdomains too), preload (also by the list inside browsers),"
         " off (nothing)",
@@ -278,18 +207,56 @@ class Settings:
         " subdomains — и его поддомены, preload — ещё и по списку в самих браузерах,"
         " off — не требовать",
     )
+    tls_certificate: str = _setting(
+        "",
+        read_file,
+        en="Certificate chain (PEM): Sigma itself serves https, with TLS 1.2 or newer. Empty: http,"
+        " for a reverse proxy on this machine",
+        ru="Цепочка сертификатов (PEM): Sigma сама отвечает по https, TLS 1.2 или новее. Пусто:"
+        " http, для обратного прокси на этой же машине",
+    )
+    tls_key: str = _setting(
+        "",
+        read_file,
+        en="Private key (PEM) of the certificate. Empty: it is in the file of the certificate",
+        ru="Закрытый ключ (PEM) сертификата. Пусто: он в файле сертификата",
+    )
+    second_factor: Literal["optional", "required"] = _setting(
+        "optional",
+        read_choice("optional", "required"),
+        en="Second step at sign-in: optional (each shop decides), required (from everybody)",
+        ru="Второй шаг входа: optional — решает каждый магазин, required — обязателен для всех",
+    )
+    security_profile: Literal["basic", "level2"] = _setting(
+        "basic",
+        read_choice("basic", "level2"),
+        en="level2: Sigma starts only in the configuration that is assessed against OWASP ASVS"
+        " level 2, and connects nowhere without encryption. basic: `sigma doctor` advises",
+        ru="level2: Sigma запускается только в конфигурации, которая оценена по OWASP ASVS уровня"
+        " 2, и никуда не подключается без шифрования. basic: советует `sigma doctor`",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
-        _choice("debug", "info", "warning", "error"),
+        read_choice("debug", "info", "warning", "error"),
         en="Log level: debug, info, warning, error",
         ru="Уровень журнала: debug, info, warning, error",
     )
     log_format: Literal["auto", "json", "console"] = _setting(
         "auto",
-        _choice("auto", "json", "console"),
+        read_choice("auto", "json", "console"),
         en="Log format: json, console, auto (console on a terminal)",
         ru="Формат журнала: json, console, auto (console в терминале)",
     )
+    log_addresses: Literal["security", "all"] = _setting(
+        "security",
+        read_choice("security", "all"),
+        en="Log lines with the client's IP address: security (security events), all (each request)",
+        ru="Строки журнала с IP-адресом клиента: security — события безопасности, all — каждый"
+        " запрос",
+    )
+
+    # Names of secrets that were read from variables or the `.env` file; no setting.
+    exposed_secrets: tuple[str, ...] = field(default=(), metadata={"is_setting": False})
 
     def __post_init__(self) -> None:
         if not self.database_url:
@@ -310,6 +277,16 @@ class Settings:
     def exemptions(self) -> tuple[Exemption, ...]:
         """The exceptions to the outbound guard, parsed."""
         return tuple(map(parse_exemption, self.outbound_allow))
+
+    @property
+    def is_level2(self) -> bool:
+        """Whether the installation must be in the assessed configuration."""
+        return self.security_profile == "level2"
+
+    @property
+    def is_second_factor_required(self) -> bool:
+        """Whether everybody needs a second factor, whatever a shop demands."""
+        return self.second_factor == "required"
 
     @property
     def is_sqlite(self) -> bool:
@@ -333,6 +310,11 @@ class SettingInfo:
     is_secret: bool
 
 
+def _fields() -> list[dataclasses.Field[Any]]:
+    fields = dataclasses.fields(Settings)
+    return [one for one in fields if one.metadata.get("is_setting", True)]
+
+
 def list_settings() -> list[SettingInfo]:
     """Return all settings in the order of the table."""
     return [
@@ -343,7 +325,7 @@ def list_settings() -> list[SettingInfo]:
             ru=one.metadata["ru"],
             is_secret=one.metadata["secret"],
         )
-        for one in dataclasses.fields(Settings)
+        for one in _fields()
     ]
 
 
@@ -352,49 +334,30 @@ def load_settings(
 ) -> Settings:
     """Read the settings. Raises SettingError.
 
-    Keyword arguments that are not None win over variables, variables over the `.env` file.
+    Keyword arguments that are not None win over credentials, credentials over variables, variables
+    over the `.env` file. Credentials are files of the folder `CREDENTIALS_DIRECTORY`, which systemd
+    and managers of secrets fill for one process.
     """
     variables = dict(read_dotenv(dotenv)) if dotenv else {}
     variables |= os.environ if environ is None else environ
+    credentials = read_credentials(variables.get(CREDENTIALS_VARIABLE, ""))
     values: dict[str, Any] = {}
-    for one in dataclasses.fields(Settings):
+    exposed = []
+    for one in _fields():
         name = PREFIX + one.name.upper()
         if one.name in overrides and overrides[one.name] is not None:
             values[one.name] = overrides[one.name]
-        elif text := variables.get(name, "").strip():
+        elif text := (credentials.get(name) or variables.get(name, "")).strip():
             try:
                 values[one.name] = one.metadata["read"](text)
             except SettingError as error:
                 raise SettingError(name, error.code, **error.params) from None
-    return Settings(**values)
+            if one.metadata["secret"] and name not in credentials:
+                exposed.append(name)
+    return Settings(**values, exposed_secrets=tuple(exposed))
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return SIGMA_* variables that are not settings, most likely misspelt."""
     names = {one.name for one in list_settings()}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in names)
-
-
-def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield names and values of a `.env` file: `NAME=value`, quotes, comments.
-
-    A missing file is empty. Raises SettingError for a malformed line or an unreadable file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(str(path), "dotenv", line=0) from error
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        if not (m := re.fullmatch(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", line, re.ASCII)):
-            raise SettingError(str(path), "dotenv", line=number)
-        value = m[2]
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        else:
-            value = re.sub(r"\s+#.*$", "", value)
-        yield m[1], value

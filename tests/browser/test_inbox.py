@@ -1,6 +1,7 @@
 """The inbox in Chromium: live updates, two operators, lost connections, phone, no JavaScript."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -304,3 +305,32 @@ async def test_ended_session_leads_to_sign_in_page(browser: Browser, inbox: Inbo
     await inbox.receive("Ау")
     await page.wait_for_url("**/sign-in?next=*")
     await context.close()
+
+
+async def test_unsent_reply_is_stored_encrypted_and_leaves_the_browser_at_sign_out(
+    browser: Browser, inbox: Inbox, screenshots_dir: Path
+) -> None:
+    typed = "Анна, ждём вас на Лесной, 5"
+    async with open_window(browser, screenshots_dir, "inbox-draft", DESKTOP) as desk:
+        page = desk.page
+        await inbox.sign_in(page)
+        await page.get_by_role("link", name="Иван Клиентов").click()
+        await page.wait_for_url("**/inbox/cnv_*")
+        await page.locator("#text").fill(typed)
+        stored = """() => JSON.stringify({...sessionStorage, ...localStorage})"""
+        await page.wait_for_function(f"({stored})().includes('inbox:draft:')")
+        content = await page.evaluate(stored)
+        databases = await page.evaluate("indexedDB.databases()")
+        for word in ("Анна", "Лесной", "text", "\\u0410"):
+            assert word not in content
+        assert databases == []
+        await page.reload()
+        await expect(page.locator("#text")).to_have_value(typed)
+        await page.evaluate("document.querySelector('form[action=\"/sign-out\"]').requestSubmit()")
+        await page.wait_for_url("**/sign-in")
+        left = json.loads(await page.evaluate(stored))
+        # How far the list was scrolled, and the path of this page, by htmx.
+        assert left | {"inbox:list": "0"} == {
+            "inbox:list": "0",
+            "htmx-current-path-for-history": "/sign-in",
+        }

@@ -1,5 +1,6 @@
 """Setup of a new installation: shop, legal details, acquirer, first invoice and payment."""
 
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from tests.browser.windows import PHONE, Window, open_window
 
 LOGIN, PASSWORD = "anna@example.ru", "три случайных слова"
 
+SECRET_KEY = secrets.token_urlsafe(36)
+
 
 @pytest.fixture
 async def new_app(tmp_path: Path) -> AsyncIterator[str]:
     """Run `sigma serve` with an empty SQLite file; yield its URL."""
     settings = {
         "SIGMA_DATABASE_URL": f"sqlite:///{tmp_path / 'sigma.db'}",
-        "SIGMA_SECRET_KEY": "a secret of thirty-two characters or more",
+        "SIGMA_SECRET_KEY": SECRET_KEY,
         "SIGMA_OUTBOUND_ALLOW": "127.0.0.1",  # the sandbox bank
     }
     async with running_serve(tmp_path, settings) as app:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -25,6 +26,8 @@ PASSWORD, NEW_PASSWORD = "три случайных слова", "другие �
 _numbers = itertools.count(1)
 SIZES = {"phone": PHONE, "desktop": DESKTOP}
 
+SECRET_KEY = secrets.token_urlsafe(36)
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -42,7 +45,7 @@ async def installation(tmp_path: Path, demo: Demo) -> AsyncIterator[Installation
     smtp_port = int(demo.app_url.rpartition(":")[2]) + 25
     settings = {
         "SIGMA_DATABASE_URL": f"sqlite:///{tmp_path / 'sigma.db'}",
-        "SIGMA_SECRET_KEY": "a secret of thirty-two characters or more",
+        "SIGMA_SECRET_KEY": SECRET_KEY,
         "SIGMA_SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
     }
     async with running_serve(tmp_path, settings) as app, httpx.AsyncClient() as http:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from sigma.outbound import http
 from sigma.outbound.guard import Outbound
 from sigma.outbound.http import NoResponseError, open_client
-from sigma.outbound.policy import DeniedError
+from sigma.outbound.policy import DeniedError, Policy
 from sigma.outbound.resolver import SystemResolver
 from tests.outbound.servers import (
     ScriptedResolver,
@@ -313,3 +313,17 @@ async def test_tls_contexts_are_built_in_a_thread_and_once() -> None:
     assert await outbound.with_exemptions(()).tls_context(pem) is first
     with pytest.raises(OSError, match=r".*"):
         await outbound.tls_context("/proc/self/fd/6")
+
+
+async def test_host_outside_the_list_is_not_even_resolved() -> None:
+    """SIGMA_OUTBOUND_HOSTS: with a list, no other host is called, private or public."""
+    resolve = ScriptedResolver(["8.8.8.8"])
+    outbound = Outbound(Policy(hosts=("api.bank.example.org", "*.vk.ru")), resolve=resolve)
+    for host in ("bank.example.org", "vk.ru", "api.vk.ru.example.org", "8.8.8.8"):
+        with pytest.raises(DeniedError, match="SIGMA_OUTBOUND_HOSTS"):
+            await outbound.connect(host, 443, "https", is_encrypted=True)
+    assert resolve.names == []
+    more = outbound.exempting("https://hooks.example.org")
+    more.policy.check_host("hooks.example.org", 443, "https", is_encrypted=True)
+    with pytest.raises(DeniedError, match="SIGMA_OUTBOUND_HOSTS"):
+        more.policy.check_host("bank.example.org", 443, "https", is_encrypted=True)

@@ -7,10 +7,13 @@ import pytest
 
 from sigma import worker
 from sigma.domain.change import Change
+from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.message import MessageBody
+from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.context import Context
 from sigma.services.conversations import inbox, message_codec
 from sigma.services.invoice_cards import payment_links
+from sigma.services.personal_data import clients, rehashing
 from sigma.services.platform import health, key_rotation
 from sigma.services.platform.key_rotation import KeyRole
 from sigma.store import changes, key_rotations
@@ -18,6 +21,9 @@ from sigma.store.billing import connections
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError, HashPurpose, SignaturePurpose
 from sigma.store.engine.interface import StaleError
+from sigma.store.engine.statements import text_statement
+from sigma.store.installation_keys import load_cipher, renew_keys
+from sigma.store.personal_data import hashed_rows
 from tests.encrypted_rows import (
     NEW,
     OLD,
@@ -53,6 +59,9 @@ async def test_after_a_rotation_the_new_key_alone_opens_every_row(vk_world: VkWo
     new, old = await key_rotation.list_usages(rotating)
     assert (new.role, new.row_count, new.is_removable) == (KeyRole.CURRENT, len(before), False)
     assert (old.role, old.row_count, old.is_removable) == (KeyRole.OLD, 0, True)
+
+
+ALL_WORDS = text_statement("SELECT token_hash FROM search_tokens")
 
 
 async def test_ciphertext_copied_to_any_other_cell_does_not_open(vk_world: VkWorld) -> None:
@@ -215,3 +224,54 @@ async def test_readiness_names_a_missing_key(vk_world: VkWorld) -> None:
         ctx = await with_secrets(vk_world.ctx, *secrets)
         states[name] = (await health.check_readiness(ctx))["encryption"]
     assert states == {"old": "ok", "new": "key_missing", "both": "ok"}
+
+
+async def test_renewed_keys_sign_and_the_former_ones_still_verify(world: World) -> None:
+    """`sigma keys renew`: links that were sent, and old entries of the audit log, stay valid."""
+    ctx, link, data = world.ctx, SignaturePurpose.PAYMENT_LINK, b"entry"
+    before = await load_cipher(ctx.db, (OLD,), ctx.now_us())
+    signature, mac = before.sign(link, "crd_1"), before.audit_mac(data)
+    await renew_keys(ctx.db, before, ctx.now_us())
+    after = await load_cipher(ctx.db, (OLD,), ctx.now_us())
+    assert after.sign(link, "crd_1") != signature
+    assert after.is_signature(signature, link, "crd_1")
+    assert after.audit_mac(data) != mac
+    assert after.verify_audit_mac(data, mac)
+    assert not before.is_signature(after.sign(link, "crd_1"), link, "crd_1")
+    hashes = after.keyed_hashes(HashPurpose.CONTACT, "x")
+    assert hashes == [
+        after.keyed_hash(HashPurpose.CONTACT, "x"),
+        before.keyed_hash(HashPurpose.CONTACT, "x"),
+    ]
+    assert hashes[0] != hashes[1]
+
+
+async def test_contacts_and_words_are_found_after_the_hash_key_was_renewed(
+    vk_world: VkWorld,
+) -> None:
+    """`sigma keys renew`, a restart, and `sigma keys rehash`."""
+    await create_every_kind(vk_world)
+    ctx, member = vk_world.ctx, vk_world.member
+    words = await stored_words(ctx)
+    await renew_keys(ctx.db, ctx.cipher, ctx.now_us())
+    renewed = await with_secrets(ctx, OLD)
+    async with ctx.db.read() as tx:
+        (answers, *_) = await hashed_rows.list_answers(tx, "")
+    email = str(decrypt_values(ctx.cipher, answers)["email"])
+    found = await clients.find_by_contact(ctx, member, email)
+    assert await clients.find_by_contact(renewed, member, email) == found, "by the former key"
+    keys = replace(renewed.cipher._keys, former_hash_keys=())
+    alone = replace(renewed, cipher=renewed.cipher.with_keys(keys))
+    with pytest.raises(RefusedError):
+        await clients.find_by_contact(alone, member, email)
+    assert await rehashing.rehash(renewed) > 0
+    assert await clients.find_by_contact(alone, member, email) == found
+    after = await stored_words(ctx)
+    assert len(after) == len(words) > 0
+    assert not after & words, "no hash of the former key is left"
+
+
+async def stored_words(ctx: Context) -> set[int]:
+    """Return the hashes of all words of the search index."""
+    async with ctx.db.read() as tx:
+        return {int(row["token_hash"]) for row in await tx.fetch_all(ALL_WORDS)}

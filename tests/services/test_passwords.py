@@ -4,19 +4,24 @@ import asyncio
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from sigma.domain.errors import RefusedError
+from sigma.services.accounts import users
+from sigma.services.accounts.devices import find_device
+from sigma.services.accounts.users import NewSession
+from sigma.services.context import Context
 from sigma.services.passwords import (
     HASH_THREADS,
     MAX_WAITING,
     RESERVED_FOR_KNOWN,
     PasswordHashing,
 )
-from tests.world import fast_passwords
+from tests.world import World, fast_passwords
 
 
 async def test_default_cost_is_the_recommended_one() -> None:
@@ -105,3 +110,21 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_hash_with_older_parameters_is_replaced_at_the_next_sign_in(world: World) -> None:
+    stronger = PasswordHashing(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    ctx = replace(world.ctx, passwords=stronger)
+
+    async def sign_in(ctx: Context, device: str = "") -> NewSession:
+        return await users.sign_in(
+            ctx, "owner@example.org", world.password, ip="192.0.2.1", device=device
+        )
+
+    before = (await sign_in(world.ctx)).user.password_hash
+    first = await sign_in(ctx, (await sign_in(world.ctx)).device)
+    after = first.user.password_hash
+    assert (extract_parameters(before).time_cost, extract_parameters(after).time_cost) == (1, 2)
+    assert await stronger.verify(after, world.password)
+    assert find_device(ctx, first.device, "owner@example.org", after), "the device is still known"
+    assert (await sign_in(ctx)).user.password_hash == after, "it is hashed once"

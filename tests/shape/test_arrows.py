@@ -23,7 +23,9 @@ ROOMS: dict[str, set[str]] = {
     "web": {"services", "domain", "texts"},
     "worker": {"services", "domain"},
     "weak_secrets": set(),
-    "settings": {"outbound", "weak_secrets"},
+    "setting_readers": {"outbound", "weak_secrets"},
+    "settings": {"outbound", "setting_readers"},
+    "security_profile": {"outbound", "settings", "store"},
     "logs": set(),
 }
 ROOMS["main"] = set(ROOMS)

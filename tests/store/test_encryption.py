@@ -7,11 +7,14 @@ import pytest
 
 from sigma.store.encrypted_columns import SUFFIX, EncryptedColumn
 from sigma.store.encryption import (
+    FORMATS,
+    VERSION,
     Cipher,
     DecryptionError,
     HashPurpose,
     InstallationKeys,
     SignaturePurpose,
+    Xaes256Gcm,
     key_id_of,
 )
 from sigma.store.schema.all_tables import ALL_TABLES
@@ -87,7 +90,7 @@ def test_missing_key_is_named_and_logged_once() -> None:
         lambda text: text[:-1],
         lambda text: text[:11],
         lambda text: text[:-4] + ("AAAA" if text[-4:] != "AAAA" else "BBBB"),
-        lambda text: "2" + text[1:],
+        lambda text: "3" + text[1:],
         lambda text: text.replace(".", ":"),
         lambda text: text + "AAAA",
         lambda text: text + "я",
@@ -112,7 +115,7 @@ def test_key_id_cannot_be_exchanged() -> None:
 def test_nonces_do_not_repeat() -> None:
     cipher = Cipher([NEW])
     payloads = [cipher.encrypt("x", BODY, "r")[11:] for _ in range(200)]
-    nonces = {base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:12] for text in payloads}
+    nonces = {base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:24] for text in payloads}
     assert len(nonces) == 200
 
 
@@ -145,3 +148,38 @@ def test_hashes_of_different_purposes_and_texts_never_meet() -> None:
     assert not {one.hex()[:36] for one in signatures} & {one[:36] for one in hashes}
     values = [purpose.value for purpose in (*HashPurpose, *SignaturePurpose)]
     assert len(values) == len(set(values))
+
+
+VECTOR = "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"  # pragma: allowlist secret
+VECTOR_2 = "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"  # pragma: allowlist secret
+
+
+@pytest.mark.parametrize(
+    ("key", "associated_data", "ciphertext"),
+    [
+        (b"\x01" * 32, b"", VECTOR),
+        (b"\x03" * 32, b"c2sp.org/XAES-256-GCM", VECTOR_2),
+    ],
+)
+def test_cipher_is_xaes_256_gcm(key: bytes, associated_data: bytes, ciphertext: str) -> None:
+    """The vectors of https://c2sp.org/XAES-256-GCM."""
+    nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX"  # pragma: allowlist secret
+    cipher = Xaes256Gcm(key)
+    assert cipher.encrypt(nonce, b"XAES-256-GCM", associated_data).hex() == ciphertext
+    opened = cipher.decrypt(nonce, bytes.fromhex(ciphertext), associated_data)
+    assert opened == b"XAES-256-GCM"
+
+
+def test_ciphertext_of_an_older_format_opens_and_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cipher = Cipher([NEW])
+    with monkeypatch.context() as older:
+        older.setattr("sigma.store.encryption.VERSION", "1")
+        text = cipher.encrypt("x", BODY, "r")
+    assert (text[0], VERSION, list(FORMATS)) == ("1", "2", ["2", "1"])
+    assert cipher.decrypt(text, BODY, "r") == "x"
+    assert key_id_of(text) == cipher.current_key_id
+    assert not text.startswith(cipher.current_prefix), "a rotation encrypts it again"
+    with pytest.raises(DecryptionError):
+        cipher.decrypt("2" + text[1:], BODY, "r")

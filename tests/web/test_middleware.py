@@ -140,6 +140,19 @@ async def test_internal_error_page_shows_only_the_request_id(world: World) -> No
     assert "Traceback" not in response.text
 
 
+@pytest.mark.parametrize("log_addresses", [True, False])
+async def test_request_log_has_the_address_if_the_installation_says_so(
+    world: World, *, log_addresses: bool
+) -> None:
+    config = WebConfig(trusted_proxies=("127.0.0.1",), log_addresses=log_addresses)
+    with captured_log() as log, web_app(world.ctx, config) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sigma") as http:
+            await http.get("/sign-in", headers={"x-forwarded-for": "203.0.113.9"})
+    (record,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert record.get("ip") == ("203.0.113.9" if log_addresses else None)
+
+
 async def test_request_log_record_has_no_link_and_no_query(world: World) -> None:
     invoice = await world.create_invoice()
     with captured_log() as log:

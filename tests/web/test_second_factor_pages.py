@@ -313,3 +313,25 @@ async def test_member_without_a_factor_may_leave_the_shop(demanding_world: World
         assert (left.status_code, left.headers["location"]) == (303, "/sign-in")
     found = await team.get(world.ctx, world.member)
     assert [one.login for one in found.members.data] == [LOGIN]
+
+
+async def test_installation_requires_a_second_factor_whatever_the_shop_says(world: World) -> None:
+    assert world.shop.second_factor_rule is SecondFactorRule.OPTIONAL
+    strict = replace(world.ctx, settings=TestSettings(is_second_factor_required=True))
+    async with open_browser(strict) as browser:
+        await sign_in_by_password(world, browser)
+        for path in ("/", "/payments", "/settings/keys"):
+            assert (await browser.open(path)).headers["location"] == "/settings/access"
+        assert "обязателен для всех" in (await browser.open("/settings/access")).text
+        await add_app(world, browser)
+        assert (await browser.open("/payments")).status_code == 200
+        page = await browser.open("/settings/access")
+        assert 'value="optional"' not in page.text
+        weaker = await browser.submit(
+            "/settings/access/rules", second_factor_rule="optional", refund_confirmation=""
+        )
+        assert weaker.status_code == 422
+        totp = await browser.submit(
+            "/settings/access/rules", second_factor_rule="totp", refund_confirmation=""
+        )
+        assert totp.status_code == 303

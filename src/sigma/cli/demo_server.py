@@ -173,7 +173,7 @@ async def _seed(ctx: Context, sandbox: Sandbox, data: Path) -> dict[str, str]:
 
 
 async def _create_owner(ctx: Context) -> dict[str, str]:
-    password = secrets.token_urlsafe(9)
+    password = secrets.token_urlsafe(16)
     signed = await first_owner.create_first_owner(
         ctx,
         login=LOGIN,

@@ -3,19 +3,31 @@
 import asyncio
 from urllib.parse import urlsplit
 
+import asyncpg
 import click
 
 from sigma.channels.vk import groups
 from sigma.channels.vk.errors import RetryLaterError, VkError
-from sigma.cli.output import errors_as_messages, read_settings, t, terminal_translator
+from sigma.cli.output import (
+    departure_text,
+    errors_as_messages,
+    read_settings,
+    t,
+    terminal_translator,
+)
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.community import DELIVERY_OK
 from sigma.domain.urls import is_https_url
 from sigma.logs import configure_for_command
-from sigma.main import open_context
+from sigma.main import open_context, open_outbound
 from sigma.outbound.guard import Outbound, log_failure
 from sigma.outbound.urls import parse_smtp_url
 from sigma.providers.base import RejectedError, UnknownOutcomeError, connection_access
+from sigma.security_profile import (
+    can_change_schema,
+    list_departures,
+    measure_public_tls,
+)
 from sigma.services.communities import event_subscription
 from sigma.services.connection_secrets import decrypt_secret
 from sigma.services.context import Context
@@ -36,7 +48,8 @@ CheckResult = tuple[str, bool, str]  # name of the check, whether it passed, res
 
 
 @click.command(help=t("cli.doctor"))
-def doctor() -> None:
+@click.option("--level2", is_flag=True, help=t("cli.doctor_level2_option"))
+def doctor(*, level2: bool) -> None:
     """Print a table of checks. Exit code 1 when a check failed."""
     with errors_as_messages():
         loaded = read_settings()
@@ -45,6 +58,9 @@ def doctor() -> None:
     if all(passed for _, passed, _ in results):
         results += asyncio.run(_check_services(loaded))
     results += _check_database_tls(loaded)  # last: the other checks do not need it
+    if level2 or loaded.is_level2:
+        results += _check_profile(loaded)
+        results += asyncio.run(_measure_profile(loaded))
     for name, passed, text in results:
         click.echo(f"{'ok ' if passed else '!! '} {name:<14} {text}")
     if not all(passed for _, passed, _ in results):
@@ -84,6 +100,34 @@ def _check_database_tls(loaded: Settings) -> list[CheckResult]:
     """Check that the certificate of a database server on another machine is verified."""
     host = unverified_host(loaded.database_url)
     return [("database tls", False, t("cli.doctor_database_tls", host=host))] if host else []
+
+
+def _check_profile(loaded: Settings) -> list[CheckResult]:
+    """Name every setting that departs from the configuration assessed against ASVS level 2."""
+    departures = list_departures(loaded)
+    if not departures:
+        return [("level 2", True, t("cli.doctor_level2"))]
+    return [("level 2", False, departure_text(one)) for one in departures]
+
+
+async def _measure_profile(loaded: Settings) -> list[CheckResult]:
+    """Check what the settings cannot say: TLS of the public address, rights in the database."""
+    results: list[CheckResult] = []
+    if is_https_url(loaded.base_url):
+        try:
+            text = await measure_public_tls(loaded.base_url, open_outbound(loaded))
+            results.append(("public tls", True, text))
+        except OSError as error:
+            text = t("cli.doctor_public_tls", url=loaded.base_url, what=str(error))
+            results.append(("public tls", False, text))
+    if not loaded.is_sqlite:
+        try:
+            has_rights = await can_change_schema(loaded.database_url)
+            key = "cli.doctor_database_rights" if has_rights else "cli.doctor_database_user"
+            results.append(("database user", not has_rights, t(key)))
+        except (OSError, ValueError, asyncpg.PostgresError) as error:
+            results.append(("database user", False, type(error).__name__))
+    return results
 
 
 async def _check_services(loaded: Settings) -> list[CheckResult]:

@@ -10,8 +10,10 @@ import click
 from sigma.cli.data import run_with_context
 from sigma.cli.output import t
 from sigma.services.context import Context
+from sigma.services.personal_data import rehashing
 from sigma.services.platform import key_rotation
 from sigma.services.platform.key_rotation import KeyRole, KeyUsage
+from sigma.store.installation_keys import renew_keys
 from sigma.store.key_rotations import Rotation
 
 REPORT_INTERVAL_S = 1.0
@@ -43,6 +45,20 @@ def keys_rotate(background: bool, as_json: bool) -> None:
     usages = run_with_context(_rotate)
     _print_usages(usages, as_json)
     sys.exit(1 if _has_problem(usages) else 0)
+
+
+@keys.command("renew", help=t("cli.keys_renew"))
+def keys_renew() -> None:
+    """Add keys that sign links and audit entries from the next start on."""
+    run_with_context(lambda ctx: renew_keys(ctx.db, ctx.cipher, ctx.now_us()))
+    click.echo(t("cli.keys_renewed"), err=True)
+
+
+@keys.command("rehash", help=t("cli.keys_rehash"))
+def keys_rehash() -> None:
+    """Make the hashes of contacts and words anew with the renewed key."""
+    count = run_with_context(rehashing.rehash)
+    click.echo(t("cli.keys_rehashed", count=count), err=True)
 
 
 async def _rotate(ctx: Context) -> list[KeyUsage]:

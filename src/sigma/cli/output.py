@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sigma.domain.errors import RefusedError
+from sigma.security_profile import Departure
 from sigma.settings import SettingError, Settings, load_settings, unknown_variables
 from sigma.texts import Translator
 
@@ -36,7 +37,7 @@ def t(key: str, /, **params: Any) -> str:
 def errors_as_messages() -> Iterator[None]:
     """Convert expected exceptions to CliError with a text for the user."""
     # Imported here: commands that need no database must start without the web application.
-    from sigma.main import NotMigratedError
+    from sigma.main import NotMigratedError, ProfileError
     from sigma.store.encryption import DecryptionError
     from sigma.store.engine.interface import UnreachableError
 
@@ -47,6 +48,9 @@ def errors_as_messages() -> Iterator[None]:
         raise CliError(t("cli.setting", name=error.name, what=problem)) from error
     except UnreachableError as error:
         raise CliError(str(error)) from error
+    except ProfileError as error:
+        rows = [t("cli.level2_refused"), *map(departure_text, error.departures)]
+        raise CliError("\n".join(rows)) from error
     except NotMigratedError as error:
         key = "cli.not_migrated" if error.current else "cli.no_tables"
         raise CliError(t(key)) from error
@@ -73,6 +77,11 @@ def sandbox_required() -> Iterator[None]:
         if (error.name or "").startswith(("sigma.", "sigma_sandbox.")):
             raise  # a wrong import in our own code
         raise CliError(t("cli.no_sandbox")) from error
+
+
+def departure_text(departure: Departure) -> str:
+    """Return the text about a setting that is not as the security profile demands it."""
+    return f"{departure.setting}: {t(f'cli.level2_{departure.code}')}"
 
 
 def _os_error_text(error: OSError) -> str:

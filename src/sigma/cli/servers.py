@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,14 @@ from sigma import worker as workers
 from sigma.cli.output import CliError, errors_as_messages, read_settings, sandbox_required, t
 from sigma.domain.limits import MAX_CONNECTIONS
 from sigma.logs import configure
-from sigma.main import build_app, check_migrated, create_database_dir, open_context
+from sigma.main import (
+    build_app,
+    check_migrated,
+    create_database_dir,
+    open_context,
+    require_profile,
+)
+from sigma.outbound.tls import build_server_context
 from sigma.services.accounts import first_owner
 from sigma.services.authentication.setup_codes import setup_code
 from sigma.services.context import Context
@@ -106,7 +114,9 @@ class GracefulServer(uvicorn.Server):
             server.close()
         accepted = [connection for sock in duplicates for connection in _accept_all(sock)]
         for connection in accepted:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._protocol, connection, ssl=self.config.ssl
+            )
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: asyncio.Protocol = TimedHttpProtocol(
@@ -174,8 +184,13 @@ def raise_file_limit() -> int:
     return raised
 
 
-async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None = None) -> None:
-    """Serve `app` until SIGINT or SIGTERM, which also sets `stop`."""
+async def serve_app(
+    app: WebApp,
+    sock: socket.socket,
+    stop: asyncio.Event | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> None:
+    """Serve `app` until SIGINT or SIGTERM, which also sets `stop`; https with a TLS context."""
 
     def on_stop() -> None:
         force_exit_later()
@@ -192,6 +207,7 @@ async def serve_app(app: WebApp, sock: socket.socket, stop: asyncio.Event | None
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+        ssl_context_factory=(lambda *_: tls) if tls else None,
     )
     app.connections.max_count = max(raise_file_limit() - RESERVED_FILES, MIN_CONNECTIONS)
     # Loaded modules are never freed: scanning them for garbage would delay a request by 0.1 s.
@@ -232,10 +248,25 @@ def serve(host: str | None, port: int | None) -> None:
         warn_of_unverified_database(loaded)
         _ = loaded.secret_keys
         ensure_migrated(loaded)
+        tls = open_tls(loaded)
         with bind_socket(loaded.host, loaded.port) as sock:
             click.echo(t("cli.serving", url=loaded.base_url), err=True)
             with contextlib.suppress(KeyboardInterrupt):  # the normal way to stop
-                uvloop.run(_serve(loaded, sock))
+                uvloop.run(_serve(loaded, sock, tls))
+
+
+def open_tls(loaded: Settings) -> ssl.SSLContext | None:
+    """Return the TLS context of the settings, None for plain http.
+
+    Raises CliError for a certificate and a key that cannot be used.
+    """
+    if not loaded.tls_certificate:
+        return None
+    try:
+        return build_server_context(loaded.tls_certificate, loaded.tls_key)
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise CliError(t("cli.tls_unusable", file=loaded.tls_certificate, what=what)) from error
 
 
 def warn_of_unverified_database(loaded: Settings) -> None:
@@ -249,13 +280,14 @@ def ensure_migrated(loaded: Settings) -> None:
 
     Raises NotMigratedError.
     """
+    require_profile(loaded)
     create_database_dir(loaded)
     if loaded.is_sqlite and migrations.current_revision(loaded.database_url) is None:
         migrations.upgrade(loaded.database_url)
     check_migrated(loaded)
 
 
-async def _serve(loaded: Settings, sock: socket.socket) -> None:
+async def _serve(loaded: Settings, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
     stop = asyncio.Event()
     async with (
         open_context(loaded) as ctx,
@@ -265,7 +297,7 @@ async def _serve(loaded: Settings, sock: socket.socket) -> None:
             code = setup_code(ctx)
             url = f"{loaded.base_url}/start?code={code}"
             click.echo(t("cli.setup_code", code=code, url=url), err=True)
-        await serve_app(build_app(ctx, loaded), sock, stop)
+        await serve_app(build_app(ctx, loaded), sock, stop, tls)
 
 
 @click.command(help=t("cli.worker"))
@@ -317,6 +349,7 @@ def migrate() -> None:
     """Migrate the database to this version's schema revision."""
     with errors_as_messages():
         loaded = read_settings()
+        require_profile(loaded)
         create_database_dir(loaded)
         before = migrations.current_revision(loaded.database_url)
         migrations.upgrade(loaded.database_url)

@@ -10,6 +10,7 @@ from typing import Any
 # Code → HTTP status. The texts are in texts/{ru,en}/errors.toml; docs/api.md lists every code.
 STATUS_BY_CODE: dict[str, int] = {
     "bad_request": 400,
+    "repeated_field": 400,
     "validation": 422,
     "unauthorized": 401,
     "key_expired": 401,

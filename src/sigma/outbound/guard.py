@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
+from dataclasses import replace
 
 import aiohappyeyeballs
 import structlog
@@ -41,7 +42,7 @@ class Outbound:
     def with_exemptions(self, exemptions: Iterable[Exemption]) -> "Outbound":
         """Return a guard that also allows these; it shares the TLS contexts."""
         other = Outbound(
-            Policy((*self.policy.exemptions, *exemptions)),
+            replace(self.policy, exemptions=(*self.policy.exemptions, *exemptions)),
             resolve=self._resolve,
             proxy=self.proxy.origin if self.proxy else "",
         )
@@ -125,8 +126,9 @@ class Outbound:
         assert self.proxy is not None
         proxy = self.proxy
         allowed = self.exempting(proxy.origin)
+        # What goes through it is TLS from end to end: the proxy sees names of hosts only.
         return await allowed.connect(
-            proxy.host, proxy.port, "http", is_encrypted=False, timeout_s=timeout_s
+            proxy.host, proxy.port, "http", is_encrypted=True, timeout_s=timeout_s
         )
 
 

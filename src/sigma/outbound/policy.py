@@ -64,11 +64,35 @@ def parse_exemption(text: str) -> Exemption:
     return Exemption(name=host, port=port)
 
 
+def parse_host_pattern(text: str) -> str:
+    """Return a host name, or "*." and a domain, in its one spelling. Raises ValueError."""
+    wildcard = "*." if text.startswith("*.") else ""
+    host = normalize_host(text.removeprefix("*."))
+    if parse_address(host) is not None:
+        raise ValueError(text)
+    if wildcard and "." not in host:
+        raise ValueError(text)
+    return wildcard + host
+
+
+def matches_pattern(host: str, pattern: str) -> bool:
+    """Return whether a normalized host is the one of the pattern, or a subdomain for "*."."""
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:])
+    return host == pattern
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rule for every outgoing connection."""
+    """The rule for every outgoing connection.
+
+    `hosts`: patterns of the only public hosts that may be called; empty: every public host.
+    `must_encrypt`: exempt hosts on other machines need encryption too.
+    """
 
     exemptions: tuple[Exemption, ...] = ()
+    hosts: tuple[str, ...] = ()
+    must_encrypt: bool = False
 
     def is_exempt(self, host: str, port: int, address: IPAddress | None = None) -> bool:
         """Return whether the installation has named this host, or this resolved address."""
@@ -82,6 +106,9 @@ class Policy:
         exempt network that it resolves into is not enough.
         """
         if self.is_exempt(host, port):
+            literal = parse_address(host)
+            is_local = host == "localhost" or (literal is not None and literal.is_loopback)
+            self._check_encryption(is_local=is_local, is_encrypted=is_encrypted)
             return
         self.check_public(host, port, scheme, is_encrypted=is_encrypted)
 
@@ -90,6 +117,7 @@ class Policy:
     ) -> None:
         """Check one address that a host resolved to. Raises DeniedError."""
         if self.is_exempt(host, port, address):
+            self._check_encryption(is_local=address.is_loopback, is_encrypted=is_encrypted)
             return
         self.check_public(host, port, scheme, is_encrypted=is_encrypted)
         if not is_public_address(address):
@@ -103,6 +131,13 @@ class Policy:
             raise DeniedError("not encrypted")
         if not is_public_port(scheme, port):
             raise DeniedError(f"port {port} is not for {scheme}")
+        if self.hosts and not any(matches_pattern(host, pattern) for pattern in self.hosts):
+            raise DeniedError("not a host of SIGMA_OUTBOUND_HOSTS")
+
+    def _check_encryption(self, *, is_local: bool, is_encrypted: bool) -> None:
+        """Check a host that is exempt. Raises DeniedError."""
+        if self.must_encrypt and not is_encrypted and not is_local:
+            raise DeniedError("not encrypted")
 
 
 def is_public_port(scheme: str, port: int) -> bool:

@@ -8,6 +8,9 @@ from collections import OrderedDict
 import httpx
 
 MAX_CONTEXTS = 64
+# TLS 1.2 only with forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
+MINIMUM_VERSION = ssl.TLSVersion.TLSv1_2
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class TlsContexts:
@@ -45,10 +48,28 @@ def build_context(ca_certificates: str | None) -> ssl.SSLContext:
     SSL_CERT_FILE and SSL_CERT_DIR replace the usual authorities.
     """
     if not ca_certificates:
-        return httpx.create_ssl_context()
+        return restrict(httpx.create_ssl_context())
     context = ssl.create_default_context(cadata=ca_certificates)
     # A server's own certificate may be pasted instead of its authority, and home-made authorities
     # often lack the key identifiers that newer Python versions demand.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return restrict(context)
+
+
+def restrict(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Set versions and cipher suites of a context, whatever the system's defaults are."""
+    context.minimum_version = MINIMUM_VERSION
+    context.set_ciphers(CIPHERS)
     return context
+
+
+def build_server_context(certificate: str, key: str = "") -> ssl.SSLContext:
+    """Return the context of a server with a certificate chain and its key (PEM files). Blocks.
+
+    Raises OSError and ssl.SSLError (an OSError) for files that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key or None)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return restrict(context)

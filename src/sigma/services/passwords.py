@@ -65,6 +65,10 @@ class PasswordHashing:
         """
         return await self._run(lambda: self._verify(password_hash, password), is_known)
 
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Return whether a stored hash was made with other parameters than new ones are."""
+        return self._hasher.check_needs_rehash(password_hash)
+
     async def _run(self, work: Callable[[], ResultT], is_known: bool) -> ResultT:
         self.require_capacity(is_known=is_known)
         with self._lock:

@@ -30,6 +30,7 @@ class SecurityEvent(StrEnum):
     API_KEY_REFUSED = "api_key_refused"  # unknown or revoked
     ACCESS_DENIED = "access_denied"  # a role without the permission, or a forged form
     LIMIT_EXCEEDED = "limit_exceeded"
+    INPUT_REFUSED = "input_refused"  # what no page and no honest program sends
 
 
 FAILURES = {
@@ -41,17 +42,25 @@ FAILURES = {
     SecurityEvent.API_KEY_REFUSED,
     SecurityEvent.ACCESS_DENIED,
     SecurityEvent.LIMIT_EXCEEDED,
+    SecurityEvent.INPUT_REFUSED,
 }
 
 
 def record(
-    event: SecurityEvent, *, ip: str, user_id: str = "", shop_id: str = "", subject_id: str = ""
+    event: SecurityEvent,
+    *,
+    ip: str,
+    user_id: str = "",
+    shop_id: str = "",
+    subject_id: str = "",
+    reason: str = "",
 ) -> None:
     """Write one event: a warning for a failure, else level info.
 
     `ip`: the address of the client, as the trusted proxy gives it. `user_id` is empty when nobody
     is known, also for a wrong login. `subject_id`: the key that was created or revoked.
+    `reason`: a code of Sigma.
     """
-    fields = {"user": user_id, "shop": shop_id, "subject": subject_id}
+    fields = {"user": user_id, "shop": shop_id, "subject": subject_id, "reason": reason}
     write = log.warning if event in FAILURES else log.info
     write(f"security.{event}", ip=ip, **{name: value for name, value in fields.items() if value})

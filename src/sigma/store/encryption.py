@@ -1,10 +1,13 @@
-"""Encryption at rest: AES-256-GCM-SIV under keys derived from SIGMA_SECRET_KEY.
+"""Encryption at rest: AES-256-GCM under keys derived from SIGMA_SECRET_KEY.
 
-A ciphertext is `1.<key id>.<payload>`: the version of the format, the key that opens it, and
-URL-safe base64 of nonce and AES-GCM-SIV output. Its table, column and row id are associated data:
-copied to another cell it does not open. GCM-SIV (RFC 8452), because nonces are random: a repeated
-nonce reveals only that two equal values are equal, while with plain GCM it gives away the key that
-authenticates, and allows at most 2^32 messages for each key.
+A ciphertext is `2.<key id>.<payload>`: the version of the format, the key that opens it, and
+URL-safe base64 of nonce and AES-GCM output. Its table, column and row id are associated data:
+copied to another cell it does not open.
+
+Plain AES-GCM with random nonces of 96 bits allows only 2^32 messages for each key, and a repeated
+nonce gives away the key that authenticates. So the version is XAES-256-GCM: the first half of a
+nonce of 192 bits derives a key for AES-256-GCM, whose nonce is the other half. 2^80 messages are
+safe for each key. https://c2sp.org/XAES-256-GCM
 """
 
 import base64
@@ -12,24 +15,63 @@ import hashlib
 import hmac
 import secrets as random_source
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 log = structlog.get_logger()
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 KEY_ID_LENGTH: Final = 8  # hex digits
 PREFIX_LENGTH: Final = len(VERSION) + KEY_ID_LENGTH + 2  # "1.", the key id and "."
-NONCE_BYTES: Final = 12
 SIGNATURE_BYTES: Final = 18  # 144 bits: 24 characters of base64 without padding
+
+
+class AuthenticatedCipher(Protocol):
+    """Authenticated encryption under one key, as the classes of `cryptography` have it."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
+
+
+class Xaes256Gcm:
+    """XAES-256-GCM: AES-256-GCM with a key derived for each nonce (NIST SP 800-108, CMAC)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes:
+        """Return ciphertext and tag. The nonce has 24 bytes."""
+        return self._derived(nonce).encrypt(nonce[12:], data, associated_data)
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes:
+        """Return the plain text. Raises InvalidTag; ValueError for a nonce that is too short."""
+        return self._derived(nonce).decrypt(nonce[12:], data, associated_data)
+
+    def _derived(self, nonce: bytes) -> AESGCM:
+        key = b""
+        for counter in (1, 2):
+            mac = CMAC(AES256(self._key))
+            mac.update(bytes((0, counter)) + b"X\x00" + nonce[:12])
+            key += mac.finalize()
+        return AESGCM(key)
+
+
+# Version of the format → cipher and bytes of its nonce. The first encrypts, all decrypt: rotation
+# (`sigma keys rotate`) moves every row to the first.
+FORMATS: Final[dict[str, tuple[type[Xaes256Gcm] | type[AESGCMSIV], int]]] = {
+    VERSION: (Xaes256Gcm, 24),
+    "1": (AESGCMSIV, 12),
+}
 
 
 class HashPurpose(StrEnum):
@@ -47,6 +89,7 @@ class HashPurpose(StrEnum):
     CONTACT = "contact"  # e-mail or phone of a client, to find their payments
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
+    DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user
     SETUP_CODE = "setup_code"  # the code of the set-up page
 
 
@@ -79,18 +122,20 @@ class InstallationKeys:
 
     `hash_key`: search tokens, browsers, rate limits. `signing_keys`: links; the first signs, all
     verify. `audit_keys`: entries of the audit log, which links have no access to; the same rule.
+    `former_hash_keys`: stored hashes may still be theirs.
     """
 
     hash_key: bytes
     signing_keys: tuple[bytes, ...]
     audit_keys: tuple[bytes, ...]
+    former_hash_keys: tuple[bytes, ...] = ()
 
 
 def key_id_of(ciphertext: str) -> str:
     """Return the id of the key that a ciphertext needs; empty for a text of another format."""
     version, _, rest = ciphertext.partition(".")
     key_id, separator, _ = rest.partition(".")
-    return key_id if version == VERSION and separator and len(key_id) == KEY_ID_LENGTH else ""
+    return key_id if version in FORMATS and separator and len(key_id) == KEY_ID_LENGTH else ""
 
 
 class Cipher:
@@ -103,9 +148,12 @@ class Cipher:
     def __init__(self, secrets: Sequence[str], keys: InstallationKeys | None = None) -> None:
         assert secrets, "at least one secret is required"
         self._secrets = tuple(secrets)
-        self._aead_by_id = {
-            _key_id(one): AESGCMSIV(_derive_key(one, b"sigma encryption 1"))
+        self._ciphers: dict[tuple[str, str], AuthenticatedCipher] = {
+            (version, _key_id(one)): cipher(
+                _derive_key(one, f"sigma encryption {version}".encode())
+            )
             for one in reversed(self._secrets)
+            for version, (cipher, _) in FORMATS.items()
         }
         # Ids of the configured keys: the first encrypts.
         self.key_ids = tuple(dict.fromkeys(_key_id(one) for one in self._secrets))
@@ -114,6 +162,7 @@ class Cipher:
             (_derive_key(secrets[-1], b"sigma signing 1"),),
             (_derive_key(secrets[-1], b"sigma audit 1"),),
         )
+        self._keys = keys
         self._hash_key, self._signing_keys = keys.hash_key, keys.signing_keys
         self._audit_keys = {_fingerprint(key): key for key in keys.audit_keys}
         self._audit_key_id = next(iter(self._audit_keys))
@@ -137,29 +186,43 @@ class Cipher:
         cipher.missing_key_ids = self.missing_key_ids
         return cipher
 
+    def former_ciphers(self) -> "list[Cipher]":
+        """Return a cipher for each former hash key, which hashes with it."""
+        former = self._keys.former_hash_keys
+        return [
+            self.with_keys(replace(self._keys, hash_key=key, former_hash_keys=())) for key in former
+        ]
+
+    def keyed_hashes(self, purpose: HashPurpose, *texts: str) -> list[str]:
+        """Return the keyed hashes that a stored one may have, that of today's key first."""
+        ciphers = (self, *self.former_ciphers())
+        return [cipher.keyed_hash(purpose, *texts) for cipher in ciphers]
+
     def encrypt(self, value: Any, column: str, row_id: str) -> str:
         """Return the ciphertext of any JSON-serializable value for one cell of the database.
 
         `column` is an EncryptedColumn, or the purpose of a value that is not stored.
         """
         assert row_id, "a ciphertext is bound to its row"
-        nonce = random_source.token_bytes(NONCE_BYTES)
-        prefix, aead = self.current_prefix, self._aead_by_id[self.current_key_id]
+        nonce = random_source.token_bytes(FORMATS[VERSION][1])
+        prefix, cipher = self.current_prefix, self._ciphers[VERSION, self.current_key_id]
         cell = _associated_data(prefix, column, row_id)
-        encrypted = aead.encrypt(nonce, msgspec.json.encode(value), cell)
+        encrypted = cipher.encrypt(nonce, msgspec.json.encode(value), cell)
         return prefix + base64.urlsafe_b64encode(nonce + encrypted).decode().rstrip("=")
 
     def decrypt(self, ciphertext: str, column: str, row_id: str) -> Any:
         """Return the value of a ciphertext of this cell. Raises DecryptionError."""
         key_id = key_id_of(ciphertext)
-        aead = self._aead_by_id.get(key_id)
-        if aead is None:
+        version = ciphertext.partition(".")[0]
+        cipher = self._ciphers.get((version, key_id))
+        if cipher is None:
             raise self._failure(key_id, column, row_id)
+        nonce_bytes = FORMATS[version][1]
         prefix, payload = ciphertext[:PREFIX_LENGTH], ciphertext[PREFIX_LENGTH:]
         try:
             raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
             cell = _associated_data(prefix, column, row_id)
-            return msgspec.json.decode(aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], cell))
+            return msgspec.json.decode(cipher.decrypt(raw[:nonce_bytes], raw[nonce_bytes:], cell))
         except (InvalidTag, ValueError) as error:
             raise self._failure("", column, row_id) from error
 
@@ -220,6 +283,10 @@ def _fingerprint(key: bytes) -> str:
 
 def _associated_data(prefix: str, column: str, row_id: str) -> bytes:
     return f"{prefix}{column}\n{row_id}".encode()
+
+
+def _encryption_info(version: str) -> bytes:
+    return f"sigma encryption {version}".encode()
 
 
 def _key_id(secret: str) -> str:

@@ -19,6 +19,7 @@ from sigma.store.schema.encryption_tables import installation_keys
 HASH, SIGNING, AUDIT = "hash", "signing", "audit"
 PURPOSES: Final = (HASH, SIGNING, AUDIT)
 KEY_BYTES: Final = 32
+RENEWED: Final = "-renewed"  # in the id of a key that replaces the older ones
 
 _list = statement(
     select(installation_keys).order_by(installation_keys.c.created_at_us, installation_keys.c.id)
@@ -37,15 +38,31 @@ async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -
         if not (await _read(db, cipher))[purpose]:
             await _create(db, cipher, purpose, now_us)
     found = await _read(db, cipher)  # another process may have been first
+    hash_key, *former = found[HASH]
     return cipher.with_keys(
-        InstallationKeys(found[HASH][0], tuple(found[SIGNING]), tuple(found[AUDIT]))
+        InstallationKeys(hash_key, tuple(found[SIGNING]), tuple(found[AUDIT]), tuple(former))
     )
 
 
+async def renew_keys(db: Database, cipher: Cipher, now_us: int) -> None:
+    """Add a key of each purpose; processes that start from now on hash and sign with them.
+
+    The former ones still verify, and find what is stored. Raises StoreError.
+    """
+    for purpose in PURPOSES:
+        await _create(db, cipher, purpose, now_us, RENEWED)
+
+
 async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
-    """Return the keys that can be decrypted by purpose, oldest first."""
+    """Return the keys that can be decrypted by purpose, the one that is used first.
+
+    That is the latest renewed one, else the oldest: one that was created because the older could
+    not be decrypted is former when they can be.
+    """
     found: dict[str, list[bytes]] = {purpose: [] for purpose in PURPOSES}
-    for row in await _list_rows(db):
+    rows = await _list_rows(db)
+    renewed = [row for row in rows if RENEWED in row["id"]]
+    for row in (*reversed(renewed), *(row for row in rows if row not in renewed)):
         try:
             text = cipher.decrypt(row["key_encrypted"], EncryptedColumn.INSTALLATION_KEY, row["id"])
         except DecryptionError:
@@ -59,10 +76,12 @@ async def _list_rows(db: Database) -> list[Row]:
         return await tx.fetch_all(_list)
 
 
-async def _create(db: Database, cipher: Cipher, purpose: str, now_us: int) -> None:
+async def _create(
+    db: Database, cipher: Cipher, purpose: str, now_us: int, suffix: str = ""
+) -> None:
     # Processes that start together choose the same id: the first creates the key.
     number = sum(row["purpose"] == purpose for row in await _list_rows(db))
-    key_id = f"{purpose}-{number}-{cipher.current_key_id}"
+    key_id = f"{purpose}-{number}-{cipher.current_key_id}{suffix}"
     text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     async with db.write() as tx:
         await tx.execute(

@@ -213,6 +213,7 @@ def create_app(
         _answer_outage,
         partial(_answer_plain_http, router),
         ctx.settings.base_url if config.secure else "",
+        has_addresses=config.log_addresses,
     )
     return WebApp(router, wrapped, config.trusted_proxies)
 

@@ -5,6 +5,7 @@ parsed. A client could fill the memory with them, and they hold passwords and an
 quoted cookies needs quadratic time (CVE-2024-7592).
 """
 
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,12 @@ MAX_FIELD_CHARS = 256 * 1024
 MAX_QUERY_FIELDS = 200
 # The cells of a price list, packed by us: ASCII, which a thread unpacks.
 PACKED_FIELD = "body"
+# A name counts once: two values would be read differently by the parts of Sigma and by a firewall
+# in front of it. Only these fields are lists; on an invoice those of questions with several answers
+# are, which the domain checks.
+LIST_FIELDS = frozenset({"scope", "identifiers"})
+LIST_FIELDS_OF_INVOICE = "/i/"
+SINGLE_FIELDS_OF_INVOICE = frozenset({"nonce", "consent", "_d"})
 OWN_COOKIES = ("sigma_", "__Host-sigma_")
 _FORM = "bounded_form"
 
@@ -52,7 +59,8 @@ class BoundedRequest(Request[Any, Any, Any]):
         """Return the posted form, empty for another content type.
 
         Raises RefusedError("too_large") when it has more fields, or more text in one of them, than
-        any form of Sigma, and the errors of Litestar for a malformed one.
+        any form of Sigma, "repeated_field" when a field that is no list has several values, and the
+        errors of Litestar for a malformed one.
         """
         form: FormMultiDict | None = self.scope.setdefault("state", {}).get(_FORM)
         if form is None:
@@ -63,14 +71,22 @@ class BoundedRequest(Request[Any, Any, Any]):
             if not _has_short_texts(form):
                 await close_files(form)
                 raise RefusedError("too_large")
+            if not _has_single_values(form, self.scope["path"]):
+                await close_files(form)
+                raise RefusedError("repeated_field")
             self.scope["state"][_FORM] = form
         return form
 
 
 def require_valid_query(query: bytes) -> None:
-    """Raise RefusedError("bad_request") for a query with too many fields."""
-    if _parse_query(query) is None:
+    """Raise RefusedError("bad_request") for a query with too many fields, "repeated_field" when a
+    name has several values.
+    """
+    fields = _parse_query(query)
+    if fields is None:
         raise RefusedError("bad_request")
+    if len({name for name, _ in fields}) < len(fields):
+        raise RefusedError("repeated_field")
 
 
 def _parse_query(query: bytes) -> list[tuple[str, str]] | None:
@@ -83,6 +99,14 @@ def _parse_form(body: bytes) -> list[tuple[str, str]]:
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise RefusedError("too_large")
     return parse_qsl(body.decode("latin-1"), keep_blank_values=True)
+
+
+def _has_single_values(form: FormMultiDict, path: str) -> bool:
+    names = Counter(name for name, _ in form.items())
+    repeated = {name for name, count in names.items() if count > 1}
+    if path.startswith(LIST_FIELDS_OF_INVOICE):
+        return not repeated & SINGLE_FIELDS_OF_INVOICE
+    return repeated <= LIST_FIELDS
 
 
 def _has_short_texts(form: FormMultiDict) -> bool:

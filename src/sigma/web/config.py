@@ -14,6 +14,7 @@ class WebConfig:
     neither language.
     `secure`: clients use https, so HSTS is sent and only https resources are allowed. `hsts`: its
     scope, see SIGMA_HSTS. `body_timeout_s`: how long a small request body may take to arrive.
+    `log_addresses`: the log of requests has the address of each client.
     `max_bodies_bytes`: memory for the bodies of all requests.
     """
 
@@ -22,5 +23,6 @@ class WebConfig:
     secure: bool = False
     locale: str = "ru"
     hsts: str = "subdomains"
+    log_addresses: bool = False
     body_timeout_s: float = BODY_TIMEOUT_S
     max_bodies_bytes: int = MAX_BODIES_BYTES

@@ -46,21 +46,31 @@ _EXPLAINED = ("refund_over_limit", "https_required")
 _SECURITY_EVENTS = {
     "forbidden": SecurityEvent.ACCESS_DENIED,
     "too_many_requests": SecurityEvent.LIMIT_EXCEEDED,
-}
+} | dict.fromkeys(
+    ("bad_request", "repeated_field", "too_large", "unsupported_media_type", "method_not_allowed"),
+    SecurityEvent.INPUT_REFUSED,
+)
 
 
 def handle_refusal(request: WebRequest, error: RefusedError) -> Response[Any]:
     """Respond to a domain refusal with the status of its code; log those about security."""
-    if event := _SECURITY_EVENTS.get(error.code):
+    _record_event(request, error.code)
+    return _error_response(request, error)
+
+
+def _record_event(request: WebRequest, code: str) -> None:
+    if event := _SECURITY_EVENTS.get(code):
         session = request.state.get("session")
         user_id, shop_id = (session.user.id, session.shop.id) if session else ("", "")
-        record(event, ip=remote_ip(request), user_id=user_id, shop_id=shop_id)
-    return _error_response(request, error)
+        reason = code if event is SecurityEvent.INPUT_REFUSED else ""
+        record(event, ip=remote_ip(request), user_id=user_id, shop_id=shop_id, reason=reason)
 
 
 def handle_http_error(request: WebRequest, error: HTTPException) -> Response[Any]:
     """Respond to an unknown path, a wrong method or a body the router refused."""
     code = _CODE_BY_STATUS.get(error.status_code, "bad_request")
+    if error.status_code < 500:
+        _record_event(request, code)
     response = _error_response(
         request, RefusedError(code if error.status_code < 500 else "internal")
     )

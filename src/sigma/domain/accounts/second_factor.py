@@ -102,6 +102,11 @@ def meets_rule(rule: SecondFactorRule, proofs: Proofs) -> bool:
     return bool(suitable_factors(rule, proofs))
 
 
+def effective_rule(rule: SecondFactorRule, *, is_required: bool) -> SecondFactorRule:
+    """Return the rule of a shop in an installation that requires a second factor of everybody."""
+    return SecondFactorRule.ANY if is_required and rule is SecondFactorRule.OPTIONAL else rule
+
+
 def suitable_factors(rule: SecondFactorRule, factors: Proofs) -> Proofs:
     """Return those of a user's factors that meet the rule."""
     factors = factors & {Proof.PASSKEY, Proof.TOTP}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.accounts.second_factor import SecondFactorRule
+from sigma.domain.accounts.second_factor import SecondFactorRule, effective_rule
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
 from sigma.domain.audit.changed_fields import changed_fields
@@ -188,9 +188,13 @@ async def save_security_rules(
 ) -> None:
     """Store what the shop demands of its members at sign-in and before large refunds.
 
-    `refund_confirmation` None: refunds need no confirmation. Raises RefusedError("validation").
+    `refund_confirmation` None: refunds need no confirmation. Raises RefusedError("validation"),
+    also for a rule that is weaker than what the installation requires.
     """
     member.require(Permission.SETTINGS)
+    is_required = ctx.settings.is_second_factor_required
+    if second_factor_rule is not effective_rule(second_factor_rule, is_required=is_required):
+        raise validation_error(Problem("second_factor_rule", "choose"))
     if refund_confirmation is not None and refund_confirmation.currency != "RUB":
         raise validation_error(Problem("refund_confirmation", "money_currency"))
     minor = None if refund_confirmation is None else refund_confirmation.minor

@@ -12,7 +12,12 @@ from sigma.domain.accounts.password import (
     MAX_PASSWORD,
     normalize_password,
 )
-from sigma.domain.accounts.second_factor import choices, meets_rule
+from sigma.domain.accounts.second_factor import (
+    SecondFactorRule,
+    choices,
+    effective_rule,
+    meets_rule,
+)
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.session import (
     PENDING_US,
@@ -36,7 +41,7 @@ from sigma.services.accounts.devices import device_cookie, find_device
 from sigma.services.accounts.logins import normalize_login
 from sigma.services.accounts.sign_in_limits import count_sign_in, undo_sign_in
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.context import OUTAGE_ERRORS, Context
+from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
 from sigma.store.accounts import members, second_factors, sessions, shops, users
@@ -69,7 +74,7 @@ class Session:
     """The signed-in user of a request. `csrf` is the token that every form must contain.
 
     `authenticated_at_us`: when the person last proved who they are, by `proofs`. `address` is that
-    of this request.
+    of this request. `second_factor_rule`: what shop and installation demand together.
     """
 
     user: User
@@ -83,6 +88,7 @@ class Session:
     address: str = ""
     device_name: str = ""
     used_at_us: int = 0
+    second_factor_rule: SecondFactorRule = SecondFactorRule.OPTIONAL
 
     @property
     def locale(self) -> str:
@@ -96,8 +102,8 @@ class Session:
 
     @property
     def meets_shop_rule(self) -> bool:
-        """Whether the person has signed in as the shop demands it."""
-        return meets_rule(self.shop.second_factor_rule, self.proofs)
+        """Whether the person has signed in as the shop, or the installation, demands it."""
+        return meets_rule(self.second_factor_rule, self.proofs)
 
     def is_recent(self, now_us: int) -> bool:
         """Return whether the person proved who they are in the last ten minutes."""
@@ -165,11 +171,32 @@ async def verify_password(
         record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
         await _record_failed_sign_in(ctx, login, user, origin)
         raise RefusedError("unauthorized")
+    if ctx.passwords.needs_rehash(user.password_hash):
+        user, device = await _upgrade_hash(ctx, user, password, device, device_id is not None)
     if device_id is not None:
         await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
     else:
         await undo_sign_in(ctx, counted)
     return user
+
+
+async def _upgrade_hash(
+    ctx: Context, user: User, password: str, device: str, is_known: bool
+) -> tuple[User, str]:
+    """Hash a password that was right again, with today's parameters.
+
+    Returns the user and the cookie of the device, which includes the hash; both as they were when
+    too many hashes wait or the user changed meanwhile: the next sign-in tries again.
+    """
+    try:
+        password_hash = await ctx.passwords.hash(normalize_password(password), is_known=is_known)
+        async with ctx.db.write() as tx:
+            await users.save(tx, replace(user, password_hash=password_hash))
+            saved = await users.get(tx, user.id)
+    except (RefusedError, *CONFLICT_ERRORS):
+        return user, device
+    assert saved is not None
+    return saved, device_cookie(ctx, device, user.login, password_hash) if is_known else device
 
 
 async def open_session(
@@ -318,6 +345,9 @@ async def _find_session(ctx: Context, secret: str, *, is_pending: bool) -> Sessi
         address=row.address,
         device_name=row.device_name,
         used_at_us=row.used_at_us,
+        second_factor_rule=effective_rule(
+            shop.second_factor_rule, is_required=ctx.settings.is_second_factor_required
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from sigma.services.context import Context
 from sigma.services.limits import client_network
 from sigma.store.encryption import HashPurpose
 
-CODE_CHARS = 12  # 60 bits
+CODE_CHARS = 28  # 140 bits
 
 
 def setup_code(ctx: Context) -> str:

@@ -4,7 +4,7 @@ import msgspec
 
 from sigma.domain.messaging.message import MessageBody
 from sigma.store.encrypted_columns import EncryptedColumn
-from sigma.store.encryption import Cipher
+from sigma.store.encryption import Cipher, HashPurpose
 
 PREVIEW_LENGTH = 160  # characters
 
@@ -52,3 +52,11 @@ def decrypt_preview(cipher: Cipher, conversation_id: str, ciphertext: str) -> st
         return ""
     column = EncryptedColumn.CONVERSATION_PREVIEW
     return str(cipher.decrypt(ciphertext, column, conversation_id))
+
+
+def draft_key(cipher: Cipher, user_id: str) -> str:
+    """Return the AES key, as 32 hex digits, of unsent replies in the browser of a user.
+
+    Pages have it while the user is signed in; the browser stores only what it encrypts.
+    """
+    return cipher.keyed_hash(HashPurpose.DRAFT, user_id)[:32]

@@ -94,9 +94,11 @@ async def find_by_contact(ctx: Context, member: Member, text: str) -> str:
         kind, value = "phone", phone if isinstance(phone, str) else None
     if value is None:
         raise validation_error(Problem("contact", "contact"))
-    hashed = contact_hash(ctx.cipher, member.shop_id, kind, value)
+    found: set[str] = set()
     async with ctx.db.read() as tx:
-        found = await clients.list_payment_ids(tx, member.shop_id, kind, hashed)
+        for cipher in (ctx.cipher, *ctx.cipher.former_ciphers()):
+            hashed = contact_hash(cipher, member.shop_id, kind, value)
+            found |= await clients.list_payment_ids(tx, member.shop_id, kind, hashed)
     if not found:
         raise validation_error(Problem("contact", "contact_unknown"))
     return max(found)

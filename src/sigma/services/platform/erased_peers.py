@@ -13,9 +13,10 @@ def peer_hash(ctx: Context, connection_id: str, peer_id: int) -> str:
 
 async def is_erased(ctx: Context, connection_id: str, peer_id: int, at_us: int) -> bool:
     """Return whether a user's data were erased at or after a time (UTC microseconds)."""
+    hashes = ctx.cipher.keyed_hashes(HashPurpose.ERASED_PEER, connection_id, str(peer_id))
     async with ctx.db.read() as tx:
-        erased_at_us = await erasures.find_peer(tx, peer_hash(ctx, connection_id, peer_id))
-    return erased_at_us is not None and at_us <= erased_at_us
+        times = [await erasures.find_peer(tx, one) for one in hashes]
+    return any(erased_at_us is not None and at_us <= erased_at_us for erased_at_us in times)
 
 
 async def skip(

@@ -20,6 +20,19 @@ _delete = statement(
 )
 
 
+_delete_all = statement(
+    delete(search_tokens).where(
+        search_tokens.c.shop_id == bindparam("shop_id"),
+        search_tokens.c.conversation_id == bindparam("conversation_id"),
+    )
+)
+
+
+async def remove_all(tx: Tx, shop_id: str, conversation_id: str) -> None:
+    """Delete a conversation from the search index."""
+    await tx.execute(_delete_all, shop_id=shop_id, conversation_id=conversation_id)
+
+
 async def remove(tx: Tx, shop_id: str, conversation_id: str, token_hashes: Iterable[int]) -> None:
     """Delete token hashes of a conversation from the search index."""
     await tx.execute(

@@ -24,6 +24,7 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 COMMON_CODES = (
     "bad_request",
     "https_required",
+    "repeated_field",
     "unauthorized",
     "key_expired",
     "missing_scope",

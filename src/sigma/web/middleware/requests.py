@@ -35,7 +35,7 @@ class RequestMiddleware:
 
     `answer_outage` is an ASGI application that answers a request which a stop has ended,
     `answer_plain_http` one that refuses a request by http. `https_url`: the base URL if it is
-    https, else "".
+    https, else "". `has_addresses`: log lines have the address of the client.
     """
 
     def __init__(
@@ -48,8 +48,11 @@ class RequestMiddleware:
         answer_outage: Callable[[Scope, Receive, Send], Awaitable[None]],
         answer_plain_http: Callable[[Scope, Receive, Send], Awaitable[None]],
         https_url: str,
+        *,
+        has_addresses: bool = False,
     ) -> None:
         self._app = app
+        self._has_addresses = has_addresses
         self._answer_outage = answer_outage
         self._answer_plain_http = answer_plain_http
         self._https_url = https_url
@@ -142,6 +145,7 @@ class RequestMiddleware:
             status=status,
             ms=round(duration_s * 1000, 2),
             request_id=request_id,
+            **({"ip": scope["client"][0]} if self._has_addresses and scope["client"] else {}),
             **({"actor": actor} if (actor := scope["state"].get(ACTOR)) else {}),
         )
 

@@ -9,7 +9,7 @@ from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
 from sigma.domain.accounts.password import MIN_PASSWORD
-from sigma.domain.accounts.second_factor import SecondFactorRule
+from sigma.domain.accounts.second_factor import SecondFactorRule, effective_rule
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.money import Money
 from sigma.services.accounts import api_keys, password_changes, shops
@@ -154,7 +154,7 @@ async def render_security_page(
     form_data = form_data or {}
     values = {name: first_value(form_data, name) for name in (*FORM_FIELDS, "name")}
     rules = {
-        "second_factor_rule": session.shop.second_factor_rule.value,
+        "second_factor_rule": session.second_factor_rule.value,
         "refund_confirmation": limit.removesuffix(".00").replace(".", ","),
     }
     is_rules_form = "second_factor_rule" in form_data
@@ -167,7 +167,11 @@ async def render_security_page(
         errors=errors or {},
         values=values,
         rules={name: first_value(form_data, name) for name in rules} if is_rules_form else rules,
-        rule_choices=list(SecondFactorRule),
+        rule_choices=[
+            rule
+            for rule in SecondFactorRule
+            if rule is effective_rule(rule, is_required=ctx.settings.is_second_factor_required)
+        ],
         overview=overview,
         sessions=await session_list.list_open(ctx, session),
         keys=await api_keys.list_made_by(ctx, session.user.id),

@@ -48,7 +48,7 @@ async def send_message(
     form_data = await read_form_values(request)
     text, key = first_value(form_data, "text", multiline=True), first_value(form_data, "key")
     if not _MESSAGE_KEY.fullmatch(key):
-        key = secrets.token_urlsafe(12)
+        key = secrets.token_urlsafe(16)
     photo, photo_name = await _read_photo(request)
     translator = translator_for(session)
     try:

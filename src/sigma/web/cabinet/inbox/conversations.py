@@ -13,7 +13,7 @@ from sigma.domain.accounts.member import Permission
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue.image_processing import MAX_BYTES
 from sigma.services.context import Context
-from sigma.services.conversations import conversation_page, inbox
+from sigma.services.conversations import conversation_page, inbox, message_codec
 from sigma.services.conversations.conversation_page import (
     MAX_RELATED,
     RELATED_LIMIT,
@@ -55,7 +55,7 @@ class ReplyDraft:
     """The message field: the text of a refused message, its idempotency key, its errors."""
 
     text: str = ""
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     errors: dict[str, str] = field(default_factory=dict)
     phrase: str = ""
 
@@ -131,7 +131,10 @@ async def render_conversation(
     context = (
         _list_context(listing, inbox_filter, translator)
         | _conversation_context(view, translator)
-        | {"draft": draft or ReplyDraft()}
+        | {
+            "draft": draft or ReplyDraft(),
+            "draft_key": message_codec.draft_key(ctx.cipher, session.user.id),
+        }
     )
     return render_inbox(request, session, context, status)
 
