@@ -32,6 +32,12 @@ async def get(ctx: Context, user_id: str, shop_id: str) -> OwnShop:
     return shop
 
 
+async def is_own(ctx: Context, session: Session, shop_id: str) -> bool:
+    """Return whether the person belongs to a shop."""
+    async with ctx.db.read() as tx:
+        return await members.find_own_shop(tx, session.user.id, shop_id) is not None
+
+
 async def switch(ctx: Context, session: Session, shop_id: str) -> OwnShop:
     """Make a shop the current one of a session.
 
