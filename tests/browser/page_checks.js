@@ -22,6 +22,14 @@
   for (const e of all(".table-box").filter((e) => e.scrollWidth > e.clientWidth + 1))
     problems.push(`table ${e.scrollWidth} px wide in a box of ${e.clientWidth}`);
 
+  // The cells of a table stand below their headings, unless its rows are cards.
+  for (const table of all("table").filter((e) => e.tHead && isVisible(e.tHead) && e.tBodies[0]?.rows[0])) {
+    const lefts = (row) => [...row.cells].map((cell) => Math.round(rect(cell).left)).join(" ");
+    const [head, body] = [lefts(table.tHead.rows[0]), lefts(table.tBodies[0].rows[0])];
+    if (table.tHead.rows[0].cells.length === table.tBodies[0].rows[0].cells.length && head !== body)
+      problems.push(`columns ${body} below headings ${head}: ${describe(table)}`);
+  }
+
   // 2. One h1, a language, a title.
   const headings = all("h1").filter((e) => e.checkVisibility());
   if (headings.length !== 1) problems.push(`${headings.length} h1: ${headings.map(describe).join(", ")}`);

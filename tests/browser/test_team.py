@@ -74,6 +74,7 @@ async def _invite(boss: Window, demo: Demo, login: str) -> str:
     page = boss.page
     await page.goto(f"{demo.app_url}/settings")
     await page.get_by_role("link", name="Команда").click()
+    await page.locator("summary", has_text="Что может каждая роль").click()
     await boss.check_page("team")
     await page.locator("[name=login]").fill(login)
     await page.get_by_role("radio", name="Бухгалтер").check()

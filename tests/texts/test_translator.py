@@ -109,3 +109,22 @@ def test_custom_consent_text_is_filled_and_versioned() -> None:
     text, version = consent_text(shop_with_text, QUESTIONS, EN)
     assert text == "Иванов {inn}: email and the answers on this page {other}"
     assert version == "shop-3-en"
+
+
+@pytest.mark.parametrize(
+    ("translator", "key", "shop", "text"),
+    [
+        (RU, "team.switch_do", "Студия «Лак»", "Открыть «Студия „Лак“»"),
+        (EN, "team.switch_do", "The “Lacquer” studio", "Open “The ‘Lacquer’ studio”"),
+        (EN, "team.switch_do", "Студия «Лак»", "Open “Студия «Лак»”"),
+    ],
+)
+def test_name_with_quotation_marks_gets_inner_ones_inside_quotation_marks(
+    translator: Translator, key: str, shop: str, text: str
+) -> None:
+    assert translator.t(key, shop=shop) == text
+
+
+def test_name_with_quotation_marks_is_unchanged_outside_of_them() -> None:
+    text = RU.t("mail.security.subject.new_device", shop="Студия «Лак»")
+    assert text == "Вход с нового устройства: Студия «Лак»"

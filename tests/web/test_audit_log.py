@@ -3,15 +3,23 @@
 import csv
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import sigma
+from sigma.domain.accounts.member import Role
+from sigma.domain.accounts.second_factor import SecondFactorRule
+from sigma.domain.accounts.session import Proof
+from sigma.domain.accounts.shop import SellerKind
 from sigma.domain.audit.deed import Deed
+from sigma.domain.messaging.auto_reply import AutoReplySettings
+from sigma.domain.messaging.community import DELIVERY_CHOICES
 from sigma.services.accounts import api_keys
 from sigma.services.platform import audit_log
 from sigma.texts import LOCALES, Translator
+from sigma.web.cabinet.settings.audit_values import change_text, value_text
 from tests.web.cabinet_harness import CabinetBrowser, create_key, visible_text
 from tests.world import World
 
@@ -81,3 +89,49 @@ async def test_export_holds_every_entry_and_no_formulas(
     assert [int(row["number"]) for row in rows] == list(range(len(rows), 0, -1))
     assert all(json.loads(row["detail"]) is not None for row in rows)
     assert audit_log.csv_lines([["=1+1", "-1", "a"]]) == "'=1+1;'-1;a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "text"),
+    [
+        ("role", ["operator", "viewer"], "Роль: оператор → наблюдатель"),
+        ("kind", ["npd", "ip"], "Форма: самозанятый → индивидуальный предприниматель"),
+        ("provider", [None, "yookassa"], "Эквайер: пусто → ЮKassa"),
+        ("operator", [0, 50_000], "Оператор: 0\u00a0₽ → 500\u00a0₽"),
+        ("admin", [None, 12_345], "Администратор: без ограничения → 123,45\u00a0₽"),
+        (
+            "refund_confirmation",
+            [1_000_000, None],
+            "Подтверждать возвраты больше: 10\u00a0000\u00a0₽ → не спрашивать",
+        ),
+        ("invoices_per_day", [None, 1200], "Счетов в день: без ограничения → 1\u00a0200"),
+        ("storage_bytes", [None, 10_500_000], "Место для фото: без ограничения → 10,5\u00a0МБ"),
+        ("two_stage", ["False", "True"], "Двухстадийная оплата: нет → да"),
+        ("enabled", [False, True], "Отвечать автоматически: нет → да"),
+        ("hours", [[], [[540, 1080], None]], "Рабочее время: изменено"),
+        ("answers_days", [365, 30], "Ответы клиентов, дней: 365 → 30"),
+        ("role", ["later", "viewer"], "Роль: later → наблюдатель"),
+        ("consent_text", ["", {"chars": 900}], "Текст согласия: пусто → текст, символов: 900"),
+    ],
+)
+def test_changes_show_words_and_amounts_not_stored_codes(
+    name: str, pair: list[object], text: str
+) -> None:
+    assert change_text(name, pair, Translator("ru")) == text
+
+
+def test_every_stored_choice_has_a_text() -> None:
+    translator = Translator("ru")
+    choices = {
+        "role": Role,
+        "second_factor_rule": SecondFactorRule,
+        "kind": SellerKind,
+        "delivery": DELIVERY_CHOICES,
+        "factor": [*Proof, "all"],
+        "locale": LOCALES,
+    }
+    for name, values in choices.items():
+        for value in values:
+            assert value_text(name, str(value), translator) != str(value), (name, value)
+    for name in (field.name for field in fields(AutoReplySettings)):
+        assert translator.has(f"audit.field.{name}"), name

@@ -1,6 +1,9 @@
 """A person with several shops: the switcher, pages of another shop, stale forms, quotas."""
 
 import asyncio
+import html
+import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -10,11 +13,30 @@ from sigma.domain.billing.invoice import Draft
 from sigma.domain.money import Money
 from sigma.services.accounts import installation
 from sigma.services.billing import invoices
-from sigma.store.accounts import shops
+from sigma.store.accounts import members, shops
+from sigma.store.engine.statements import text_statement
 from tests.people import PASSWORD, add_person, other_shop
 from tests.web.cabinet_harness import CabinetBrowser, field_error, open_browser, visible_text
 from tests.web.test_team import link_of
 from tests.world import World
+
+FORM_HEADERS = {
+    "origin": "http://127.0.0.1:8000",
+    "sec-fetch-site": "same-origin",
+    "content-type": "application/x-www-form-urlencoded",
+}
+
+
+def hidden_fields(page: str) -> list[tuple[str, str]]:
+    """Return the fields of the form in the page's content, in their order."""
+    form = page.partition('<form class="form-foot"')[2].partition("</form>")[0]
+    found = re.findall(
+        r'<input type="hidden" name="([^"]+)" value="([^"]*)">'
+        r'|<textarea name="([^"]+)" hidden>\n(.*?)</textarea>',
+        form,
+        re.DOTALL,
+    )
+    return [(a or c, html.unescape(b or d)) for a, b, c, d in found]
 
 
 async def test_switcher_lists_only_own_shops(world: World, owner_browser: CabinetBrowser) -> None:
@@ -82,10 +104,67 @@ async def test_form_of_the_former_shop_changes_nothing_after_a_switch(
     stale = owner_browser.csrf
     await owner_browser.submit("/shops/switch", shop=shop_id)
     refused = await owner_browser.submit("/settings/shop", csrf=stale, name="Взлом", tz="UTC")
-    assert refused.status_code == 403
+    assert refused.status_code == 409
     async with world.ctx.db.read() as tx:
         names = {one.name for one in await shops.list_page(tx, query="", limit=9, before_id="~")}
     assert names == {"Студия", "Второй"}
+
+
+async def test_form_of_the_former_shop_is_kept_and_sent_there_by_one_press(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    shop_id = await other_shop(world)
+    await owner_browser.open("/invoices/new")
+    stale = owner_browser.csrf
+    await owner_browser.submit("/shops/switch", shop=shop_id)
+    form = {
+        "title": "Долгая форма",
+        "amount": "777",
+        "description": "первая\nвторая",
+        "do": "issue",
+    }
+    offer = await owner_browser.submit("/invoices/new?x=1", csrf=stale, **form)
+    text = visible_text(offer.text)
+    assert "Форма из магазина «Студия»" in text
+    assert "сейчас в другой вкладке открыт «Второй»" in text
+    posted = hidden_fields(offer.text)
+    assert {("title", "Долгая форма"), ("description", "первая\nвторая")} <= set(posted)
+    response = await owner_browser.http.post(
+        "/shops/switch", content=urlencode(posted), headers=FORM_HEADERS
+    )
+    location = response.headers["location"]
+    assert (response.status_code, location) == (307, "/invoices/new?x=1")
+    sent = await owner_browser.http.post(location, content=urlencode(posted), headers=FORM_HEADERS)
+    assert sent.status_code == 303, visible_text(sent.text)
+    async with world.ctx.db.read() as tx:
+        found = await tx.fetch_all(text_statement("SELECT shop_id FROM invoices"))
+    assert [row["shop_id"] for row in found] == [world.member.shop_id]
+
+
+async def test_form_is_not_offered_to_a_shop_that_the_person_has_left(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    shop_id = await other_shop(world)
+    await add_person(world.ctx, shop_id, "b@example.org", Role.OWNER)
+    await owner_browser.submit("/shops/switch", shop=shop_id)
+    await owner_browser.open("/invoices/new")
+    stale = owner_browser.csrf
+    await owner_browser.submit("/shops/switch", shop=world.member.shop_id)
+    await owner_browser.open("/")
+    async with world.ctx.db.write() as tx:
+        await members.remove(tx, shop_id, world.member.actor, world.ctx.now_us())
+    refused = await owner_browser.submit("/invoices/new", csrf=stale, title="Чужое", amount="1")
+    assert (refused.status_code, "Форма устарела" in refused.text) == (403, True)
+
+
+@pytest.mark.parametrize("token", ["", "x", ".", "shp_1.", "shp_" + "1" * 300, "é.ж", "\ud83d"])
+async def test_unknown_form_token_is_refused(
+    world: World, owner_browser: CabinetBrowser, token: str
+) -> None:
+    await other_shop(world)
+    text = token.encode("utf-8", "replace").decode()
+    refused = await owner_browser.submit("/invoices/new", csrf=text, title="Форма", amount="1")
+    assert (refused.status_code, "Форма устарела" in refused.text) == (403, True)
 
 
 async def test_shops_are_searched_and_paged(world: World, owner_browser: CabinetBrowser) -> None:

@@ -116,7 +116,7 @@ async def test_form_without_a_valid_csrf_token_is_refused(
 ) -> None:
     response = await owner_browser.submit("/settings/keys", csrf=token, name="Чужой")
     assert response.status_code == 403
-    assert "Нет доступа" in response.text
+    assert "Форма устарела" in response.text
     assert "Чужой" not in (await owner_browser.open("/settings/keys")).text
 
 

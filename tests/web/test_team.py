@@ -43,7 +43,12 @@ async def test_invited_person_gets_into_the_cabinet(
         assert (joined.status_code, joined.headers["location"]) == (303, "/")
         assert "Вы в команде" in (await newcomer.open("/")).text
         again = await newcomer.open(path)
-        assert "больше не действует" in again.text
+        assert "Вы уже в команде магазина «Студия»" in again.text
+        assert 'href="/"' in again.text
+    async with open_browser(world.ctx) as later:
+        used = visible_text((await later.open(path)).text)
+        assert "Приглашение уже принято" in used
+        assert "Войти" in used
     page = await owner_browser.open("/settings/team")
     assert "Новая" in page.text
 
@@ -61,6 +66,8 @@ async def test_person_with_an_account_signs_in_to_accept(
         page = await stranger.open(path)
         assert "Вы вошли как c@example.org" in visible_text(page.text)
         assert (await stranger.submit(path)).status_code == 409
+        signed_out = await stranger.submit("/sign-out", next=path)
+        assert signed_out.headers["location"] == path, "the invitation opens again"
     async with open_browser(world.ctx) as person:
         page = await person.open(path)
         assert f"/sign-in?next={path}" in page.text.replace("%2F", "/")
@@ -74,6 +81,10 @@ async def test_person_with_an_account_signs_in_to_accept(
         joined = await person.submit(path)
         assert joined.status_code == 303
         assert "Студия" in (await person.open("/")).text
+        await person.open("/settings")
+        await person.submit("/shops/switch", shop=shop_id)
+        other = await person.open(path)
+        assert "Открыть «Студия»" in visible_text(other.text)
 
 
 async def test_person_who_left_every_team_returns_by_password(
@@ -102,7 +113,39 @@ async def test_person_who_left_every_team_returns_by_password(
 
 async def test_unknown_invitation_is_not_found(anonymous_browser: CabinetBrowser) -> None:
     for token in ("0" * 40, "x", "%00"):
-        assert (await anonymous_browser.open(f"/invitations/{token}")).status_code in (400, 404)
+        response = await anonymous_browser.open(f"/invitations/{token}")
+        assert response.status_code in (400, 404)
+        if response.status_code == 404:
+            assert "ссылка скопирована целиком" in visible_text(response.text)
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/", "//evil.example/invitations/x", "/"])
+async def test_sign_out_leads_nowhere_else(owner_browser: CabinetBrowser, url: str) -> None:
+    await owner_browser.open("/settings")
+    response = await owner_browser.submit("/sign-out", next=url)
+    assert response.headers["location"] == "/sign-in"
+
+
+async def test_only_owner_is_offered_to_hand_the_shop_over(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    alone = await owner_browser.open("/settings")
+    assert "Вы единственный владелец" in alone.text
+    assert "/settings/leave" not in alone.text
+    await add_person(world.ctx, world.member.shop_id, "b@example.org", Role.OWNER)
+    assert "/settings/leave" in (await owner_browser.open("/settings")).text
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [(Role.ACCOUNTANT, "бухгалтер"), (Role.OPERATOR, "оператор")]
+)
+async def test_refused_section_names_the_role(world: World, role: Role, name: str) -> None:
+    await add_person(world.ctx, world.member.shop_id, "b@example.org", role)
+    async with open_browser(world.ctx) as person:
+        await person.sign_in("b@example.org", PASSWORD)
+        page = await person.open("/settings/keys")
+        assert page.status_code == 403
+        assert f"Ваша роль — {name}" in visible_text(page.text)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +197,8 @@ async def test_member_leaves_the_team(world: World, anonymous_browser: CabinetBr
     await anonymous_browser.sign_in("b@example.org", PASSWORD)
     await anonymous_browser.open("/settings")
     response = await anonymous_browser.submit("/settings/leave")
-    assert response.headers["location"] == "/sign-in"
+    assert response.headers["location"] == "/sign-in?note=left"
+    assert "Вы вышли из команды" in (await anonymous_browser.open("/sign-in?note=left")).text
     assert (await anonymous_browser.open("/")).headers["location"].startswith("/sign-in")
     found = await team.get(world.ctx, world.member)
     assert [one.login for one in found.members.data] == ["owner@example.org"]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
+from sigma.domain.accounts.form_token import form_token
 from sigma.domain.accounts.member import ALL_SCOPES, Member, Role, Scope, User
 from sigma.domain.accounts.second_factor import Passkey
 from sigma.domain.accounts.session import StoredSession
@@ -91,7 +92,7 @@ async def signed_in_actor(ctx: Context, shop_id: str, role: Role) -> AsyncIterat
         await members.add(tx, shop_id, user.id, role, now_us)
         await sessions.add(tx, row)
     async with _open_http_client(ctx, cookies={SESSION_COOKIE: secret}) as http:
-        yield Actor(http, csrf, user.id)
+        yield Actor(http, form_token(csrf, shop_id), user.id)
 
 
 async def join_shop(ctx: Context, person: Actor, shop_id: str, role: Role) -> None:

@@ -20,6 +20,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "address_not_allowed": 403,
     "refund_over_limit": 403,
     "reauthentication_required": 403,
+    "form_expired": 403,
+    "form_of_other_shop": 409,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,

@@ -1,6 +1,7 @@
 """The translator: texts and formats of one language and time zone for pages, mails and PDFs."""
 
 import functools
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +17,9 @@ from sigma.texts.messages import LOCALES, load_texts
 
 _WEEK_US = 7 * DAY_US
 _JUST_NOW_US = 45 * SECOND_US
+# A quoted part of a text, and the quotation marks inside of others: «Студия „Лак“».
+_QUOTED = {"ru": re.compile("(«[^«»]*»)"), "en": re.compile("(“[^“”]*”)")}
+_INNER_QUOTES = {"ru": str.maketrans("«»", "„“"), "en": str.maketrans("“”", "‘’")}
 
 
 @functools.cache
@@ -50,11 +54,22 @@ class Translator:
     def t(self, key: str, /, **params: Any) -> str:
         """Return the text for a key with `params` filled in, each by `format_value`.
 
-        Raises KeyError for a missing key or param.
+        Quotation marks of a param inside quotation marks of the text become inner ones. Raises
+        KeyError for a missing key or param.
         """
         n = params.get("n")
         values = {name: self.format_value(value) for name, value in params.items()}
-        return self.raw(key, n if isinstance(n, int) else None).format_map(values)
+        text = self.raw(key, n if isinstance(n, int) else None)
+        inner = {
+            name: value.translate(_INNER_QUOTES[self.locale])
+            for name, value in values.items()
+            if isinstance(value, str)
+        }
+        parts = _QUOTED[self.locale].split(text)  # every second one is quoted
+        return "".join(
+            part.format_map(values | inner if number % 2 else values)
+            for number, part in enumerate(parts)
+        )
 
     def format_value(self, value: object) -> object:
         """Format a value for use in a text: Money, dates, «через 5 минут» for a timedelta."""

@@ -11,12 +11,14 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
 from sigma.domain.errors import STATUS_BY_CODE, RefusedError
+from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.security_log import SecurityEvent, record
 from sigma.texts import Translator
 from sigma.web.api.problems import problem_response
 from sigma.web.cabinet.access.reauthentication import reauthentication_page
 from sigma.web.cabinet.error_page import error_page
+from sigma.web.cabinet.team.form_of_other_shop import form_of_other_shop_page
 from sigma.web.checkout.responses import failure_page, invoice_not_found_page
 from sigma.web.middleware.security import PROGRAM_PATHS
 from sigma.web.outage_page import RETRY_AFTER_S, outage_page
@@ -40,11 +42,12 @@ _CODE_BY_STATUS |= {408: "request_timeout", 413: "too_large"}
 
 
 # Refusals whose own sentence the cabinet shows, beside those with 409 and with a waiting time.
-_EXPLAINED = ("refund_over_limit", "https_required")
+_EXPLAINED = ("refund_over_limit", "https_required", "form_expired")
 
 # Refusals that handlers do not answer themselves. Sign-in is logged where it is decided.
 _SECURITY_EVENTS = {
     "forbidden": SecurityEvent.ACCESS_DENIED,
+    "form_expired": SecurityEvent.ACCESS_DENIED,
     "too_many_requests": SecurityEvent.LIMIT_EXCEEDED,
 } | dict.fromkeys(
     ("bad_request", "repeated_field", "too_large", "unsupported_media_type", "method_not_allowed"),
@@ -154,15 +157,28 @@ def _error_page(request: WebRequest, error: RefusedError) -> Response[Any]:
     session = request.scope["state"].get("session")
     if error.code == "reauthentication_required" and session is not None:
         return reauthentication_page(request, session)
+    if error.code == "form_of_other_shop" and session is not None:
+        return form_of_other_shop_page(request, session, error)
     translator = Translator(session.locale if session else request_language(request))
-    has_sentence = status == 409 or "wait" in error.params or error.code in _EXPLAINED
-    sentence = translator.refusal_text(error) if has_sentence else None
+    sentence = _sentence(error, session, translator)
     return error_page(request, status, sentence, _request_id(request), _title_key(error))
+
+
+def _sentence(error: RefusedError, session: Session | None, translator: Translator) -> str | None:
+    """Return why exactly, when more is known than what the status says."""
+    if error.code == "forbidden" and "permission" in error.params and session is not None:
+        role = translator.t(f"team.role_{session.member.role.value}")
+        return translator.t("cabinet.error_403_role", role=role)
+    if error.http_status == 409 or "wait" in error.params or error.code in _EXPLAINED:
+        return translator.refusal_text(error)
+    return None
 
 
 def _title_key(error: RefusedError) -> str:
     """Return the title of a refusal with 409 for another reason than a concurrent change."""
     if error.code == "value_unreadable":
         return "cabinet.error_unreadable"
+    if error.code == "form_expired":
+        return "cabinet.error_form_expired"
     is_other = error.http_status == 409 and error.code != "changed_meanwhile"
     return "cabinet.error_405" if is_other else ""

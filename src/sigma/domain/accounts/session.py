@@ -29,7 +29,8 @@ Proofs = frozenset[Proof]
 class StoredSession:
     """A cabinet session as stored. Times are UTC microseconds.
 
-    `secret_hash` is the hash of the session cookie. Every form must contain `csrf_token`.
+    `secret_hash` is the hash of the session cookie. `csrf_token` is the secret
+    of its forms, see `form_token`.
     `expires_at_us` is the absolute end; a session also ends when it is not used. `used_at_us` and
     `authenticated_at_us` 0: when it was created. `is_pending`: the second step is still missing,
     the session opens nothing.

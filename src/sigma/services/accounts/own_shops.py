@@ -1,8 +1,8 @@
 """The shops of a person: list them, and switch the session to another one."""
 
-import secrets
 from collections.abc import Iterable
 
+from sigma.domain.accounts.form_token import shop_of_form
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
@@ -32,17 +32,34 @@ async def get(ctx: Context, user_id: str, shop_id: str) -> OwnShop:
     return shop
 
 
+async def is_own(ctx: Context, session: Session, shop_id: str) -> bool:
+    """Return whether the person belongs to a shop."""
+    async with ctx.db.read() as tx:
+        return await members.find_own_shop(tx, session.user.id, shop_id) is not None
+
+
 async def switch(ctx: Context, session: Session, shop_id: str) -> OwnShop:
     """Make a shop the current one of a session.
 
-    Forms of pages that are open in other tabs become invalid: they belong to the former shop.
+    Forms of pages that are open in other tabs are refused until their shop is current again.
     Raises RefusedError("not_found"), also for foreign shops.
     """
     shop = await get(ctx, session.user.id, shop_id)
     async with ctx.db.write() as tx:
-        csrf_token = secrets.token_urlsafe(24)
-        await sessions.switch_shop(tx, session.secret_hash, shop.shop_id, csrf_token)
+        await sessions.switch_shop(tx, session.secret_hash, shop.shop_id)
     return shop
+
+
+async def find_shop_of_form(ctx: Context, session: Session, token: str) -> OwnShop | None:
+    """Return the person's other shop in which this session opened a form with this token.
+
+    None for the current shop, for other tokens, and when the person has left that shop.
+    """
+    shop_id = shop_of_form(token, session.form_key)
+    if shop_id in ("", session.shop.id):
+        return None
+    async with ctx.db.read() as tx:
+        return await members.find_own_shop(tx, session.user.id, shop_id)
 
 
 async def find_shop_id(ctx: Context, object_id: str) -> str | None:

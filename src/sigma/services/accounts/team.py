@@ -119,6 +119,14 @@ async def leave(ctx: Context, member: Member) -> None:
         await _remove(ctx, tx, acting, member.actor)
 
 
+async def is_only_owner(ctx: Context, member: Member) -> bool:
+    """Return whether the shop would have no owner without this member."""
+    if member.role is not Role.OWNER:
+        return False
+    async with ctx.db.read() as tx:
+        return await members.find_owner_ids(tx, member.shop_id) == {member.actor}
+
+
 async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
     shop_id = acting.shop_id
     require_remaining_owner(await members.find_owner_ids(tx, shop_id), user_id, None)

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass, replace
 
+from sigma.domain.accounts.form_token import form_token
 from sigma.domain.accounts.member import Member, User
 from sigma.domain.accounts.password import (
     MAX_PASSWORD,
@@ -71,7 +72,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The signed-in user of a request. `csrf` is the token that every form must contain.
+    """The signed-in user of a request. Tokens of its forms are made with `form_key`.
 
     `authenticated_at_us`: when the person last proved who they are, by `proofs`. `address` is that
     of this request. `second_factor_rule`: what shop and installation demand together.
@@ -80,7 +81,7 @@ class Session:
     user: User
     member: Member
     shop: Shop
-    csrf: str
+    form_key: str
     secret_hash: str
     id: str = ""
     authenticated_at_us: int = 0
@@ -89,6 +90,11 @@ class Session:
     device_name: str = ""
     used_at_us: int = 0
     second_factor_rule: SecondFactorRule = SecondFactorRule.OPTIONAL
+
+    @property
+    def csrf(self) -> str:
+        """The token that every form of the current shop must contain."""
+        return form_token(self.form_key, self.shop.id)
 
     @property
     def locale(self) -> str:
@@ -361,7 +367,7 @@ async def renew_session(ctx: Context, tx: Tx, session: Session, proofs: Proofs) 
         hash_token(secret),
         session.user.id,
         session.shop.id,
-        session.csrf,
+        session.form_key,
         created_at_us=0,  # stays as it is, like all that is not named below
         expires_at_us=0,
         used_at_us=now_us,

@@ -80,7 +80,7 @@ _delete_of_member = statement(
 _switch_shop = statement(
     update(sessions)
     .where(sessions.c.secret_hash == bindparam("key_secret_hash"))
-    .values(shop_id=bindparam("new_shop_id"), csrf_token=bindparam("new_csrf_token"))
+    .values(shop_id=bindparam("new_shop_id"))
 )
 _delete_expired = statement(
     delete_from(sessions).where(
@@ -181,10 +181,9 @@ async def delete_of_member(tx: Tx, user_id: str, shop_id: str) -> None:
     await tx.execute(_delete_of_member, user_id=user_id, shop_id=shop_id)
 
 
-async def switch_shop(tx: Tx, secret_hash: str, shop_id: str, csrf_token: str) -> None:
-    """Make a shop the current one of a session, with a new token for its forms."""
-    values = {"new_shop_id": shop_id, "new_csrf_token": csrf_token}
-    await tx.execute(_switch_shop, key_secret_hash=secret_hash, **values)
+async def switch_shop(tx: Tx, secret_hash: str, shop_id: str) -> None:
+    """Make a shop the current one of a session."""
+    await tx.execute(_switch_shop, key_secret_hash=secret_hash, new_shop_id=shop_id)
 
 
 async def delete_all(tx: Tx, user_id: str) -> None:

@@ -28,7 +28,7 @@ from sigma.web.cookies import build_cookie, read_cookie
 from sigma.web.rendering import mask_outside_loop
 from sigma.web.request_identity import ACTOR, client_address, remote_ip, request_id
 from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, require_same_origin
-from sigma.web.submitted_form import close_files, read_form
+from sigma.web.submitted_form import close_files, field_values, read_form
 
 SESSION_COOKIE = "sigma_session"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
@@ -98,9 +98,9 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
     """Guard of the cabinet: require an open session, and its CSRF token for unsafe methods.
 
     Sets `state.session`. Raises RedirectRequiredError without a session, or when the shop demands
-    a second factor that the session lacks; RefusedError("forbidden") on a cross-origin request or
-    a wrong token; RefusedError("reauthentication_required") where the handler demands a recent
-    proof of identity.
+    a second factor that the session lacks; RefusedError: "forbidden" on a cross-origin request,
+    "form_expired" or "form_of_other_shop" on a wrong token, "reauthentication_required" where the
+    handler demands a recent proof of identity.
     """
     ctx: Context = connection.app.state.ctx
     try:
@@ -136,15 +136,32 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
         _require_recent(ctx, session, handler)
         return
     assert isinstance(connection, Request)
-    csrf_token, form = connection.headers.get("x-csrf", ""), None
-    if not csrf_token:
-        form = await read_form(connection)
-        csrf_token = str(form.get("csrf", ""))
-    if not is_same_origin(connection) or not secrets_equal(csrf_token, session.csrf):
-        if form is not None:
-            await close_files(form)  # no handler will run: delete the uploaded temporary files
-        raise RefusedError("forbidden")
+    await _require_form_token(ctx, connection, session)
     _require_recent(ctx, session, handler)
+
+
+async def _require_form_token(ctx: Context, request: WebRequest, session: Session) -> None:
+    """Require the token of the current shop, in the header or in one of the fields `csrf`.
+
+    A form has two when the person has opened its shop on the page that offers it. Raises
+    RefusedError: "form_of_other_shop" for a form that this session opened in another shop.
+    """
+    header, form = request.headers.get("x-csrf", ""), None
+    tokens = [header] if header else []
+    if not header:
+        form = await read_form(request)
+        tokens = field_values(form).get("csrf", [])[:2]
+    is_own = is_same_origin(request)
+    if is_own and any(secrets_equal(token, session.csrf) for token in tokens):
+        return
+    if form is not None:
+        await close_files(form)  # no handler will run: delete the uploaded temporary files
+    if not is_own:
+        raise RefusedError("forbidden")
+    for token in tokens:
+        if shop := await own_shops.find_shop_of_form(ctx, session, token):
+            raise RefusedError("form_of_other_shop", shop=shop.name, shop_id=shop.shop_id)
+    raise RefusedError("form_expired")
 
 
 def _is_use(connection: HttpConnection) -> bool:

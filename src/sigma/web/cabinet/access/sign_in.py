@@ -35,7 +35,7 @@ from sigma.web.rendering import render_page, request_language
 from sigma.web.request_identity import remote_ip
 from sigma.web.retry_after import retry_after_headers
 
-NOTES = ("reset",)  # texts: access.note_…
+NOTES = ("reset", "left")  # texts: access.note_…
 
 
 @get("/sign-in")
@@ -158,9 +158,13 @@ def _form_page(
 async def sign_out(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """End the session on the server and delete its cookie."""
+    """End the session on the server and delete its cookie.
+
+    A field `next` leads back to an invitation that is for somebody else.
+    """
+    next_path = safe_redirect_path(first_value(await read_form_values(request), "next"))
     await users.sign_out(ctx, session, ip=remote_ip(request))
-    response = redirect("/sign-in")
+    response = redirect(next_path if next_path.startswith("/invitations/") else "/sign-in")
     response.set_cookie(session_cookie(ctx, ""))
     response.headers["clear-site-data"] = CLEAR_SITE_DATA
     return response

@@ -9,6 +9,7 @@ from sigma.domain.audit.deed import ActorKind, Deed, actor_kind
 from sigma.domain.audit.entry import Entry
 from sigma.domain.money import Money
 from sigma.texts import Translator
+from sigma.web.cabinet.settings.audit_values import change_text, value_text
 
 # Pages of the objects that entries name.
 _PAGES = {
@@ -16,7 +17,7 @@ _PAGES = {
     "inv": "/invoices/{id}",
     "con": "/settings/connections/{id}",
 }
-_BAD = {Deed.SIGN_IN_FAILED.value}
+_BAD = {deed.value for deed in (Deed.SIGN_IN_FAILED, Deed.FACTOR_REFUSED, Deed.IDENTITY_REFUSED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +85,16 @@ def _detail_texts(
         texts.append(detail["name"])
     if isinstance(detail.get("count"), int):
         texts.append(translator.t("audit.count", count=detail["count"]))
+    texts += [
+        value_text(name, detail[name], translator) for name in ("role", "factor") if name in detail
+    ]
     if detail.get("known_device") is False:
         texts.append(translator.t("audit.new_device"))
     changed = detail.get("changes")
     if isinstance(changed, dict):
         texts += [
-            _change_text(name, pair, translator)
+            change_text(name, pair, translator)
             for name, pair in changed.items()
             if isinstance(pair, list) and len(pair) == 2
         ]
     return texts
-
-
-def _change_text(name: str, pair: list[Any], translator: Translator) -> str:
-    key = f"audit.field.{name}"
-    label = translator.t(key) if translator.has(key) else name
-    if pair == [None, None]:
-        return translator.t("audit.changed_hidden", field=label)
-    before, after = (_value_text(value, translator) for value in pair)
-    return translator.t("audit.changed", field=label, before=before, after=after)
-
-
-def _value_text(value: Any, translator: Translator) -> str:
-    if value in (None, "", [], {}):
-        return translator.t("audit.empty_value")
-    if isinstance(value, bool):
-        return translator.t("audit.yes" if value else "audit.no")
-    if isinstance(value, dict) and set(value) == {"chars"}:
-        return translator.t("audit.long_text", chars=value["chars"])
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ from litestar.response import Response
 from sigma.domain.accounts.shop import Seller, SellerKind
 from sigma.domain.billing.question import parse_phone
 from sigma.domain.errors import Problem, RefusedError
-from sigma.services.accounts import installation, shops
+from sigma.services.accounts import installation, shops, team
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES
@@ -56,6 +56,7 @@ async def index_page(
         "cabinet/settings/index.html",
         section="settings",
         index=SETTINGS_INDEX,
+        is_only_owner=await team.is_only_owner(ctx, session.member),
         is_administrator=await installation.is_administrator(ctx, session.user.id),
         locales=LOCALES,
     )

@@ -15,6 +15,7 @@ from sigma.services.accounts.invitations import InvitationView
 from sigma.services.accounts.users import NewSession, Session
 from sigma.services.context import Context
 from sigma.texts import LOCALES, Translator
+from sigma.web.cabinet.error_page import error_page
 from sigma.web.cabinet.guards import (
     SECOND_FACTOR_URL,
     SESSION_COOKIE,
@@ -36,7 +37,13 @@ async def invitation_page(
     request: WebRequest, ctx: NamedDependency[Context], token: FromPath[str]
 ) -> Response[Any]:
     """Show an invitation and how to accept it. Opening the link accepts nothing."""
-    return await _page(request, ctx, token, await invitations.find(ctx, token))
+    try:
+        view = await invitations.find(ctx, token)
+    except RefusedError as error:
+        text = Translator(request_language(request)).t("team.accept_unknown")
+        title_key = "team.accept_unknown_title"
+        return error_page(request, error.http_status, text, title_key=title_key)
+    return await _page(request, ctx, token, view)
 
 
 @post("/invitations/{token:str}")
@@ -129,6 +136,8 @@ async def _page(
         view=view,
         is_open=view.state is InvitationState.OPEN,
         is_expired=view.state is InvitationState.EXPIRED,
+        is_accepted=view.state is InvitationState.ACCEPTED,
+        is_member=session is not None and await own_shops.is_own(ctx, session, view.shop.id),
         session=session,
         is_invited=session is not None and session.user.login == view.invitation.login,
         csrf=session.csrf if session else "",

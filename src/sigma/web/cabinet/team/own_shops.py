@@ -13,6 +13,7 @@ from sigma.services.context import Context
 from sigma.services.paging import DEFAULT_LIMIT
 from sigma.web.cabinet.guards import WebRequest, safe_redirect_path
 from sigma.web.cabinet.responses import read_form_values, redirect, render_cabinet_page
+from sigma.web.cabinet.team.form_of_other_shop import FORM_SHOP_FIELD, FORM_URL_FIELD
 from sigma.web.cabinet.urls import next_page_url, query_values
 from sigma.web.forms import MAX_QUERY_LENGTH, first_value, parse_cursor
 from sigma.web.ids import is_id, parse_id
@@ -70,8 +71,15 @@ async def switch_page(
 async def switch_shop(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Open another of the person's shops in this session."""
+    """Open another of the person's shops in this session.
+
+    With the fields of `form_of_other_shop_page`, the browser then sends that form once more.
+    """
     form_data = await read_form_values(request)
+    if form_url := first_value(form_data, FORM_URL_FIELD):
+        shop_id = parse_id(first_value(form_data, FORM_SHOP_FIELD), "shp")
+        await own_shops.switch(ctx, session, shop_id)
+        return Response("", status_code=307, headers={"location": safe_redirect_path(form_url)})
     shop_id = parse_id(first_value(form_data, "shop"), "shp")
     shop = await own_shops.switch(ctx, session, shop_id)
     next_path = safe_redirect_path(first_value(form_data, "next"))

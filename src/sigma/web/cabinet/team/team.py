@@ -120,7 +120,7 @@ async def leave_team(
 ) -> Response[Any]:
     """Leave the team of the current shop; this session ends."""
     await team.leave(ctx, session.member)
-    response = redirect("/sign-in", "team.done_left")
+    response = redirect("/sign-in?note=left")
     response.set_cookie(session_cookie(ctx, ""))
     return response
 
