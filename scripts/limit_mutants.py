@@ -33,7 +33,7 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: a known device is counted apart",
-        "src/sigma/services/accounts/users.py",
+        "src/sigma/services/accounts/logins.py",
         "device_id = find_device(ctx, device, login, user.password_hash) if user else None",
         "device_id: str | None = None",
         ("tests/services/test_sign_in_limits.py",),

@@ -139,9 +139,9 @@ PEOPLE_MUTANTS = (
     ),
     Mutant(
         "a switch of the shop invalidates open forms",
-        "src/sigma/services/accounts/own_shops.py",
-        "        csrf_token = secrets.token_urlsafe(24)\n",
-        "        csrf_token = session.csrf\n",
+        "src/sigma/domain/accounts/form_token.py",
+        'f"form:{shop_id}".encode()',
+        'b"form"',
         ("tests/web/test_own_shops.py",),
     ),
     Mutant(

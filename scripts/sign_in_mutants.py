@@ -10,7 +10,7 @@ SIGN_IN_MUTANTS = (
     Mutant(
         "sign-in: a code of an app works once",
         "src/sigma/domain/accounts/second_factor.py",
-        "if matches(step) and step > last_step",
+        "if matches(step) and step > app.last_step",
         "if matches(step)",
         ("tests/domain/test_second_factor.py",),
     ),

@@ -21,7 +21,7 @@ from sigma.domain.limits import INVITATIONS_SHOP
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.accounts.devices import device_cookie
-from sigma.services.accounts.logins import check_login
+from sigma.services.accounts.logins import check_login, verify_password
 from sigma.services.accounts.tokens import hash_token
 from sigma.services.accounts.users import (
     BY_PASSWORD,
@@ -29,7 +29,6 @@ from sigma.services.accounts.users import (
     Session,
     create_session,
     open_session,
-    verify_password,
     with_session,
 )
 from sigma.services.context import Context
@@ -247,7 +246,7 @@ async def accept_by_password(
     login = view.invitation.login
     if not view.has_account or view.has_shop:
         raise RefusedError("invitation_other_person", login=login)
-    user = await verify_password(ctx, login, password, origin)
+    user, _ = await verify_password(ctx, login, password, origin)
     async with ctx.db.write() as tx:
         invitation = await _lock_open(ctx, tx, view.invitation)
         await _join(ctx, tx, invitation, user, origin)

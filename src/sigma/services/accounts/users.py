@@ -9,10 +9,6 @@ from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.form_token import form_token
 from sigma.domain.accounts.member import Member, User
-from sigma.domain.accounts.password import (
-    MAX_PASSWORD,
-    normalize_password,
-)
 from sigma.domain.accounts.second_factor import (
     SecondFactorRule,
     choices,
@@ -31,22 +27,16 @@ from sigma.domain.accounts.session import (
 )
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
-from sigma.domain.audit.entry import INSTALLATION
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.limits import (
-    SIGN_IN_DEVICE,
-)
 from sigma.domain.origin import NO_ORIGIN, Origin
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.devices import device_cookie, find_device
-from sigma.services.accounts.logins import normalize_login
-from sigma.services.accounts.sign_in_limits import count_sign_in, undo_sign_in
+from sigma.services.accounts.logins import verify_password
 from sigma.services.accounts.tokens import hash_token
-from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, Context
+from sigma.services.context import OUTAGE_ERRORS, Context
 from sigma.services.platform import audit_log, security_notices
 from sigma.services.security_log import SecurityEvent, record
 from sigma.store.accounts import members, second_factors, sessions, shops, users
-from sigma.store.encryption import HashPurpose
 from sigma.store.engine.interface import Tx
 
 SESSION_CHARS = 12  # of a session's hash, by which the audit log tells sessions apart
@@ -141,68 +131,8 @@ async def sign_in(
     without a shop, "too_many_requests" above a limit or when too many sign-ins wait.
     """
     origin = replace(origin, address=ip)
-    user = await verify_password(ctx, login, password, origin, device=device)
+    user, device = await verify_password(ctx, login, password, origin, device=device)
     return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
-
-
-async def verify_password(
-    ctx: Context, login: str, password: str, origin: Origin, *, device: str = ""
-) -> User:
-    """Return the user with this login and password; opens nothing. See `sign_in` for the limits.
-
-    Raises RefusedError: "unauthorized", "too_many_requests".
-    """
-    ip = origin.address
-    login = normalize_login(login)
-    async with ctx.db.read() as tx:
-        user = await users.find_by_login(tx, login)
-    device_id = find_device(ctx, device, login, user.password_hash) if user else None
-    try:
-        ctx.passwords.require_capacity(is_known=device_id is not None)
-        counted = await count_sign_in(ctx, login, ip, device_id)
-    except RefusedError:
-        record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
-        raise
-    try:
-        is_valid = await ctx.passwords.verify(
-            user.password_hash if user else None,
-            normalize_password(password[: MAX_PASSWORD + 1]),
-            is_known=device_id is not None,
-        )
-    except RefusedError:  # the queue has filled up meanwhile: nothing was tried
-        await undo_sign_in(ctx, counted)
-        record(SecurityEvent.SIGN_IN_LIMITED, ip=ip)
-        raise
-    if user is None or not is_valid:
-        record(SecurityEvent.SIGN_IN_FAILED, ip=ip, user_id=user.id if user else "")
-        await _record_failed_sign_in(ctx, login, user, origin)
-        raise RefusedError("unauthorized")
-    if ctx.passwords.needs_rehash(user.password_hash):
-        user, device = await _upgrade_hash(ctx, user, password, device, device_id is not None)
-    if device_id is not None:
-        await ctx.limiter.clear(SIGN_IN_DEVICE, f"{login} {device_id}")
-    else:
-        await undo_sign_in(ctx, counted)
-    return user
-
-
-async def _upgrade_hash(
-    ctx: Context, user: User, password: str, device: str, is_known: bool
-) -> tuple[User, str]:
-    """Hash a password that was right again, with today's parameters.
-
-    Returns the user and the cookie of the device, which includes the hash; both as they were when
-    too many hashes wait or the user changed meanwhile: the next sign-in tries again.
-    """
-    try:
-        password_hash = await ctx.passwords.hash(normalize_password(password), is_known=is_known)
-        async with ctx.db.write() as tx:
-            await users.save(tx, replace(user, password_hash=password_hash))
-            saved = await users.get(tx, user.id)
-    except (RefusedError, *CONFLICT_ERRORS):
-        return user, device
-    assert saved is not None
-    return saved, device_cookie(ctx, device, user.login, password_hash) if is_known else device
 
 
 async def open_session(
@@ -258,27 +188,6 @@ async def open_session(
     return NewSession(
         secret, user, shop, device_cookie(ctx, device, user.login, user.password_hash)
     )
-
-
-async def _record_failed_sign_in(
-    ctx: Context, login: str, user: User | None, origin: Origin
-) -> None:
-    """Record a wrong password in the log of the user's shop, an unknown login in that of the
-    installation. The login is stored as a keyed hash: people type passwords into this field.
-    """
-    login_hash = ctx.cipher.keyed_hash(HashPurpose.LOGIN, login)[:16]
-    async with ctx.db.write() as tx:
-        membership = await members.find_first(tx, user.id if user else "")
-        await audit_log.record_for_chain(
-            ctx,
-            tx,
-            membership[0] if membership else INSTALLATION,
-            "",
-            origin,
-            Deed.SIGN_IN_FAILED,
-            user.id if user else "",
-            login_hash=login_hash,
-        )
 
 
 async def create_session(
