@@ -99,7 +99,7 @@ async def test_notice_of_a_new_mail_server_does_not_pass_it(world: World) -> Non
         world.member,
         from_name="",
         reply_to="",
-        smtp_url=SHOP_SERVER.replace("x9", "y8"),
+        smtp_url=SHOP_SERVER.replace("x9", "y8"),  # pragma: allowlist secret
         origin=session_origin,
     )
     await world.run_jobs()
