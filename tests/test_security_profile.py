@@ -127,7 +127,7 @@ def test_commands_refuse_to_start_and_name_every_departure(
     result = sigma(*command, SIGMA_SECURITY_PROFILE="level2", SIGMA_DATA_DIR=str(tmp_path / "x"))
     assert result.exit_code == 2
     for setting in (
-        *("SIGMA_BASE_URL", "SIGMA_HSTS", "SIGMA_TLS_CERTIFICATE", "SIGMA_SECOND_FACTOR"),
+        *("SIGMA_BASE_URL", "SIGMA_TLS_CERTIFICATE", "SIGMA_SECOND_FACTOR"),
         *("SIGMA_OUTBOUND_HOSTS", "SIGMA_SMTP_URL", "SIGMA_SECRET_KEY"),
     ):
         assert f"{setting}: " in result.stderr

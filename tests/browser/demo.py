@@ -168,7 +168,7 @@ async def running_serve(folder: Path, settings: Mapping[str, str]) -> AsyncItera
 
 def printed_code(folder: Path) -> str:
     """Return the code of the first owner that `sigma serve` has printed."""
-    match = re.search(r"code=([0-9a-z-]{14})", (folder / LOG_NAME).read_text())
+    match = re.search(r"code=([0-9a-z-]{14,})", (folder / LOG_NAME).read_text())
     assert match, "no code in the output"
     return match[1]
 

@@ -156,7 +156,7 @@ async def test_nul_byte_in_url_is_a_bad_request(api_client: ApiClient) -> None:
         assert (await api_client.get(path)).status_code == 400
 
 
-@pytest.mark.parametrize("query", ["%ED%A0%80", "%FF", "%", "a&query=b", "%25_\\'\"--"])
+@pytest.mark.parametrize("query", ["%ED%A0%80", "%FF", "%", "a%26query=b", "%25_\\'\"--"])
 async def test_unusual_characters_in_search_find_nothing(api_client: ApiClient, query: str) -> None:
     response = await api_client.get(f"/invoices?query={query}")
     assert (response.status_code, response.json()["data"]) == (200, [])

@@ -24,7 +24,6 @@ OWN = {
         ("/settings/access/rules", [("refund_confirmation", "1"), ("refund_confirmation", "2")]),
         ("/settings/keys", [("name", "a"), ("name", "b"), ("scope", "invoices:read")]),
         ("/settings/mail", [("smtp_url", "smtp://a.example"), ("smtp_url", "smtp://b.example")]),
-        ("/settings/keys", [("csrf", "forged"), ("name", "a")]),
     ],
 )
 async def test_repeated_field_of_a_form_is_refused(
@@ -53,6 +52,15 @@ async def test_repeated_parameter_of_a_page_is_refused(
     owner_browser: CabinetBrowser, path: str
 ) -> None:
     assert (await owner_browser.http.get(path)).status_code == 400
+
+
+async def test_repeated_parameter_of_a_link_does_not_stop_a_client(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    invoice = await world.create_invoice()
+    page = await owner_browser.http.get(f"/i/{invoice.token}?utm=a&utm=b&lang=en&lang=ru")
+    assert page.status_code == 200
+    assert '<html lang="en"' in page.text
 
 
 async def test_repeated_parameter_of_the_api_is_refused_with_its_own_code(

@@ -310,7 +310,7 @@ async def test_member_without_a_factor_may_leave_the_shop(demanding_world: World
         await browser.open("/settings/access")
         assert (await browser.open("/")).headers["location"] == "/settings/access"
         left = await browser.submit("/settings/leave")
-        assert (left.status_code, left.headers["location"]) == (303, "/sign-in")
+        assert (left.status_code, left.headers["location"]) == (303, "/sign-in?note=left")
     found = await team.get(world.ctx, world.member)
     assert [one.login for one in found.members.data] == [LOGIN]
 

@@ -108,7 +108,7 @@ async def test_person_who_left_every_team_returns_by_password(
         joined = await browser.submit(path, password=PASSWORD)
         assert joined.headers["location"] == "/sign-in/second-factor"
         assert (await browser.open("/")).headers["location"].startswith("/sign-in/second-factor")
-        assert "больше не действует" in (await browser.open(path)).text
+        assert "Приглашение уже принято" in (await browser.open(path)).text
 
 
 async def test_unknown_invitation_is_not_found(anonymous_browser: CabinetBrowser) -> None:

@@ -3,14 +3,16 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigma.domain.errors import RefusedError
-from sigma.security_profile import Departure
 from sigma.settings import SettingError, Settings, load_settings, unknown_variables
 from sigma.texts import Translator
+
+if TYPE_CHECKING:  # imports drivers and an HTTP client, which most commands do not need
+    from sigma.security_profile import Departure
 
 
 class CliError(Exception):
@@ -79,7 +81,7 @@ def sandbox_required() -> Iterator[None]:
         raise CliError(t("cli.no_sandbox")) from error
 
 
-def departure_text(departure: Departure) -> str:
+def departure_text(departure: "Departure") -> str:
     """Return the text about a setting that is not as the security profile demands it."""
     return f"{departure.setting}: {t(f'cli.level2_{departure.code}')}"
 

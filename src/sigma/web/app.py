@@ -243,10 +243,10 @@ async def _require_valid_url(request: Request[Any, Any, Any]) -> None:
 
     Raises RefusedError("bad_request").
     """
-    query = request.scope["query_string"]
-    if "\0" in request.scope["path"] or b"%00" in query:
+    path, query = request.scope["path"], request.scope["query_string"]
+    if "\0" in path or b"%00" in query:
         raise RefusedError("bad_request")
-    require_valid_query(query)
+    require_valid_query(path, query)
 
 
 async def _cache_immutable(response: Any) -> Any:

@@ -24,10 +24,13 @@ MAX_QUERY_FIELDS = 200
 # The cells of a price list, packed by us: ASCII, which a thread unpacks.
 PACKED_FIELD = "body"
 # A name counts once: two values would be read differently by the parts of Sigma and by a firewall
-# in front of it. Only these fields are lists; on an invoice those of questions with several answers
-# are, which the domain checks.
-LIST_FIELDS = frozenset({"scope", "identifiers"})
+# in front of it. Only these fields are lists: a form of another shop is sent with the tokens of
+# both. On an invoice those of questions with several answers are, which the domain checks.
+LIST_FIELDS = frozenset({"scope", "identifiers", "csrf"})
 LIST_FIELDS_OF_INVOICE = "/i/"
+# Links to these travel through other services, which add parameters of their own, some of them
+# twice. The first value of a name counts.
+PAGES_OF_CLIENTS = ("/i/", "/r/", "/s/")
 SINGLE_FIELDS_OF_INVOICE = frozenset({"nonce", "consent", "_d"})
 OWN_COOKIES = ("sigma_", "__Host-sigma_")
 _FORM = "bounded_form"
@@ -78,14 +81,15 @@ class BoundedRequest(Request[Any, Any, Any]):
         return form
 
 
-def require_valid_query(query: bytes) -> None:
+def require_valid_query(path: str, query: bytes) -> None:
     """Raise RefusedError("bad_request") for a query with too many fields, "repeated_field" when a
-    name has several values.
+    name has several values, except on the pages of clients.
     """
     fields = _parse_query(query)
     if fields is None:
         raise RefusedError("bad_request")
-    if len({name for name, _ in fields}) < len(fields):
+    is_repeated = len({name for name, _ in fields}) < len(fields)
+    if is_repeated and not path.startswith(PAGES_OF_CLIENTS):
         raise RefusedError("repeated_field")
 
 

@@ -170,11 +170,11 @@ def parse_answers(
         if any(len(v) > _max_typed(q) and len(v.strip()) > _max_typed(q) for v in typed):
             problems.append(_length_problem(q))
             continue
-        if q.kind is not QuestionKind.MULTISELECT and len(typed) > 1:
-            problems.append(Problem(q.key, "one_value"))
-            continue
         cleaned = (clean_text(v, multiline=is_multiline) for v in typed)
         raw = [v for v in cleaned if v]
+        if q.kind is not QuestionKind.MULTISELECT and len(raw) > 1:
+            problems.append(Problem(q.key, "one_value"))
+            continue
         if not raw:
             if q.required:
                 code = "must_tick" if q.kind is QuestionKind.CHECKBOX else "required"
