@@ -34,6 +34,7 @@ from sigma.domain.limits import (
     with_amount,
 )
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.accounts.invitations import find_inviter
 from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
@@ -234,7 +235,8 @@ async def _render_invitation(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> Ma
         return None
     user = await users.find_by_login(tx, invitation.login)
     translator = Translator(user.locale if user else shop.locale, shop.tz)
-    body = invitation_mail(invitation, invitation_url(ctx, invitation), shop, translator)
+    inviter = await find_inviter(tx, invitation)
+    body = invitation_mail(invitation, inviter, invitation_url(ctx, invitation), shop, translator)
     return _content(shop, invitation.login, body)
 
 
