@@ -118,7 +118,8 @@ async def test_new_invitation_replaces_the_earlier_one(world: World) -> None:
     await world.run_jobs()
     (mail,) = world.sandbox.mailbox.list_newest(login)
     text = mailbox.parse(mail).get_body(("plain",))
-    assert text is not None and "Пётр приглашает вас" in text.get_content()
+    assert text is not None
+    assert "Пётр приглашает вас" in text.get_content()
     world.clock.advance(days=8)
     fourth = await invitations.invite(world.ctx, world.member, login, Role.VIEWER)
     assert not fourth.replaces_earlier, "it has expired"
