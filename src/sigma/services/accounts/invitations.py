@@ -34,7 +34,7 @@ from sigma.services.accounts.users import (
     with_session,
 )
 from sigma.services.context import Context
-from sigma.services.invitation_links import invitation_url, token_of
+from sigma.services.invitation_links import find_inviter, invitation_url, token_of
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, invitations, members, shops, users
@@ -155,12 +155,6 @@ async def find(ctx: Context, token: str) -> InvitationView:
         has_shop = bool(user and await members.find_earliest_membership(tx, user.id))
         inviter = await find_inviter(tx, invitation)
     return InvitationView(invitation, shop, state, user is not None, has_shop, inviter)
-
-
-async def find_inviter(tx: Tx, invitation: Invitation) -> str:
-    """Return the name of the person who invites, else the login; "" for the command line."""
-    inviter = await users.get(tx, invitation.created_by)
-    return (inviter.name or inviter.login) if inviter else ""
 
 
 async def _find(tx: Tx, token: str) -> Invitation:

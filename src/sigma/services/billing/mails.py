@@ -34,12 +34,11 @@ from sigma.domain.limits import (
     with_amount,
 )
 from sigma.domain.time_units import MINUTE_US
-from sigma.services.accounts.invitations import find_inviter
 from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
-from sigma.services.invitation_links import invitation_url
+from sigma.services.invitation_links import find_inviter, invitation_url
 from sigma.services.platform import account_mails, audit_log
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
