@@ -100,7 +100,8 @@ TEAM = {
 - **Owners.** Only an owner appoints and removes owners. “Hand over the shop” makes another member
   the owner and you an admin. The last owner can neither leave nor be removed or lowered.
 - **Administrators of the installation** create shops and set quotas (invoices a day, outgoing
-  messages a day, space for photos; by default none). The first owner is one;
+  messages a day, space for photos; by default none; a new quota counts the invoices of the last
+  day too). The first owner is one;
   `sigma user add EMAIL --administrator` makes another, `sigma user remove-administrator EMAIL`
   takes the right away. It gives no right in a shop of others.
 """,
@@ -116,7 +117,8 @@ TEAM = {
   владельцем другого, а вас — администратором. Единственный владелец не может выйти, его нельзя
   исключить или понизить.
 - **Администраторы Sigma** создают магазины и задают квоты (счета в сутки, исходящие сообщения в
-  сутки, место для фото; сначала квот нет). Первый владелец — один из них; другого назначает
+  сутки, место для фото; сначала квот нет; новая квота учитывает и счета за последние сутки).
+  Первый владелец — один из них; другого назначает
   `sigma user add EMAIL --administrator`, снимает —
   `sigma user remove-administrator EMAIL`. Прав в чужом магазине это не даёт.
 """,

@@ -1,5 +1,7 @@
 // Live to-do board: reloaded when a conversation changes, when the tab becomes visible, and every
 // minute. Without it the board is updated by reloading the page.
+import { AUTOMATIC } from "./automatic_requests.js";
+
 const REFRESH_MS = 60_000;
 const DEBOUNCE_MS = 400; // several changes in a row cause one reload
 
@@ -11,7 +13,7 @@ const hasLoadedRows = () => new URLSearchParams(location.search).has("cursor") |
 
 async function refresh() {
   if (document.visibilityState !== "visible" || hasLoadedRows()) return;
-  const response = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  const response = await fetch(location.href, { headers: { accept: "text/html", ...AUTOMATIC } }).catch(() => null);
   if (!response?.ok || response.redirected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("board");
   if (!fresh || fresh.outerHTML === board().outerHTML || hasLoadedRows()) return;

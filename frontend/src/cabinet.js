@@ -94,11 +94,23 @@ function previewAccent(box) {
   update();
 }
 
+// The first wrong field of a refused form gets the focus, else the box that says what is wrong.
+function focusFirstError() {
+  const controls = 'input:not([type="hidden"], :disabled), select:not(:disabled), textarea:not(:disabled)';
+  const [field] = [...document.querySelectorAll('[aria-invalid="true"], .field.wrong')].flatMap((wrong) => {
+    if (wrong.matches(controls)) return [wrong];
+    return wrong.querySelector(`:checked`) ?? wrong.querySelector(controls) ?? [];
+  });
+  for (let box = field?.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+  (field ?? document.getElementById("form-errors"))?.focus();
+  field?.closest(".field")?.scrollIntoView({ block: "nearest" });
+}
+
 function start() {
   showCopyButtons();
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   for (const box of document.querySelectorAll("[data-accent]")) previewAccent(box);
-  document.getElementById("form-errors")?.focus();
+  focusFirstError();
 }
 
 document.addEventListener("DOMContentLoaded", start);

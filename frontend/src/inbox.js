@@ -33,7 +33,7 @@ async function refresh() {
   }
   isRefreshing = true;
   try {
-    const response = await fetch(location.pathname + location.search, { headers: { "HX-Request": "true" } });
+    const response = await fetch(location.pathname + location.search, { headers: { "HX-Request": "true", ...AUTOMATIC } });
     const signInUrl = response.headers.get("hx-redirect");
     if (signInUrl) location.assign(signInUrl);
     else if (response.ok) applyPage(await response.text());

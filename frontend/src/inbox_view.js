@@ -113,14 +113,14 @@ function announce(incoming, fresh) {
 function markRead(fresh) {
   const state = fresh.getElementById("since")?.dataset;
   if (!state?.read || document.visibilityState !== "visible") return;
-  if (state.waiting !== "0") postToConversation("read", { last: state.read });
+  if (state.waiting !== "0") postToConversation("read", { last: state.read }, AUTOMATIC);
 }
 
 // Post a form to /inbox/{id}/{action} of the open conversation. Resolves to null when offline.
-export function postToConversation(action, fields) {
+export function postToConversation(action, fields, headers = {}) {
   const csrf = document.querySelector("#composer [name=csrf]").value;
   const body = new URLSearchParams({ csrf, ...fields });
-  return fetch(`/inbox/${inboxElement().dataset.conversation}/${action}`, { method: "POST", body }).catch(() => null);
+  return fetch(`/inbox/${inboxElement().dataset.conversation}/${action}`, { method: "POST", body, headers }).catch(() => null);
 }
 
 // Apply a response of the server: replace every part that changed and merge the messages.

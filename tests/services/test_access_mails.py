@@ -83,7 +83,7 @@ async def test_invitation_of_an_owner_is_hidden_from_admins(
     world, sent = await open_servers(world, has_own=has_own)
     if has_admin:
         await add_person(world.ctx, world.shop.id, "admin@example.org", Role.ADMIN)
-    invitation, _ = await invitations.invite(world.ctx, world.member, "new@example.org", role)
+    invitation, _, _ = await invitations.invite(world.ctx, world.member, "new@example.org", role)
     shop = await shops.get(world.ctx, world.member)
     assert await invitations.is_mailed(world.ctx, shop, invitation) == bool(servers)
     await world.run_jobs()

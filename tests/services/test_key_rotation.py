@@ -260,7 +260,7 @@ async def test_contacts_and_words_are_found_after_the_hash_key_was_renewed(
     email = str(decrypt_values(ctx.cipher, answers)["email"])
     found = await clients.find_by_contact(ctx, member, email)
     assert await clients.find_by_contact(renewed, member, email) == found, "by the former key"
-    keys = replace(renewed.cipher._keys, former_hash_keys=())
+    keys = replace(renewed.cipher._keys, earlier_hash_keys=())
     alone = replace(renewed, cipher=renewed.cipher.with_keys(keys))
     with pytest.raises(RefusedError):
         await clients.find_by_contact(alone, member, email)

@@ -61,7 +61,7 @@ def names(found: Sequence[tuple[str, str, str]]) -> list[str]:
 
 async def test_changes_of_a_team_are_recorded(world: World) -> None:
     ctx, owner, before = world.ctx, world.member, await count(world)
-    invitation, url = await invitations.invite(ctx, owner, "b@example.org", Role.VIEWER)
+    invitation, url, _ = await invitations.invite(ctx, owner, "b@example.org", Role.VIEWER)
     joined = await invitations.accept_as_new(
         ctx,
         url.rpartition("/")[2],
@@ -76,7 +76,7 @@ async def test_changes_of_a_team_are_recorded(world: World) -> None:
     admin = (await find_session(ctx, joined.secret)).member
     key, _ = await api_keys.create(ctx, admin, "Касса")
     await team.remove(ctx, owner, user_id)
-    again, _ = await invitations.invite(ctx, owner, "c@example.org", Role.VIEWER)
+    again, _, _ = await invitations.invite(ctx, owner, "c@example.org", Role.VIEWER)
     await invitations.revoke(ctx, owner, again.id)
     assert await deeds_after(world, before) == [
         (Deed.INVITATION_CREATED, owner.actor, invitation.id),

@@ -60,6 +60,27 @@ async def test_changed_quota_holds_in_this_process_at_once(world: World) -> None
     await invoices.create(world.ctx, world.member, DRAFT)
 
 
+async def test_invoices_before_a_new_quota_count(world: World) -> None:
+    world.clock.stop()
+    await invoices.create(world.ctx, world.member, DRAFT)
+    world.clock.advance(hours=20)
+    await invoices.create(world.ctx, world.member, DRAFT)
+    await set_quotas(world.ctx, world.shop.id, invoices_per_day=3)
+    await invoices.create(world.ctx, world.member, DRAFT)
+    error = await refused("quota_invoices", invoices.create(world.ctx, world.member, DRAFT))
+    assert error.params["wait"].total_seconds() <= 4 * 3600
+    await set_quotas(world.ctx, world.shop.id, invoices_per_day=4)
+    await invoices.create(world.ctx, world.member, DRAFT)
+    await refused("quota_invoices", invoices.create(world.ctx, world.member, DRAFT))
+    await set_quotas(world.ctx, world.shop.id)
+    await set_quotas(world.ctx, world.shop.id, invoices_per_day=4)
+    await refused("quota_invoices", invoices.create(world.ctx, world.member, DRAFT))
+    world.clock.advance(hours=25)
+    await set_quotas(world.ctx, world.shop.id)
+    await set_quotas(world.ctx, world.shop.id, invoices_per_day=1)
+    await invoices.create(world.ctx, world.member, DRAFT)
+
+
 async def test_quota_of_one_shop_leaves_another_alone(world: World) -> None:
     created = await installation.create_shop(world.ctx, ADMINISTRATOR, "Второй", "b@example.org")
     await set_quotas(world.ctx, created.shop.id, invoices_per_day=0)

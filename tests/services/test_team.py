@@ -41,7 +41,7 @@ async def refused(code: str, action: Awaitable[object]) -> None:
 
 
 async def test_invited_person_joins_once_with_a_new_account(world: World) -> None:
-    invitation, url = await invitations.invite(
+    invitation, url, _ = await invitations.invite(
         world.ctx, world.member, " New@Example.org ", Role.OPERATOR
     )
     token = url.rpartition("/")[2]
@@ -72,7 +72,7 @@ def accept_as_new(
 
 
 async def test_invitation_is_for_one_address_and_seven_days(world: World) -> None:
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     token = url.rpartition("/")[2]
     await add_person(world.ctx, await other_shop(world), "c@example.org", Role.OWNER)
     stranger = await sign_in(world, "c@example.org")
@@ -86,7 +86,7 @@ async def test_invitation_is_for_one_address_and_seven_days(world: World) -> Non
 async def test_person_with_an_account_joins_another_shop(world: World) -> None:
     shop_id = await other_shop(world)
     await add_person(world.ctx, shop_id, "b@example.org", Role.OPERATOR)
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.ACCOUNTANT)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.ACCOUNTANT)
     session = await sign_in(world, "b@example.org")
     assert session.shop.id == shop_id
     token = url.rpartition("/")[2]
@@ -103,21 +103,33 @@ async def test_person_with_an_account_joins_another_shop(world: World) -> None:
 
 async def test_new_invitation_replaces_the_earlier_one(world: World) -> None:
     login = "twice@example.org"
-    _, first = await invitations.invite(world.ctx, world.member, login, Role.ADMIN)
-    second, url = await invitations.invite(world.ctx, world.member, login, Role.VIEWER)
+    _, first, _ = await invitations.invite(world.ctx, world.member, login, Role.ADMIN)
+    again = await invitations.invite(world.ctx, world.member, login, Role.VIEWER)
+    second, url, replaces_earlier = again
+    assert replaces_earlier
     view = await invitations.find(world.ctx, first.rpartition("/")[2])
     assert view.state is InvitationState.REVOKED
     await invitations.revoke(world.ctx, world.member, second.id)
     await refused("invitation_used", accept_as_new(world, url.rpartition("/")[2]))
     await world.run_jobs()
     assert world.sandbox.mailbox.list_newest(login) == [], "a revoked invitation is not mailed"
+    third = await invitations.invite(world.ctx, world.member, login, Role.VIEWER)
+    assert not third.replaces_earlier, "the earlier ones have ended before"
+    await world.run_jobs()
+    (mail,) = world.sandbox.mailbox.list_newest(login)
+    text = mailbox.parse(mail).get_body(("plain",))
+    assert text is not None
+    assert "Пётр приглашает вас" in text.get_content()
+    world.clock.advance(days=8)
+    fourth = await invitations.invite(world.ctx, world.member, login, Role.VIEWER)
+    assert not fourth.replaces_earlier, "it has expired"
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.ACCOUNTANT])
 async def test_invitation_ends_with_the_right_of_its_maker(world: World, role: Role) -> None:
     """A member who is lowered or removed must not come back by an invitation."""
     admin = await add_person(world.ctx, world.shop.id, "admin@example.org", Role.ADMIN)
-    _, url = await invitations.invite(world.ctx, admin, "b@example.org", Role.ADMIN)
+    _, url, _ = await invitations.invite(world.ctx, admin, "b@example.org", Role.ADMIN)
     token = url.rpartition("/")[2]
     await team.change_role(world.ctx, world.member, admin.actor, role)
     await refused("invitation_used", accept_as_new(world, token))
@@ -271,7 +283,7 @@ async def test_key_expires_and_is_bound_to_its_addresses(world: World) -> None:
 
 
 async def test_old_invitations_are_deleted_and_members_stay(world: World) -> None:
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     await invitations.invite(world.ctx, world.member, "c@example.org", Role.VIEWER)
     await accept_as_new(world, url.rpartition("/")[2])
     world.clock.advance(days=36)

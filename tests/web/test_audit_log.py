@@ -14,11 +14,15 @@ from sigma.domain.accounts.second_factor import SecondFactorRule
 from sigma.domain.accounts.session import Proof
 from sigma.domain.accounts.shop import SellerKind
 from sigma.domain.audit.deed import Deed
+from sigma.domain.audit.entry import EntryFilter
+from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.auto_reply import AutoReplySettings
 from sigma.domain.messaging.community import DELIVERY_CHOICES
-from sigma.services.accounts import api_keys
+from sigma.services.accounts import api_keys, users
 from sigma.services.platform import audit_log
+from sigma.store.accounts import members
 from sigma.texts import LOCALES, Translator
+from sigma.web.cabinet.settings.audit_log import csv_chunks
 from sigma.web.cabinet.settings.audit_values import change_text, value_text
 from tests.web.cabinet_harness import CabinetBrowser, create_key, visible_text
 from tests.world import World
@@ -89,6 +93,25 @@ async def test_export_holds_every_entry_and_no_formulas(
     assert [int(row["number"]) for row in rows] == list(range(len(rows), 0, -1))
     assert all(json.loads(row["detail"]) is not None for row in rows)
     assert audit_log.csv_lines([["=1+1", "-1", "a"]]) == "'=1+1;'-1;a\r\n"
+
+
+@pytest.mark.parametrize("loss", ["role", "session"])
+async def test_export_stops_when_the_right_is_lost_meanwhile(world: World, loss: str) -> None:
+    for n in range(audit_log.EXPORT_BATCH + 1):
+        await audit_log.record_alone(world.ctx, world.member, Deed.PRICE_LIST_EXPORTED, count=n)
+    signed = await users.sign_in(world.ctx, "owner@example.org", world.password, ip="192.0.2.1")
+    session = await users.find_session(world.ctx, signed.secret)
+    assert session is not None
+    parts = csv_chunks(world.ctx, session, signed.secret, EntryFilter(), {})
+    await anext(parts)
+    assert (await anext(parts)).count("\r\n") == audit_log.EXPORT_BATCH
+    if loss == "session":
+        await users.sign_out(world.ctx, session, ip="192.0.2.1")
+    else:
+        async with world.ctx.db.write() as tx:
+            await members.set_role(tx, world.shop.id, session.user.id, Role.OPERATOR)
+    with pytest.raises(RefusedError):
+        await anext(parts)
 
 
 @pytest.mark.parametrize(

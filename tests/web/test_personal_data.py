@@ -88,6 +88,8 @@ async def test_client_is_found_exported_and_erased(
     nothing = await owner_browser.submit(f"{here}/erase", confirm="УДАЛИТЬ")
     assert nothing.status_code == 422
     assert field_error(nothing.text, "identifiers")
+    assert "Не сохранено" not in nothing.text, "an export saves nothing"
+    assert nothing.text.count("Отметьте хотя бы одно") == 2
     erased = await owner_browser.submit(f"{here}/erase", identifiers=keys[0], confirm="удалить")
     assert erased.headers["location"] == HERE
     page = await owner_browser.open(HERE)

@@ -89,12 +89,17 @@ async def test_used_session_ends_at_its_absolute_limit(
     assert (await owner_browser.open("/")).headers["location"] == "/sign-in"
 
 
+AUTOMATIC = {"x-automatic-request": "1"}  # frontend/src/automatic_requests.js
+
+
 async def test_page_that_updates_itself_does_not_keep_a_session_alive(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     secret = owner_browser.http.cookies["sigma_session"]
     world.clock.advance(hours=40)
     await owner_browser.open("/inbox", **{"hx-request": "true"})
+    await owner_browser.open("/", **AUTOMATIC)
+    await owner_browser.http.post("/locale", data={"locale": "ru"}, headers=AUTOMATIC)
     session = await users.find_session(world.ctx, secret)
     assert session is not None
     assert world.ctx.now_us() - session.used_at_us > 39 * 3600 * 1_000_000

@@ -112,14 +112,18 @@ def attention_mail(
 
 
 def invitation_mail(
-    invitation: Invitation, url: str, shop: Shop, translator: Translator
+    invitation: Invitation, inviter: str, url: str, shop: Shop, translator: Translator
 ) -> MailBody:
-    """Return the mail that invites an address into the team of a shop."""
+    """Return the mail that invites an address into the team of a shop.
+
+    `inviter`: name of the person who invites, "" for the command line of the server.
+    """
     return _plain_body(
         translator,
         subject=translator.t("mail.invitation.subject", shop=shop.name),
         explanation=translator.t(
-            "mail.invitation.text",
+            "mail.invitation.text_from" if inviter else "mail.invitation.text",
+            inviter=inviter,
             shop=shop.name,
             role=translator.t(f"team.role_{invitation.role}"),
             until=translator.datetime(invitation.expires_at_us),

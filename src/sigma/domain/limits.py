@@ -139,7 +139,7 @@ ACQUIRER_QUERY_INVOICE = Limit(
     amount=100,
     window_s=10,
     per="queries of the acquirer per invoice",
-    reason="Whoever has a link can open the waiting pages of many unfinished payments",
+    reason="Everybody who has a link can open the waiting pages of many unfinished payments",
 )
 ACQUIRER_QUERY_MANUAL = Limit(
     "acquirer_query_manual",

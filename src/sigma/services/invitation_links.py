@@ -1,8 +1,13 @@
-"""Tokens of invitation links. They are computed, so that a mail can contain what is not stored."""
+"""Links of invitations and who invites.
+
+Tokens are computed, so that a mail can contain what is not stored.
+"""
 
 from sigma.domain.accounts.invitation import Invitation
 from sigma.services.context import Context
+from sigma.store.accounts import users
 from sigma.store.encryption import HashPurpose
+from sigma.store.engine.interface import Tx
 
 
 def token_of(ctx: Context, invitation_id: str, login: str) -> str:
@@ -14,3 +19,9 @@ def invitation_url(ctx: Context, invitation: Invitation) -> str:
     """Return the link of an invitation. Who has it can accept the invitation."""
     token = token_of(ctx, invitation.id, invitation.login)
     return f"{ctx.settings.base_url}/invitations/{token}"
+
+
+async def find_inviter(tx: Tx, invitation: Invitation) -> str:
+    """Return the name of the person who invites, else the login; "" for the command line."""
+    inviter = await users.get(tx, invitation.created_by)
+    return (inviter.name or inviter.login) if inviter else ""

@@ -56,6 +56,20 @@ class RateLimiter:
         wait_us = full.expires_at_us - now_us if full else SECOND_US
         return Usage(limit, 0, wait_us, is_exceeded=True)
 
+    async def start_at(self, limit: Limit, subject: str, count: int, opened_at_us: int) -> None:
+        """Let a limit begin with attempts that were made before it held.
+
+        `opened_at_us`: when the first of these `count` attempts was made.
+        """
+        until_us = opened_at_us + limit.window_s * SECOND_US
+        await rate_counters.put(
+            self._db,
+            self._key(limit, subject),
+            count=count,
+            now_us=self._now_us(),
+            until_us=until_us,
+        )
+
     async def is_allowed(self, limit: Limit, subject: str) -> bool:
         """Count one attempt. Returns False when it is above the limit."""
         return not (await self.count(limit, subject)).is_exceeded

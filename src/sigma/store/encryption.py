@@ -122,13 +122,13 @@ class InstallationKeys:
 
     `hash_key`: search tokens, browsers, rate limits. `signing_keys`: links; the first signs, all
     verify. `audit_keys`: entries of the audit log, which links have no access to; the same rule.
-    `former_hash_keys`: stored hashes may still be theirs.
+    `earlier_hash_keys`: stored hashes may still be theirs.
     """
 
     hash_key: bytes
     signing_keys: tuple[bytes, ...]
     audit_keys: tuple[bytes, ...]
-    former_hash_keys: tuple[bytes, ...] = ()
+    earlier_hash_keys: tuple[bytes, ...] = ()
 
 
 def key_id_of(ciphertext: str) -> str:
@@ -186,16 +186,17 @@ class Cipher:
         cipher.missing_key_ids = self.missing_key_ids
         return cipher
 
-    def former_ciphers(self) -> "list[Cipher]":
-        """Return a cipher for each former hash key, which hashes with it."""
-        former = self._keys.former_hash_keys
+    def earlier_ciphers(self) -> "list[Cipher]":
+        """Return a cipher for each earlier hash key, which hashes with it."""
+        earlier = self._keys.earlier_hash_keys
         return [
-            self.with_keys(replace(self._keys, hash_key=key, former_hash_keys=())) for key in former
+            self.with_keys(replace(self._keys, hash_key=key, earlier_hash_keys=()))
+            for key in earlier
         ]
 
     def keyed_hashes(self, purpose: HashPurpose, *texts: str) -> list[str]:
         """Return the keyed hashes that a stored one may have, that of today's key first."""
-        ciphers = (self, *self.former_ciphers())
+        ciphers = (self, *self.earlier_ciphers())
         return [cipher.keyed_hash(purpose, *texts) for cipher in ciphers]
 
     def encrypt(self, value: Any, column: str, row_id: str) -> str:

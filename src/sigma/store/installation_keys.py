@@ -38,16 +38,16 @@ async def load_cipher(db: Database, secret_keys: tuple[str, ...], now_us: int) -
         if not (await _read(db, cipher))[purpose]:
             await _create(db, cipher, purpose, now_us)
     found = await _read(db, cipher)  # another process may have been first
-    hash_key, *former = found[HASH]
+    hash_key, *earlier_keys = found[HASH]
     return cipher.with_keys(
-        InstallationKeys(hash_key, tuple(found[SIGNING]), tuple(found[AUDIT]), tuple(former))
+        InstallationKeys(hash_key, tuple(found[SIGNING]), tuple(found[AUDIT]), tuple(earlier_keys))
     )
 
 
 async def renew_keys(db: Database, cipher: Cipher, now_us: int) -> None:
     """Add a key of each purpose; processes that start from now on hash and sign with them.
 
-    The former ones still verify, and find what is stored. Raises StoreError.
+    The earlier ones still verify, and find what is stored. Raises StoreError.
     """
     for purpose in PURPOSES:
         await _create(db, cipher, purpose, now_us, RENEWED)
@@ -57,7 +57,7 @@ async def _read(db: Database, cipher: Cipher) -> dict[str, list[bytes]]:
     """Return the keys that can be decrypted by purpose, the one that is used first.
 
     That is the latest renewed one, else the oldest: one that was created because the older could
-    not be decrypted is former when they can be.
+    not be decrypted comes after them when they can be.
     """
     found: dict[str, list[bytes]] = {purpose: [] for purpose in PURPOSES}
     rows = await _list_rows(db)

@@ -68,6 +68,24 @@ _add_if_unchanged = statement(
         where=or_(_is_expired, rate_counters.c.count == _number("expected_count")),
     ).returning(*_COLUMNS)
 )
+_put = statement(
+    insert_on_conflict(rate_counters)
+    .values(
+        key=bindparam("key"),
+        count=bindparam("count"),
+        last_at_us=_number("now_us"),
+        expires_at_us=_number("until_us"),
+    )
+    .on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "count": bindparam("count"),
+            "last_at_us": _number("now_us"),
+            "expires_at_us": _number("until_us"),
+        },
+    )
+    .returning(*_COLUMNS)
+)
 _get = statement(
     select(*_COLUMNS).where(
         rate_counters.c.key == bindparam("key"),
@@ -106,6 +124,11 @@ async def add(
     """
     row = await db.execute_unsynced(_add, key=key, amount=amount, now_us=now_us, until_us=until_us)
     return _from_row(row)
+
+
+async def put(db: Database, key: str, *, count: int, now_us: int, until_us: int) -> None:
+    """Set a counter, whatever it was, to a count that ends at `until_us`."""
+    await db.execute_unsynced(_put, key=key, count=count, now_us=now_us, until_us=until_us)
 
 
 async def add_if_unchanged(

@@ -13,9 +13,9 @@ from sigma.domain.accounts.api_key import (
     parse_networks,
 )
 from sigma.domain.accounts.member import ALL_SCOPES, Member, Permission, Scope
+from sigma.domain.accounts.names import check_name
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.audit.deed import Deed
-from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
@@ -49,7 +49,7 @@ async def create(
     name = clean_text(name)
     scopes = tuple(scope for scope in Scope if scope in scopes)
     allowed = parse_networks(networks)
-    problems = [*_check_name(name), *check_scopes(member, scopes)]
+    problems = [*check_name("name", name), *check_scopes(member, scopes)]
     if isinstance(allowed, Problem):
         problems.append(allowed)
     if lifetime_days is not None and not 1 <= lifetime_days <= MAX_LIFETIME_DAYS:
@@ -77,12 +77,6 @@ async def create(
             ctx, tx, member, Deed.KEY_CREATED, key.id, name=name, prefix=key.prefix
         )
     return key, secret
-
-
-def _check_name(name: str) -> list[Problem]:
-    if not name or len(name) > 100:
-        return [Problem("name", "too_long" if name else "required", {"max": 100})]
-    return [Problem("name", "card_number")] if contains_card_number(name) else []
 
 
 async def list_for_shop(ctx: Context, member: Member) -> list[ApiKey]:

@@ -3,6 +3,7 @@
 import asyncio
 
 from sigma.domain.accounts.member import Member, Role, User
+from sigma.domain.accounts.names import check_name
 from sigma.domain.accounts.password import check_password, normalize_password, own_words
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
@@ -17,8 +18,6 @@ from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, members, shops, users
-
-MAX_NAME = 100  # characters
 
 
 async def needs_owner(ctx: Context) -> bool:
@@ -76,11 +75,8 @@ async def _require_valid_owner(login: str, password: str, name: str, shop_name: 
     # In a thread: a long password takes a tenth of a second.
     if problem := await asyncio.to_thread(check_password, password, words):
         problems.append(problem)
-    if not shop_name:
-        problems.append(Problem("shop_name", "required"))
-    for field, text in (("shop_name", shop_name), ("name", name)):
-        if len(text) > MAX_NAME:
-            problems.append(Problem(field, "too_long", {"max": MAX_NAME}))
+    problems += check_name("shop_name", shop_name)
+    problems += check_name("name", name, is_required=False)
     if problems:
         raise validation_error(*problems)
     return (email or "").lower()

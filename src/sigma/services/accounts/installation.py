@@ -5,12 +5,12 @@ from typing import Any
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.member import Role
+from sigma.domain.accounts.names import check_name
 from sigma.domain.accounts.quota import Quotas, check_quotas
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.changed_fields import changed_fields
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.entry import INSTALLATION
-from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.origin import NO_ORIGIN, Origin
@@ -21,12 +21,11 @@ from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log
+from sigma.services.platform import quotas as quota_limits
 from sigma.store import changes
 from sigma.store.accounts import administrators, members, shops, users
 from sigma.store.engine.interface import Tx
 from sigma.store.paging import MAX_ID
-
-MAX_NAME = 100  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,7 @@ async def create_shop(
     others are invited. Raises RefusedError("validation").
     """
     name = clean_text(name)
-    problems = []
-    if not name or len(name) > MAX_NAME:
-        problems.append(Problem("name", "too_long" if name else "required", {"max": MAX_NAME}))
-    if contains_card_number(name):
-        problems.append(Problem("name", "card_number"))
+    problems = check_name("name", name)
     email = ""
     try:
         email = check_login(owner_login)
@@ -111,7 +106,7 @@ async def create_shop(
             await _record(ctx, tx, administrator, shop.id, Deed.SHOP_CREATED, shop.id, name=name)
             return NewShop(shop, email, "")
         actor, origin = administrator.actor, administrator.origin
-        invitation = await invitations.add(
+        invitation, _ = await invitations.add(
             ctx, tx, shop.id, email, Role.OWNER, actor=actor, origin=origin
         )
         await _record(ctx, tx, administrator, shop.id, Deed.SHOP_CREATED, shop.id, name=name)
@@ -131,7 +126,7 @@ async def add_member(
         user = await users.find_by_login(tx, email)
         if user is None:
             actor, origin = administrator.actor, administrator.origin
-            invitation = await invitations.add(
+            invitation, _ = await invitations.add(
                 ctx, tx, shop_id, email, role, actor=actor, origin=origin
             )
             return NewMember(email, shop_id, role, invitation_url(ctx, invitation))
@@ -237,4 +232,6 @@ async def set_quotas(
         deed = Deed.QUOTAS_CHANGED
         await _record(ctx, tx, administrator, shop_id, deed, shop_id, changes=changed)
     ctx.quotas.pop(shop_id, None)
+    if shop.quotas.invoices_per_day is None:
+        await quota_limits.count_issued(ctx, shop_id, quotas)
     return saved

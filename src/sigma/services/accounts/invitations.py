@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sigma.domain.accounts.api_key import COMMAND_LINE
 from sigma.domain.accounts.invitation import LIFETIME_US, Invitation, InvitationState
 from sigma.domain.accounts.member import Member, Permission, Role, User
+from sigma.domain.accounts.names import check_name
 from sigma.domain.accounts.password import check_password, normalize_password, own_words
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.accounts.team import (
@@ -32,13 +34,19 @@ from sigma.services.accounts.users import (
     with_session,
 )
 from sigma.services.context import Context
-from sigma.services.invitation_links import invitation_url, token_of
+from sigma.services.invitation_links import find_inviter, invitation_url, token_of
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import administrators, invitations, members, shops, users
 from sigma.store.engine.interface import ConflictError, Tx
 
-MAX_NAME = 100  # characters
+
+class NewInvitation(NamedTuple):
+    """An invitation with its link. `replaces_earlier`: an earlier link of the address has ended."""
+
+    invitation: Invitation
+    url: str
+    replaces_earlier: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class InvitationView:
     """What the page of an invitation shows. `has_account`: the invited address signs in already.
 
     `has_shop`: the account is in a team. Without one it cannot sign in before it accepts.
+    `inviter`: name or login of the person who invites, "" for the command line.
     """
 
     invitation: Invitation
@@ -53,10 +62,11 @@ class InvitationView:
     state: InvitationState
     has_account: bool
     has_shop: bool
+    inviter: str
 
 
-async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[Invitation, str]:
-    """Invite an address into the team. Returns the invitation and its link.
+async def invite(ctx: Context, member: Member, login: str, role: Role) -> NewInvitation:
+    """Invite an address into the team.
 
     Earlier invitations of the address are revoked. The mail is sent by a job. Raises RefusedError:
     "forbidden", "validation", "too_many_requests".
@@ -69,10 +79,10 @@ async def invite(ctx: Context, member: Member, login: str, role: Role) -> tuple[
         user = await users.find_by_login(tx, email)
         if user and await members.find_role(tx, member.shop_id, user.id):
             raise validation_error(Problem("login", "already_member"))
-        invitation = await add(
+        invitation, replaces_earlier = await add(
             ctx, tx, member.shop_id, email, role, actor=member.actor, origin=member.origin
         )
-    return invitation, invitation_url(ctx, invitation)
+    return NewInvitation(invitation, invitation_url(ctx, invitation), replaces_earlier)
 
 
 async def is_mailed(ctx: Context, shop: Shop, invitation: Invitation) -> bool:
@@ -89,10 +99,13 @@ async def is_mailed(ctx: Context, shop: Shop, invitation: Invitation) -> bool:
 
 async def add(
     ctx: Context, tx: Tx, shop_id: str, email: str, role: Role, *, actor: str, origin: Origin
-) -> Invitation:
-    """Store an invitation with its mail; no check of rights."""
+) -> tuple[Invitation, bool]:
+    """Store an invitation with its mail, and revoke earlier ones of the address.
+
+    Returns the invitation and whether there was an earlier one. No check of rights.
+    """
     now_us = ctx.now_us()
-    await invitations.revoke_for_login(tx, shop_id, email, now_us)
+    revoked_count = await invitations.revoke_for_login(tx, shop_id, email, now_us)
     invitation_id = ctx.new_id("ivt", shop_id)
     invitation = Invitation(
         id=invitation_id,
@@ -110,7 +123,7 @@ async def add(
     await audit_log.record_for_chain(
         ctx, tx, shop_id, actor, origin, Deed.INVITATION_CREATED, invitation.id, role=str(role)
     )
-    return invitation
+    return invitation, revoked_count > 0
 
 
 async def revoke(ctx: Context, member: Member, invitation_id: str) -> None:
@@ -139,8 +152,9 @@ async def find(ctx: Context, token: str) -> InvitationView:
         user = await users.find_by_login(tx, invitation.login)
         assert shop is not None, "an invitation references its shop"
         state = await _state(ctx, tx, invitation)
-        has_shop = user is not None and await members.find_first(tx, user.id) is not None
-    return InvitationView(invitation, shop, state, user is not None, has_shop)
+        has_shop = bool(user and await members.find_earliest_membership(tx, user.id))
+        inviter = await find_inviter(tx, invitation)
+    return InvitationView(invitation, shop, state, user is not None, has_shop, inviter)
 
 
 async def _find(tx: Tx, token: str) -> Invitation:
@@ -202,9 +216,7 @@ async def accept_as_new(
     if view.has_account:
         raise RefusedError("invitation_other_person", login=view.invitation.login)
     name, password = clean_text(name), normalize_password(password)
-    problems = []
-    if not name or len(name) > MAX_NAME:
-        problems.append(Problem("name", "too_long" if name else "required", {"max": MAX_NAME}))
+    problems = check_name("name", name)
     words = own_words(view.invitation.login, name, view.shop.name)
     # In a thread: a long password takes a tenth of a second.
     if problem := await asyncio.to_thread(check_password, password, words):
@@ -232,14 +244,14 @@ async def accept_as_new(
 
 
 async def accept_by_password(
-    ctx: Context, token: str, password: str, origin: Origin, *, former: str = ""
+    ctx: Context, token: str, password: str, origin: Origin, *, earlier_secret: str = ""
 ) -> NewSession:
     """Accept an invitation with an account that is in no team (any more), and sign the person in.
 
-    The session is pending when the person has a second factor. `former`: secret of an earlier
-    session of this browser, which ends. Raises RefusedError: "not_found", "unauthorized",
-    "too_many_requests", "invitation_used", "invitation_expired", and "invitation_other_person" for
-    another account: that one signs in first.
+    The session is pending when the person has a second factor. `earlier_secret`: the
+    secret of an earlier session of this browser, which ends. Raises RefusedError: "not_found",
+    "unauthorized", "too_many_requests", "invitation_used", "invitation_expired", and
+    "invitation_other_person" for another account: that one signs in first.
     """
     view = await find(ctx, token)
     _require_open(view.state)
@@ -250,7 +262,7 @@ async def accept_by_password(
     async with ctx.db.write() as tx:
         invitation = await _lock_open(ctx, tx, view.invitation)
         await _join(ctx, tx, invitation, user, origin)
-    return await open_session(ctx, user, BY_PASSWORD, origin, former=former)
+    return await open_session(ctx, user, BY_PASSWORD, origin, earlier_secret=earlier_secret)
 
 
 async def accept(ctx: Context, session: Session, token: str) -> Shop:

@@ -107,7 +107,7 @@ async def _record_failed_sign_in(
     """
     login_hash = ctx.cipher.keyed_hash(HashPurpose.LOGIN, login)[:16]
     async with ctx.db.write() as tx:
-        membership = await members.find_first(tx, user.id if user else "")
+        membership = await members.find_earliest_membership(tx, user.id if user else "")
         await audit_log.record_for_chain(
             ctx,
             tx,

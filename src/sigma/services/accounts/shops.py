@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import available_timezones
 
 from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.accounts.names import MAX_NAME, check_name
 from sigma.domain.accounts.second_factor import SecondFactorRule, effective_rule
 from sigma.domain.accounts.security_notice import NoticeKind
 from sigma.domain.accounts.shop import Seller, Shop, check_seller, is_web_url
@@ -104,7 +105,7 @@ def _check_seller_form(
     name: str, seller: Seller, tz: str, accent: str, return_url: str, consent_text: str
 ) -> list[Problem]:
     limited = {field: (getattr(seller, field), limit) for field, limit in MAX_LENGTHS.items()}
-    limited |= {"name": (name, 100), "consent_text": (consent_text, 10_000)}
+    limited |= {"name": (name, MAX_NAME), "consent_text": (consent_text, 10_000)}
     problems = check_seller(seller)
     problems += [
         Problem(field, "too_long", {"max": limit})
@@ -148,10 +149,7 @@ async def save_mail(
     problems = []
     if reply_to and not parse_email(reply_to):
         problems.append(Problem("reply_to", "email"))
-    if len(from_name) > 100:
-        problems.append(Problem("from_name", "too_long", {"max": 100}))
-    elif contains_card_number(from_name):
-        problems.append(Problem("from_name", "card_number"))
+    problems += check_name("from_name", from_name, is_required=False)
     if smtp_url and (problem := check_smtp_url(smtp_url, ctx.outbound)):
         problems.append(problem)
     if problems:

@@ -13,10 +13,10 @@ from sigma.domain.limits import (
 from sigma.services.context import Context
 from sigma.services.limits import client_network
 
-Counted = list[tuple[Limit | GrowingDelay, str]]
+FailureCounts = list[tuple[Limit | GrowingDelay, str]]
 
 
-async def count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None) -> Counted:
+async def count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None) -> FailureCounts:
     """Count an attempt as a failure; return what to uncount when it succeeds.
 
     Raises RefusedError("too_many_requests").
@@ -43,7 +43,7 @@ async def count_sign_in(ctx: Context, login: str, ip: str, device_id: str | None
     return [(SIGN_IN_ADDRESS, network), shared, (SIGN_IN_ACCOUNT, login)]
 
 
-async def undo_sign_in(ctx: Context, counted: Counted) -> None:
+async def undo_sign_in(ctx: Context, counted: FailureCounts) -> None:
     """Take counted failures back: the sign-in succeeded, or was not tried."""
     for limit, subject in counted:
         await ctx.limiter.undo(limit, subject)

@@ -118,10 +118,10 @@ async def sign_in(
     *,
     ip: str,
     device: str = "",
-    former: str = "",
+    earlier_secret: str = "",
     origin: Origin = NO_ORIGIN,
 ) -> NewSession:
-    """Sign a user in by e-mail and password, and end the `former` session of this browser.
+    """Sign a user in by e-mail and password, and end the earlier session of this browser.
 
     With a second factor the new session is pending.
 
@@ -132,7 +132,9 @@ async def sign_in(
     """
     origin = replace(origin, address=ip)
     user, device = await verify_password(ctx, login, password, origin, device=device)
-    return await open_session(ctx, user, BY_PASSWORD, origin, device=device, former=former)
+    return await open_session(
+        ctx, user, BY_PASSWORD, origin, device=device, earlier_secret=earlier_secret
+    )
 
 
 async def open_session(
@@ -142,13 +144,13 @@ async def open_session(
     origin: Origin,
     *,
     device: str = "",
-    former: str = "",
+    earlier_secret: str = "",
     replaces: str = "",
 ) -> NewSession:
     """Open a session for somebody who has shown these proofs; a pending one if a step is missing.
 
-    `former`: secret of an earlier session of this browser, which ends. `replaces`: secret hash of
-    the pending session that this one finishes. Raises RefusedError("forbidden") for
+    `earlier_secret`: the secret of an earlier session of this browser, which ends. `replaces`: the
+    secret hash of the pending session that this one finishes. Raises RefusedError("forbidden") for
     a user without a shop, "unauthorized" when the session that it replaces has ended, or the
     password was changed since it was verified.
     """
@@ -156,7 +158,7 @@ async def open_session(
         current = await users.lock(tx, user.id)
         if current is None or current.password_hash != user.password_hash:
             raise RefusedError("unauthorized")
-        membership = await members.find_first(tx, user.id)
+        membership = await members.find_earliest_membership(tx, user.id)
         if membership is None:
             record(SecurityEvent.SIGN_IN_FAILED, ip=origin.address, user_id=user.id)
             raise RefusedError("forbidden")
@@ -165,8 +167,8 @@ async def open_session(
         await sessions.delete_expired(tx, ctx.now_us(), EXPIRED_PER_SIGN_IN)
         if replaces and not await sessions.delete(tx, replaces):
             raise RefusedError("unauthorized")
-        if former:
-            await sessions.delete(tx, hash_token(former))
+        if earlier_secret:
+            await sessions.delete(tx, hash_token(earlier_secret))
         factors = await second_factors.list_kinds(tx, user.id)
         is_pending = proofs == BY_PASSWORD and bool(choices(shop.second_factor_rule, factors))
         secret = await create_session(

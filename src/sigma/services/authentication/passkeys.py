@@ -203,7 +203,8 @@ async def verify(
         passkey = await second_factors.find_passkey(tx, str(parsed.get("id", "")))
     if passkey is None:
         raise validation_error(Problem("", "passkey_unknown"))
-    if (user is not None and passkey.user_id != user.id) or not _names_user(parsed, passkey):
+    is_of_other_user = user is not None and passkey.user_id != user.id
+    if is_of_other_user or not _matches_user_handle(parsed, passkey):
         raise failure
     try:
         verified = verify_authentication_response(
@@ -230,7 +231,7 @@ async def verify(
     return used
 
 
-def _names_user(parsed: dict[str, Any], passkey: Passkey) -> bool:
+def _matches_user_handle(parsed: dict[str, Any], passkey: Passkey) -> bool:
     """Return whether the user handle, if there is one, is that of the passkey's user."""
     handle = parsed["response"].get("userHandle")
     if handle is None:

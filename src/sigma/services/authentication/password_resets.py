@@ -74,7 +74,7 @@ async def start(ctx: Context, reset_id: str) -> None:
         if reset is None:
             return
         user = await users.find_by_login(tx, read_password_reset(ctx, reset)["login"])
-        membership = await members.find_first(tx, user.id) if user else None
+        membership = await members.find_earliest_membership(tx, user.id) if user else None
         if membership is None:
             await password_resets.delete(tx, reset_id)
             return
@@ -94,7 +94,7 @@ async def create_link(ctx: Context, login: str) -> str:
         user = await users.find_by_login(tx, login)
         if user is None:
             raise RefusedError("not_found", what="user")
-        membership = await members.find_first(tx, user.id)
+        membership = await members.find_earliest_membership(tx, user.id)
     reset, token = _new_reset(ctx, login)
     chain = membership[0] if membership else INSTALLATION
     async with ctx.db.write() as tx:
@@ -115,7 +115,7 @@ async def _find(ctx: Context, tx: Tx, token: str) -> _Target | None:
     user = await users.find_by_login(tx, read_password_reset(ctx, reset)["login"])
     if user is None or reset.is_void(user.password_changed_at_us):
         return None
-    membership = await members.find_first(tx, user.id)
+    membership = await members.find_earliest_membership(tx, user.id)
     shop = await shops.get(tx, membership[0]) if membership else None
     return _Target(reset, user, shop) if shop else None
 

@@ -95,7 +95,7 @@ async def add_passkey(
 
 
 async def add_app(ctx: Context, session: Session, ticket: str, code: str) -> AddedFactor:
-    """Store the authenticator app that shows this code, in place of a former one.
+    """Store the authenticator app that shows this code, in place of an earlier one.
 
     Raises RefusedError: "validation", "too_many_requests".
     """
@@ -292,11 +292,11 @@ async def sign_in_by_passkey(
     origin: Origin,
     device: str,
     *,
-    former: str = "",
+    earlier_secret: str = "",
 ) -> NewSession:
     """Sign in by a passkey alone. It must have asked for a PIN, a finger or a face.
 
-    The `former` session of this browser ends.
+    `earlier_secret`: the secret of an earlier session of this browser, which ends.
 
     Raises RefusedError: "validation", "forbidden" for a user without a shop.
     """
@@ -305,7 +305,9 @@ async def sign_in_by_passkey(
         user = await users.get(tx, passkey.user_id)
     assert user is not None, "a passkey has a user"
     proofs = frozenset({Proof.PASSKEY})
-    return await open_session(ctx, user, proofs, origin, device=device, former=former)
+    return await open_session(
+        ctx, user, proofs, origin, device=device, earlier_secret=earlier_secret
+    )
 
 
 async def remove_all(ctx: Context, login: str) -> User:
@@ -319,7 +321,7 @@ async def remove_all(ctx: Context, login: str) -> User:
             raise RefusedError("not_found", what="user")
         await second_factors.remove_all(tx, user.id)
         await sessions.delete_all(tx, user.id)
-        membership = await members.find_first(tx, user.id)
+        membership = await members.find_earliest_membership(tx, user.id)
         if membership:
             await security_notices.announce(
                 ctx,

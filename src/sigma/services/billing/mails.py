@@ -38,7 +38,7 @@ from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
-from sigma.services.invitation_links import invitation_url
+from sigma.services.invitation_links import find_inviter, invitation_url
 from sigma.services.platform import account_mails, audit_log
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
@@ -234,7 +234,8 @@ async def _render_invitation(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> Ma
         return None
     user = await users.find_by_login(tx, invitation.login)
     translator = Translator(user.locale if user else shop.locale, shop.tz)
-    body = invitation_mail(invitation, invitation_url(ctx, invitation), shop, translator)
+    inviter = await find_inviter(tx, invitation)
+    body = invitation_mail(invitation, inviter, invitation_url(ctx, invitation), shop, translator)
     return _content(shop, invitation.login, body)
 
 

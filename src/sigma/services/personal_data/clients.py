@@ -96,7 +96,7 @@ async def find_by_contact(ctx: Context, member: Member, text: str) -> str:
         raise validation_error(Problem("contact", "contact"))
     found: set[str] = set()
     async with ctx.db.read() as tx:
-        for cipher in (ctx.cipher, *ctx.cipher.former_ciphers()):
+        for cipher in (ctx.cipher, *ctx.cipher.earlier_ciphers()):
             hashed = contact_hash(cipher, member.shop_id, kind, value)
             found |= await clients.list_payment_ids(tx, member.shop_id, kind, hashed)
     if not found:

@@ -1,6 +1,6 @@
 """Make keyed hashes anew with today's hash key, out of the encrypted texts.
 
-After `sigma keys renew` and a restart, contacts of clients are still found by the former keys;
+After `sigma keys renew` and a restart, contacts of clients are still found by the earlier keys;
 words of messages are found when the index has been made anew. Browsers of payers and known devices
 count as new ones.
 """

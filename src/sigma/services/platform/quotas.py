@@ -10,7 +10,9 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import Limit, too_many_requests
 from sigma.domain.time_units import SECOND_US
 from sigma.services.context import Context
+from sigma.services.ids import min_id
 from sigma.store.accounts import shops
+from sigma.store.billing import invoices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
 
@@ -31,6 +33,21 @@ async def get(ctx: Context, shop_id: str) -> Quotas:
         ctx.quotas.clear()
     ctx.quotas[shop_id] = (ctx.now_us(), quotas)
     return quotas
+
+
+async def count_issued(ctx: Context, shop_id: str, quotas: Quotas) -> None:
+    """Count the invoices of the last day towards a quota that was just set.
+
+    Without a quota invoices are not counted. Call it outside a transaction.
+    """
+    amount = quotas.invoices_per_day
+    if not amount:
+        return
+    after_id = min_id("inv", ctx.now_us() - DAY_S * SECOND_US)
+    async with ctx.db.read() as tx:
+        count, first_at_us = await invoices.count_issued_after(tx, shop_id, after_id, amount)
+    if first_at_us is not None:
+        await ctx.limiter.start_at(_daily_limit("invoices", amount), shop_id, count, first_at_us)
 
 
 async def require_invoice(ctx: Context, shop_id: str) -> None:
@@ -60,9 +77,13 @@ async def _require_daily(ctx: Context, shop_id: str, what: str, amount: int | No
     code = f"quota_{what}"
     if amount == 0:
         raise too_many_requests(DAY_S * SECOND_US, code)
-    usage = await ctx.limiter.count(Limit(code, amount, DAY_S, per="shop", reason=""), shop_id)
+    usage = await ctx.limiter.count(_daily_limit(what, amount), shop_id)
     if usage.is_exceeded:
         raise too_many_requests(usage.wait_us, code)
+
+
+def _daily_limit(what: str, amount: int) -> Limit:
+    return Limit(f"quota_{what}", amount, DAY_S, per="shop", reason="")
 
 
 async def require_storage(tx: Tx, shop_id: str, added_bytes: int) -> None:

@@ -35,6 +35,7 @@ _revoke_for_login = statement(
         invitations.c.shop_id == bindparam("key_shop_id"),
         invitations.c.login == bindparam("key_login"),
         *_is_open,
+        invitations.c.expires_at_us > bindparam("now_us"),
     )
     .values(revoked_at_us=bindparam("new_revoked_at_us"), version=invitations.c.version + 1)
 )
@@ -75,10 +76,14 @@ async def list_open(tx: Tx, shop_id: str, now_us: int, limit: int) -> list[Invit
     return [_from_row(row) for row in rows]
 
 
-async def revoke_for_login(tx: Tx, shop_id: str, login: str, now_us: int) -> None:
-    """Revoke the open invitations of an address: only the newest one can be accepted."""
-    await tx.execute(
-        _revoke_for_login, key_shop_id=shop_id, key_login=login, new_revoked_at_us=now_us
+async def revoke_for_login(tx: Tx, shop_id: str, login: str, now_us: int) -> int:
+    """Revoke the open invitations of an address; return how many they were."""
+    return await tx.execute(
+        _revoke_for_login,
+        key_shop_id=shop_id,
+        key_login=login,
+        now_us=now_us,
+        new_revoked_at_us=now_us,
     )
 
 

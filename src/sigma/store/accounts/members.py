@@ -37,7 +37,7 @@ class OwnShop:
 _of_shop = members.c.shop_id == bindparam("shop_id")
 _is_user = members.c.user_id == bindparam("user_id")
 _insert = statement(insert(members))
-_find_first = statement(
+_find_earliest_membership = statement(
     select(members.c.shop_id, members.c.role)
     .where(_is_user)
     .order_by(members.c.created_at_us)
@@ -136,9 +136,9 @@ async def add(tx: Tx, shop_id: str, user_id: str, role: Role, now_us: int) -> No
     await tx.execute(_forget_leaving, shop_id=shop_id, user_id=user_id)
 
 
-async def find_first(tx: Tx, user_id: str) -> tuple[str, Role] | None:
+async def find_earliest_membership(tx: Tx, user_id: str) -> tuple[str, Role] | None:
     """Return the id of the shop that the user joined first and the role there, or None."""
-    row = await tx.fetch_one(_find_first, user_id=user_id)
+    row = await tx.fetch_one(_find_earliest_membership, user_id=user_id)
     return (row["shop_id"], Role(row["role"])) if row else None
 
 

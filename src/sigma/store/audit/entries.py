@@ -59,9 +59,9 @@ _first_since = statement(
     .order_by(_entry.occurred_at_us, _entry.number)
     .limit(1)
 )
-_delete_through = statement(
+_delete_up_to = statement(
     delete_from(audit_entries).where(
-        _entry.chain == bindparam("chain"), _entry.number <= bindparam("through_number")
+        _entry.chain == bindparam("chain"), _entry.number <= bindparam("last_pruned_number")
     )
 )
 # The next chain that has an entry, so that chains without a stored end are found.
@@ -223,20 +223,20 @@ async def prune(tx: Tx, cipher: Cipher, chain_id: str, before_us: int, limit: in
     if chain is None or not cipher.verify_audit_mac(chain.authenticated_bytes(), chain.mac):
         return 0
     first = await _first_number(tx, chain_id, before_us)
-    through = min(
+    first_left = min(
         chain.last_number if first is None else first,
         chain.pruned_number + limit + 1,
         chain.last_number,
     )
-    through -= 1
-    if through <= chain.pruned_number:
+    last_pruned = first_left - 1
+    if last_pruned <= chain.pruned_number:
         return 0
-    row = await tx.fetch_one(_get_mac, chain=chain_id, number=through)
+    row = await tx.fetch_one(_get_mac, chain=chain_id, number=last_pruned)
     if row is None:
         return 0  # an entry is missing: verification reports it
-    count = through - chain.pruned_number
-    pruned = replace(chain, pruned_number=through, pruned_mac=row["mac"], mac="")
+    count = last_pruned - chain.pruned_number
+    pruned = replace(chain, pruned_number=last_pruned, pruned_mac=row["mac"], mac="")
     pruned = replace(pruned, mac=cipher.audit_mac(pruned.authenticated_bytes()))
-    await tx.execute(_delete_through, chain=chain_id, through_number=through)
+    await tx.execute(_delete_up_to, chain=chain_id, last_pruned_number=last_pruned)
     await tx.write_all([_save_chain_op(pruned)])
     return count

@@ -121,6 +121,18 @@ _open_by_creator = (
 _count_open_by_creator = statement(select(func.count().label("n")).select_from(_open_by_creator))
 
 
+_issued_after = (
+    select(invoices.c.id, invoices.c.created_at_us)
+    .where(invoices.c.shop_id == bindparam("shop_id"), invoices.c.id > bindparam("after_id"))
+    .order_by(invoices.c.id)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_count_issued_after = statement(
+    select(func.count().label("n"), func.min(_issued_after.c.created_at_us).label("first_at_us"))
+)
+
+
 _is_over = and_(
     invoices.c.expires_at_us.is_not(None), invoices.c.expires_at_us <= bindparam("now_us")
 )
@@ -243,6 +255,18 @@ async def count_open_by_creator(
         limit=limit,
     )
     return int(row["n"]) if row else 0
+
+
+async def count_issued_after(
+    tx: Tx, shop_id: str, after_id: str, limit: int
+) -> tuple[int, int | None]:
+    """Count invoices with ids greater than `after_id`, up to `limit`.
+
+    Returns the count and the creation time (UTC microseconds) of the oldest, None without any.
+    """
+    row = await tx.fetch_one(_count_issued_after, shop_id=shop_id, after_id=after_id, limit=limit)
+    assert row is not None, "an aggregate has one row"
+    return int(row["n"]), row["first_at_us"]
 
 
 async def list_for_shop(

@@ -31,6 +31,7 @@ from sigma.web.same_origin import HttpConnection, is_same_origin, is_unsafe, req
 from sigma.web.submitted_form import close_files, field_values, read_form
 
 SESSION_COOKIE = "sigma_session"
+AUTOMATIC_HEADER = "x-automatic-request"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
@@ -165,9 +166,13 @@ async def _require_form_token(ctx: Context, request: WebRequest, session: Sessio
 
 
 def _is_use(connection: HttpConnection) -> bool:
-    """Return whether a person caused the request. Pages that update themselves do not count."""
-    is_script = "hx-request" in connection.headers or connection.url.path == "/inbox/live"
-    return is_unsafe(connection) or not is_script
+    """Return whether a person caused the request. Pages that update themselves do not count.
+
+    Scripts mark what an open page sends by itself with `AUTOMATIC_HEADER`, whatever its method.
+    """
+    if AUTOMATIC_HEADER in connection.headers or connection.url.path == "/inbox/live":
+        return False
+    return is_unsafe(connection) or "hx-request" not in connection.headers
 
 
 def _is_before_enrolment(connection: HttpConnection) -> bool:

@@ -67,7 +67,7 @@ async def sign_in(request: WebRequest, ctx: NamedDependency[Context]) -> Respons
             ip=origin.address,
             device=device_of(request),
             origin=origin,
-            former=read_cookie(request, SESSION_COOKIE),
+            earlier_secret=read_cookie(request, SESSION_COOKIE),
         )
     except RefusedError as error:
         translator = Translator(request_language(request))
@@ -99,7 +99,7 @@ async def sign_in_by_passkey(request: WebRequest, ctx: NamedDependency[Context])
             first_value(form_data, "ticket"),
             await request_origin(request),
             device_of(request),
-            former=read_cookie(request, SESSION_COOKIE),
+            earlier_secret=read_cookie(request, SESSION_COOKIE),
         )
     except RefusedError as error:
         texts = refusal_texts(Translator(request_language(request)), error)

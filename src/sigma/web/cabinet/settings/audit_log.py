@@ -11,15 +11,18 @@ from litestar.response import Response, Stream
 from sigma.domain.accounts.member import Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.entry import EntryFilter
+from sigma.domain.errors import RefusedError
 from sigma.domain.local_time import start_of_day
+from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.texts import Translator
-from sigma.web.cabinet.guards import WebRequest
+from sigma.web.cabinet.guards import SESSION_COOKIE, WebRequest
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
 from sigma.web.cabinet.settings.audit_views import actor_text, deed_text, entry_view
 from sigma.web.cabinet.urls import build_url, next_page_url, query_values
+from sigma.web.cookies import read_cookie
 from sigma.web.forms import FormValues, first_value, parse_cursor
 
 HERE = "/settings/audit"
@@ -95,21 +98,31 @@ async def export_audit_log(
     wanted = _parse_filter(query_values(request), session.shop.tz)
     await audit_log.record_alone(ctx, session.member, Deed.AUDIT_EXPORTED)
     names = await audit_log.list_names(ctx, session.member)
+    secret = read_cookie(request, SESSION_COOKIE)
     headers = {"content-disposition": 'attachment; filename="audit-log.csv"'}
     return Stream(
-        lambda: _csv_chunks(ctx, session, wanted, names),
+        lambda: csv_chunks(ctx, session, secret, wanted, names),
         media_type="text/csv; charset=utf-8",
         headers=headers,
     )
 
 
-async def _csv_chunks(
-    ctx: Context, session: Session, wanted: EntryFilter, names: dict[str, str]
+async def csv_chunks(
+    ctx: Context, session: Session, secret: str, wanted: EntryFilter, names: dict[str, str]
 ) -> AsyncIterator[str]:
+    """Yield the file in parts.
+
+    The session and its right are read again before each part: a person who loses them during a long
+    download gets no further entries, and the browser reports the download as failed.
+    """
     translator = translator_for(session)
     # The byte order mark: spreadsheet programs recognize UTF-8 by it.
     yield "\ufeff" + audit_log.csv_lines([list(EXPORT_COLUMNS)])
     async for batch in audit_log.iterate(ctx, session.member, wanted):
+        current = await users.find_session(ctx, secret)
+        if current is None or current.shop.id != session.shop.id:
+            raise RefusedError("unauthorized")
+        current.member.require(Permission.AUDIT)
         yield audit_log.csv_lines(
             [
                 [

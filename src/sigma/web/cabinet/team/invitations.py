@@ -90,8 +90,10 @@ async def _accept_signed_out(
     password = (form_data.get("password") or [""])[0]
     origin = await request_origin(request)
     if view.has_account and not view.has_shop:
-        former = read_cookie(request, SESSION_COOKIE)
-        return await invitations.accept_by_password(ctx, token, password, origin, former=former)
+        earlier_secret = read_cookie(request, SESSION_COOKIE)
+        return await invitations.accept_by_password(
+            ctx, token, password, origin, earlier_secret=earlier_secret
+        )
     return await invitations.accept_as_new(
         ctx, token, name=name, password=password, locale=request_language(request), origin=origin
     )

@@ -56,16 +56,23 @@ async def invite(
         session.member.require(Permission.TEAM)
         if role not in set(Role):
             raise validation_error(Problem("role", "choose"))
-        invitation, url = await invitations.invite(ctx, session.member, login, Role(role))
+        new = await invitations.invite(ctx, session.member, login, Role(role))
     except RefusedError as error:
         if error.code != "validation":
             raise
         errors = refusal_texts(translator_for(session), error)
         values = {"login": login, "role": role}
         return await _team_page(request, ctx, session, 422, errors=errors, values=values)
-    is_mailed = await invitations.is_mailed(ctx, session.shop, invitation)
+    is_mailed = await invitations.is_mailed(ctx, session.shop, new.invitation)
     return await _team_page(
-        request, ctx, session, 201, invited=invitation, invited_url=url, is_mailed=is_mailed
+        request,
+        ctx,
+        session,
+        201,
+        invited=new.invitation,
+        invited_url=new.url,
+        is_mailed=is_mailed,
+        replaces_earlier=new.replaces_earlier,
     )
 
 
@@ -91,9 +98,9 @@ async def change_role(
     if role not in set(Role):
         raise validation_error(Problem("role", "choose"))
     await team.change_role(ctx, session.member, parse_id(user_id, "usr"), Role(role))
-    still_there = Permission.TEAM in PERMISSIONS_BY_ROLE[Role(role)]
+    can_see_team = Permission.TEAM in PERMISSIONS_BY_ROLE[Role(role)]
     is_self = user_id == session.user.id
-    return redirect(PAGE if still_there or not is_self else "/", "team.done_role")
+    return redirect(PAGE if can_see_team or not is_self else "/", "team.done_role")
 
 
 @post(f"{PAGE}/members/{{user_id:str}}/remove", opt=RECENT_AUTHENTICATION)
