@@ -55,7 +55,7 @@ async def test_removed_administrator_of_the_installation_leaves_no_invitation_be
         await administrators.add(tx, person.actor, ctx.now_us())
     tokens = []
     for role in (Role.OWNER, Role.VIEWER):
-        _, url = await invitations.invite(ctx, person, f"{role}9@example.org", role)
+        _, url, _ = await invitations.invite(ctx, person, f"{role}9@example.org", role)
         tokens.append(url.rpartition("/")[2])
     await team.remove(ctx, world.member, person.actor)
     for token in tokens:
@@ -73,7 +73,7 @@ async def test_owner_of_a_new_shop_is_invited_by_who_is_not_in_it(world: World) 
 
 async def test_removed_member_does_not_return_by_an_older_invitation(world: World) -> None:
     ctx = world.ctx
-    _, url = await invitations.invite(ctx, world.member, "b@example.org", Role.ADMIN)
+    _, url, _ = await invitations.invite(ctx, world.member, "b@example.org", Role.ADMIN)
     member = await add_person(ctx, world.shop.id, "b@example.org", Role.ADMIN)
     await team.remove(ctx, world.member, member.actor)
     view = await invitations.find(ctx, url.rpartition("/")[2])
@@ -84,7 +84,7 @@ async def test_removed_member_does_not_return_by_an_older_invitation(world: Worl
 @pytest.mark.both_databases
 async def test_simultaneous_acceptances_of_an_invitation_make_one_account(world: World) -> None:
     """The second one is refused; it neither fails nor changes the password of the first."""
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     token = url.rpartition("/")[2]
     results = await asyncio.gather(
         *(

@@ -13,7 +13,7 @@ from sigma.settings import Settings
 from sigma.store.database import open_database
 from sigma.store.engine.interface import Row
 from sigma.store.engine.statements import text_statement
-from sigma.store.installation_keys import load_cipher, renew_keys
+from sigma.store.installation_keys import PURPOSES, load_cipher, renew_keys
 from sigma.store.schema import migrate
 from tests.docs.markdown import read
 from tests.postgres import run_sql, with_database
@@ -69,6 +69,6 @@ async def _use(url: str) -> None:
         await database.notify("jobs")
         async with database.read() as tx:
             rows: list[Row] = await tx.fetch_all(SELECT_KEYS)
-        assert len(rows) == 5
+        assert len(rows) == 2 * len(PURPOSES)
     finally:
         await database.close()

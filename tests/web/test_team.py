@@ -59,7 +59,7 @@ async def test_person_with_an_account_signs_in_to_accept(
     shop_id = await other_shop(world)
     await add_person(world.ctx, shop_id, "b@example.org", Role.OWNER)
     await add_person(world.ctx, shop_id, "c@example.org", Role.OWNER)
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     path = url.removeprefix("http://127.0.0.1:8000")
     async with open_browser(world.ctx) as stranger:
         await stranger.sign_in("c@example.org", PASSWORD)
@@ -96,7 +96,7 @@ async def test_person_who_left_every_team_returns_by_password(
         await browser.sign_in("b@example.org", PASSWORD)
         await add_app(world, browser)
     await team.remove(world.ctx, world.member, person.actor)
-    _, url = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
+    _, url, _ = await invitations.invite(world.ctx, world.member, "b@example.org", Role.VIEWER)
     path = url.removeprefix("http://127.0.0.1:8000")
     async with open_browser(world.ctx) as browser:
         page = await browser.open(path)

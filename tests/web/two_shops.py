@@ -203,7 +203,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
 async def _create_team(vk: VkWorld) -> dict[str, str]:
     """Create a colleague and an open invitation, whose mail is sent."""
     ctx, shop_id, now_us = vk.ctx, vk.shop.id, vk.ctx.now_us()
-    invitation, _ = await invitations.invite(ctx, vk.member, "private@shop.example", Role.VIEWER)
+    invitation, _, _ = await invitations.invite(ctx, vk.member, "private@shop.example", Role.VIEWER)
     await vk.run_jobs()
     user = User(ctx.new_id("usr", shop_id), "colleague@shop.example", "", "Клим", "ru", now_us)
     async with ctx.db.write() as tx:
