@@ -52,6 +52,7 @@ from sigma.store.billing import (
 from sigma.store.catalogue import photos, services
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
+from sigma.store.lists import refunded_payments, tokens
 from sigma.store.messaging import (
     cards,
     communities,
@@ -120,6 +121,8 @@ def _ledger_ops(entry: Entry) -> list[Op]:
 def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
     """Return the writes of a change, and the channel to notify if one of its jobs is due now."""
     ops = [_SAVE_OPS[type(row)](row) for row in change.rows]
+    ops += refunded_payments.sum_ops(row for row in change.rows if isinstance(row, Refund))
+    ops += [tokens.add_op(one) for one in change.search_tokens]
     for entry in change.entries:
         ops += _ledger_ops(entry)
     # PostgreSQL cannot write a row twice in one batch: of equal jobs the one due first is enqueued,

@@ -44,6 +44,7 @@ class HashPurpose(StrEnum):
     INVITATION = "invitation"  # the token of an invitation's link
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
+    LIST_TOKEN = "list_token"  # what a list of payments or invoices is searched by  # noqa: S105
     CONTACT = "contact"  # e-mail or phone of a client, to find their payments
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log

@@ -113,6 +113,12 @@ class PaymentMethod:
     mask: str = ""
     brand: str = ""
 
+    @property
+    def last4(self) -> str:
+        """The last four digits of the card; "" without them."""
+        last = self.mask[-4:]
+        return last if len(last) == 4 and last.isascii() and last.isdigit() else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -152,6 +158,8 @@ class Payment:
     captured_at_us: int | None = None
     conversation_id: str | None = None  # proved by the signed payment link
     lost_call_at_us: int | None = None
+    service_id: str | None = None  # of the invoice
+    issued_by: str = ""  # who issued the invoice: a user, an API key, …
     version: int = 0
 
     @property

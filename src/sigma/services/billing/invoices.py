@@ -18,6 +18,7 @@ from sigma.services.connection_secrets import is_ciphertext_readable
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log, quotas
+from sigma.services.platform.search_tokens import invoice_tokens
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -109,7 +110,7 @@ def build(
     is_issued: bool = True,
 ) -> tuple[Invoice, Change]:
     """Build an invoice from a valid draft. Returns it and the change to write."""
-    return domain.create(
+    invoice, change = domain.create(
         draft,
         shop_id=shop_id,
         number=number,
@@ -119,6 +120,7 @@ def build(
         actor=actor,
         is_issued=is_issued,
     )
+    return invoice, change + Change(search_tokens=(invoice_tokens(ctx.cipher, invoice),))
 
 
 async def _require_own_service(ctx: Context, member: Member, draft: Draft) -> None:

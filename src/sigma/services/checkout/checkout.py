@@ -19,6 +19,7 @@ from sigma.domain.billing.payment_starts import (
 from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_START_ADDRESS
 from sigma.domain.local_time import local_date
@@ -34,6 +35,7 @@ from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
 from sigma.services.limits import client_network
+from sigma.services.platform.search_tokens import payment_tokens
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows
@@ -41,6 +43,7 @@ from sigma.store.billing import connections, invoices, mails, payments, receipts
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import ConflictError, Tx
+from sigma.store.lists import tokens
 from sigma.texts import Translator, consent_text, text_hash
 
 RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
@@ -202,7 +205,10 @@ async def _store_under_lock(
         ctx.id_factory(payment.shop_id),
         is_new=unfinished is None,
     )
-    await changes.write(tx, change, now_us)
+    if unfinished is not None:
+        await tokens.remove(tx, [payment.id])  # the client may have changed the answers
+    found_by = payment_tokens(ctx.cipher, payment, invoice, answers)
+    await changes.write(tx, change + Change(search_tokens=(found_by,)), now_us)
     return payment, unfinished is not None
 
 
@@ -258,6 +264,8 @@ def _new_payment(
         created_at_us=ctx.now_us(),
         payer_hash=payer,
         form_nonce=form.nonce,
+        service_id=invoice.service_id,
+        issued_by=invoice.created_by,
     )
 
 

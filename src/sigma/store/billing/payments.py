@@ -38,13 +38,16 @@ def _to_row(payment: Payment) -> dict[str, Any]:
         "currency": payment.amount.currency,
         "income_minor": payment.income.minor if payment.income else None,
         "method": encode_json(payment.method) if payment.method else None,
+        "method_kind": payment.method.kind if payment.method else "",
+        "card_last4": payment.method.last4 if payment.method else "",
     }
 
 
 def from_row(row: Row) -> Payment:
     """Return the payment of a row."""
     converted = ("amount_minor", "currency", "income_minor", "method", "status", "attention")
-    fields = column_values(payments, row, *converted, "is_outcome_unknown", "has_email")
+    derived = ("method_kind", "card_last4")
+    fields = column_values(payments, row, *converted, *derived, "is_outcome_unknown", "has_email")
     income = row["income_minor"]
     return Payment(
         amount=money_from_row(row),

@@ -9,6 +9,7 @@ from sigma.store.schema import (
     audit_tables,
     catalogue_tables,
     encryption_tables,
+    list_tables,
     messaging_tables,
     personal_data_tables,
     reconciliation_tables,
@@ -24,5 +25,6 @@ TABLE_MODULES: Final = (
     encryption_tables,
     audit_tables,
     personal_data_tables,
+    list_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -112,7 +112,7 @@ invoices = Table(
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),
     Index("ix_invoices_shop", "shop_id", "id"),
-    Index("ix_invoices_status", "shop_id", "status", "id"),
+    Index("ix_invoices_status", "shop_id", "status", "created_at_us", "id"),
     partial_index("ix_invoices_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
     # Covers the sum that clients still owe, so that it reads no rows.
     partial_index(
@@ -152,6 +152,10 @@ payments = Table(
     Column("conversation_id", TextC),
     Column("lost_call_at_us", BigInt),
     int_column("created_at_us"),
+    Column("service_id", TextC),
+    text_column("issued_by"),
+    text_column("method_kind"),
+    text_column("card_last4"),
     int_column("version"),
     Unique("token", name="uq_payments_token"),
     Unique("operation_key", name="uq_payments_operation_key"),
@@ -159,7 +163,7 @@ payments = Table(
     # Not invoice_id first: SQLite would take it for lists of an invoice, which it cannot order.
     Unique("payer_hash", "invoice_id", "form_nonce", name="uq_payments_form"),
     Index("ix_payments_shop", "shop_id", "id"),
-    Index("ix_payments_status", "shop_id", "status", "id"),
+    Index("ix_payments_status", "shop_id", "status", "created_at_us", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
     partial_index("ix_payments_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
     partial_index(

@@ -126,6 +126,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "subject_id", "line_number", name=op.f("pk_ledger")),
     )
     op.create_table(
+        "list_tokens",
+        sa.Column("token_hash", BigInt, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("subject_id", TextC, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "token_hash", "created_at_us", "subject_id", name=op.f("pk_list_tokens")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "password_resets",
         sa.Column("id", TextC, nullable=False),
         sa.Column("content_encrypted", TextC, nullable=False),
@@ -454,12 +464,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "prefix", name="uq_recovery_codes_prefix"),
     )
     op.create_table(
+        "refunded_payments",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("state", TextC, nullable=False),
+        sa.Column("currency", TextC, nullable=False),
+        sa.Column("refunded_minor", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_refunded_payments_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refunded_payments")),
+    )
+    op.create_table(
         "retention_settings",
         sa.Column("id", TextC, nullable=False),
         sa.Column("body", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["id"], ["shops.id"], name=op.f("fk_retention_settings_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_settings")),
+    )
+    op.create_table(
+        "saved_views",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("filter_values", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_saved_views_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_views")),
     )
     op.create_table(
         "security_notices",
@@ -662,6 +699,10 @@ def upgrade() -> None:
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("lost_call_at_us", BigInt, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("service_id", TextC, nullable=True),
+        sa.Column("issued_by", TextC, nullable=False),
+        sa.Column("method_kind", TextC, nullable=False),
+        sa.Column("card_last4", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_payments_connection_id")
@@ -1018,12 +1059,40 @@ def upgrade() -> None:
         sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
     )
     op.create_index(
+        "ix_invoices_amount",
+        "invoices",
+        ["shop_id", "amount_minor", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_invoices_conversation",
         "invoices",
         ["conversation_id", "id"],
         unique=False,
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_invoices_list",
+        "invoices",
+        [
+            "shop_id",
+            "created_at_us",
+            "id",
+            "status",
+            "expires_at_us",
+            "service_id",
+            "created_by",
+            "currency",
+            "amount_minor",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_invoices_member",
+        "invoices",
+        ["shop_id", "created_by", "created_at_us", "id"],
+        unique=False,
     )
     op.create_index(
         "ix_invoices_open",
@@ -1033,8 +1102,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'open'"),
         sqlite_where=sa.text("status = 'open'"),
     )
+    op.create_index(
+        "ix_invoices_service",
+        "invoices",
+        ["service_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
     op.create_index("ix_invoices_shop", "invoices", ["shop_id", "id"], unique=False)
-    op.create_index("ix_invoices_status", "invoices", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_invoices_status", "invoices", ["shop_id", "status", "created_at_us", "id"], unique=False
+    )
     op.create_index(
         "ix_jobs_dead",
         "jobs",
@@ -1063,6 +1142,9 @@ def upgrade() -> None:
     op.create_index("ix_jobs_state", "jobs", ["state"], unique=False)
     op.create_index(
         "ix_ledger_shop", "ledger", ["shop_id", "account", "booked_at_us"], unique=False
+    )
+    op.create_index(
+        "ix_list_tokens_subject", "list_tokens", ["subject_id", "token_hash"], unique=False
     )
     op.create_index(
         "ix_mails_failed",
@@ -1114,6 +1196,12 @@ def upgrade() -> None:
         "ix_password_resets_expires", "password_resets", ["expires_at_us"], unique=False
     )
     op.create_index(
+        "ix_payments_amount",
+        "payments",
+        ["shop_id", "amount_minor", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_payments_attention",
         "payments",
         ["shop_id", "id"],
@@ -1146,8 +1234,49 @@ def upgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
+    op.create_index(
+        "ix_payments_last4",
+        "payments",
+        ["shop_id", "card_last4", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("card_last4 <> ''"),
+        sqlite_where=sa.text("card_last4 <> ''"),
+    )
+    op.create_index(
+        "ix_payments_list",
+        "payments",
+        [
+            "shop_id",
+            "created_at_us",
+            "id",
+            "status",
+            "method_kind",
+            "connection_id",
+            "service_id",
+            "issued_by",
+            "currency",
+            "amount_minor",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_payments_member",
+        "payments",
+        ["shop_id", "issued_by", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_payments_service",
+        "payments",
+        ["service_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
-    op.create_index("ix_payments_status", "payments", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_payments_status", "payments", ["shop_id", "status", "created_at_us", "id"], unique=False
+    )
     op.create_index(
         "ix_payments_unfinished",
         "payments",
@@ -1161,6 +1290,18 @@ def upgrade() -> None:
     op.create_index("ix_rate_counters_expires", "rate_counters", ["expires_at_us"], unique=False)
     op.create_index(
         "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_refunded_payments_shop",
+        "refunded_payments",
+        ["shop_id", "created_at_us", "id", "currency", "refunded_minor"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_refunded_payments_state",
+        "refunded_payments",
+        ["shop_id", "state", "created_at_us", "id"],
+        unique=False,
     )
     op.create_index(
         "ix_refunds_finished",
@@ -1179,6 +1320,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('pending', 'failed')"),
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
+    )
+    op.create_index(
+        "ix_saved_views_list", "saved_views", ["shop_id", "kind", "user_id", "id"], unique=False
     )
     op.create_index(
         "ix_search_tokens_conversation",
@@ -1291,6 +1435,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_security_notices_occurred", table_name="security_notices")
     op.drop_index("ix_search_tokens_conversation", table_name="search_tokens")
+    op.drop_index("ix_saved_views_list", table_name="saved_views")
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -1305,6 +1450,8 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'succeeded'"),
         sqlite_where=sa.text("status = 'succeeded'"),
     )
+    op.drop_index("ix_refunded_payments_state", table_name="refunded_payments")
+    op.drop_index("ix_refunded_payments_shop", table_name="refunded_payments")
     op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
     op.drop_index("ix_rate_counters_expires", table_name="rate_counters")
     op.drop_index("ix_photos_shop", table_name="photos")
@@ -1317,6 +1464,20 @@ def downgrade() -> None:
     )
     op.drop_index("ix_payments_status", table_name="payments")
     op.drop_index("ix_payments_shop", table_name="payments")
+    op.drop_index(
+        "ix_payments_service",
+        table_name="payments",
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
+    op.drop_index("ix_payments_member", table_name="payments")
+    op.drop_index("ix_payments_list", table_name="payments")
+    op.drop_index(
+        "ix_payments_last4",
+        table_name="payments",
+        postgresql_where=sa.text("card_last4 <> ''"),
+        sqlite_where=sa.text("card_last4 <> ''"),
+    )
     op.drop_index("ix_payments_invoice", table_name="payments")
     op.drop_index(
         "ix_payments_conversation",
@@ -1342,6 +1503,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("attention IS NOT NULL"),
         sqlite_where=sa.text("attention IS NOT NULL"),
     )
+    op.drop_index("ix_payments_amount", table_name="payments")
     op.drop_index("ix_password_resets_expires", table_name="password_resets")
     op.drop_index("ix_passkeys_user", table_name="passkeys")
     op.drop_index(
@@ -1377,6 +1539,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'failed'"),
         sqlite_where=sa.text("status = 'failed'"),
     )
+    op.drop_index("ix_list_tokens_subject", table_name="list_tokens")
     op.drop_index("ix_ledger_shop", table_name="ledger")
     op.drop_index("ix_jobs_state", table_name="jobs")
     op.drop_index(
@@ -1401,17 +1564,26 @@ def downgrade() -> None:
     op.drop_index("ix_invoices_status", table_name="invoices")
     op.drop_index("ix_invoices_shop", table_name="invoices")
     op.drop_index(
+        "ix_invoices_service",
+        table_name="invoices",
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_invoices_open",
         table_name="invoices",
         postgresql_where=sa.text("status = 'open'"),
         sqlite_where=sa.text("status = 'open'"),
     )
+    op.drop_index("ix_invoices_member", table_name="invoices")
+    op.drop_index("ix_invoices_list", table_name="invoices")
     op.drop_index(
         "ix_invoices_conversation",
         table_name="invoices",
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.drop_index("ix_invoices_amount", table_name="invoices")
     op.drop_index(
         "ix_invitations_open",
         table_name="invitations",
@@ -1527,7 +1699,9 @@ def downgrade() -> None:
     op.drop_table("acquirer_notices")
     op.drop_table("services")
     op.drop_table("security_notices")
+    op.drop_table("saved_views")
     op.drop_table("retention_settings")
+    op.drop_table("refunded_payments")
     op.drop_table("recovery_codes")
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
@@ -1551,6 +1725,7 @@ def downgrade() -> None:
     op.drop_table("search_tokens")
     op.drop_table("rate_counters")
     op.drop_table("password_resets")
+    op.drop_table("list_tokens")
     op.drop_table("ledger")
     op.drop_table("key_rotations")
     op.drop_table("jobs")
