@@ -122,8 +122,8 @@ class Payment:
     with every retry. `is_outcome_unknown` refers to the last call, `lost_call_at_us` is the time
     of the last call without a response. `requested_action` is "capture" or "cancel": decided for
     an authorized payment, not yet confirmed by the acquirer. `income` is the amount less the
-    acquirer's commission. `failure` is the acquirer's reason code. Change it only by `begin`,
-    `settle`, `mark_unknown` and `request_action`.
+    commission. `failure` is the acquirer's reason code. `customer_id` is who paid. Change it only
+    by `begin`, `settle`, `mark_unknown` and `request_action`.
     """
 
     id: str
@@ -152,6 +152,7 @@ class Payment:
     captured_at_us: int | None = None
     conversation_id: str | None = None  # proved by the signed payment link
     lost_call_at_us: int | None = None
+    customer_id: str | None = None
     version: int = 0
 
     @property
@@ -212,10 +213,8 @@ def timeline_event(
     **detail: object,
 ) -> TimelineEvent:
     """Return an event for this payment's timeline."""
-    kind = f"payment.{kind}"
-    return TimelineEvent(
-        new_id("evt"), payment.shop_id, payment.id, kind, now_us, actor, dict(detail)
-    )
+    event_id, kind = new_id("evt"), f"payment.{kind}"
+    return TimelineEvent(event_id, payment.shop_id, payment.id, kind, now_us, actor, dict(detail))
 
 
 def settle(
