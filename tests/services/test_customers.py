@@ -100,7 +100,8 @@ async def test_conversation_belongs_to_the_customer_with_its_vk_id(vk_world: VkW
     conversation_id = await start_conversation(vk_world)
     async with vk_world.ctx.db.read() as tx:
         conversation = await conversations.get(tx, conversation_id)
-        assert conversation is not None and conversation.customer_id is not None
+        assert conversation is not None
+        assert conversation.customer_id is not None
         customer = await customers.get(tx, conversation.customer_id)
     assert customer is not None
     name = codec.decrypt_name(vk_world.ctx.cipher, customer.id, customer.name_encrypted)

@@ -82,7 +82,16 @@ def touch(customer_id: str, at_us: int) -> Op:
 async def index_words(tx: Tx, shop_id: str, customer_id: str, token_hashes: Iterable[int]) -> None:
     """Replace the words by which a customer is found."""
     await tx.execute(_delete_tokens, customer_id=customer_id)
-    for token_hash in sorted(set(token_hashes)):
-        await tx.execute(
-            _add_token, shop_id=shop_id, token_hash=token_hash, customer_id=customer_id
+    ops = [
+        Op(
+            _add_token,
+            {"shop_id": shop_id, "token_hash": token_hash, "customer_id": customer_id},
+            expected_rows=None,
         )
+        for token_hash in sorted(set(token_hashes))
+    ]
+    # PostgreSQL prepares one statement per batch size: powers of two keep their number small.
+    while ops:
+        batch_size = 1 << (min(len(ops), 32).bit_length() - 1)
+        await tx.write_all(ops[:batch_size])
+        ops = ops[batch_size:]

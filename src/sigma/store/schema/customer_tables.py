@@ -40,6 +40,7 @@ customers = Table(
     partial_index(
         "ix_customers_activity", "shop_id last_activity_at_us id", "merged_into_id IS NULL"
     ),
+    partial_index("ix_customers_merged", "merged_into_id id", "merged_into_id IS NOT NULL"),
 )
 
 # One VK id, e-mail address or phone belongs to one customer of a shop.

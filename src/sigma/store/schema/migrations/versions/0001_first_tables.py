@@ -1139,6 +1139,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("merged_into_id IS NULL"),
     )
     op.create_index(
+        "ix_customers_merged",
+        "customers",
+        ["merged_into_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
@@ -1589,6 +1597,12 @@ def downgrade() -> None:
     op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
+    op.drop_index(
+        "ix_customers_merged",
+        table_name="customers",
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_customers_activity",
         table_name="customers",
