@@ -21,6 +21,8 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
+from sigma.domain.customers.customer import Customer
+from sigma.domain.customers.moves import Move
 from sigma.domain.ledger import Entry
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
@@ -50,6 +52,8 @@ from sigma.store.billing import (
     timeline,
 )
 from sigma.store.catalogue import photos, services
+from sigma.store.customers import customers
+from sigma.store.customers import moves as customer_moves
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
 from sigma.store.lists import refunded_payments, tokens
@@ -93,6 +97,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     RecoveryCode: second_factors.CODE_CODEC.save,
     PasswordReset: password_resets.CODEC.save,
     SecurityNotice: security_notices.CODEC.save,
+    Customer: customers.CODEC.save,
+    Move: customer_moves.CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))

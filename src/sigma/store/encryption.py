@@ -45,7 +45,8 @@ class HashPurpose(StrEnum):
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
     LIST_TOKEN = "list_token"  # what a list of payments or invoices is searched by  # noqa: S105
-    CONTACT = "contact"  # e-mail or phone of a client, to find their payments
+    CONTACT = "contact"  # VK id, e-mail or phone of a client, to find their payments
+    CUSTOMER_WORD = "customer_word"  # a word of a client's name, or a tag
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
     SETUP_CODE = "setup_code"  # the code of the set-up page

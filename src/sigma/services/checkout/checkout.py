@@ -25,12 +25,14 @@ from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
-from sigma.services.billing.answer_codec import contact_hash, encrypt_values, read_values
+from sigma.services.billing.answer_codec import encrypt_values, read_values
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
+from sigma.services.checkout.payers import find_customer
 from sigma.services.connection_secrets import is_secret_readable
+from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
@@ -190,7 +192,12 @@ async def _store_under_lock(
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
         payment = replace(payment, conversation_id=conversation_id)
-    payment = replace(payment, has_email="email" in answers, locale=form.locale or shop.locale)
+    payment = replace(
+        payment,
+        has_email="email" in answers,
+        locale=form.locale or shop.locale,
+        customer_id=await find_customer(ctx, tx, invoice, payment, answers),
+    )
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = (
         _build_consent(ctx, payment, invoice, shop, form)

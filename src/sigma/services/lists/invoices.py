@@ -7,7 +7,7 @@ from sigma.domain.billing.invoice import Invoice
 from sigma.domain.errors import Problem, validation_error
 from sigma.domain.lists.filters import InvoiceFilter
 from sigma.services.context import Context
-from sigma.services.lists.clients import ClientLabel, list_labels
+from sigma.services.lists.clients import ClientLabel, list_labels, record_views
 from sigma.services.lists.payments import PAGE_SIZE, shop_of
 from sigma.services.lists.selection import select_invoices
 from sigma.store.engine.interface import Tx
@@ -17,7 +17,7 @@ from sigma.store.lists.reading import Totals
 
 @dataclass(frozen=True, slots=True)
 class InvoiceRow:
-    """An invoice in a list, with its client: of the conversation, or of the latest payment.
+    """An invoice in a list, with its client: of the latest payment, or whom it was issued to.
 
     A link that several people may pay has no client.
     """
@@ -50,17 +50,20 @@ async def list_page(
         found = await reading.list_ids(tx, selection, cursor=cursor, limit=limit)
         if found is None:
             raise validation_error(Problem("cursor", "cursor"))
-        return InvoicePage(
-            await list_rows(ctx, tx, member, found.ids), found.next_cursor, found.is_short
-        )
+        data = await list_rows(ctx, tx, member, found.ids)
+    await record_views(ctx, member, [row.client for row in data])
+    return InvoicePage(data, found.next_cursor, found.is_short)
 
 
 async def list_rows(ctx: Context, tx: Tx, member: Member, ids: tuple[str, ...]) -> list[InvoiceRow]:
     """Return the invoices with these ids in their order, as far as they belong to the shop."""
     found = [one for one in await rows.list_invoices(tx, ids) if one.shop_id == member.shop_id]
     single = [invoice.id for invoice in found if not invoice.is_shared_link]
-    latest = await rows.latest_payment_ids(tx, single)
-    subjects = {invoice.id: (latest.get(invoice.id), invoice.conversation_id) for invoice in found}
+    payers = await rows.latest_payers(tx, single)
+    subjects = {}
+    for invoice in found:
+        payment_id, customer_id = payers.get(invoice.id, (None, None))
+        subjects[invoice.id] = (payment_id, customer_id or invoice.customer_id)
     clients = await list_labels(ctx, tx, member, subjects)
     return [InvoiceRow(invoice, clients[invoice.id]) for invoice in found]
 

@@ -9,7 +9,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.money import Money
 from sigma.services.context import Context
-from sigma.services.lists.clients import ClientLabel, list_labels
+from sigma.services.lists.clients import ClientLabel, list_labels, record_views
 from sigma.services.lists.selection import select_payments
 from sigma.store.accounts import shops
 from sigma.store.engine.interface import Tx
@@ -57,15 +57,15 @@ async def list_page(
         found = await reading.list_ids(tx, selection, cursor=cursor, limit=limit)
         if found is None:
             raise validation_error(Problem("cursor", "cursor"))
-        return PaymentPage(
-            await list_rows(ctx, tx, member, found.ids), found.next_cursor, found.is_short
-        )
+        data = await list_rows(ctx, tx, member, found.ids)
+    await record_views(ctx, member, [row.client for row in data])
+    return PaymentPage(data, found.next_cursor, found.is_short)
 
 
 async def list_rows(ctx: Context, tx: Tx, member: Member, ids: tuple[str, ...]) -> list[PaymentRow]:
     """Return the payments with these ids in their order, as far as they belong to the shop."""
     found = [row for row in await rows.list_payments(tx, ids) if row[0].shop_id == member.shop_id]
-    subjects = {payment.id: (payment.id, talk_id) for payment, _, _, _, talk_id in found}
+    subjects = {payment.id: (payment.id, customer_id) for payment, *_, customer_id in found}
     clients = await list_labels(ctx, tx, member, subjects)
     return [
         PaymentRow(

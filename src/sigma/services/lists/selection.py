@@ -11,24 +11,40 @@ from typing import Any
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Status as InvoiceStatus
+from sigma.domain.customers.search import query_tokens
 from sigma.domain.lists.filters import InvoiceFilter, ListFilter, PaymentFilter, Refunded
 from sigma.domain.lists.search_query import SearchQuery, parse_search
 from sigma.services.context import Context
+from sigma.services.customers.attachment import vk_contact
+from sigma.services.customers.codec import identity_hash, token_hashes
 from sigma.services.platform.search_tokens import Feature, Subject, token_hash
+from sigma.store.customers import identities, lists
 from sigma.store.engine.interface import Tx
 from sigma.store.lists import look_ups
 from sigma.store.lists.invoices import INVOICES
 from sigma.store.lists.payments import PAYMENTS
 from sigma.store.lists.reading import Branch, Selection, probe
-from sigma.store.lists.sources import UNSORTED, ListTable, Source
+from sigma.store.lists.sources import ListTable, Source
 
+MAX_FOUND_CUSTOMERS = 200  # clients with a searched name, the newest: others are found by contact
+TOKEN_PROBE = 2000
 MAX_FOUND_IDS = 1000  # rows that a look-up of an id, a VK user or a client adds to a search
-# Conditions with an index of their own, and the source that reads it.
-_SOURCE_OF_CONDITION = {
-    "service": Source.SERVICE,
-    "member": Source.MEMBER,
-    "status": Source.STATUS,
-}
+# Sources that serve a list by date however many rows they have: there is no better one.
+_DENSE_SOURCES = frozenset({Source.TOKEN, Source.LAST4, Source.AMOUNT})
+# Sources by the conditions that they serve, the most selective kinds first.
+_SOURCES: tuple[tuple[Source, set[str]], ...] = (
+    (Source.IDS, {"ids"}),
+    (Source.INVOICE, {"invoice"}),
+    (Source.CUSTOMER, {"customers"}),
+    (Source.LAST4, {"last4"}),
+    (Source.TOKEN, set()),
+    (Source.AMOUNT, {"amount"}),
+    (Source.ATTENTION, {"attention"}),
+    (Source.REFUNDED, {"refunded_any", "refunded_state"}),
+    (Source.SERVICE, {"service"}),
+    (Source.MEMBER, {"member"}),
+    (Source.STATUS, {"status"}),
+)
 
 
 async def select_payments(
@@ -39,16 +55,7 @@ async def select_payments(
     A member who may not read answers cannot filter by e-mail or phone, and their search does not
     look into answers.
     """
-    values = _shared_values(ctx, shop, wanted)
-    if wanted.method:
-        values["method"] = wanted.method
-    if wanted.connection_id:
-        values["connection"] = wanted.connection_id
-    if wanted.invoice_id:
-        values["invoice"] = wanted.invoice_id
-    if wanted.needs_attention:
-        values["attention"] = True
-    values |= _refunded_values(wanted.refunded)
+    values = _shared_values(ctx, shop, wanted) | _payment_values(wanted)
     tokens = _required_tokens(ctx, member, Subject.PAYMENT, wanted)
     if wanted.empty_answer:
         hashed = partial(token_hash, ctx.cipher, member.shop_id, Subject.PAYMENT)
@@ -66,7 +73,9 @@ async def select_payments(
         branches += [Branch(values={"invoice": one}, tokens=tokens) for one in _some(invoice_id)]
     if ids := await _found_payments(tx, member, search):
         branches.append(Branch(values={"ids": ids}, tokens=tokens))
-    return replace(base, branches=[await _choose(tx, base, one) for one in branches])
+    if customer_ids := await _found_customers(ctx, tx, member, wanted.query, search):
+        branches.append(Branch(values={"customers": customer_ids}, tokens=tokens))
+    return replace(base, branches=await _usable(tx, base, branches))
 
 
 async def select_invoices(
@@ -97,11 +106,11 @@ async def select_invoices(
         Branch(values={"amount": minor}, tokens=public_tokens) for minor in search.amounts_minor
     ]
     found = set(await _found_invoices(ctx, tx, member, base, search))
-    if "ids" in base.values:
-        found &= set(base.values["ids"])
     if found:
         branches.append(Branch(values={"ids": sorted(found)}, tokens=public_tokens))
-    return replace(base, branches=[await _choose(tx, base, one) for one in branches])
+    if customer_ids := await _found_customers(ctx, tx, member, wanted.query, search):
+        branches.append(Branch(values={"customers": customer_ids}, tokens=public_tokens))
+    return replace(base, branches=await _usable(tx, base, branches))
 
 
 def _base(
@@ -125,10 +134,23 @@ def _shared_values(ctx: Context, shop: Shop, wanted: ListFilter) -> dict[str, An
         "status": wanted.status or None,
         "service": wanted.service_id or None,
         "member": wanted.member_id or None,
+        "customers": [wanted.customer_id] if wanted.customer_id else None,
         "amount_from": wanted.amount_from,
         "amount_to": wanted.amount_to,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _payment_values(wanted: PaymentFilter) -> dict[str, Any]:
+    """Return the conditions that only payments have."""
+    values = {
+        "method": wanted.method,
+        "connection": wanted.connection_id,
+        "invoice": wanted.invoice_id,
+        "attention": wanted.needs_attention,
+    }
+    found: dict[str, Any] = {name: value for name, value in values.items() if value}
+    return found | _refunded_values(wanted.refunded)
 
 
 def _refunded_values(refunded: Refunded | None) -> dict[str, Any]:
@@ -219,6 +241,45 @@ async def _invoices_of(tx: Tx, of_payments: Selection, branch: Branch) -> list[s
     return await look_ups.invoices_of_payments(tx, ids)
 
 
+async def _found_customers(
+    ctx: Context, tx: Tx, member: Member, text: str, search: SearchQuery
+) -> list[str]:
+    """Return the customers whose name has the beginnings of all searched words, or the VK id.
+
+    For a member who may not read answers only by VK id: names are masked for them.
+    """
+    found: list[str] = []
+    if search.vk_id is not None:
+        vk_user = vk_contact(search.vk_id)
+        hashed = identity_hash(ctx.cipher, member.shop_id, vk_user)
+        if identity := await identities.find(tx, member.shop_id, vk_user.kind, hashed):
+            found.append(identity.customer_id)
+    tokens = query_tokens(text) if search.stems and not search.email else []
+    if tokens and member.can(Permission.READ_ANSWERS):
+        hashes = token_hashes(ctx.cipher, member.shop_id, tokens)
+        named = await lists.find_by_tokens(tx, member.shop_id, hashes, limit=MAX_FOUND_CUSTOMERS)
+        found += [customer.id for customer in named]
+    return found
+
+
+async def _usable(tx: Tx, base: Selection, branches: list[Branch]) -> list[Branch]:
+    """Return the branches that agree with the filter, each with its source.
+
+    A search for another invoice, sum or client than the filter has finds nothing.
+    """
+    usable = []
+    for branch in branches:
+        values = dict(branch.values)
+        for name in values.keys() & base.values.keys():
+            if isinstance(values[name], list):
+                values[name] = sorted(set(values[name]) & set(base.values[name]))
+            elif values[name] != base.values[name]:
+                values[name] = None
+        if all(values.values()):
+            usable.append(await _choose(tx, base, replace(branch, values=values)))
+    return usable
+
+
 async def _choose(tx: Tx, base: Selection, branch: Branch) -> Branch:
     """Return the branch with the source that reads the fewest rows.
 
@@ -226,41 +287,39 @@ async def _choose(tx: Tx, base: Selection, branch: Branch) -> Branch:
     fewer rows is taken. A list by amount whose rows are many reads them in the order of amounts.
     """
     window = base.windows.table
+    branch = await _rarest_token_first(tx, base, branch)
     for candidate in _candidates(base, branch):
         count = await probe(tx, base, candidate, window)
         is_small = count < window
-        if is_small or (candidate.source is Source.TOKEN and not base.is_by_amount):
+        if is_small:
             return candidate
+        if candidate.source in _DENSE_SOURCES and not base.is_by_amount:
+            return candidate  # its rows are in the order of the list, and most of them match
     if not base.is_by_amount:
         return branch
     counted = await probe(tx, base, branch, base.windows.index)
     return branch if counted < base.windows.index else replace(branch, source=Source.BY_AMOUNT)
 
 
+async def _rarest_token_first(tx: Tx, base: Selection, branch: Branch) -> Branch:
+    """Order the tokens by how many rows have them, counted up to TOKEN_PROBE."""
+    if len(branch.tokens) < 2:
+        return branch
+    counts = {}
+    for token in branch.tokens:
+        one = Branch(Source.TOKEN, tokens=(token,))
+        counts[token] = await probe(tx, base, one, TOKEN_PROBE)
+    return replace(branch, tokens=tuple(sorted(branch.tokens, key=counts.__getitem__)))
+
+
 def _candidates(base: Selection, branch: Branch) -> Iterable[Branch]:
-    """Return the branch with each source that can serve it, the most selective kinds first."""
+    """Yield the branch with each source that can serve it, the most selective kinds first."""
     names = base.values.keys() | branch.values.keys()
-    if "ids" in names:
-        yield replace(branch, source=Source.IDS)
-    if "invoice" in names:
-        yield replace(branch, source=Source.INVOICE)
-    if "last4" in names:
-        yield replace(branch, source=Source.LAST4)
-    if branch.tokens:
-        yield replace(branch, source=Source.TOKEN)
-    if "amount" in names:
-        yield replace(branch, source=Source.AMOUNT)
-    if "attention" in names:
-        yield replace(branch, source=Source.ATTENTION)
-    if names & {"refunded_any", "refunded_state"}:
-        yield replace(branch, source=Source.REFUNDED)
-    for name, source in _SOURCE_OF_CONDITION.items():
-        if name in names:
+    for source, conditions in _SOURCES:
+        is_possible = bool(branch.tokens) if source is Source.TOKEN else bool(names & conditions)
+        if is_possible:
             yield replace(branch, source=source)
 
 
 def _some(value: str | None) -> list[str]:
     return [value] if value else []
-
-
-assert Source.ALL not in UNSORTED

@@ -39,8 +39,12 @@ def _to_row(payment: Payment) -> dict[str, Any]:
         "income_minor": payment.income.minor if payment.income else None,
         "method": encode_json(payment.method) if payment.method else None,
         "method_kind": payment.method.kind if payment.method else "",
-        "card_last4": payment.method.last4 if payment.method else "",
+        "card_last4": _last4(payment.method.mask) if payment.method else "",
     }
+
+
+def _last4(mask: str) -> str:
+    return last if len(last := mask[-4:]) == 4 and last.isascii() and last.isdigit() else ""
 
 
 def from_row(row: Row) -> Payment:

@@ -31,6 +31,10 @@ INVOICES = ListTable(
         "amount": lambda c: c.amount_minor == bindparam("amount"),
         "amount_from": lambda c: c.amount_minor >= bindparam("amount_from"),
         "amount_to": lambda c: c.amount_minor <= bindparam("amount_to"),
+        # The first condition is that of the index.
+        "customers": lambda c: and_(
+            c.customer_id.is_not(None), in_list(c.customer_id, "customers")
+        ),
         "ids": lambda c: in_list(c.id, "ids"),
     },
     columns={
@@ -38,6 +42,7 @@ INVOICES = ListTable(
         "expired": ("expires_at_us",),
         "service": ("service_id",),
         "member": ("created_by",),
+        "customers": ("customer_id",),
     },
     hints={
         Source.ALL: "ix_invoices_list",
@@ -46,5 +51,6 @@ INVOICES = ListTable(
         Source.MEMBER: "ix_invoices_member",
         Source.AMOUNT: "ix_invoices_amount",
         Source.BY_AMOUNT: "ix_invoices_amount",
+        Source.CUSTOMER: "ix_invoices_customer",
     },
 )

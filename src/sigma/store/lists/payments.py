@@ -32,6 +32,10 @@ PAYMENTS = ListTable(
         "last4": lambda c: and_(c.card_last4 != "", c.card_last4 == bindparam("last4")),
         "attention": lambda c: c.attention.is_not(None),
         "invoice": lambda c: c.invoice_id == bindparam("invoice"),
+        # The first condition is that of the index.
+        "customers": lambda c: and_(
+            c.customer_id.is_not(None), in_list(c.customer_id, "customers")
+        ),
         "ids": lambda c: in_list(c.id, "ids"),
         "refunded_any": _is_refunded,
         "refunded_state": lambda c: _is_refunded(c, has_state=True),
@@ -44,6 +48,7 @@ PAYMENTS = ListTable(
         "member": ("issued_by",),
         "last4": ("card_last4",),
         "attention": ("attention",),
+        "customers": ("customer_id",),
         "invoice": ("invoice_id",),
     },
     hints={
@@ -56,5 +61,6 @@ PAYMENTS = ListTable(
         Source.LAST4: "ix_payments_last4",
         Source.ATTENTION: "ix_payments_attention",
         Source.INVOICE: "ix_payments_invoice",
+        Source.CUSTOMER: "ix_payments_customer",
     },
 )

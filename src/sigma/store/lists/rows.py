@@ -7,13 +7,15 @@ from sqlalchemy import func, select
 from sigma.domain.billing.answers import Answers
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
+from sigma.domain.customers.customer import Customer
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import payments as payment_rows
+from sigma.store.customers import customers as customer_rows
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import in_list, statement
+from sigma.store.schema.customer_tables import customers
 from sigma.store.schema.list_tables import refunded_payments
-from sigma.store.schema.messaging_tables import conversations
 from sigma.store.schema.tables import invoices, payments
 
 _payments = statement(
@@ -21,7 +23,7 @@ _payments = statement(
         payments,
         invoices.c.number.label("invoice_number"),
         invoices.c.title.label("invoice_title"),
-        func.coalesce(payments.c.conversation_id, invoices.c.conversation_id).label("talk_id"),
+        func.coalesce(payments.c.customer_id, invoices.c.customer_id).label("client_id"),
         func.coalesce(refunded_payments.c.refunded_minor, 0).label("refunded_minor"),
     )
     .join(invoices, invoices.c.id == payments.c.invoice_id)
@@ -34,13 +36,10 @@ _latest_payments = statement(
     .where(in_list(payments.c.invoice_id, "ids"))
     .group_by(payments.c.invoice_id)
 )
-_profiles = statement(
-    select(
-        conversations.c.id,
-        conversations.c.name,
-        conversations.c.photo_url,
-    ).where(in_list(conversations.c.id, "ids"))
+_payment_customers = statement(
+    select(payments.c.id, payments.c.customer_id).where(in_list(payments.c.id, "ids"))
 )
+_customers = statement(select(customers).where(in_list(customers.c.id, "ids")))
 
 
 async def list_payments(
@@ -48,7 +47,7 @@ async def list_payments(
 ) -> list[tuple[Payment, int, str, int, str | None]]:
     """Return payments in the order of their ids' list.
 
-    A row is (payment, invoice number, invoice title, refunded minor units, conversation id).
+    A row is (payment, invoice number, invoice title, refunded minor units, customer id).
     """
     if not ids:
         return []
@@ -59,7 +58,7 @@ async def list_payments(
             row["invoice_number"],
             row["invoice_title"],
             int(row["refunded_minor"]),
-            row["talk_id"],
+            row["client_id"],
         )
         for one in ids
         if (row := by_id.get(one)) is not None
@@ -74,12 +73,16 @@ async def list_invoices(tx: Tx, ids: Sequence[str]) -> list[Invoice]:
     return [invoice_rows.from_row(by_id[one]) for one in ids if one in by_id]
 
 
-async def latest_payment_ids(tx: Tx, invoice_ids: Sequence[str]) -> dict[str, str]:
-    """Return the latest payment by invoice id, where there is any."""
+async def latest_payers(tx: Tx, invoice_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """Return (payment id, customer id) of the latest payment by invoice id, where there is any."""
     if not invoice_ids:
         return {}
-    rows = await tx.fetch_all(_latest_payments, ids=list(invoice_ids))
-    return {row["invoice_id"]: row["id"] for row in rows}
+    latest = await tx.fetch_all(_latest_payments, ids=list(invoice_ids))
+    ids = [row["id"] for row in latest]
+    payers = {
+        row["id"]: row["customer_id"] for row in await tx.fetch_all(_payment_customers, ids=ids)
+    }
+    return {row["invoice_id"]: (row["id"], payers.get(row["id"])) for row in latest}
 
 
 async def latest_answers(tx: Tx, payment_ids: Sequence[str]) -> dict[str, Answers]:
@@ -87,9 +90,9 @@ async def latest_answers(tx: Tx, payment_ids: Sequence[str]) -> dict[str, Answer
     return await answer_rows.list_latest(tx, payment_ids) if payment_ids else {}
 
 
-async def profiles(tx: Tx, conversation_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return (name, photo URL) of the VK profile by conversation id."""
-    if not conversation_ids:
+async def customers_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Customer]:
+    """Return customers by id."""
+    if not ids:
         return {}
-    rows = await tx.fetch_all(_profiles, ids=list(conversation_ids))
-    return {row["id"]: (row["name"], row["photo_url"]) for row in rows}
+    rows = await tx.fetch_all(_customers, ids=sorted(set(ids)))
+    return {row["id"]: customer_rows.from_row(row) for row in rows}

@@ -67,7 +67,7 @@ IMPLIED = {
     Source.REFUNDED: ("refunded_state", "refunded_any"),
     Source.ATTENTION: ("attention",),
     Source.INVOICE: ("invoice",),
-    Source.CUSTOMER: ("customer",),
+    Source.CUSTOMER: ("customers",),
     Source.IDS: ("ids",),
 }
 BASE_COLUMNS = ("id", "created_at_us", "status", "amount_minor", "currency")

@@ -52,6 +52,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "name", name=op.f("pk_counters")),
     )
     op.create_table(
+        "customer_tokens",
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("token_hash", BigInt, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "shop_id", "token_hash", "customer_id", name=op.f("pk_customer_tokens")
+        ),
+    )
+    op.create_table(
         "erased_peers",
         sa.Column("peer_hash", TextC, nullable=False),
         sa.Column("erased_at_us", BigInt, nullable=False),
@@ -309,6 +318,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
     )
     op.create_table(
+        "customer_moves",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("from_id", TextC, nullable=False),
+        sa.Column("to_id", TextC, nullable=False),
+        sa.Column("moved_at_us", BigInt, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("counts", TextC, nullable=False),
+        sa.Column("undone_at_us", BigInt, nullable=True),
+        sa.Column("undone_by", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_customer_moves_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_moves")),
+    )
+    op.create_table(
+        "customers",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("name_encrypted", TextC, nullable=False),
+        sa.Column("name_source", TextC, nullable=False),
+        sa.Column("details_encrypted", TextC, nullable=False),
+        sa.Column("photo_url", TextC, nullable=False),
+        sa.Column("merged_into_id", TextC, nullable=True),
+        sa.Column("last_activity_at_us", BigInt, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_customers_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
+    )
+    op.create_table(
         "erasures",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -359,6 +399,7 @@ def upgrade() -> None:
         sa.Column("created_by", TextC, nullable=False),
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("service_id", TextC, nullable=True),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoices_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
@@ -618,6 +659,7 @@ def upgrade() -> None:
         sa.Column("typing_until_us", BigInt, nullable=False),
         sa.Column("handled_by_operator", Flag, nullable=False),
         sa.Column("changed_at_us", BigInt, nullable=False),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -626,6 +668,57 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_conversations_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("connection_id", "peer_id", name="uq_conversations_peer"),
+    )
+    op.create_table(
+        "customer_identities",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("identity_hash", TextC, nullable=False),
+        sa.Column("value_encrypted", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_customer_identities_customer_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_customer_identities_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_identities")),
+        sa.UniqueConstraint("shop_id", "kind", "identity_hash", name="uq_customer_identities_hash"),
+    )
+    op.create_table(
+        "customer_moved_rows",
+        sa.Column("move_id", TextC, nullable=False),
+        sa.Column("row_id", TextC, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["move_id"], ["customer_moves.id"], name=op.f("fk_customer_moved_rows_move_id")
+        ),
+        sa.PrimaryKeyConstraint("move_id", "row_id", name=op.f("pk_customer_moved_rows")),
+    )
+    op.create_table(
+        "customer_suggestions",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.Column("other_id", TextC, nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("dismissed_at_us", BigInt, nullable=True),
+        sa.Column("dismissed_by", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_customer_suggestions_customer_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["other_id"], ["customers.id"], name=op.f("fk_customer_suggestions_other_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_customer_suggestions_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_suggestions")),
+        sa.UniqueConstraint("customer_id", "other_id", name="uq_customer_suggestions_pair"),
     )
     op.create_table(
         "differences",
@@ -698,6 +791,7 @@ def upgrade() -> None:
         sa.Column("captured_at_us", BigInt, nullable=True),
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("lost_call_at_us", BigInt, nullable=True),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("service_id", TextC, nullable=True),
         sa.Column("issued_by", TextC, nullable=False),
@@ -1015,6 +1109,14 @@ def upgrade() -> None:
         "ix_conversations_changed", "conversations", ["shop_id", "changed_at_us"], unique=False
     )
     op.create_index(
+        "ix_conversations_customer",
+        "conversations",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_conversations_latest", "conversations", ["shop_id", "last_at_us", "id"], unique=False
     )
     op.create_index(
@@ -1040,6 +1142,50 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("is_unanswered = 1"),
         sqlite_where=sa.text("is_unanswered = 1"),
+    )
+    op.create_index(
+        "ix_customer_identities_customer",
+        "customer_identities",
+        ["customer_id", "id"],
+        unique=False,
+    )
+    op.create_index("ix_customer_moves_from", "customer_moves", ["from_id", "id"], unique=False)
+    op.create_index("ix_customer_moves_to", "customer_moves", ["to_id", "id"], unique=False)
+    op.create_index(
+        "ix_customer_suggestions_open",
+        "customer_suggestions",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("dismissed_at_us IS NULL"),
+        sqlite_where=sa.text("dismissed_at_us IS NULL"),
+    )
+    op.create_index(
+        "ix_customer_suggestions_other",
+        "customer_suggestions",
+        ["other_id", "customer_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_customer_tokens_customer",
+        "customer_tokens",
+        ["customer_id", "token_hash"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_customers_activity",
+        "customers",
+        ["shop_id", "last_activity_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NULL"),
+        sqlite_where=sa.text("merged_into_id IS NULL"),
+    )
+    op.create_index(
+        "ix_customers_merged",
+        "customers",
+        ["merged_into_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
     )
     op.create_index(
         "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
@@ -1071,6 +1217,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_invoices_customer",
+        "invoices",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
     )
     op.create_index(
         "ix_invoices_list",
@@ -1232,6 +1386,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_payments_customer",
+        "payments",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
     )
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
     op.create_index(
@@ -1480,6 +1642,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_payments_invoice", table_name="payments")
     op.drop_index(
+        "ix_payments_customer",
+        table_name="payments",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_payments_conversation",
         table_name="payments",
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
@@ -1578,6 +1746,12 @@ def downgrade() -> None:
     op.drop_index("ix_invoices_member", table_name="invoices")
     op.drop_index("ix_invoices_list", table_name="invoices")
     op.drop_index(
+        "ix_invoices_customer",
+        table_name="invoices",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_invoices_conversation",
         table_name="invoices",
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
@@ -1595,6 +1769,29 @@ def downgrade() -> None:
     op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
+    op.drop_index(
+        "ix_customers_merged",
+        table_name="customers",
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_customers_activity",
+        table_name="customers",
+        postgresql_where=sa.text("merged_into_id IS NULL"),
+        sqlite_where=sa.text("merged_into_id IS NULL"),
+    )
+    op.drop_index("ix_customer_tokens_customer", table_name="customer_tokens")
+    op.drop_index("ix_customer_suggestions_other", table_name="customer_suggestions")
+    op.drop_index(
+        "ix_customer_suggestions_open",
+        table_name="customer_suggestions",
+        postgresql_where=sa.text("dismissed_at_us IS NULL"),
+        sqlite_where=sa.text("dismissed_at_us IS NULL"),
+    )
+    op.drop_index("ix_customer_moves_to", table_name="customer_moves")
+    op.drop_index("ix_customer_moves_from", table_name="customer_moves")
+    op.drop_index("ix_customer_identities_customer", table_name="customer_identities")
     op.drop_index(
         "ix_conversations_waiting",
         table_name="conversations",
@@ -1614,6 +1811,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("is_unanswered = 1"),
     )
     op.drop_index("ix_conversations_latest", table_name="conversations")
+    op.drop_index(
+        "ix_conversations_customer",
+        table_name="conversations",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
     op.drop_index("ix_conversations_changed", table_name="conversations")
     op.drop_index(
         "ix_consents_stored",
@@ -1694,6 +1897,9 @@ def downgrade() -> None:
     op.drop_table("payments")
     op.drop_table("mail_contents")
     op.drop_table("differences")
+    op.drop_table("customer_suggestions")
+    op.drop_table("customer_moved_rows")
+    op.drop_table("customer_identities")
     op.drop_table("conversations")
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
@@ -1711,6 +1917,8 @@ def downgrade() -> None:
     op.drop_table("invoices")
     op.drop_table("invitations")
     op.drop_table("erasures")
+    op.drop_table("customers")
+    op.drop_table("customer_moves")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("authenticator_apps")
@@ -1733,6 +1941,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_records")
     op.drop_table("former_members")
     op.drop_table("erased_peers")
+    op.drop_table("customer_tokens")
     op.drop_table("counters")
     op.drop_table("audit_entries")
     op.drop_table("audit_chains")
