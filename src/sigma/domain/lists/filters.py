@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sigma.domain.billing import invoice, payment
 from sigma.domain.billing.question import KEY_PATTERN, parse_email, parse_phone
@@ -144,7 +145,8 @@ class InvoiceFilter(ListFilter):
 
 PAYMENT_STATUSES: Collection[str] = frozenset(map(str, payment.Status))
 INVOICE_STATUSES: Collection[str] = frozenset(map(str, invoice.Status))
-# Parameters of both lists. `query`, `invoice` and `invoice_id` are older names of pages and API.
+METADATA = "metadata[key]"
+# Parameters of both lists. `query` and `invoice` are older names of `q` and `invoice_id`.
 SHARED_PARAMETERS = (
     "q",
     "query",
@@ -160,6 +162,7 @@ SHARED_PARAMETERS = (
     "email",
     "phone",
     "sort",
+    METADATA,
 )
 INVOICE_PARAMETERS = SHARED_PARAMETERS
 PAYMENT_PARAMETERS = (
@@ -175,8 +178,9 @@ PAYMENT_PARAMETERS = (
 
 
 def is_filter_parameter(name: str, parameters: Collection[str]) -> bool:
-    """Return whether a parameter is one of `parameters`, or `metadata[key]`."""
-    return name in parameters or _METADATA_KEY.fullmatch(name) is not None
+    """Return whether a parameter is one of `parameters`; `metadata[key]` stands for any key."""
+    is_metadata = _METADATA_KEY.fullmatch(name) is not None
+    return name in parameters or (is_metadata and METADATA in parameters)
 
 
 @dataclass(slots=True)
@@ -273,7 +277,7 @@ def parse_invoice_filter(values: Values) -> tuple[InvoiceFilter, list[Problem]]:
     return InvoiceFilter(**_shared_values(reader, INVOICE_STATUSES)), reader.problems
 
 
-def _shared_values(reader: _Reader, statuses: Collection[str]) -> dict[str, object]:
+def _shared_values(reader: _Reader, statuses: Collection[str]) -> dict[str, Any]:
     sort = reader.choice("sort", frozenset(map(str, Sort)))
     return {
         "query": reader.text("q", "query")[:MAX_QUERY_LENGTH],

@@ -14,7 +14,7 @@ from sigma.services.lists.selection import select_payments
 from sigma.store.accounts import shops
 from sigma.store.engine.interface import Tx
 from sigma.store.lists import reading, rows
-from sigma.store.lists.reading import Totals
+from sigma.store.lists.reading import ListedIds, Totals
 
 PAGE_SIZE = 50
 
@@ -60,6 +60,19 @@ async def list_page(
         data = await list_rows(ctx, tx, member, found.ids)
     await record_views(ctx, member, [row.client for row in data])
     return PaymentPage(data, found.next_cursor, found.is_short)
+
+
+async def list_ids(
+    ctx: Context, member: Member, wanted: PaymentFilter, *, limit: int, cursor: str | None
+) -> ListedIds:
+    """Return the ids of a page. Raises RefusedError: "forbidden", "validation"."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        selection = await select_payments(ctx, tx, member, await shop_of(tx, member), wanted)
+        found = await reading.list_ids(tx, selection, cursor=cursor, limit=limit)
+    if found is None:
+        raise validation_error(Problem("cursor", "cursor"))
+    return found
 
 
 async def list_rows(ctx: Context, tx: Tx, member: Member, ids: tuple[str, ...]) -> list[PaymentRow]:

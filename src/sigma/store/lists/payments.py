@@ -1,6 +1,8 @@
 """Conditions and indexes of the list of payments."""
 
-from sqlalchemy import and_, bindparam, exists, literal_column, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal_column, select
 
 from sigma.store.engine.statements import in_list
 from sigma.store.lists.sources import Columns, ListTable, Source
@@ -8,12 +10,17 @@ from sigma.store.schema.list_tables import refunded_payments
 from sigma.store.schema.tables import payments
 
 
-def _is_refunded(c: Columns, *, has_state: bool = False):  # type: ignore[no-untyped-def]
-    r = refunded_payments.c
-    query = select(literal_column("1")).select_from(refunded_payments).where(r.id == c.id)
-    if has_state:
-        query = query.where(r.state == bindparam("refunded_state"))
-    return exists(query)
+def _is_refunded(c: Columns) -> ColumnElement[bool]:
+    return exists(_refunded_row(c))
+
+
+def _has_refunded_state(c: Columns) -> ColumnElement[bool]:
+    return exists(_refunded_row(c).where(refunded_payments.c.state == bindparam("refunded_state")))
+
+
+def _refunded_row(c: Columns) -> Select[Any]:
+    query: Select[Any] = select(literal_column("1"))
+    return query.select_from(refunded_payments).where(refunded_payments.c.id == c.id)
 
 
 PAYMENTS = ListTable(
@@ -38,7 +45,7 @@ PAYMENTS = ListTable(
         ),
         "ids": lambda c: in_list(c.id, "ids"),
         "refunded_any": _is_refunded,
-        "refunded_state": lambda c: _is_refunded(c, has_state=True),
+        "refunded_state": _has_refunded_state,
         "unrefunded": lambda c: ~_is_refunded(c),
     },
     columns={

@@ -4,7 +4,7 @@ A `Selection` has one or more branches, one for each meaning of a search; a row 
 belongs to the list. Every statement reads a bounded number of rows (`Windows`).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,7 +114,7 @@ def _cursor_statement(listed: ListTable) -> Statement:
 _CURSORS = {listed.table.name: _cursor_statement(listed) for listed in (PAYMENTS, INVOICES)}
 # Statements by purpose, table, shape and whether they have a cursor: each is built once.
 _STATEMENTS: dict[tuple[str, str, str], Statement] = {}
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[[ListTable, Shape, bool], Statement]] = {
     "page": lambda listed, shape, has_cursor: sources.page_statement(
         listed, shape, has_cursor=has_cursor
     ),

@@ -137,6 +137,7 @@ def page_statement(listed: ListTable, shape: Shape, *, has_cursor: bool) -> Stat
 
     In the order of the shape if it is streamed; the caller sorts them otherwise and anyway.
     """
+    query: Select[Any]
     visited = _visited(listed, shape, has_cursor=has_cursor)
     inner = visited.subquery("visited")
     c, query = _with_columns(listed, shape, inner, needs_amount=not shape.is_streamed)
@@ -215,10 +216,12 @@ def _visited(
 
 def _source_rows(listed: ListTable, shape: Shape) -> tuple[Select[Any], tuple[Any, ...]]:
     """Return all rows of the source, and the columns of its order."""
+    query: Select[Any]
     if shape.source is Source.TOKEN:
         t = list_tokens.c
-        query: Select[Any] = select(t.subject_id.label("id"), t.created_at_us)
-        return query.where(t.token_hash == bindparam("token_hash")), (t.created_at_us, t.subject_id)
+        query = select(t.subject_id.label("id"), t.created_at_us)
+        query = query.where(t.token_hash == bindparam("token_hash"))
+        return query, (t.created_at_us, t.subject_id)
     if shape.source is Source.REFUNDED:
         r = refunded_payments.c
         query = select(r.id, r.created_at_us).where(r.shop_id == bindparam("shop_id"))
