@@ -15,6 +15,7 @@ from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.lists.filters import PaymentFilter, parse_payment_filter
 from sigma.domain.local_time import local_date
+from sigma.domain.lists.totals import Sum, Totals
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.lists import payments
@@ -138,7 +139,7 @@ def payments_day(at_us: int) -> str:
 
 async def walk(
     world: World, wanted: PaymentFilter, *, limit: int, windows: Windows
-) -> tuple[list[str], reading.Totals]:
+) -> tuple[list[str], Totals]:
     """Return the ids of all pages, and the totals."""
     async with world.ctx.db.read() as tx:
         selection = await select_payments(world.ctx, tx, world.member, world.shop, wanted)
@@ -179,7 +180,7 @@ async def test_every_filter_and_order_lists_exactly_the_rows_that_match(world: W
             assert ids == expected, given
             assert totals.is_exact
             assert totals.count == len(expected), given
-            one = totals.sums.get("RUB", reading.Sum(0, 0, 0))
+            one = totals.sums.get("RUB", Sum(0, 0, 0))
             assert one.minor == sum(p.amount.minor for p in found)
             paid = [p.amount.minor for p in found if p.status is Status.CAPTURED]
             assert one.paid_minor == sum(paid), given

@@ -76,6 +76,9 @@ class Deed(StrEnum):
     CUSTOMER_SPLIT = "customer.split"
     CUSTOMER_MOVE_UNDONE = "customer_move.undone"
     SUGGESTION_DISMISSED = "customer_suggestion.dismissed"
+    # Lists
+    VIEW_SHARED = "saved_view.shared"
+    VIEW_REMOVED = "saved_view.removed"
     # The log itself
     AUDIT_EXPORTED = "audit_log.exported"
     CHAIN_STARTED = "audit_log.started"

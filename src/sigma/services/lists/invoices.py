@@ -6,13 +6,13 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.errors import Problem, validation_error
 from sigma.domain.lists.filters import InvoiceFilter
+from sigma.domain.lists.totals import Totals
 from sigma.services.context import Context
 from sigma.services.lists.clients import ClientLabel, list_labels, record_views
 from sigma.services.lists.payments import PAGE_SIZE, shop_of
 from sigma.services.lists.selection import select_invoices
 from sigma.store.engine.interface import Tx
 from sigma.store.lists import reading, rows
-from sigma.store.lists.reading import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,14 @@ async def totals(ctx: Context, member: Member, wanted: InvoiceFilter) -> Totals:
     async with ctx.db.read() as tx:
         selection = await select_invoices(ctx, tx, member, await shop_of(tx, member), wanted)
         return await reading.totals(tx, selection)
+
+
+async def digest(ctx: Context, member: Member, wanted: InvoiceFilter) -> str:
+    """Return a text that changes whenever the first page of the list does."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        selection = await select_invoices(ctx, tx, member, await shop_of(tx, member), wanted)
+        found = await reading.list_ids(tx, selection, limit=PAGE_SIZE)
+        listed = await rows.list_invoices(tx, found.ids if found else ())
+    now_us = ctx.now_us()
+    return " ".join(f"{one.id} {one.version} {one.status_at(now_us)}" for one in listed)

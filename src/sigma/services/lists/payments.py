@@ -7,6 +7,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.payment import Payment
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.lists.filters import PaymentFilter
+from sigma.domain.lists.totals import Totals
 from sigma.domain.money import Money
 from sigma.services.context import Context
 from sigma.services.lists.clients import ClientLabel, list_labels, record_views
@@ -14,7 +15,7 @@ from sigma.services.lists.selection import select_payments
 from sigma.store.accounts import shops
 from sigma.store.engine.interface import Tx
 from sigma.store.lists import reading, rows
-from sigma.store.lists.reading import ListedIds, Totals
+from sigma.store.lists.reading import ListedIds
 
 PAGE_SIZE = 50
 
@@ -106,3 +107,13 @@ async def shop_of(tx: Tx, member: Member) -> Shop:
     if shop is None:
         raise RefusedError("not_found", what="shop")
     return shop
+
+
+async def digest(ctx: Context, member: Member, wanted: PaymentFilter) -> str:
+    """Return a text that changes whenever the first page of the list does."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        selection = await select_payments(ctx, tx, member, await shop_of(tx, member), wanted)
+        found = await reading.list_ids(tx, selection, limit=PAGE_SIZE)
+        listed = await rows.list_payments(tx, found.ids if found else ())
+    return " ".join(f"{one.id} {one.version} {minor}" for one, _, _, minor, _ in listed)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from sigma.domain.lists.totals import Sum, Totals
 from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import Statement, statement
 from sigma.store.lists import sources
@@ -78,28 +79,6 @@ class ListedIds:
     ids: tuple[str, ...]
     next_cursor: str | None = None
     is_short: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Count, sum and received sum of the rows in one currency, in minor units."""
-
-    count: int
-    minor: int
-    paid_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums by currency. `is_exact` False: there are more rows than were counted."""
-
-    sums: Mapping[str, Sum]
-    is_exact: bool = True
-
-    @property
-    def count(self) -> int:
-        """The number of rows of all currencies."""
-        return sum(one.count for one in self.sums.values())
 
 
 def _cursor_statement(listed: ListTable) -> Statement:
