@@ -145,7 +145,7 @@ class SeededShop:
         status = choice.choices(
             (Status.CAPTURED, Status.FAILED, Status.CANCELED, Status.PENDING), (90, 6, 3, 1)
         )[0]
-        created_at_us, is_captured = self._at_us, status is Status.CAPTURED
+        created_at_us = self._at_us
         service_id = (
             choice.choices(self._services, range(1, 13))[0] if choice.random() < 0.7 else None
         )

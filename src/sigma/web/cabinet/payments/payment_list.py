@@ -21,6 +21,7 @@ from sigma.web.cabinet.lists.stream import open_stream
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
 from sigma.web.cabinet.urls import query_values
 from sigma.web.forms import first_value, parse_cursor
+from sigma.web.ids import parse_id
 
 CHIP_STATUSES = (
     Status.CAPTURED,
@@ -38,9 +39,10 @@ async def payment_list(
     """List the payments that the filter in the URL finds."""
     query = query_values(request)
     wanted, problems = parse_payment_filter(query)
-    # An invoice of another shop is not found, as on its own page.
+    invoice_id = first_value(query, "invoice_id") or first_value(query, "invoice")
+    # A wrong id or an invoice of another shop is not found, as on its own page.
     invoice = (
-        await invoices.get(ctx, session.member, wanted.invoice_id) if wanted.invoice_id else None
+        await invoices.get(ctx, session.member, parse_id(invoice_id, "inv")) if invoice_id else None
     )
     cursor = parse_cursor(first_value(query, "cursor"))
     page = await payments.list_page(ctx, session.member, wanted, cursor=cursor)
