@@ -116,6 +116,43 @@ def _statement(
     return found
 
 
+def _prepare(listed: ListTable, *shapes: Shape) -> None:
+    """Build the statements of frequent shapes at import; tests look at their plans."""
+    for shape in shapes:
+        for purpose in _BUILDERS:
+            _statement(purpose, listed, shape)
+        _statement("page", listed, shape, has_cursor=True)
+
+
+for _listed in (PAYMENTS, INVOICES):
+    _prepare(
+        _listed,
+        Shape(Source.ALL),
+        Shape(Source.ALL, ("amount_from", "created_from", "created_to", "service", "status")),
+        Shape(Source.ALL, ("status",), is_descending=False),
+        Shape(Source.BY_AMOUNT, is_by_amount=True),
+        Shape(Source.STATUS, ("created_from", "created_to", "status")),
+        Shape(Source.SERVICE, ("service", "status")),
+        Shape(Source.MEMBER, ("member",)),
+        Shape(Source.AMOUNT, ("amount",)),
+        Shape(Source.CUSTOMER, ("customers",)),
+        Shape(Source.IDS, ("ids",)),
+        Shape(Source.TOKEN, (), 1),
+        Shape(Source.TOKEN, ("status",), 0),
+    )
+_prepare(
+    PAYMENTS,
+    Shape(Source.ALL, ("connection", "member", "method")),
+    Shape(Source.LAST4, ("last4", "status")),
+    Shape(Source.INVOICE, ("invoice",)),
+    Shape(Source.ATTENTION, ("attention",)),
+    Shape(Source.REFUNDED, ("refunded_any",)),
+    Shape(Source.REFUNDED, ("refunded_state", "status")),
+    Shape(Source.ALL, ("unrefunded",)),
+)
+_prepare(INVOICES, Shape(Source.ALL, ("expired",)), Shape(Source.ALL, ("status", "unexpired")))
+
+
 def shape_of(selection: Selection, branch: Branch) -> Shape:
     """Return the shape of the statements of a branch."""
     names = selection.values.keys() | branch.values.keys()
