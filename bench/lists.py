@@ -151,7 +151,8 @@ async def read_known(harness: Harness) -> dict[str, str]:
         assert row is not None, "the database is not seeded"
         stored = (await answers.list_latest(tx, [row["id"]]))[row["id"]]
         rare = [await tx.fetch_one(one) for one in (_METADATA, _SERVICE, _MEMBER)]
-    metadata, service, member = (dict(one) if one else {} for one in rare)
+    metadata, service, member = rare
+    assert metadata and service and member, "the database is not seeded"
     given = decrypt_values(ctx.cipher, stored)
     return {
         "number": str(row["number"]),

@@ -7,10 +7,13 @@ import httpx
 import pytest
 
 from sigma.domain.accounts.member import Role
+from sigma.domain.billing.question import Question, QuestionKind
+from sigma.domain.catalogue.service import InvoiceTemplate
 from sigma.domain.lists.saved_view import ListKind
 from sigma.services.lists import saved_views
 from sigma.web.app import create_app
 from sigma.web.cabinet.guards import SESSION_COOKIE
+from tests.service_factories import create_service
 from tests.web.cabinet_harness import CabinetBrowser, set_role, visible_text
 from tests.web.test_inbox_stream import EventStream
 from tests.world import World
@@ -42,6 +45,26 @@ async def test_list_shows_client_method_and_totals_of_the_filter(
     everything = plain((await owner_browser.open("/payments?period=today")).text)
     assert "на 3 000,00 ₽, из них оплачено 1 500,00 ₽" in everything
     assert "Найден" not in plain((await owner_browser.open("/payments")).text)
+
+
+async def test_filters_offer_services_members_and_own_questions(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    question = Question("size", QuestionKind.SELECT, "Размер ноги", options=("36", "37"))
+    template = InvoiceTemplate(questions=(question,))
+    shoes = await create_service(world, "Туфли", invoice_template=template)
+    await create_service(world, "Сапоги")
+    invoice = await world.create_invoice(service_id=shoes.id, questions=(question,))
+    payment = await world.start_payment(invoice)
+    await world.start_payment()
+    page = (await owner_browser.open("/payments")).text
+    assert f'<option value="{shoes.id}">Туфли</option>' in page
+    assert '<option value="size">Размер ноги</option>' in page
+    for query in (f"service={shoes.id}", "empty=size"):
+        found = (await owner_browser.open(f"/payments?{query}")).text
+        assert set(PAYMENT_LINK.findall(found)) == {payment.id}, query
+    mine = (await owner_browser.open(f"/payments?member={world.member.actor}")).text
+    assert len(set(PAYMENT_LINK.findall(mine))) == 2
 
 
 async def test_invoice_list_shows_the_client_who_paid_and_searches_by_contact(

@@ -33,7 +33,7 @@ async def list_options(ctx: Context, member: Member) -> FilterOptions:
     by_key = {
         question.key: question
         for service in own_services
-        for question in service.questions
+        for question in service.invoice_template.questions
         if question.kind not in BUILT_IN_KINDS
     }
     return FilterOptions(

@@ -137,7 +137,7 @@ def page_statement(listed: ListTable, shape: Shape, *, has_cursor: bool) -> Stat
 
     In the order of the shape if it is streamed; the caller sorts them otherwise and anyway.
     """
-    query: Select[Any]
+    query: Any
     visited = _visited(listed, shape, has_cursor=has_cursor)
     inner = visited.subquery("visited")
     c, query = _with_columns(listed, shape, inner, needs_amount=not shape.is_streamed)
@@ -216,7 +216,7 @@ def _visited(
 
 def _source_rows(listed: ListTable, shape: Shape) -> tuple[Select[Any], tuple[Any, ...]]:
     """Return all rows of the source, and the columns of its order."""
-    query: Select[Any]
+    query: Any
     if shape.source is Source.TOKEN:
         t = list_tokens.c
         query = select(t.subject_id.label("id"), t.created_at_us)
