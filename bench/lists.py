@@ -152,7 +152,9 @@ async def read_known(harness: Harness) -> dict[str, str]:
         stored = (await answers.list_latest(tx, [row["id"]]))[row["id"]]
         rare = [await tx.fetch_one(one) for one in (_METADATA, _SERVICE, _MEMBER)]
     metadata, service, member = rare
-    assert metadata and service and member, "the database is not seeded"
+    assert metadata is not None
+    assert service is not None
+    assert member is not None
     given = decrypt_values(ctx.cipher, stored)
     return {
         "number": str(row["number"]),

@@ -120,7 +120,11 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
         "at most `window` rows of one index: see sigma.store.lists.sources",
     ),
     "lists.look_ups._*": ({"sort"}, "the rows of one VK user or of a few ids"),
-    "lists.rows._latest_payments": ({"sort"}, "the payments of one page of invoices"),
+    "lists.rows._latest_payments": (
+        {"sort", "work"},
+        "the payments of invoices that one client may pay",
+    ),
+    "lists.saved_views._list_visible": ({"sort"}, "the few views of a member"),
     "lists.refunded_payments._save_sum": ({"sort"}, "the refunds of one payment"),
     "messaging.todo_board.COUNTS.*": ({"work"}, "counts up to 100 items of each section"),
 }
@@ -143,9 +147,7 @@ KNOWN_BAD = {
     ),
     "filter": statement(
         select(tables.payments.c.id)
-        .where(
-            tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.form_nonce == "x"
-        )
+        .where(tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.failure == "x")
         .order_by(tables.payments.c.id)
         .limit(1)
     ),

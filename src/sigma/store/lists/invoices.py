@@ -46,7 +46,7 @@ INVOICES = ListTable(
     },
     hints={
         Source.ALL: "ix_invoices_list",
-        Source.STATUS: "ix_invoices_status",
+        Source.STATUS: "ix_invoices_list_status",
         Source.SERVICE: "ix_invoices_service",
         Source.MEMBER: "ix_invoices_member",
         Source.AMOUNT: "ix_invoices_amount",

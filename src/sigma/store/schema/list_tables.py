@@ -39,6 +39,7 @@ _index(
     invoices,
     "shop_id created_at_us id status expires_at_us service_id created_by currency amount_minor",
 )
+_index("ix_invoices_list_status", invoices, "shop_id status created_at_us id")
 _index("ix_payments_amount", payments, "shop_id amount_minor created_at_us id")
 _index("ix_invoices_amount", invoices, "shop_id amount_minor created_at_us id")
 _index("ix_payments_service", payments, "service_id created_at_us id", "service_id IS NOT NULL")

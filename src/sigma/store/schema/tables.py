@@ -113,7 +113,7 @@ invoices = Table(
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),
     Index("ix_invoices_shop", "shop_id", "id"),
-    Index("ix_invoices_status", "shop_id", "status", "created_at_us", "id"),
+    Index("ix_invoices_status", "shop_id", "status", "id"),
     partial_index("ix_invoices_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
     partial_index("ix_invoices_customer", "customer_id id", "customer_id IS NOT NULL"),
     # Covers the sum that clients still owe, so that it reads no rows.
