@@ -44,7 +44,7 @@ async def test_list_is_filtered_saved_and_updates_by_itself(
         await steps.pay_by_card(client.page)
         await client.page.wait_for_url("**/r/*")
         await expect(row.locator(".chip")).to_have_text("Оплачен")
-        await expect(row.locator(".client-name")).to_have_text("Анна Кузнецова")
+        await expect(row.locator(".payer-name")).to_have_text("Анна Кузнецова")
         await seller.check_page("invoices")
 
         await page.goto(f"{demo.app_url}/payments")
