@@ -122,6 +122,15 @@ def test_period_is_bounded_by_days_of_the_shop() -> None:
         assert bounds == (us(f"{start}T00:00:00+03:00"), us(f"{end}T00:00:00+03:00")), preset
 
 
+def test_typed_days_count_more_than_a_chosen_preset() -> None:
+    given_ = {"period": ["month"], "created_from": ["2026-11-02"], "created_to": [""]}
+    parsed, problems = parse_payment_filter(given_)
+    assert problems == []
+    assert parsed.to_values() == {"created_from": "2026-11-02"}
+    parsed, _ = parse_payment_filter({"period": ["month"], "created_from": [""]})
+    assert parsed.to_values() == {"period": "month"}
+
+
 def test_day_with_a_change_of_the_clocks_is_whole() -> None:
     """On 25 October 2026 Berlin has 25 hours."""
     day = parse_bound("2026-10-25")

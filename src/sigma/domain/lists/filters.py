@@ -233,8 +233,8 @@ class _Reader:
         return phone
 
     def period(self) -> Period:
-        if preset := self.choice("period", frozenset(map(str, Preset))):
-            return Period(Preset(preset))
+        """Own bounds count more than a preset: they are typed beside one that is chosen."""
+        preset = self.choice("period", frozenset(map(str, Preset)))
         bounds = []
         for name in ("created_from", "created_to"):
             value = self.text(name)
@@ -242,7 +242,8 @@ class _Reader:
             if value and bound is None:
                 self.problems.append(Problem(name, "date"))
             bounds.append(bound)
-        return Period(None, *bounds)
+        own = Period(None, *bounds)
+        return Period(Preset(preset)) if preset and not own else own
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         pairs = [
