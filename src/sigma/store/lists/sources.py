@@ -193,7 +193,10 @@ def window_end_statement(listed: ListTable, shape: Shape, *, has_cursor: bool) -
 
 def probe_statement(listed: ListTable, shape: Shape) -> Statement:
     """Return how many rows a source has, counted up to `window`."""
-    rows = _visited(listed, shape).subquery()
+    visited = _visited(listed, shape)
+    if shape.source not in JOINED:
+        visited = visited.with_only_columns(listed.table.c.id)  # reads only the index
+    rows = visited.subquery()
     return statement(select(func.count().label("n")).select_from(rows))
 
 

@@ -42,8 +42,12 @@ _index(
 _index("ix_invoices_list_status", invoices, "shop_id status created_at_us id")
 _index("ix_payments_amount", payments, "shop_id amount_minor created_at_us id")
 _index("ix_invoices_amount", invoices, "shop_id amount_minor created_at_us id")
-_index("ix_payments_service", payments, "service_id created_at_us id", "service_id IS NOT NULL")
-_index("ix_invoices_service", invoices, "service_id created_at_us id", "service_id IS NOT NULL")
+_index(
+    "ix_payments_service", payments, "shop_id service_id created_at_us id", "service_id IS NOT NULL"
+)
+_index(
+    "ix_invoices_service", invoices, "shop_id service_id created_at_us id", "service_id IS NOT NULL"
+)
 _index("ix_payments_member", payments, "shop_id issued_by created_at_us id")
 _index("ix_invoices_member", invoices, "shop_id created_by created_at_us id")
 _index("ix_payments_last4", payments, "shop_id card_last4 created_at_us id", "card_last4 <> ''")
