@@ -48,10 +48,14 @@ fmt: .venv/dev.stamp ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both databases (ARGS="…")
+bench: .venv/dev.stamp $(STATIC) ## Measure Sigma beside the limits of both databases (ARGS="lists": lists)
+ifeq ($(firstword $(ARGS)),lists)
+	$(BIN)/python -m bench.lists --write $(wordlist 2,99,$(ARGS))
+else
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.pool
 	$(BIN)/python -m bench.fairness
+endif
 
 mutants: setup ## Remove the guards of money and tenancy one at a time: a test must fail (ARGS="lock")
 	$(BIN)/python -m scripts.mutants $(ARGS)

@@ -3,6 +3,7 @@ import "htmx.org";
 import "./board.js";
 import "./builder.js";
 import "./inbox.js";
+import "./lists.js";
 import "./passkeys.js";
 import "./services.js";
 

@@ -136,6 +136,8 @@ PAYMENT = Payment(
     captured_at_us=NOW_US + 2,
     conversation_id="cnv_1",
     lost_call_at_us=NOW_US + 4,
+    service_id="svc_1",
+    issued_by="usr_1",
 )
 REFUND = Refund(
     id="ref_1",

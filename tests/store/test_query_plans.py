@@ -66,6 +66,12 @@ VALUES: dict[str, Any] = {
     "key_kind": "mail.send",
     "created_by": "storefront",
     "token_count": 2,
+    "window": 500,
+    "cursor_at_us": MAX_INT,
+    "cursor_minor": MAX_INT,
+    "cursor_id": MAX_ID,
+    "created_to": MAX_INT,
+    "customers": ["cus_1"],
     "shop_id": hot_id("shp"),
     "key_shop_id": hot_id("shp"),
     "user_id": hot_id("usr"),
@@ -109,6 +115,17 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "personal_data.clients.*": ({"sort", "work"}, "everything about one client"),
     "personal_data.erasing.*": ({"scan", "sort", "work"}, "everything about one client"),
     "personal_data.retention_settings._list_unscheduled": ({"scan"}, "once an hour, all shops"),
+    "lists.reading._STATEMENTS.*": (
+        {"sort", "work"},
+        "at most `window` rows of one index: see sigma.store.lists.sources",
+    ),
+    "lists.look_ups._*": ({"sort"}, "the rows of one VK user or of a few ids"),
+    "lists.rows._latest_payments": (
+        {"sort", "work"},
+        "the payments of invoices that one client may pay",
+    ),
+    "lists.saved_views._list_visible": ({"sort"}, "the few views of a member"),
+    "lists.refunded_payments._save_sum": ({"sort"}, "the refunds of one payment"),
     "messaging.todo_board.COUNTS.*": ({"work"}, "counts up to 100 items of each section"),
 }
 BIG_TABLES = set(ALL_TABLES.tables) - SMALL_TABLES
@@ -130,9 +147,7 @@ KNOWN_BAD = {
     ),
     "filter": statement(
         select(tables.payments.c.id)
-        .where(
-            tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.form_nonce == "x"
-        )
+        .where(tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.failure == "x")
         .order_by(tables.payments.c.id)
         .limit(1)
     ),

@@ -222,7 +222,8 @@ async def test_payment_list_contains_refunded_amount(db: Database) -> None:
         replace(REFUND, id=f"ref_{n}", operation_key=f"o{n}", provider_id=None, status=status)
         for n, status in enumerate((*RefundStatus, RefundStatus.SUCCEEDED), 2)
     ]
-    await insert_rows(db, *FILLED_ROWS, *other_refunds)
+    await insert_rows(db, *FILLED_ROWS)
+    await insert_rows(db, *other_refunds)  # refunds follow their payment
     async with db.read() as tx:
         ((payment, number, title, refunded_minor),) = await payments.list_for_shop(tx, SHOP.id)
     assert (payment.id, number, title, refunded_minor) == ("pay_1", 42, INVOICE.title, 100)

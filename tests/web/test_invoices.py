@@ -197,12 +197,12 @@ async def test_preview_of_an_empty_form_is_rendered(owner_browser: CabinetBrowse
 async def test_invoices_are_filtered_searched_and_paged(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
-    for n in range(30):
+    for n in range(55):
         await world.create_invoice(title=f"Букет {n}")
     void_invoice = await world.create_invoice(title="Ёлка")
     await invoices.void(world.ctx, world.member, void_invoice.id)
     page = (await owner_browser.open("/invoices")).text
-    assert len(set(LINK.findall(page))) == 25
+    assert len(set(LINK.findall(page))) == 50
     next_link = re.search(r'href="(/invoices\?cursor=[^"]+)"', page)
     assert next_link
     next_page = (await owner_browser.open(unescape(next_link[1]))).text

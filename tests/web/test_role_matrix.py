@@ -54,7 +54,7 @@ async def test_role_can_do_exactly_what_the_permission_table_allows(
             assert not leaked, route
         assert await dump_protected_rows(vk_world.ctx) == before
         for route in allowed_routes(role, is_allowed=True):
-            if route == "GET /inbox/live" or route in ENDING_ROUTES:
+            if route.endswith("/live") or route in ENDING_ROUTES:
                 continue
             response = await request_route(colleague, route, theirs)
             assert response.status_code != 403, route

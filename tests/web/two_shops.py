@@ -19,6 +19,8 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Draft
 from sigma.domain.catalogue.service import PriceKind, ServiceFields
 from sigma.domain.change import Change
+from sigma.domain.lists.filters import PaymentFilter
+from sigma.domain.lists.saved_view import ListKind, SavedView
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
@@ -35,6 +37,7 @@ from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
 from sigma.services.invoice_cards import cards
+from sigma.services.lists import saved_views
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
 from sigma.store.messaging import cards as card_rows
@@ -197,7 +200,19 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "session_id": session.id,
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
+        "view_id": (await _save_view(vk)).id,
     }
+
+
+async def _save_view(vk: VkWorld) -> SavedView:
+    return await saved_views.save(
+        vk.ctx,
+        vk.member,
+        ListKind.PAYMENTS,
+        PRIVATE_TEXTS[3],
+        PaymentFilter(status="failed"),
+        is_shared=True,
+    )
 
 
 async def _create_team(vk: VkWorld) -> dict[str, str]:

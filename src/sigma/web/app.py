@@ -29,8 +29,9 @@ from sigma.web.cabinet.board import todo_board
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoices, new_invoice, sending
-from sigma.web.cabinet.payments import payments, reconciliation, refunds
+from sigma.web.cabinet.invoices import invoice_list, invoices, new_invoice, sending
+from sigma.web.cabinet.lists import views
+from sigma.web.cabinet.payments import payment_list, payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import client, periods
 from sigma.web.cabinet.services import (
     import_export,
@@ -83,6 +84,7 @@ ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
+LISTS = (invoice_list, payment_list, views)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
@@ -141,7 +143,7 @@ def build_router() -> Litestar:
                 [
                     handler
                     for module in (
-                        *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES),
+                        *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *LISTS, *VK, *SERVICES),
                         *PERSONAL_DATA,
                     )
                     for handler in module.HANDLERS

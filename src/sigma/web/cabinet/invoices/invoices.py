@@ -1,4 +1,4 @@
-"""The list of invoices, the page of one invoice and its actions, QR codes."""
+"""The page of one invoice and its actions, QR codes."""
 
 from typing import Any
 
@@ -22,60 +22,9 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
 from sigma.web.cabinet.timeline import timeline_item
-from sigma.web.cabinet.urls import build_url, next_page_url, query_values
-from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
+from sigma.web.cabinet.urls import next_page_url, query_values
+from sigma.web.forms import first_value, parse_cursor
 from sigma.web.ids import parse_id
-
-FILTER_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
-
-
-@get("/invoices")
-async def invoice_list(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """List the shop's invoices, newest first."""
-    list_filter = parse_filter(query_values(request), set(FILTER_STATUSES))
-    page = await invoices.list_page(
-        ctx,
-        session.member,
-        status=list_filter.status or None,
-        query=list_filter.query,
-        limit=list_filter.limit,
-        cursor=list_filter.cursor,
-    )
-    return render_cabinet_page(
-        request,
-        session,
-        "cabinet/invoices/list.html",
-        section="invoices",
-        rows=page.data,
-        list_filter=list_filter,
-        filters=_filter_chips(list_filter, translator_for(session)),
-        more_url=next_page_url(
-            "/invoices", page.next_cursor, status=list_filter.status, q=list_filter.query
-        ),
-        hide_plus=not page.data and not list_filter.is_active,  # the empty list has its own button
-    )
-
-
-def _filter_chips(list_filter: ListFilter, translator: Translator) -> list[tuple[str, str, bool]]:
-    everything = (
-        _filter_url(list_filter, ""),
-        translator.t("invoices.filter_all"),
-        not list_filter.status,
-    )
-    return [everything] + [
-        (
-            _filter_url(list_filter, s),
-            translator.t(f"common.invoice_status.{s}"),
-            list_filter.status == s,
-        )
-        for s in FILTER_STATUSES
-    ]
-
-
-def _filter_url(list_filter: ListFilter, status: str) -> str:
-    return build_url("/invoices", status=status, q=list_filter.query)
 
 
 async def redirect_to_issued(ctx: Context, member: Member, invoice: Invoice) -> Response[Any]:
@@ -237,4 +186,4 @@ async def qr_png(
     return await qr_response(invoices.payment_url(ctx, invoice), "png", name)
 
 
-HANDLERS = [invoice_list, invoice_details, issue, void, qr_svg, qr_png]
+HANDLERS = [invoice_details, issue, void, qr_svg, qr_png]

@@ -1,4 +1,4 @@
-"""The list of payments, the page of one payment and its actions."""
+"""The page of one payment and its actions."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Member, Permission
-from sigma.domain.billing.payment import Payment, Status
+from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.payment_acceptance import can_accept, needs_decision
 from sigma.domain.billing.payment_actions import available_actions
 from sigma.domain.billing.refund import refunded_by_sigma
@@ -18,87 +18,17 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.limits import waiting_time
 from sigma.services.accounts.users import Session
 from sigma.services.authentication.reauthentication import refund_guard
-from sigma.services.billing import invoices, mails, payment_acceptance, payments
+from sigma.services.billing import mails, payment_acceptance, payments
 from sigma.services.billing.payment_details import get_details
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
-from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.view_models import details_texts
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
-from sigma.web.cabinet.urls import build_url, next_page_url, query_values
-from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
+from sigma.web.cabinet.urls import next_page_url, query_values
+from sigma.web.forms import first_value, parse_cursor
 from sigma.web.ids import parse_id
 from sigma.web.retry_after import retry_after_headers
-
-FILTER_STATUSES = (
-    Status.CAPTURED,
-    Status.AUTHORIZED,
-    Status.PENDING,
-    Status.FAILED,
-    Status.CANCELED,
-)
-
-
-@get("/payments")
-async def payment_list(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """List the shop's payments, newest first; `?invoice=` limits them to one invoice."""
-    query = query_values(request)
-    list_filter = parse_filter(query, set(FILTER_STATUSES))
-    invoice_id = first_value(query, "invoice")
-    invoice = (
-        await invoices.get(ctx, session.member, parse_id(invoice_id, "inv")) if invoice_id else None
-    )
-    page = await payments.list_page(
-        ctx,
-        session.member,
-        invoice_id=invoice.id if invoice else None,
-        status=list_filter.status or None,
-        attention=list_filter.attention,
-        query=list_filter.query,
-        limit=list_filter.limit,
-        cursor=list_filter.cursor,
-    )
-    base_query = {"q": list_filter.query, "invoice": invoice.id if invoice else ""}
-    return render_cabinet_page(
-        request,
-        session,
-        "cabinet/payments/list.html",
-        section="payments",
-        rows=page.data,
-        list_filter=list_filter,
-        invoice=invoice,
-        filters=_filter_chips(list_filter, base_query, translator_for(session)),
-        more_url=next_page_url(
-            "/payments",
-            page.next_cursor,
-            status=list_filter.status,
-            attention="yes" if list_filter.attention else "",
-            **base_query,
-        ),
-        hide_plus=not page.data and not list_filter.is_active,
-    )
-
-
-def _filter_chips(
-    list_filter: ListFilter, base_query: dict[str, str], translator: Translator
-) -> list[tuple[str, str, bool]]:
-    everything = not list_filter.status and not list_filter.attention
-    attention_url = build_url("/payments", attention="yes", **base_query)
-    return [
-        (build_url("/payments", **base_query), translator.t("payments.filter_all"), everything),
-        (attention_url, translator.t("payments.filter_attention"), list_filter.attention),
-        *(
-            (
-                build_url("/payments", status=s, **base_query),
-                translator.t(f"payments.filter_{s}"),
-                list_filter.status == s,
-            )
-            for s in FILTER_STATUSES
-        ),
-    ]
 
 
 @get("/payments/{payment_id:str}")
@@ -293,7 +223,6 @@ async def _run_action(
 
 
 HANDLERS = [
-    payment_list,
     payment_details,
     check_payment,
     capture,

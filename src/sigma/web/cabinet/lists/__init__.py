@@ -1,0 +1,1 @@
+"""The bar of filters of a list, its saved views and its live rows."""
