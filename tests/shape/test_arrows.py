@@ -51,7 +51,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "catalogue": {"engine", "schema"},
         "customers": {"billing", "engine", "messaging", "schema"},
         "messaging": {"billing", "engine", "schema"},
-        "personal_data": {"billing", "engine", "messaging", "schema"},
+        "personal_data": {"billing", "customers", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
     },
     "services": {
@@ -67,7 +67,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
-        "personal_data": {"billing", "conversations", "platform"},
+        "personal_data": {"billing", "conversations", "customers", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
     "web": {
@@ -85,6 +85,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "team": set(),
         "payments": set(),
         "personal_data": set(),
+        "customers": {"payments"},
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},

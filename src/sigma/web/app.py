@@ -25,12 +25,14 @@ from sigma.web.cabinet.access import (
     sign_in,
 )
 from sigma.web.cabinet.board import todo_board
+from sigma.web.cabinet.customers import client_data, customers
+from sigma.web.cabinet.customers import moves as customer_moves
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
-from sigma.web.cabinet.personal_data import client, periods
+from sigma.web.cabinet.personal_data import periods
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -82,7 +84,8 @@ TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
-PERSONAL_DATA = (periods, client)
+PERSONAL_DATA = (periods, client_data)
+CUSTOMERS = (customers, customer_moves)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
@@ -140,7 +143,7 @@ def build_router() -> Litestar:
                     handler
                     for module in (
                         *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES),
-                        *PERSONAL_DATA,
+                        *(*PERSONAL_DATA, *CUSTOMERS),
                     )
                     for handler in module.HANDLERS
                 ]

@@ -66,6 +66,11 @@ class CustomerRow:
     is_masked: bool
 
     @property
+    def title(self) -> str:
+        """The name, or the first contact; empty without both."""
+        return self.name or next((contact.text for contact in self.contacts), "")
+
+    @property
     def photo_url(self) -> str:
         """The picture of the VK profile; empty when masked."""
         return "" if self.is_masked else self.customer.photo_url

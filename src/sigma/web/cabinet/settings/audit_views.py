@@ -15,6 +15,7 @@ _PAGES = {
     "pay": "/payments/{id}",
     "inv": "/invoices/{id}",
     "con": "/settings/connections/{id}",
+    "cus": "/customers/{id}",
 }
 _BAD = {Deed.SIGN_IN_FAILED.value}
 
