@@ -85,7 +85,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "team": set(),
         "payments": set(),
         "personal_data": set(),
-        "customers": {"payments"},
+        "customers": {"inbox", "payments"},
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},

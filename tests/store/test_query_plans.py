@@ -39,7 +39,7 @@ MAX_INSTRUCTIONS = 10_000  # of SQLite's virtual machine: 10 to 20 for each row
 # Parameters by name; those not listed are 1 or "x" by their type. They select the hot rows.
 VALUES: dict[str, Any] = {
     "id": hot_id("inv"),
-    "ids": [hot_id("cnv"), hot_id("pay"), hot_id("inv")],
+    "ids": [hot_id("cnv"), hot_id("pay"), hot_id("inv"), hot_id("cus")],
     "invoice_ids": [hot_id("inv")],
     "payment_ids": [hot_id("pay"), "pay_000023"],
     "token_hashes": [1, 2],
@@ -73,6 +73,8 @@ VALUES: dict[str, Any] = {
     "invoice_id": hot_id("inv"),
     "payment_id": hot_id("pay"),
     "conversation_id": hot_id("cnv"),
+    "customer_id": hot_id("cus"),
+    "customer_ids": [hot_id("cus")],
     "object_id": hot_id("bank"),
     "provider_id": hot_id("bank"),
     "subject_id": hot_id("inv"),
@@ -106,6 +108,8 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "key_rotations._edges": ({"scan"}, "the first and the last row of each table"),
     "key_rotations._batches.*": ({"work"}, "a rotation reads every row once"),
     "installation_keys._list": ({"scan", "sort"}, "two keys of an installation, read at the start"),
+    "customers.lists._sums": ({"work"}, "every payment of the listed customers"),
+    "customers.moves.*": ({"scan", "sort", "work"}, "everything that belongs to one customer"),
     "personal_data.clients.*": ({"sort", "work"}, "everything about one client"),
     "personal_data.erasing.*": ({"scan", "sort", "work"}, "everything about one client"),
     "personal_data.retention_settings._list_unscheduled": ({"scan"}, "once an hour, all shops"),
