@@ -37,7 +37,7 @@ async def test_seller_exports_and_erases_a_client(
         await page.goto(f"{demo.app_url}/settings/data")
         await seller.check_page("periods")
         await page.get_by_role("link", name="Найти клиента").click()
-        await page.get_by_label("Найти клиента").fill(email)
+        await page.get_by_role("searchbox", name="Найти клиента").fill(email)
         await page.get_by_role("button", name="Найти клиента").click()
         await page.get_by_role("link", name="Роза Лунная").click()
         await page.wait_for_url("**/customers/cus_*")

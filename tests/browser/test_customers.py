@@ -10,7 +10,7 @@ from tests.browser import steps
 from tests.browser.demo import Demo
 from tests.browser.windows import PHONE, Window, open_window
 
-WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
+WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"}
 TABLET: dict[str, Any] = {"viewport": {"width": 920, "height": 900}}
 LONG_NAME = "Константина-Валентина Преображенская-Задунайская фон Штауффенберг"
 
@@ -44,8 +44,8 @@ async def test_seller_merges_two_cards_of_one_client_and_undoes_it(
         await page.goto(f"{demo.app_url}/customers")
         await seller.check_page("list")
         await find(seller, own, "Анна Лунная")
-        await page.get_by_label("Заметки").fill("Аллергия на лак «Рубин»")
-        await page.get_by_label("Метки").fill("постоянная, опт")
+        await page.get_by_role("textbox", name="Заметки").fill("Аллергия на лак «Рубин»")
+        await page.get_by_role("textbox", name="Метки").fill("постоянная, опт")
         await page.get_by_role("button", name="Сохранить").click()
         await expect(page.get_by_role("link", name="#постоянная")).to_be_visible()
         await expect(page.get_by_text("общий телефон")).to_be_visible()
@@ -73,7 +73,7 @@ async def test_seller_merges_two_cards_of_one_client_and_undoes_it(
 async def find(seller: Window, query: str, name: str) -> None:
     """Search the list and open the card."""
     page = seller.page
-    await page.get_by_label("Найти клиента").first.fill(query)
+    await page.get_by_role("searchbox", name="Найти клиента").fill(query)
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name=name).click()
     await page.wait_for_url("**/customers/cus_*")
