@@ -206,8 +206,10 @@ async def erase_customers(tx: Tx, customer_ids: Iterable[str]) -> int:
         await tx.execute(_delete_own_identities, ids=ids)
         for stmt in _forget_customer.values():
             await tx.execute(stmt, ids=ids)
-        for stmt in _delete_customers:
-            count = await tx.execute(stmt, ids=ids)
+        *others, delete_customers = _delete_customers
+        for stmt in others:
+            await tx.execute(stmt, ids=ids)
+        count += await tx.execute(delete_customers, ids=ids)
     return count
 
 
