@@ -8,7 +8,13 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.change import Change
 from sigma.domain.customers import moves as domain
-from sigma.domain.customers.customer import Customer, CustomerDetails, Identity, NameSource
+from sigma.domain.customers.customer import (
+    Customer,
+    CustomerDetails,
+    Identity,
+    IdentityKind,
+    NameSource,
+)
 from sigma.domain.customers.moves import Move, MoveKind
 from sigma.domain.customers.search import index_tokens
 from sigma.domain.errors import RefusedError
@@ -77,12 +83,20 @@ async def split(
         rows = await _rows_by_contacts(ctx, tx, source, known, chosen)
         names = await move_rows.conversation_peers(tx, source.id)
         now_us, new_id = ctx.now_us(), ctx.id_factory(member.shop_id)
+        # The picture is of the VK profile, and goes with it.
+        has_profile = any(one.kind is IdentityKind.VK for one in chosen)
         new_customer = Customer(
-            ctx.new_id("cus", member.shop_id), member.shop_id, now_us, source.last_activity_at_us
+            id=ctx.new_id("cus", member.shop_id),
+            shop_id=member.shop_id,
+            created_at_us=now_us,
+            last_activity_at_us=source.last_activity_at_us,
+            photo_url=source.photo_url if has_profile else "",
         )
         counts = {name: len(ids) for name, ids in rows.items()}
         move, change = domain.split(source, new_customer, counts, now_us, new_id, member.actor)
         await changes.write(tx, Change((new_customer,)) + change, now_us)
+        if has_profile and source.photo_url:
+            await changes.write(tx, Change((replace(source, photo_url=""),)), now_us)
         await move_rows.record_rows(tx, move.id, rows)
         await move_rows.move_rows(tx, rows, source.id, new_customer.id)
         name = next((names[one][1] for one in rows["conversations"] if names[one][1]), "")
