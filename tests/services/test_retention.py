@@ -88,7 +88,7 @@ async def test_each_kind_is_deleted_after_its_own_period(vk_world: VkWorld) -> N
     assert await count(vk_world, "consents", "text <> ''") == 1
     assert await count(vk_world, "payments") == 1
     kinds = [kind for entry in await log_of(vk_world) for kind in entry]
-    assert kinds == ["mails", "answers", "notices", "messages", "evidence"]
+    assert kinds == ["mails", "answers", "notices", "messages", "customers", "evidence"]
     async with ctx.db.read() as tx:
         assert sum(len(one) for one in (await key_rotations.count_rows_by_key(tx)).values())
 

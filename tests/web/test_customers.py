@@ -28,7 +28,7 @@ def listed(html: str) -> list[str]:
 
 async def paid_customer(world: World, payer: str = "browser-1", **answers: str) -> str:
     """Let a client pay; return the customer's id."""
-    payment = await world.complete_payment(payer=payer, **answers)
+    payment = await world.complete_payment(None, payer=payer, **answers)
     assert payment.customer_id is not None
     return payment.customer_id
 
