@@ -45,7 +45,7 @@ async def test_seller_merges_two_cards_of_one_client_and_undoes_it(
         await seller.check_page("list")
         await find(seller, own, "Анна Лунная")
         await page.get_by_role("textbox", name="Заметки").fill("Аллергия на лак «Рубин»")
-        await page.get_by_role("textbox", name="Метки").fill("постоянная, опт")
+        await page.get_by_role("textbox", name="Метки", exact=True).fill("постоянная, опт")
         await page.get_by_role("button", name="Сохранить").click()
         await expect(page.get_by_role("link", name="#постоянная")).to_be_visible()
         await expect(page.get_by_text("общий телефон")).to_be_visible()
