@@ -99,7 +99,10 @@ class Harness:
         """Create a pending payment of a new invoice."""
         self.payer_count += 1
         form = PayForm(
-            values={"email": ["client@example.net"], "phone": ["8 916 765-43-21"]},
+            values={
+                "email": [f"client{self.payer_count}@example.net"],
+                "phone": [f"8 916 {self.payer_count:07d}"],
+            },
             has_consented=True,
             nonce="n",
             payer=str(self.payer_count),

@@ -37,6 +37,14 @@ async def payment_owners(world: World) -> dict[str, str | None]:
     return {row["id"]: row["customer_id"] for row in rows}
 
 
+def simultaneous_writes(world: World) -> int:
+    """Return how many transactions to run at once.
+
+    SQLite writes many with one COMMIT; on PostgreSQL they would wait for a connection.
+    """
+    return 50 if world.ctx.db.dialect == "sqlite" else 4
+
+
 async def add_customers(world: World, count: int, seed: int = 1) -> list[str]:
     """Add customers with one to three captured payments each; return their ids.
 
@@ -44,9 +52,9 @@ async def add_customers(world: World, count: int, seed: int = 1) -> list[str]:
     """
     shared = await world.create_invoice(max_payments=None)
     ids: list[str] = []
-    # At the same time: SQLite then writes many of them with one COMMIT.
-    for start in range(0, count, 50):
-        batch = range(start, min(start + 50, count))
+    size = simultaneous_writes(world)
+    for start in range(0, count, size):
+        batch = range(start, min(start + size, count))
         ids += await asyncio.gather(*(_add_customer(world, shared.id, seed, n) for n in batch))
     return ids
 

@@ -23,6 +23,9 @@ CLASSES = {
     EncryptedColumn.AUTHENTICATOR_SECRET: ("A", "authenticator apps"),
     EncryptedColumn.PASSWORD_RESET_CONTENT: ("A", "links for new passwords"),
     EncryptedColumn.SECURITY_NOTICE_DETAIL: ("A", "notices about access"),
+    EncryptedColumn.CUSTOMER_NAME: ("B", "cards of customers"),
+    EncryptedColumn.CUSTOMER_DETAILS: ("B", "cards of customers"),
+    EncryptedColumn.CUSTOMER_IDENTITY: ("B", "cards of customers"),
 }
 
 

@@ -24,6 +24,7 @@ from sigma.domain.money import Money
 from sigma.services.billing import acquirer_notices, payments, refunds
 from sigma.services.checkout import checkout
 from sigma.services.conversations import history_sync, inbox, order_codec, outbox, search_index
+from sigma.services.customers import customer_views
 from sigma.services.invoice_cards import payment_links
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.platform import audit_verification
@@ -161,8 +162,9 @@ def traces(dumped: dict[str, str], *more: str) -> dict[str, list[str]]:
     return {name: values for name, values in found.items() if values}
 
 
-async def erase_everything(world: VkWorld, subject_id: str) -> None:
-    """Erase by all identifiers that are offered."""
+async def erase_everything(world: VkWorld, payment: Payment) -> None:
+    """Erase the customer of a payment by all identifiers that are offered."""
+    subject_id = payment.customer_id or payment.id
     offered = await clients.find(world.ctx, world.member, subject_id)
     await client_erasure.erase(world.ctx, world.member, subject_id, {one.key for one in offered})
 
@@ -180,7 +182,7 @@ async def test_erased_client_leaves_no_trace_outside_the_books(vk_world: VkWorld
     ]
     assert traces(before, *hashes).keys() >= {"answers.email_hash", "payments.payer_hash"}
     message_ids = [message.id for message in await vk_world.messages()]
-    await erase_everything(vk_world, payment.id)
+    await erase_everything(vk_world, payment)
     after = await dump(vk_world)
     assert traces(after, *hashes, *message_ids) == {}
     vk_id = str(vk_world.client_id)
@@ -224,7 +226,7 @@ async def test_file_of_the_database_holds_no_erased_name(
 ) -> None:
     _, payment = await plant(vk_world)
     path = Path(sqlite_database_url.removeprefix("sqlite:///"))
-    await erase_everything(vk_world, payment.id)
+    await erase_everything(vk_world, payment)
     await vk_world.ctx.db.close()
     # Names of VK profiles, titles and masked addresses were plain text.
     parts = [part.read_bytes() for part in path.parent.glob(f"{path.name}*")]
@@ -260,7 +262,7 @@ async def test_erased_client_does_not_come_back_from_vk(vk_world: VkWorld) -> No
             },
         }
     ]
-    await erase_everything(vk_world, payment.id)
+    await erase_everything(vk_world, payment)
     await vk_world.deliver_callbacks(events)
     await history_sync.catch_up_community(vk_world.ctx, vk_world.community_id)
     await vk_world.run_jobs()
@@ -277,31 +279,37 @@ async def test_erased_client_does_not_come_back_from_vk(vk_world: VkWorld) -> No
 async def test_only_what_is_chosen_is_erased(vk_world: VkWorld) -> None:
     mine = await vk_world.complete_payment(payer="browser-1")
     other = await vk_world.complete_payment(payer="browser-2", email="other@example.net")
-    offered = await clients.find(vk_world.ctx, vk_world.member, mine.id)
+    assert mine.customer_id is not None
+    offered = await clients.find(vk_world.ctx, vk_world.member, mine.customer_id)
     same_phone = {str(one.kind): one for one in offered}
     assert same_phone["phone"].payment_count == 2
     assert same_phone["email"].payment_count == 1
     await client_erasure.erase(
-        vk_world.ctx, vk_world.member, mine.id, {same_phone["email"].key, "phone:forged"}
+        vk_world.ctx,
+        vk_world.member,
+        mine.customer_id,
+        {same_phone["email"].key, "phone:forged"},
     )
     dumped = await dump(vk_world)
     assert "client@example.net" not in dumped["answers.values_encrypted"]
     assert "other@example.net" in dumped["answers.values_encrypted"]
-    found = await clients.find_by_contact(vk_world.ctx, vk_world.member, "8 916 765 43 21")
-    assert found == other.id
-    with pytest.raises(RefusedError):
-        await clients.find_by_contact(vk_world.ctx, vk_world.member, "client@example.net")
+    found = [
+        [row.customer.id for row in page.data]
+        for query in ("8 916 765 43 21", "client@example.net", "other@example.net")
+        for page in [await customer_views.list_page(vk_world.ctx, vk_world.member, query=query)]
+    ]
+    assert found == [[mine.customer_id], [], [other.customer_id]]
 
 
 async def test_unfinished_payment_prevents_the_erasure(vk_world: VkWorld) -> None:
     started = await vk_world.start_payment()
     before = await dump(vk_world)
     with pytest.raises(RefusedError) as refusal:
-        await erase_everything(vk_world, started.id)
+        await erase_everything(vk_world, started)
     assert [problem.code for problem in refusal.value.problems] == ["client_busy"]
     assert (await dump(vk_world))["answers.values_encrypted"] == before["answers.values_encrypted"]
     vk_world.clock.advance(days=2)  # the client has left
-    await erase_everything(vk_world, started.id)
+    await erase_everything(vk_world, started)
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
@@ -329,11 +337,13 @@ async def test_client_of_another_shop_is_not_found(vk_world: VkWorld) -> None:
 async def test_export_opens_and_holds_everything(vk_world: VkWorld) -> None:
     _invoice, _payment = await plant(vk_world)
     await vk_world.run_jobs()
-    offered = await clients.find(vk_world.ctx, vk_world.member, (await vk_world.conversation()).id)
+    subject_id = (await vk_world.conversation()).customer_id
+    assert subject_id is not None
+    offered = await clients.find(vk_world.ctx, vk_world.member, subject_id)
     data = await client_export.export(
         vk_world.ctx,
         vk_world.member,
-        (await vk_world.conversation()).id,
+        subject_id,
         {one.key for one in offered},
         "ru",
     )
@@ -343,7 +353,7 @@ async def test_export_opens_and_holds_everything(vk_world: VkWorld) -> None:
     document = json.loads(files["client.json"])
     for name in (
         *("invoices", "payments", "refunds", "receipts", "answers", "consents", "letters"),
-        *("conversations", "messages", "orders", "acquirer_notices"),
+        *("conversations", "messages", "orders", "acquirer_notices", "cards"),
     ):
         assert document[name], name
     expected = {NAME, VK_NAME, EMAIL, PHONE, IP, BROWSER, ADDRESS, REMARK, PHOTO, *WORDS}
@@ -351,7 +361,9 @@ async def test_export_opens_and_holds_everything(vk_world: VkWorld) -> None:
     assert {text for text in expected if text not in files["client.html"]} == set()
     assert document["payments"][0]["amount"] == {"value": "1500.00", "currency": "RUB"}
     assert document["refunds"][0]["amount"]["value"] == "1.00"
-    assert document["identifiers"][0] == {"kind": "vk", "value": VK_NAME}
+    assert {"kind": "vk", "value": VK_NAME} in document["identifiers"]
+    contacts = {(one["kind"], one["value"]) for one in document["cards"][0]["contacts"]}
+    assert contacts == {("vk", str(vk_world.client_id)), ("email", EMAIL), ("phone", PHONE)}
     rows = list(csv.DictReader(io.StringIO(files["messages.csv"]), delimiter=";"))
     assert any(WORDS[0] in row["text"] for row in rows)
     assert "<script" not in files["client.html"]

@@ -88,7 +88,7 @@ async def test_each_kind_is_deleted_after_its_own_period(vk_world: VkWorld) -> N
     assert await count(vk_world, "consents", "text <> ''") == 1
     assert await count(vk_world, "payments") == 1
     kinds = [kind for entry in await log_of(vk_world) for kind in entry]
-    assert kinds == ["mails", "answers", "notices", "messages", "evidence"]
+    assert kinds == ["mails", "answers", "notices", "messages", "customers", "evidence"]
     async with ctx.db.read() as tx:
         assert sum(len(one) for one in (await key_rotations.count_rows_by_key(tx)).values())
 
@@ -222,3 +222,26 @@ async def test_only_who_may_change_settings_changes_periods(world: World) -> Non
 
 def test_every_kind_has_a_period() -> None:
     assert {kind.value for kind in DataKind} == set(Retention.__slots__)
+
+
+@pytest.mark.both_databases
+async def test_card_of_an_inactive_customer_is_deleted_by_date(vk_world: VkWorld) -> None:
+    ctx = vk_world.ctx
+    await vk_world.write_as_client("Здравствуйте")
+    await vk_world.poll_events()
+    old = await vk_world.complete_payment(email="old@example.net", phone="")
+    await retention.save(ctx, vk_world.member, SHORT)
+    await vk_world.advance_clocks(days=20)
+    new = await vk_world.complete_payment(payer="browser-2", email="new@example.net", phone="")
+    assert await count(vk_world, "customers") == 3
+    await vk_world.advance_clocks(days=11)
+    await retention.shred(ctx, vk_world.shop.id)
+    assert await count(vk_world, "customers", f"id = '{new.customer_id}'") == 1
+    for table in ("customers", "customer_identities"):
+        assert await count(vk_world, table) == 1, table
+    assert await count(vk_world, "payments", f"customer_id = '{old.customer_id}'") == 0
+    assert {"customers": 2} in await log_of(vk_world)
+    # Who comes back is a new customer.
+    await vk_world.write_as_client("Это снова я")
+    await vk_world.poll_events()
+    assert (await vk_world.conversation()).customer_id is not None

@@ -16,7 +16,9 @@ from tests.store.factories import NOW_US
 
 BIG, MEDIUM, SMALL = 100_000, 20_000, 200
 ROW_COUNTS = {
-    **dict.fromkeys(("invoices", "payments", "messages", "timeline_events", "jobs"), BIG),
+    **dict.fromkeys(
+        ("invoices", "payments", "messages", "timeline_events", "jobs", "customers"), BIG
+    ),
     # One or a few rows for each shop, member or connected account.
     **dict.fromkeys(
         (
@@ -132,6 +134,16 @@ VALUES = {
     "messages.is_outgoing": "(n / 7) % 2",
     "messages.cmid": "n",
     "search_tokens.token_hash": "n / 40",
+    "customer_id": text_id("cus"),
+    "invoices.customer_id": _often_hot("cus", BIG // 10),
+    "payments.customer_id": _often_hot("cus", BIG // 10),
+    "customers.merged_into_id": f"CASE WHEN n % 200 < 20 THEN {text_id('cus')} ELSE NULL END",
+    "customers.last_activity_at_us": _at_us,
+    "customer_tokens.token_hash": "n / 40",
+    "customer_suggestions.other_id": text_id("cus", "(n + 1)"),
+    "customer_suggestions.dismissed_at_us": _rarely_null,
+    "customer_moves.from_id": text_id("cus"),
+    "customer_moves.to_id": text_id("cus", "(n + 1)"),
     "search_tokens.conversation_id": text_id("cnv"),
     "cards.invoice_id": text_id("inv"),
     "cards.state": _mostly("paid", issued=100, opened=90),
@@ -155,6 +167,7 @@ _ID_PREFIXES = {
     "users": "usr",
     "photos": "pho",
     "cards": "crd",
+    "customers": "cus",
 }
 
 

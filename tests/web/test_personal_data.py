@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from sigma.domain.audit.deed import Deed
+from sigma.domain.billing.question import Question, QuestionKind
 from sigma.services.personal_data import retention
 from sigma.services.platform import audit_log
 from tests.vk_world import VkWorld
@@ -60,28 +61,28 @@ async def test_client_is_found_exported_and_erased(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     payment = await world.complete_payment()
-    await owner_browser.open(HERE)
-    found = await owner_browser.submit(f"{HERE}/find", contact="8 (916) 765-43-21")
-    here = f"/clients/{payment.id}"
-    assert found.headers["location"] == here
-    unknown = await owner_browser.submit(f"{HERE}/find", contact="nobody@example.net")
-    assert "Платежей с такой почтой" in field_error(unknown.text, "contact")
-    wrong = await owner_browser.submit(f"{HERE}/find", contact="просто слова")
-    assert field_error(wrong.text, "contact")
+    assert 'href="/customers"' in (await owner_browser.open(HERE)).text
+    found = await owner_browser.open("/customers?q=8 (916) 765-43-21")
+    card = f"/customers/{payment.customer_id}"
+    assert f'href="{card}"' in found.text
+    here = f"{card}/data"
+    assert f'href="{here}"' in (await owner_browser.open(card)).text
+    moved = await owner_browser.open(f"/customers/{payment.id}/data")
+    assert moved.headers["location"] == here
     page = await owner_browser.open(here)
     text = visible_text(page.text)
     for expected in ("client@example.net", "+7 916 765-43-21", "Останется: счета", "нельзя"):
         assert expected in text.replace("\xa0", " "), expected
     keys = re.findall(r'name="identifiers" value="([^"]+)"', page.text)
-    assert [key.partition(":")[0] for key in keys] == ["email", "phone", "payment"]
-    exported = await owner_browser.submit(f"{here}/export", identifiers=keys[0])
+    assert [key.partition(":")[0] for key in keys] == ["customer", "email", "phone"]
+    exported = await owner_browser.submit(f"{here}/export", identifiers=keys[1])
     assert exported.headers["content-type"] == "application/zip"
     assert exported.headers["cache-control"] == "no-store"
     with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
         assert "client@example.net" in archive.read("client.json").decode()
     assert (await deeds(world))[0] == Deed.CLIENT_EXPORTED.value
 
-    for form in ({"identifiers": keys[0]}, {"identifiers": keys[0], "confirm": "да"}):
+    for form in ({"identifiers": keys[1]}, {"identifiers": keys[1], "confirm": "да"}):
         refused = await owner_browser.submit(f"{here}/erase", **form)
         assert refused.status_code == 422
         assert field_error(refused.text, "confirm")
@@ -90,7 +91,7 @@ async def test_client_is_found_exported_and_erased(
     assert field_error(nothing.text, "identifiers")
     assert "Не сохранено" not in nothing.text, "an export saves nothing"
     assert nothing.text.count("Отметьте хотя бы одно") == 2
-    erased = await owner_browser.submit(f"{here}/erase", identifiers=keys[0], confirm="удалить")
+    erased = await owner_browser.submit(f"{here}/erase", identifiers=keys[1], confirm="удалить")
     assert erased.headers["location"] == HERE
     page = await owner_browser.open(HERE)
     assert "Данные клиента удалены" in page.text
@@ -107,13 +108,29 @@ async def test_payment_that_is_going_on_is_named(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     payment = await world.start_payment()
-    here = f"/clients/{payment.id}"
+    here = f"/customers/{payment.customer_id}/data"
     await owner_browser.open(here)
     refused = await owner_browser.submit(
-        f"{here}/erase", identifiers=f"payment:{payment.id}", confirm="УДАЛИТЬ"
+        f"{here}/erase", identifiers=f"customer:{payment.customer_id}", confirm="УДАЛИТЬ"
     )
     assert refused.status_code == 422
     assert "незавершённый платёж" in visible_text(refused.text)
+
+
+async def test_payment_without_a_customer_is_erased_by_itself(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    question = Question("wish", QuestionKind.TEXT, "Пожелания")
+    payment = await world.complete_payment(await world.create_invoice(questions=(question,)))
+    assert payment.customer_id is None
+    here = f"/customers/{payment.id}/data"
+    assert f'href="{here}"' in (await owner_browser.open(f"/payments/{payment.id}")).text
+    await owner_browser.open(here)
+    erased = await owner_browser.submit(
+        f"{here}/erase", identifiers=f"payment:{payment.id}", confirm="УДАЛИТЬ"
+    )
+    assert erased.status_code == 303
+    assert "Ответы удалены" in (await owner_browser.open(f"/payments/{payment.id}")).text
 
 
 async def test_conversation_offers_the_vk_user(
@@ -123,11 +140,12 @@ async def test_conversation_offers_the_vk_user(
     await vk_world.poll_events()
     conversation = await vk_world.conversation()
     page = await vk_owner_browser.open(f"/inbox/{conversation.id}")
-    assert f'href="/clients/{conversation.id}"' in page.text
-    page = await vk_owner_browser.open(f"/clients/{conversation.id}")
+    card = f"/customers/{conversation.customer_id}"
+    assert f'href="{card}"' in page.text
+    page = await vk_owner_browser.open(f"{card}/data")
     assert f'value="vk:{vk_world.client_id}"' in page.text
     erased = await vk_owner_browser.submit(
-        f"/clients/{conversation.id}/erase",
+        f"{card}/data/erase",
         identifiers=f"vk:{vk_world.client_id}",
         confirm="УДАЛИТЬ",
     )

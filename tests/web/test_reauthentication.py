@@ -31,8 +31,8 @@ from tests.world import World
 LOGIN = "owner@example.org"
 # Add routes that a stolen session must not use: keys, connections, team, personal data.
 GUARDED = {
-    "POST /clients/{subject_id}/erase",
-    "POST /clients/{subject_id}/export",
+    "POST /customers/{subject_id}/data/erase",
+    "POST /customers/{subject_id}/data/export",
     "POST /installation/shops",
     "POST /installation/shops/{shop_id}",
     "POST /settings/access/app",

@@ -19,6 +19,9 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Draft
 from sigma.domain.catalogue.service import PriceKind, ServiceFields
 from sigma.domain.change import Change
+from sigma.domain.customers.customer import Customer, IdentityKind
+from sigma.domain.customers.edits import CustomerForm
+from sigma.domain.customers.joining import Contact
 from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.lists.saved_view import ListKind, SavedView
 from sigma.domain.messaging.community import Community
@@ -36,10 +39,13 @@ from sigma.services.checkout import storefront
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
+from sigma.services.customers import attachment, edits
+from sigma.services.customers import moves as customer_moves
 from sigma.services.invoice_cards import cards
 from sigma.services.lists import saved_views
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
+from sigma.store.customers import customers, lists
 from sigma.store.messaging import cards as card_rows
 from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests import leaks
@@ -191,7 +197,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "photo_id": photo_row.id,
         "invoice_id": unpaid.id,
         "payment_id": payment.id,
-        "subject_id": payment.id,
+        **await _create_customers(vk),
         "refund_id": refund.id,
         "card_id": card.id,
         "key_id": key.id,
@@ -213,6 +219,32 @@ async def _save_view(vk: VkWorld) -> SavedView:
         PaymentFilter(status="failed"),
         is_shared=True,
     )
+
+
+async def _create_customers(vk: VkWorld) -> dict[str, str]:
+    """Create a merge of two customers and a suggestion; "subject_id" is the first customer."""
+    ctx, shop_id = vk.ctx, vk.shop.id
+    conversation = await vk.conversation()
+    assert conversation.customer_id is not None
+    phone = Contact(IdentityKind.PHONE, "+79160000002")
+    async with ctx.db.write() as tx:
+        for n in range(3):
+            contacts = [Contact(IdentityKind.EMAIL, f"other{n}@example.net"), phone]
+            await attachment.attach(ctx, tx, shop_id, contacts)
+        (other,) = await customers.find_by_ids(tx, [conversation.customer_id])
+        rows = await lists.list_latest(tx, shop_id)
+    ids = [row.id for row in rows if row.id != other]
+    form = CustomerForm(PRIVATE_TEXTS[1], PRIVATE_TEXTS[2], ())
+    await edits.save(ctx, vk.member, conversation.customer_id, form)
+    async with ctx.db.read() as tx:
+        (suggestion, *_) = await lists.list_suggestions(tx, ids)
+    move = await customer_moves.merge(ctx, vk.member, ids[0], conversation.customer_id)
+    return {
+        "customer_id": conversation.customer_id,
+        "subject_id": conversation.customer_id,
+        "suggestion_id": suggestion[0],
+        "move_id": move.id,
+    }
 
 
 async def _create_team(vk: VkWorld) -> dict[str, str]:
@@ -296,14 +328,16 @@ async def create_second_shop(vk: VkWorld) -> dict[str, str]:
         ),
     )
     await changes.commit(ctx.db, Change((shop,)), now_us)
-    await changes.commit(ctx.db, Change((connection, community, conversation)), now_us)
+    customer = Customer(ctx.new_id("cus", shop.id), shop.id, now_us, now_us)
+    await changes.commit(ctx.db, Change((connection, community, conversation, customer)), now_us)
     member = Member("usr_y", shop.id, Role.OWNER)
     invoice = await invoices.create(ctx, member, Draft(title="Чужой", amount=Money(100)))
     service = await services.save(ctx, member, None, ServiceFields("Чужая услуга"))
     return {
         "shop_id": shop.id,
         "conversation_id": conversation.id,
-        "subject_id": conversation.id,
+        "customer_id": customer.id,
+        "subject_id": customer.id,
         "invoice_id": invoice.id,
         "service_id": service.id,
         "community_id": community.id,

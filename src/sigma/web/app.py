@@ -26,13 +26,15 @@ from sigma.web.cabinet.access import (
     sign_in,
 )
 from sigma.web.cabinet.board import todo_board
+from sigma.web.cabinet.customers import client_data, customers
+from sigma.web.cabinet.customers import moves as customer_moves
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoice_list, invoices, new_invoice, sending
 from sigma.web.cabinet.lists import views
 from sigma.web.cabinet.payments import payment_list, payments, reconciliation, refunds
-from sigma.web.cabinet.personal_data import client, periods
+from sigma.web.cabinet.personal_data import periods
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -86,7 +88,8 @@ INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 LISTS = (invoice_list, payment_list, views)
 VK = (communities, community)
-PERSONAL_DATA = (periods, client)
+PERSONAL_DATA = (periods, client_data)
+CUSTOMERS = (customers, customer_moves)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
@@ -144,7 +147,7 @@ def build_router() -> Litestar:
                     handler
                     for module in (
                         *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *LISTS, *VK, *SERVICES),
-                        *PERSONAL_DATA,
+                        *(*PERSONAL_DATA, *CUSTOMERS),
                     )
                     for handler in module.HANDLERS
                 ]

@@ -98,7 +98,7 @@ def undo(
 
     `moved`: the source of a merge, or the new customer of a split. `holder_id`: who the other
     customer of the move is now, after later merges. A merge gives its source back; a split merges
-    the new customer back. Raises RefusedError("changed_meanwhile") when that is not possible any more.
+    the new customer back. Raises RefusedError("changed_meanwhile") when that is not possible.
     """
     if move.undone_at_us is not None:
         return Change()

@@ -196,7 +196,7 @@ async def _store_under_lock(
         payment,
         has_email="email" in answers,
         locale=form.locale or shop.locale,
-        customer_id=await find_customer(ctx, tx, invoice, payment, answers),
+        customer_id=await find_customer(ctx, tx, invoice, payment, answers) or payment.customer_id,
     )
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = (

@@ -98,6 +98,10 @@ async def record(
         locked = await conversations.lock(tx, conversation.id)
         stored = await messages.find_by_cmid(tx, locked.id, vk_message.cmid)
         incoming, has_changed = None, True
+        if stored is None and locked.customer_id is None:  # whose card was deleted by date
+            contacts = [vk_contact(locked.peer_id)]
+            customer_id = await attachment.attach(ctx, tx, locked.shop_id, contacts)
+            locked = replace(locked, customer_id=customer_id)
         if stored is not None:
             has_changed = await _apply_edit(ctx, tx, community, locked, stored, vk_message)
             if vk_message.content.is_incomplete and not completes:

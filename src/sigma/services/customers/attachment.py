@@ -61,18 +61,12 @@ async def attach(
     owners: list[tuple[IdentityKind, str]] = []
     created: Customer | None = None
     for contact in given:
-        owner = None
-        while owner is None:
-            hashed = codec.identity_hash(ctx.cipher, shop_id, contact)
-            if identity := await identities.lock(tx, shop_id, contact.kind, hashed):
-                owner = identity.customer_id
-                continue
-            claimant = join(owners, invoice_customer_id).customer_id
-            if claimant is None:
-                created = created or await _create(ctx, tx, shop_id)
-                claimant = created.id
-            if await _claim(ctx, tx, shop_id, claimant, contact, hashed):
-                owner = claimant
+        claimant = join(owners, invoice_customer_id).customer_id
+        owner = await _owner_of(ctx, tx, shop_id, contact, claimant)
+        if owner is None:
+            created = await _create(ctx, tx, shop_id)
+            owner = await _owner_of(ctx, tx, shop_id, contact, created.id)
+        assert owner is not None, "the new customer has claimed it, or somebody else"
         owners.append((contact.kind, owner))
     joining = join(owners, invoice_customer_id)
     assert joining.customer_id is not None, "somebody has the first contact"
@@ -82,7 +76,11 @@ async def attach(
         new_id = ctx.new_id("sug", shop_id)
         ids = (joining.customer_id, other_id)
         await suggestions.add(tx, new_id, shop_id, ids, kind.value, ctx.now_us())
-    await _record_activity(ctx, tx, joining.customer_id, name)
+    if name.name:
+        await offer_name(ctx, tx, joining.customer_id, name)
+    if created is None or joining.customer_id != created.id:
+        op = customers.touch(joining.customer_id, ctx.now_us())
+        await tx.execute(op.stmt, **op.values)
     return joining.customer_id
 
 
@@ -92,6 +90,18 @@ async def _create(ctx: Context, tx: Tx, shop_id: str) -> Customer:
     op = customers.save(customer)
     await tx.execute(op.stmt, **op.values)
     return customer
+
+
+async def _owner_of(
+    ctx: Context, tx: Tx, shop_id: str, contact: Contact, claimant: str | None
+) -> str | None:
+    """Return who has a contact, locked; nobody's is given to `claimant`, if there is one."""
+    hashed = codec.identity_hash(ctx.cipher, shop_id, contact)
+    while True:
+        if identity := await identities.lock(tx, shop_id, contact.kind, hashed):
+            return identity.customer_id
+        if claimant is None or await _claim(ctx, tx, shop_id, claimant, contact, hashed):
+            return claimant
 
 
 async def _claim(
@@ -108,13 +118,6 @@ async def _claim(
         created_at_us=ctx.now_us(),
     )
     return await identities.claim(tx, identity)
-
-
-async def _record_activity(ctx: Context, tx: Tx, customer_id: str, name: OfferedName) -> None:
-    if name.name:
-        await offer_name(ctx, tx, customer_id, name)
-    op = customers.touch(customer_id, ctx.now_us())
-    await tx.execute(op.stmt, **op.values)
 
 
 async def offer_name(ctx: Context, tx: Tx, customer_id: str, offered: OfferedName) -> None:

@@ -66,6 +66,11 @@ class CustomerRow:
     is_masked: bool
 
     @property
+    def title(self) -> str:
+        """The name, or the first contact; empty without both."""
+        return self.name or next((contact.text for contact in self.contacts), "")
+
+    @property
     def photo_url(self) -> str:
         """The picture of the VK profile; empty when masked."""
         return "" if self.is_masked else self.customer.photo_url
@@ -149,6 +154,8 @@ async def _search(
     tokens = query_tokens(query) + ([tag_token(tag)] if tag else [])
     if not tokens:
         return Page([])
+    # The longest first: it has the fewest customers, and the others are looked up for each.
+    tokens.sort(key=len, reverse=True)
     hashes = codec.token_hashes(ctx.cipher, member.shop_id, tokens)
     rows = await lists.find_by_tokens(tx, member.shop_id, hashes, before_id, limit + 1)
     return make_page(rows, limit, lambda one: one.id)

@@ -20,8 +20,8 @@ from sigma.store.customers import customers, suggestions
 async def save(ctx: Context, member: Member, customer_id: str, form: CustomerForm) -> Customer:
     """Store name, notes and tags. A name that a member types is not replaced by VK's.
 
-    Raises RefusedError: "forbidden", "not_found", "changed_meanwhile", "validation"; DecryptionError
-    when the stored notes cannot be decrypted: they would be lost.
+    Raises RefusedError: "forbidden", "not_found", "changed_meanwhile", "validation". Raises
+    DecryptionError when the stored notes cannot be decrypted: they would be lost.
     """
     member.require(Permission.ANSWER)
     if problems := check_form(form):

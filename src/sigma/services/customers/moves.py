@@ -8,7 +8,13 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.change import Change
 from sigma.domain.customers import moves as domain
-from sigma.domain.customers.customer import Customer, CustomerDetails, Identity, NameSource
+from sigma.domain.customers.customer import (
+    Customer,
+    CustomerDetails,
+    Identity,
+    IdentityKind,
+    NameSource,
+)
 from sigma.domain.customers.moves import Move, MoveKind
 from sigma.domain.customers.search import index_tokens
 from sigma.domain.errors import RefusedError
@@ -38,8 +44,8 @@ async def merge(ctx: Context, member: Member, source_id: str, target_id: str) ->
     member.require(Permission.ANSWER)
 
     async def run(tx: Tx) -> Move:
-        await _lock(tx, source_id, target_id)
-        source, target = await _load(tx, source_id), await _load(tx, target_id)
+        locked = await _lock(tx, source_id, target_id)
+        source, target = locked.get(source_id), locked.get(target_id)
         domain.require_different(source, target, member.shop_id)
         assert source is not None and target is not None, "both were found"
         rows = await move_rows.rows_of(tx, source.id)
@@ -67,8 +73,7 @@ async def split(
     member.require(Permission.ANSWER)
 
     async def run(tx: Tx) -> Move:
-        await _lock(tx, customer_id)
-        source = await _load(tx, customer_id)
+        source = (await _lock(tx, customer_id)).get(customer_id)
         if source is None or source.shop_id != member.shop_id:
             raise RefusedError("not_found", what="customer")
         if source.merged_into_id is not None:
@@ -78,12 +83,20 @@ async def split(
         rows = await _rows_by_contacts(ctx, tx, source, known, chosen)
         names = await move_rows.conversation_peers(tx, source.id)
         now_us, new_id = ctx.now_us(), ctx.id_factory(member.shop_id)
+        # The picture is of the VK profile, and goes with it.
+        has_profile = any(one.kind is IdentityKind.VK for one in chosen)
         new_customer = Customer(
-            ctx.new_id("cus", member.shop_id), member.shop_id, now_us, source.last_activity_at_us
+            id=ctx.new_id("cus", member.shop_id),
+            shop_id=member.shop_id,
+            created_at_us=now_us,
+            last_activity_at_us=source.last_activity_at_us,
+            photo_url=source.photo_url if has_profile else "",
         )
         counts = {name: len(ids) for name, ids in rows.items()}
         move, change = domain.split(source, new_customer, counts, now_us, new_id, member.actor)
         await changes.write(tx, Change((new_customer,)) + change, now_us)
+        if has_profile and source.photo_url:
+            await changes.write(tx, Change((replace(source, photo_url=""),)), now_us)
         await move_rows.record_rows(tx, move.id, rows)
         await move_rows.move_rows(tx, rows, source.id, new_customer.id)
         name = next((names[one][1] for one in rows["conversations"] if names[one][1]), "")
@@ -113,12 +126,12 @@ async def undo(ctx: Context, member: Member, move_id: str) -> Move:
         # Who has the rows of a merge now, or gets those of a split back.
         other_id = found.to_id if found.kind is MoveKind.MERGE else found.from_id
         holder_id = await _current_id(tx, other_id)
-        await _lock(tx, found.from_id, found.to_id, holder_id)
+        locked = await _lock(tx, found.from_id, found.to_id, holder_id)
         if await _current_id(tx, other_id) != holder_id:
             raise _NewRowsError
         move = await move_rows.lock(tx, move_id)
-        moved = await _load(tx, found.from_id if found.kind is MoveKind.MERGE else found.to_id)
-        holder = await _load(tx, holder_id)
+        moved = locked.get(found.from_id if found.kind is MoveKind.MERGE else found.to_id)
+        holder = locked.get(holder_id)
         if move is None or moved is None or holder is None:
             raise RefusedError("changed_meanwhile")
         now_us, new_id = ctx.now_us(), ctx.id_factory(member.shop_id)
@@ -147,27 +160,25 @@ async def _with_retries(ctx: Context, run: Callable[[Tx], Awaitable[Move]]) -> M
     raise BusyError("rows are attached to these customers all the time")
 
 
-async def _lock(tx: Tx, *customer_ids: str) -> None:
-    """Lock customers with all that belongs to them, in the order of every other transaction:
-    invoices and conversations, contacts, customers. Raises _NewRowsError.
+async def _lock(tx: Tx, *customer_ids: str) -> dict[str, Customer]:
+    """Lock customers with all that belongs to them; return the customers by id.
+
+    In the order of every other transaction: invoices and conversations, contacts, customers.
+    Raises _NewRowsError.
     """
     ids = sorted(set(customer_ids))
     locked = await move_rows.lock_rows(tx, ids)
     await identities.lock_of_customers(tx, ids)
-    for customer_id in ids:
-        await customers.lock(tx, customer_id)
+    found = await customers.lock_all(tx, ids)
     invoice_ids, conversation_ids = await move_rows.list_locked_ids(tx, ids)
     if not locked.issuperset((*invoice_ids, *conversation_ids)):
         raise _NewRowsError
-
-
-async def _load(tx: Tx, customer_id: str) -> Customer | None:
-    return (await customers.find_by_ids(tx, [customer_id])).get(customer_id)
+    return found
 
 
 async def _current_id(tx: Tx, customer_id: str) -> str:
     """Return the customer that one was merged into, over all merges; itself if it was not."""
-    while (found := await _load(tx, customer_id)) and found.merged_into_id:
+    while (found := await customers.get(tx, customer_id)) and found.merged_into_id:
         customer_id = found.merged_into_id
     return customer_id
 

@@ -13,6 +13,7 @@ from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.question import Question
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
+from sigma.domain.customers.customer import IdentityKind
 from sigma.domain.errors import Problem, validation_error
 from sigma.domain.personal_data.erasure import (
     ContactScrubber,
@@ -21,10 +22,11 @@ from sigma.domain.personal_data.erasure import (
     contact_scrubber,
 )
 from sigma.domain.time_units import DAY_US
+from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.personal_data.clients import ClientData, gather
+from sigma.services.personal_data.clients import ClientData, IdentifierKind, gather
 from sigma.services.platform import audit_log
 from sigma.services.platform.erased_peers import peer_hash
 from sigma.services.platform.search_tokens import invoice_tokens, payment_tokens
@@ -42,9 +44,10 @@ PAGE_SIZE = 200
 async def erase(ctx: Context, member: Member, subject_id: str, chosen: Collection[str]) -> Erasure:
     """Erase everything that the chosen identifiers find, in one transaction; irreversible.
 
-    Deleted: answers, evidence of consents, conversations with messages, orders and VK events, mail
-    details, bodies of acquirer notices, browsers, search words. Left for accounting: invoices,
-    payments, refunds, receipts, the ledger, without the client's name, address and phone. Raises
+    Deleted: the customer's card, answers, evidence of consents, conversations with messages, orders
+    and VK events, mail details, bodies of acquirer notices, browsers, search words. Left for
+    accounting: invoices, payments, refunds, receipts, the ledger, without the client's name,
+    address and phone. Raises
     RefusedError: "forbidden", "not_found", "validation" when nothing is chosen or while a payment
     or refund is going on.
     """
@@ -84,12 +87,22 @@ def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
     return contact_scrubber(
         names={
             *data.contacts("name"),
+            *(card.name for card in data.cards if card.name),
             *(one.name for one in data.conversations),
             *(content.recipient_name for content in orders),
         },
-        emails=data.contacts("email"),
-        phones={*data.contacts("phone"), *(content.recipient_phone for content in orders)},
+        emails=data.contacts("email") | _card_contacts(data, IdentityKind.EMAIL),
+        phones={
+            *data.contacts("phone"),
+            *_card_contacts(data, IdentityKind.PHONE),
+            *(content.recipient_phone for content in orders),
+        },
     )
+
+
+def _card_contacts(data: ClientData, kind: IdentityKind) -> set[str]:
+    found = (contact for card in data.cards for contact in card.contacts)
+    return {value for one, value in found if one is kind and value}
 
 
 async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Erasure:
@@ -106,6 +119,7 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
         counts["messages"] += await erasing.erase_conversation(tx, conversation)
         hashed = peer_hash(ctx, conversation.connection_id, conversation.peer_id)
         peers.append(erasures.add_peer(hashed, now_us))
+    counts["customers"] = await _erase_customers(ctx, tx, member.shop_id, data)
     for op in peers:
         await tx.write_all([op])
     erasure = Erasure(
@@ -133,6 +147,17 @@ async def _reindex(
     ]
     await tokens.remove(tx, [*invoice_by_id, *(one.id for one in data.payments)])
     await changes.write(tx, Change(search_tokens=tuple(found)), now_us)
+
+
+async def _erase_customers(ctx: Context, tx: Tx, shop_id: str, data: ClientData) -> int:
+    """Erase the cards that were chosen, and the chosen contacts of other cards."""
+    for one in data.identifiers:
+        hashed = one.value
+        if one.kind is IdentifierKind.VK_USER:
+            hashed = contact_hash(ctx.cipher, shop_id, one.kind.value, one.value)
+        if one.kind not in (IdentifierKind.CUSTOMER, IdentifierKind.PAYMENT):
+            await erasing.erase_identity(tx, shop_id, one.kind.value, hashed)
+    return await erasing.erase_customers(tx, [card.customer.id for card in data.cards])
 
 
 def _scrubbed_rows(data: ClientData, scrubber: ContactScrubber) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
-from sigma.services.personal_data.clients import ClientData, gather
+from sigma.services.personal_data.clients import ClientData, CustomerCard, gather
 from sigma.services.platform import audit_log
 from sigma.services.platform.audit_log import csv_lines
 from sigma.store.accounts import shops
@@ -66,6 +66,7 @@ async def _document(ctx: Context, tx: Tx, data: ClientData, shop: Shop, locale: 
         "shop": {"name": shop.name, "seller": shop.seller.full_name, "inn": shop.seller.inn},
         "exported_at": _time(ctx.now_us()),
         "identifiers": [{"kind": str(one.kind), "value": one.label} for one in data.identifiers],
+        "cards": [_card(one) for one in data.cards],
         **_billing(ctx, data),
         "answers": [_answers(one, data.values[one.id], translator) for one in data.answers],
         "consents": [_consent(ctx, one) for one in data.consents],
@@ -150,6 +151,23 @@ def _billing(ctx: Context, data: ClientData) -> Record:
             }
             for one in data.receipts
         ],
+    }
+
+
+def _card(card: CustomerCard) -> Record:
+    """Return the name, contacts and notes of a customer."""
+    details = card.details
+    return {
+        "id": card.customer.id,
+        "created_at": _time(card.customer.created_at_us),
+        "name": UNREADABLE if card.name is None else card.name,
+        "contacts": [
+            {"kind": kind.value, "value": UNREADABLE if value is None else value}
+            for kind, value in card.contacts
+        ],
+        "notes": details.notes if details else UNREADABLE,
+        "tags": list(details.tags) if details else UNREADABLE,
+        "photo": card.customer.photo_url,
     }
 
 

@@ -1,37 +1,51 @@
 """Find everything about one client.
 
-A client is who a shop says it is: a VK user, an e-mail address, a phone. The search starts from a
-payment or a conversation and offers what it finds there; the member chooses, because two people may
-share an address. Nothing is joined by what is found in the second step.
+The search starts from a customer, or from a payment that belongs to no customer, and offers the
+customer's card and each contact; the member chooses, because two people may share an address: a
+contact also finds payments of other customers. Nothing is joined by what is found in the second
+step.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.question import AnswerValue, parse_email, parse_phone
+from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.customers.customer import (
+    Customer,
+    CustomerDetails,
+    Identity,
+    IdentityKind,
+)
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.services.billing.answer_codec import read_values
-from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
+from sigma.services.customers import codec
 from sigma.store.billing import payments
+from sigma.store.customers import customers, identities, lists
+from sigma.store.customers import moves as move_rows
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations
 from sigma.store.personal_data import clients
+
+T = TypeVar("T")
 
 
 class IdentifierKind(StrEnum):
     """By what the data of a client are found."""
 
+    CUSTOMER = "customer"  # the card, and the rows that belong to it
     VK_USER = "vk"
     EMAIL = "email"
     PHONE = "phone"
@@ -40,7 +54,9 @@ class IdentifierKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One thing by which data are found. `value`: a VK id, a keyed hash, or the id of a payment.
+    """One thing by which data are found.
+
+    `value`: a VK id, a keyed hash, or the id of a customer or payment.
 
     `label`: the name, address or number as people read it.
     """
@@ -58,6 +74,16 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """What the card of a customer says; None for what no key decrypts."""
+
+    customer: Customer
+    name: str | None
+    details: CustomerDetails | None
+    contacts: tuple[tuple[IdentityKind, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClientData:
     """Everything that is stored about a client, except messages, which are read by page.
 
@@ -65,6 +91,7 @@ class ClientData:
     """
 
     identifiers: tuple[Identifier, ...]
+    cards: tuple[CustomerCard, ...]
     conversations: tuple[Conversation, ...]
     payments: tuple[Payment, ...]
     invoices: tuple[Invoice, ...]
@@ -83,30 +110,8 @@ class ClientData:
         return {value for value in found if isinstance(value, str) and value}
 
 
-async def find_by_contact(ctx: Context, member: Member, text: str) -> str:
-    """Return the id of the latest payment with an e-mail address or phone number.
-
-    Raises RefusedError("validation") with field "contact" when there is none.
-    """
-    member.require(Permission.PERSONAL_DATA)
-    kind, value = "email", parse_email(text) if "@" in text else None
-    if value is None:
-        phone = parse_phone(text)
-        kind, value = "phone", phone if isinstance(phone, str) else None
-    if value is None:
-        raise validation_error(Problem("contact", "contact"))
-    found: set[str] = set()
-    async with ctx.db.read() as tx:
-        for cipher in (ctx.cipher, *ctx.cipher.earlier_ciphers()):
-            hashed = contact_hash(cipher, member.shop_id, kind, value)
-            found |= await clients.list_payment_ids(tx, member.shop_id, kind, hashed)
-    if not found:
-        raise validation_error(Problem("contact", "contact_unknown"))
-    return max(found)
-
-
 async def find(ctx: Context, member: Member, subject_id: str) -> tuple[Identifier, ...]:
-    """Return by what the client of a payment or conversation can be found.
+    """Return by what the client can be found: a customer, or a payment without one.
 
     Raises RefusedError: "forbidden", "not_found".
     """
@@ -116,59 +121,70 @@ async def find(ctx: Context, member: Member, subject_id: str) -> tuple[Identifie
 
 
 async def _find(ctx: Context, tx: Tx, member: Member, subject_id: str) -> tuple[Identifier, ...]:
-    payment, conversation = await _access_subject(tx, member, subject_id)
-    own = (
-        await clients.list_conversations(tx, member.shop_id, conversation.peer_id)
-        if conversation
-        else []
-    )
-    direct = await clients.list_payments(
-        tx,
-        conversation_ids=[one.id for one in own],
-        ids=[payment.id] if payment else [],
-    )
-    identifiers = []
-    if conversation is not None:
-        identifiers.append(
-            Identifier(
-                IdentifierKind.VK_USER,
-                str(conversation.peer_id),
-                conversation.title,
-                sum(one.conversation_id is not None for one in direct),
-                len(own),
-            )
-        )
-    contacts: dict[tuple[IdentifierKind, str], str] = {}
-    for answers in await clients.list_answers(tx, [one.id for one in direct]):
-        values = read_values(ctx.cipher, answers) or {}
-        for kind, hashed in (
-            (IdentifierKind.EMAIL, answers.email_hash),
-            (IdentifierKind.PHONE, answers.phone_hash),
-        ):
-            if hashed:
-                contacts[kind, hashed] = str(values.get(kind.value, "")) or "•••"
-    for (kind, hashed), label in contacts.items():
-        found = await clients.list_payment_ids(tx, member.shop_id, kind.value, hashed)
-        identifiers.append(Identifier(kind, hashed, label, len(found)))
-    if payment is not None:
-        identifiers.append(Identifier(IdentifierKind.PAYMENT, payment.id, payment.id[-6:], 1))
-    return tuple(identifiers)
-
-
-async def _access_subject(
-    tx: Tx, member: Member, subject_id: str
-) -> tuple[Payment | None, Conversation | None]:
     if subject_id.startswith("pay_"):
         payment = await payments.get(tx, subject_id)
         if payment is None or payment.shop_id != member.shop_id:
             raise RefusedError("not_found", what="payment")
-        conversation_id = payment.conversation_id
-        conversation = await conversations.get(tx, conversation_id) if conversation_id else None
-        return payment, conversation
-    conversation = await conversations.get(tx, subject_id)
-    if conversation is None or conversation.shop_id != member.shop_id:
-        raise RefusedError("not_found", what="conversation")
-    return None, conversation
+        return (Identifier(IdentifierKind.PAYMENT, payment.id, payment.id[-6:], 1),)
+    customer = await customers.get(tx, subject_id)
+    if customer is None or customer.shop_id != member.shop_id:
+        raise RefusedError("not_found", what="customer")
+    own = await move_rows.rows_of(tx, customer.id)
+    identifiers = [
+        Identifier(
+            IdentifierKind.CUSTOMER,
+            customer.id,
+            codec.read_name(ctx.cipher, customer.id, customer.name_encrypted),
+            len(own["payments"]),
+            len(own["conversations"]),
+        )
+    ]
+    for identity in await identities.list_for_customers(tx, [customer.id]):
+        value = codec.read_identity(ctx.cipher, identity) or "•••"
+        identifiers.append(await _contact_identifier(tx, identity, value))
+    return tuple(identifiers)
+
+
+async def _contact_identifier(tx: Tx, identity: Identity, value: str) -> Identifier:
+    """Return a contact with the number of payments and conversations that it finds."""
+    shop_id = identity.shop_id
+    if identity.kind is IdentityKind.VK:
+        peer_id = int(value) if value.isdecimal() else 0
+        found = await clients.list_conversations(tx, shop_id, peer_id)
+        paid = await clients.list_payments(tx, conversation_ids=[one.id for one in found])
+        label = found[0].title if found else f"id{value}"
+        return Identifier(IdentifierKind.VK_USER, value, label, len(paid), len(found))
+    kind = IdentifierKind(identity.kind.value)
+    ids = await clients.list_payment_ids(tx, shop_id, kind.value, identity.identity_hash)
+    return Identifier(kind, identity.identity_hash, value, len(ids))
+
+
+async def _cards(ctx: Context, tx: Tx, ids: Collection[str]) -> list[CustomerCard]:
+    """Return the cards of customers and of those that were merged into them."""
+    every = set(ids)
+    for customer_id in ids:
+        every.update(await lists.list_merged(tx, customer_id))
+    contacts: dict[str, list[tuple[IdentityKind, str | None]]] = {}
+    for one in await identities.list_for_customers(tx, every):
+        value = codec.read_identity(ctx.cipher, one)
+        contacts.setdefault(one.customer_id, []).append((one.kind, value))
+    return [
+        CustomerCard(
+            customer=customer,
+            name=_readable(codec.decrypt_name, ctx.cipher, customer.id, customer.name_encrypted),
+            details=_readable(codec.decrypt_details, ctx.cipher, customer),
+            contacts=tuple(contacts.get(customer.id, ())),
+        )
+        for customer in (await customers.find_by_ids(tx, every)).values()
+    ]
+
+
+def _readable(decrypt: Callable[..., T], *arguments: object) -> T | None:
+    """Return what `decrypt` returns; None when the key is missing."""
+    try:
+        return decrypt(*arguments)
+    except DecryptionError:
+        return None
 
 
 async def gather(
@@ -183,30 +199,22 @@ async def gather(
     identifiers = tuple(one for one in offered if one.key in chosen)
     if not identifiers:
         raise validation_error(Problem("identifiers", "choose"))
-    own: list[Conversation] = []
-    payment_ids: set[str] = set()
-    for one in identifiers:
-        if one.kind is IdentifierKind.VK_USER:
-            own += await clients.list_conversations(tx, member.shop_id, int(one.value))
-        elif one.kind is IdentifierKind.PAYMENT:
-            payment_ids.add(one.value)
-        else:
-            payment_ids |= await clients.list_payment_ids(
-                tx, member.shop_id, one.kind.value, one.value
-            )
-    conversation_ids = [one.id for one in own]
+    rows = await _chosen_rows(tx, member.shop_id, identifiers)
+    own, payment_ids = list(rows.conversations.values()), rows.payment_ids
+    conversation_ids = list(rows.conversations)
     found = await clients.list_payments(tx, conversation_ids=conversation_ids, ids=payment_ids)
     ids = [payment.id for payment in found]
     answers = await clients.list_answers(tx, ids)
     return ClientData(
         identifiers=identifiers,
+        cards=tuple(await _cards(ctx, tx, rows.customer_ids)),
         conversations=tuple(own),
         payments=tuple(found),
         invoices=tuple(
             await clients.list_invoices(
                 tx,
                 conversation_ids=conversation_ids,
-                ids={payment.invoice_id for payment in found},
+                ids={payment.invoice_id for payment in found} | rows.invoice_ids,
             )
         ),
         answers=tuple(answers),
@@ -218,3 +226,34 @@ async def gather(
         orders=tuple(await clients.list_orders(tx, conversation_ids)),
         notice_ids=tuple(one[0] for one in await clients.list_notices(tx, found)),
     )
+
+
+@dataclass(slots=True)
+class _Rows:
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    payment_ids: set[str] = field(default_factory=set)
+    invoice_ids: set[str] = field(default_factory=set)
+    customer_ids: set[str] = field(default_factory=set)
+
+
+async def _chosen_rows(tx: Tx, shop_id: str, identifiers: Iterable[Identifier]) -> _Rows:
+    """Return what the identifiers find."""
+    rows = _Rows()
+    for one in identifiers:
+        found: list[Conversation] = []
+        match one.kind:
+            case IdentifierKind.CUSTOMER:
+                own = await move_rows.rows_of(tx, one.value)
+                rows.customer_ids.add(one.value)
+                rows.payment_ids.update(own["payments"])
+                rows.invoice_ids.update(own["invoices"])
+                found = list((await conversations.find_by_ids(tx, own["conversations"])).values())
+            case IdentifierKind.VK_USER if one.value.isdecimal():
+                found = await clients.list_conversations(tx, shop_id, int(one.value))
+            case IdentifierKind.PAYMENT:
+                rows.payment_ids.add(one.value)
+            case IdentifierKind.EMAIL | IdentifierKind.PHONE:
+                kind = one.kind.value
+                rows.payment_ids |= await clients.list_payment_ids(tx, shop_id, kind, one.value)
+        rows.conversations |= {conversation.id: conversation for conversation in found}
+    return rows

@@ -23,10 +23,11 @@ from sigma.services.paging import DEFAULT_LIMIT, Page, make_page
 from sigma.services.personal_data.reindexing import reindex_payments
 from sigma.services.platform import audit_log
 from sigma.store import changes
+from sigma.store.customers import customers, identities, lists, moves
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import conversations
-from sigma.store.personal_data import erasures, retention_settings, shredding
+from sigma.store.personal_data import erasing, erasures, retention_settings, shredding
 
 BATCH_SIZE = 200  # rows per transaction: on SQLite every other write waits for it
 TIME_BUDGET_US = 45 * SECOND_US  # the worker cancels a job after 110 s
@@ -95,7 +96,8 @@ async def shred(ctx: Context, shop_id: str) -> int | None:
     until_us = ctx.now_us() + TIME_BUDGET_US
     async with ctx.db.read() as tx:
         retention = await retention_settings.get(tx, shop_id)
-    for step in (_shred_due_answers, _shred_by_date, _shred_notices, _shred_messages):
+    steps = (_shred_due_answers, _shred_by_date, _shred_notices, _shred_messages, _shred_customers)
+    for step in steps:
         while await step(ctx, shop_id, retention):
             if ctx.now_us() >= until_us:
                 return ctx.now_us()
@@ -188,6 +190,29 @@ async def _shred_messages(ctx: Context, shop_id: str, retention: Retention) -> b
         await search_index.forget(tx, ctx.cipher, shop_id, conversation_id, words)
         await _log(ctx, tx, shop_id, {DataKind.MESSAGES.value: len(chosen)})
     return True
+
+
+async def _shred_customers(ctx: Context, shop_id: str, retention: Retention) -> bool:
+    """Delete the cards of customers whose answers and messages are all too old."""
+    before_us = ctx.now_us() - max(retention.answers, retention.messages) * DAY_US
+    async with ctx.db.read() as tx:
+        old = await lists.list_inactive(tx, shop_id, before_us, BATCH_SIZE)
+    if not old:
+        return False
+    async with ctx.db.write() as tx:
+        groups = {one: [one, *await lists.list_merged(tx, one)] for one in old}
+        ids = [customer_id for group in groups.values() for customer_id in group]
+        # In the order of a message or payment form: the customer may be paying just now.
+        await moves.lock_rows(tx, ids)
+        await identities.lock_of_customers(tx, ids)
+        locked = await customers.lock_all(tx, ids)
+        inactive = [
+            one for one in old if one in locked and locked[one].last_activity_at_us < before_us
+        ]
+        chosen = [customer_id for one in inactive for customer_id in groups[one]]
+        count = await erasing.erase_customers(tx, chosen)
+        await _log(ctx, tx, shop_id, {"customers": count})
+    return len(old) == BATCH_SIZE
 
 
 def _indexed_words(ctx: Context, shop_id: str, old: list[Message]) -> set[int]:

@@ -26,6 +26,12 @@ def from_row(row: Row) -> Customer:
 CODEC = build_codec(customers, _to_row, from_row)
 
 _lock = statement(select(customers).where(customers.c.id == bindparam("id")).with_for_update())
+_lock_all = statement(
+    select(customers)
+    .where(in_list(customers.c.id, "ids"))
+    .order_by(customers.c.id)
+    .with_for_update()
+)
 _find_by_ids = statement(select(customers).where(in_list(customers.c.id, "ids")))
 _delete = statement(delete(customers).where(customers.c.id == bindparam("id")))
 # No new version: a later time is right whatever else has changed.
@@ -61,6 +67,12 @@ async def lock(tx: Tx, customer_id: str) -> Customer | None:
     """
     row = await tx.fetch_one(_lock, id=customer_id)
     return from_row(row) if row else None
+
+
+async def lock_all(tx: Tx, ids: Iterable[str]) -> dict[str, Customer]:
+    """Return the customers with these ids, by id, locked until the transaction ends."""
+    rows = await tx.fetch_all(_lock_all, ids=sorted(set(ids)))
+    return {row["id"]: from_row(row) for row in rows}
 
 
 def save(customer: Customer) -> Op:

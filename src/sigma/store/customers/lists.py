@@ -37,6 +37,18 @@ _latest = statement(
 )
 
 
+_list_inactive = statement(
+    select(customers.c.id)
+    .where(
+        customers.c.shop_id == bindparam("shop_id"),
+        customers.c.merged_into_id.is_(None),
+        customers.c.last_activity_at_us < bindparam("before_us"),
+    )
+    .order_by(customers.c.last_activity_at_us)
+    .limit(bindparam("limit"))
+)
+
+
 def _by_tokens_statement(count: int) -> Statement:
     """Walk the customers with the first token, the newest first, and look the others up."""
     found = customer_tokens.alias("found")
@@ -147,6 +159,12 @@ async def list_latest(
         _latest, shop_id=shop_id, before_at_us=before[0], before_id=before[1], limit=limit
     )
     return [customer_rows.from_row(row) for row in rows]
+
+
+async def list_inactive(tx: Tx, shop_id: str, before_us: int, limit: int) -> list[str]:
+    """Return the ids of customers without activity since a time (UTC microseconds)."""
+    rows = await tx.fetch_all(_list_inactive, shop_id=shop_id, before_us=before_us, limit=limit)
+    return [row["id"] for row in rows]
 
 
 async def find_by_tokens(

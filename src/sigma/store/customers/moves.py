@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, bindparam, insert, select, union, update
+from sqlalchemy import Table, bindparam, insert, literal, select, union, union_all, update
 
 from sigma.domain.customers.moves import Move, MoveKind
 from sigma.store.engine.interface import Row, Tx
@@ -40,14 +40,16 @@ def _from_row(row: Row) -> Move:
 
 CODEC = build_codec(customer_moves, _to_row, _from_row)
 
-_ids_of_customer: dict[str, Statement] = {
-    name: statement(
-        select(table.c.id)
-        .where(table.c.customer_id.is_not(None), table.c.customer_id == bindparam("customer_id"))
-        .order_by(table.c.id)
+_ids_of_customer = statement(
+    union_all(
+        *(
+            select(literal(name).label("name"), table.c.id).where(
+                table.c.customer_id.is_not(None), table.c.customer_id == bindparam("customer_id")
+            )
+            for name, table in TABLES.items()
+        )
     )
-    for name, table in TABLES.items()
-}
+)
 _set_customer: dict[str, Statement] = {
     name: statement(
         update(table)
@@ -77,19 +79,18 @@ _list_recorded = statement(
     .order_by(customer_moved_rows.c.row_id)
 )
 # Payments may be of an invoice that somebody else was issued: its lock is theirs too.
-_invoice_ids = union(
-    select(invoices.c.id).where(
-        invoices.c.customer_id.is_not(None), in_list(invoices.c.customer_id, "customer_ids")
-    ),
-    select(payments.c.invoice_id).where(
-        payments.c.customer_id.is_not(None), in_list(payments.c.customer_id, "customer_ids")
-    ),
-)
-_list_invoice_ids = statement(_invoice_ids)
-_list_conversation_ids = statement(
-    select(conversations.c.id).where(
-        conversations.c.customer_id.is_not(None),
-        in_list(conversations.c.customer_id, "customer_ids"),
+_list_locked = statement(
+    union(
+        select(literal("invoice").label("kind"), invoices.c.id).where(
+            invoices.c.customer_id.is_not(None), in_list(invoices.c.customer_id, "customer_ids")
+        ),
+        select(literal("invoice").label("kind"), payments.c.invoice_id).where(
+            payments.c.customer_id.is_not(None), in_list(payments.c.customer_id, "customer_ids")
+        ),
+        select(literal("conversation").label("kind"), conversations.c.id).where(
+            conversations.c.customer_id.is_not(None),
+            in_list(conversations.c.customer_id, "customer_ids"),
+        ),
     )
 )
 _lock_invoices = statement(
@@ -178,17 +179,17 @@ async def lock_rows(tx: Tx, customer_ids: list[str]) -> set[str]:
 
 async def list_locked_ids(tx: Tx, customer_ids: list[str]) -> tuple[list[str], list[str]]:
     """Return the ids of the invoices and of the conversations whose locks a move needs."""
-    invoice_rows = await tx.fetch_all(_list_invoice_ids, customer_ids=customer_ids)
-    conversation_rows = await tx.fetch_all(_list_conversation_ids, customer_ids=customer_ids)
-    return [row["id"] for row in invoice_rows], [row["id"] for row in conversation_rows]
+    rows = await tx.fetch_all(_list_locked, customer_ids=customer_ids)
+    invoice_ids = [row["id"] for row in rows if row["kind"] == "invoice"]
+    return invoice_ids, [row["id"] for row in rows if row["kind"] != "invoice"]
 
 
 async def rows_of(tx: Tx, customer_id: str) -> RowIds:
     """Return the ids of all rows of a customer, by table."""
-    return {
-        name: [row["id"] for row in await tx.fetch_all(stmt, customer_id=customer_id)]
-        for name, stmt in _ids_of_customer.items()
-    }
+    found: RowIds = {name: [] for name in TABLES}
+    for row in await tx.fetch_all(_ids_of_customer, customer_id=customer_id):
+        found[row["name"]].append(row["id"])
+    return found
 
 
 async def move_rows(tx: Tx, rows: Mapping[str, list[str]], from_id: str, to_id: str) -> int:

@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, or_, select, update
 
 from sigma.domain.messaging.conversation import Conversation
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.personal_data.shredding import ERASED_ANSWERS, ERASED_CONSENT, ERASED_MAIL
+from sigma.store.schema.customer_tables import (
+    customer_identities,
+    customer_suggestions,
+    customer_tokens,
+    customers,
+)
 from sigma.store.schema.messaging_tables import (
     cards,
     conversations,
@@ -22,6 +28,7 @@ from sigma.store.schema.tables import (
     answers,
     consents,
     idempotency_records,
+    invoices,
     jobs,
     mail_contents,
     mails,
@@ -63,6 +70,7 @@ _forget_browsers = statement(
         form_nonce=payments.c.id,
         confirmation_url="",
         has_email=0,
+        customer_id=None,
         version=payments.c.version + 1,
     )
 )
@@ -99,6 +107,37 @@ _delete_conversation_jobs = statement(
         ),
         in_list(jobs.c.subject_id, "ids"),
     )
+)
+_forget_customer = {
+    table.name: statement(
+        update(table)
+        .where(table.c.customer_id.is_not(None), in_list(table.c.customer_id, "ids"))
+        .values(customer_id=None, version=table.c.version + 1)
+    )
+    for table in (invoices, payments, conversations)
+}
+_delete_identities = statement(
+    delete(customer_identities).where(
+        customer_identities.c.shop_id == bindparam("shop_id"),
+        customer_identities.c.kind == bindparam("kind"),
+        customer_identities.c.identity_hash == bindparam("identity_hash"),
+    )
+)
+# In this order: customers are what the others refer to. Moves have ids only, and stay.
+_delete_customers = (
+    statement(delete(customer_tokens).where(in_list(customer_tokens.c.customer_id, "ids"))),
+    statement(
+        delete(customer_suggestions).where(
+            or_(
+                in_list(customer_suggestions.c.customer_id, "ids"),
+                in_list(customer_suggestions.c.other_id, "ids"),
+            )
+        )
+    ),
+    statement(delete(customers).where(in_list(customers.c.id, "ids"))),
+)
+_delete_own_identities = statement(
+    delete(customer_identities).where(in_list(customer_identities.c.customer_id, "ids"))
 )
 # In this order: the last ones are what the others refer to.
 _DELETES = (
@@ -154,6 +193,29 @@ async def erase_payments(tx: Tx, payment_ids: Iterable[str], now_us: int) -> dic
         counts["mails"] += await tx.execute(_blank_mails, ids=ids)
         counts["payments"] += await tx.execute(_forget_browsers, ids=ids)
     return counts
+
+
+async def erase_customers(tx: Tx, customer_ids: Iterable[str]) -> int:
+    """Delete customers with names, contacts, notes and search words; return how many.
+
+    Their invoices, payments and conversations belong to nobody then.
+    """
+    count = 0
+    for ids in _chunks(customer_ids):
+        # First: a payment form that has found the customer holds the locks of the contacts.
+        await tx.execute(_delete_own_identities, ids=ids)
+        for stmt in _forget_customer.values():
+            await tx.execute(stmt, ids=ids)
+        *others, delete_customers = _delete_customers
+        for stmt in others:
+            await tx.execute(stmt, ids=ids)
+        count += await tx.execute(delete_customers, ids=ids)
+    return count
+
+
+async def erase_identity(tx: Tx, shop_id: str, kind: str, identity_hash: str) -> None:
+    """Delete a contact of a customer; its owner keeps the card."""
+    await tx.execute(_delete_identities, shop_id=shop_id, kind=kind, identity_hash=identity_hash)
 
 
 async def erase_notices(tx: Tx, notice_ids: Iterable[str]) -> int:

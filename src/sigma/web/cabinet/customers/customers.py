@@ -17,7 +17,12 @@ from sigma.services.context import Context
 from sigma.services.customers import customer_views, edits
 from sigma.services.customers.customer_views import CustomerView
 from sigma.texts import Translator
-from sigma.web.cabinet.customers.view_models import contact_text, customer_item, given_answers
+from sigma.web.cabinet.customers.view_models import (
+    PICTURES,
+    contact_text,
+    customer_item,
+    given_answers,
+)
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
     FormValues,
@@ -59,6 +64,7 @@ async def customer_list(
         is_first_page=not first_value(query, "cursor"),
         more_url=next_page_url("/customers", page.next_cursor, q=text, tag=tag),
         hide_plus=True,
+        **PICTURES,
     )
 
 
@@ -125,6 +131,7 @@ async def render_customer(
         issue_url=_issue_url(view, session),
         errors=errors or {},
         hide_plus=True,
+        **PICTURES,
     )
 
 

@@ -14,7 +14,7 @@ from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.customers import customer_views, edits, moves
 from sigma.web.cabinet.customers.customers import render_customer
-from sigma.web.cabinet.customers.view_models import customer_item
+from sigma.web.cabinet.customers.view_models import PICTURES, customer_item
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
     read_form_values,
@@ -62,6 +62,7 @@ async def merge_page(
         found=[customer_item(row, translator) for row in found],
         query=text,
         hide_plus=True,
+        **PICTURES,
     )
 
 

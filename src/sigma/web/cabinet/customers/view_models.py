@@ -1,13 +1,20 @@
 """View models of customers: titles, contacts, sums."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sigma.domain.customers.customer import IdentityKind
 from sigma.domain.money import Money
 from sigma.services.billing.customer_history import CustomerPayment
 from sigma.services.customers.customer_views import ContactView, CustomerRow
 from sigma.texts import Translator
+from sigma.texts.formats import initials
+from sigma.web.cabinet.inbox.message_text import safe_url
 from sigma.web.cabinet.payments.view_models import AnswerText, answer_row
+
+# What the templates need to draw a person's picture.
+PICTURES: Final[Mapping[str, Any]] = {"initials": initials, "safe_url": safe_url}
 
 
 @dataclass(frozen=True, slots=True)

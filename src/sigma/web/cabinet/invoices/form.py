@@ -123,6 +123,7 @@ class InvoiceForm:
     return_url: str = ""
     currency: str = "RUB"
     conversation_id: str = ""  # id of the conversation that gets the invoice
+    customer_id: str = ""  # id of the customer who gets the invoice
     service_id: str = ""  # id of the service that is sold
     vk_order_id: str = ""  # id of the VK order that is paid
 
@@ -151,6 +152,7 @@ def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
         return_url=first_value(form_data, "return_url"),
         currency=currency if currency in CURRENCY_EXPONENTS else "RUB",
         conversation_id=first_value(form_data, "conversation"),
+        customer_id=first_value(form_data, "customer"),
         service_id=first_value(form_data, "service"),
         vk_order_id=first_value(form_data, "order"),
     )
@@ -256,6 +258,7 @@ def parse_draft(form: InvoiceForm, *, tz: str, now_us: int) -> tuple[Draft, list
         return_url=form.return_url,
         conversation_id=form.conversation_id or None,
         service_id=form.service_id or None,
+        customer_id=form.customer_id or None,
     )
     numbers = {
         "items": [n for n, item in items.items() if isinstance(item, InvoiceItem)],

@@ -18,6 +18,7 @@ from sigma.services.billing.payment_limits import connection_warnings
 from sigma.services.catalogue import services
 from sigma.services.context import Context
 from sigma.services.conversations import inbox
+from sigma.services.customers import customer_views
 from sigma.services.invoice_cards import cards, vk_orders
 from sigma.texts.formats import currency_sign
 from sigma.web.cabinet.form_idempotency import (
@@ -70,7 +71,7 @@ async def new_invoice(
 ) -> Response[Any]:
     """Show an empty form, or one filled from the query.
 
-    `like`: an invoice to repeat; `service`, `order` (VK order) or `conversation`: ids.
+    `like`: an invoice to repeat; `service`, `order` (VK order), `conversation` or `customer`: ids.
     """
     session.member.require(Permission.ISSUE)
     return await _form_page(
@@ -97,6 +98,9 @@ async def _initial_form(request: WebRequest, ctx: Context, session: Session) -> 
             form,
             conversation_id=(await inbox.get(ctx, member, parse_id(conversation_id, "cnv"))).id,
         )
+    if customer_id := first_value(query, "customer"):
+        customer = await customer_views.access(ctx, member, parse_id(customer_id, "cus"))
+        form = replace(form, customer_id=customer.id)
     return form
 
 
@@ -194,6 +198,10 @@ async def _form_page(
     conversation = (
         await inbox.get(ctx, session.member, conversation_id) if conversation_id else None
     )
+    customer_id = parse_id(form.customer_id, "cus") if form.customer_id else ""
+    customer = (
+        await customer_views.get_row(ctx, session.member, customer_id) if customer_id else None
+    )
     errors = problem_texts(translator, problems or [])
     if error_text:
         errors[""] = error_text
@@ -207,6 +215,7 @@ async def _form_page(
         status=422 if errors else 200,
         form=form,
         conversation=conversation,
+        customer_name=(customer.title or translator.t("customers.nameless")) if customer else "",
         nonce=nonce,
         errors=errors,
         preview=await preview_html(ctx, session, form),

@@ -1,4 +1,4 @@
-"""Retention periods, the search for a client, and the erasure log."""
+"""Retention periods, and the erasure log."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from sigma.domain.personal_data.erasure import Erasure
 from sigma.domain.personal_data.retention import MAX_DAYS, MIN_DAYS, DataKind, Retention
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
-from sigma.services.personal_data import clients, retention
+from sigma.services.personal_data import retention
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
 from sigma.web.cabinet.responses import (
@@ -33,7 +33,7 @@ HERE = "/settings/data"
 async def periods_page(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Show the periods, the search for a client and the erasure log."""
+    """Show the periods and the erasure log."""
     return await _page(request, ctx, session)
 
 
@@ -73,22 +73,6 @@ def _parse_periods(form_data: FormValues) -> Retention:
     )
 
 
-@post(f"{HERE}/find")
-async def find_client(
-    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
-) -> Response[Any]:
-    """Find a client by e-mail or phone. By POST: a URL is logged and remembered."""
-    contact = first_value(await read_form_values(request), "contact")
-    try:
-        subject_id = await clients.find_by_contact(ctx, session.member, contact)
-    except RefusedError as error:
-        if error.code != "validation":
-            raise
-        errors = refusal_texts(translator_for(session), error)
-        return await _page(request, ctx, session, status=422, errors=errors, contact=contact)
-    return redirect(f"/clients/{subject_id}")
-
-
 async def _page(
     request: WebRequest, ctx: Context, session: Session, status: int = 200, **context: Any
 ) -> Response[Any]:
@@ -99,7 +83,6 @@ async def _page(
     defaults: dict[str, Any] = {
         "values": {f"{kind}_days": str(stored.days(kind)) for kind in DataKind},
         "errors": {},
-        "contact": "",
     }
     return render_cabinet_page(
         request,
@@ -126,4 +109,4 @@ def _counts_text(erasure: Erasure, translator: Translator) -> str:
     )
 
 
-HANDLERS = [periods_page, save_periods, find_client]
+HANDLERS = [periods_page, save_periods]

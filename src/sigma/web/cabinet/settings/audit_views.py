@@ -16,6 +16,7 @@ _PAGES = {
     "pay": "/payments/{id}",
     "inv": "/invoices/{id}",
     "con": "/settings/connections/{id}",
+    "cus": "/customers/{id}",
 }
 _BAD = {deed.value for deed in (Deed.SIGN_IN_FAILED, Deed.FACTOR_REFUSED, Deed.IDENTITY_REFUSED)}
 

@@ -7,8 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
+from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
+from sigma.services.billing import payments
 from sigma.services.context import Context
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.personal_data.clients import Identifier, IdentifierKind
@@ -25,23 +27,32 @@ from sigma.web.forms import first_value
 from sigma.web.ids import is_id, parse_id
 
 
-@get("/clients/{subject_id:str}")
+@get("/customers/{subject_id:str}/data")
 async def client_page(
     request: WebRequest,
     ctx: NamedDependency[Context],
     session: NamedDependency[Session],
     subject_id: FromPath[str],
 ) -> Response[Any]:
-    """Show by what the client of a payment or conversation is found, and what can be done."""
-    return await _page(request, ctx, session, _parse_subject(subject_id))
+    """Show by what the client is found, and what can be done.
+
+    The subject is a customer, or a payment that belongs to no customer.
+    """
+    subject_id = _parse_subject(subject_id)
+    session.member.require(Permission.PERSONAL_DATA)
+    if is_id(subject_id, "pay"):
+        payment = await payments.get(ctx, session.member, subject_id)
+        if payment.customer_id is not None:
+            return redirect(f"/customers/{payment.customer_id}/data")
+    return await _page(request, ctx, session, subject_id)
 
 
 def _parse_subject(subject_id: str) -> str:
-    """Return the id of a payment or conversation. Raises RefusedError("not_found")."""
-    return subject_id if is_id(subject_id, "cnv") else parse_id(subject_id, "pay")
+    """Return the id of a payment or customer. Raises RefusedError("not_found")."""
+    return subject_id if is_id(subject_id, "pay") else parse_id(subject_id, "cus")
 
 
-@post("/clients/{subject_id:str}/export", opt=RECENT_AUTHENTICATION)
+@post("/customers/{subject_id:str}/data/export", opt=RECENT_AUTHENTICATION)
 async def export_client(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -61,7 +72,7 @@ async def export_client(
     return Response(archive, media_type="application/zip", headers=headers)
 
 
-@post("/clients/{subject_id:str}/erase", opt=RECENT_AUTHENTICATION)
+@post("/customers/{subject_id:str}/data/erase", opt=RECENT_AUTHENTICATION)
 async def erase_client(
     request: WebRequest,
     ctx: NamedDependency[Context],
@@ -109,12 +120,13 @@ async def _page(
 ) -> Response[Any]:
     identifiers = await clients.find(ctx, session.member, subject_id)
     translator = translator_for(session)
-    back = f"/payments/{subject_id}" if subject_id.startswith("pay_") else f"/inbox/{subject_id}"
+    is_payment = subject_id.startswith("pay_")
+    back = f"/payments/{subject_id}" if is_payment else f"/customers/{subject_id}"
     return render_cabinet_page(
         request,
         session,
-        "cabinet/personal_data/client.html",
-        section="payments" if subject_id.startswith("pay_") else "inbox",
+        "cabinet/customers/data.html",
+        section="payments" if is_payment else "customers",
         status=status,
         subject_id=subject_id,
         back=back,
@@ -142,7 +154,8 @@ def _label(identifier: Identifier, translator: Translator) -> str:
 def _found_text(identifier: Identifier, translator: Translator) -> str:
     if identifier.kind is IdentifierKind.PAYMENT:
         return ""
-    key = "found_vk" if identifier.kind is IdentifierKind.VK_USER else "found"
+    has_conversations = identifier.kind in (IdentifierKind.CUSTOMER, IdentifierKind.VK_USER)
+    key = "found_vk" if has_conversations else "found"
     return translator.t(
         f"personal_data.{key}",
         payments=identifier.payment_count,
