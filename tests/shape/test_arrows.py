@@ -40,6 +40,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "messaging": {"accounts", "billing", "catalogue"},
         "personal_data": set(),
         "reconciliation": {"billing"},
+        "reports": {"billing", "reconciliation"},
     },
     "store": {
         "engine": set(),
@@ -51,6 +52,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "messaging": {"billing", "engine", "schema"},
         "personal_data": {"billing", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
+        "reports": {"billing", "engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -64,6 +66,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
+        "reports": {"billing", "platform", "reconciliation"},
         "personal_data": {"billing", "conversations", "platform"},
         "checkout": {"billing", "catalogue", "invoice_cards", "vk", "platform"},
     },
@@ -81,6 +84,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "vk": set(),
         "team": set(),
         "payments": set(),
+        "reports": set(),
         "personal_data": set(),
         "invoices": {"settings"},
         "inbox": {"invoices"},

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from sigma.domain.billing.payment import Attention, Payment, PaymentMethod, Status
+from sigma.domain.figures import Attribution, Source
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import (
@@ -33,18 +34,23 @@ _method_decoder = msgspec.json.Decoder(PaymentMethod)
 
 
 def _to_row(payment: Payment) -> dict[str, Any]:
-    return field_values(payment, "amount", "income", "method") | {
+    return field_values(payment, "amount", "income", "method", "attribution") | {
         "amount_minor": payment.amount.minor,
         "currency": payment.amount.currency,
         "income_minor": payment.income.minor if payment.income else None,
         "method": encode_json(payment.method) if payment.method else None,
+        "service_id": payment.attribution.service_id,
+        "issuer": payment.attribution.issuer,
+        "source": payment.attribution.source,
     }
 
 
 def from_row(row: Row) -> Payment:
     """Return the payment of a row."""
     converted = ("amount_minor", "currency", "income_minor", "method", "status", "attention")
-    fields = column_values(payments, row, *converted, "is_outcome_unknown", "has_email")
+    attribution = ("service_id", "issuer", "source")
+    flags = ("is_outcome_unknown", "has_email")
+    fields = column_values(payments, row, *converted, *attribution, *flags)
     income = row["income_minor"]
     return Payment(
         amount=money_from_row(row),
@@ -54,6 +60,7 @@ def from_row(row: Row) -> Payment:
         attention=Attention(row["attention"]) if row["attention"] else None,
         is_outcome_unknown=bool(row["is_outcome_unknown"]),
         has_email=bool(row["has_email"]),
+        attribution=Attribution(row["service_id"], row["issuer"], Source(row["source"])),
         **fields,
     )
 

@@ -11,7 +11,9 @@ from sigma.store.schema import (
     encryption_tables,
     messaging_tables,
     personal_data_tables,
+    platform_tables,
     reconciliation_tables,
+    report_tables,
     tables,
 )
 
@@ -24,5 +26,7 @@ TABLE_MODULES: Final = (
     encryption_tables,
     audit_tables,
     personal_data_tables,
+    platform_tables,
+    report_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -1,4 +1,4 @@
-"""Tables of shops, billing, jobs and idempotency.
+"""Tables of shops, billing and jobs.
 
 Columns are BIGINT, INTEGER or TEXT only, so that rows need no conversion on either database.
 Every row belongs to one shop. Amounts are minor units, times are UTC
@@ -108,6 +108,7 @@ invoices = Table(
     text_column("created_by"),
     Column("conversation_id", TextC),
     Column("service_id", TextC),
+    Column("opened_at_us", BigInt),
     int_column("version"),
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),
@@ -151,6 +152,9 @@ payments = Table(
     Column("captured_at_us", BigInt),
     Column("conversation_id", TextC),
     Column("lost_call_at_us", BigInt),
+    text_column("service_id"),
+    text_column("issuer"),
+    text_column("source"),
     int_column("created_at_us"),
     int_column("version"),
     Unique("token", name="uq_payments_token"),
@@ -207,7 +211,7 @@ refunds = Table(
     partial_index("ix_refunds_unfinished", "shop_id id", "status IN ('pending', 'failed')"),
     partial_index(
         "ix_refunds_finished",
-        "shop_id finished_at_us currency amount_minor",
+        "shop_id finished_at_us id currency amount_minor",
         "status = 'succeeded'",
     ),
 )
@@ -373,27 +377,4 @@ jobs = Table(
     Index("ix_jobs_state", "state"),
     Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
     partial_index("ix_jobs_dead", "shop_id due_at_us kind subject_id", "state = 'dead'"),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    id_column(),
-    int_column("alive_until_us"),
-    Index("ix_workers_alive", "alive_until_us", "id"),
-)
-
-write_probes = Table("write_probes", metadata, id_column(), int_column("written_at_us"))
-
-idempotency_records = Table(
-    "idempotency_records",
-    metadata,
-    text_column("shop_id"),
-    text_column("key"),
-    text_column("fingerprint"),
-    int_column("status"),
-    text_column("body"),
-    int_column("created_at_us"),
-    PrimaryKeyConstraint("shop_id", "key", name="pk_idempotency_records"),
-    Index("ix_idempotency_records_created", "created_at_us"),
 )
