@@ -279,30 +279,29 @@ def count_totals(rows: dict[str, list[Row]]) -> dict[tuple[Any, ...], tuple[int,
     def add(at_us: int, row: Row, of: Row, **figures: int) -> None:
         keys = {
             "all": "",
-            "service": of["service_id"] or "",
+            "service": of["service_id"],
             "issuer": of["issuer"],
             "source": of["source"],
         }
         for dimension, key in keys.items():
             for span_us in SPANS_US:
                 total = totals[dimension, span_us, at_us - at_us % span_us, key, row["currency"]]
-                for name, value in figures.items():
-                    total[name] += value
+                total.update({name: total[name] + value for name, value in figures.items()})
 
     by_id = {payment["id"]: payment for payment in rows["payments"]}
     for payment in by_id.values():
         if payment["status"] == "captured":
             amount, income = payment["amount_minor"], payment["income_minor"]
-            has_fee = income is not None
+            fee = amount - income if income is not None else None
             add(
                 payment["captured_at_us"],
                 payment,
                 payment,
                 payment_count=1,
                 gross_minor=amount,
-                fee_minor=amount - income if has_fee else 0,
-                unknown_fee_count=int(not has_fee),
-                unknown_fee_gross_minor=amount * (not has_fee),
+                fee_minor=fee or 0,
+                unknown_fee_count=int(fee is None),
+                unknown_fee_gross_minor=amount * (fee is None),
             )
     for refund in rows["refunds"]:
         if refund["status"] == "succeeded":
@@ -328,7 +327,7 @@ def _attribution(invoice: Row) -> Row:
     source = "storefront" if maker == "storefront" else source
     source = "conversation" if invoice["conversation_id"] else source
     issuer = "" if maker in ("storefront", "auto") else maker
-    return {"service_id": invoice["service_id"], "issuer": issuer, "source": source}
+    return {"service_id": invoice["service_id"] or "", "issuer": issuer, "source": source}
 
 
 def _amount_minor(amount: dict[str, str]) -> tuple[int, str]:

@@ -161,15 +161,6 @@ _list_captured = statement(
     .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
 )
-_sum_captured = statement(
-    select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
-    .where(
-        payments.c.shop_id == bindparam("shop_id"),
-        payments.c.captured_at_us >= bindparam("since_us"),
-        payments.c.status == "captured",
-    )
-    .group_by(payments.c.currency)
-)
 _sum_authorized = statement(
     select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
     .where(payments.c.shop_id == bindparam("shop_id"), payments.c.status == "authorized")
@@ -285,12 +276,6 @@ async def list_captured(tx: Tx, invoice_id: str, limit: int) -> list[tuple[Payme
     """
     rows = await tx.fetch_all(_list_captured, invoice_id=invoice_id, limit=limit)
     return [(from_row(r), int(r["refunded_minor"])) for r in reversed(rows)]
-
-
-async def sum_captured(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
-    """Return the sum captured since `since_us` by currency, in minor units."""
-    rows = await tx.fetch_all(_sum_captured, shop_id=shop_id, since_us=since_us)
-    return {row["currency"]: int(row["minor"]) for row in rows}
 
 
 async def sum_authorized(tx: Tx, shop_id: str) -> dict[str, int]:
