@@ -33,6 +33,7 @@ PAGES = (
     "/settings/team",
     "/shops",
     "/installation/shops",
+    "/reports/statement",
 )
 CYRILLIC = re.compile(r"[А-Яа-яЁё]+")
 

@@ -80,6 +80,11 @@ class Figures:
         return any(getattr(self, name) for name in FIGURE_NAMES)
 
     @property
+    def has_money(self) -> bool:
+        """Whether a payment or a refund is counted."""
+        return bool(self.payment_count or self.refund_count)
+
+    @property
     def net_minor(self) -> int:
         """What is left: gross less refunds and fees. Unknown fees are not subtracted."""
         return self.gross_minor - self.refund_minor - self.fee_minor

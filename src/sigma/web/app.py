@@ -31,6 +31,7 @@ from sigma.web.cabinet.inbox import invoices as inbox_invoices
 from sigma.web.cabinet.invoices import invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import client, periods
+from sigma.web.cabinet.reports import statement
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -80,7 +81,10 @@ ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
-BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
+BILLING = (
+    *(invoices, new_invoice, sending, inbox_invoices),
+    *(payments, reconciliation, refunds, statement),
+)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)

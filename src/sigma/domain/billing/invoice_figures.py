@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.change import Change
 from sigma.domain.figures import Figures, Tally
 
 
 def record_opening(invoice: Invoice, now_us: int) -> Change:
-    """Record that a client has opened the payment page; empty when one has before.
+    """Record that a client has opened the payment page of an open invoice for the first time.
 
-    The caller must hold the invoice lock.
+    The Change is empty otherwise. The caller must hold the invoice lock.
     """
-    if invoice.opened_at_us is not None:
+    if invoice.opened_at_us is not None or invoice.status is not Status.OPEN:
         return Change()
     opened = replace(invoice, opened_at_us=now_us)
     return Change((opened,), tallies=(_tally(opened, now_us, Figures(opened_count=1)),))

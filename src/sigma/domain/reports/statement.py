@@ -16,6 +16,8 @@ from sigma.domain.money import Money
 from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reports.periods import Period
 
+MAX_PDF_OPERATIONS = 1000  # a longer PDF has the totals only; the XLSX file has all operations
+
 
 class OperationKind(StrEnum):
     """What moved the money."""
@@ -181,6 +183,38 @@ def build_statement(
                 sum(days[currency].values(), Figures()),
                 tuple(sorted(days[currency].items())),
                 tuple((kind, kinds[currency][kind]) for kind in OperationKind),
+            )
+            for currency in sorted_currencies(found)
+        ),
+        agreed,
+    )
+
+
+def build_summary(
+    period: Period,
+    until_us: int,
+    days: dict[tuple[date, str], Figures],
+    opening: dict[str, Figures],
+    agreed: Agreement,
+) -> Statement:
+    """Return a statement without operations and kinds, from the totals of days by currency."""
+    found = {currency for currency, figures in opening.items() if figures}
+    found |= {currency for (_, currency), figures in days.items() if figures.has_money}
+    return Statement(
+        period,
+        until_us,
+        (),
+        tuple(
+            CurrencyStatement(
+                currency,
+                opening.get(currency, Figures()),
+                sum((one for (_, of), one in days.items() if of == currency), Figures()),
+                tuple(
+                    (day, one)
+                    for (day, of), one in sorted(days.items())
+                    if of == currency and one.has_money
+                ),
+                (),
             )
             for currency in sorted_currencies(found)
         ),

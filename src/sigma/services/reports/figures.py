@@ -62,7 +62,7 @@ async def get_report(ctx: Context, member: Member, period: Period) -> Report:
     member.require(Permission.REPORTS)
     shop_id = member.shop_id
     async with ctx.db.read() as tx:
-        days = await _days(tx, shop_id, period)
+        days = await sum_days(tx, shop_id, period)
         before = await _sums(tx, shop_id, Dimension.ALL, period.before())
         parts = {
             dimension: await _sums(tx, shop_id, dimension, period)
@@ -85,7 +85,8 @@ async def get_report(ctx: Context, member: Member, period: Period) -> Report:
     )
 
 
-async def _days(tx: Tx, shop_id: str, period: Period) -> dict[tuple[date, str], Figures]:
+async def sum_days(tx: Tx, shop_id: str, period: Period) -> dict[tuple[date, str], Figures]:
+    """Return the figures of a period by (day, currency)."""
     days: dict[tuple[date, str], Figures] = defaultdict(Figures)
     for since_us, until_us, offset_us in constant_offsets(period):
         found = await totals.sum_by_day(tx, shop_id, since_us, until_us, offset_us)

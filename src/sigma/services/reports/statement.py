@@ -18,10 +18,12 @@ from sigma.domain.reports.statement import (
     Statement,
     agreement,
     build_statement,
+    build_summary,
 )
 from sigma.services.billing.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.reconciliation.runs import list_comparisons
+from sigma.services.reports.figures import sum_days
 from sigma.store.billing import answers
 from sigma.store.engine.interface import Row
 from sigma.store.reports import statement_rows, totals
@@ -31,21 +33,18 @@ PAGE_ROWS = 500
 _VISIBLE_PHONE_DIGITS = 4
 
 
-async def get_statement(
-    ctx: Context, member: Member, period: Period, *, with_clients: bool = True
-) -> Statement:
+async def get_statement(ctx: Context, member: Member, period: Period) -> Statement:
     """Return the statement of a period, up to now if the period is not over.
 
-    Clients are masked for a member who may not read answers; `with_clients` False leaves them out,
-    for a page that shows totals only. Raises RefusedError("forbidden").
+    Clients are masked for a member who may not read answers. Raises RefusedError("forbidden").
     """
     member.require(Permission.REPORTS)
     until_us = max(min(period.until_us, ctx.now_us()), period.since_us)
     operations: list[Operation] = []
     async for rows in _pages(ctx, member, period, statement_rows.list_payments):
-        operations += await _payments(ctx, member, rows, with_clients=with_clients)
+        operations += await _payments(ctx, member, rows)
     async for rows in _pages(ctx, member, period, statement_rows.list_refunds):
-        operations += await _refunds(ctx, member, rows, with_clients=with_clients)
+        operations += await _refunds(ctx, member, rows)
     comparisons = await list_comparisons(ctx, member.shop_id, period.since_us)
     return build_statement(
         period,
@@ -54,6 +53,21 @@ async def get_statement(
         await _opening(ctx, member.shop_id, period),
         agreement(period.since_us, until_us, comparisons),
     )
+
+
+async def get_summary(ctx: Context, member: Member, period: Period) -> Statement:
+    """Return the totals of a statement without its operations, from the totals of reports.
+
+    Raises RefusedError("forbidden").
+    """
+    member.require(Permission.REPORTS)
+    until_us = max(min(period.until_us, ctx.now_us()), period.since_us)
+    async with ctx.db.read() as tx:
+        days = await sum_days(tx, member.shop_id, period)
+    comparisons = await list_comparisons(ctx, member.shop_id, period.since_us)
+    opening = await _opening(ctx, member.shop_id, period)
+    agreed = agreement(period.since_us, until_us, comparisons)
+    return build_summary(period, until_us, days, opening, agreed)
 
 
 async def _opening(ctx: Context, shop_id: str, period: Period) -> dict[str, Figures]:
@@ -87,10 +101,8 @@ async def _pages(
         after_us, after_id = rows[-1]["at_us"], rows[-1]["id"]
 
 
-async def _payments(
-    ctx: Context, member: Member, rows: list[Row], *, with_clients: bool
-) -> list[Operation]:
-    clients = await _clients(ctx, member, [row["id"] for row in rows]) if with_clients else {}
+async def _payments(ctx: Context, member: Member, rows: list[Row]) -> list[Operation]:
+    clients = await _clients(ctx, member, [row["id"] for row in rows])
     return [
         Operation(
             OperationKind.PAYMENT,
@@ -106,11 +118,8 @@ async def _payments(
     ]
 
 
-async def _refunds(
-    ctx: Context, member: Member, rows: list[Row], *, with_clients: bool
-) -> list[Operation]:
-    ids = [row["payment_id"] for row in rows]
-    clients = await _clients(ctx, member, ids) if with_clients else {}
+async def _refunds(ctx: Context, member: Member, rows: list[Row]) -> list[Operation]:
+    clients = await _clients(ctx, member, [row["payment_id"] for row in rows])
     return [
         Operation(
             OperationKind.CHARGEBACK
