@@ -17,14 +17,15 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.figures import Figures, sum_figures
 from sigma.domain.money import Money
 from sigma.domain.reports.periods import Period, constant_offsets, month_period
-from sigma.domain.reports.statement import AgreementStatus, OperationKind, Statement
+from sigma.domain.reports.statement import AgreementStatus, OperationKind
 from sigma.services.billing import payment_views, refunds
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.clock import clock as system_clock
 from sigma.services.reconciliation import runs
+from sigma.services.reports import totals_check
 from sigma.services.reports.figures import get_report
 from sigma.services.reports.statement import get_statement
-from sigma.store.reports import recount
+from sigma.store.reports import recount, totals
 from sigma.store.schema.tables import ledger
 from tests.reconciliation import fetch_rows, find_mismatches
 from tests.world import World
@@ -88,7 +89,7 @@ class Story:
         await refunds.advance(world.ctx, refund.id)
 
 
-async def tell_story(world: World) -> Story:
+async def seed_payments(world: World) -> Story:
     world.clock.stop()
     story = Story(world)
     for number, moment in enumerate(MOMENTS):
@@ -185,16 +186,11 @@ async def bank_figures(world: World, period: Period) -> tuple[int, int, int]:
     return gross, refunded, fees
 
 
-def total(statement: Statement) -> Figures:
-    (of_currency,) = statement.currencies
-    return of_currency.total
-
-
 @pytest.mark.both_databases
 async def test_statement_agrees_with_ledger_list_and_bank_in_three_zones_over_a_clock_change(
     world: World,
 ) -> None:
-    story = await tell_story(world)
+    story = await seed_payments(world)
     for tz in ZONES:
         closing = Figures()
         for month in (2, 3, 4):
@@ -279,7 +275,7 @@ async def test_clients_are_masked_for_an_accountant_and_an_operator_sees_no_stat
     world.clock.stop()
     await Story(world).pay("2027-03-10T10:00:00", 100_000)
     period = month_period(2027, 3, "Europe/Moscow")
-    shown = {}
+    client_by_role = {}
     for role in Role:
         member = Member("usr_x", world.shop.id, role)
         if role is Role.OPERATOR:
@@ -287,8 +283,8 @@ async def test_clients_are_masked_for_an_accountant_and_an_operator_sees_no_stat
                 await get_statement(world.ctx, member, period)
             continue
         statement = await get_statement(world.ctx, member, period)
-        shown[role] = statement.operations[0].client
-    assert shown == {
+        client_by_role[role] = statement.operations[0].client
+    assert client_by_role == {
         Role.OWNER: "client@example.net",
         Role.ADMIN: "client@example.net",
         Role.ACCOUNTANT: "c***@example.net",
@@ -311,12 +307,12 @@ async def test_totals_are_repaired_from_the_rows(world: World) -> None:
         assert stored == {k: f for k, f in (await recount.count(tx, shop_id, *days)).items() if f}
     async with world.ctx.db.write() as tx:
         key, figures = next(iter(stored.items()))
-        await tx.write_all([recount.insert_op(key, Figures(gross_minor=1))])
+        await tx.write_all([totals.insert_op(key, Figures(gross_minor=1))])
     async with world.ctx.db.read() as tx:
         wrong = await recount.read_totals(tx, shop_id, *days)
     assert wrong[key].gross_minor == figures.gross_minor + 1
-    async with world.ctx.db.write() as tx:
-        await recount.repair(tx, shop_id, *days)
+    repaired = [d async for d in totals_check.check(world.ctx, shop_id, repairs=True)]
+    assert sum(day.wrong_count for day in repaired) == 1
     async with world.ctx.db.read() as tx:
         assert await recount.read_totals(tx, shop_id, *days) == stored
 

@@ -102,6 +102,8 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "reconciliation.rows._list_*": ({"work"}, "pages of the nightly comparison"),
     "reconciliation.rows._count_*": ({"scan", "work"}, "counts the period for the progress bar"),
     "reconciliation.rows._booked": ({"sort"}, "the postings of one page of payments"),
+    "reports.recount.*": ({"scan", "sort", "work"}, "counts the days of a shop again"),
+    "reports.totals._sum_*": ({"sort", "work"}, "totals of a period, read from the primary key"),
     "key_rotations._counts.*": ({"scan", "sort", "work"}, "the key status reads every row"),
     "key_rotations._edges": ({"scan"}, "the first and the last row of each table"),
     "key_rotations._batches.*": ({"work"}, "a rotation reads every row once"),

@@ -1,6 +1,6 @@
 """The figures of reports, defined once: home page, statement and totals all use `Figures`.
 
-docs/reports.md explains each figure to accountants.
+The page "Figures and the monthly statement" of the documentation explains each to accountants.
 """
 
 from dataclasses import dataclass, fields

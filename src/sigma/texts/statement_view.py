@@ -104,7 +104,7 @@ def build_statement_view(
             until=statement.period.last_day,
             zone=zone,
         )
-        + ("" if is_over else f" {t('statement.unfinished')}"),
+        + ("" if is_over else f". {t('statement.unfinished')}"),
         seller=_seller(shop, translator),
         made=t("statement.made", at=translator.datetime(now_us)),
         agreement=_agreement(statement, translator),

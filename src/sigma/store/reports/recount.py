@@ -1,5 +1,6 @@
 """Count the figures again from payments, refunds and invoices, to check and repair the totals."""
 
+import functools
 from collections.abc import Iterator
 
 from sqlalchemy import bindparam, case, delete, func, select
@@ -7,7 +8,7 @@ from sqlalchemy import bindparam, case, delete, func, select
 from sigma.domain.figures import FIGURE_NAMES, Attribution, Figures, Source, Tally, attribution_of
 from sigma.domain.time_units import DAY_US
 from sigma.store.engine.interface import Op, Row, Tx
-from sigma.store.engine.statements import statement, text_statement
+from sigma.store.engine.statements import Statement, statement, text_statement
 from sigma.store.reports.totals import QUARTER_US, TotalKey, group_tallies, insert_op
 from sigma.store.schema.report_tables import figure_totals
 from sigma.store.schema.tables import invoices, payments, refunds
@@ -97,8 +98,6 @@ _in_days = (
 )
 _list_totals = statement(select(figure_totals).where(*_in_days))
 _delete_totals = statement(delete(figure_totals).where(*_in_days))
-# Payments that are just written add their tallies after the repair, or are counted by it.
-_lock_totals = text_statement("LOCK TABLE figure_totals IN SHARE ROW EXCLUSIVE MODE")
 
 
 _find_bounds = {
@@ -185,10 +184,29 @@ def _stored(row: Row) -> tuple[TotalKey, Figures]:
     return key, Figures(*(row[name] for name in FIGURE_NAMES))
 
 
+async def count_wrong(tx: Tx, shop_id: str, since_us: int, until_us: int) -> int:
+    """Return how many totals of whole UTC days differ from a count of the rows."""
+    stored = await read_totals(tx, shop_id, since_us, until_us)
+    counted = await count(tx, shop_id, since_us, until_us)
+    keys = stored.keys() | counted.keys()
+    return sum(stored.get(key, Figures()) != counted.get(key, Figures()) for key in keys)
+
+
+@functools.cache
+def _lock_statement() -> Statement:
+    """PostgreSQL only. Tallies of a payment that is just written are added later, or counted."""
+    return text_statement("LOCK TABLE figure_totals IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def lock(tx: Tx) -> None:
+    """Wait until no other transaction writes totals, and let none do so until this one ends."""
+    if tx.dialect == "postgresql":
+        await tx.fetch_all(_lock_statement())
+
+
 async def repair(tx: Tx, shop_id: str, since_us: int, until_us: int) -> None:
     """Write the totals of whole UTC days anew. Meanwhile no other transaction changes totals."""
-    if tx.dialect == "postgresql":
-        await tx.fetch_all(_lock_totals)
+    await lock(tx)
     await tx.execute(_delete_totals, shop_id=shop_id, since_us=since_us, until_us=until_us)
     counted = await count(tx, shop_id, since_us, until_us)
     for batch in _batches([insert_op(key, figures) for key, figures in counted.items()]):

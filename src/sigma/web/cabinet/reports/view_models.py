@@ -133,8 +133,8 @@ def _optional_figure(
     name: str, now: int | None, before: int | None, to_text: Callable[[int], str]
 ) -> FigureText:
     change = None if now is None or before is None else _comparison(now, before)
-    texts = ("—" if value is None else to_text(value) for value in (now, before))
-    return FigureText(name, *texts, change)
+    now_text, before_text = ("—" if value is None else to_text(value) for value in (now, before))
+    return FigureText(name, now_text, before_text, change)
 
 
 def _conversion(total: Figures, before: Figures, translator: Translator) -> FigureText:
