@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "ids": [hot_id("cnv"), hot_id("pay"), hot_id("inv")],
     "invoice_ids": [hot_id("inv")],
     "payment_ids": [hot_id("pay"), "pay_000023"],
+    "service_ids": [hot_id("svc")],
     "token_hashes": [1, 2],
     "after_id": "",
     "limit": 25,

@@ -1,7 +1,7 @@
 """The figures of a period for the home page: totals, days, services, members, sources."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from sigma.domain.accounts.member import Member, Permission
@@ -17,6 +17,7 @@ from sigma.store.reports.totals import Dimension
 
 MAX_PARTS = 8  # of one division; what is left is shown as one more
 _EPOCH = date(1970, 1, 1)
+_DIVISIONS = (Dimension.SERVICE, Dimension.ISSUER, Dimension.SOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,13 @@ async def get_report(ctx: Context, member: Member, period: Period) -> Report:
     async with ctx.db.read() as tx:
         days = await sum_days(tx, shop_id, period)
         before = await _sums(tx, shop_id, Dimension.ALL, period.before())
-        parts = {
-            dimension: await _sums(tx, shop_id, dimension, period)
-            for dimension in (Dimension.SERVICE, Dimension.ISSUER, Dimension.SOURCE)
+        by_key = [await _sums(tx, shop_id, dimension, period) for dimension in _DIVISIONS]
+        currencies = sorted_currencies({key[1] for sums in (before, *by_key) for key in sums})
+        divisions = {
+            currency: [_largest(sums, currency) for sums in by_key]
+            for currency in currencies or ["RUB"]
         }
-        names = await _names(tx, shop_id, has_parts=any(parts.values()))
-    currencies = {key[1] for sums in (before, *parts.values()) for key in sums}
+        names = await _names(tx, shop_id, divisions)
     return Report(
         period,
         tuple(
@@ -78,9 +80,9 @@ async def get_report(ctx: Context, member: Member, period: Period) -> Report:
                 sum_figures([figures for (_, of), figures in days.items() if of == currency]),
                 before.get(("", currency), Figures()),
                 tuple((day, days.get((day, currency), Figures())) for day in period.days()),
-                *(_parts(sums, currency, names) for sums in parts.values()),
+                *(_named(parts, names) for parts in of_currency),
             )
-            for currency in sorted_currencies(currencies) or ["RUB"]
+            for currency, of_currency in divisions.items()
         ),
     )
 
@@ -102,24 +104,26 @@ async def _sums(
     return {key: figures for key, figures in found.items() if figures}
 
 
-async def _names(tx: Tx, shop_id: str, *, has_parts: bool) -> dict[str, str]:
-    if not has_parts:
-        return {}
-    names = {service.id: service.title for service in await services.list_for_shop(tx, shop_id)}
-    keys = {key.id: key.name for key in await api_keys.list_for_shop(tx, shop_id)}
-    return names | keys | await members.list_names(tx, shop_id)
+async def _names(tx: Tx, shop_id: str, divisions: dict[str, list[list[Part]]]) -> dict[str, str]:
+    """Return the names of the services, members and API keys in the parts, by id."""
+    ids = {part.key for parts in divisions.values() for one in parts for part in one} - {""}
+    names = await services.find_titles(tx, [id_ for id_ in ids if id_.startswith("svc_")])
+    if any(id_.startswith("key_") for id_ in ids):
+        names |= {key.id: key.name for key in await api_keys.list_for_shop(tx, shop_id)}
+    if any(id_.startswith("usr_") for id_ in ids):
+        names |= await members.list_names(tx, shop_id)
+    return names
 
 
-def _parts(
-    sums: dict[tuple[str, str], Figures], currency: str, names: dict[str, str]
-) -> tuple[Part, ...]:
-    parts = [
-        Part(key, names.get(key, ""), figures)
-        for (key, of), figures in sums.items()
-        if of == currency
-    ]
-    parts.sort(key=lambda part: (-part.figures.gross_minor, part.name, part.key))
+def _largest(sums: dict[tuple[str, str], Figures], currency: str) -> list[Part]:
+    """Return the largest parts of one currency, and the rest as one more."""
+    parts = [Part(key, "", figures) for (key, of), figures in sums.items() if of == currency]
+    parts.sort(key=lambda part: (-part.figures.gross_minor, part.key))
     if len(parts) <= MAX_PARTS + 1:
-        return tuple(parts)
+        return parts
     rest = sum_figures([part.figures for part in parts[MAX_PARTS:]])
-    return (*parts[:MAX_PARTS], Part("", "", rest, is_rest=True))
+    return [*parts[:MAX_PARTS], Part("", "", rest, is_rest=True)]
+
+
+def _named(parts: list[Part], names: dict[str, str]) -> tuple[Part, ...]:
+    return tuple(replace(part, name=names.get(part.key, "")) for part in parts)
