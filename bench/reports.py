@@ -99,9 +99,9 @@ async def _fill(harness: Harness, url: str, count: int) -> int:
     """Write the totals past Sigma: only reading them is measured. Return the number of rows."""
     rows = await asyncio.to_thread(_totals, harness.member.shop_id, count, harness.ctx.now_us())
     if url.startswith("sqlite"):
-        marks = ", ".join("?" * len(rows[0]))
+        placeholders = ", ".join("?" * len(rows[0]))
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as con, con:
-            con.executemany(f"INSERT INTO figure_totals VALUES ({marks})", rows)
+            con.executemany(f"INSERT INTO figure_totals VALUES ({placeholders})", rows)
         return len(rows)
     connection = await asyncpg.connect(url)
     await connection.copy_records_to_table("figure_totals", records=rows)
