@@ -12,9 +12,9 @@ from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reports.statement import (
     AgreementStatus,
     CurrencyStatement,
+    MonthlyStatement,
     Operation,
     OperationKind,
-    Statement,
 )
 from sigma.texts import formats
 from sigma.texts.reconciliation_view import difference_text
@@ -89,7 +89,7 @@ def month_title(day: date, translator: Translator) -> str:
 
 
 def build_statement_view(
-    statement: Statement, shop: Shop, translator: Translator, now_us: int
+    statement: MonthlyStatement, shop: Shop, translator: Translator, now_us: int
 ) -> StatementView:
     """Return the texts of a statement that is made at `now_us` (UTC microseconds)."""
     t = translator.t
@@ -137,7 +137,7 @@ def _seller(shop: Shop, translator: Translator) -> tuple[str, ...]:
     )
 
 
-def _agreement(statement: Statement, translator: Translator) -> str:
+def _agreement(statement: MonthlyStatement, translator: Translator) -> str:
     agreed = statement.agreement
     if agreed.as_of_us is None:
         return translator.t("statement.agreement.unchecked")

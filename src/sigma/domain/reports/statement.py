@@ -143,7 +143,7 @@ class CurrencyStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class MonthlyStatement:
     """A statement of a period. `until_us`: up to which moment it is complete."""
 
     period: Period
@@ -159,7 +159,7 @@ def build_statement(
     operations: Iterable[Operation],
     opening: dict[str, Figures],
     agreed: Agreement,
-) -> Statement:
+) -> MonthlyStatement:
     """Return the statement of a period from its operations, in any order.
 
     `opening`: the figures before the period by currency.
@@ -172,7 +172,7 @@ def build_statement(
         days[currency][local_date(operation.at_us, period.tz)] += operation.figures
         kinds[currency][operation.kind] += operation.figures
     found = {currency for currency, figures in opening.items() if figures} | days.keys()
-    return Statement(
+    return MonthlyStatement(
         period,
         until_us,
         ordered,
@@ -196,11 +196,11 @@ def build_summary(
     days: dict[tuple[date, str], Figures],
     opening: dict[str, Figures],
     agreed: Agreement,
-) -> Statement:
+) -> MonthlyStatement:
     """Return a statement without operations and kinds, from the totals of days by currency."""
     found = {currency for currency, figures in opening.items() if figures}
     found |= {currency for (_, currency), figures in days.items() if figures.has_money}
-    return Statement(
+    return MonthlyStatement(
         period,
         until_us,
         (),

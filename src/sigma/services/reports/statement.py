@@ -13,9 +13,9 @@ from sigma.domain.local_time import start_of_day
 from sigma.domain.money import Money
 from sigma.domain.reports.periods import FIRST_DAY, Period
 from sigma.domain.reports.statement import (
+    MonthlyStatement,
     Operation,
     OperationKind,
-    Statement,
     agreement,
     build_statement,
     build_summary,
@@ -33,7 +33,7 @@ PAGE_ROWS = 500
 _VISIBLE_PHONE_DIGITS = 4
 
 
-async def get_statement(ctx: Context, member: Member, period: Period) -> Statement:
+async def get_statement(ctx: Context, member: Member, period: Period) -> MonthlyStatement:
     """Return the statement of a period, up to now if the period is not over.
 
     Clients are masked for a member who may not read answers. Raises RefusedError("forbidden").
@@ -55,7 +55,7 @@ async def get_statement(ctx: Context, member: Member, period: Period) -> Stateme
     )
 
 
-async def get_summary(ctx: Context, member: Member, period: Period) -> Statement:
+async def get_summary(ctx: Context, member: Member, period: Period) -> MonthlyStatement:
     """Return the totals of a statement without its operations, from the totals of reports.
 
     Raises RefusedError("forbidden").

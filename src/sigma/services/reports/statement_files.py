@@ -9,7 +9,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
 from sigma.domain.limits import STATEMENT_DOWNLOAD
 from sigma.domain.reports.periods import Period
-from sigma.domain.reports.statement import Statement
+from sigma.domain.reports.statement import MonthlyStatement
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.services.platform.limited_process import SerialExecutor
@@ -51,7 +51,7 @@ async def download(
 
 
 def _draw(
-    statement: Statement,
+    statement: MonthlyStatement,
     shop: Shop,
     translator: Translator,
     now_us: int,
