@@ -134,7 +134,9 @@ KNOWN_BAD = {
     "filter": statement(
         select(tables.payments.c.id)
         .where(
-            tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.form_nonce == "x"
+            # No index has the column: PostgreSQL 18 skips through one that has it in the middle.
+            tables.payments.c.shop_id == bindparam("shop_id"),
+            tables.payments.c.confirmation_url == "no such URL",
         )
         .order_by(tables.payments.c.id)
         .limit(1)
