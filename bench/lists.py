@@ -139,7 +139,7 @@ _SERVICE = text_statement(
     " GROUP BY service_id ORDER BY count(*) LIMIT 1"
 )
 _MEMBER = text_statement(
-    "SELECT issued_by AS id FROM payments GROUP BY issued_by ORDER BY count(*) LIMIT 1"
+    "SELECT issuer AS id FROM payments GROUP BY issuer ORDER BY count(*) LIMIT 1"
 )
 
 

@@ -187,8 +187,7 @@ class SeededShop:
             failure="insufficient_funds" if status is Status.FAILED else "",
             attention=Attention.LATE if number % 10_000 == 5 else None,
             captured_at_us=created_at_us if status is Status.CAPTURED else None,
-            service_id=service_id,
-            issued_by=invoice.created_by,
+            attribution=invoice.attribution,
             customer_id=customer_id,
             version=3,
         )

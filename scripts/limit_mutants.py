@@ -220,4 +220,18 @@ LIMIT_MUTANTS = (
         "    if False:\n        raise RefusedError",
         ("tests/web/test_setup.py",),
     ),
+    Mutant(
+        "limit: statements of a shop are counted",
+        "src/sigma/services/reports/statement_files.py",
+        "    await ctx.limiter.require(STATEMENT_DOWNLOAD, member.shop_id)\n",
+        "",
+        ("tests/web/test_reports.py",),
+    ),
+    Mutant(
+        "reports: an operator sees no turnover",
+        "src/sigma/services/reports/figures.py",
+        "    member.require(Permission.REPORTS)\n",
+        "",
+        ("tests/services/test_statement.py",),
+    ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, select
 
+from sigma.domain.figures import FIGURE_NAMES
 from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Database
@@ -19,6 +20,7 @@ from sigma.store.schema.customer_tables import (
     customers,
 )
 from sigma.store.schema.messaging_tables import messages
+from sigma.store.schema.report_tables import figure_totals
 from sigma.store.schema.tables import (
     acquirer_notices,
     invoices,
@@ -33,7 +35,10 @@ from sigma.store.schema.tables import (
 from tests.world import World
 
 SCHEDULED_KINDS = ("invoice.expire", "reconciliation.start")  # jobs that wait for their time
-_TABLES = (invoices, jobs, ledger, mails, acquirer_notices, payments, receipts, refunds)
+_TABLES = (
+    *(invoices, jobs, ledger, mails, acquirer_notices),
+    *(payments, receipts, refunds, figure_totals),
+)
 _CUSTOMER_TABLES = (customers, customer_identities, customer_suggestions)
 _SELECT_BY_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
@@ -81,6 +86,7 @@ class Reconciliation:
             *self._refunds(),
             *self._ledger(),
             *self._invoices(),
+            *self._figures(),
             *self._receipts_and_jobs(allow_resent_receipts),
         ]
 
@@ -234,6 +240,19 @@ class Reconciliation:
         is_raised = any(payment["invoice_id"] == invoice_id for payment in accepted)
         return max(limit, number) if limit is not None and is_raised else limit
 
+    def _figures(self) -> Iterator[str]:
+        """Compare the totals of reports with a count of the rows, by each dimension and span."""
+        stored = {
+            tuple(total[name] for name in TOTAL_KEY): tuple(total[name] for name in FIGURE_NAMES)
+            for total in self.our_rows["figure_totals"]
+        }
+        counted = count_totals(self.our_rows)
+        for key in sorted(stored.keys() | counted.keys()):
+            if any(stored.get(key, ())) and stored.get(key) != counted.get(key):
+                yield f"the total {key} is {stored.get(key)} and not {counted.get(key)}"
+            elif key not in stored:
+                yield f"the total {key} is missing: {counted[key]}"
+
     def _receipts_and_jobs(self, allow_resent_receipts: bool) -> Iterator[str]:
         receipts_of = sorted(r["payment_id"] for r in self.our_rows["receipts"])
         if receipts_of != sorted(p["id"] for p in self.captured_payments):
@@ -251,6 +270,70 @@ class Reconciliation:
         for job in self.our_rows["jobs"]:
             if job["kind"] not in SCHEDULED_KINDS or job["state"] != "queued":
                 yield f"{job['kind']} {job['subject_id']} is {job['state']}: {job['last_error']}"
+
+
+TOTAL_KEY = ("dimension", "span_us", "starts_at_us", "key", "currency")
+SPANS_US = (900_000_000, 86_400_000_000)
+
+
+def count_totals(rows: dict[str, list[Row]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
+    """Count the totals of reports from the rows of payments, refunds and invoices."""
+    totals: dict[tuple[Any, ...], dict[str, int]] = defaultdict(
+        lambda: dict.fromkeys(FIGURE_NAMES, 0)
+    )
+
+    def add(at_us: int, row: Row, of: Row, **figures: int) -> None:
+        keys = {
+            "all": "",
+            "service": of["service_id"],
+            "issuer": of["issuer"],
+            "source": of["source"],
+        }
+        for dimension, key in keys.items():
+            for span_us in SPANS_US:
+                total = totals[dimension, span_us, at_us - at_us % span_us, key, row["currency"]]
+                total.update({name: total[name] + value for name, value in figures.items()})
+
+    by_id = {payment["id"]: payment for payment in rows["payments"]}
+    for payment in by_id.values():
+        if payment["status"] == "captured":
+            amount, income = payment["amount_minor"], payment["income_minor"]
+            fee = amount - income if income is not None else None
+            add(
+                payment["captured_at_us"],
+                payment,
+                payment,
+                payment_count=1,
+                gross_minor=amount,
+                fee_minor=fee or 0,
+                unknown_fee_count=int(fee is None),
+                unknown_fee_gross_minor=amount * (fee is None),
+            )
+    for refund in rows["refunds"]:
+        if refund["status"] == "succeeded":
+            amount = refund["amount_minor"]
+            add(
+                refund["finished_at_us"],
+                refund,
+                by_id[refund["payment_id"]],
+                refund_count=1,
+                refund_minor=amount,
+                chargeback_minor=amount * (refund["origin"] == "chargeback"),
+            )
+    for invoice in rows["invoices"]:
+        if invoice["opened_at_us"] is not None:
+            of, is_paid = _attribution(invoice), int(bool(invoice["paid_count"]))
+            add(invoice["opened_at_us"], invoice, of, opened_count=1, paid_count=is_paid)
+    return {key: tuple(total.values()) for key, total in totals.items()}
+
+
+def _attribution(invoice: Row) -> Row:
+    maker = invoice["created_by"]
+    source = "api" if maker.startswith("key_") else "cabinet"
+    source = "storefront" if maker == "storefront" else source
+    source = "conversation" if invoice["conversation_id"] else source
+    issuer = "" if maker in ("storefront", "auto") else maker
+    return {"service_id": invoice["service_id"] or "", "issuer": issuer, "source": source}
 
 
 def _amount_minor(amount: dict[str, str]) -> tuple[int, str]:

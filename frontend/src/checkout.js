@@ -14,10 +14,10 @@ form?.addEventListener("submit", (event) => {
   button.firstElementChild.textContent = button.dataset.submitting;
 });
 
-// A payment link from a conversation: report that the page was opened (link previews run no scripts),
-// then remove the signature from the URL, because a copied URL belongs to another payer.
+// Report that a client has opened the page (link previews run no scripts). Of a payment link from a
+// conversation remove the signature from the URL, because a copied URL belongs to another payer.
 if (form?.dataset.pageViewUrl) {
-  const body = new URLSearchParams({ _d: form.elements._d.value });
+  const body = new URLSearchParams({ _d: form.elements._d?.value ?? "" });
   fetch(form.dataset.pageViewUrl, { method: "POST", body, keepalive: true }).catch(() => {});
   const url = new URL(location.href);
   url.searchParams.delete("d");

@@ -16,6 +16,7 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CATALOGUE,
     Permission.CAPTURE,
     Permission.REFUND,
+    Permission.REPORTS,
     Permission.RECONCILE,
     Permission.AUDIT,
     Permission.PERSONAL_DATA,
@@ -24,7 +25,7 @@ ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.TEAM,
     Permission.JOBS,
 }
-ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE}
+ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.REPORTS, Permission.RECONCILE}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ ACCOUNTANT_PERMISSIONS = {Permission.READ, Permission.RECONCILE}
         (Role.ADMIN, ADMIN_PERMISSIONS),
         (Role.OPERATOR, OPERATOR_PERMISSIONS),
         (Role.ACCOUNTANT, ACCOUNTANT_PERMISSIONS),
-        (Role.VIEWER, {Permission.READ}),
+        (Role.VIEWER, {Permission.READ, Permission.REPORTS}),
     ],
 )
 def test_role_has_exactly_the_permissions_of_the_table(

@@ -8,6 +8,7 @@ import pytest
 
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import payment as payments
+from sigma.domain.billing import payment_actions
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import FLOW, Attention, Event, Payment, PaymentMethod, Status
@@ -234,15 +235,19 @@ def test_lost_reply_sets_unknown_and_next_reply_clears_it() -> None:
 @pytest.mark.parametrize("action", ["capture", "cancel"])
 def test_capture_or_cancel_of_authorized_payment_is_requested_once(action: str) -> None:
     authorized = payment(status=Status.AUTHORIZED)
-    change = payments.request_action(authorized, action, "op_9", NOW_US, SequentialIds(), "usr_1")
+    change = payment_actions.request_action(
+        authorized, action, "op_9", NOW_US, SequentialIds(), "usr_1"
+    )
     requested = after(change, authorized)
     assert (requested.requested_action, requested.requested_action_key) == (action, "op_9")
     assert requested.status is Status.AUTHORIZED
     assert [job.kind for job in change.jobs] == ["payment.advance"]
-    assert not payments.request_action(requested, action, "op_10", NOW_US, SequentialIds(), "usr_1")
+    assert not payment_actions.request_action(
+        requested, action, "op_10", NOW_US, SequentialIds(), "usr_1"
+    )
     other = "cancel" if action == "capture" else "capture"
     with pytest.raises(RefusedError, match="payment_not_authorized"):
-        payments.request_action(requested, other, "op_10", NOW_US, SequentialIds(), "usr_1")
+        payment_actions.request_action(requested, other, "op_10", NOW_US, SequentialIds(), "usr_1")
     answer = payment_reply("captured" if action == "capture" else "canceled")
     assert after(settle(requested, invoice(), answer), requested).requested_action == ""
 
@@ -251,7 +256,7 @@ def test_capture_or_cancel_of_authorized_payment_is_requested_once(action: str) 
 def test_payment_that_is_not_authorized_cannot_be_captured_or_canceled(status: Status) -> None:
     for action in ("capture", "cancel"):
         with pytest.raises(RefusedError, match="payment_not_authorized"):
-            payments.request_action(
+            payment_actions.request_action(
                 payment(status=status), action, "op_9", NOW_US, SequentialIds(), "usr_1"
             )
 

@@ -1,4 +1,4 @@
-"""The home page: money per currency by the shop's own days, and what is owed."""
+"""The home page: figures per currency by the shop's own days, and what is owed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -9,11 +9,16 @@ from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
+from sigma.domain.figures import Figures
+from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
+from sigma.domain.reports.periods import PeriodName, month_period, recent_period
 from sigma.services.accounts import shops
 from sigma.services.accounts.shops import Dashboard
 from sigma.services.billing import payments
+from sigma.services.reports.figures import get_report
 from sigma.store import changes
+from sigma.store.reports import recount
 from tests.services.actions import request_refund
 from tests.store.factories import REFUND, plain_payment
 from tests.world import World
@@ -45,7 +50,20 @@ async def add_captured(world: World, *sums: tuple[int, int, str]) -> list[Paymen
         for number, (captured_at_us, minor, currency) in enumerate(sums)
     ]
     await changes.commit(world.ctx.db, Change(tuple(stored)), world.ctx.now_us())
+    await repair_totals(world)
     return stored
+
+
+async def repair_totals(world: World) -> None:
+    async with world.ctx.db.write() as tx:
+        if days := await recount.find_days(tx, world.shop.id):
+            await recount.repair(tx, world.shop.id, *days)
+
+
+async def load_figures(world: World, name: PeriodName, now_us: int, tz: str) -> list[Figures]:
+    """Return the figures of each currency in a period that ends today."""
+    report = await get_report(world.ctx, world.member, recent_period(name, now_us, tz))
+    return [one.total for one in report.currencies]
 
 
 @pytest.mark.parametrize(
@@ -67,19 +85,9 @@ async def add_captured(world: World, *sums: tuple[int, int, str]) -> list[Paymen
         ("Europe/Berlin", "2026-10-26T12:00", "2026-10-25T23:00", "2026-09-30T22:00"),
     ],
 )
-async def test_today_and_this_month_begin_at_midnight_in_the_zone_of_the_shop(
+async def test_today_and_a_month_begin_at_midnight_in_the_zone_of_the_shop(
     world: World, tz: str, now: str, day_start: str, month_start: str
 ) -> None:
-    await shops.save_seller(
-        world.ctx,
-        world.member,
-        name="Студия",
-        seller=world.shop.seller,
-        tz=tz,
-        accent="",
-        return_url="",
-        consent_text="",
-    )
     day_us, month_us, now_us = utc_us(day_start), utc_us(month_start), utc_us(now)
     await add_captured(
         world,
@@ -89,10 +97,14 @@ async def test_today_and_this_month_begin_at_midnight_in_the_zone_of_the_shop(
         (month_us - 1, 1000, "RUB"),
         (month_us, 10_000, "RUB"),
     )
-    home = await load_dashboard(world, now_us)
+    (today,) = await load_figures(world, PeriodName.TODAY, now_us, tz)
     day_is_month = day_us == month_us
-    assert [sums.gross for sums in home.today] == [Money(10_110 if day_is_month else 110)]
-    assert [sums.gross for sums in home.this_month] == [Money(10_110 if day_is_month else 10_111)]
+    assert today.gross_minor == (10_110 if day_is_month else 110)
+    day = local_date(month_us, tz)
+    month = month_period(day.year, day.month, tz)
+    assert (month.since_us, month.first_day.day) == (month_us, 1)
+    report = await get_report(world.ctx, world.member, month)
+    assert report.currencies[0].total.gross_minor == (10_110 if day_is_month else 10_111)
 
 
 async def test_every_currency_has_gross_refunded_and_net(world: World) -> None:
@@ -124,14 +136,15 @@ async def test_every_currency_has_gross_refunded_and_net(world: World) -> None:
         )
     ]
     await changes.commit(world.ctx.db, Change(tuple(refunds)), now_us)
-    home = await load_dashboard(world)
-    assert [(one.gross, one.refunded, one.net) for one in home.today] == [
-        (Money(440_000), Money(60_000), Money(380_000)),
-        (Money(0, "KZT"), Money(3, "KZT"), Money(-3, "KZT")),
-        (Money(700, "USD"), Money(0, "USD"), Money(700, "USD")),
+    await repair_totals(world)
+    figures = await load_figures(world, PeriodName.TODAY, now_us, "Europe/Moscow")
+    assert [(one.gross_minor, one.refund_minor, one.net_minor) for one in figures] == [
+        (440_000, 60_000, 380_000),
+        (0, 3, -3),
+        (700, 0, 700),
     ]
-    assert home.this_month == home.today
-    (roubles,) = home.owed
+    assert [one.unknown_fee_gross_minor for one in figures] == [440_000, 0, 700]
+    (roubles,) = (await load_dashboard(world)).owed
     assert roubles.refunds_pending == Money(7)
 
 
@@ -157,7 +170,8 @@ async def test_owed_money_is_named_by_who_owes_it(world: World) -> None:
     await world.run_jobs()
     after = await load_dashboard(world)
     assert (after.owed[0].refunds_due, after.owed[0].refunds_pending) == (Money(0), Money(0))
-    assert after.today[0].net == Money(150_000)
+    (today,) = await load_figures(world, PeriodName.TODAY, world.ctx.now_us(), world.shop.tz)
+    assert today.gross_minor - today.refund_minor == 150_000
 
 
 async def test_money_held_on_a_card_is_not_owed_by_the_client(world: World) -> None:

@@ -13,6 +13,7 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
+from sigma.domain.figures import Attribution
 from sigma.domain.lists.filters import PaymentFilter, parse_payment_filter
 from sigma.domain.lists.totals import Sum, Totals
 from sigma.domain.local_time import local_date
@@ -27,7 +28,7 @@ from sigma.store.lists.reading import Windows
 from tests.world import World
 
 COUNT = 36
-SERVICES = (None, "svc_01hzzzzzzzzzzzzzzzzz", "svc_02hzzzzzzzzzzzzzzzzz")
+SERVICES = ("", "svc_01hzzzzzzzzzzzzzzzzz", "svc_02hzzzzzzzzzzzzzzzzz")
 MEMBERS = ("usr_01hzzzzzzzzzzzzzzzzz", "key_01hzzzzzzzzzzzzzzzzz")
 METHODS = (
     PaymentMethod("card", "220000******0004", "mir"),
@@ -61,8 +62,7 @@ async def store_payments(world: World) -> tuple[dict[str, Payment], dict[str, in
             provider_id=f"2c5f{number:04}-000f-5000",
             method=choice.choice(METHODS),
             attention=choice.choice((None, None, None, Attention.LATE)),
-            service_id=choice.choice(SERVICES),
-            issued_by=choice.choice(MEMBERS),
+            attribution=Attribution(choice.choice(SERVICES), choice.choice(MEMBERS)),
         )
         found = payment_tokens(ctx.cipher, payment, invoice, {"wish": "без лака"})
         change = Change((payment,), search_tokens=(found,))
@@ -98,8 +98,8 @@ def expected_rows(
     yield {}, lambda _: True
     yield {"status": "failed"}, lambda p: p.status is Status.FAILED
     yield {"method": "sbp"}, lambda p: p.method is not None and p.method.kind == "sbp"
-    yield {"service": str(SERVICES[1])}, lambda p: p.service_id == SERVICES[1]
-    yield {"member": MEMBERS[0]}, lambda p: p.issued_by == MEMBERS[0]
+    yield {"service": str(SERVICES[1])}, lambda p: p.attribution.service_id == SERVICES[1]
+    yield {"member": MEMBERS[0]}, lambda p: p.attribution.issuer == MEMBERS[0]
     yield {"amount_from": "1500", "amount_to": "1500,50"}, lambda p: p.amount.minor // 100 == 1500
     yield {"attention": "yes"}, lambda p: p.attention is not None
     yield {"invoice": invoice_id}, lambda p: p.invoice_id == invoice_id
@@ -122,7 +122,9 @@ def expected_rows(
     )
     yield (
         {"service": str(SERVICES[2]), "method": "card", "refunded": "any"},
-        lambda p: p.service_id == SERVICES[2] and p.method in METHODS[:2] and p.id in refunded,
+        lambda p: (
+            p.attribution.service_id == SERVICES[2] and p.method in METHODS[:2] and p.id in refunded
+        ),
     )
     yesterday = now_us - DAY_US - HOUR_US
     day = f"{payments_day(yesterday)}"

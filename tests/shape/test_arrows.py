@@ -44,6 +44,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "personal_data": set(),
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
+        "reports": {"billing", "reconciliation"},
     },
     "store": {
         "engine": set(),
@@ -57,6 +58,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "personal_data": {"billing", "customers", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
         "lists": {"billing", "customers", "engine", "schema"},
+        "reports": {"billing", "engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -72,6 +74,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},
+        "reports": {"billing", "platform", "reconciliation"},
         "personal_data": {"billing", "conversations", "customers", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
@@ -90,6 +93,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "team": set(),
         "lists": set(),
         "payments": {"lists"},
+        "reports": set(),
         "personal_data": set(),
         "customers": {"inbox", "payments"},
         "invoices": {"lists", "settings"},

@@ -21,6 +21,7 @@ from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
 from sigma.domain.change import Change, TimelineEvent, VersionedRow
+from sigma.domain.figures import Attribution, Source
 from sigma.domain.money import Money
 from sigma.store import changes
 from sigma.store.engine.interface import Database
@@ -107,6 +108,7 @@ INVOICE = Invoice(
     metadata={"order": "42", "слово": SPECIAL_CHARACTERS},
     created_by="usr_1",
     conversation_id="cnv_1",
+    opened_at_us=NOW_US + 5,
     service_id="svc_1",
 )
 PAYMENT = Payment(
@@ -136,8 +138,7 @@ PAYMENT = Payment(
     captured_at_us=NOW_US + 2,
     conversation_id="cnv_1",
     lost_call_at_us=NOW_US + 4,
-    service_id="svc_1",
-    issued_by="usr_1",
+    attribution=Attribution("svc_1", "usr_1", Source.API),
 )
 REFUND = Refund(
     id="ref_1",

@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "ids": [hot_id("cnv"), hot_id("pay"), hot_id("inv"), hot_id("cus")],
     "invoice_ids": [hot_id("inv")],
     "payment_ids": [hot_id("pay"), "pay_000023"],
+    "service_ids": [hot_id("svc")],
     "token_hashes": [1, 2],
     "after_id": "",
     "limit": 25,
@@ -110,6 +111,8 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "reconciliation.rows._list_*": ({"work"}, "pages of the nightly comparison"),
     "reconciliation.rows._count_*": ({"scan", "work"}, "counts the period for the progress bar"),
     "reconciliation.rows._booked": ({"sort"}, "the postings of one page of payments"),
+    "reports.recount.*": ({"scan", "sort", "work"}, "counts the days of a shop again"),
+    "reports.totals._sum_*": ({"sort", "work"}, "totals of a period, read from the primary key"),
     "key_rotations._counts.*": ({"scan", "sort", "work"}, "the key status reads every row"),
     "key_rotations._edges": ({"scan"}, "the first and the last row of each table"),
     "key_rotations._batches.*": ({"work"}, "a rotation reads every row once"),
@@ -154,7 +157,11 @@ KNOWN_BAD = {
     ),
     "filter": statement(
         select(tables.payments.c.id)
-        .where(tables.payments.c.shop_id == bindparam("shop_id"), tables.payments.c.failure == "x")
+        .where(
+            # No index has the column: PostgreSQL 18 skips through one that has it in the middle.
+            tables.payments.c.shop_id == bindparam("shop_id"),
+            tables.payments.c.confirmation_url == "no such URL",
+        )
         .order_by(tables.payments.c.id)
         .limit(1)
     ),

@@ -229,24 +229,6 @@ async def test_payment_list_contains_refunded_amount(db: Database) -> None:
     assert (payment.id, number, title, refunded_minor) == ("pay_1", 42, INVOICE.title, 100)
 
 
-async def test_captured_amounts_are_summed_by_currency(db_with_shop: Database) -> None:
-    captured = payment_domain.Status.CAPTURED
-    await insert_rows(
-        db_with_shop,
-        plain_invoice(1),
-        plain_payment(1, status=captured, captured_at_us=NOW_US),
-        plain_payment(2, status=captured, captured_at_us=NOW_US + 1, amount=Money(2**40)),
-        plain_payment(3, status=captured, captured_at_us=NOW_US + 1, amount=Money(7, "USD")),
-        plain_payment(4, status=captured, captured_at_us=NOW_US - 1),
-        plain_payment(5, captured_at_us=NOW_US + 1),
-    )
-    async with db_with_shop.read() as tx:
-        captured_minor = await payments.sum_captured(tx, SHOP.id, NOW_US)
-    assert captured_minor == {"RUB": 100 + 2**40, "USD": 7}
-    # PostgreSQL returns SUM as a Decimal: the query must cast it.
-    assert all(type(minor) is int for minor in captured_minor.values())
-
-
 async def test_payer_finds_own_latest_unfinished_payment(db_with_shop: Database) -> None:
     await insert_rows(
         db_with_shop,

@@ -119,6 +119,8 @@ REQUIRED_PERMISSIONS = {
     "POST /payments/reconciliation": Permission.RECONCILE,
     "POST /payments/reconciliation/differences/{difference_id}": Permission.RECONCILE,
     "POST /payments/reconciliation/{run_id}/foreign": Permission.RECONCILE,
+    "GET /reports/statement": Permission.REPORTS,
+    "GET /reports/statement/{month}/{file_format}": Permission.REPORTS,
     "GET /payments/{payment_id}": READ,
     "POST /payments/{payment_id}/ask": READ,
     "POST /payments/{payment_id}/capture": Permission.CAPTURE,
@@ -203,7 +205,12 @@ API_ROUTES = {
     "GET /api/v1/refunds/{refund_id}": Scope.REFUNDS_READ,
 }
 # Values of path parameters that are not ids.
-OTHER_PARAMETERS = {"kind": "conversation.svg", "name": "messages"}
+OTHER_PARAMETERS = {
+    "kind": "conversation.svg",
+    "name": "messages",
+    "month": "2026-11",
+    "file_format": "xlsx",
+}
 # A form that every route accepts as far as it can.
 FORM = {
     "text": "Взлом",

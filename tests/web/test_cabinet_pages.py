@@ -33,6 +33,7 @@ PAGES = (
     "/settings/team",
     "/shops",
     "/installation/shops",
+    "/reports/statement",
 )
 CYRILLIC = re.compile(r"[А-Яа-яЁё]+")
 
@@ -101,7 +102,13 @@ async def test_home_shows_todays_totals_and_payments_that_need_attention(
     page = await owner_browser.open("/")
     text = visible_text(page.text).replace("\xa0", " ")
     for named in (
-        "Получено сегодня за вычетом возвратов 2 500 ₽ Получено 3 000 ₽, возвращено 500 ₽",
+        "Чистыми 2 395 ₽",  # the fee of the bank is 3.5 %
+        "Поступления 3 000 ₽",
+        "Возвраты 500 ₽",
+        "Комиссия эквайера 105 ₽",
+        "Средний платёж 1 500 ₽",
+        "Оплачено 1 из 1 открытого счёта",
+        "Без услуги 3 000 ₽",
         "Нужно вернуть клиентам: 1 500 ₽",
     ):
         assert named in text

@@ -14,6 +14,7 @@ from sigma.domain.billing.question import Question, QuestionKind, check_question
 from sigma.domain.messaging.card import Card
 from sigma.services.billing import invoices, payments
 from tests.conversation_invoices import get_card, issue_and_send, link_signature
+from tests.reconciliation import find_mismatches
 from tests.vk_world import VkWorld
 from tests.web.checkout_harness import open_client, serve_checkout, submit_form
 from tests.world import QUESTIONS
@@ -162,14 +163,23 @@ async def test_void_invoice_page_does_not_report_opening(
     assert await is_unopened(vk_world, invoice)
 
 
-async def test_link_without_a_signature_does_not_report_opening(
+async def test_link_without_a_signature_reports_opening_of_the_invoice_only(
     vk_world: VkWorld, client: httpx.AsyncClient
 ) -> None:
     invoice, path, _ = await send_invoice(vk_world)
+    from_cabinet = await client.get(path, headers={"sec-fetch-site": "same-origin"})
+    assert "data-page-view-url" not in from_cabinet.text
     page = await client.get(path)
-    assert "data-page-view-url" not in page.text
+    assert f'data-page-view-url="{path}/seen"' in page.text
     assert 'name="_d"' not in page.text
+    stored = await invoices.get(vk_world.ctx, vk_world.member, invoice.id)
+    assert stored.opened_at_us is None, "previews of links load the page without its script"
+    for _ in range(2):
+        assert (await client.post(f"{path}/seen", data={"_d": ""})).status_code == 204
     assert await is_unopened(vk_world, invoice)
+    stored = await invoices.get(vk_world.ctx, vk_world.member, invoice.id)
+    assert stored.opened_at_us is not None
+    assert await find_mismatches(vk_world) == []
 
 
 def test_question_key_cannot_equal_the_signature_field() -> None:

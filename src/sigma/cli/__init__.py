@@ -13,6 +13,7 @@ COMMANDS = {
     "migrate": "sigma.cli.servers:migrate",
     "doctor": "sigma.cli.doctor:doctor",
     "reconcile": "sigma.cli.reconcile:reconcile",
+    "totals": "sigma.cli.reconcile:totals",
     "invoice": "sigma.cli.invoice:invoice",
     "payment": "sigma.cli.data:payment",
     "key": "sigma.cli.accounts:key",

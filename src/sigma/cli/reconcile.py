@@ -1,4 +1,5 @@
-"""`sigma reconcile`: compare a shop with its acquirers and print the differences.
+"""`sigma reconcile`: compare a shop with its acquirers and print the differences; `sigma totals`:
+compare the totals of reports with the rows that they count.
 
 Exit code 0: both sides agree, 1: differences, 2: the acquirer could not be asked.
 """
@@ -18,7 +19,7 @@ from sigma.cli.data import SHOP_OPTION, owner_of_shop, run_with_context
 from sigma.cli.output import CliError, t, terminal_locale
 from sigma.domain.accounts.member import Member
 from sigma.domain.errors import Problem
-from sigma.domain.local_time import start_of_day
+from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.reconciliation.difference import Difference, Side
 from sigma.domain.reconciliation.run import MAX_STORED, Run, Status, is_comparable_day
 from sigma.domain.time_units import SECOND_US
@@ -26,6 +27,7 @@ from sigma.services.accounts import shops
 from sigma.services.context import Context
 from sigma.services.reconciliation import runs
 from sigma.services.reconciliation.runs import RunDetails
+from sigma.services.reports import totals_check
 from sigma.texts import Translator
 from sigma.texts.formats import rfc3339
 from sigma.texts.reconciliation_view import difference_text, result_text
@@ -186,3 +188,35 @@ def _side_json(side: Side) -> dict[str, Any] | None:
         "currency": side.amount.currency,
     }
     return {"status": side.status, "amount": amount}
+
+
+@click.command(help=t("cli.totals"))
+@SHOP_OPTION
+@click.option("--repair", "repairs", is_flag=True, help=t("cli.totals_repair"))
+@click.option("--json", "as_json", is_flag=True, help=t("cli.reconcile_json"))
+def totals(shop_id: str | None, repairs: bool, as_json: bool) -> None:
+    """Count the figures of a shop again and compare them with the stored totals."""
+
+    async def run(ctx: Context) -> tuple[int, dict[str, int]]:
+        member = await owner_of_shop(ctx, shop_id)
+        wrong: dict[str, int] = {}
+        checked = 0
+        async for day in totals_check.check(ctx, member.shop_id, repairs=repairs):
+            checked += 1
+            if sys.stderr.isatty() and not as_json:
+                click.echo(f"\r{checked}/{day.day_count}", nl=False, err=True)
+            if day.wrong_count:
+                name = local_date(day.since_us, "UTC").isoformat()
+                wrong[name] = day.wrong_count
+        return checked, wrong
+
+    checked, wrong = run_with_context(run)
+    if as_json:
+        result = {"days": checked, "wrong": wrong, "repaired": repairs and bool(wrong)}
+        click.echo(json.dumps(result, indent=2))
+    else:
+        key = "cli.totals_agree" if not wrong else "cli.totals_wrong"
+        key = "cli.totals_repaired" if wrong and repairs else key
+        click.echo(t(key, days=checked, wrong=", ".join(wrong)))
+    if wrong and not repairs:
+        sys.exit(EXIT_DIFFERS)

@@ -1,4 +1,4 @@
-"""The result of a domain decision: rows to save, ledger entries, jobs and a stored response.
+"""The result of a domain decision: rows, ledger entries, jobs, tallies and a stored response.
 
 `store.changes.write` writes a Change in one transaction: all of it or nothing.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from sigma.domain.figures import Tally
 from sigma.domain.idempotency import Idempotency, StoredResponse
 from sigma.domain.ledger import Entry
 
@@ -103,7 +104,8 @@ class SearchTokens:
 class Change:
     """What a decision writes. An empty (falsy) Change means that there is nothing to do.
 
-    `response` is stored under the idempotency key of the request that caused the change.
+    `response` is stored under the idempotency key of the request that caused the change. `tallies`
+    are added to the totals of reports.
     """
 
     rows: tuple[VersionedRow, ...] = ()
@@ -111,9 +113,18 @@ class Change:
     jobs: tuple[Job, ...] = ()
     response: StoredResponse | None = None
     search_tokens: tuple[SearchTokens, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.entries or self.jobs or self.response or self.search_tokens)
+        parts = (
+            self.rows,
+            self.entries,
+            self.jobs,
+            self.response,
+            self.search_tokens,
+            self.tallies,
+        )
+        return any(parts)
 
     def __add__(self, other: "Change") -> "Change":
         assert not (self.response and other.response), "a change answers one request"
@@ -123,6 +134,7 @@ class Change:
             self.jobs + other.jobs,
             self.response or other.response,
             self.search_tokens + other.search_tokens,
+            self.tallies + other.tallies,
         )
 
     def with_response(

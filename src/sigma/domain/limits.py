@@ -204,6 +204,13 @@ RECEIPT_MAILS_PAYMENT = Limit(
     per="receipts by hand per payment",
     reason="Receipts sent again by hand must not annoy a client",
 )
+STATEMENT_DOWNLOAD = Limit(
+    "statement_download",
+    amount=20,
+    window_s=10 * _MINUTE_S,
+    per="downloaded statements per shop",
+    reason="A statement of a large month takes seconds and hundreds of megabytes to draw",
+)
 MANUAL_MAILS_SHOP = Limit(
     "manual_mails_shop",
     amount=200,
@@ -278,6 +285,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     API_REQUESTS,
     INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
+    STATEMENT_DOWNLOAD,
     MANUAL_MAILS_SHOP,
     SECOND_FACTOR,
     PASSKEY_ADDRESS,

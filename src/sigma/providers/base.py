@@ -56,6 +56,8 @@ class Capabilities:
     (list_payments, list_refunds) and never repeated. `limits`: what one payment may be, by
     currency; empty when the acquirer names no limits. `test_limits` hold instead for a secret
     that begins with `test_secret_prefix`: a test shop takes fewer payment methods.
+    `reports_payouts`: its API tells when and what it pays to the shop's bank account. False:
+    nothing is shown of payouts but what a payment is expected to bring (`PaymentReply.income`).
     `redirect_origins`: where the acquirer's page for the client is. A client whose payment has
     another address follows a link there, see `redirect_origins()`.
     """
@@ -66,6 +68,7 @@ class Capabilities:
     test_limits: Mapping[str, AmountLimits] = field(default_factory=dict)
     test_secret_prefix: str = ""
     redirect_origins: tuple[str, ...] = ()
+    reports_payouts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Write a `Change` atomically: rows, ledger entries, jobs, response. Money is written only here."""
+"""Write a `Change` atomically, all of its parts. Money is written only here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +67,7 @@ from sigma.store.messaging import (
 )
 from sigma.store.reconciliation import differences
 from sigma.store.reconciliation import runs as reconciliation_runs
+from sigma.store.reports import totals
 from sigma.store.schema.tables import ledger
 
 _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
@@ -139,6 +140,7 @@ def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
         if job.due_at_us < earlier.due_at_us:
             unique_jobs[job.kind, job.subject_id] = job
     ops += [jobs.enqueue(job, now_us) for job in unique_jobs.values()]
+    ops += totals.add_ops(change.tallies)
     if change.response is not None:
         ops.append(idempotency.store_response(change.response))
     is_due = any(job.due_at_us <= now_us for job in unique_jobs.values())

@@ -6,7 +6,7 @@ from sigma.domain.idempotency import StoredResponse
 from sigma.store.engine.interface import Op, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.tables import idempotency_records
+from sigma.store.schema.platform_tables import idempotency_records
 
 UNIQUE_KEY = "pk_idempotency_records"  # violated when a request is repeated
 

@@ -35,6 +35,7 @@ from sigma.web.cabinet.invoices import invoice_list, invoices, new_invoice, send
 from sigma.web.cabinet.lists import views
 from sigma.web.cabinet.payments import payment_list, payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import periods
+from sigma.web.cabinet.reports import statement
 from sigma.web.cabinet.services import (
     import_export,
     price_list_pages,
@@ -85,7 +86,10 @@ ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
-BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
+BILLING = (
+    *(invoices, new_invoice, sending, inbox_invoices),
+    *(payments, reconciliation, refunds, statement),
+)
 LISTS = (invoice_list, payment_list, views)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client_data)

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     CATALOGUE = "catalogue"  # edit services and the public page
     CAPTURE = "capture"  # capture or cancel authorized payments
     REFUND = "refund"  # up to the limit of the role, see RefundLimits
+    REPORTS = "reports"  # see turnover, fees and the month's statement
     RECONCILE = "reconcile"  # compare with the acquirer and repair differences
     SETTINGS = "settings"  # edit shop, connections, mail, communities
     KEYS = "keys"  # create and revoke API keys
@@ -53,8 +54,10 @@ PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
             Permission.REFUND,
         }
     ),
-    Role.ACCOUNTANT: frozenset({Permission.READ, Permission.REFUND, Permission.RECONCILE}),
-    Role.VIEWER: frozenset({Permission.READ}),
+    Role.ACCOUNTANT: frozenset(
+        {Permission.READ, Permission.REPORTS, Permission.REFUND, Permission.RECONCILE}
+    ),
+    Role.VIEWER: frozenset({Permission.READ, Permission.REPORTS}),
 }
 
 REFUND_CURRENCY = "RUB"  # of all refund limits

@@ -62,6 +62,7 @@ class Deed(StrEnum):
     REFUND_REQUESTED = "refund.requested"
     DIFFERENCE_REPAIRED = "difference.repaired"
     DIFFERENCE_CLOSED = "difference.closed"
+    STATEMENT_DOWNLOADED = "statement.downloaded"
     # Catalogue and jobs
     PRICE_LIST_IMPORTED = "price_list.imported"
     PRICE_LIST_EXPORTED = "price_list.exported"

@@ -12,6 +12,7 @@ from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
+from sigma.domain.figures import Attribution, attribution_of
 from sigma.domain.money import Money, MoneyError
 from sigma.domain.text_cleaning import clean_text
 
@@ -90,7 +91,8 @@ class Invoice:
     `token` is the public part of the link /i/{token}. `max_payments` None means no limit.
     `paid_count` counts the payments captured in time; late and extra ones are not counted.
     `conversation_id` is the conversation that the invoice was issued in, `customer_id` the
-    customer that it was issued to; None for a link that anybody may pay.
+    customer that it was issued to; None for a link that anybody may pay. `opened_at_us`: when a
+    client first opened the payment page.
     """
 
     id: str
@@ -113,12 +115,22 @@ class Invoice:
     conversation_id: str | None = None
     service_id: str | None = None
     customer_id: str | None = None
+    opened_at_us: int | None = None
     version: int = 0
 
     @property
     def is_fully_paid(self) -> bool:
         """Whether `max_payments` payments are captured."""
         return self.max_payments is not None and self.paid_count >= self.max_payments
+
+    @property
+    def attribution(self) -> Attribution:
+        """To what reports count the invoice and its payments."""
+        return attribution_of(
+            created_by=self.created_by,
+            conversation_id=self.conversation_id,
+            service_id=self.service_id,
+        )
 
     @property
     def is_shared_link(self) -> bool:

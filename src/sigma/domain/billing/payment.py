@@ -7,10 +7,11 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.invoice_figures import count_payment
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.receipt import build_receipt
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
-from sigma.domain.errors import RefusedError
+from sigma.domain.figures import NO_ATTRIBUTION, Attribution, Tally, capture_figures
 from sigma.domain.ledger import capture_entry, plausible_income
 from sigma.domain.money import Money
 
@@ -122,7 +123,7 @@ class Payment:
     of the last call without a response. `requested_action` is "capture" or "cancel": decided for
     an authorized payment, not yet confirmed by the acquirer. `income` is the amount less the
     commission. `failure` is the acquirer's reason code. `customer_id` is who paid. Change it only
-    by `begin`, `settle`, `mark_unknown` and `request_action`.
+    by `begin`, `settle`, `mark_unknown` and `payment_actions.request_action`.
     """
 
     id: str
@@ -151,9 +152,8 @@ class Payment:
     captured_at_us: int | None = None
     conversation_id: str | None = None  # proved by the signed payment link
     lost_call_at_us: int | None = None
-    service_id: str | None = None  # of the invoice
-    issued_by: str = ""  # a user or API key
     customer_id: str | None = None
+    attribution: Attribution = NO_ATTRIBUTION  # to what reports count it
     version: int = 0
 
     @property
@@ -302,13 +302,19 @@ def _record_capture(
         shop=shop,
         now_us=now_us,
     )
-    change = Change((paid, receipt, timeline_event(paid, "captured", now_us, new_id)), (entry,))
+    captured_event = timeline_event(paid, "captured", now_us, new_id)
+    change = Change((paid, receipt, captured_event), (entry,), tallies=(_tally(paid, finished),))
     change += invoices.card_refresh(invoice)
     if paid.has_email:
         change += mail_change(paid, "receipt", paid.id, now_us, new_id)
     if attention:
         return change + _notify_owner(paid, attention, now_us, new_id)
     return change + _count_payment(invoice, now_us, new_id)
+
+
+def _tally(paid: Payment, captured_at_us: int) -> Tally:
+    figures = capture_figures(paid.amount.minor, paid.income.minor if paid.income else None)
+    return Tally(paid.shop_id, captured_at_us, paid.amount.currency, paid.attribution, figures)
 
 
 def _refund_reason(
@@ -333,11 +339,12 @@ def _refund_reason(
 
 
 def _count_payment(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
-    counted = replace(invoice, paid_count=invoice.paid_count + 1)
+    counted, tallies = count_payment(invoice, now_us)
     if not counted.is_fully_paid:
-        return Change((counted,))
+        return Change((counted,), tallies=tallies)
     fully_paid = invoices.apply_event(counted, invoices.Event.FULLY_PAID)
-    return Change((fully_paid, invoices.timeline_event(fully_paid, "paid", now_us, new_id)))
+    event = invoices.timeline_event(fully_paid, "paid", now_us, new_id)
+    return Change((fully_paid, event), tallies=tallies)
 
 
 def flag(payment: Payment, attention: Attention, now_us: int, new_id: NewId) -> Change:
@@ -379,22 +386,3 @@ def mark_unknown(payment: Payment, now_us: int, new_id: NewId) -> Change:
     if payment.is_outcome_unknown:  # only the first lost answer is shown in the timeline
         return Change((updated,) if updated != payment else ())
     return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
-
-
-def request_action(
-    payment: Payment, action: str, action_key: str, now_us: int, new_id: NewId, actor: str
-) -> Change:
-    """Decide to "capture" or "cancel" an authorized payment; the job calls the acquirer.
-
-    `action_key` is the operation key of that call. Requesting the same action twice changes
-    nothing. Raises RefusedError("payment_not_authorized").
-    """
-    assert action in ("capture", "cancel")
-    if payment.requested_action == action:
-        return Change()
-    if payment.status is not Status.AUTHORIZED or payment.requested_action:
-        raise RefusedError("payment_not_authorized", status=str(payment.status))
-    job = Job("payment.advance", payment.id, payment.shop_id, 0, payment.connection_id)
-    payment = replace(payment, requested_action=action, requested_action_key=action_key)
-    event = timeline_event(payment, f"{action}_requested", now_us, new_id, actor)
-    return Change((payment, event), jobs=(job,))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sigma.domain.billing import invoice as invoices
 from sigma.domain.billing import refund as refund_domain
 from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.invoice_figures import count_payment
 from sigma.domain.billing.payment import (
     REFUND_REASONS,
     Attention,
@@ -62,8 +63,8 @@ def accept(
         payment_id=payment.id, shop_id=payment.shop_id, booked_at_us=now_us, amount=payment.amount
     )
     event = timeline_event(accepted, "accepted", now_us, new_id, actor)
-    counted = replace(invoice, paid_count=invoice.paid_count + 1)
-    change = Change((accepted, event), (entry,)) + invoices.card_refresh(invoice)
+    counted, tallies = count_payment(invoice, now_us)
+    change = Change((accepted, event), (entry,), tallies=tallies) + invoices.card_refresh(invoice)
     if counted.is_fully_paid and not invoice.is_fully_paid:
         paid = invoices.apply_event(counted, invoices.Event.FULLY_PAID)
         paid_event = invoices.timeline_event(paid, "paid", now_us, new_id, actor)

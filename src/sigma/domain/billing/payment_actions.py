@@ -1,10 +1,18 @@
 """What comes next for a payment: for the shop, for the payer and for the polling job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sigma.domain.accounts.shop import is_web_url
-from sigma.domain.billing.payment import REFUND_REASONS, Attention, Payment, Status
+from sigma.domain.billing.payment import (
+    REFUND_REASONS,
+    Attention,
+    Payment,
+    Status,
+    timeline_event,
+)
+from sigma.domain.change import Change, Job, NewId
+from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 
 MIN_POLL_DELAY_US, MAX_POLL_DELAY_US = 10_000_000, 600_000_000  # 10 s, 10 min
@@ -101,3 +109,22 @@ def next_poll_at_us(payment: Payment, now_us: int) -> int | None:
 def poll_delay_us(age_us: int) -> int:
     """Return the delay before the next query (microseconds): half the age, 10 s to 10 min."""
     return min(max(age_us // 2, MIN_POLL_DELAY_US), MAX_POLL_DELAY_US)
+
+
+def request_action(
+    payment: Payment, action: str, action_key: str, now_us: int, new_id: NewId, actor: str
+) -> Change:
+    """Decide to "capture" or "cancel" an authorized payment; the job calls the acquirer.
+
+    `action_key` is the operation key of that call. Requesting the same action twice changes
+    nothing. Raises RefusedError("payment_not_authorized").
+    """
+    assert action in ("capture", "cancel")
+    if payment.requested_action == action:
+        return Change()
+    if payment.status is not Status.AUTHORIZED or payment.requested_action:
+        raise RefusedError("payment_not_authorized", status=str(payment.status))
+    job = Job("payment.advance", payment.id, payment.shop_id, 0, payment.connection_id)
+    payment = replace(payment, requested_action=action, requested_action_key=action_key)
+    event = timeline_event(payment, f"{action}_requested", now_us, new_id, actor)
+    return Change((payment, event), jobs=(job,))

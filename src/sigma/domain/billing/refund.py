@@ -17,6 +17,7 @@ from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.billing.payment_actions import poll_delay_us
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
+from sigma.domain.figures import Tally, refund_figures
 from sigma.domain.ledger import Entry, refund_entry
 from sigma.domain.money import Money, sum_money
 
@@ -315,7 +316,12 @@ def record_success(
     """
     entry = ledger_entry(refund, now_us, is_refund_due=is_refund_due)
     kind = _SUCCESS_EVENTS[refund.origin]
-    change = Change((refund, timeline_event(refund, kind, now_us, new_id)), (entry,))
+    event = timeline_event(refund, kind, now_us, new_id)
+    figures = refund_figures(refund.amount.minor, is_chargeback=refund.origin is Origin.CHARGEBACK)
+    tally = Tally(
+        refund.shop_id, entry.booked_at_us, refund.amount.currency, payment.attribution, figures
+    )
+    change = Change((refund, event), (entry,), tallies=(tally,))
     if refund.origin is Origin.CHARGEBACK:
         change += attention_mail(payment, refund.id, refund.origin, now_us, new_id)
     elif payment.has_email:

@@ -24,6 +24,7 @@ from sigma.domain.billing.refund import (
     timeline_event,
 )
 from sigma.domain.change import Change, NewId
+from sigma.domain.figures import Figures, Tally
 from sigma.domain.money import Money
 
 
@@ -74,7 +75,10 @@ def settle_listed(
         return flag(payment, Attention.CONTRADICTION, now_us, new_id) if is_unreadable else Change()
     if _is_in_difference(reply, payment, refunds, total):
         same = _find_unlisted(refunds, reply)
-        return Change((_adopted(same, reply, Origin.ACQUIRER),)) if same else Change()
+        if same is None:
+            return Change()
+        adopted = _adopted(same, reply, Origin.ACQUIRER)
+        return Change((adopted,), tallies=_no_chargeback(same, payment))
     left = payment.amount - refunded_amount(refunds, payment.amount.currency)
     if reply.event is Event.SUCCEEDED and reply.amount > left:
         return flag(payment, Attention.CONTRADICTION, now_us, new_id)
@@ -160,6 +164,15 @@ def _adopted(refund: Refund, reply: RefundReply, origin: Origin) -> Refund:
     return replace(refund, provider_id=reply.provider_id, origin=origin)
 
 
+def _no_chargeback(booked: Refund, payment: Payment) -> tuple[Tally, ...]:
+    """Return what reports count when a refund was booked as a chargeback, but is none."""
+    if booked.origin is not Origin.CHARGEBACK or booked.finished_at_us is None:
+        return ()
+    figures = Figures(chargeback_minor=-booked.amount.minor)
+    at_us, currency = booked.finished_at_us, booked.amount.currency
+    return (Tally(booked.shop_id, at_us, currency, payment.attribution, figures),)
+
+
 def _adopt_own(
     own: Refund,
     payment: Payment,
@@ -179,7 +192,7 @@ def _adopt_own(
         return Change()
     booked = _adopted(same, reply, Origin.SIGMA)
     booked = replace(booked, reason=own.reason, created_by=own.created_by)
-    change = Change((booked,))
+    change = Change((booked,), tallies=_no_chargeback(same, payment))
     if own.status is Status.PENDING:
         failed = replace(
             own,

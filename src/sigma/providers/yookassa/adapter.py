@@ -55,6 +55,8 @@ CAPABILITIES = Capabilities(
     test_secret_prefix="test_",  # noqa: S106 - not a secret
     # `confirmation_url` is on the first; the second is YooKassa's own site.
     redirect_origins=("https://yoomoney.ru", "https://yookassa.ru"),
+    # Registers of payouts come by e-mail only; `/payouts` of the API sends money to people.
+    reports_payouts=False,
 )
 
 # PEM certificates that alone are trusted, or None → a client that goes through the outbound guard

@@ -16,7 +16,6 @@ from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import parse_email, parse_phone
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.money import Money
 from sigma.domain.origin import Origin
 from sigma.domain.text_cleaning import clean_text
@@ -215,22 +214,6 @@ def _security_rules(shop: Shop) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Turnover:
-    """Money of one currency in a period: captured in it, and refunded in it.
-
-    A refund counts when it succeeds, whenever its payment was captured. So `net` may be negative.
-    """
-
-    gross: Money
-    refunded: Money
-
-    @property
-    def net(self) -> Money:
-        """What was captured less what was refunded."""
-        return self.gross - self.refunded
-
-
-@dataclass(frozen=True, slots=True)
 class Owed:
     """Money of one currency that is owed now.
 
@@ -248,14 +231,11 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Summary of a shop: its money, payments that need attention, missing setup steps.
+    """Summary of a shop: what is owed, payments that need attention, missing setup steps.
 
-    "Today" and "this month" are in the shop's time zone. The lists have one item per currency that
-    occurs; turnovers without any are one zero item in roubles.
+    `owed` has one item per currency that occurs.
     """
 
-    today: list[Turnover]
-    this_month: list[Turnover]
     owed: list[Owed]
     open_invoice_count: int
     attention_payments: list[PaymentRow]
@@ -271,7 +251,6 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
     """Return the summary for the home page. Raises RefusedError("not_found")."""
     shop = await get(ctx, member)
     now_us = ctx.now_us()
-    day = local_date(now_us, shop.tz)
     any_invoice = await invoice_services.list_page(ctx, member, limit=1)
     attention = await payment_services.list_page(ctx, member, attention=True, limit=10)
     recent = await payment_services.list_page(ctx, member, limit=8)
@@ -280,8 +259,6 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
         active = await connections.find_active(tx, shop.id)
         dead_job_count = await jobs.count_dead(tx, shop.id) if member.can(Permission.JOBS) else 0
         return Dashboard(
-            today=await _turnovers(tx, shop.id, start_of_day(day, shop.tz)),
-            this_month=await _turnovers(tx, shop.id, start_of_day(day.replace(day=1), shop.tz)),
             owed=await _owed(
                 tx, shop.id, {currency: minor for currency, (_, minor) in open_invoices.items()}
             ),
@@ -294,17 +271,6 @@ async def get_dashboard(ctx: Context, member: Member) -> Dashboard:
             has_connection=active is not None,
             has_invoice=bool(any_invoice.data),
         )
-
-
-async def _turnovers(tx: Tx, shop_id: str, since_us: int) -> list[Turnover]:
-    gross = await payments.sum_captured(tx, shop_id, since_us)
-    refunded = await refunds.sum_succeeded(tx, shop_id, since_us)
-    return [
-        Turnover(
-            Money(gross.get(currency, 0), currency), Money(refunded.get(currency, 0), currency)
-        )
-        for currency in _currencies(gross, refunded) or ["RUB"]
-    ]
 
 
 async def _owed(tx: Tx, shop_id: str, by_clients: dict[str, int]) -> list[Owed]:

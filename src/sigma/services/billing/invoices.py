@@ -8,6 +8,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import invoice as domain
+from sigma.domain.billing import invoice_figures
 from sigma.domain.billing.invoice import Draft, Invoice
 from sigma.domain.change import Change, TimelineEvent
 from sigma.domain.errors import RefusedError, validation_error
@@ -49,6 +50,19 @@ class PublicInvoice:
 def payment_url(ctx: Context, invoice: Invoice) -> str:
     """Return the public URL of the payment page."""
     return f"{ctx.settings.base_url}/i/{invoice.token}"
+
+
+async def record_opening(ctx: Context, token: str) -> None:
+    """Record that a client opened the payment page for the first time; see `Invoice`."""
+    async with ctx.db.read() as tx:
+        found = await invoices.find_for_payment_page(tx, token)
+    if found is None or found[0].opened_at_us is not None:
+        return  # read outside the transaction: repeated openings must not take the writer lock
+    async with ctx.db.write() as tx:
+        invoice = await invoices.lock(tx, found[0].id)
+        now_us = ctx.now_us()
+        if change := invoice_figures.record_opening(invoice, now_us):
+            await changes.write(tx, change, now_us)
 
 
 async def create(

@@ -49,8 +49,8 @@ class PaymentDetails:
     """Everything about one payment.
 
     `answers_erased_at_us`: since when the answers are erased; None while they are stored.
-    `refundable` is what can still be refunded. Refunds and mails are oldest first, timeline and
-    notices newest first, by page.
+    `refundable` is what can still be refunded. `reports_payouts`: see `Capabilities`.
+    Refunds and mails are oldest first, timeline and notices newest first, by page.
     """
 
     payment: Payment
@@ -65,6 +65,7 @@ class PaymentDetails:
     refunded: Money
     refundable: Money
     notices: Page[AcquirerNotice]
+    reports_payouts: bool = False
     answers_erased_at_us: int | None = None
 
 
@@ -128,6 +129,7 @@ async def _read_details(
             refunded=refunded_amount(refund_rows, currency),
             refundable=refundable_amount(payment, refund_rows),
             notices=make_page(notices or [], MAX_LIMIT, lambda notice: notice.id),
+            reports_payouts=ctx.providers[payment.provider].capabilities.reports_payouts,
             answers_erased_at_us=answer_versions[-1].erased_at_us if answer_versions else None,
         )
 

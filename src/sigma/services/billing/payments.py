@@ -8,6 +8,7 @@ from sigma.domain.audit.values import money_detail
 from sigma.domain.billing import payment as domain
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Event, Payment, PaymentReply, Status
+from sigma.domain.billing.payment_actions import request_action
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import ACQUIRER_QUERY_MANUAL
 from sigma.domain.money import Money
@@ -222,7 +223,7 @@ async def _request_action(ctx: Context, member: Member, payment_id: str, action:
     async with ctx.db.write() as tx:
         _, payment = await _lock(tx, snapshot)
         now_us, new_id = ctx.now_us(), ctx.id_factory(snapshot.shop_id)
-        change = domain.request_action(payment, action, new_id("op"), now_us, new_id, member.actor)
+        change = request_action(payment, action, new_id("op"), now_us, new_id, member.actor)
         await changes.write(tx, change, now_us)
         if change:
             deed = Deed.PAYMENT_CAPTURED if action == "capture" else Deed.PAYMENT_CANCELED

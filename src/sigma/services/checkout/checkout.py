@@ -8,6 +8,7 @@ from sigma.domain.billing import payment as domain
 from sigma.domain.billing.answers import Answer, Answers, Consent, next_shred_at_us
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
+from sigma.domain.billing.invoice_figures import record_opening
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_starts import (
@@ -215,6 +216,7 @@ async def _store_under_lock(
     if unfinished is not None:
         await tokens.remove(tx, [payment.id])  # the client may have changed the answers
     found_by = payment_tokens(ctx.cipher, payment, invoice, answers)
+    change += record_opening(invoice, now_us)  # also without the script of the page
     await changes.write(tx, change + Change(search_tokens=(found_by,)), now_us)
     return payment, unfinished is not None
 
@@ -271,8 +273,7 @@ def _new_payment(
         created_at_us=ctx.now_us(),
         payer_hash=payer,
         form_nonce=form.nonce,
-        service_id=invoice.service_id,
-        issued_by=invoice.created_by,
+        attribution=invoice.attribution,
     )
 
 

@@ -17,6 +17,7 @@ from sigma.domain.billing.invoice import Invoice, Status
 from sigma.domain.catalogue.service import Service, draft_invoice
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.figures import STOREFRONT_ACTOR
 from sigma.domain.idempotency import Idempotency, render_id
 from sigma.domain.limits import PURCHASE_ADDRESS, too_many_requests
 from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
@@ -40,7 +41,7 @@ from sigma.store.encryption import HashPurpose
 from sigma.store.engine.interface import ConflictError, Tx
 from sigma.store.messaging import communities
 
-ACTOR = "storefront"
+ACTOR = STOREFRONT_ACTOR
 REUSE_WINDOW_US = DAY_US  # an older unpaid invoice is not offered again
 MAX_UNPAID_PER_SHOP = 200  # unpaid invoices of one shop's page per hour
 MAX_REPEAT_PURCHASES = 50  # invoices for one service, version and browser

@@ -16,6 +16,7 @@ from sigma.domain.local_time import local_date, start_of_day
 from sigma.domain.reconciliation import run as domain
 from sigma.domain.reconciliation.difference import Difference, State
 from sigma.domain.reconciliation.run import Run
+from sigma.domain.reports.statement import Comparison
 from sigma.domain.time_units import DAY_US, SECOND_US
 from sigma.providers.base import RejectedError, UnknownOutcomeError
 from sigma.services.circuit_breakers import CircuitOpenError
@@ -31,6 +32,7 @@ from sigma.store.reconciliation.rows import IdRange
 SLICE_US = 45 * SECOND_US  # how long one job advances a run
 MAX_LISTED_RUNS = 10
 MAX_LISTED_DIFFERENCES = 200
+MAX_COMPARISONS = 62  # nightly runs of two months: together they cover a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,30 @@ async def list_runs(ctx: Context, member: Member) -> list[Run]:
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         return await runs.list_for_shop(tx, member.shop_id, limit=MAX_LISTED_RUNS)
+
+
+async def list_comparisons(ctx: Context, shop_id: str, since_us: int) -> list[Comparison]:
+    """Return finished runs that may cover a period from `since_us` on, with open differences.
+
+    The runs made in the two months after its beginning, and the latest ones.
+    """
+    async with ctx.db.read() as tx:
+        found = await runs.list_since(tx, shop_id, min_id("rec", since_us), MAX_COMPARISONS)
+        latest = await runs.list_for_shop(tx, shop_id, limit=MAX_COMPARISONS)
+        by_id = {run.id: run for run in (*found, *latest)}
+        return [
+            Comparison(
+                run.since_us,
+                run.until_us,
+                run.finished_at_us or run.created_at_us,
+                await differences.list_for_run(tx, run.id, State.OPEN, MAX_LISTED_DIFFERENCES)
+                if run.status is domain.Status.DIFFERS
+                else (),
+            )
+            for run in by_id.values()
+            if run.status in (domain.Status.AGREES, domain.Status.DIFFERS)
+            and run.until_us > since_us
+        ]
 
 
 async def get_details(

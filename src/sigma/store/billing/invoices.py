@@ -70,6 +70,7 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
         conversation_id=row["conversation_id"],
         service_id=row["service_id"],
         customer_id=row["customer_id"],
+        opened_at_us=row["opened_at_us"],
         version=row["version"],
     )
 

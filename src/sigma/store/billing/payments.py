@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from sigma.domain.billing.payment import Attention, Payment, PaymentMethod, Status
+from sigma.domain.figures import Attribution, Source
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import (
@@ -34,13 +35,16 @@ _method_decoder = msgspec.json.Decoder(PaymentMethod)
 
 
 def _to_row(payment: Payment) -> dict[str, Any]:
-    return field_values(payment, "amount", "income", "method") | {
+    return field_values(payment, "amount", "income", "method", "attribution") | {
         "amount_minor": payment.amount.minor,
         "currency": payment.amount.currency,
         "income_minor": payment.income.minor if payment.income else None,
         "method": encode_json(payment.method) if payment.method else None,
         "method_kind": payment.method.kind if payment.method else "",
         "card_last4": _last4(payment.method.mask) if payment.method else "",
+        "service_id": payment.attribution.service_id,
+        "issuer": payment.attribution.issuer,
+        "source": payment.attribution.source,
     }
 
 
@@ -52,7 +56,9 @@ def from_row(row: Row) -> Payment:
     """Return the payment of a row."""
     converted = ("amount_minor", "currency", "income_minor", "method", "status", "attention")
     derived = ("method_kind", "card_last4")
-    fields = column_values(payments, row, *converted, *derived, "is_outcome_unknown", "has_email")
+    attribution = ("service_id", "issuer", "source")
+    flags = ("is_outcome_unknown", "has_email")
+    fields = column_values(payments, row, *converted, *derived, *attribution, *flags)
     income = row["income_minor"]
     return Payment(
         amount=money_from_row(row),
@@ -62,6 +68,7 @@ def from_row(row: Row) -> Payment:
         attention=Attention(row["attention"]) if row["attention"] else None,
         is_outcome_unknown=bool(row["is_outcome_unknown"]),
         has_email=bool(row["has_email"]),
+        attribution=Attribution(row["service_id"], row["issuer"], Source(row["source"])),
         **fields,
     )
 
@@ -162,15 +169,6 @@ _list_captured = statement(
     .where(payments.c.invoice_id == bindparam("invoice_id"), payments.c.status == "captured")
     .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
-)
-_sum_captured = statement(
-    select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
-    .where(
-        payments.c.shop_id == bindparam("shop_id"),
-        payments.c.captured_at_us >= bindparam("since_us"),
-        payments.c.status == "captured",
-    )
-    .group_by(payments.c.currency)
 )
 _sum_authorized = statement(
     select(payments.c.currency, func.sum(payments.c.amount_minor).label("minor"))
@@ -292,12 +290,6 @@ async def list_captured(tx: Tx, invoice_id: str, limit: int) -> list[tuple[Payme
     """
     rows = await tx.fetch_all(_list_captured, invoice_id=invoice_id, limit=limit)
     return [(from_row(r), int(r["refunded_minor"])) for r in reversed(rows)]
-
-
-async def sum_captured(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
-    """Return the sum captured since `since_us` by currency, in minor units."""
-    rows = await tx.fetch_all(_sum_captured, shop_id=shop_id, since_us=since_us)
-    return {row["currency"]: int(row["minor"]) for row in rows}
 
 
 async def sum_authorized(tx: Tx, shop_id: str) -> dict[str, int]:

@@ -40,15 +40,6 @@ _list_for_payment = statement(
     select(refunds).where(refunds.c.payment_id == bindparam("payment_id")).order_by(refunds.c.id)
 )
 _list_for_payments = statement(select(refunds).where(in_list(refunds.c.payment_id, "payment_ids")))
-_sum_succeeded = statement(
-    select(refunds.c.currency, func.sum(refunds.c.amount_minor).label("minor"))
-    .where(
-        refunds.c.shop_id == bindparam("shop_id"),
-        refunds.c.finished_at_us >= bindparam("since_us"),
-        refunds.c.status == "succeeded",
-    )
-    .group_by(refunds.c.currency)
-)
 _sum_requested = statement(
     select(func.sum(refunds.c.amount_minor).label("minor")).where(
         refunds.c.shop_id == bindparam("shop_id"),
@@ -95,12 +86,6 @@ async def list_for_payments(tx: Tx, payment_ids: Sequence[str]) -> dict[str, tup
     for refund in sorted(map(from_row, rows), key=lambda refund: refund.id):
         by_payment[refund.payment_id] = (*by_payment.get(refund.payment_id, ()), refund)
     return by_payment
-
-
-async def sum_succeeded(tx: Tx, shop_id: str, since_us: int) -> dict[str, int]:
-    """Return the sum refunded since `since_us` by currency, in minor units."""
-    rows = await tx.fetch_all(_sum_succeeded, shop_id=shop_id, since_us=since_us)
-    return {row["currency"]: int(row["minor"]) for row in rows}
 
 
 async def sum_requested(tx: Tx, shop_id: str, created_by: str, since_id: str, currency: str) -> int:

@@ -1,5 +1,6 @@
 """Services."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from sigma.domain.catalogue.service import InvoiceTemplate, PriceKind, Service
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
-from sigma.store.engine.statements import statement
+from sigma.store.engine.statements import in_list, statement
 from sigma.store.paging import MAX_INT
 from sigma.store.schema.catalogue_tables import services
 
@@ -55,6 +56,9 @@ _list_for_shop = statement(
     .order_by(services.c.position, services.c.id)
     .limit(10_000)
 )
+_find_titles = statement(
+    select(services.c.id, services.c.title).where(in_list(services.c.id, "service_ids"))
+)
 _list_page = statement(
     select(services)
     .where(
@@ -98,6 +102,14 @@ async def lock(tx: Tx, service_id: str) -> Service:
 async def list_for_shop(tx: Tx, shop_id: str) -> list[Service]:
     """Return a shop's services by position, including hidden ones; at most 10,000."""
     return [_from_row(r) for r in await tx.fetch_all(_list_for_shop, shop_id=shop_id)]
+
+
+async def find_titles(tx: Tx, ids: Collection[str]) -> dict[str, str]:
+    """Return the titles of services by id, of those that exist."""
+    if not ids:
+        return {}
+    rows = await tx.fetch_all(_find_titles, service_ids=list(ids))
+    return {row["id"]: row["title"] for row in rows}
 
 
 async def list_page(tx: Tx, shop_id: str, *, after: Service | None, limit: int) -> list[Service]:

@@ -23,11 +23,11 @@ from sigma.store.schema.messaging_tables import (
     vk_events,
     vk_orders,
 )
+from sigma.store.schema.platform_tables import idempotency_records
 from sigma.store.schema.tables import (
     acquirer_notices,
     answers,
     consents,
-    idempotency_records,
     invoices,
     jobs,
     mail_contents,

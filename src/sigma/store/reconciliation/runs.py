@@ -38,6 +38,17 @@ _list_for_shop = statement(
 )
 
 
+_list_since = statement(
+    select(reconciliation_runs)
+    .where(
+        reconciliation_runs.c.shop_id == bindparam("shop_id"),
+        reconciliation_runs.c.id >= bindparam("first_id"),
+    )
+    .order_by(reconciliation_runs.c.id)
+    .limit(bindparam("limit"))
+)
+
+
 # Shops with an acquirer whose nightly run is not queued.
 _list_unscheduled = statement(
     select(shops.c.id, shops.c.tz).where(
@@ -56,6 +67,12 @@ async def get(tx: Tx, run_id: str) -> Run | None:
 async def list_for_shop(tx: Tx, shop_id: str, limit: int) -> list[Run]:
     """Return a shop's runs, the latest first."""
     rows = await tx.fetch_all(_list_for_shop, shop_id=shop_id, limit=limit)
+    return [_from_row(row) for row in rows]
+
+
+async def list_since(tx: Tx, shop_id: str, first_id: str, limit: int) -> list[Run]:
+    """Return a shop's runs from the id `first_id` on, the oldest first."""
+    rows = await tx.fetch_all(_list_since, shop_id=shop_id, first_id=first_id, limit=limit)
     return [_from_row(row) for row in rows]
 
 

@@ -13,8 +13,9 @@ from sigma.store.schema import (
     list_tables,
     messaging_tables,
     personal_data_tables,
-    process_tables,
+    platform_tables,
     reconciliation_tables,
+    report_tables,
     tables,
 )
 
@@ -28,7 +29,8 @@ TABLE_MODULES: Final = (
     audit_tables,
     personal_data_tables,
     list_tables,
-    process_tables,
     customer_tables,
+    platform_tables,
+    report_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -31,7 +31,7 @@ def _index(name: str, table: Table, columns: str, condition: str = "") -> None:
 _index(
     "ix_payments_list",
     payments,
-    "shop_id created_at_us id status method_kind connection_id service_id issued_by currency"
+    "shop_id created_at_us id status method_kind connection_id service_id issuer currency"
     " amount_minor",
 )
 _index(
@@ -42,13 +42,11 @@ _index(
 _index("ix_invoices_list_status", invoices, "shop_id status created_at_us id")
 _index("ix_payments_amount", payments, "shop_id amount_minor created_at_us id")
 _index("ix_invoices_amount", invoices, "shop_id amount_minor created_at_us id")
-_index(
-    "ix_payments_service", payments, "shop_id service_id created_at_us id", "service_id IS NOT NULL"
-)
+_index("ix_payments_service", payments, "shop_id service_id created_at_us id", "service_id <> ''")
 _index(
     "ix_invoices_service", invoices, "shop_id service_id created_at_us id", "service_id IS NOT NULL"
 )
-_index("ix_payments_member", payments, "shop_id issued_by created_at_us id")
+_index("ix_payments_member", payments, "shop_id issuer created_at_us id")
 _index("ix_invoices_member", invoices, "shop_id created_by created_at_us id")
 _index("ix_payments_last4", payments, "shop_id card_last4 created_at_us id", "card_last4 <> ''")
 

@@ -1,4 +1,4 @@
-"""Tables of shops, billing, jobs and idempotency.
+"""Tables of shops, billing and jobs.
 
 Columns are BIGINT, INTEGER or TEXT only, so that rows need no conversion on either database.
 Every row belongs to one shop. Amounts are minor units, times are UTC
@@ -109,6 +109,7 @@ invoices = Table(
     Column("conversation_id", TextC),
     Column("service_id", TextC),
     Column("customer_id", TextC),
+    Column("opened_at_us", BigInt),
     int_column("version"),
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),
@@ -154,9 +155,10 @@ payments = Table(
     Column("conversation_id", TextC),
     Column("lost_call_at_us", BigInt),
     Column("customer_id", TextC),
+    text_column("service_id"),
+    text_column("issuer"),
+    text_column("source"),
     int_column("created_at_us"),
-    Column("service_id", TextC),
-    text_column("issued_by"),
     text_column("method_kind"),
     text_column("card_last4"),
     int_column("version"),
@@ -216,7 +218,7 @@ refunds = Table(
     partial_index("ix_refunds_unfinished", "shop_id id", "status IN ('pending', 'failed')"),
     partial_index(
         "ix_refunds_finished",
-        "shop_id finished_at_us currency amount_minor",
+        "shop_id finished_at_us id currency amount_minor",
         "status = 'succeeded'",
     ),
 )
@@ -382,17 +384,4 @@ jobs = Table(
     Index("ix_jobs_state", "state"),
     Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
     partial_index("ix_jobs_dead", "shop_id due_at_us kind subject_id", "state = 'dead'"),
-)
-
-idempotency_records = Table(
-    "idempotency_records",
-    metadata,
-    text_column("shop_id"),
-    text_column("key"),
-    text_column("fingerprint"),
-    int_column("status"),
-    text_column("body"),
-    int_column("created_at_us"),
-    PrimaryKeyConstraint("shop_id", "key", name="pk_idempotency_records"),
-    Index("ix_idempotency_records_created", "created_at_us"),
 )

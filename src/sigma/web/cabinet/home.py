@@ -1,4 +1,4 @@
-"""The home page: revenue, required actions, latest payments, setup steps."""
+"""The home page: required actions, figures, latest payments, setup steps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,9 @@ from sigma.services.reconciliation import runs
 from sigma.web.cabinet.board.todo_board import count_texts
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.reconciliation import headline, result_tone
+from sigma.web.cabinet.reports.figures import read_figures
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
+from sigma.web.cabinet.urls import query_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ async def home_page(
     database_state = await health.check_database(ctx)
     home = await shops.get_dashboard(ctx, session.member)
     todo = setup_steps(home)
+    figures = await read_figures(ctx, session, query_values(request))
     counts = await todo_board.counts(ctx, session.member)
     counts.pop(todo_board.Kind.ATTENTION)  # these payments are listed on the page itself
     next_step = next((step for step in todo if not step.is_done), None)
@@ -96,6 +99,8 @@ async def home_page(
         "cabinet/home.html",
         section="home",
         home=home,
+        figures=figures,
+        errors=figures.errors if figures else {},
         database_warning=_database_warning(database_state, is_low=health.is_disk_almost_full(ctx)),
         # The setup steps show that no acquirer is connected.
         is_acquirer_key_unreadable=SECRET_UNREADABLE in shop_warnings,

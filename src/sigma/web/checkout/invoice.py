@@ -9,6 +9,7 @@ from sigma.domain.billing.payment import Status
 from sigma.domain.billing.payment_actions import PayerStep, payer_step
 from sigma.domain.billing.refund import Status as RefundStatus
 from sigma.domain.errors import RefusedError
+from sigma.domain.figures import Source
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.billing.invoices import PublicInvoice
@@ -217,6 +218,7 @@ def _payment_page(
         decline=decline,
         too_many_wait=refused.params.get("wait") if refused else None,
         is_short_form=bool(decline and form_values),
+        records_opening=not _is_from_cabinet(request, public),
         **_payment_links(last_payment),
         signature=_well_formed_signature(
             _link_signature(request) or _first_value(form_values, SIGNATURE_FIELD)
@@ -237,6 +239,13 @@ def _payment_links(last_payment: PublicPayment | None) -> dict[str, str]:
         "wait_url": "" if payment.is_final else wait_url(last_payment.invoice.token, payment),
         "receipt_url": receipt_url(payment) if is_paid else "",
     }
+
+
+def _is_from_cabinet(request: ClientRequest, public: PublicInvoice) -> bool:
+    """Return whether a member looks at the page. The public page has the same origin, too."""
+    is_same_origin = request.headers.get("sec-fetch-site") == "same-origin"
+    is_from_storefront = public.invoice.attribution.source is Source.STOREFRONT
+    return is_same_origin and not is_from_storefront
 
 
 def _link_signature(request: ClientRequest) -> str:
@@ -291,10 +300,11 @@ def _closed_page(
 
 @post("/i/{token:str}/seen", request_max_body_size=1024, status_code=204)
 async def record_page_view(request: ClientRequest, ctx: Ctx, token: FromPath[str]) -> None:
-    """Record that the page was opened from a conversation.
+    """Record that a client has opened the page, and from which conversation.
 
     A script calls it, because link previews of chats load the page without running scripts.
     """
+    await invoices.record_opening(ctx, token)
     form = await request.form()
     signature = form.get(SIGNATURE_FIELD)
     if isinstance(signature, str) and _well_formed_signature(signature):

@@ -67,6 +67,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("peer_hash", name=op.f("pk_erased_peers")),
     )
     op.create_table(
+        "figure_totals",
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("dimension", TextC, nullable=False),
+        sa.Column("span_us", BigInt, nullable=False),
+        sa.Column("starts_at_us", BigInt, nullable=False),
+        sa.Column("key", TextC, nullable=False),
+        sa.Column("currency", TextC, nullable=False),
+        sa.Column("payment_count", BigInt, nullable=False),
+        sa.Column("gross_minor", BigInt, nullable=False),
+        sa.Column("fee_minor", BigInt, nullable=False),
+        sa.Column("unknown_fee_count", BigInt, nullable=False),
+        sa.Column("unknown_fee_gross_minor", BigInt, nullable=False),
+        sa.Column("refund_count", BigInt, nullable=False),
+        sa.Column("refund_minor", BigInt, nullable=False),
+        sa.Column("chargeback_minor", BigInt, nullable=False),
+        sa.Column("opened_count", BigInt, nullable=False),
+        sa.Column("paid_count", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "shop_id",
+            "dimension",
+            "span_us",
+            "starts_at_us",
+            "key",
+            "currency",
+            name=op.f("pk_figure_totals"),
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "former_members",
         sa.Column("shop_id", TextC, nullable=False),
         sa.Column("user_id", TextC, nullable=False),
@@ -401,6 +430,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("service_id", TextC, nullable=True),
         sa.Column("customer_id", TextC, nullable=True),
+        sa.Column("opened_at_us", BigInt, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoices_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
@@ -793,9 +823,10 @@ def upgrade() -> None:
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("lost_call_at_us", BigInt, nullable=True),
         sa.Column("customer_id", TextC, nullable=True),
+        sa.Column("service_id", TextC, nullable=False),
+        sa.Column("issuer", TextC, nullable=False),
+        sa.Column("source", TextC, nullable=False),
         sa.Column("created_at_us", BigInt, nullable=False),
-        sa.Column("service_id", TextC, nullable=True),
-        sa.Column("issued_by", TextC, nullable=False),
         sa.Column("method_kind", TextC, nullable=False),
         sa.Column("card_last4", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
@@ -1420,25 +1451,22 @@ def upgrade() -> None:
             "method_kind",
             "connection_id",
             "service_id",
-            "issued_by",
+            "issuer",
             "currency",
             "amount_minor",
         ],
         unique=False,
     )
     op.create_index(
-        "ix_payments_member",
-        "payments",
-        ["shop_id", "issued_by", "created_at_us", "id"],
-        unique=False,
+        "ix_payments_member", "payments", ["shop_id", "issuer", "created_at_us", "id"], unique=False
     )
     op.create_index(
         "ix_payments_service",
         "payments",
         ["shop_id", "service_id", "created_at_us", "id"],
         unique=False,
-        postgresql_where=sa.text("service_id IS NOT NULL"),
-        sqlite_where=sa.text("service_id IS NOT NULL"),
+        postgresql_where=sa.text("service_id <> ''"),
+        sqlite_where=sa.text("service_id <> ''"),
     )
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
     op.create_index(
@@ -1476,7 +1504,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_refunds_finished",
         "refunds",
-        ["shop_id", "finished_at_us", "currency", "amount_minor"],
+        ["shop_id", "finished_at_us", "id", "currency", "amount_minor"],
         unique=False,
         postgresql_where=sa.text("status = 'succeeded'"),
         sqlite_where=sa.text("status = 'succeeded'"),
@@ -1638,8 +1666,8 @@ def downgrade() -> None:
     op.drop_index(
         "ix_payments_service",
         table_name="payments",
-        postgresql_where=sa.text("service_id IS NOT NULL"),
-        sqlite_where=sa.text("service_id IS NOT NULL"),
+        postgresql_where=sa.text("service_id <> ''"),
+        sqlite_where=sa.text("service_id <> ''"),
     )
     op.drop_index("ix_payments_member", table_name="payments")
     op.drop_index("ix_payments_list", table_name="payments")
@@ -1950,6 +1978,7 @@ def downgrade() -> None:
     op.drop_table("installation_keys")
     op.drop_table("idempotency_records")
     op.drop_table("former_members")
+    op.drop_table("figure_totals")
     op.drop_table("erased_peers")
     op.drop_table("customer_tokens")
     op.drop_table("counters")

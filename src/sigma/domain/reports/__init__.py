@@ -1,0 +1,1 @@
+"""Periods in a shop's time zone, and the month's statement."""

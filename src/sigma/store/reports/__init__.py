@@ -1,0 +1,1 @@
+"""Totals of reports, and the rows that a month's statement lists."""

@@ -1,0 +1,1 @@
+"""Figures on the home page, and the month's statement."""
