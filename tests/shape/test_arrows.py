@@ -38,6 +38,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts"},
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
+        "notifications": {"accounts", "billing", "messaging"},
         "personal_data": set(),
         "reconciliation": {"billing"},
     },
@@ -49,6 +50,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "billing": {"accounts", "engine", "schema"},
         "catalogue": {"engine", "schema"},
         "messaging": {"billing", "engine", "schema"},
+        "notifications": {"engine", "schema"},
         "personal_data": {"billing", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
     },
@@ -61,7 +63,10 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "vk": {"platform"},
         "conversations": {"vk", "platform"},
         "invoice_cards": {"billing", "conversations", "vk", "platform"},
-        "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
+        "notifications": {"billing", "vk", "platform"},
+        "communities": {
+            *("billing", "conversations", "invoice_cards", "notifications", "vk", "platform")
+        },
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
         "personal_data": {"billing", "conversations", "platform"},

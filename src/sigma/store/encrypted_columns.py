@@ -31,6 +31,8 @@ class EncryptedColumn(StrEnum):
     AUTHENTICATOR_SECRET = "authenticator_apps.secret_encrypted"  # noqa: S105
     PASSWORD_RESET_CONTENT = "password_resets.content_encrypted"  # noqa: S105
     SECURITY_NOTICE_DETAIL = "security_notices.detail_encrypted"
+    NOTIFICATION_ADDRESS = "notification_addresses.address_encrypted"
+    TELEGRAM_TOKEN = "telegram_bots.token_encrypted"  # noqa: S105 - the name of a column
 
     @property
     def table(self) -> Table:

@@ -83,7 +83,7 @@ async def send(ctx: Context, mail_id: str) -> int | None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, "", "no_address", is_permanent=True)
         )
-    mailer = ctx.mailer_factory(_smtp_url(ctx, shop))
+    mailer = ctx.mailer_factory(smtp_url_of(ctx, shop))
     masked_to = mask_email(content.recipient)
     if mailer is None:
         return await _record_attempt(
@@ -136,7 +136,7 @@ def _decode(ctx: Context, mail: Mail, encrypted: str) -> MailContent:
     return msgspec.convert(content, MailContent)
 
 
-def _smtp_url(ctx: Context, shop: Shop) -> str:
+def smtp_url_of(ctx: Context, shop: Shop) -> str:
     """Return the URL of the shop's own mail server, empty without one. Raises DecryptionError."""
     if not shop.smtp_url_encrypted:
         return ""

@@ -10,6 +10,7 @@ from sigma.store.schema import (
     catalogue_tables,
     encryption_tables,
     messaging_tables,
+    notification_tables,
     personal_data_tables,
     reconciliation_tables,
     tables,
@@ -24,5 +25,6 @@ TABLE_MODULES: Final = (
     encryption_tables,
     audit_tables,
     personal_data_tables,
+    notification_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata
