@@ -23,6 +23,7 @@ from sigma.store import changes
 from sigma.store.accounts import invitations, members, sessions, shops
 from sigma.store.accounts.members import TeamMember
 from sigma.store.engine.interface import Tx
+from sigma.store.notifications import addresses, preferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
     require_remaining_owner(await members.find_owner_ids(tx, shop_id), user_id, None)
     await members.remove(tx, shop_id, user_id, ctx.now_us())
     await sessions.delete_of_member(tx, user_id, shop_id)
+    await preferences.remove(tx, shop_id, user_id)
+    await addresses.remove_all(tx, shop_id, user_id)
     await api_keys.revoke_made_by(
         ctx, tx, user_id, actor=acting.actor, origin=acting.origin, shop_id=shop_id
     )

@@ -1,10 +1,11 @@
 """Hourly cleanup: expired sessions, invitations and links for new passwords, rate counters,
-idempotency records, processed notices and VK events, unused photos.
+idempotency records, processed notices and VK events, old notifications, unused photos.
 """
 
 from collections.abc import Awaitable, Callable
 
 from sigma.domain.audit.entry import INSTALLATION
+from sigma.domain.notifications.notification import NOTIFICATION_TTL_US
 from sigma.domain.personal_data.retention import DEFAULT_DAYS, DataKind
 from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.context import Context
@@ -15,6 +16,7 @@ from sigma.store.billing import acquirer_notices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import vk_events
+from sigma.store.notifications import deliveries, notifications
 
 # A client that queues its requests may repeat one days later.
 IDEMPOTENCY_TTL_US = 3 * DAY_US
@@ -56,6 +58,12 @@ async def clean_up(ctx: Context) -> None:
     async def delete_security_notices(tx: Tx) -> int:
         return await security_notices.delete_old(tx, now_us - SECURITY_NOTICE_TTL_US, BATCH_SIZE)
 
+    async def delete_notifications(tx: Tx) -> int:
+        return await notifications.delete_old(tx, now_us - NOTIFICATION_TTL_US, BATCH_SIZE)
+
+    async def delete_deliveries(tx: Tx) -> int:
+        return await deliveries.delete_old(tx, now_us - NOTIFICATION_TTL_US, BATCH_SIZE)
+
     async with ctx.db.write() as tx:
         await workers.remove_dead(tx, now_us - DAY_US)
     for delete in (
@@ -67,6 +75,8 @@ async def clean_up(ctx: Context) -> None:
         delete_notices,
         delete_resets,
         delete_security_notices,
+        delete_notifications,
+        delete_deliveries,
     ):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)

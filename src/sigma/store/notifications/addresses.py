@@ -28,6 +28,12 @@ _list_for_way = statement(
     .order_by(table.c.id)
     .limit(MAX_ROWS)
 )
+_list_linked = statement(
+    select(table.c.user_id, table.c.way)
+    .where(table.c.shop_id == bindparam("shop_id"), table.c.address_encrypted != "")
+    .distinct()
+    .limit(4000)
+)
 _find_by_code = statement(
     select(table).where(table.c.code_hash == bindparam("code_hash"), table.c.code_hash != "")
 )
@@ -59,6 +65,12 @@ async def list_for_way(tx: Tx, shop_id: str, user_id: str, way: Way) -> list[Add
     """Return the linked addresses of a member by one way, the oldest first."""
     rows = await tx.fetch_all(_list_for_way, shop_id=shop_id, user_id=user_id, way=way)
     return [_from_row(row) for row in rows]
+
+
+async def list_linked(tx: Tx, shop_id: str) -> set[tuple[str, Way]]:
+    """Return which members of a shop can be reached by which ways: user id and way."""
+    rows = await tx.fetch_all(_list_linked, shop_id=shop_id)
+    return {(row["user_id"], Way(row["way"])) for row in rows}
 
 
 async def find_by_code(tx: Tx, code_hash: str) -> Address | None:

@@ -1,0 +1,529 @@
+"""Notifications to members: by every way, once each, grouped, never after a switch is off."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from sigma.channels.vk.errors import NeedsOwnerError
+from sigma.domain.accounts.member import Role
+from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.mail import Status as MailStatus
+from sigma.domain.change import Change
+from sigma.domain.notifications.kind import Kind, Topic, Way
+from sigma.domain.notifications.notification import Recipient, Status
+from sigma.services.accounts import team
+from sigma.services.billing import refunds
+from sigma.services.conversations import inbox
+from sigma.services.notifications import delivery, links, settings, telegram_bots
+from sigma.services.notifications.announcements import announce
+from sigma.services.vk import community_client
+from sigma.store import changes
+from sigma.store.accounts import members
+from sigma.store.schema.notification_tables import notification_addresses, notifications
+from sigma.store.schema.tables import timeline_events
+from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
+from tests.notification_ways import Ways, link_all, link_vk
+from tests.people import add_person
+from tests.push_service import PushService, open_push_service
+from tests.reconciliation import fetch_rows
+from tests.services.actions import refusal_code
+from tests.vk_world import VkWorld
+
+both_databases = pytest.mark.both_databases
+ALL = dict.fromkeys(Way, 1)
+NONE = dict.fromkeys(Way, 0)
+
+
+@pytest.fixture
+async def push_service() -> AsyncIterator[PushService]:
+    """A push service on this machine."""
+    async with open_push_service() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def ways(vk_world: VkWorld, push_service: PushService) -> Ways:
+    """The owner gets everything by every way; only tests move the clock."""
+    vk_world.clock.stop()
+    return await link_all(vk_world, push_service)
+
+
+async def statuses(world: VkWorld) -> list[Status]:
+    """Return the statuses of all notifications of the shop."""
+    return [Status(one["status"]) for one in await fetch_rows(world.ctx.db, notifications, world.shop.id)]
+
+
+@both_databases
+async def test_payment_arrives_once_by_every_way(vk_world: VkWorld, ways: Ways) -> None:
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL
+    (vk_text,), (chat_text,) = await ways.vk_texts(), await ways.telegram_texts()
+    (payload,), (mail,) = ways.push_payloads(), ways.mails()
+    title = "Деньги пришли: 1\u00a0500,00\u00a0₽"
+    assert vk_text == chat_text
+    assert vk_text.startswith(f"{title}\nСчёт № 1\nСтудия\nhttp://127.0.0.1:8000/payments/pay_")
+    assert payload["title"] == title
+    assert payload["url"].startswith("http://127.0.0.1:8000/payments/pay_")
+    assert mail.startswith(title)
+    vk_world.clock.advance(hours=2)
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL
+
+
+async def test_notification_has_no_personal_data_of_clients(vk_world: VkWorld, ways: Ways) -> None:
+    await vk_world.complete_payment()
+    await vk_world.write_as_client("Меня зовут Секретова, 8 916 765-43-21")
+    await vk_world.poll_events()
+    texts = [*await ways.vk_texts(), *await ways.telegram_texts(), *map(str, ways.push_payloads())]
+    conversation = await vk_world.conversation()
+    for secret in ("client@example.net", "765-43-21", "без лака", "Секретова", conversation.name):
+        assert not [text for text in texts if secret in text]
+
+
+@both_databases
+async def test_announcing_twice_adds_nothing(vk_world: VkWorld, ways: Ways) -> None:
+    payment = await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    await announce(vk_world.ctx, await captured_event(vk_world, payment.id))
+    vk_world.clock.advance(hours=2)
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL
+
+
+@both_databases
+async def test_hundred_payments_are_two_messages(vk_world: VkWorld, ways: Ways) -> None:
+    """The first one at once, the others together at the end of the window."""
+    await ways.choose(Way.TELEGRAM, Way.PUSH)
+    invoice = await vk_world.create_invoice(max_payments=None)
+    for n in range(12):
+        payment = await vk_world.complete_payment(invoice, payer=f"browser-{n}")
+        assert payment.captured_at_us
+        await vk_world.run_jobs()
+    assert len(await ways.telegram_texts()) == 1
+    vk_world.clock.advance(minutes=5)
+    await vk_world.run_jobs()
+    first, digest = await ways.telegram_texts()
+    assert digest.startswith("Деньги пришли: 11 платежей, 16\u00a0500,00\u00a0₽\nСтудия\n")
+    assert digest.endswith("/payments")
+    assert len(ways.push_payloads()) == 2
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert len(await ways.telegram_texts()) == 2
+
+
+@both_databases
+@pytest.mark.parametrize("way", Way)
+async def test_nothing_arrives_after_the_switch_is_off(
+    vk_world: VkWorld, ways: Ways, way: Way
+) -> None:
+    """The event has happened and is announced; only then the switch is turned off."""
+    await ways.be_quiet(1)
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    assert await ways.counts() == NONE
+    chosen = (await ways.stored()).choices
+    member = vk_world.member
+    left = frozenset(one for one in chosen if one[1] is not way)
+    await settings.save(
+        vk_world.ctx, member, choices=left, quiet=None, digest_minutes=5, has_sound=False
+    )
+    vk_world.clock.advance(hours=2)
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL | {way: 0}
+    assert sorted(await statuses(vk_world)) == ["dropped", "sent", "sent", "sent"]
+
+
+async def test_quiet_hours_hold_back_and_deliver_one_message_after(
+    vk_world: VkWorld, ways: Ways
+) -> None:
+    await ways.be_quiet(8)
+    invoice = await vk_world.create_invoice(max_payments=None)
+    for n in range(3):
+        await vk_world.complete_payment(invoice, payer=f"browser-{n}")
+        await vk_world.run_jobs()
+        vk_world.clock.advance(hours=2)
+    await vk_world.run_jobs()
+    assert await ways.counts() == NONE
+    vk_world.clock.advance(hours=2, minutes=2)
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL
+    assert (await ways.vk_texts())[0].startswith("Деньги пришли: 3 платежа")
+
+
+async def test_retry_does_not_reach_into_quiet_hours(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    await ways.choose(Way.PUSH)
+    push_service.statuses = [503]
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    await ways.be_quiet(8)
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert ways.push_payloads() == []
+    vk_world.clock.advance(hours=8)
+    await vk_world.run_jobs()
+    assert len(ways.push_payloads()) == 1
+
+
+async def test_retry_is_not_sent_after_the_switch_is_off(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    await ways.choose(Way.PUSH)
+    push_service.statuses = [503]
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    await ways.choose()
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert push_service.requests == []
+    assert await statuses(vk_world) == ["dropped"]
+
+
+async def test_client_message_is_announced_and_not_after_it_was_read(
+    vk_world: VkWorld, ways: Ways
+) -> None:
+    await vk_world.write_as_client("Здравствуйте")
+    await vk_world.poll_events()
+    assert await ways.counts() == ALL
+    assert (await ways.vk_texts())[0].startswith("Клиент написал\nСтудия\n")
+    await vk_world.write_as_client("Есть окошко?")
+    await vk_world.poll_events()
+    conversation = await vk_world.conversation()
+    last = (await vk_world.messages())[-1]
+    await inbox.mark_read(vk_world.ctx, vk_world.member, conversation.id, last.cmid or 0)
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert await ways.counts() == ALL
+
+
+async def test_own_vk_page_of_a_member_is_no_client(vk_world: VkWorld, ways: Ways) -> None:
+    await vk_world.write_as_client("Спасибо, вижу", ways.person_id)
+    await vk_world.poll_events()
+    assert await ways.counts() == NONE
+    conversation = await vk_world.conversation(ways.person_id)
+    assert (await vk_world.messages(ways.person_id))[0].author == "client"
+    assert conversation.unread_count == 1, "the message itself is in the inbox, the code is not"
+
+
+async def test_refund_receipt_and_key_problems_are_announced(
+    vk_world: VkWorld, ways: Ways
+) -> None:
+    await ways.choose(Way.TELEGRAM)
+    payment = await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    await vk_world.inject_faults(refund_decline="insufficient_funds")
+    await refunds.request(vk_world.ctx, vk_world.member, payment.id, payment.amount, "")
+    await vk_world.run_jobs()
+    texts = await ways.telegram_texts()
+    assert texts[1].startswith("Возврат не прошёл: 1\u00a0500,00\u00a0₽\nСчёт № 1\n")
+    vk_world.clock.advance(hours=1)
+    mail = Mail("mail_x", vk_world.shop.id, "receipt", "again", payment.id, 0)
+    await changes.commit(vk_world.ctx.db, Change((mail,)), vk_world.ctx.now_us())
+    failed = replace(mail, status=MailStatus.FAILED, version=1)
+    await changes.commit(vk_world.ctx.db, Change((failed,)), vk_world.ctx.now_us())
+    await vk_world.run_jobs()
+    assert (await ways.telegram_texts())[2].startswith("Квитанция не ушла\nСчёт № 1\n")
+    vk_world.clock.advance(hours=1)
+    await community_client.mark_key_broken(
+        vk_world.ctx, vk_world.community_id, NeedsOwnerError(5)
+    )
+    await vk_world.run_jobs()
+    assert (await ways.telegram_texts())[3].startswith("Ключ ВКонтакте не работает\nСтудия\n")
+
+
+@pytest.mark.parametrize(
+    ("role", "kinds"),
+    [
+        (Role.VIEWER, {"payment_received"}),
+        (Role.OPERATOR, {"payment_received", "client_message"}),
+    ],
+)
+async def test_member_hears_only_of_what_the_role_may_see(
+    vk_world: VkWorld, push_service: PushService, role: Role, kinds: set[str]
+) -> None:
+    member = await add_person(vk_world.ctx, vk_world.shop.id, "worker@example.org", role)
+    browser = push_service.new_browser()
+    await links.subscribe(vk_world.ctx, member, browser.endpoint, *browser.keys, "Chrome")
+    # A row that was written before the role was cut: the check is made at each event.
+    everything = frozenset((kind, Way.PUSH) for kind in Kind if kind is not Kind.WAY_BROKEN)
+    ways = Ways(vk_world, push_service, browser, 0, 0, 0, frozenset())
+    owner, vk_world.member = vk_world.member, member
+    await ways.change(choices=everything)
+    vk_world.member = owner
+    await vk_world.complete_payment()
+    await vk_world.write_as_client("Здравствуйте")
+    await vk_world.poll_events()
+    await community_client.mark_key_broken(
+        vk_world.ctx, vk_world.community_id, NeedsOwnerError(5)
+    )
+    await vk_world.run_jobs()
+    rows = await fetch_rows(vk_world.ctx.db, notifications, vk_world.shop.id)
+    assert {one["kind"] for one in rows} == kinds
+    assert len(push_service.requests) == len(kinds)
+
+
+async def test_removed_member_hears_nothing(vk_world: VkWorld, push_service: PushService) -> None:
+    shop_id = vk_world.shop.id
+    member = await add_person(vk_world.ctx, shop_id, "worker@example.org", Role.OPERATOR)
+    browser = push_service.new_browser()
+    await links.subscribe(vk_world.ctx, member, browser.endpoint, *browser.keys, "Chrome")
+    await vk_world.complete_payment()
+    assert await fetch_rows(vk_world.ctx.db, notification_addresses, vk_world.shop.id)
+    await team.remove(vk_world.ctx, vk_world.member, member.actor)
+    await vk_world.run_jobs()
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    assert push_service.requests == []
+    assert await fetch_rows(vk_world.ctx.db, notification_addresses, vk_world.shop.id) == []
+
+
+async def test_role_that_was_cut_before_sending_is_obeyed(
+    vk_world: VkWorld, push_service: PushService
+) -> None:
+    shop_id = vk_world.shop.id
+    member = await add_person(vk_world.ctx, shop_id, "worker@example.org", Role.OPERATOR)
+    browser = push_service.new_browser()
+    await links.subscribe(vk_world.ctx, member, browser.endpoint, *browser.keys, "Chrome")
+    push_service.statuses = [503]
+    await vk_world.write_as_client("Здравствуйте")
+    await vk_world.poll_events()
+    async with vk_world.ctx.db.write() as tx:
+        await members.set_role(tx, vk_world.shop.id, member.actor, Role.VIEWER)
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert push_service.requests == []
+
+
+async def test_subscription_that_is_gone_removes_itself_and_another_way_reports_it(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    await ways.choose(Way.PUSH)
+    push_service.statuses = [410]
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    shown = await settings.get(vk_world.ctx, vk_world.member)
+    assert shown.linked(Way.PUSH) == []
+    assert shown.latest[Way.PUSH].reply == "HTTP 410"
+    (report,) = await ways.vk_texts()
+    assert report.startswith("Уведомления не доходят\nУведомления не доходят: Браузер.")
+    await vk_world.complete_payment()
+    vk_world.clock.advance(hours=1)
+    await vk_world.run_jobs()
+    assert len(await ways.vk_texts()) == 1
+    assert len(push_service.requests) == 0
+
+
+async def test_blocked_bot_is_unlinked_and_reported(vk_world: VkWorld, ways: Ways) -> None:
+    await ways.choose(Way.TELEGRAM)
+    body = {"bot_id": ways.bot_id, "chat_id": ways.chat_id}
+    await vk_world.http.post(f"{vk_world.sandbox.base_url}/telegram/test/block", json=body)
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    shown = await settings.get(vk_world.ctx, vk_world.member)
+    assert shown.linked(Way.TELEGRAM) == []
+    assert shown.latest[Way.TELEGRAM].reply == "403 Forbidden: bot was blocked by the user"
+    assert [text.split("\n")[1] for text in await ways.vk_texts()] == [
+        "Уведомления не доходят: Telegram. Откройте настройки и нажмите «Проверить»."
+    ]
+
+
+async def test_person_who_denies_messages_is_unlinked(vk_world: VkWorld, ways: Ways) -> None:
+    await ways.choose(Way.VK)
+    await vk_world.act_as_client("deny", ways.person_id)
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    shown = await settings.get(vk_world.ctx, vk_world.member)
+    assert shown.linked(Way.VK) == []
+    assert shown.latest[Way.VK].reply.startswith("901")
+    assert ways.push_payloads()[0]["title"] == "Уведомления не доходят"
+
+
+async def test_lost_answer_of_vk_sends_once(vk_world: VkWorld, ways: Ways) -> None:
+    await ways.choose(Way.VK)
+    await vk_world.inject_vk_faults(vk_cut_answer={"on": "messages.send", "times": 4})
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    await vk_world.advance_clocks(hours=2)
+    await vk_world.run_jobs()
+    assert len(await ways.vk_texts()) == 1
+    assert await statuses(vk_world) == ["sent"]
+
+
+async def test_mail_server_that_is_busy_gets_the_mail_later(vk_world: VkWorld, ways: Ways) -> None:
+    await ways.choose(Way.EMAIL)
+    url = f"{vk_world.sandbox.base_url}/control"
+    await vk_world.http.post(url, json={"mail_busy": {"on": "owner@example.org", "times": 1}})
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    assert ways.mails() == []
+    vk_world.clock.advance(minutes=1)
+    await vk_world.run_jobs()
+    assert len(ways.mails()) == 1
+
+
+@both_databases
+@pytest.mark.parametrize("way", Way)
+async def test_crash_at_any_step_sends_once(vk_world: VkWorld, ways: Ways, way: Way) -> None:
+    """A mail keeps its Message-ID and a push its tag, so a repeated one is the same message. Only
+    Telegram has no such key: a crash between its answer and the COMMIT sends the text twice.
+    """
+    await ways.choose(way)
+    recipient = Recipient(vk_world.shop.id, vk_world.member.actor, way, Topic.MONEY)
+    crash_step, has_crashed = 0, True
+    while has_crashed:
+        crash_step += 1
+        payment = await vk_world.complete_payment()
+        await announce(vk_world.ctx, await captured_event(vk_world, payment.id))
+        plan = CrashPlan(crash_step)
+        try:
+            await delivery.send(with_crash_plan(vk_world.ctx, plan), recipient.key)
+        except ProcessKilledError:
+            pass
+        has_crashed = plan.has_crashed
+        vk_world.clock.advance(minutes=10)
+        await vk_world.run_jobs()
+        assert await distinct_messages(ways, way, plan.last_step) == crash_step
+    assert crash_step > 10
+
+
+async def distinct_messages(ways: Ways, way: Way, last_step: str) -> int:
+    """Return how many different messages have arrived by a way."""
+    if way is Way.PUSH:
+        return len({one["tag"] for one in ways.push_payloads()})
+    if way is Way.EMAIL:
+        return len(set(ways.mails()))
+    texts = await (ways.vk_texts() if way is Way.VK else ways.telegram_texts())
+    # Each payment has a link of its own.
+    assert way is not Way.VK or len(set(texts)) == len(texts)
+    return len(set(texts))
+
+
+async def captured_event(world: VkWorld, payment_id: str) -> str:
+    """Return the id of the event that a payment was captured."""
+    rows = await fetch_rows(world.ctx.db, timeline_events, world.shop.id)
+    own = [one for one in rows if one["subject_id"] == payment_id]
+    (event_id,) = [one["id"] for one in own if one["kind"] == "payment.captured"]
+    return str(event_id)
+
+
+@both_databases
+async def test_code_links_once_and_expires(vk_world: VkWorld) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    code = await links.create_code(ctx, member, Way.VK)
+    vk_world.clock.advance(minutes=16)
+    await vk_world.write_as_client(code)
+    await vk_world.poll_events()
+    assert (await settings.get(ctx, member)).linked(Way.VK) == []
+    assert (await vk_world.conversation()).unread_count == 1, "an old code is a message"
+    used = await links.create_code(ctx, member, Way.VK)
+    await vk_world.write_as_client(used)
+    await vk_world.poll_events()
+    assert len((await settings.get(ctx, member)).linked(Way.VK)) == 1
+    stranger = await vk_world.create_client()
+    await vk_world.write_as_client(used, stranger)
+    await vk_world.poll_events()
+    (linked,) = (await settings.get(ctx, member)).linked(Way.VK)
+    assert (await vk_world.conversation(stranger)).unread_count == 1
+    assert linked.address_hash
+
+
+async def test_newer_code_voids_the_older_one(vk_world: VkWorld) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    older = await links.create_code(ctx, member, Way.VK)
+    await links.create_code(ctx, member, Way.VK)
+    await vk_world.write_as_client(older)
+    await vk_world.poll_events()
+    assert (await settings.get(ctx, member)).linked(Way.VK) == []
+
+
+async def test_linking_the_same_page_again_keeps_one(vk_world: VkWorld) -> None:
+    person_id = await link_vk(vk_world)
+    code = await links.create_code(vk_world.ctx, vk_world.member, Way.VK)
+    await vk_world.write_as_client(code, person_id)
+    await vk_world.poll_events()
+    shown = await settings.get(vk_world.ctx, vk_world.member)
+    assert len(shown.linked(Way.VK)) == 1
+    assert (await vk_world.vk_texts(person_id))[1].startswith("Готово: уведомления")
+
+
+async def test_code_is_no_question_of_a_client(vk_world: VkWorld) -> None:
+    person_id = await link_vk(vk_world)
+    conversation = await vk_world.conversation(person_id)
+    assert conversation.unread_count == 0
+    assert not conversation.is_unanswered
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_test_button_returns_the_real_answer(
+    vk_world: VkWorld, ways: Ways, push_service: PushService, way: Way
+) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    await ways.be_quiet(8)
+    result = await settings.send_test(ctx, member, way)
+    assert result.is_accepted
+    assert result.reply.startswith(("ok", "HTTP 201", "250"))
+    assert await ways.counts() == NONE | {way: 1}
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_test_button_returns_the_real_refusal(
+    vk_world: VkWorld, ways: Ways, push_service: PushService, way: Way
+) -> None:
+    ctx, member = vk_world.ctx, vk_world.member
+    control = f"{vk_world.sandbox.base_url}/control"
+    push_service.statuses = [413]
+    await vk_world.inject_vk_faults(vk_error={"value": 901, "on": "messages.send", "times": 1})
+    await vk_world.http.post(
+        control, json={"telegram_error": {"value": 401, "times": 1}, "shop": str(ways.bot_id)}
+    )
+    await vk_world.http.post(control, json={"mail_refuse": {"times": 1}})
+    result = await settings.send_test(ctx, member, way)
+    await vk_world.http.post(control, json={"mail_refuse": None})
+    assert not result.is_accepted
+    expected = {
+        Way.VK: "901",
+        Way.PUSH: "HTTP 413",
+        Way.EMAIL: "550 5.1.1 No such mailbox here",
+        Way.TELEGRAM: "401 Unauthorized",
+    }
+    assert result.reply.startswith(expected[way])
+
+
+async def test_telegram_token_is_stored_encrypted_and_refused_with_the_real_answer(
+    vk_world: VkWorld,
+) -> None:
+    ctx, api_url = vk_world.ctx, f"{vk_world.sandbox.base_url}/telegram"
+    token = "4000001:" + "Secret_" * 5  # pragma: allowlist secret
+    bot = await telegram_bots.save(ctx, vk_world.member, token, api_url)
+    assert "Secret" not in str(bot)
+    assert bot.username == "sandbox_4000001_bot"
+    revoked = "4000001:" + "revoked" * 5  # pragma: allowlist secret
+    call = telegram_bots.save(ctx, vk_world.member, revoked, api_url)
+    assert await refusal_code(call) == "validation"
+
+
+async def test_bot_is_called_only_while_a_code_is_awaited(vk_world: VkWorld) -> None:
+    vk_world.clock.stop()
+    token = "4000002:" + "a" * 35  # pragma: allowlist secret
+    api_url = f"{vk_world.sandbox.base_url}/telegram"
+    await telegram_bots.save(vk_world.ctx, vk_world.member, token, api_url)
+    await telegram_bots.await_code(vk_world.ctx, vk_world.member)
+    due = await telegram_bots.poll(vk_world.ctx, vk_world.shop.id)
+    assert due == vk_world.ctx.now_us() + 3_000_000
+    vk_world.clock.advance(minutes=16)
+    assert await telegram_bots.poll(vk_world.ctx, vk_world.shop.id) is None
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://10.0.0.1/x", "https://metadata.internal/x", "file:///etc/passwd", "https://192.168.1.4/"],
+)
+async def test_push_endpoint_inside_the_network_is_refused(
+    vk_world: VkWorld, push_service: PushService, endpoint: str
+) -> None:
+    p256dh, auth = push_service.new_browser().keys
+    call = links.subscribe(vk_world.ctx, vk_world.member, endpoint, p256dh, auth, "Chrome")
+    assert await refusal_code(call) == "validation"
