@@ -108,9 +108,7 @@ async def link_telegram(world: VkWorld) -> tuple[int, int]:
     bot_id = next(bot_numbers)
     chat_id = bot_id + 1_000_000
     token = f"{bot_id}:{'a' * 35}"  # pragma: allowlist secret
-    await telegram_bots.save(
-        world.ctx, world.member, token, f"{world.sandbox.base_url}/telegram"
-    )
+    await telegram_bots.save(world.ctx, world.member, token, f"{world.sandbox.base_url}/telegram")
     code = await telegram_bots.await_code(world.ctx, world.member)
     body = {"bot_id": bot_id, "chat_id": chat_id, "text": f"/start {code}"}
     await world.http.post(f"{world.sandbox.base_url}/telegram/test/write", json=body)
@@ -124,9 +122,7 @@ async def link_all(world: VkWorld, push_service: PushService) -> Ways:
     bot_id, chat_id = await link_telegram(world)
     browser = push_service.new_browser()
     p256dh, auth = browser.keys
-    await links.subscribe(
-        world.ctx, world.member, browser.endpoint, p256dh, auth, "Chrome · Linux"
-    )
+    await links.subscribe(world.ctx, world.member, browser.endpoint, p256dh, auth, "Chrome · Linux")
     old_mail_ids = frozenset(world.sandbox.mailbox.emails)
     ways = Ways(world, push_service, browser, bot_id, chat_id, person_id, old_mail_ids)
     await ways.choose(*Way)

@@ -41,9 +41,7 @@ class PushRequest:
         fields = dict(part.split("=", 1) for part in parts)
         head, body, signature = fields["t"].split(".")
         raw = decode(signature)
-        der = encode_dss_signature(
-            int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
-        )
+        der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
         key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decode(fields["k"]))
         key.verify(der, f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
         assert json.loads(decode(head)) == {"typ": "JWT", "alg": "ES256"}
@@ -108,7 +106,9 @@ class PushService:
         status = self.statuses.pop(0) if self.statuses else 201
         if 200 <= status < 300:
             self.requests.append(PushRequest(first.split()[1], headers, body))
-        writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        writer.write(
+            f"HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
         await writer.drain()
         writer.close()
 

@@ -14,6 +14,7 @@ from sigma.domain.money import Money
 from sigma.store.engine.interface import Database
 from sigma.store.engine.statements import Statement, statement
 from sigma.store.schema.messaging_tables import messages
+from sigma.store.schema.notification_tables import notification_addresses, notifications
 from sigma.store.schema.tables import (
     acquirer_notices,
     invoices,
@@ -31,7 +32,10 @@ SCHEDULED_KINDS = ("invoice.expire", "reconciliation.start")  # jobs that wait f
 _TABLES = (invoices, jobs, ledger, mails, acquirer_notices, payments, receipts, refunds)
 _SELECT_BY_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
-    for table in (*_TABLES, timeline_events, messages)
+    for table in (
+        *_TABLES,
+        *(timeline_events, messages, notifications, notification_addresses),
+    )
 }
 Row = dict[str, Any]
 

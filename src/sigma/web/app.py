@@ -12,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from sigma.domain.errors import RefusedError
 from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
-from sigma.web import api, health
+from sigma.web import api, health, installable_app
 from sigma.web.bounded_request import BoundedRequest, require_valid_query
 from sigma.web.cabinet import home
 from sigma.web.cabinet.access import (
@@ -45,6 +45,7 @@ from sigma.web.cabinet.settings import (
     connections,
     jobs,
     mail,
+    notifications,
     shop,
 )
 from sigma.web.cabinet.team import installation, invitations, own_shops, team
@@ -75,7 +76,7 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log, notifications)
 ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
@@ -157,6 +158,7 @@ def build_router() -> Litestar:
                 "/hooks", route_handlers=[*vk.HANDLERS, *notices.HANDLERS], include_in_schema=False
             ),
             *health.HANDLERS,
+            *installable_app.HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],

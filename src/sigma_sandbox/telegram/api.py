@@ -10,9 +10,9 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from sigma_sandbox.server import abort_connection
 from sigma_sandbox.faults import Effect
 from sigma_sandbox.responses import AnyRequest, json_response, render_page
+from sigma_sandbox.server import abort_connection
 from sigma_sandbox.telegram.world import Telegram, parse_bot_id, username_of
 
 MAX_TEXT_CHARS = 4096

@@ -69,9 +69,7 @@ class ServerKey:
     @property
     def public_text(self) -> str:
         """The public key as a browser's `applicationServerKey`."""
-        raw = self._private.public_key().public_bytes(
-            Encoding.X962, PublicFormat.UncompressedPoint
-        )
+        raw = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return _encode(raw)
 
     def authorization(self, origin: str, contact: str, now_s: int) -> str:

@@ -1,4 +1,4 @@
-"""Where a way reaches a member: a VK page, a Telegram chat, a browser; and the code that links it."""
+"""Where a way reaches a member: a VK page, a chat, a browser; and the code that links it."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ LINK_CODE_LENGTH = 10
 # Without letters and digits that look alike.
 LINK_CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 MAX_ADDRESSES = 10  # of one member and way: old browsers give way to new ones
-_CODE = re.compile(rf"(?<![a-z0-9])sigma-([{LINK_CODE_ALPHABET}]{{{LINK_CODE_LENGTH}}})(?![a-z0-9])")
+_CODE = re.compile(
+    rf"(?<![a-z0-9])sigma-([{LINK_CODE_ALPHABET}]{{{LINK_CODE_LENGTH}}})(?![a-z0-9])"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Recipient:
     @property
     def key(self) -> str:
         """The subject of the job `notification.send`."""
-        return ":".join((self.shop_id, self.user_id, self.way, self.topic))
+        return f"{self.shop_id}:{self.user_id}:{self.way}:{self.topic}"
 
 
 def parse_recipient(key: str) -> Recipient:

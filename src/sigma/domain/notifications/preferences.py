@@ -104,7 +104,7 @@ def check_preferences(preferences: Preferences) -> list[Problem]:
     """Return the problems of a form."""
     problems = []
     if preferences.digest_minutes not in DIGEST_MINUTES:
-        problems.append(Problem("digest", "choice"))
+        problems.append(Problem("digest", "choose"))
     if preferences.quiet and preferences.quiet.from_min == preferences.quiet.until_min:
         problems.append(Problem("quiet_until", "quiet_hours"))
     return problems

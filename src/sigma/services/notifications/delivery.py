@@ -156,9 +156,7 @@ async def _compose(
     )
     if recipient.way is Way.EMAIL:
         return _Attempt(delivery, outgoing, (None,))
-    linked = await addresses.list_for_way(
-        tx, recipient.shop_id, recipient.user_id, recipient.way
-    )
+    linked = await addresses.list_for_way(tx, recipient.shop_id, recipient.user_id, recipient.way)
     return _Attempt(
         delivery, outgoing, tuple(one for one in linked if one.id not in delivery.reached)
     )

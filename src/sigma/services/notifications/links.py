@@ -232,4 +232,3 @@ def require_person(member: Member) -> None:
 
 def _code_hash(ctx: Context, code: str) -> str:
     return ctx.cipher.keyed_hash(HashPurpose.NOTIFICATION_LINK, code)
-

@@ -10,7 +10,6 @@ from sigma.domain.billing.connection import Status as ConnectionStatus
 from sigma.domain.change import Change
 from sigma.domain.errors import validation_error
 from sigma.domain.limits import NOTIFICATION_TESTS
-from sigma.domain.messaging.community import Community
 from sigma.domain.notifications.address import Address
 from sigma.domain.notifications.kind import Kind, Way
 from sigma.domain.notifications.notification import Delivery
@@ -30,10 +29,19 @@ from sigma.services.notifications.rendering import render_trial
 from sigma.services.notifications.ways import OutgoingNotification
 from sigma.services.platform import audit_log
 from sigma.services.vk import community_client
+from sigma.services.vk.links import chat_url
 from sigma.store import changes
 from sigma.store.accounts import shops, users
 from sigma.store.notifications import addresses, deliveries, preferences, telegram_bots
 from sigma.texts import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityChat:
+    """A community of the shop, and the page where somebody writes to it."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class NotificationSettings:
     kinds: tuple[Kind, ...]
     addresses: tuple[Address, ...]
     latest: Mapping[Way, Delivery]
-    communities: tuple[Community, ...]
+    communities: tuple[CommunityChat, ...]
     bot: TelegramBot | None
     has_mail_server: bool
     push_key: str
@@ -86,11 +94,22 @@ async def get(ctx: Context, member: Member) -> NotificationSettings:
         available_kinds(member),
         tuple(linked),
         latest,
-        tuple(c for c, connection in connected if connection.status is ConnectionStatus.ACTIVE),
+        tuple(
+            CommunityChat(community.name, chat_url(community, connection))
+            for community, connection in connected
+            if connection.status is ConnectionStatus.ACTIVE
+        ),
         bot,
         ctx.mailer_factory(smtp_url_of(ctx, shop)) is not None,
         links.public_push_key(ctx),
     )
+
+
+async def has_sound(ctx: Context, member: Member) -> bool:
+    """Return whether open pages of the cabinet play a sound for this member."""
+    async with ctx.db.read() as tx:
+        chosen = await preferences.find(tx, member.shop_id, member.actor)
+    return chosen is not None and chosen.has_sound
 
 
 async def save(

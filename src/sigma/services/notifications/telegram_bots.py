@@ -183,5 +183,3 @@ async def _store_offset(ctx: Context, shop_id: str, offset: int) -> None:
 def chat_url(bot: TelegramBot, code: str) -> str:
     """Return the link that opens the bot and sends it a code."""
     return f"https://t.me/{bot.username}?start={code}"
-
-

@@ -76,9 +76,7 @@ async def _send_vk(ctx: Context, outgoing: OutgoingNotification, address: Addres
         client = await community_client.open_client(ctx, address.connection_id)
         if outgoing.is_repeated and await _is_in_history(client.api, peer_id, outgoing.random_id):
             return "ok"
-        sent = await vk_messages.send(
-            client.api, peer_id, outgoing.text.plain, outgoing.random_id
-        )
+        sent = await vk_messages.send(client.api, peer_id, outgoing.text.plain, outgoing.random_id)
     except RefusedError as error:
         raise DeliveryError(error.code, is_permanent=True) from None
     except NeedsOwnerError as error:

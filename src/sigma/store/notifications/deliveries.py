@@ -25,13 +25,9 @@ def _to_row(delivery: Delivery) -> dict[str, Any]:
 
 
 def _from_row(row: Row) -> Delivery:
-    plain = column_values(
-        table, row, *("shop_id", "user_id", "way", "topic", "status", "reached")
-    )
+    plain = column_values(table, row, *("shop_id", "user_id", "way", "topic", "status", "reached"))
     return Delivery(
-        recipient=Recipient(
-            row["shop_id"], row["user_id"], Way(row["way"]), Topic(row["topic"])
-        ),
+        recipient=Recipient(row["shop_id"], row["user_id"], Way(row["way"]), Topic(row["topic"])),
         status=DeliveryStatus(row["status"]),
         reached=tuple(msgspec.json.decode(row["reached"])),
         **plain,
@@ -51,9 +47,7 @@ _find_latest = statement(
     .order_by(table.c.id.desc())
     .limit(1)
 )
-_find_latest_of_way = statement(
-    select(table).where(*_of_way).order_by(table.c.id.desc()).limit(1)
-)
+_find_latest_of_way = statement(select(table).where(*_of_way).order_by(table.c.id.desc()).limit(1))
 _delete_old = statement(
     delete(table).where(
         table.c.id.in_(

@@ -76,9 +76,7 @@ def _from_row(row: Row) -> Notification:
     minor = row["amount_minor"]
     return Notification(
         id=row["id"],
-        recipient=Recipient(
-            row["shop_id"], row["user_id"], Way(row["way"]), Topic(row["topic"])
-        ),
+        recipient=Recipient(row["shop_id"], row["user_id"], Way(row["way"]), Topic(row["topic"])),
         kind=Kind(row["kind"]),
         event_id=row["event_id"],
         subject_id=row["subject_id"],
@@ -93,7 +91,7 @@ def _from_row(row: Row) -> Notification:
 
 def insert_new(one: Notification) -> Op:
     """Return the write of a notification; one that exists already stays as it is."""
-    return Op(_insert, _to_row(one))
+    return Op(_insert, _to_row(one), expected_rows=None)
 
 
 async def list_queued(tx: Tx, recipient: Recipient, limit: int) -> list[Notification]:

@@ -54,9 +54,7 @@ _find_statement = statement(_find)
 _lock = statement(_find.with_for_update())
 _list_for_shop = statement(
     select(table, members.c.role)
-    .join(
-        members, (members.c.shop_id == table.c.shop_id) & (members.c.user_id == table.c.user_id)
-    )
+    .join(members, (members.c.shop_id == table.c.shop_id) & (members.c.user_id == table.c.user_id))
     .where(table.c.shop_id == bindparam("shop_id"))
     .limit(MAX_MEMBERS)
 )

@@ -79,9 +79,7 @@ notifications = Table(
     text_column("status"),
     Column("delivery_id", TextC),
     Unique("event_id", "user_id", "way", name="uq_notifications_event"),
-    partial_index(
-        "ix_notifications_queued", "shop_id user_id way topic id", "status = 'queued'"
-    ),
+    partial_index("ix_notifications_queued", "shop_id user_id way topic id", "status = 'queued'"),
     partial_index("ix_notifications_delivery", "delivery_id", "delivery_id IS NOT NULL"),
     Index("ix_notifications_created", "created_at_us"),
 )

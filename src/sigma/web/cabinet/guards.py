@@ -35,6 +35,7 @@ DEVICE_PATH = "/sign-in"
 DEVICE_COOKIE = "sigma_device"  # by which sign-in knows a browser again, see services
 # Bytes; the largest form, an invoice with its questions, is far smaller.
 MAX_FORM_BYTES = 256 * 1024
+_SCRIPT_PATHS = ("/inbox/live", "/inbox/unread")  # pages request them by themselves
 MAX_SWITCHER_SHOPS = 8  # of the menu; the page of all shops has a search
 NO_STORE_HEADERS = {"cache-control": "no-store", "vary": "Cookie, HX-Request"}
 # At the end of a session: drafts and what a tab has stored. Cookies stay: the known device's is
@@ -149,7 +150,7 @@ async def require_session(connection: HttpConnection, handler: BaseRouteHandler)
 
 def _is_use(connection: HttpConnection) -> bool:
     """Return whether a person caused the request. Pages that update themselves do not count."""
-    is_script = "hx-request" in connection.headers or connection.url.path == "/inbox/live"
+    is_script = "hx-request" in connection.headers or connection.url.path in _SCRIPT_PATHS
     return is_unsafe(connection) or not is_script
 
 
