@@ -62,7 +62,7 @@ class NotificationSettings:
 
     def linked(self, way: Way) -> list[Address]:
         """Return the linked addresses of a way."""
-        return [one for one in self.addresses if one.way is way and one.is_linked]
+        return [one for one in self.addresses if one.way == way and one.is_linked]
 
 
 @dataclass(frozen=True, slots=True)

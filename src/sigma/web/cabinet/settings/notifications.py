@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -18,6 +19,7 @@ from sigma.domain.notifications.preferences import (
     Preferences,
     QuietHours,
 )
+from sigma.domain.urls import is_https_url
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context
 from sigma.services.notifications import links, settings, telegram_bots
@@ -271,6 +273,12 @@ def _known(value: str, ways: tuple[Way, ...]) -> str:
     return value
 
 
+def _is_secure_context(base_url: str) -> bool:
+    """Return whether browsers allow push there: https, or this very machine."""
+    host = urlsplit(base_url).hostname or ""
+    return is_https_url(base_url) or host in ("localhost", "127.0.0.1", "::1")
+
+
 def reply_text(translator: Any, reply: str) -> str:
     """Return the answer of a way as it is shown: our own codes as a text."""
     key = f"notifications.reply.{reply}"
@@ -307,7 +315,7 @@ async def _page(
             (str(n), translator.plural(n, "notifications.digest_minutes")) for n in DIGEST_MINUTES
         ],
         bot_api_url=bot_api_url,
-        is_secure=str(ctx.settings.base_url).startswith("https:"),
+        is_secure=_is_secure_context(ctx.settings.base_url),
         hide_plus=True,
     )
 
