@@ -23,6 +23,8 @@ CLASSES = {
     EncryptedColumn.AUTHENTICATOR_SECRET: ("A", "authenticator apps"),
     EncryptedColumn.PASSWORD_RESET_CONTENT: ("A", "links for new passwords"),
     EncryptedColumn.SECURITY_NOTICE_DETAIL: ("A", "notices about access"),
+    EncryptedColumn.NOTIFICATION_ADDRESS: ("A", "addresses of notifications"),
+    EncryptedColumn.TELEGRAM_TOKEN: ("A", "Telegram bots"),
 }
 
 

@@ -119,14 +119,14 @@ async def test_signature_names_this_server_and_the_key_of_the_page(
 ) -> None:
     device = push_service.new_browser()
     async with open_cabinet(browser, vk_world, 920, device) as (page, _):
-        shown = await settings.get(vk_world.ctx, vk_world.member)
+        current = await settings.get(vk_world.ctx, vk_world.member)
         await page.get_by_role("button", name="Включить в этом браузере").click()
         await expect(page.get_by_text("Уведомления в этом браузере включены")).to_be_visible()
         await settings.send_test(vk_world.ctx, vk_world.member, Way.PUSH)
         (request,) = push_service.requests
         claims = request.claims
         assert claims["aud"] == push_service.origin
-        assert claims["key"] == shown.push_key
+        assert claims["key"] == current.push_key
         assert claims["sub"] == "mailto:sigma@example.com"
         now_s = vk_world.ctx.now_us() // 1_000_000
         assert now_s < claims["exp"] <= now_s + 24 * 3600

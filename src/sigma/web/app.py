@@ -12,9 +12,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from sigma.domain.errors import RefusedError
 from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ERRORS, Context
 from sigma.services.conversations.change_feed import ChangeFeed
-from sigma.web import api, health, installable_app
+from sigma.web import api, health
 from sigma.web.bounded_request import BoundedRequest, require_valid_query
-from sigma.web.cabinet import home
+from sigma.web.cabinet import home, installable_app
 from sigma.web.cabinet.access import (
     factors,
     password_reset,

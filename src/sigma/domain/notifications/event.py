@@ -11,7 +11,6 @@ from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.messaging.message import AUTHOR_CLIENT, Message
 from sigma.domain.notifications.kind import Kind
 
-JOB_KIND = "notification.announce"
 # Mails that a client waits for.
 CLIENT_MAILS = ("receipt", "refund")
 _TIMELINE_KINDS = {
@@ -35,7 +34,7 @@ def kind_of_event(timeline_kind: str) -> Kind | None:
 def announce_jobs(change: Change) -> tuple[Job, ...]:
     """Return the jobs that announce what a Change says has happened."""
     return tuple(
-        Job(JOB_KIND, row.id, row.shop_id)
+        Job("notification.announce", row.id, row.shop_id)
         for row in change.rows
         if isinstance(row, TimelineEvent | Message | Mail) and _is_announced(row)
     )

@@ -26,7 +26,6 @@ from sigma.store.notifications import addresses, notifications, preferences
 
 # A client's message that the history brings later than this is no news.
 MAX_MESSAGE_AGE_US = DAY_US
-SEND_JOB = "notification.send"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def notify_ops(ctx: Context, facts: Facts, recipient: Recipient, event_id: str) 
         invoice_number=facts.invoice_number,
         detail=facts.detail,
     )
-    job = Job(SEND_JOB, recipient.key, facts.shop_id)
+    job = Job("notification.send", recipient.key, facts.shop_id)
     return [notifications.insert_new(notification), jobs.enqueue(job, now_us)]
 
 

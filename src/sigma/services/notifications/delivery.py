@@ -205,8 +205,8 @@ async def _record(
     if temporary and delivery.attempts < MAX_DELIVERY_ATTEMPTS:
         waiting = replace(delivery, reply=temporary[0].reply)
         await changes.commit(ctx.db, Change((waiting,)), now_us)
-        asked_us = max(int(error.retry_after_s * SECOND_US) for error in temporary)
-        return now_us + max(retry_pause_us(delivery.attempts), asked_us)
+        requested_us = max(int(error.retry_after_s * SECOND_US) for error in temporary)
+        return now_us + max(retry_pause_us(delivery.attempts), requested_us)
     is_sent = bool(delivery.reached)
     reply = delivery.reply if is_sent else (failures[0].reply if failures else NO_ADDRESS)
     status = DeliveryStatus.SENT if is_sent else DeliveryStatus.FAILED

@@ -33,7 +33,6 @@ from sigma.texts import Translator
 log = structlog.get_logger()
 
 POLL_PAUSE_US = 3 * SECOND_US
-POLL_JOB = "telegram_bot.poll"
 _COLUMN = EncryptedColumn.TELEGRAM_TOKEN
 
 
@@ -122,7 +121,7 @@ async def await_code(ctx: Context, member: Member) -> str:
             raise RefusedError("not_found", what="connection")
         now_us = ctx.now_us()
         awaiting = replace(bot, polled_until_us=now_us + LINK_CODE_TTL_US)
-        job = Job(POLL_JOB, bot.shop_id, bot.shop_id)
+        job = Job("telegram_bot.poll", bot.shop_id, bot.shop_id)
         await changes.write(tx, Change((awaiting,), jobs=(job,)), now_us)
     return code
 

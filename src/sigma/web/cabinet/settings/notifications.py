@@ -104,7 +104,7 @@ def _parse_choices(form: NotificationForm) -> frozenset[Choice]:
 
 
 def _is_zone(name: str) -> bool:
-    return name == "UTC" or getattr(time_zone(name), "key", "") == name
+    return name == "UTC" or (bool(name) and getattr(time_zone(name), "key", "") == name)
 
 
 @get(URL)
@@ -172,7 +172,7 @@ async def start_link(
         response = await _page(request, ctx, session, errors=texts, status=error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
-    shown = await settings.get(ctx, session.member)
+    current = await settings.get(ctx, session.member)
     return render_cabinet_page(
         request,
         session,
@@ -180,8 +180,8 @@ async def start_link(
         section="settings",
         way=way,
         code=code,
-        shown=shown,
-        chat_url=telegram_bots.chat_url(shown.bot, code) if shown.bot else "",
+        current=current,
+        chat_url=telegram_bots.chat_url(current.bot, code) if current.bot else "",
         hide_plus=True,
     )
 
@@ -295,9 +295,9 @@ async def _page(
     bot_api_url: str = "",
     status: int = 200,
 ) -> Response[Any]:
-    shown = await settings.get(ctx, session.member)
+    current = await settings.get(ctx, session.member)
     translator, tz = translator_for(session), session.shop.tz
-    form = form or form_from_preferences(shown.preferences, tz)
+    form = form or form_from_preferences(current.preferences, tz)
     zone = form.quiet_tz if _is_zone(form.quiet_tz) else tz
     return render_cabinet_page(
         request,
@@ -306,7 +306,7 @@ async def _page(
         section="settings",
         status=status,
         errors=errors or {},
-        shown=shown,
+        current=current,
         form=form,
         ways=list(Way),
         reply_text=lambda reply: reply_text(translator, reply),

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from sigma.texts import Translator
 from sigma.web.rendering import STATIC, request_language
 
-ICONS: Final = Path(__file__).parent / "icons"
+ICONS: Final = Path(__file__).parent.parent / "icons"
 ICON_TYPES: Final = {
     "icon.svg": "image/svg+xml",
     "icon-180.png": "image/png",  # iOS
