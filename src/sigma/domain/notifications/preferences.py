@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.errors import Problem
-from sigma.domain.local_time import local_time, time_zone
+from sigma.domain.local_time import local_time
 from sigma.domain.notifications.kind import MAILED_TO_OWNER, PERMISSIONS, Kind, Way
 from sigma.domain.time_units import SECOND_US
 
@@ -30,8 +30,8 @@ class QuietHours:
     def end_us(self, now_us: int) -> int | None:
         """Return when the quiet hours that hold at `now_us` end (UTC microseconds), else None.
 
-        Where the clocks skip the end it is the first moment after the gap; of an hour that comes
-        twice the end is the later one, so that nobody is woken early.
+        When the clocks are changed in the night, the end is the later of its two readings, so that
+        nobody is woken early: after the gap, or in the second of the two equal hours.
         """
         local = local_time(now_us, self.tz)
         minute = local.hour * 60 + local.minute
@@ -42,12 +42,10 @@ class QuietHours:
         if not is_quiet:
             return None
         days = 1 if minute >= self.until_min else 0
-        wall = (local + timedelta(days=days)).replace(
-            hour=self.until_min // 60, minute=self.until_min % 60, second=0, microsecond=0, fold=1
+        end = (local + timedelta(days=days)).replace(
+            hour=self.until_min // 60, minute=self.until_min % 60, second=0, microsecond=0
         )
-        # Through UTC and back: a wall-clock time inside a gap has no moment of its own.
-        end_us = int(wall.replace(tzinfo=time_zone(self.tz)).timestamp()) * SECOND_US
-        return end_us if end_us > now_us else None
+        return max(int(end.replace(fold=fold).timestamp()) for fold in (0, 1)) * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
