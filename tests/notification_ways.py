@@ -6,12 +6,16 @@ from typing import Any
 
 from sigma.domain.change import Change
 from sigma.domain.notifications.kind import Kind, Way
+from sigma.domain.notifications.notification import Status
 from sigma.domain.notifications.preferences import Preferences, QuietHours
 from sigma.services.notifications import links, settings, telegram_bots
 from sigma.store import changes
 from sigma.store.notifications import preferences
+from sigma.store.schema.notification_tables import notifications
+from sigma.store.schema.tables import timeline_events
 from sigma_sandbox.mail import mailbox
 from tests.push_service import PushBrowser, PushService
+from tests.reconciliation import fetch_rows
 from tests.vk_world import VkWorld
 
 bot_numbers = itertools.count(5_000_001)
@@ -130,3 +134,19 @@ async def link_all(world: VkWorld, push_service: PushService) -> Ways:
     world.clock.advance(minutes=16)
     await world.run_jobs()
     return ways
+
+
+async def statuses(world: VkWorld) -> list[Status]:
+    """Return the statuses of all notifications of the shop."""
+    return [
+        Status(one["status"])
+        for one in await fetch_rows(world.ctx.db, notifications, world.shop.id)
+    ]
+
+
+async def captured_event(world: VkWorld, payment_id: str) -> str:
+    """Return the id of the event that a payment was captured."""
+    rows = await fetch_rows(world.ctx.db, timeline_events, world.shop.id)
+    own = [one for one in rows if one["subject_id"] == payment_id]
+    (event_id,) = [one["id"] for one in own if one["kind"] == "payment.captured"]
+    return str(event_id)

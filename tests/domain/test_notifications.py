@@ -168,12 +168,26 @@ def test_form_with_equal_times_or_an_unknown_window_is_refused() -> None:
     ],
 )
 def test_timeline_events_that_are_announced(timeline_kind: str, kind: Kind | None) -> None:
-    assert kind_of_event(timeline_kind) is kind
     event = TimelineEvent("evt_1", "shp_1", "pay_1", timeline_kind, 1)
+    assert kind_of_event(event) is kind
     jobs = announce_jobs(Change((event,)))
     assert [(job.kind, job.subject_id) for job in jobs] == (
         [("notification.announce", "evt_1")] if kind else []
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("rejected_credentials", Kind.KEY_BROKEN),
+        ("rejected_forbidden", Kind.KEY_BROKEN),
+        ("rejected_bad_request", None),
+        ("insufficient_funds", None),
+    ],
+)
+def test_refused_acquirer_key_is_announced(reason: str, kind: Kind | None) -> None:
+    event = TimelineEvent("evt_1", "shp_1", "pay_1", "payment.failed", 1, detail={"reason": reason})
+    assert kind_of_event(event) is kind
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,15 @@
 """Linking members' VK pages, chats and browsers; the shop's bot; the test button."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from sigma.domain.notifications.kind import Way
 from sigma.services.notifications import links, settings, telegram_bots
-from tests.notification_ways import Ways, link_all, link_vk
-from tests.push_service import PushService, open_push_service
+from tests.notification_ways import Ways, link_vk
+from tests.push_service import PushService
 from tests.services.actions import refusal_code
 from tests.vk_world import VkWorld
 
 both_databases = pytest.mark.both_databases
-
-
-@pytest.fixture
-async def push_service() -> AsyncIterator[PushService]:
-    """A push service on this machine."""
-    async with open_push_service() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def ways(vk_world: VkWorld, push_service: PushService) -> Ways:
-    """The owner gets everything by every way; only tests move the clock."""
-    vk_world.clock.stop()
-    return await link_all(vk_world, push_service)
 
 
 @both_databases

@@ -1,7 +1,5 @@
 """Notifications to members: by every way, once each, grouped, never after a switch is off."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -11,50 +9,25 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.mail import Status as MailStatus
 from sigma.domain.change import Change
-from sigma.domain.notifications.kind import Kind, Topic, Way
-from sigma.domain.notifications.notification import Recipient, Status
+from sigma.domain.notifications.kind import Kind, Way
 from sigma.services.accounts import team
 from sigma.services.billing import refunds
 from sigma.services.conversations import inbox
-from sigma.services.notifications import delivery, links, settings
+from sigma.services.notifications import links, settings
 from sigma.services.notifications.announcements import announce
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.accounts import members
 from sigma.store.schema.notification_tables import notification_addresses, notifications
-from sigma.store.schema.tables import timeline_events
-from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
-from tests.notification_ways import Ways, link_all
+from tests.notification_ways import Ways, captured_event, statuses
 from tests.people import add_person
-from tests.push_service import PushService, open_push_service
+from tests.push_service import PushService
 from tests.reconciliation import fetch_rows
 from tests.vk_world import VkWorld
 
 both_databases = pytest.mark.both_databases
 ALL = dict.fromkeys(Way, 1)
 NONE = dict.fromkeys(Way, 0)
-
-
-@pytest.fixture
-async def push_service() -> AsyncIterator[PushService]:
-    """A push service on this machine."""
-    async with open_push_service() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def ways(vk_world: VkWorld, push_service: PushService) -> Ways:
-    """The owner gets everything by every way; only tests move the clock."""
-    vk_world.clock.stop()
-    return await link_all(vk_world, push_service)
-
-
-async def statuses(world: VkWorld) -> list[Status]:
-    """Return the statuses of all notifications of the shop."""
-    return [
-        Status(one["status"])
-        for one in await fetch_rows(world.ctx.db, notifications, world.shop.id)
-    ]
 
 
 @both_databases
@@ -227,6 +200,13 @@ async def test_refund_receipt_and_key_problems_are_announced(vk_world: VkWorld, 
     await community_client.mark_key_broken(vk_world.ctx, vk_world.community_id, NeedsOwnerError(5))
     await vk_world.run_jobs()
     assert (await ways.telegram_texts())[3].startswith("Ключ ВКонтакте не работает\nСтудия\n")
+    vk_world.clock.advance(hours=1)
+    await vk_world.set_acquirer_secret("wrong_secret")
+    await vk_world.start_payment()
+    await vk_world.run_jobs()
+    last = (await ways.telegram_texts())[4]
+    assert last.startswith("Эквайер не принимает ключ магазина")
+    assert last.endswith(f"/settings/connections/{vk_world.connection.id}")
 
 
 @pytest.mark.parametrize(
@@ -288,113 +268,3 @@ async def test_role_that_was_cut_before_sending_is_obeyed(
     vk_world.clock.advance(hours=1)
     await vk_world.run_jobs()
     assert push_service.requests == []
-
-
-async def test_subscription_that_is_gone_removes_itself_and_another_way_reports_it(
-    vk_world: VkWorld, ways: Ways, push_service: PushService
-) -> None:
-    await ways.choose(Way.PUSH)
-    push_service.statuses = [410]
-    await vk_world.complete_payment()
-    await vk_world.run_jobs()
-    current = await settings.get(vk_world.ctx, vk_world.member)
-    assert current.linked(Way.PUSH) == []
-    assert current.latest[Way.PUSH].reply == "HTTP 410"
-    (report,) = await ways.vk_texts()
-    assert report.startswith("Уведомления не доходят\nУведомления не доходят: Браузер.")
-    await vk_world.complete_payment()
-    vk_world.clock.advance(hours=1)
-    await vk_world.run_jobs()
-    assert len(await ways.vk_texts()) == 1
-    assert len(push_service.requests) == 0
-
-
-async def test_blocked_bot_is_unlinked_and_reported(vk_world: VkWorld, ways: Ways) -> None:
-    await ways.choose(Way.TELEGRAM)
-    body = {"bot_id": ways.bot_id, "chat_id": ways.chat_id}
-    await vk_world.http.post(f"{vk_world.sandbox.base_url}/telegram/test/block", json=body)
-    await vk_world.complete_payment()
-    await vk_world.run_jobs()
-    current = await settings.get(vk_world.ctx, vk_world.member)
-    assert current.linked(Way.TELEGRAM) == []
-    assert current.latest[Way.TELEGRAM].reply == "403 Forbidden: bot was blocked by the user"
-    assert [text.split("\n")[1] for text in await ways.vk_texts()] == [
-        "Уведомления не доходят: Telegram. Откройте настройки и нажмите «Проверить»."
-    ]
-
-
-async def test_person_who_denies_messages_is_unlinked(vk_world: VkWorld, ways: Ways) -> None:
-    await ways.choose(Way.VK)
-    await vk_world.act_as_client("deny", ways.person_id)
-    await vk_world.complete_payment()
-    await vk_world.run_jobs()
-    current = await settings.get(vk_world.ctx, vk_world.member)
-    assert current.linked(Way.VK) == []
-    assert current.latest[Way.VK].reply.startswith("901")
-    assert ways.push_payloads()[0]["title"] == "Уведомления не доходят"
-
-
-async def test_lost_answer_of_vk_sends_once(vk_world: VkWorld, ways: Ways) -> None:
-    await ways.choose(Way.VK)
-    await vk_world.inject_vk_faults(vk_cut_answer={"on": "messages.send", "times": 4})
-    await vk_world.complete_payment()
-    await vk_world.run_jobs()
-    await vk_world.advance_clocks(hours=2)
-    await vk_world.run_jobs()
-    assert len(await ways.vk_texts()) == 1
-    assert await statuses(vk_world) == ["sent"]
-
-
-async def test_mail_server_that_is_busy_gets_the_mail_later(vk_world: VkWorld, ways: Ways) -> None:
-    await ways.choose(Way.EMAIL)
-    url = f"{vk_world.sandbox.base_url}/control"
-    await vk_world.http.post(url, json={"mail_busy": {"on": "owner@example.org", "times": 1}})
-    await vk_world.complete_payment()
-    await vk_world.run_jobs()
-    assert ways.mails() == []
-    vk_world.clock.advance(minutes=1)
-    await vk_world.run_jobs()
-    assert len(ways.mails()) == 1
-
-
-@pytest.mark.parametrize("way", Way)
-async def test_crash_at_any_step_sends_once(vk_world: VkWorld, ways: Ways, way: Way) -> None:
-    """A mail keeps its Message-ID and a push its tag, so a repeated one is the same message. Only
-    Telegram has no such key: a crash between its answer and the COMMIT sends the text twice.
-    """
-    await ways.choose(way)
-    recipient = Recipient(vk_world.shop.id, vk_world.member.actor, way, Topic.MONEY)
-    crash_step, has_crashed = 0, True
-    while has_crashed:
-        crash_step += 1
-        payment = await vk_world.complete_payment()
-        await announce(vk_world.ctx, await captured_event(vk_world, payment.id))
-        plan = CrashPlan(crash_step)
-        with contextlib.suppress(ProcessKilledError):
-            await delivery.send(with_crash_plan(vk_world.ctx, plan), recipient.key)
-        has_crashed = plan.has_crashed
-        vk_world.clock.advance(minutes=10)
-        await vk_world.run_jobs()
-        assert await distinct_messages(ways, way) == crash_step
-        vk_world.clock.advance(minutes=10)
-    assert crash_step > 10
-
-
-async def distinct_messages(ways: Ways, way: Way) -> int:
-    """Return how many different messages have arrived by a way."""
-    if way is Way.PUSH:
-        return len({one["tag"] for one in ways.push_payloads()})
-    if way is Way.EMAIL:
-        return len(set(ways.mails()))
-    texts = await (ways.vk_texts() if way is Way.VK else ways.telegram_texts())
-    # Each payment has a link of its own.
-    assert way is not Way.VK or len(set(texts)) == len(texts)
-    return len(set(texts))
-
-
-async def captured_event(world: VkWorld, payment_id: str) -> str:
-    """Return the id of the event that a payment was captured."""
-    rows = await fetch_rows(world.ctx.db, timeline_events, world.shop.id)
-    own = [one for one in rows if one["subject_id"] == payment_id]
-    (event_id,) = [one["id"] for one in own if one["kind"] == "payment.captured"]
-    return str(event_id)

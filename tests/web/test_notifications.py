@@ -164,9 +164,13 @@ async def test_unread_endpoint_counts_and_names_the_sound(
 ) -> None:
     await vk_world.write_as_client("Здравствуйте")
     await vk_world.poll_events()
-    assert (await vk_owner_browser.http.get("/inbox/unread")).json() == {"unread": 1, "sound": False}
+    assert (await vk_owner_browser.http.get("/inbox/unread")).json() == {
+        "unread": 1,
+        "sound": False,
+    }
     await vk_owner_browser.submit(URL, **FORM)
-    assert (await vk_owner_browser.http.get("/inbox/unread")).json() == {"unread": 1, "sound": True}
+    answer = await vk_owner_browser.http.get("/inbox/unread")
+    assert answer.json() == {"unread": 1, "sound": True}
 
 
 async def test_app_is_described_to_browsers(anonymous_browser: CabinetBrowser) -> None:

@@ -19,16 +19,25 @@ _TIMELINE_KINDS = {
     "refund.charged_back": Kind.PAYMENT_ATTENTION,
     "community.key_broken": Kind.KEY_BROKEN,
 }
+# Reasons of a failed payment that are no fault of the client: the key is wrong or was revoked.
+_SHOP_REJECTIONS = ("rejected_credentials", "rejected_forbidden")
 _ATTENTION_PREFIXES = ("payment.attention_", "refund.attention_")
 
 
-def kind_of_event(timeline_kind: str) -> Kind | None:
+def kind_of_event(event: TimelineEvent) -> Kind | None:
     """Return what a timeline event is to members, None for one that nobody is notified about."""
-    if timeline_kind.startswith(_ATTENTION_PREFIXES):
+    if event.kind.startswith(_ATTENTION_PREFIXES):
         # A failed refund is announced by the event `refund.failed` of the same change.
-        is_failed_refund = timeline_kind.endswith("attention_refund_failed")
+        is_failed_refund = event.kind.endswith("attention_refund_failed")
         return None if is_failed_refund else Kind.PAYMENT_ATTENTION
-    return _TIMELINE_KINDS.get(timeline_kind)
+    if is_acquirer_key_broken(event):
+        return Kind.KEY_BROKEN
+    return _TIMELINE_KINDS.get(event.kind)
+
+
+def is_acquirer_key_broken(event: TimelineEvent) -> bool:
+    """Return whether a payment failed because the acquirer refuses the shop itself."""
+    return event.kind == "payment.failed" and event.detail.get("reason") in _SHOP_REJECTIONS
 
 
 def announce_jobs(change: Change) -> tuple[Job, ...]:
@@ -42,7 +51,7 @@ def announce_jobs(change: Change) -> tuple[Job, ...]:
 
 def _is_announced(row: TimelineEvent | Message | Mail) -> bool:
     if isinstance(row, TimelineEvent):
-        return kind_of_event(row.kind) is not None
+        return kind_of_event(row) is not None
     if isinstance(row, Message):
         return row.version == 0 and row.author == AUTHOR_CLIENT
     return row.status is MailStatus.FAILED and row.kind in CLIENT_MAILS

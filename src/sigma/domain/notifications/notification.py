@@ -11,6 +11,7 @@ from sigma.domain.time_units import HOUR_US, MINUTE_US
 
 MAX_DELIVERY_ATTEMPTS = 8  # over about an hour; then the way counts as broken
 MAX_NOTIFICATIONS = 500  # of one delivery; the others follow in the next one
+ACQUIRER_KEY = "acquirer"  # the `detail` of a broken key that is not VK's
 NOTIFICATION_TTL_US = 30 * 24 * HOUR_US
 _FIRST_PAUSE_US, _LONGEST_PAUSE_US = 10_000_000, 20 * MINUTE_US
 

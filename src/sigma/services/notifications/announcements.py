@@ -11,9 +11,9 @@ from sigma.domain.accounts.member import Member
 from sigma.domain.billing.refund import Origin
 from sigma.domain.change import Job, TimelineEvent
 from sigma.domain.money import Money
-from sigma.domain.notifications.event import kind_of_event
+from sigma.domain.notifications.event import is_acquirer_key_broken, kind_of_event
 from sigma.domain.notifications.kind import Kind, Way, topic_of
-from sigma.domain.notifications.notification import Notification, Recipient
+from sigma.domain.notifications.notification import ACQUIRER_KEY, Notification, Recipient
 from sigma.domain.notifications.preferences import is_wanted
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
@@ -82,9 +82,13 @@ def notify_ops(ctx: Context, facts: Facts, recipient: Recipient, event_id: str) 
 
 async def _from_timeline(ctx: Context, tx: Tx, event_id: str) -> Facts | None:
     event = await timeline.get(tx, event_id)
-    kind = kind_of_event(event.kind) if event else None
+    kind = kind_of_event(event) if event else None
     if event is None or kind is None:
         return None
+    if is_acquirer_key_broken(event):
+        payment = await payments.get(tx, event.subject_id)
+        connection_id = payment.connection_id if payment else ""
+        return Facts(kind, event.shop_id, connection_id, detail=ACQUIRER_KEY)
     if kind is Kind.KEY_BROKEN:
         return Facts(kind, event.shop_id, event.subject_id, detail=str(event.detail.get("code")))
     return await _about_payment(tx, kind, event.subject_id, _amount(event), _reason(event))

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sigma.domain.notifications.kind import Kind
-from sigma.domain.notifications.notification import Notification, Summary, summarize
+from sigma.domain.notifications.notification import (
+    ACQUIRER_KEY,
+    Notification,
+    Summary,
+    summarize,
+)
 from sigma.texts import Translator
 
 _PATHS = {
@@ -64,7 +69,15 @@ def _title(summary: Summary, translator: Translator) -> str:
     if summary.count > 1:
         key = f"notifications.many.{summary.kind}"
         return translator.plural(summary.count, key, **values)
+    if _is_acquirer_key(summary):
+        return translator.t("notifications.one.acquirer_key_broken")
     return translator.t(f"notifications.one.{summary.kind}", **values)
+
+
+def _is_acquirer_key(summary: Summary) -> bool:
+    first = summary.first
+    is_acquirer = first is not None and first.detail == ACQUIRER_KEY
+    return summary.kind is Kind.KEY_BROKEN and is_acquirer
 
 
 def _body(summary: Summary, translator: Translator) -> str:
@@ -90,5 +103,8 @@ def _join(parts: Sequence[str]) -> str:
 
 def _path(summary: Summary) -> str:
     one, many = _PATHS[summary.kind]
+    if _is_acquirer_key(summary):
+        one = many = "/settings/connections/{id}"
     assert summary.first is not None
-    return one.format(id=summary.first.subject_id) if summary.count == 1 else many
+    path = one if summary.count == 1 else many
+    return path.format(id=summary.first.subject_id)
