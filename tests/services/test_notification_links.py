@@ -2,6 +2,7 @@
 
 import pytest
 
+from sigma.domain.limits import NOTIFICATION_CODES
 from sigma.domain.notifications.kind import Way
 from sigma.services.notifications import links, settings, telegram_bots
 from tests.notification_ways import Ways, link_vk
@@ -137,3 +138,10 @@ async def test_push_endpoint_inside_the_network_is_refused(
     p256dh, auth = push_service.new_browser().keys
     call = links.subscribe(vk_world.ctx, vk_world.member, endpoint, p256dh, auth, "Chrome")
     assert await refusal_code(call) == "validation"
+
+
+async def test_link_codes_have_a_limit(vk_world: VkWorld) -> None:
+    for _ in range(NOTIFICATION_CODES.amount):
+        await links.create_code(vk_world.ctx, vk_world.member, Way.VK)
+    call = links.create_code(vk_world.ctx, vk_world.member, Way.VK)
+    assert await refusal_code(call) == "too_many_requests"
