@@ -5,6 +5,7 @@ of a service on this machine; what that service gets is decrypted and handed to 
 worker, as the browser does with it.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,16 +61,18 @@ async def open_cabinet(
 
 async def deliver(cdp: CDPSession, url: str, payload: dict[str, Any]) -> None:
     """Give a message to the service worker, as the browser does after decrypting it."""
-    registrations: list[dict[str, Any]] = []
-    cdp.on(
-        "ServiceWorker.workerRegistrationUpdated",
-        lambda event: registrations.extend(event["registrations"]),
-    )
+    registration_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def remember(event: dict[str, Any]) -> None:
+        for one in event["registrations"]:
+            if one["scopeURL"] == f"{url}/" and not registration_id.done():
+                registration_id.set_result(one["registrationId"])
+
+    cdp.on("ServiceWorker.workerRegistrationUpdated", remember)
     await cdp.send("ServiceWorker.enable")
-    (found, *_) = [one for one in registrations if one["scopeURL"] == f"{url}/"]
     message = {
         "origin": url,
-        "registrationId": found["registrationId"],
+        "registrationId": await asyncio.wait_for(registration_id, 10),
         "data": json.dumps(payload),
     }
     await cdp.send("ServiceWorker.deliverPushMessage", message)
@@ -103,6 +106,7 @@ async def test_push_is_switched_on_and_displayed_once(
         cdp = await page.context.new_cdp_session(page)
         await deliver(cdp, url, payload)
         await deliver(cdp, url, payload)  # a repeated message has the same tag
+        await page.wait_for_function(f"{NOTIFICATIONS}.then((all) => all.length)")
         assert await displayed(page) == [
             {
                 "title": "Деньги пришли: 1\u00a0500,00\u00a0₽",
