@@ -16,6 +16,8 @@ from sigma.domain.notifications.address import code_text, find_code
 from sigma.domain.notifications.event import announce_jobs, kind_of_event
 from sigma.domain.notifications.kind import PERMISSIONS, Kind, Topic, Way, topic_of
 from sigma.domain.notifications.notification import (
+    MAX_DELIVERY_ATTEMPTS,
+    REPORTED_ATTEMPTS,
     Notification,
     Recipient,
     next_due,
@@ -246,7 +248,8 @@ def test_recipient_survives_its_key() -> None:
     assert topic_of(Kind.KEY_BROKEN) is Topic.PROBLEMS
 
 
-def test_retries_last_about_an_hour() -> None:
-    pauses = [retry_pause_us(attempt) for attempt in range(1, 8)]
+def test_retries_last_half_a_day_and_are_reported_after_twenty_minutes() -> None:
+    pauses = [retry_pause_us(attempt) for attempt in range(1, MAX_DELIVERY_ATTEMPTS)]
     assert pauses == sorted(pauses)
-    assert 15 * MINUTE_US < sum(pauses) < 2 * HOUR_US
+    assert 10 * HOUR_US < sum(pauses) < 14 * HOUR_US
+    assert 20 * MINUTE_US < sum(pauses[: REPORTED_ATTEMPTS - 1]) < 25 * MINUTE_US

@@ -33,6 +33,21 @@ async def test_subscription_that_is_gone_removes_itself_and_another_way_reports_
     assert len(push_service.requests) == 0
 
 
+async def test_silent_service_is_reported_by_another_way_and_gets_it_later(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    await ways.choose(Way.PUSH)
+    push_service.statuses = [503] * 9
+    await vk_world.complete_payment()
+    for _ in range(10):
+        await vk_world.run_jobs()
+        vk_world.clock.advance(hours=1)
+    assert [text.split("\n")[0] for text in await ways.vk_texts()] == ["Уведомления не доходят"]
+    (payload,) = ways.push_payloads()
+    assert payload["title"].startswith("Деньги пришли")
+    assert await statuses(vk_world) == ["sent", "sent"]
+
+
 async def test_blocked_bot_is_unlinked_and_reported(vk_world: VkWorld, ways: Ways) -> None:
     await ways.choose(Way.TELEGRAM)
     body = {"bot_id": ways.bot_id, "chat_id": ways.chat_id}

@@ -9,11 +9,12 @@ from sigma.domain.notifications.kind import Kind, Topic, Way
 from sigma.domain.notifications.preferences import Preferences
 from sigma.domain.time_units import HOUR_US, MINUTE_US
 
-MAX_DELIVERY_ATTEMPTS = 8  # over about an hour; then the way counts as broken
+MAX_DELIVERY_ATTEMPTS = 20  # over half a day; then the delivery has failed
+REPORTED_ATTEMPTS = 8  # after twenty minutes another way reports that this one does not work
 MAX_NOTIFICATIONS = 500  # of one delivery; the others follow in the next one
 ACQUIRER_KEY = "acquirer"  # the `detail` of a broken key that is not VK's
 NOTIFICATION_TTL_US = 30 * 24 * HOUR_US
-_FIRST_PAUSE_US, _LONGEST_PAUSE_US = 10_000_000, 20 * MINUTE_US
+_FIRST_PAUSE_US, _LONGEST_PAUSE_US = 10_000_000, HOUR_US
 
 
 class Status(StrEnum):
@@ -129,7 +130,7 @@ def finish(delivery: Delivery, status: DeliveryStatus, reply: str, now_us: int) 
 
 
 def retry_pause_us(attempts: int) -> int:
-    """Return the pause after a failed attempt in microseconds: 10 s, 20 s … at most 20 minutes."""
+    """Return the pause after a failed attempt in microseconds: 10 s, 20 s … at most an hour."""
     return min(_FIRST_PAUSE_US << min(attempts - 1, 10), _LONGEST_PAUSE_US)
 
 

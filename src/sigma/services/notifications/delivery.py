@@ -17,6 +17,7 @@ from sigma.domain.notifications.kind import Kind, Topic, Way
 from sigma.domain.notifications.notification import (
     MAX_DELIVERY_ATTEMPTS,
     MAX_NOTIFICATIONS,
+    REPORTED_ATTEMPTS,
     Delivery,
     DeliveryStatus,
     Notification,
@@ -204,7 +205,11 @@ async def _record(
     temporary = [error for error in failures if not error.is_permanent]
     if temporary and delivery.attempts < MAX_DELIVERY_ATTEMPTS:
         waiting = replace(delivery, reply=temporary[0].reply)
-        await changes.commit(ctx.db, Change((waiting,)), now_us)
+        async with ctx.db.write() as tx:
+            await changes.write(tx, Change((waiting,)), now_us)
+            if delivery.attempts >= REPORTED_ATTEMPTS and not delivery.reached:
+                carried = await notifications.list_of_delivery(tx, delivery.id)
+                await _report_broken(ctx, tx, delivery.recipient, carried)
         requested_us = max(int(error.retry_after_s * SECOND_US) for error in temporary)
         return now_us + max(retry_pause_us(delivery.attempts), requested_us)
     is_sent = bool(delivery.reached)
