@@ -54,7 +54,7 @@ notification_addresses = Table(
     text_column("code_hash"),
     int_column("code_expires_at_us"),
     int_column("version"),
-    Index("ix_notification_addresses_member", "shop_id", "user_id", "way"),
+    Index("ix_notification_addresses_member", "shop_id", "user_id", "way", "id"),
     partial_index("ix_notification_addresses_code", "code_hash", "code_hash <> ''"),
     partial_index("ix_notification_addresses_hash", "shop_id address_hash", "address_hash <> ''"),
 )
@@ -80,7 +80,7 @@ notifications = Table(
     Column("delivery_id", TextC),
     Unique("event_id", "user_id", "way", name="uq_notifications_event"),
     partial_index("ix_notifications_queued", "shop_id user_id way topic id", "status = 'queued'"),
-    partial_index("ix_notifications_delivery", "delivery_id", "delivery_id IS NOT NULL"),
+    partial_index("ix_notifications_delivery", "delivery_id id", "delivery_id IS NOT NULL"),
     Index("ix_notifications_created", "created_at_us"),
 )
 

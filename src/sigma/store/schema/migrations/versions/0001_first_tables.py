@@ -1226,7 +1226,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notification_addresses_member",
         "notification_addresses",
-        ["shop_id", "user_id", "way"],
+        ["shop_id", "user_id", "way", "id"],
         unique=False,
     )
     op.create_index(
@@ -1251,7 +1251,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notifications_delivery",
         "notifications",
-        ["delivery_id"],
+        ["delivery_id", "id"],
         unique=False,
         postgresql_where=sa.text("delivery_id IS NOT NULL"),
         sqlite_where=sa.text("delivery_id IS NOT NULL"),
