@@ -4,7 +4,7 @@ import { build } from "esbuild";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-const ENTRIES = ["src/app.css", "src/cabinet.js", "src/checkout.js"];
+const ENTRIES = ["src/app.css", "src/cabinet.js", "src/checkout.js", "src/service-worker.js"];
 const TARGET = path.resolve("../src/sigma/web/static");
 
 await mkdir(TARGET, { recursive: true });

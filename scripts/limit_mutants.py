@@ -233,5 +233,17 @@ LIMIT_MUTANTS = (
         "    member.require(Permission.REPORTS)\n",
         "",
         ("tests/services/test_statement.py",),
+        "limit: test notifications are counted",
+        "src/sigma/services/notifications/settings.py",
+        'require(NOTIFICATION_TESTS, f"{member.shop_id} {member.actor}")',
+        'wait_us(NOTIFICATION_TESTS, f"{member.shop_id} {member.actor}")',
+        ("tests/web/test_notifications.py",),
+    ),
+    Mutant(
+        "limit: link codes are counted",
+        "src/sigma/services/notifications/links.py",
+        'require(NOTIFICATION_CODES, f"{member.shop_id} {member.actor}")\n    code =',
+        'wait_us(NOTIFICATION_CODES, f"{member.shop_id} {member.actor}")\n    code =',
+        ("tests/services/test_notification_links.py",),
     ),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.limit_mutants import LIMIT_MUTANTS
 from scripts.mutant import Mutant
+from scripts.notification_mutants import NOTIFICATION_MUTANTS
 from scripts.people_mutants import PEOPLE_MUTANTS
 from scripts.sign_in_mutants import SIGN_IN_MUTANTS
 
@@ -159,6 +160,7 @@ MUTANTS = (
         ("tests/services/test_guards.py",),
     ),
     *LIMIT_MUTANTS,
+    *NOTIFICATION_MUTANTS,
     *PEOPLE_MUTANTS,
     *SIGN_IN_MUTANTS,
 )

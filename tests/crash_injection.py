@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from sigma.channels.email import Mailer
+from sigma.channels.push.web_push import PushClient
+from sigma.channels.telegram.client import TelegramClient
 from sigma.channels.vk.client import VkClient, VkClients
 from sigma.domain.billing.connection import Connection
 from sigma.providers.base import Provider
@@ -173,6 +175,8 @@ CRASHING_CALLS = {
         Provider.list_refunds,
         Provider.list_payments,
         Mailer.send,
+        PushClient.send,
+        TelegramClient.send_message,
         VkClient.call,
     )
 }
@@ -183,6 +187,8 @@ def with_crash_plan(ctx: Context, plan: CrashPlan) -> Context:
     providers: dict[str, Provider] = {
         name: _CrashingCalls(provider, plan) for name, provider in ctx.providers.items()
     }
+    push: Any = _CrashingCalls(ctx.push, plan)
+    telegram: Any = _CrashingCalls(ctx.telegram, plan)
     vk: Any = _CrashingVkClients(ctx.vk, plan)  # only `for_key` of VkClients is used
     return replace(
         ctx,
@@ -190,5 +196,7 @@ def with_crash_plan(ctx: Context, plan: CrashPlan) -> Context:
         providers=providers,
         mailer_factory=lambda url: _CrashingCalls(ctx.mailer_factory(url), plan),
         vk=vk,
+        push=push,
+        telegram=telegram,
         in_flight=set(),
     )

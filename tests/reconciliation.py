@@ -20,6 +20,7 @@ from sigma.store.schema.customer_tables import (
     customers,
 )
 from sigma.store.schema.messaging_tables import messages
+from sigma.store.schema.notification_tables import notification_addresses, notifications
 from sigma.store.schema.report_tables import figure_totals
 from sigma.store.schema.tables import (
     acquirer_notices,
@@ -42,7 +43,10 @@ _TABLES = (
 _CUSTOMER_TABLES = (customers, customer_identities, customer_suggestions)
 _SELECT_BY_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
-    for table in (*_TABLES, timeline_events, messages, *_CUSTOMER_TABLES)
+    for table in (
+        *(*_TABLES, *_CUSTOMER_TABLES),
+        *(timeline_events, messages, notifications, notification_addresses),
+    )
 }
 Row = dict[str, Any]
 

@@ -12,6 +12,8 @@ import httpx
 from argon2 import PasswordHasher
 
 from sigma import worker
+from sigma.channels.push.web_push import PushClient
+from sigma.channels.telegram.client import TelegramClient
 from sigma.channels.vk.client import VkClients
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.accounts.shop import Seller, SellerKind, Shop
@@ -274,6 +276,7 @@ async def open_world(
     test_clock = Clock()
     database = await open_database(database_url)
     vk = VkClients(lambda _: checked_client())  # checks every request with VK's schema
+    push, telegram = PushClient(open_local_client), TelegramClient(open_local_client)
     acquirers = providers or open_providers(open_local_client)
     ctx = Context(
         db=database,
@@ -286,6 +289,8 @@ async def open_world(
         mailer_factory=lambda url: local_mailer(url or f"smtp://127.0.0.1:{sandbox.smtp_port}"),
         vk=vk,
         outbound=LOCAL,
+        push=push,
+        telegram=telegram,
         now_us=test_clock,
     )
     account = str(next(account_numbers))
@@ -314,5 +319,7 @@ async def open_world(
         )
         yield World(ctx, sandbox, http, account, test_clock, member, shop, connected)
         await vk.close()
+        await push.close()
+        await telegram.close()
         await close_providers(acquirers)
         await database.close()

@@ -1,10 +1,12 @@
 // Entry script of the cabinet. Every page works without it; it saves reloads and typing.
 import "htmx.org";
+import "./badge.js";
 import "./board.js";
 import "./builder.js";
 import "./inbox.js";
 import "./lists.js";
 import "./passkeys.js";
+import "./push.js";
 import "./services.js";
 
 document.documentElement.classList.add("has-script");

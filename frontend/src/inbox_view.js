@@ -1,10 +1,10 @@
 // The inbox as it is on the screen: applies a page from the server to the document part by part.
 // Shared by inbox.js (live updates) and composer.js (sending), so that they need not import each other.
 
+import { showUnread } from "./badge.js";
+
 const OFFLINE_DELAY_MS = 2000; // shorter interruptions are not shown
 const NEAR_END_PX = 80; // a scroll position this close to the end counts as "at the end"
-
-const pageTitle = document.title;
 
 let offlineTimer = 0;
 
@@ -29,9 +29,7 @@ export function setOffline(isOffline) {
   else if (note.hidden) offlineTimer = setTimeout(() => (note.hidden = false), OFFLINE_DELAY_MS);
 }
 
-export function setUnread(count) {
-  document.title = count ? `(${count}) ${pageTitle}` : pageTitle;
-}
+export const setUnread = showUnread;
 
 export function setNewestButton(isVisible) {
   const button = document.getElementById("to-newest");

@@ -30,7 +30,7 @@ function merge(fresh) {
 }
 
 async function refresh() {
-  const response = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+  const response = await fetch(location.href, { headers: { "HX-Request": "true", ...AUTOMATIC } }).catch(() => null);
   if (!response) return;
   const signInUrl = response.headers.get("hx-redirect");
   if (signInUrl) return location.assign(signInUrl);

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from sigma.channels.email import Mailer, SmtpMailer
+from sigma.channels.push.web_push import PushClient
+from sigma.channels.telegram.client import TelegramClient
 from sigma.channels.vk.client import VkClients
 from sigma.domain.urls import is_https_url
 from sigma.outbound.guard import Outbound
@@ -90,6 +92,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     outbound = open_outbound(settings)
     providers = open_providers(partial(open_client, outbound))
     vk = VkClients(partial(open_client, outbound.exempting(settings.vk_api_url)))
+    push = PushClient(partial(open_client, outbound))
+    telegram = TelegramClient(partial(open_client, outbound))
     try:
         cipher = await load_cipher(database, secret_keys, clock())
         yield Context(
@@ -101,9 +105,13 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             mailer_factory=_mailers(settings, outbound),
             vk=vk,
             outbound=outbound,
+            push=push,
+            telegram=telegram,
         )
     finally:
         await vk.close()
+        await push.close()
+        await telegram.close()
         await close_providers(providers)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

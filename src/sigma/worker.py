@@ -21,6 +21,8 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.notifications import announcements, telegram_bots
+from sigma.services.notifications import delivery as notification_delivery
 from sigma.services.personal_data import retention
 from sigma.services.platform import housekeeping, jobs, key_rotation, leases
 from sigma.services.platform.jobs import Handler
@@ -86,6 +88,9 @@ HANDLERS: Mapping[str, Handler] = {
     "reconciliation.advance": reconciliation_runs.advance,
     "encryption.rotate": key_rotation.run_job,
     "password_reset.start": _start_password_reset,
+    "notification.announce": announcements.announce,
+    "notification.send": notification_delivery.send,
+    "telegram_bot.poll": telegram_bots.poll,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.

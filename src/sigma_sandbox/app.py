@@ -36,6 +36,8 @@ from sigma_sandbox.responses import (
     render_page,
 )
 from sigma_sandbox.server import bind, make_server
+from sigma_sandbox.telegram import api as telegram_api
+from sigma_sandbox.telegram.world import Telegram
 from sigma_sandbox.time_util import Clock, system_clock
 from sigma_sandbox.vk.actions.client_actions import Vk
 from sigma_sandbox.vk.actions.seed import seed
@@ -77,6 +79,7 @@ class Sandbox:
     mailbox: Mailbox
     vk: Vk
     faults: FaultRules
+    telegram: Telegram
 
 
 @get("/")
@@ -88,6 +91,8 @@ async def show_home(request: AnyRequest) -> Response[bytes]:
     vk = get_vk(request)
     counts = {"payments": len(bank.payments), "emails": len(mailbox.emails)}
     counts["conversations"] = sum(1 for one in vk.conversations.values() if one.last_cmid)
+    telegram: Telegram = request.app.state["telegram"]
+    counts["chats"] = len(telegram.chats)
     return render_page(request, "home.html", **counts, rules=len(faults.rules))
 
 
@@ -128,6 +133,7 @@ def create_app(config: SandboxConfig) -> Litestar:
     mailbox = Mailbox(object_store, config.clock)
     vk = Vk(config.base_url, object_store, faults, config.clock)
     seed(vk)
+    telegram = Telegram(object_store, faults, config.clock)
     notices = NoticeSender(bank)
     callbacks, pending_uploads = CallbackSender(vk), uploads.PendingUploads()
 
@@ -154,6 +160,7 @@ def create_app(config: SandboxConfig) -> Litestar:
             Router("/bank/test", route_handlers=list(test_api.HANDLERS)),
             Router("/bank", route_handlers=[*checkout.HANDLERS, *cabinet.HANDLERS]),
             Router("/mail", route_handlers=list(mail_pages.HANDLERS)),
+            Router("/telegram", route_handlers=list(telegram_api.HANDLERS)),
             Router("/vk/method", route_handlers=list(dispatch.HANDLERS)),
             Router(
                 "/vk/test",
@@ -175,6 +182,7 @@ def create_app(config: SandboxConfig) -> Litestar:
                 "vk_long_poll": long_poll.LongPollServer(vk),
                 "vk_uploads": pending_uploads,
                 "faults": faults,
+                "telegram": telegram,
                 "base_url": bank.base_url,
                 "locale": config.locale,
             }
@@ -232,6 +240,7 @@ async def start_sandbox(
                 mailbox=state["mailbox"],
                 vk=state["vk"],
                 faults=state["faults"],
+                telegram=state["telegram"],
             )
         finally:
             smtp_server.close()

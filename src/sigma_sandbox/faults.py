@@ -79,6 +79,8 @@ class Effect(StrEnum):
     VK_RETRY_MS = "vk_retry_ms"
     VK_LONGPOLL_FAILED = "vk_longpoll_failed"
     VK_CLOCK_OFFSET_S = "vk_clock_offset_s"
+    TELEGRAM_ERROR = "telegram_error"
+    TELEGRAM_CUT_ANSWER = "telegram_cut_answer"
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,12 @@ EFFECTS: dict[Effect, EffectInfo] = {
         "ВК: ответить на long poll отказом failed 1, 2 или 3", int, 1, "nothing"
     ),
     Effect.VK_CLOCK_OFFSET_S: EffectInfo("перевести часы ВК, секунды", int, 0, "nothing"),
+    Effect.TELEGRAM_ERROR: EffectInfo(
+        "Telegram: ответить ошибкой с этим кодом, ничего не сделав", int, 429, "method"
+    ),
+    Effect.TELEGRAM_CUT_ANSWER: EffectInfo(
+        "Telegram: сделать и оборвать соединение без ответа", applies_to="method"
+    ),
 }
 
 

@@ -26,6 +26,8 @@ CLASSES = {
     EncryptedColumn.CUSTOMER_NAME: ("B", "cards of customers"),
     EncryptedColumn.CUSTOMER_DETAILS: ("B", "cards of customers"),
     EncryptedColumn.CUSTOMER_IDENTITY: ("B", "cards of customers"),
+    EncryptedColumn.NOTIFICATION_ADDRESS: ("A", "addresses of notifications"),
+    EncryptedColumn.TELEGRAM_TOKEN: ("A", "Telegram bots"),
 }
 
 

@@ -9,7 +9,7 @@ from sigma.texts.messages import load_texts
 from tests.docs.markdown import read, without_code
 
 PAGES = ["README", "docs/inbox", "docs/reconciliation", "docs/services", "docs/sign-in"]
-PAGES += ["docs/vk-set-up", "docs/client-data", "docs/customers"]
+PAGES += ["docs/vk-set-up", "docs/client-data", "docs/customers", "docs/notifications"]
 SECURITY_PAGES = [f"docs/security/{name}" for name in ("personal-data", "audit-log", "runbooks")]
 ENGLISH_PAGES = ["docs/api", "docs/run-in-production", "docs/architecture", *SECURITY_PAGES]
 QUOTES = {"ru": "«»", "en": "“”"}

@@ -41,6 +41,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "catalogue": {"accounts", "billing"},
         "messaging": {"accounts", "billing", "catalogue"},
         "customers": {"billing"},
+        "notifications": {"accounts", "billing", "messaging"},
         "personal_data": set(),
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
@@ -55,6 +56,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "catalogue": {"engine", "schema"},
         "customers": {"billing", "engine", "messaging", "schema"},
         "messaging": {"billing", "engine", "schema"},
+        "notifications": {"engine", "schema"},
         "personal_data": {"billing", "customers", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
         "lists": {"billing", "customers", "engine", "schema"},
@@ -70,7 +72,10 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "vk": {"platform"},
         "conversations": {"catalogue", "customers", "vk", "platform"},
         "invoice_cards": {"billing", "conversations", "vk", "platform"},
-        "communities": {"billing", "conversations", "invoice_cards", "vk", "platform"},
+        "notifications": {"billing", "vk", "platform"},
+        "communities": {
+            *("billing", "conversations", "invoice_cards", "notifications", "vk", "platform")
+        },
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},

@@ -64,6 +64,8 @@ VALUES: dict[str, Any] = {
     "payer_hash": "payer1",
     "conversation_key": "peer:3",
     "kind": "receipt",
+    "way": "push",
+    "topic": "money",
     "key_kind": "mail.send",
     "created_by": "storefront",
     "token_count": 2,

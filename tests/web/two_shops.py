@@ -29,6 +29,9 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
+from sigma.domain.notifications.address import Address
+from sigma.domain.notifications.kind import Way
+from sigma.domain.notifications.telegram_bot import TelegramBot
 from sigma.domain.reconciliation.difference import Difference, Kind, Side, State
 from sigma.domain.reconciliation.run import Run
 from sigma.domain.reconciliation.run import Status as RunStatus
@@ -43,9 +46,11 @@ from sigma.services.customers import attachment, edits
 from sigma.services.customers import moves as customer_moves
 from sigma.services.invoice_cards import cards
 from sigma.services.lists import saved_views
+from sigma.services.notifications.addresses import telegram_hash, with_number
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
 from sigma.store.customers import customers, lists
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.messaging import cards as card_rows
 from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests import leaks
@@ -186,8 +191,10 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
     passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
-    await changes.commit(ctx.db, Change((run, difference)), now_us)
+    address, bot = notification_rows(vk)
+    await changes.commit(ctx.db, Change((run, difference, address, bot)), now_us)
     return {
+        "address_id": address.id,
         "run_id": run.id,
         "difference_id": difference.id,
         "conversation_id": conversation.id,
@@ -245,6 +252,18 @@ async def _create_customers(vk: VkWorld) -> dict[str, str]:
         "suggestion_id": suggestion[0],
         "move_id": move.id,
     }
+
+
+def notification_rows(vk: VkWorld) -> tuple[Address, TelegramBot]:
+    """Return a chat of the owner and the bot of the shop, which Telegram does not know."""
+    ctx, shop_id = vk.ctx, vk.shop.id
+    waiting = Address(
+        ctx.new_id("nad", shop_id), shop_id, vk.member.actor, Way.TELEGRAM, ctx.now_us()
+    )
+    bot_id, column = ctx.new_id("tgb", shop_id), EncryptedColumn.TELEGRAM_TOKEN
+    token = ctx.cipher.encrypt("1234567:" + "a" * 35, column, bot_id)
+    bot = TelegramBot(bot_id, shop_id, token, f"{vk.sandbox.base_url}/telegram", "studio_bot")
+    return with_number(ctx, waiting, 77, telegram_hash(ctx, 77)), bot
 
 
 async def _create_team(vk: VkWorld) -> dict[str, str]:

@@ -146,6 +146,20 @@ def trial_mail(shop: Shop, translator: Translator) -> MailBody:
     )
 
 
+def notification_mail(
+    title: str, body: str, url: str, shop: Shop, translator: Translator
+) -> MailBody:
+    """Return the mail of a notification to a member."""
+    return _plain_body(
+        translator,
+        subject=title,
+        explanation=f"{title}\n{body}",
+        button=translator.t("mail.notification.button"),
+        url=url,
+        footer=translator.t("mail.notification.footer", shop=shop.name),
+    )
+
+
 def password_reset_mail(url: str, translator: Translator) -> MailBody:
     """Return the mail with the link for a new password."""
     return _plain_body(

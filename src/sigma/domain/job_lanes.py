@@ -15,6 +15,7 @@ class Lane(StrEnum):
     MONEY = "money"
     CONVERSATIONS = "conversations"
     MAIL = "mail"
+    NOTIFICATIONS = "notifications"
     HOUSEKEEPING = "housekeeping"
 
 
@@ -23,6 +24,7 @@ SLOTS: Mapping[Lane, int] = {
     Lane.MONEY: 16,  # half of them for one acquirer, see circuit_breaker
     Lane.CONVERSATIONS: 8,
     Lane.MAIL: 8,  # half of them for one mail server
+    Lane.NOTIFICATIONS: 4,  # half of them for one push service, mail server or bot
     Lane.HOUSEKEEPING: 4,
 }
 
@@ -40,6 +42,9 @@ LANES: Mapping[str, Lane] = {
     "profile.fetch": Lane.CONVERSATIONS,
     "mail.send": Lane.MAIL,
     "password_reset.start": Lane.MAIL,
+    "notification.announce": Lane.NOTIFICATIONS,
+    "notification.send": Lane.NOTIFICATIONS,
+    "telegram_bot.poll": Lane.NOTIFICATIONS,
     "invoice.expire": Lane.HOUSEKEEPING,
     "community.catch_up": Lane.HOUSEKEEPING,
     "community.check_events": Lane.HOUSEKEEPING,

@@ -264,6 +264,21 @@ SETUP_CODE = Limit(
     reason="The code has 60 random bits; this keeps the log readable",
 )
 
+NOTIFICATION_CODES = Limit(
+    "notification_codes",
+    amount=10,
+    window_s=_HOUR_S,
+    per="link codes and push subscriptions per member and shop",
+    reason="Codes are valid for 15 minutes: few of them at a time can be guessed at",
+)
+NOTIFICATION_TESTS = Limit(
+    "notification_tests",
+    amount=20,
+    window_s=_HOUR_S,
+    per="test notifications per member and shop",
+    reason="A test really sends: the button must not flood a mail server or get a bot blocked",
+)
+
 ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     SIGN_IN_ACCOUNT,
     SIGN_IN_DEVICE,
@@ -293,6 +308,8 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     PASSWORD_RESET_ADDRESS,
     PASSWORD_RESET_ACCOUNT,
     SETUP_CODE,
+    NOTIFICATION_CODES,
+    NOTIFICATION_TESTS,
 )
 
 # Sizes and times that are not counted in the database.

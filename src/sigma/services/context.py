@@ -5,15 +5,19 @@ They are passed in as one `Context`; there are no global variables.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from sigma.channels.email import Mailer
+from sigma.channels.push.web_push import PushClient
+from sigma.channels.telegram.client import TelegramClient
 from sigma.channels.vk.client import VkClients
 from sigma.documents.pdf_cache import PdfCache
 from sigma.domain.accounts.quota import Quotas
 from sigma.domain.change import ClaimedJob, NewId
 from sigma.domain.job_lanes import LANES, Lane
 from sigma.outbound.guard import Outbound
+from sigma.outbound.http import open_client
 from sigma.providers.base import Provider
 from sigma.services.circuit_breakers import CircuitBreakers
 from sigma.services.clock import clock
@@ -64,6 +68,14 @@ class Settings(Protocol):
     def is_second_factor_required(self) -> bool: ...
 
 
+def _guarded_push() -> PushClient:
+    return PushClient(partial(open_client, Outbound()))
+
+
+def _guarded_telegram() -> TelegramClient:
+    return TelegramClient(partial(open_client, Outbound()))
+
+
 class MailerFactory(Protocol):
     """Returns a mailer for an SMTP URL. Empty URL: the mailer of this installation, or None."""
 
@@ -97,6 +109,8 @@ class Context:
     job: ClaimedJob | None = None
     outbound: Outbound = field(default_factory=Outbound, repr=False)
     pdf_cache: PdfCache = field(default_factory=PdfCache, repr=False)
+    push: PushClient = field(default_factory=_guarded_push, repr=False)
+    telegram: TelegramClient = field(default_factory=_guarded_telegram, repr=False)
     limiter: RateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

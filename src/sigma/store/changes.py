@@ -30,6 +30,11 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message
 from sigma.domain.messaging.vk_event import VkEvent
 from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.notifications.address import Address
+from sigma.domain.notifications.event import announce_jobs
+from sigma.domain.notifications.notification import Delivery
+from sigma.domain.notifications.preferences import Preferences
+from sigma.domain.notifications.telegram_bot import TelegramBot
 from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reconciliation.run import Run
 from sigma.store import idempotency, jobs
@@ -65,6 +70,7 @@ from sigma.store.messaging import (
     vk_events,
     vk_orders,
 )
+from sigma.store.notifications import addresses, deliveries, preferences, telegram_bots
 from sigma.store.reconciliation import differences
 from sigma.store.reconciliation import runs as reconciliation_runs
 from sigma.store.reports import totals
@@ -100,6 +106,10 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     SecurityNotice: security_notices.CODEC.save,
     Customer: customers.CODEC.save,
     Move: customer_moves.CODEC.save,
+    Preferences: preferences.CODEC.save,
+    Address: addresses.CODEC.save,
+    Delivery: deliveries.CODEC.save,
+    TelegramBot: telegram_bots.CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))
@@ -135,7 +145,7 @@ def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
     # PostgreSQL cannot write a row twice in one batch: of equal jobs the one due first is enqueued,
     # as `jobs.enqueue` would decide for two batches. 0 means at once.
     unique_jobs: dict[tuple[str, str], Job] = {}
-    for job in change.jobs:
+    for job in (*change.jobs, *announce_jobs(change)):
         earlier = unique_jobs.setdefault((job.kind, job.subject_id), job)
         if job.due_at_us < earlier.due_at_us:
             unique_jobs[job.kind, job.subject_id] = job

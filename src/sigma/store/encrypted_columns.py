@@ -34,6 +34,8 @@ class EncryptedColumn(StrEnum):
     CUSTOMER_NAME = "customers.name_encrypted"
     CUSTOMER_DETAILS = "customers.details_encrypted"
     CUSTOMER_IDENTITY = "customer_identities.value_encrypted"
+    NOTIFICATION_ADDRESS = "notification_addresses.address_encrypted"
+    TELEGRAM_TOKEN = "telegram_bots.token_encrypted"  # noqa: S105 - the name of a column
 
     @property
     def table(self) -> Table:

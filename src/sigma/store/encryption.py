@@ -93,12 +93,15 @@ class HashPurpose(StrEnum):
     LOGIN = "login"  # of a failed sign-in, in the audit log
     DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user
     SETUP_CODE = "setup_code"  # the code of the set-up page
+    NOTIFICATION_LINK = "notification_link"  # the code that links a VK page or Telegram chat
+    NOTIFICATION_ADDRESS = "notification_address"  # a VK page, chat or browser, to find it again
 
 
 class SignaturePurpose(StrEnum):
     """What a signature is for; part of what is signed, like a HashPurpose."""
 
     PAYMENT_LINK = "payment_link"  # the card of an invoice
+    PUSH_KEY = "push_key"  # the key by which push services know this installation
 
 
 class DecryptionError(Exception):
@@ -263,6 +266,10 @@ class Cipher:
     def sign(self, purpose: SignaturePurpose, *texts: str) -> bytes:
         """Return SIGNATURE_BYTES of HMAC-SHA256 of the texts with the first signing key."""
         return _hmac(self._signing_keys[0], purpose, texts)[:SIGNATURE_BYTES]
+
+    def derive_key(self, purpose: SignaturePurpose) -> bytes:
+        """Return 32 secret bytes for one purpose: the same until a signing key is lost."""
+        return _hmac(self._signing_keys[0], purpose, ())
 
     def is_signature(self, signature: bytes, purpose: SignaturePurpose, *texts: str) -> bool:
         """Return whether one of the signing keys made this signature of the texts."""

@@ -15,7 +15,7 @@ from sigma.services.context import CONFLICT_ERRORS, OUTAGE_ERRORS, UNREADABLE_ER
 from sigma.services.conversations.change_feed import ChangeFeed
 from sigma.web import api, health
 from sigma.web.bounded_request import BoundedRequest, require_valid_query
-from sigma.web.cabinet import home
+from sigma.web.cabinet import home, installable_app
 from sigma.web.cabinet.access import (
     factors,
     password_reset,
@@ -50,6 +50,7 @@ from sigma.web.cabinet.settings import (
     connections,
     jobs,
     mail,
+    notifications,
     shop,
 )
 from sigma.web.cabinet.team import installation, invitations, own_shops, team
@@ -81,7 +82,7 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log)
+CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log, notifications)
 ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
@@ -168,6 +169,7 @@ def build_router() -> Litestar:
                 "/hooks", route_handlers=[*vk.HANDLERS, *notices.HANDLERS], include_in_schema=False
             ),
             *health.HANDLERS,
+            *installable_app.HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],

@@ -49,6 +49,13 @@ class Deed(StrEnum):
     COMMUNITY_KEY_REPLACED = "community.key_replaced"
     COMMUNITY_CHANGED = "community.changed"
     COMMUNITY_DISCONNECTED = "community.disconnected"
+    # Notifications to a member
+    NOTIFICATIONS_CHANGED = "notifications.changed"
+    NOTIFICATION_LINK_STARTED = "notification_address.requested"
+    NOTIFICATION_LINKED = "notification_address.linked"
+    NOTIFICATION_UNLINKED = "notification_address.removed"
+    TELEGRAM_BOT_CHANGED = "telegram_bot.changed"
+    TELEGRAM_BOT_REMOVED = "telegram_bot.removed"
     # The installation
     SHOP_CREATED = "shop.created"
     QUOTAS_CHANGED = "quotas.changed"

@@ -27,6 +27,7 @@ from sigma.store import changes
 from sigma.store.accounts import invitations, members, sessions, shops, users
 from sigma.store.accounts.members import TeamMember
 from sigma.store.engine.interface import Tx
+from sigma.store.notifications import addresses, preferences
 
 # More than INVITATIONS_SHOP allows in seven days: what is not listed cannot be revoked.
 MAX_OPEN_INVITATIONS = 1000
@@ -136,6 +137,8 @@ async def _remove(ctx: Context, tx: Tx, acting: Member, user_id: str) -> None:
     assert user is not None, "a member has an account"
     await invitations.revoke_for_login(tx, shop_id, user.login, ctx.now_us())
     await sessions.delete_of_member(tx, user_id, shop_id)
+    await preferences.remove(tx, shop_id, user_id)
+    await addresses.remove_all(tx, shop_id, user_id)
     await api_keys.revoke_made_by(
         ctx, tx, user_id, actor=acting.actor, origin=acting.origin, shop_id=shop_id
     )

@@ -146,10 +146,10 @@ async def _find_mailer(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> Mailer |
         mailer = ctx.mailer_factory("")
         if mailer is not None or not await account_mails.may_pass_mail_server(ctx, tx, mail):
             return mailer
-    return ctx.mailer_factory(_smtp_url(ctx, shop))
+    return ctx.mailer_factory(smtp_url_of(ctx, shop))
 
 
-def _smtp_url(ctx: Context, shop: Shop) -> str:
+def smtp_url_of(ctx: Context, shop: Shop) -> str:
     """Return the URL of the shop's own mail server, empty without one. Raises DecryptionError."""
     if not shop.smtp_url_encrypted:
         return ""

@@ -9,7 +9,7 @@ import structlog
 from sigma.channels.vk import events, groups, market
 from sigma.channels.vk import messages as vk_messages
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError, VkError
-from sigma.channels.vk.events import ButtonPress, MessagePermission
+from sigma.channels.vk.events import ButtonPress, MessagePermission, VkMessage
 from sigma.channels.vk.fields import read_int
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.checklist import with_changed_settings
@@ -22,6 +22,7 @@ from sigma.services.context import Context
 from sigma.services.conversations import message_sync
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.invoice_cards import vk_orders
+from sigma.services.notifications import links
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.accounts import shops
@@ -50,7 +51,27 @@ async def _mark_processed(ctx: Context, event: DecryptedEvent) -> None:
 
 
 async def _on_message(ctx: Context, community: Community, event: DecryptedEvent) -> None:
-    await message_sync.record(ctx, community, event.payload, event_id=event.stored.id)
+    message: VkMessage = event.payload
+    # A member's link code is no question of a client: nobody has to read or answer it.
+    is_link = event.type == "message_new" and await links.accept_vk_message(ctx, community, message)
+    await message_sync.record(
+        ctx, community, message, event_id=event.stored.id, is_unread=not is_link
+    )
+    if is_link:
+        await _greet_linked(ctx, community, message)
+
+
+async def _greet_linked(ctx: Context, community: Community, message: VkMessage) -> None:
+    """Reply in VK that notifications come there from now on. A lost reply is not repeated."""
+    async with ctx.db.read() as tx:
+        shop = await shops.get(tx, community.shop_id)
+    assert shop is not None, "a community has a shop"
+    text = Translator(shop.locale).t("notifications.linked", shop=shop.name)
+    try:
+        client = await community_client.open_client(ctx, community.id)
+        await vk_messages.send(client.api, message.peer_id, text, links.new_random_id())
+    except (VkError, RefusedError) as error:
+        log.info("notification.greeting_failed", connection=community.id, error=str(error))
 
 
 async def _on_allow(ctx: Context, community: Community, event: DecryptedEvent) -> None:

@@ -1,10 +1,11 @@
 """Hourly cleanup: expired sessions, invitations and links for new passwords, rate counters,
-idempotency records, processed notices and VK events, unused photos.
+idempotency records, processed notices and VK events, old notifications, unused photos.
 """
 
 from collections.abc import Awaitable, Callable
 
 from sigma.domain.audit.entry import INSTALLATION
+from sigma.domain.notifications.notification import NOTIFICATION_TTL_US
 from sigma.domain.personal_data.retention import DEFAULT_DAYS, DataKind
 from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.context import Context
@@ -15,6 +16,7 @@ from sigma.store.billing import acquirer_notices
 from sigma.store.catalogue import photos
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import vk_events
+from sigma.store.notifications import deliveries, notifications
 
 # A client that queues its requests may repeat one days later.
 IDEMPOTENCY_TTL_US = 3 * DAY_US
@@ -32,46 +34,35 @@ async def clean_up(ctx: Context) -> None:
     """Delete what is expired or processed long ago. Raises StoreError."""
     now_us = ctx.now_us()
 
-    async def delete_records(tx: Tx) -> int:
-        return await idempotency.delete_older(tx, now_us - IDEMPOTENCY_TTL_US, BATCH_SIZE)
-
-    async def delete_sessions(tx: Tx) -> int:
-        return await sessions.delete_expired(tx, now_us, BATCH_SIZE)
-
-    async def delete_invitations(tx: Tx) -> int:
-        return await invitations.delete_expired(tx, now_us - INVITATION_TTL_US, BATCH_SIZE)
-
-    async def delete_events(tx: Tx) -> int:
-        return await vk_events.delete_processed(tx, now_us - VK_EVENT_TTL_US, BATCH_SIZE)
-
-    async def delete_counters(tx: Tx) -> int:
-        return await rate_counters.delete_expired(tx, now_us, BATCH_SIZE)
-
-    async def delete_notices(tx: Tx) -> int:
-        return await acquirer_notices.delete_old(tx, now_us, BATCH_SIZE)
-
-    async def delete_resets(tx: Tx) -> int:
-        return await password_resets.delete_expired(tx, now_us, BATCH_SIZE)
-
-    async def delete_security_notices(tx: Tx) -> int:
-        return await security_notices.delete_old(tx, now_us - SECURITY_NOTICE_TTL_US, BATCH_SIZE)
-
     async with ctx.db.write() as tx:
         await workers.remove_dead(tx, now_us - DAY_US)
-    for delete in (
-        delete_records,
-        delete_sessions,
-        delete_invitations,
-        delete_events,
-        delete_counters,
-        delete_notices,
-        delete_resets,
-        delete_security_notices,
-    ):
+    for delete in _deletions(now_us):
         await _delete_in_batches(ctx, delete)
     await _delete_unused_photos(ctx, now_us - DAY_US)
     await audit_log.prune(ctx, INSTALLATION, DEFAULT_DAYS[DataKind.AUDIT])
     await audit_log.log_ends(ctx, now_us - 2 * HOUR_US)
+
+
+def _deletions(now_us: int) -> tuple[Callable[[Tx], Awaitable[int]], ...]:
+    """Return the deletions of a batch of rows each; they return how many rows it had."""
+
+    def before(
+        delete: Callable[[Tx, int, int], Awaitable[int]], ttl_us: int
+    ) -> Callable[[Tx], Awaitable[int]]:
+        return lambda tx: delete(tx, now_us - ttl_us, BATCH_SIZE)
+
+    return (
+        before(idempotency.delete_older, IDEMPOTENCY_TTL_US),
+        before(sessions.delete_expired, 0),
+        before(invitations.delete_expired, INVITATION_TTL_US),
+        before(vk_events.delete_processed, VK_EVENT_TTL_US),
+        before(rate_counters.delete_expired, 0),
+        before(acquirer_notices.delete_old, 0),
+        before(password_resets.delete_expired, 0),
+        before(security_notices.delete_old, SECURITY_NOTICE_TTL_US),
+        before(notifications.delete_old, NOTIFICATION_TTL_US),
+        before(deliveries.delete_old, NOTIFICATION_TTL_US),
+    )
 
 
 async def _delete_in_batches(ctx: Context, delete: Callable[[Tx], Awaitable[int]]) -> None:

@@ -44,3 +44,9 @@ async def list_for_subject(
         _list_for_subject, subject_id=subject_id, before_id=before_id or MAX_ID, limit=limit
     )
     return [_from_row(r) for r in rows]
+
+
+async def get(tx: Tx, event_id: str) -> TimelineEvent | None:
+    """Return an event, or None."""
+    row = await tx.fetch_one(CODEC.select_by_id, id=event_id)
+    return _from_row(row) if row else None

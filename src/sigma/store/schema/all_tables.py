@@ -12,6 +12,7 @@ from sigma.store.schema import (
     encryption_tables,
     list_tables,
     messaging_tables,
+    notification_tables,
     personal_data_tables,
     platform_tables,
     reconciliation_tables,
@@ -32,5 +33,6 @@ TABLE_MODULES: Final = (
     customer_tables,
     platform_tables,
     report_tables,
+    notification_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -169,8 +169,9 @@ def _is_use(connection: HttpConnection) -> bool:
     """Return whether a person caused the request. Pages that update themselves do not count.
 
     Scripts mark what an open page sends by itself with `AUTOMATIC_HEADER`, whatever its method.
+    An `EventSource` cannot: the paths of streams are known by their end.
     """
-    if AUTOMATIC_HEADER in connection.headers or connection.url.path == "/inbox/live":
+    if AUTOMATIC_HEADER in connection.headers or connection.url.path.endswith("/live"):
         return False
     return is_unsafe(connection) or "hx-request" not in connection.headers
 

@@ -18,7 +18,9 @@ from sigma.domain.time_units import HOUR_US, MINUTE_US
 from sigma.services.accounts import users
 from sigma.services.accounts.users import Session
 from sigma.services.context import OUTAGE_ERRORS, Context
+from sigma.services.conversations import inbox
 from sigma.services.conversations.change_feed import ChangeFeed, ConversationChange
+from sigma.services.notifications import settings as notification_settings
 from sigma.web.cabinet.guards import NO_STORE_HEADERS, SESSION_COOKIE, WebRequest
 from sigma.web.cabinet.responses import MAX_UNREAD_COUNT
 from sigma.web.cabinet.urls import query_values
@@ -54,6 +56,21 @@ async def stream_changes(
         ctx, change_feed, session, secret, min(max(since, now_us - HOUR_US), now_us)
     )
     return Stream(stream, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
+
+
+@get("/inbox/unread")
+async def unread_count(
+    ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Return the number of unread conversations, for the title and icon of an open page, and
+    whether a growing number plays a sound.
+    """
+    session.member.require(Permission.ANSWER)
+    body = {
+        "unread": await inbox.count_unread(ctx, session.member),
+        "sound": await notification_settings.has_sound(ctx, session.member),
+    }
+    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 async def event_stream(
@@ -95,4 +112,4 @@ def _encode_event(change: ConversationChange) -> bytes:
     return f"id: {change.cursor_us}\nevent: changed\ndata: {data}\n\n".encode()
 
 
-HANDLERS = [stream_changes]
+HANDLERS = [unread_count, stream_changes]

@@ -32,6 +32,7 @@ SETTINGS_INDEX = (
     ("connections", "/settings/connections", "card", "settings"),
     ("auto", "/settings/auto-answers", "conversations", "settings"),
     ("mail", "/settings/mail", "mail", "settings"),
+    ("notifications", "/settings/notifications", "bell", ""),
     ("keys", "/settings/keys", "key", "keys"),
     ("team", "/settings/team", "person", "team"),
     ("jobs", "/settings/jobs", "jobs", "jobs"),

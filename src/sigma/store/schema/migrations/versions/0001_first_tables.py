@@ -466,6 +466,90 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "user_id", name=op.f("pk_members")),
     )
     op.create_table(
+        "notification_addresses",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("way", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("address_encrypted", TextC, nullable=False),
+        sa.Column("address_hash", TextC, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("connection_id", TextC, nullable=False),
+        sa.Column("code_hash", TextC, nullable=False),
+        sa.Column("code_expires_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_notification_addresses_shop_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_notification_addresses_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_addresses")),
+    )
+    op.create_table(
+        "notification_deliveries",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("way", TextC, nullable=False),
+        sa.Column("topic", TextC, nullable=False),
+        sa.Column("random_id", BigInt, nullable=False),
+        sa.Column("started_at_us", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("attempts", BigInt, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("reply", TextC, nullable=False),
+        sa.Column("reached", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_notification_deliveries_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_deliveries")),
+    )
+    op.create_table(
+        "notification_settings",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("choices", TextC, nullable=False),
+        sa.Column("quiet_from_min", BigInt, nullable=False),
+        sa.Column("quiet_until_min", BigInt, nullable=False),
+        sa.Column("quiet_tz", TextC, nullable=False),
+        sa.Column("digest_minutes", BigInt, nullable=False),
+        sa.Column("has_sound", Flag, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_notification_settings_shop_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_notification_settings_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_settings")),
+        sa.UniqueConstraint("shop_id", "user_id", name="uq_notification_settings_member"),
+    )
+    op.create_table(
+        "notifications",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("way", TextC, nullable=False),
+        sa.Column("topic", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("event_id", TextC, nullable=False),
+        sa.Column("subject_id", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("amount_minor", BigInt, nullable=True),
+        sa.Column("currency", TextC, nullable=False),
+        sa.Column("invoice_number", TextC, nullable=False),
+        sa.Column("detail", TextC, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("delivery_id", TextC, nullable=True),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_notifications_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
+        sa.UniqueConstraint("event_id", "user_id", "way", name="uq_notifications_event"),
+    )
+    op.create_table(
         "passkeys",
         sa.Column("id", TextC, nullable=False),
         sa.Column("user_id", TextC, nullable=False),
@@ -610,6 +694,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_services_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
         sa.UniqueConstraint("vk_connection_id", "vk_item_id", name="uq_services_market_item"),
+    )
+    op.create_table(
+        "telegram_bots",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("token_encrypted", TextC, nullable=False),
+        sa.Column("api_url", TextC, nullable=False),
+        sa.Column("username", TextC, nullable=False),
+        sa.Column("update_offset", BigInt, nullable=False),
+        sa.Column("polled_until_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_telegram_bots_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_telegram_bots")),
+        sa.UniqueConstraint("shop_id", name="uq_telegram_bots_shop"),
     )
     op.create_table(
         "acquirer_notices",
@@ -1381,6 +1479,63 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'failed')"),
         sqlite_where=sa.text("status IN ('queued', 'failed')"),
     )
+    op.create_index(
+        "ix_notification_addresses_code",
+        "notification_addresses",
+        ["code_hash"],
+        unique=False,
+        postgresql_where=sa.text("code_hash <> ''"),
+        sqlite_where=sa.text("code_hash <> ''"),
+    )
+    op.create_index(
+        "ix_notification_addresses_hash",
+        "notification_addresses",
+        ["shop_id", "address_hash"],
+        unique=False,
+        postgresql_where=sa.text("address_hash <> ''"),
+        sqlite_where=sa.text("address_hash <> ''"),
+    )
+    op.create_index(
+        "ix_notification_addresses_member",
+        "notification_addresses",
+        ["shop_id", "user_id", "way", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_notification_deliveries_started",
+        "notification_deliveries",
+        ["started_at_us"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_notification_deliveries_topic",
+        "notification_deliveries",
+        ["shop_id", "user_id", "way", "topic", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_notification_deliveries_way",
+        "notification_deliveries",
+        ["shop_id", "user_id", "way", "id"],
+        unique=False,
+    )
+    op.create_index("ix_notifications_created", "notifications", ["created_at_us"], unique=False)
+    op.create_index(
+        "ix_notifications_delivery",
+        "notifications",
+        ["delivery_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("delivery_id IS NOT NULL"),
+        sqlite_where=sa.text("delivery_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_notifications_queued",
+        "notifications",
+        ["shop_id", "user_id", "way", "topic", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued'"),
+        sqlite_where=sa.text("status = 'queued'"),
+    )
     op.create_index("ix_passkeys_user", "passkeys", ["user_id", "id"], unique=False)
     op.create_index(
         "ix_password_resets_expires", "password_resets", ["expires_at_us"], unique=False
@@ -1712,6 +1867,35 @@ def downgrade() -> None:
     op.drop_index("ix_password_resets_expires", table_name="password_resets")
     op.drop_index("ix_passkeys_user", table_name="passkeys")
     op.drop_index(
+        "ix_notifications_queued",
+        table_name="notifications",
+        postgresql_where=sa.text("status = 'queued'"),
+        sqlite_where=sa.text("status = 'queued'"),
+    )
+    op.drop_index(
+        "ix_notifications_delivery",
+        table_name="notifications",
+        postgresql_where=sa.text("delivery_id IS NOT NULL"),
+        sqlite_where=sa.text("delivery_id IS NOT NULL"),
+    )
+    op.drop_index("ix_notifications_created", table_name="notifications")
+    op.drop_index("ix_notification_deliveries_way", table_name="notification_deliveries")
+    op.drop_index("ix_notification_deliveries_topic", table_name="notification_deliveries")
+    op.drop_index("ix_notification_deliveries_started", table_name="notification_deliveries")
+    op.drop_index("ix_notification_addresses_member", table_name="notification_addresses")
+    op.drop_index(
+        "ix_notification_addresses_hash",
+        table_name="notification_addresses",
+        postgresql_where=sa.text("address_hash <> ''"),
+        sqlite_where=sa.text("address_hash <> ''"),
+    )
+    op.drop_index(
+        "ix_notification_addresses_code",
+        table_name="notification_addresses",
+        postgresql_where=sa.text("code_hash <> ''"),
+        sqlite_where=sa.text("code_hash <> ''"),
+    )
+    op.drop_index(
         "ix_messages_undelivered",
         table_name="messages",
         postgresql_where=sa.text("status IN ('queued', 'failed')"),
@@ -1941,6 +2125,7 @@ def downgrade() -> None:
     op.drop_table("conversations")
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
+    op.drop_table("telegram_bots")
     op.drop_table("services")
     op.drop_table("security_notices")
     op.drop_table("saved_views")
@@ -1950,6 +2135,10 @@ def downgrade() -> None:
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
     op.drop_table("passkeys")
+    op.drop_table("notifications")
+    op.drop_table("notification_settings")
+    op.drop_table("notification_deliveries")
+    op.drop_table("notification_addresses")
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")

@@ -1,0 +1,1 @@
+"""Web Push: encryption, the signature of this server, the request to a push service."""

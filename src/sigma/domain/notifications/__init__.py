@@ -1,0 +1,1 @@
+"""Notifications to members: kinds, ways, preferences, grouping, delivery."""

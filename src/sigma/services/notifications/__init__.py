@@ -1,0 +1,1 @@
+"""Notifications to members: from an event to a message on their phone."""

@@ -1,0 +1,67 @@
+"""Addresses of members: what is stored of a VK page, a Telegram chat and a browser."""
+
+from dataclasses import replace
+
+from sigma.channels.push.web_push import ServerKey, Subscription
+from sigma.domain.notifications.address import Address
+from sigma.domain.notifications.kind import Way
+from sigma.services.context import Context
+from sigma.store.encrypted_columns import EncryptedColumn
+from sigma.store.encryption import HashPurpose, SignaturePurpose
+
+_COLUMN = EncryptedColumn.NOTIFICATION_ADDRESS
+
+
+def vk_hash(ctx: Context, community_id: str, peer_id: int) -> str:
+    """Return what finds a member's VK page in a community again."""
+    return _hash(ctx, Way.VK, community_id, str(peer_id))
+
+
+def telegram_hash(ctx: Context, chat_id: int) -> str:
+    """Return what finds a Telegram chat again."""
+    return _hash(ctx, Way.TELEGRAM, str(chat_id))
+
+
+def push_hash(ctx: Context, endpoint: str) -> str:
+    """Return what finds a browser again."""
+    return _hash(ctx, Way.PUSH, endpoint)
+
+
+def _hash(ctx: Context, *texts: str) -> str:
+    return ctx.cipher.keyed_hash(HashPurpose.NOTIFICATION_ADDRESS, *texts)
+
+
+def with_number(ctx: Context, address: Address, number: int, address_hash: str) -> Address:
+    """Return an address that is linked to a VK page or a chat: its code is used up."""
+    return replace(
+        address,
+        address_encrypted=ctx.cipher.encrypt(number, _COLUMN, address.id),
+        address_hash=address_hash,
+        code_hash="",
+        code_expires_at_us=0,
+    )
+
+
+def number_of(ctx: Context, address: Address) -> int:
+    """Return the VK user or Telegram chat of an address. Raises DecryptionError."""
+    return int(ctx.cipher.decrypt(address.address_encrypted, _COLUMN, address.id))
+
+
+def with_subscription(ctx: Context, address: Address, subscription: Subscription) -> Address:
+    """Return an address with the subscription of a browser."""
+    value = [subscription.endpoint, subscription.p256dh, subscription.auth]
+    return replace(
+        address,
+        address_encrypted=ctx.cipher.encrypt(value, _COLUMN, address.id),
+        address_hash=push_hash(ctx, subscription.endpoint),
+    )
+
+
+def subscription_of(ctx: Context, address: Address) -> Subscription:
+    """Return the subscription of a browser. Raises DecryptionError."""
+    return Subscription(*ctx.cipher.decrypt(address.address_encrypted, _COLUMN, address.id))
+
+
+def server_key(ctx: Context) -> ServerKey:
+    """Return the key by which push services know this installation."""
+    return ServerKey(ctx.cipher.derive_key(SignaturePurpose.PUSH_KEY))

@@ -1,0 +1,1 @@
+"""Queries of notifications, their deliveries, addresses and settings."""
