@@ -233,6 +233,8 @@ LIMIT_MUTANTS = (
         "    member.require(Permission.REPORTS)\n",
         "",
         ("tests/services/test_statement.py",),
+    ),
+    Mutant(
         "limit: test notifications are counted",
         "src/sigma/services/notifications/settings.py",
         'require(NOTIFICATION_TESTS, f"{member.shop_id} {member.actor}")',

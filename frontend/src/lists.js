@@ -1,6 +1,8 @@
 // Live rows of a list: an event of the stream says that its first page has changed.
 // Rows that were added by "show more" stay; without scripts the page is reloaded by hand.
 
+import { AUTOMATIC } from "./automatic_requests.js";
+
 const FIRST_RETRY_MS = 3000; // doubles with each failed reconnection, up to the maximum
 const MAX_RETRY_MS = 60_000;
 

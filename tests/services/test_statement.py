@@ -15,12 +15,14 @@ from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.payment import Payment
 from sigma.domain.errors import RefusedError
 from sigma.domain.figures import Figures, sum_figures
+from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.money import Money
 from sigma.domain.reports.periods import Period, constant_offsets, month_period
 from sigma.domain.reports.statement import AgreementStatus, OperationKind
 from sigma.services.billing import payment_views, refunds
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.clock import clock as system_clock
+from sigma.services.lists import payments as payment_lists
 from sigma.services.reconciliation import runs
 from sigma.services.reports import totals_check
 from sigma.services.reports.figures import get_report
@@ -129,10 +131,10 @@ async def list_figures(world: World, period: Period) -> tuple[int, int, int]:
     gross = refunded = fees = 0
     cursor = None
     while True:
-        page = await payment_views.list_page(
-            world.ctx, world.member, invoice_id=None, status="captured", limit=7, cursor=cursor
+        page = await payment_lists.list_ids(
+            world.ctx, world.member, PaymentFilter(status="captured"), limit=7, cursor=cursor
         )
-        for view in page.data:
+        for view in await payment_views.list_by_ids(world.ctx, world.member, page.ids):
             payment = view.payment
             if period.since_us <= (payment.captured_at_us or 0) < period.until_us:
                 assert payment.income is not None

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.billing import invoice, payment, refund
+from sigma.domain.billing import invoice, payment, payment_actions, refund
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging import message
 from sigma.domain.money import Money
@@ -73,7 +73,7 @@ async def test_payment_actions_are_allowed_as_documented(world: World) -> None:
     for status in payment.Status:
         one = replace(started, status=status)
         try:
-            payment.request_action(one, "capture", "key", 1, new_id, "usr_x")
+            payment_actions.request_action(one, "capture", "key", 1, new_id, "usr_x")
         except RefusedError:
             refused.add(("capture or release the held money", str(status)))
         try:

@@ -11,3 +11,8 @@ def contact_hash(cipher: Cipher, shop_id: str, kind: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         return ""
     return cipher.keyed_hash(HashPurpose.CONTACT, shop_id, kind, value.casefold())
+
+
+def contact_hashes(cipher: Cipher, shop_id: str, kind: str, value: str) -> list[str]:
+    """Return the keyed hashes that a stored contact may have, that of today's key first."""
+    return cipher.keyed_hashes(HashPurpose.CONTACT, shop_id, kind, value.casefold())

@@ -96,11 +96,12 @@ async def _owner_of(
     ctx: Context, tx: Tx, shop_id: str, contact: Contact, claimant: str | None
 ) -> str | None:
     """Return who has a contact, locked; nobody's is given to `claimant`, if there is one."""
-    hashed = codec.identity_hash(ctx.cipher, shop_id, contact)
+    hashes = codec.identity_hashes(ctx.cipher, shop_id, contact)
     while True:
-        if identity := await identities.lock(tx, shop_id, contact.kind, hashed):
-            return identity.customer_id
-        if claimant is None or await _claim(ctx, tx, shop_id, claimant, contact, hashed):
+        for hashed in hashes:
+            if identity := await identities.lock(tx, shop_id, contact.kind, hashed):
+                return identity.customer_id
+        if claimant is None or await _claim(ctx, tx, shop_id, claimant, contact, hashes[0]):
             return claimant
 
 

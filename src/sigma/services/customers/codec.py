@@ -5,7 +5,7 @@ from typing import Any
 
 from sigma.domain.customers.customer import Customer, CustomerDetails, Identity
 from sigma.domain.customers.joining import Contact
-from sigma.services.contact_hashes import contact_hash
+from sigma.services.contact_hashes import contact_hashes
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError, HashPurpose
 
@@ -62,9 +62,12 @@ def read_identity(cipher: Cipher, identity: Identity) -> str | None:
         return None
 
 
-def identity_hash(cipher: Cipher, shop_id: str, contact: Contact) -> str:
-    """Return the keyed hash of a contact: that of `answers.email_hash` and `phone_hash`."""
-    return contact_hash(cipher, shop_id, contact.kind.value, contact.value)
+def identity_hashes(cipher: Cipher, shop_id: str, contact: Contact) -> list[str]:
+    """Return the keyed hashes that a stored contact may have, that of today's key first.
+
+    They are those of `answers.email_hash` and `phone_hash`.
+    """
+    return contact_hashes(cipher, shop_id, contact.kind.value, contact.value)
 
 
 def token_hashes(cipher: Cipher, shop_id: str, tokens: Iterable[str]) -> list[int]:

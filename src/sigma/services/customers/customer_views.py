@@ -147,9 +147,9 @@ async def _search(
     if contacts and not tag:
         ids = set()
         for contact in contacts:
-            hashed = codec.identity_hash(ctx.cipher, member.shop_id, contact)
-            if found := await identities.find(tx, member.shop_id, contact.kind, hashed):
-                ids.add(found.customer_id)
+            for hashed in codec.identity_hashes(ctx.cipher, member.shop_id, contact):
+                if found := await identities.find(tx, member.shop_id, contact.kind, hashed):
+                    ids.add(found.customer_id)
         return Page(list((await customers.find_by_ids(tx, ids)).values()))
     tokens = query_tokens(query) + ([tag_token(tag)] if tag else [])
     if not tokens:

@@ -221,11 +221,11 @@ async def _rows_by_contacts(
 
     def goes(peer_id: int | None, *hashes: str) -> bool:
         vk = (
-            codec.identity_hash(ctx.cipher, customer.shop_id, vk_contact(peer_id))
+            codec.identity_hashes(ctx.cipher, customer.shop_id, vk_contact(peer_id))
             if peer_id
-            else ""
+            else []
         )
-        contacts = [one for one in (vk, *hashes) if one]
+        contacts = [one for one in (*vk, *hashes) if one]
         return domain.goes_with(contacts, known_hashes, chosen_hashes)
 
     contacts = await move_rows.payment_contacts(tx, customer.id)

@@ -16,7 +16,7 @@ from sigma.domain.lists.filters import InvoiceFilter, ListFilter, PaymentFilter,
 from sigma.domain.lists.search_query import SearchQuery, parse_search
 from sigma.services.context import Context
 from sigma.services.customers.attachment import vk_contact
-from sigma.services.customers.codec import identity_hash, token_hashes
+from sigma.services.customers.codec import identity_hashes, token_hashes
 from sigma.services.platform.search_tokens import Feature, Subject, token_hash
 from sigma.store.customers import identities, lists
 from sigma.store.engine.interface import Tx
@@ -251,13 +251,13 @@ async def _found_customers(
     found: list[str] = []
     if search.vk_id is not None:
         vk_user = vk_contact(search.vk_id)
-        hashed = identity_hash(ctx.cipher, member.shop_id, vk_user)
-        if identity := await identities.find(tx, member.shop_id, vk_user.kind, hashed):
-            found.append(identity.customer_id)
+        hashes = identity_hashes(ctx.cipher, member.shop_id, vk_user)
+        owners = [await identities.find(tx, member.shop_id, vk_user.kind, one) for one in hashes]
+        found += [identity.customer_id for identity in owners if identity]
     tokens = query_tokens(text) if search.stems and not search.email else []
     if tokens and member.can(Permission.READ_ANSWERS):
-        hashes = token_hashes(ctx.cipher, member.shop_id, tokens)
-        named = await lists.find_by_tokens(tx, member.shop_id, hashes, limit=MAX_FOUND_CUSTOMERS)
+        words = token_hashes(ctx.cipher, member.shop_id, tokens)
+        named = await lists.find_by_tokens(tx, member.shop_id, words, limit=MAX_FOUND_CUSTOMERS)
         found += [customer.id for customer in named]
     return found
 

@@ -22,7 +22,7 @@ from sigma.domain.personal_data.erasure import (
     contact_scrubber,
 )
 from sigma.domain.time_units import DAY_US
-from sigma.services.contact_hashes import contact_hash
+from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
@@ -152,11 +152,12 @@ async def _reindex(
 async def _erase_customers(ctx: Context, tx: Tx, shop_id: str, data: ClientData) -> int:
     """Erase the cards that were chosen, and the chosen contacts of other cards."""
     for one in data.identifiers:
-        hashed = one.value
+        hashes = one.hashes
         if one.kind is IdentifierKind.VK_USER:
-            hashed = contact_hash(ctx.cipher, shop_id, one.kind.value, one.value)
+            hashes = tuple(contact_hashes(ctx.cipher, shop_id, one.kind.value, one.value))
         if one.kind not in (IdentifierKind.CUSTOMER, IdentifierKind.PAYMENT):
-            await erasing.erase_identity(tx, shop_id, one.kind.value, hashed)
+            for hashed in hashes:
+                await erasing.erase_identity(tx, shop_id, one.kind.value, hashed)
     return await erasing.erase_customers(tx, [card.customer.id for card in data.cards])
 
 

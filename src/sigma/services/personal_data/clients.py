@@ -29,6 +29,7 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.services.billing.answer_codec import read_values
+from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.customers import codec
 from sigma.store.billing import payments
@@ -58,7 +59,8 @@ class Identifier:
 
     `value`: a VK id, a keyed hash, or the id of a customer or payment.
 
-    `label`: the name, address or number as people read it.
+    `label`: the name, address or number as people read it. `hashes`: of an e-mail address or phone,
+    those that its payments may have, by today's and earlier keys.
     """
 
     kind: IdentifierKind
@@ -66,6 +68,7 @@ class Identifier:
     label: str
     payment_count: int = 0
     conversation_count: int = 0
+    hashes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -141,11 +144,11 @@ async def _find(ctx: Context, tx: Tx, member: Member, subject_id: str) -> tuple[
     ]
     for identity in await identities.list_for_customers(tx, [customer.id]):
         value = codec.read_identity(ctx.cipher, identity) or "•••"
-        identifiers.append(await _contact_identifier(tx, identity, value))
+        identifiers.append(await _contact_identifier(ctx, tx, identity, value))
     return tuple(identifiers)
 
 
-async def _contact_identifier(tx: Tx, identity: Identity, value: str) -> Identifier:
+async def _contact_identifier(ctx: Context, tx: Tx, identity: Identity, value: str) -> Identifier:
     """Return a contact with the number of payments and conversations that it finds."""
     shop_id = identity.shop_id
     if identity.kind is IdentityKind.VK:
@@ -155,8 +158,19 @@ async def _contact_identifier(tx: Tx, identity: Identity, value: str) -> Identif
         label = found[0].title if found else f"id{value}"
         return Identifier(IdentifierKind.VK_USER, value, label, len(paid), len(found))
     kind = IdentifierKind(identity.kind.value)
-    ids = await clients.list_payment_ids(tx, shop_id, kind.value, identity.identity_hash)
-    return Identifier(kind, identity.identity_hash, value, len(ids))
+    possible = contact_hashes(ctx.cipher, shop_id, kind.value, value)
+    hashes = tuple(dict.fromkeys([identity.identity_hash, *possible]))
+    ids = await _payment_ids(tx, shop_id, kind, hashes)
+    return Identifier(kind, identity.identity_hash, value, len(ids), hashes=hashes)
+
+
+async def _payment_ids(
+    tx: Tx, shop_id: str, kind: IdentifierKind, hashes: Iterable[str]
+) -> set[str]:
+    found: set[str] = set()
+    for hashed in hashes:
+        found |= await clients.list_payment_ids(tx, shop_id, kind.value, hashed)
+    return found
 
 
 async def _cards(ctx: Context, tx: Tx, ids: Collection[str]) -> list[CustomerCard]:
@@ -253,7 +267,6 @@ async def _chosen_rows(tx: Tx, shop_id: str, identifiers: Iterable[Identifier]) 
             case IdentifierKind.PAYMENT:
                 rows.payment_ids.add(one.value)
             case IdentifierKind.EMAIL | IdentifierKind.PHONE:
-                kind = one.kind.value
-                rows.payment_ids |= await clients.list_payment_ids(tx, shop_id, kind, one.value)
+                rows.payment_ids |= await _payment_ids(tx, shop_id, one.kind, one.hashes)
         rows.conversations |= {conversation.id: conversation for conversation in found}
     return rows

@@ -1,8 +1,8 @@
 """Make keyed hashes anew with today's hash key, out of the encrypted texts.
 
 After `sigma keys renew` and a restart, contacts of clients are still found by the earlier keys;
-words of messages are found when the index has been made anew. Browsers of payers and known devices
-count as new ones.
+words of messages, customers and lists are found when their index has been made anew. Browsers of
+payers and known devices count as new ones.
 """
 
 from dataclasses import replace
@@ -15,6 +15,7 @@ from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import CONFLICT_ERRORS, Context
 from sigma.services.conversations import search_index
 from sigma.services.conversations.message_codec import decrypt_body
+from sigma.services.personal_data.index_rehashing import rehash_customers, rehash_lists
 from sigma.store import changes
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
@@ -23,12 +24,13 @@ from sigma.store.personal_data import hashed_rows
 
 
 async def rehash(ctx: Context) -> int:
-    """Make all hashes of contacts and words anew; return the number of rows and conversations.
+    """Make all hashes of contacts and words anew; return the number of rows and subjects.
 
     Can be run beside running processes, and again after a stop. What cannot be decrypted, and
     what is changed meanwhile, stays as it is.
     """
-    return await _rehash_contacts(ctx) + await _rehash_words(ctx)
+    count = await _rehash_contacts(ctx) + await rehash_customers(ctx)
+    return count + await _rehash_words(ctx) + await rehash_lists(ctx)
 
 
 async def _rehash_contacts(ctx: Context) -> int:
