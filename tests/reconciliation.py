@@ -13,6 +13,11 @@ from sigma.domain.ledger import Account
 from sigma.domain.money import Money
 from sigma.store.engine.interface import Database
 from sigma.store.engine.statements import Statement, statement
+from sigma.store.schema.customer_tables import (
+    customer_identities,
+    customer_suggestions,
+    customers,
+)
 from sigma.store.schema.messaging_tables import messages
 from sigma.store.schema.tables import (
     acquirer_notices,
@@ -29,9 +34,10 @@ from tests.world import World
 
 SCHEDULED_KINDS = ("invoice.expire", "reconciliation.start")  # jobs that wait for their time
 _TABLES = (invoices, jobs, ledger, mails, acquirer_notices, payments, receipts, refunds)
+_CUSTOMER_TABLES = (customers, customer_identities, customer_suggestions)
 _SELECT_BY_SHOP: dict[str, Statement] = {
     table.name: statement(select(table).where(table.c.shop_id == bindparam("shop_id")))
-    for table in (*_TABLES, timeline_events, messages)
+    for table in (*_TABLES, timeline_events, messages, *_CUSTOMER_TABLES)
 }
 Row = dict[str, Any]
 

@@ -88,6 +88,18 @@ class TimelineEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchTokens:
+    """What a list finds a new payment or invoice by: keyed hashes of its words, without duplicates.
+
+    `created_at_us` is that of the subject.
+    """
+
+    subject_id: str
+    created_at_us: int
+    token_hashes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a decision writes. An empty (falsy) Change means that there is nothing to do.
 
@@ -98,9 +110,10 @@ class Change:
     entries: tuple[Entry, ...] = ()
     jobs: tuple[Job, ...] = ()
     response: StoredResponse | None = None
+    search_tokens: tuple[SearchTokens, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.entries or self.jobs or self.response)
+        return bool(self.rows or self.entries or self.jobs or self.response or self.search_tokens)
 
     def __add__(self, other: "Change") -> "Change":
         assert not (self.response and other.response), "a change answers one request"
@@ -109,6 +122,7 @@ class Change:
             self.entries + other.entries,
             self.jobs + other.jobs,
             self.response or other.response,
+            self.search_tokens + other.search_tokens,
         )
 
     def with_response(

@@ -21,6 +21,8 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
+from sigma.domain.customers.customer import Customer
+from sigma.domain.customers.moves import Move
 from sigma.domain.ledger import Entry
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
@@ -50,8 +52,11 @@ from sigma.store.billing import (
     timeline,
 )
 from sigma.store.catalogue import photos, services
+from sigma.store.customers import customers
+from sigma.store.customers import moves as customer_moves
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
+from sigma.store.lists import refunded_payments, tokens
 from sigma.store.messaging import (
     cards,
     communities,
@@ -92,6 +97,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     RecoveryCode: second_factors.CODE_CODEC.save,
     PasswordReset: password_resets.CODEC.save,
     SecurityNotice: security_notices.CODEC.save,
+    Customer: customers.CODEC.save,
+    Move: customer_moves.CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))
@@ -120,6 +127,8 @@ def _ledger_ops(entry: Entry) -> list[Op]:
 def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
     """Return the writes of a change, and the channel to notify if one of its jobs is due now."""
     ops = [_SAVE_OPS[type(row)](row) for row in change.rows]
+    ops += refunded_payments.sum_ops(row for row in change.rows if isinstance(row, Refund))
+    ops += [tokens.add_op(one) for one in change.search_tokens]
     for entry in change.entries:
         ops += _ledger_ops(entry)
     # PostgreSQL cannot write a row twice in one batch: of equal jobs the one due first is enqueued,

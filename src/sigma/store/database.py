@@ -11,7 +11,7 @@ from sigma.store.engine.postgres import open_postgres
 from sigma.store.engine.sqlite import open_sqlite
 from sigma.store.engine.statements import statement, upsert
 from sigma.store.schema.all_tables import ALL_TABLES
-from sigma.store.schema.tables import write_probes
+from sigma.store.schema.process_tables import write_probes
 
 _write_probe = statement(upsert(write_probes, ["id"], ["written_at_us"]))
 

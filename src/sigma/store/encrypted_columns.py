@@ -31,6 +31,9 @@ class EncryptedColumn(StrEnum):
     AUTHENTICATOR_SECRET = "authenticator_apps.secret_encrypted"  # noqa: S105
     PASSWORD_RESET_CONTENT = "password_resets.content_encrypted"  # noqa: S105
     SECURITY_NOTICE_DETAIL = "security_notices.detail_encrypted"
+    CUSTOMER_NAME = "customers.name_encrypted"
+    CUSTOMER_DETAILS = "customers.details_encrypted"
+    CUSTOMER_IDENTITY = "customer_identities.value_encrypted"
 
     @property
     def table(self) -> Table:

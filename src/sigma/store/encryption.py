@@ -86,7 +86,9 @@ class HashPurpose(StrEnum):
     INVITATION = "invitation"  # the token of an invitation's link
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
-    CONTACT = "contact"  # e-mail or phone of a client, to find their payments
+    LIST_TOKEN = "list_token"  # what a list of payments or invoices is searched by  # noqa: S105
+    CONTACT = "contact"  # VK id, e-mail or phone of a client, to find their payments
+    CUSTOMER_WORD = "customer_word"  # a word of a client's name, or a tag
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
     DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, delete, select
 from sigma.domain.time_units import SECOND_US
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement, upsert
-from sigma.store.schema.tables import workers
+from sigma.store.schema.process_tables import workers
 
 HEARTBEAT_US = 2 * SECOND_US  # interval of the heartbeats of a living worker
 ALIVE_US = 8 * SECOND_US  # without a heartbeat for so long, a worker is dead

@@ -72,6 +72,11 @@ class Deed(StrEnum):
     RECEIPT_RESENT = "receipt.resent"
     CLIENT_EXPORTED = "client.exported"
     CLIENT_ERASED = "client.erased"
+    CUSTOMER_CHANGED = "customer.changed"
+    CUSTOMERS_MERGED = "customers.merged"
+    CUSTOMER_SPLIT = "customer.split"
+    CUSTOMER_MOVE_UNDONE = "customer_move.undone"
+    SUGGESTION_DISMISSED = "customer_suggestion.dismissed"
     # The log itself
     AUDIT_EXPORTED = "audit_log.exported"
     CHAIN_STARTED = "audit_log.started"

@@ -89,7 +89,8 @@ class Invoice:
 
     `token` is the public part of the link /i/{token}. `max_payments` None means no limit.
     `paid_count` counts the payments captured in time; late and extra ones are not counted.
-    `conversation_id` is the conversation that the invoice was issued in.
+    `conversation_id` is the conversation that the invoice was issued in, `customer_id` the
+    customer that it was issued to; None for a link that anybody may pay.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Invoice:
     created_by: str = ""
     conversation_id: str | None = None
     service_id: str | None = None
+    customer_id: str | None = None
     version: int = 0
 
     @property
@@ -151,6 +153,7 @@ class Draft:
     metadata: dict[str, str] = field(default_factory=dict)
     conversation_id: str | None = None
     service_id: str | None = None
+    customer_id: str | None = None
 
 
 def check_title_and_description(
@@ -286,6 +289,7 @@ def create(
         metadata=draft.metadata,
         conversation_id=draft.conversation_id,
         service_id=draft.service_id,
+        customer_id=draft.customer_id,
     )
     event = timeline_event(invoice, "issued" if is_issued else "drafted", now_us, new_id, actor)
     return invoice, Change((invoice, event), jobs=_expiry_jobs(invoice) if is_issued else ())

@@ -84,7 +84,6 @@ FLOW: dict[Status, dict[Event, Status]] = {
 
 # Delay of the first job: the web request itself calls the acquirer, the job repairs lost requests.
 FIRST_CHECK_DELAY_US = 20_000_000
-
 FINAL_STATUSES = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
 
 
@@ -122,8 +121,8 @@ class Payment:
     with every retry. `is_outcome_unknown` refers to the last call, `lost_call_at_us` is the time
     of the last call without a response. `requested_action` is "capture" or "cancel": decided for
     an authorized payment, not yet confirmed by the acquirer. `income` is the amount less the
-    acquirer's commission. `failure` is the acquirer's reason code. Change it only by `begin`,
-    `settle`, `mark_unknown` and `request_action`.
+    commission. `failure` is the acquirer's reason code. `customer_id` is who paid. Change it only
+    by `begin`, `settle`, `mark_unknown` and `request_action`.
     """
 
     id: str
@@ -152,6 +151,9 @@ class Payment:
     captured_at_us: int | None = None
     conversation_id: str | None = None  # proved by the signed payment link
     lost_call_at_us: int | None = None
+    service_id: str | None = None  # of the invoice
+    issued_by: str = ""  # a user or API key
+    customer_id: str | None = None
     version: int = 0
 
     @property
@@ -212,10 +214,8 @@ def timeline_event(
     **detail: object,
 ) -> TimelineEvent:
     """Return an event for this payment's timeline."""
-    kind = f"payment.{kind}"
-    return TimelineEvent(
-        new_id("evt"), payment.shop_id, payment.id, kind, now_us, actor, dict(detail)
-    )
+    event_id, kind = new_id("evt"), f"payment.{kind}"
+    return TimelineEvent(event_id, payment.shop_id, payment.id, kind, now_us, actor, dict(detail))
 
 
 def settle(
@@ -377,7 +377,7 @@ def mark_unknown(payment: Payment, now_us: int, new_id: NewId) -> Change:
     """Record that the acquirer's answer was lost. The status stays until the outcome is known."""
     updated = replace(payment, is_outcome_unknown=True, lost_call_at_us=now_us)
     if payment.is_outcome_unknown:  # only the first lost answer is shown in the timeline
-        return Change((updated,)) if updated != payment else Change()
+        return Change((updated,) if updated != payment else ())
     return Change((updated, timeline_event(updated, "unknown", now_us, new_id)))
 
 

@@ -47,6 +47,7 @@ class Conversation:
     typing_until_us: int = 0
     handled_by_operator: bool = False
     changed_at_us: int = 0
+    customer_id: str | None = None
     version: int = 0
 
     @property

@@ -17,7 +17,13 @@ from sigma.domain.messaging.conversation import (
 
 
 def start_conversation(
-    conversation_id: str, shop_id: str, connection_id: str, peer_id: int, now_us: int
+    conversation_id: str,
+    shop_id: str,
+    connection_id: str,
+    peer_id: int,
+    now_us: int,
+    *,
+    customer_id: str | None = None,
 ) -> Change:
     """Create the conversation with a VK user; its name and photo are fetched by a job."""
     created = Conversation(
@@ -27,6 +33,7 @@ def start_conversation(
         peer_id=peer_id,
         created_at_us=now_us,
         changed_at_us=now_us,
+        customer_id=customer_id,
     )
     return Change((created,), jobs=(Job("profile.fetch", created.id, shop_id),))
 

@@ -57,6 +57,8 @@ def recreate(
         created_at_us=reply.created_at_us or now_us,
         provider_id=reply.provider_id,
         form_nonce=f"acquirer:{reply.provider_id}",
+        service_id=invoice.service_id,
+        issued_by=invoice.created_by,
     )
     return _with_event(payment, now_us, new_id, actor)
 

@@ -5,7 +5,7 @@ from typing import Any
 from sigma.domain.billing.answers import Answers
 from sigma.domain.billing.question import AnswerValue
 from sigma.store.encrypted_columns import EncryptedColumn
-from sigma.store.encryption import Cipher, DecryptionError, HashPurpose
+from sigma.store.encryption import Cipher, DecryptionError
 
 
 def encrypt_values(cipher: Cipher, answers_id: str, values: dict[str, AnswerValue]) -> str:
@@ -21,16 +21,6 @@ def decrypt_values(cipher: Cipher, answers: Answers) -> dict[str, AnswerValue]:
         answers.values_encrypted, EncryptedColumn.ANSWER_VALUES, answers.id
     )
     return values
-
-
-def contact_hash(cipher: Cipher, shop_id: str, kind: str, value: object) -> str:
-    """Return the keyed hash of a contact ("email" or "phone"); empty without one.
-
-    Equal contacts of one shop have equal hashes; of two shops they cannot be compared.
-    """
-    if not isinstance(value, str) or not value:
-        return ""
-    return cipher.keyed_hash(HashPurpose.CONTACT, shop_id, kind, value.casefold())
 
 
 def read_values(cipher: Cipher, answers: Answers) -> dict[str, AnswerValue] | None:

@@ -1,7 +1,7 @@
 """Invoices: create, issue, void, list, expire, and the public view behind the payment link."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
@@ -16,8 +16,10 @@ from sigma.providers.base import redirect_origins
 from sigma.services.billing.payment_limits import check_amount, is_payable
 from sigma.services.connection_secrets import is_ciphertext_readable
 from sigma.services.context import Context
+from sigma.services.customers.attachment import require_customer
 from sigma.services.paging import MAX_LIMIT, Page, make_page
 from sigma.services.platform import audit_log, quotas
+from sigma.services.platform.search_tokens import invoice_tokens
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import invoices
@@ -61,24 +63,24 @@ async def create(
     """Create an invoice with the shop's next number; `is_issued` False leaves it a draft.
 
     `require_allowed` runs in the transaction that writes the invoice and raises to prevent it.
-    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service,
-    "quota_invoices".
+    Raises RefusedError: "validation" with all problems, "not_found" for a foreign service or
+    customer, "quota_invoices".
     """
     member.require(Permission.ISSUE)
     now_us = ctx.now_us()
     await require_valid_draft(ctx, member, draft, now_us, is_issued=is_issued)
     await quotas.require_invoice(ctx, member.shop_id)
     number = await shops.next_invoice_number(ctx.db, member.shop_id)
-    invoice, change = build(
-        ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued
-    )
-    change = change.with_response(idempotency, invoice, now_us)
-    if require_allowed is None:
-        await changes.commit(ctx.db, change, now_us)
-        return invoice
     async with ctx.db.write() as tx:
-        await require_allowed(tx)
-        await changes.write(tx, change, now_us)
+        if require_allowed is not None:
+            await require_allowed(tx)
+        if draft.customer_id is not None:
+            customer_id = await require_customer(tx, member.shop_id, draft.customer_id)
+            draft = replace(draft, customer_id=customer_id)
+        invoice, change = build(
+            ctx, draft, member.shop_id, number, member.actor, now_us, is_issued=is_issued
+        )
+        await changes.write(tx, change.with_response(idempotency, invoice, now_us), now_us)
     return invoice
 
 
@@ -109,7 +111,7 @@ def build(
     is_issued: bool = True,
 ) -> tuple[Invoice, Change]:
     """Build an invoice from a valid draft. Returns it and the change to write."""
-    return domain.create(
+    invoice, change = domain.create(
         draft,
         shop_id=shop_id,
         number=number,
@@ -119,6 +121,7 @@ def build(
         actor=actor,
         is_issued=is_issued,
     )
+    return invoice, change + Change(search_tokens=(invoice_tokens(ctx.cipher, invoice),))
 
 
 async def _require_own_service(ctx: Context, member: Member, draft: Draft) -> None:

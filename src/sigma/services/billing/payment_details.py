@@ -119,7 +119,7 @@ async def _read_details(
             payment=payment,
             invoice=invoice,
             connection=connection,
-            answers=_answer_views(ctx, member, answer_versions[-1]) if answer_versions else [],
+            answers=answer_views(ctx, member, answer_versions[-1]) if answer_versions else [],
             consents=tuple(await answer_rows.list_consents(tx, payment_id)),
             timeline=make_page(events, MAX_LIMIT, lambda event: event.id),
             mails=await mails.list_for_payment(tx, payment_id),
@@ -132,7 +132,8 @@ async def _read_details(
         )
 
 
-def _answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
+def answer_views(ctx: Context, member: Member, answers: Answers) -> list[AnswerView]:
+    """Return the answers to the questions that were on the page; masked without the right."""
     can_read = member.can(Permission.READ_ANSWERS)
     stored = read_values(ctx.cipher, answers) if can_read else {}
     values, is_unreadable = stored or {}, stored is None

@@ -1,5 +1,6 @@
 """Payments as the API returns them: with the client's answers and the refunded sum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
@@ -12,10 +13,9 @@ from sigma.domain.money import Money
 from sigma.services.billing import payments as payment_services
 from sigma.services.billing.answer_codec import read_values
 from sigma.services.context import Context
-from sigma.services.paging import Page
 from sigma.services.platform import audit_log
 from sigma.store.billing import answers as answer_rows
-from sigma.store.billing import refunds
+from sigma.store.billing import payments, refunds
 from sigma.store.engine.interface import Tx
 
 
@@ -45,24 +45,23 @@ async def get(ctx: Context, member: Member, payment_id: str) -> PaymentWithAnswe
     return view
 
 
-async def list_page(
-    ctx: Context,
-    member: Member,
-    *,
-    invoice_id: str | None,
-    status: str | None,
-    limit: int,
-    cursor: str | None,
-) -> Page[PaymentWithAnswers]:
-    """Return a page of the shop's payments, newest first."""
-    page = await payment_services.list_page(
-        ctx, member, invoice_id=invoice_id, status=status, limit=limit, cursor=cursor
-    )
-    captured_ids = [r.payment.id for r in page.data if r.payment.status is Status.CAPTURED]
+async def list_by_ids(
+    ctx: Context, member: Member, payment_ids: Sequence[str]
+) -> list[PaymentWithAnswers]:
+    """Return the shop's payments with these ids, in their order."""
+    member.require(Permission.READ)
     async with ctx.db.read() as tx:
+        found = {one.id: one for one in await payments.list_by_ids(tx, payment_ids)}
+        own = [found[one] for one in payment_ids if one in found]
+        own = [payment for payment in own if payment.shop_id == member.shop_id]
+        captured_ids = [payment.id for payment in own if payment.status is Status.CAPTURED]
         refund_rows = await refunds.list_for_payments(tx, captured_ids)
-    rows = [(r.payment, r.refunded, refund_rows.get(r.payment.id, ())) for r in page.data]
-    return Page(await _with_answers(ctx, member, rows), page.next_cursor)
+    rows = []
+    for payment in own:
+        payment_refunds = refund_rows.get(payment.id, ())
+        refunded = refunded_amount(payment_refunds, payment.amount.currency)
+        rows.append((payment, refunded, payment_refunds))
+    return await _with_answers(ctx, member, rows)
 
 
 async def _with_answers(

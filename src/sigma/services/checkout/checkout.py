@@ -19,21 +19,25 @@ from sigma.domain.billing.payment_starts import (
 from sigma.domain.billing.question import AnswerValue, parse_answers
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_START_ADDRESS
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.billing import invoices as invoice_services
-from sigma.services.billing.answer_codec import contact_hash, encrypt_values, read_values
+from sigma.services.billing.answer_codec import encrypt_values, read_values
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
+from sigma.services.checkout.payers import find_customer
 from sigma.services.connection_secrets import is_secret_readable
+from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
 from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.cards import mark_opened
 from sigma.services.limits import client_network
+from sigma.services.platform.search_tokens import payment_tokens
 from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.billing import answers as answer_rows
@@ -41,6 +45,7 @@ from sigma.store.billing import connections, invoices, mails, payments, receipts
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import ConflictError, Tx
+from sigma.store.lists import tokens
 from sigma.texts import Translator, consent_text, text_hash
 
 RESUME_WINDOW_US = 50 * MINUTE_US  # the acquirer drops an unfinished payment after an hour
@@ -187,7 +192,12 @@ async def _store_under_lock(
     if invoice.conversation_id is not None and payment.conversation_id is None:
         conversation_id = await payment_links.payer_conversation(tx, invoice.id, payer)
         payment = replace(payment, conversation_id=conversation_id)
-    payment = replace(payment, has_email="email" in answers, locale=form.locale or shop.locale)
+    payment = replace(
+        payment,
+        has_email="email" in answers,
+        locale=form.locale or shop.locale,
+        customer_id=await find_customer(ctx, tx, invoice, payment, answers),
+    )
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     consent = (
         _build_consent(ctx, payment, invoice, shop, form)
@@ -202,7 +212,10 @@ async def _store_under_lock(
         ctx.id_factory(payment.shop_id),
         is_new=unfinished is None,
     )
-    await changes.write(tx, change, now_us)
+    if unfinished is not None:
+        await tokens.remove(tx, [payment.id])  # the client may have changed the answers
+    found_by = payment_tokens(ctx.cipher, payment, invoice, answers)
+    await changes.write(tx, change + Change(search_tokens=(found_by,)), now_us)
     return payment, unfinished is not None
 
 
@@ -258,6 +271,8 @@ def _new_payment(
         created_at_us=ctx.now_us(),
         payer_hash=payer,
         form_nonce=form.nonce,
+        service_id=invoice.service_id,
+        issued_by=invoice.created_by,
     )
 
 

@@ -27,13 +27,17 @@ from sigma.domain.messaging.message import (
 )
 from sigma.domain.messaging.message_changes import IncomingFacts
 from sigma.domain.messaging.nested_authors import author_names
+from sigma.domain.time_units import MINUTE_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.conversations.delivery import mark_delivered
+from sigma.services.customers import attachment
+from sigma.services.customers.attachment import vk_contact
 from sigma.services.platform import erased_peers
 from sigma.store import changes
 from sigma.store.catalogue import services
+from sigma.store.customers import customers
 from sigma.store.engine.interface import ConflictError, Tx
 from sigma.store.messaging import auto_reply_settings, cards, conversations, messages, vk_events
 
@@ -44,17 +48,24 @@ _SERVICE_LINK = re.compile(r"/s/[^\s/?#]{1,100}/(svc_[0-9a-z]{23})(?![0-9a-z])",
 async def get_or_create_conversation(
     ctx: Context, community: Community, peer_id: int
 ) -> Conversation:
-    """Return the conversation with a VK user; create it and enqueue profile.fetch if it is new."""
+    """Return the conversation with a VK user; create it and enqueue profile.fetch if it is new.
+
+    A new conversation belongs to the customer with this VK id, who is created with it.
+    """
     while True:
         async with ctx.db.read() as tx:
             conversation = await conversations.find_by_peer(tx, community.id, peer_id)
         if conversation is not None:
             return conversation
-        now_us = ctx.now_us()
-        new_id = ctx.new_id("cnv", community.shop_id)
-        change = start_conversation(new_id, community.shop_id, community.id, peer_id, now_us)
+        now_us, shop_id = ctx.now_us(), community.shop_id
+        new_id = ctx.new_id("cnv", shop_id)
         try:
-            await changes.commit(ctx.db, change, now_us)
+            async with ctx.db.write() as tx:
+                customer_id = await attachment.attach(ctx, tx, shop_id, [vk_contact(peer_id)])
+                change = start_conversation(
+                    new_id, shop_id, community.id, peer_id, now_us, customer_id=customer_id
+                )
+                await changes.write(tx, change, now_us)
         except ConflictError:
             continue  # a concurrent event of the same user created it
 
@@ -204,6 +215,8 @@ async def _record_incoming(
     )
     change = message_changes.record_incoming(conversation, message, facts, now_us)
     await _write(ctx, tx, change, message, _body(vk_message), now_us)
+    if conversation.customer_id and message.written_at_us - conversation.last_at_us > MINUTE_US:
+        await tx.write_all([customers.touch(conversation.customer_id, message.written_at_us)])
     return message
 
 

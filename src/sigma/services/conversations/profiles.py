@@ -4,10 +4,13 @@ from collections.abc import Iterable
 
 from sigma.channels.vk.errors import NeedsOwnerError, PermanentError
 from sigma.channels.vk.users import VkProfile, fetch_profiles
+from sigma.domain.customers.customer import NameSource
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.conversation_changes import update_profile
 from sigma.services.context import Context
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.customers import attachment
+from sigma.services.customers.attachment import OfferedName
 from sigma.services.vk import community_client
 from sigma.store import changes
 from sigma.store.messaging import conversations
@@ -56,6 +59,9 @@ async def update_profiles(
             now_us = ctx.now_us()
             change = update_profile(locked, profile.name, profile.photo_url, now_us)
             await changes.write(tx, change, now_us)
+            if locked.customer_id is not None:
+                name = OfferedName(profile.name, NameSource.VK, profile.photo_url)
+                await attachment.offer_name(ctx, tx, locked.customer_id, name)
         has_changes = has_changes or bool(change)
     if has_changes:
         await notify_changed(ctx)

@@ -345,6 +345,7 @@ async def _invoice_change(
         )[1]
     if not number:
         return Change()
+    draft = replace(draft, customer_id=locked.customer_id)
     invoice, change = build(ctx, draft, context.shop.id, number, AUTHOR_AUTO_REPLY, context.now_us)
     return change + await cards.add_card(
         ctx, tx, invoice, locked.id, AUTHOR_AUTO_REPLY, context.now_us, idempotency_key

@@ -128,8 +128,11 @@ async def issue(
     await quotas.require_invoice(ctx, member.shop_id)
     await quotas.require_message(ctx, member.shop_id)
     number = await shops.next_invoice_number(ctx.db, member.shop_id)
-    invoice, change = issuing.build(ctx, draft, member.shop_id, number, member.actor, now_us)
     async with ctx.db.write() as tx:
+        # Locked before it is read whose conversation it is: a merge may be moving it.
+        locked = await conversations.lock(tx, conversation.id)
+        draft = replace(draft, customer_id=locked.customer_id)
+        invoice, change = issuing.build(ctx, draft, member.shop_id, number, member.actor, now_us)
         change += await add_card(ctx, tx, invoice, conversation.id, member.actor, now_us)
         if order_id:
             change += await vk_orders.link_invoice(tx, order_id, invoice, now_us)
@@ -229,7 +232,10 @@ async def send_invoice(ctx: Context, member: Member, conversation_id: str, invoi
         elif existing[0].message_id is None:
             change = await _first_message(ctx, tx, invoice, existing[0], member.actor, now_us)
         if invoice.conversation_id is None:
-            change += Change((replace(invoice, conversation_id=conversation.id),))
+            locked = await conversations.lock(tx, conversation.id)
+            customer_id = invoice.customer_id or locked.customer_id
+            addressed = replace(invoice, conversation_id=locked.id, customer_id=customer_id)
+            change += Change((addressed,))
         await changes.write(tx, change, now_us)
     await notify_changed(ctx)
     card = next((row for row in change.rows if isinstance(row, Card)), *existing)

@@ -27,9 +27,11 @@ from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.personal_data.clients import ClientData, gather
 from sigma.services.platform import audit_log
 from sigma.services.platform.erased_peers import peer_hash
+from sigma.services.platform.search_tokens import invoice_tokens, payment_tokens
 from sigma.store import changes
 from sigma.store.billing import invoices
 from sigma.store.engine.interface import Tx
+from sigma.store.lists import tokens
 from sigma.store.personal_data import erasing, erasures
 
 # A payment that was begun earlier is not going on any more.
@@ -93,7 +95,9 @@ def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
 async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Erasure:
     now_us = ctx.now_us()
     scrubber = _scrubber(ctx, data)
-    await changes.write(tx, Change(_scrubbed_rows(data, scrubber)), now_us)
+    scrubbed = _scrubbed_rows(data, scrubber)
+    await changes.write(tx, Change(scrubbed), now_us)
+    await _reindex(ctx, tx, data, scrubbed, now_us)
     counts = await erasing.erase_payments(tx, [one.id for one in data.payments], now_us)
     counts["notices"] = await erasing.erase_notices(tx, data.notice_ids)
     counts |= {"messages": 0, "conversations": len(data.conversations), "orders": len(data.orders)}
@@ -114,6 +118,21 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
     )
     await erasures.add(tx, erasure)
     return erasure
+
+
+async def _reindex(
+    ctx: Context, tx: Tx, data: ClientData, scrubbed: tuple[Any, ...], now_us: int
+) -> None:
+    """Let lists find the payments by the texts of their invoices only, as they are now."""
+    invoice_by_id = {one.id: one for one in (*data.invoices, *scrubbed) if isinstance(one, Invoice)}
+    found = [invoice_tokens(ctx.cipher, invoice) for invoice in invoice_by_id.values()]
+    found += [
+        payment_tokens(ctx.cipher, one, invoice_by_id[one.invoice_id], {}, ())
+        for one in data.payments
+        if one.invoice_id in invoice_by_id
+    ]
+    await tokens.remove(tx, [*invoice_by_id, *(one.id for one in data.payments)])
+    await changes.write(tx, Change(search_tokens=tuple(found)), now_us)
 
 
 def _scrubbed_rows(data: ClientData, scrubber: ContactScrubber) -> tuple[Any, ...]:

@@ -20,7 +20,8 @@ from sigma.domain.billing.refund import Refund
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
-from sigma.services.billing.answer_codec import contact_hash, read_values
+from sigma.services.billing.answer_codec import read_values
+from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
 from sigma.store.billing import payments
 from sigma.store.engine.interface import Tx

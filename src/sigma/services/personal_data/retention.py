@@ -20,6 +20,7 @@ from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.ids import min_id
 from sigma.services.paging import DEFAULT_LIMIT, Page, make_page
+from sigma.services.personal_data.reindexing import reindex_payments
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.encryption import DecryptionError
@@ -114,6 +115,7 @@ async def _shred_due_answers(ctx: Context, shop_id: str, _: Retention) -> bool:
         rows = tuple(_without_expired(ctx, answers, now_us) for answers in due)
         if rows:
             await changes.write(tx, Change(rows), now_us)
+            await reindex_payments(ctx, tx, {answers.payment_id for answers in rows}, now_us)
             await _log(ctx, tx, shop_id, {SINGLE_ANSWERS: len(rows)})
     return len(due) == BATCH_SIZE
 
@@ -145,9 +147,15 @@ async def _shred_by_date(ctx: Context, shop_id: str, retention: Retention) -> bo
     async with ctx.db.write() as tx:
         for kind in BY_DATE:
             before_us = now_us - retention.days(kind) * DAY_US
+            payment_ids = (
+                await shredding.list_old_answers(tx, shop_id, before_us, BATCH_SIZE)
+                if kind is DataKind.ANSWERS
+                else ()
+            )
             counts[kind.value] = await shredding.blank_old(
                 tx, kind, shop_id, before_us=before_us, now_us=now_us, limit=BATCH_SIZE
             )
+            await reindex_payments(ctx, tx, payment_ids, now_us)
         await _log(ctx, tx, shop_id, counts)
     return BATCH_SIZE in counts.values()
 

@@ -6,8 +6,9 @@ from enum import StrEnum
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.billing import refund as refund_domain
-from sigma.domain.billing.payment import REFUND_REASONS
-from sigma.domain.change import Change
+from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import REFUND_REASONS, Payment
+from sigma.domain.change import Change, SearchTokens
 from sigma.domain.errors import RefusedError
 from sigma.domain.ledger import capture_entry
 from sigma.domain.reconciliation import missing_payment
@@ -28,6 +29,7 @@ from sigma.services.billing import refunds as refund_services
 from sigma.services.billing.refund_sync import sync_refunds
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
+from sigma.services.platform.search_tokens import payment_tokens
 from sigma.services.reconciliation.accounts import Account, open_accounts
 from sigma.services.reconciliation.pairs import compare_again, reload_payment_pair
 from sigma.services.reconciliation.runs import get_details
@@ -179,10 +181,17 @@ async def _record_payment(
                 new_id=new_id,
                 actor=member.actor,
             )
+            change += Change(search_tokens=_tokens_of(ctx, change, invoice))
         await changes.write(tx, change, now_us)
     async with ctx.db.read() as tx:
         found = await rows.find_payments(tx, account.connection_ids, [difference.provider_id])
     return found[difference.provider_id].id if found else ""
+
+
+def _tokens_of(ctx: Context, change: Change, invoice: Invoice) -> tuple[SearchTokens, ...]:
+    """Return what a list finds the new payments of a change by: their answers are unknown."""
+    found = [row for row in change.rows if isinstance(row, Payment)]
+    return tuple(payment_tokens(ctx.cipher, one, invoice, {}, ()) for one in found)
 
 
 async def _book_entry(ctx: Context, difference: Difference) -> None:

@@ -69,6 +69,7 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
         created_by=row["created_by"],
         conversation_id=row["conversation_id"],
         service_id=row["service_id"],
+        customer_id=row["customer_id"],
         version=row["version"],
     )
 

@@ -1,5 +1,6 @@
 """Payments, their refunded amounts, and lists of payments."""
 
+from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
@@ -24,7 +25,7 @@ from sigma.store.engine.row_codec import (
     field_values,
     money_from_row,
 )
-from sigma.store.engine.statements import Statement, statement
+from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.paging import MAX_ID
 from sigma.store.schema.tables import invoices, payments, refunds
 from sigma.store.search_text import like_pattern
@@ -38,13 +39,20 @@ def _to_row(payment: Payment) -> dict[str, Any]:
         "currency": payment.amount.currency,
         "income_minor": payment.income.minor if payment.income else None,
         "method": encode_json(payment.method) if payment.method else None,
+        "method_kind": payment.method.kind if payment.method else "",
+        "card_last4": _last4(payment.method.mask) if payment.method else "",
     }
+
+
+def _last4(mask: str) -> str:
+    return last if len(last := mask[-4:]) == 4 and last.isascii() and last.isdigit() else ""
 
 
 def from_row(row: Row) -> Payment:
     """Return the payment of a row."""
     converted = ("amount_minor", "currency", "income_minor", "method", "status", "attention")
-    fields = column_values(payments, row, *converted, "is_outcome_unknown", "has_email")
+    derived = ("method_kind", "card_last4")
+    fields = column_values(payments, row, *converted, *derived, "is_outcome_unknown", "has_email")
     income = row["income_minor"]
     return Payment(
         amount=money_from_row(row),
@@ -61,6 +69,7 @@ def from_row(row: Row) -> Payment:
 CODEC = build_codec(payments, _to_row, from_row)
 
 
+_list_by_ids = statement(select(payments).where(in_list(payments.c.id, "ids")))
 _find_by_token = statement(select(payments).where(payments.c.token == bindparam("token")))
 _find_by_form = statement(
     select(payments).where(
@@ -174,6 +183,11 @@ async def get(tx: Tx, payment_id: str) -> Payment | None:
     """Return the payment, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=payment_id)
     return from_row(row) if row else None
+
+
+async def list_by_ids(tx: Tx, payment_ids: Iterable[str]) -> list[Payment]:
+    """Return the payments with these ids, in no order."""
+    return [from_row(r) for r in await tx.fetch_all(_list_by_ids, ids=list(payment_ids))]
 
 
 async def find_by_token(tx: Tx, token: str) -> Payment | None:

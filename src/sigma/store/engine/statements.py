@@ -18,9 +18,11 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Table,
+    TableValuedAlias,
     Text,
     TextClause,
     bindparam,
+    column,
     text,
 )
 from sqlalchemy.dialects.postgresql import Insert
@@ -172,6 +174,60 @@ def _in_list_postgresql(element: _InList, compiler: SQLCompiler, **kw: Any) -> s
 def _in_list_sqlite(element: _InList, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = _operands(element, compiler, **kw)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - no user input
+
+
+class _JsonItems(FunctionElement[Any]):
+    """The items of a JSON array as rows, see `json_items`."""
+
+    inherit_cache = True
+
+
+def json_items(name: str) -> TableValuedAlias:
+    """Return a table with one row for each item of a list, given as the parameter `name`.
+
+    Its column `value` must be cast. The list is one parameter, as for `in_list`.
+    """
+    return _JsonItems(bindparam(name, type_=Text())).table_valued(column("value", Text()))
+
+
+@compiles(_JsonItems, "postgresql")
+def _json_items_postgresql(element: _JsonItems, compiler: SQLCompiler, **kw: Any) -> str:
+    (values,) = (compiler.process(operand, **kw) for operand in element.clauses)
+    return f"jsonb_array_elements_text({values}::jsonb)"
+
+
+@compiles(_JsonItems, "sqlite")
+def _json_items_sqlite(element: _JsonItems, compiler: SQLCompiler, **kw: Any) -> str:
+    (values,) = (compiler.process(operand, **kw) for operand in element.clauses)
+    return f"json_each({values})"
+
+
+class _StreamOrder(FunctionElement[Any]):
+    """The order in which a subquery yields its rows, see `stream_order`."""
+
+    inherit_cache = True
+
+
+def stream_order(*keys: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the ORDER BY of a query whose source, a subquery, is in this order already.
+
+    PostgreSQL needs the keys to choose joins that preserve the order, and sees that nothing is to
+    sort. SQLite would sort: it preserves the order by itself, as long as the source is its outer
+    loop. It gets a constant.
+    """
+    return _StreamOrder(*keys)
+
+
+@compiles(_StreamOrder, "postgresql")
+def _stream_order_postgresql(element: _StreamOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return ", ".join(compiler.process(key, **kw) for key in element.clauses)
+
+
+@compiles(_StreamOrder, "sqlite")
+def _stream_order_sqlite(element: _StreamOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    for key in element.clauses:  # their parameters, if any, keep their positions
+        compiler.process(key, **kw)
+    return "NULL"
 
 
 def insert_on_conflict(table: Table) -> Insert:

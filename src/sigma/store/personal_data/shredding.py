@@ -65,6 +65,16 @@ _BY_DATE: Mapping[DataKind, Statement] = {
         ERASED_MAIL,
     ),
 }
+_list_old_answers = statement(
+    select(answers.c.payment_id)
+    .where(
+        answers.c.shop_id == bindparam("shop_id"),
+        answers.c.values_encrypted != "",
+        answers.c.created_at_us < bindparam("before_us"),
+    )
+    .order_by(answers.c.created_at_us, answers.c.id)
+    .limit(bindparam("limit"))
+)
 _delete_notices = statement(
     delete(acquirer_notices).where(
         acquirer_notices.c.id.in_(
@@ -127,6 +137,12 @@ async def blank_old(
     if kind is DataKind.ANSWERS:
         values["now_us"] = now_us
     return await tx.execute(_BY_DATE[kind], **values)
+
+
+async def list_old_answers(tx: Tx, shop_id: str, before_us: int, limit: int) -> list[str]:
+    """Return the payments whose answers `blank_old` deletes next."""
+    rows = await tx.fetch_all(_list_old_answers, shop_id=shop_id, before_us=before_us, limit=limit)
+    return list(dict.fromkeys(row["payment_id"] for row in rows))
 
 
 async def delete_notices(tx: Tx, shop_id: str, before_id: str, limit: int) -> int:

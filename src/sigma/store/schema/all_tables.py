@@ -8,9 +8,12 @@ from sigma.store.schema import (
     account_tables,
     audit_tables,
     catalogue_tables,
+    customer_tables,
     encryption_tables,
+    list_tables,
     messaging_tables,
     personal_data_tables,
+    process_tables,
     reconciliation_tables,
     tables,
 )
@@ -24,5 +27,8 @@ TABLE_MODULES: Final = (
     encryption_tables,
     audit_tables,
     personal_data_tables,
+    list_tables,
+    process_tables,
+    customer_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

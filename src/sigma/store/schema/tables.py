@@ -108,12 +108,14 @@ invoices = Table(
     text_column("created_by"),
     Column("conversation_id", TextC),
     Column("service_id", TextC),
+    Column("customer_id", TextC),
     int_column("version"),
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),
     Index("ix_invoices_shop", "shop_id", "id"),
-    Index("ix_invoices_status", "shop_id", "status", "id"),
+    Index("ix_invoices_status", "shop_id", "status", "created_at_us", "id"),
     partial_index("ix_invoices_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
+    partial_index("ix_invoices_customer", "customer_id id", "customer_id IS NOT NULL"),
     # Covers the sum that clients still owe, so that it reads no rows.
     partial_index(
         "ix_invoices_open",
@@ -151,7 +153,12 @@ payments = Table(
     Column("captured_at_us", BigInt),
     Column("conversation_id", TextC),
     Column("lost_call_at_us", BigInt),
+    Column("customer_id", TextC),
     int_column("created_at_us"),
+    Column("service_id", TextC),
+    text_column("issued_by"),
+    text_column("method_kind"),
+    text_column("card_last4"),
     int_column("version"),
     Unique("token", name="uq_payments_token"),
     Unique("operation_key", name="uq_payments_operation_key"),
@@ -159,9 +166,10 @@ payments = Table(
     # Not invoice_id first: SQLite would take it for lists of an invoice, which it cannot order.
     Unique("payer_hash", "invoice_id", "form_nonce", name="uq_payments_form"),
     Index("ix_payments_shop", "shop_id", "id"),
-    Index("ix_payments_status", "shop_id", "status", "id"),
+    Index("ix_payments_status", "shop_id", "status", "created_at_us", "id"),
     Index("ix_payments_invoice", "invoice_id", "id"),
     partial_index("ix_payments_conversation", "conversation_id id", "conversation_id IS NOT NULL"),
+    partial_index("ix_payments_customer", "customer_id id", "customer_id IS NOT NULL"),
     partial_index(
         "ix_payments_unfinished", "invoice_id created_at_us", "status IN ('created', 'pending')"
     ),
@@ -375,16 +383,6 @@ jobs = Table(
     Index("ix_jobs_kind", "kind", "shop_id", "subject_id"),
     partial_index("ix_jobs_dead", "shop_id due_at_us kind subject_id", "state = 'dead'"),
 )
-
-workers = Table(
-    "workers",
-    metadata,
-    id_column(),
-    int_column("alive_until_us"),
-    Index("ix_workers_alive", "alive_until_us", "id"),
-)
-
-write_probes = Table("write_probes", metadata, id_column(), int_column("written_at_us"))
 
 idempotency_records = Table(
     "idempotency_records",

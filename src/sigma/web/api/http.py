@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from sigma.domain.limits import (
     too_many_requests,
     with_amount,
 )
+from sigma.domain.lists.filters import is_filter_parameter
 from sigma.domain.time_units import SECOND_US
 from sigma.services.accounts import api_keys
 from sigma.services.context import Context
@@ -162,14 +163,14 @@ class ListQuery:
 def parse_list_query(request: ApiRequest, prefix: str, filters: Collection[str]) -> ListQuery:
     """Parse the query string of a list. `prefix`: id prefix of a valid cursor.
 
-    Raises RefusedError("validation"), also for an unknown parameter: a misspelt filter must not
-    be ignored silently.
+    "metadata[key]" among `filters` allows every key. Raises RefusedError("validation"), also for
+    an unknown parameter: a misspelt filter must not be ignored silently.
     """
     params = request.query_params
     problems = [
         Problem(name[:100], "unknown_field")
         for name in params
-        if name not in filters and name not in ("limit", "cursor")
+        if not is_filter_parameter(name, filters) and name not in ("limit", "cursor")
     ]
     limit = params.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
@@ -179,7 +180,13 @@ def parse_list_query(request: ApiRequest, prefix: str, filters: Collection[str])
         problems.append(Problem("cursor", "cursor"))
     if problems:
         raise validation_error(*problems[:MAX_PROBLEMS])
-    return ListQuery(int(limit), cursor, {n: str(params[n]) for n in filters if n in params})
+    found = {n: str(params[n]) for n in params if is_filter_parameter(n, filters)}
+    return ListQuery(int(limit), cursor, found)
+
+
+def filter_values(query: ListQuery) -> Mapping[str, Sequence[str]]:
+    """Return the filters as parsers of `sigma.domain.lists.filters` take them."""
+    return {name: [value] for name, value in query.filters.items()}
 
 
 def filter_choice(query: ListQuery, name: str, choices: Collection[str]) -> str | None:

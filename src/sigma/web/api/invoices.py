@@ -7,10 +7,12 @@ from litestar.params import FromPath
 
 from sigma.domain.accounts.member import Member, Scope
 from sigma.domain.billing.invoice import Draft, Invoice, Status
-from sigma.domain.text_cleaning import clean_text
+from sigma.domain.errors import validation_error
+from sigma.domain.lists.filters import INVOICE_PARAMETERS, parse_invoice_filter
 from sigma.services.billing import invoices
 from sigma.services.billing.payment_limits import connection_warnings, list_warnings
 from sigma.services.context import Context
+from sigma.services.lists import invoices as invoice_lists
 from sigma.web.api import responses
 from sigma.web.api.body import parse_body, parse_outside_loop
 from sigma.web.api.http import (
@@ -18,7 +20,7 @@ from sigma.web.api.http import (
     Ctx,
     CurrentMember,
     encode,
-    filter_choice,
+    filter_values,
     json_response,
     parse_list_query,
     read_idempotency,
@@ -28,9 +30,6 @@ from sigma.web.api.http import (
 from sigma.web.api.problems import translator_for
 from sigma.web.api.requests import InvoiceRequest, parse_draft
 from sigma.web.ids import parse_id
-
-FILTERS = ("status", "query")
-STATUSES = frozenset(Status)
 
 
 async def _responses(
@@ -85,17 +84,15 @@ async def create_invoice(request: ApiRequest, ctx: Ctx, member: CurrentMember) -
 
 @get("/invoices", scope=Scope.INVOICES_READ)
 async def list_invoices(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
-    """List the invoices of the shop, newest first."""
-    query = parse_list_query(request, "inv", FILTERS)
-    page = await invoices.list_page(
-        ctx,
-        member,
-        status=filter_choice(query, "status", STATUSES),
-        query=clean_text(query.filters.get("query", ""))[:100],
-        limit=query.limit,
-        cursor=query.cursor,
+    """List the invoices that the filters find, newest first unless `sort` says otherwise."""
+    query = parse_list_query(request, "inv", INVOICE_PARAMETERS)
+    wanted, problems = parse_invoice_filter(filter_values(query))
+    if problems:
+        raise validation_error(*problems)
+    page = await invoice_lists.list_page(
+        ctx, member, wanted, limit=query.limit, cursor=query.cursor
     )
-    data = await _responses(request, ctx, member, *page.data)
+    data = await _responses(request, ctx, member, *(row.invoice for row in page.data))
     return json_response(responses.Invoices(data, page.next_cursor))
 
 

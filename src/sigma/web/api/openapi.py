@@ -9,11 +9,11 @@ from litestar import Response, get
 from msgspec import Struct
 
 from sigma.domain.accounts.member import Scope
-from sigma.domain.billing.invoice import Status as InvoiceStatus
-from sigma.domain.billing.payment import Status as PaymentStatus
 from sigma.domain.errors import STATUS_BY_CODE
+from sigma.domain.lists.filters import INVOICE_PARAMETERS, PAYMENT_PARAMETERS
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sigma.web.api import examples, requests, responses
+from sigma.web.api.filter_parameters import filter_parameters
 from sigma.web.api.http import Ctx
 from sigma.web.api.problems import MEDIA_TYPE, ProblemResponse
 
@@ -91,7 +91,7 @@ OPERATIONS = (
         "List invoices",
         responses.Invoices,
         Scope.INVOICES_READ,
-        filters=("status", "query"),
+        filters=INVOICE_PARAMETERS,
         is_paged=True,
     ),
     Operation(
@@ -118,7 +118,7 @@ OPERATIONS = (
         "List payments",
         responses.Payments,
         Scope.PAYMENTS_READ,
-        filters=("invoice_id", "payment_status"),
+        filters=PAYMENT_PARAMETERS,
         is_paged=True,
     ),
     Operation(
@@ -173,16 +173,6 @@ OPERATIONS = (
     ),
 )
 
-_FILTERS: dict[str, tuple[str, str, Json]] = {
-    "status": ("status", "Only with this status", {"enum": [str(s) for s in InvoiceStatus]}),
-    "payment_status": (
-        "status",
-        "Only with this status",
-        {"enum": [str(s) for s in PaymentStatus]},
-    ),
-    "query": ("query", "Words of the title, or an invoice number", {"maxLength": 100}),
-    "invoice_id": ("invoice_id", "Only of this invoice", {"pattern": "^inv_[0-9a-z]{10,40}$"}),
-}
 _PATH = {
     "invoice_id": "^inv_[0-9a-z]{10,40}$",
     "payment_id": "^pay_[0-9a-z]{10,40}$",
@@ -283,9 +273,10 @@ def _parameters(operation: Operation) -> list[Json]:
         if f"{{{name}}}" in operation.path:
             schema = {"type": "string", "pattern": pattern}
             parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
-    for name in operation.filters:
-        public, text, schema = _FILTERS[name]
-        parameters.append(_query_parameter(public, text, {"type": "string", **schema}))
+    parameters += [
+        _query_parameter(name, text, schema)
+        for name, text, schema in filter_parameters(operation.filters, operation.path)
+    ]
     if operation.is_paged:
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
         parameters.append(_query_parameter("limit", "Page size", limit))

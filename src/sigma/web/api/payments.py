@@ -4,44 +4,34 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from sigma.domain.accounts.member import Scope
-from sigma.domain.billing.payment import Status
-from sigma.domain.errors import Problem, validation_error
+from sigma.domain.errors import validation_error
+from sigma.domain.lists.filters import PAYMENT_PARAMETERS, parse_payment_filter
 from sigma.services.billing import payment_views
+from sigma.services.lists import payments
 from sigma.web.api import responses
 from sigma.web.api.http import (
     ApiRequest,
     Ctx,
     CurrentMember,
-    filter_choice,
+    filter_values,
     json_response,
     parse_list_query,
 )
 from sigma.web.api.problems import translator_for
-from sigma.web.ids import is_id, parse_id
-
-FILTERS = ("invoice_id", "status")
-STATUSES = frozenset(Status)
+from sigma.web.ids import parse_id
 
 
 @get("/payments", scope=Scope.PAYMENTS_READ)
 async def list_payments(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
-    """List the payments of the shop or of one invoice, newest first."""
-    query = parse_list_query(request, "pay", FILTERS)
-    invoice_id = query.filters.get("invoice_id")
-    if invoice_id is not None and not is_id(invoice_id, "inv"):
-        raise validation_error(Problem("invoice_id", "id"))
-    page = await payment_views.list_page(
-        ctx,
-        member,
-        invoice_id=invoice_id,
-        status=filter_choice(query, "status", STATUSES),
-        limit=query.limit,
-        cursor=query.cursor,
-    )
+    """List the payments that the filters find, newest first unless `sort` says otherwise."""
+    query = parse_list_query(request, "pay", PAYMENT_PARAMETERS)
+    wanted, problems = parse_payment_filter(filter_values(query))
+    if problems:
+        raise validation_error(*problems)
+    page = await payments.list_ids(ctx, member, wanted, limit=query.limit, cursor=query.cursor)
+    views = await payment_views.list_by_ids(ctx, member, page.ids)
     translator = translator_for(request)
-    data = [
-        responses.payment_response(view, ctx.settings.base_url, translator) for view in page.data
-    ]
+    data = [responses.payment_response(view, ctx.settings.base_url, translator) for view in views]
     return json_response(responses.Payments(data, page.next_cursor))
 
 

@@ -52,6 +52,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "name", name=op.f("pk_counters")),
     )
     op.create_table(
+        "customer_tokens",
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("token_hash", BigInt, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "shop_id", "token_hash", "customer_id", name=op.f("pk_customer_tokens")
+        ),
+    )
+    op.create_table(
         "erased_peers",
         sa.Column("peer_hash", TextC, nullable=False),
         sa.Column("erased_at_us", BigInt, nullable=False),
@@ -124,6 +133,16 @@ def upgrade() -> None:
         sa.Column("booked_at_us", BigInt, nullable=False),
         sa.Column("origin", TextC, nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject_id", "line_number", name=op.f("pk_ledger")),
+    )
+    op.create_table(
+        "list_tokens",
+        sa.Column("token_hash", BigInt, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("subject_id", TextC, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "token_hash", "created_at_us", "subject_id", name=op.f("pk_list_tokens")
+        ),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "password_resets",
@@ -300,6 +319,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
     )
     op.create_table(
+        "customer_moves",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("from_id", TextC, nullable=False),
+        sa.Column("to_id", TextC, nullable=False),
+        sa.Column("moved_at_us", BigInt, nullable=False),
+        sa.Column("actor", TextC, nullable=False),
+        sa.Column("counts", TextC, nullable=False),
+        sa.Column("undone_at_us", BigInt, nullable=True),
+        sa.Column("undone_by", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_customer_moves_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_moves")),
+    )
+    op.create_table(
+        "customers",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("name_encrypted", TextC, nullable=False),
+        sa.Column("name_source", TextC, nullable=False),
+        sa.Column("details_encrypted", TextC, nullable=False),
+        sa.Column("photo_url", TextC, nullable=False),
+        sa.Column("merged_into_id", TextC, nullable=True),
+        sa.Column("last_activity_at_us", BigInt, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_customers_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
+    )
+    op.create_table(
         "erasures",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -350,6 +400,7 @@ def upgrade() -> None:
         sa.Column("created_by", TextC, nullable=False),
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("service_id", TextC, nullable=True),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoices_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
@@ -455,12 +506,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "prefix", name="uq_recovery_codes_prefix"),
     )
     op.create_table(
+        "refunded_payments",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("state", TextC, nullable=False),
+        sa.Column("currency", TextC, nullable=False),
+        sa.Column("refunded_minor", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_refunded_payments_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refunded_payments")),
+    )
+    op.create_table(
         "retention_settings",
         sa.Column("id", TextC, nullable=False),
         sa.Column("body", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["id"], ["shops.id"], name=op.f("fk_retention_settings_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_settings")),
+    )
+    op.create_table(
+        "saved_views",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("user_id", TextC, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("filter_values", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_saved_views_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_views")),
     )
     op.create_table(
         "security_notices",
@@ -582,6 +660,7 @@ def upgrade() -> None:
         sa.Column("typing_until_us", BigInt, nullable=False),
         sa.Column("handled_by_operator", Flag, nullable=False),
         sa.Column("changed_at_us", BigInt, nullable=False),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -590,6 +669,57 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_conversations_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("connection_id", "peer_id", name="uq_conversations_peer"),
+    )
+    op.create_table(
+        "customer_identities",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("identity_hash", TextC, nullable=False),
+        sa.Column("value_encrypted", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_customer_identities_customer_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_customer_identities_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_identities")),
+        sa.UniqueConstraint("shop_id", "kind", "identity_hash", name="uq_customer_identities_hash"),
+    )
+    op.create_table(
+        "customer_moved_rows",
+        sa.Column("move_id", TextC, nullable=False),
+        sa.Column("row_id", TextC, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["move_id"], ["customer_moves.id"], name=op.f("fk_customer_moved_rows_move_id")
+        ),
+        sa.PrimaryKeyConstraint("move_id", "row_id", name=op.f("pk_customer_moved_rows")),
+    )
+    op.create_table(
+        "customer_suggestions",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("customer_id", TextC, nullable=False),
+        sa.Column("other_id", TextC, nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("dismissed_at_us", BigInt, nullable=True),
+        sa.Column("dismissed_by", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_customer_suggestions_customer_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["other_id"], ["customers.id"], name=op.f("fk_customer_suggestions_other_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_customer_suggestions_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_suggestions")),
+        sa.UniqueConstraint("customer_id", "other_id", name="uq_customer_suggestions_pair"),
     )
     op.create_table(
         "differences",
@@ -662,7 +792,12 @@ def upgrade() -> None:
         sa.Column("captured_at_us", BigInt, nullable=True),
         sa.Column("conversation_id", TextC, nullable=True),
         sa.Column("lost_call_at_us", BigInt, nullable=True),
+        sa.Column("customer_id", TextC, nullable=True),
         sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("service_id", TextC, nullable=True),
+        sa.Column("issued_by", TextC, nullable=False),
+        sa.Column("method_kind", TextC, nullable=False),
+        sa.Column("card_last4", TextC, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_payments_connection_id")
@@ -975,6 +1110,14 @@ def upgrade() -> None:
         "ix_conversations_changed", "conversations", ["shop_id", "changed_at_us"], unique=False
     )
     op.create_index(
+        "ix_conversations_customer",
+        "conversations",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_conversations_latest", "conversations", ["shop_id", "last_at_us", "id"], unique=False
     )
     op.create_index(
@@ -1002,6 +1145,50 @@ def upgrade() -> None:
         sqlite_where=sa.text("is_unanswered = 1"),
     )
     op.create_index(
+        "ix_customer_identities_customer",
+        "customer_identities",
+        ["customer_id", "id"],
+        unique=False,
+    )
+    op.create_index("ix_customer_moves_from", "customer_moves", ["from_id", "id"], unique=False)
+    op.create_index("ix_customer_moves_to", "customer_moves", ["to_id", "id"], unique=False)
+    op.create_index(
+        "ix_customer_suggestions_open",
+        "customer_suggestions",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("dismissed_at_us IS NULL"),
+        sqlite_where=sa.text("dismissed_at_us IS NULL"),
+    )
+    op.create_index(
+        "ix_customer_suggestions_other",
+        "customer_suggestions",
+        ["other_id", "customer_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_customer_tokens_customer",
+        "customer_tokens",
+        ["customer_id", "token_hash"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_customers_activity",
+        "customers",
+        ["shop_id", "last_activity_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NULL"),
+        sqlite_where=sa.text("merged_into_id IS NULL"),
+    )
+    op.create_index(
+        "ix_customers_merged",
+        "customers",
+        ["merged_into_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_differences_object", "differences", ["connection_id", "provider_id"], unique=False
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
@@ -1019,12 +1206,48 @@ def upgrade() -> None:
         sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
     )
     op.create_index(
+        "ix_invoices_amount",
+        "invoices",
+        ["shop_id", "amount_minor", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_invoices_conversation",
         "invoices",
         ["conversation_id", "id"],
         unique=False,
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_invoices_customer",
+        "invoices",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_invoices_list",
+        "invoices",
+        [
+            "shop_id",
+            "created_at_us",
+            "id",
+            "status",
+            "expires_at_us",
+            "service_id",
+            "created_by",
+            "currency",
+            "amount_minor",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_invoices_member",
+        "invoices",
+        ["shop_id", "created_by", "created_at_us", "id"],
+        unique=False,
     )
     op.create_index(
         "ix_invoices_open",
@@ -1034,8 +1257,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'open'"),
         sqlite_where=sa.text("status = 'open'"),
     )
+    op.create_index(
+        "ix_invoices_service",
+        "invoices",
+        ["service_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
     op.create_index("ix_invoices_shop", "invoices", ["shop_id", "id"], unique=False)
-    op.create_index("ix_invoices_status", "invoices", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_invoices_status", "invoices", ["shop_id", "status", "created_at_us", "id"], unique=False
+    )
     op.create_index(
         "ix_jobs_dead",
         "jobs",
@@ -1064,6 +1297,9 @@ def upgrade() -> None:
     op.create_index("ix_jobs_state", "jobs", ["state"], unique=False)
     op.create_index(
         "ix_ledger_shop", "ledger", ["shop_id", "account", "booked_at_us"], unique=False
+    )
+    op.create_index(
+        "ix_list_tokens_subject", "list_tokens", ["subject_id", "token_hash"], unique=False
     )
     op.create_index(
         "ix_mails_failed",
@@ -1115,6 +1351,12 @@ def upgrade() -> None:
         "ix_password_resets_expires", "password_resets", ["expires_at_us"], unique=False
     )
     op.create_index(
+        "ix_payments_amount",
+        "payments",
+        ["shop_id", "amount_minor", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_payments_attention",
         "payments",
         ["shop_id", "id"],
@@ -1146,9 +1388,58 @@ def upgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_payments_customer",
+        "payments",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
     op.create_index("ix_payments_invoice", "payments", ["invoice_id", "id"], unique=False)
+    op.create_index(
+        "ix_payments_last4",
+        "payments",
+        ["shop_id", "card_last4", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("card_last4 <> ''"),
+        sqlite_where=sa.text("card_last4 <> ''"),
+    )
+    op.create_index(
+        "ix_payments_list",
+        "payments",
+        [
+            "shop_id",
+            "created_at_us",
+            "id",
+            "status",
+            "method_kind",
+            "connection_id",
+            "service_id",
+            "issued_by",
+            "currency",
+            "amount_minor",
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_payments_member",
+        "payments",
+        ["shop_id", "issued_by", "created_at_us", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_payments_service",
+        "payments",
+        ["service_id", "created_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
     op.create_index("ix_payments_shop", "payments", ["shop_id", "id"], unique=False)
-    op.create_index("ix_payments_status", "payments", ["shop_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_payments_status", "payments", ["shop_id", "status", "created_at_us", "id"], unique=False
+    )
     op.create_index(
         "ix_payments_unfinished",
         "payments",
@@ -1162,6 +1453,18 @@ def upgrade() -> None:
     op.create_index("ix_rate_counters_expires", "rate_counters", ["expires_at_us"], unique=False)
     op.create_index(
         "ix_reconciliation_runs_shop", "reconciliation_runs", ["shop_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_refunded_payments_shop",
+        "refunded_payments",
+        ["shop_id", "created_at_us", "id", "currency", "refunded_minor"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_refunded_payments_state",
+        "refunded_payments",
+        ["shop_id", "state", "created_at_us", "id"],
+        unique=False,
     )
     op.create_index(
         "ix_refunds_created_by", "refunds", ["shop_id", "created_by", "id"], unique=False
@@ -1183,6 +1486,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('pending', 'failed')"),
         sqlite_where=sa.text("status IN ('pending', 'failed')"),
+    )
+    op.create_index(
+        "ix_saved_views_list", "saved_views", ["shop_id", "kind", "user_id", "id"], unique=False
     )
     op.create_index(
         "ix_search_tokens_conversation",
@@ -1295,6 +1601,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_security_notices_occurred", table_name="security_notices")
     op.drop_index("ix_search_tokens_conversation", table_name="search_tokens")
+    op.drop_index("ix_saved_views_list", table_name="saved_views")
     op.drop_index(
         "ix_refunds_unfinished",
         table_name="refunds",
@@ -1310,6 +1617,8 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 'succeeded'"),
     )
     op.drop_index("ix_refunds_created_by", table_name="refunds")
+    op.drop_index("ix_refunded_payments_state", table_name="refunded_payments")
+    op.drop_index("ix_refunded_payments_shop", table_name="refunded_payments")
     op.drop_index("ix_reconciliation_runs_shop", table_name="reconciliation_runs")
     op.drop_index("ix_rate_counters_expires", table_name="rate_counters")
     op.drop_index("ix_photos_shop", table_name="photos")
@@ -1322,7 +1631,27 @@ def downgrade() -> None:
     )
     op.drop_index("ix_payments_status", table_name="payments")
     op.drop_index("ix_payments_shop", table_name="payments")
+    op.drop_index(
+        "ix_payments_service",
+        table_name="payments",
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
+    op.drop_index("ix_payments_member", table_name="payments")
+    op.drop_index("ix_payments_list", table_name="payments")
+    op.drop_index(
+        "ix_payments_last4",
+        table_name="payments",
+        postgresql_where=sa.text("card_last4 <> ''"),
+        sqlite_where=sa.text("card_last4 <> ''"),
+    )
     op.drop_index("ix_payments_invoice", table_name="payments")
+    op.drop_index(
+        "ix_payments_customer",
+        table_name="payments",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_payments_conversation",
         table_name="payments",
@@ -1347,6 +1676,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("attention IS NOT NULL"),
         sqlite_where=sa.text("attention IS NOT NULL"),
     )
+    op.drop_index("ix_payments_amount", table_name="payments")
     op.drop_index("ix_password_resets_expires", table_name="password_resets")
     op.drop_index("ix_passkeys_user", table_name="passkeys")
     op.drop_index(
@@ -1382,6 +1712,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'failed'"),
         sqlite_where=sa.text("status = 'failed'"),
     )
+    op.drop_index("ix_list_tokens_subject", table_name="list_tokens")
     op.drop_index("ix_ledger_shop", table_name="ledger")
     op.drop_index("ix_jobs_state", table_name="jobs")
     op.drop_index(
@@ -1406,10 +1737,24 @@ def downgrade() -> None:
     op.drop_index("ix_invoices_status", table_name="invoices")
     op.drop_index("ix_invoices_shop", table_name="invoices")
     op.drop_index(
+        "ix_invoices_service",
+        table_name="invoices",
+        postgresql_where=sa.text("service_id IS NOT NULL"),
+        sqlite_where=sa.text("service_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_invoices_open",
         table_name="invoices",
         postgresql_where=sa.text("status = 'open'"),
         sqlite_where=sa.text("status = 'open'"),
+    )
+    op.drop_index("ix_invoices_member", table_name="invoices")
+    op.drop_index("ix_invoices_list", table_name="invoices")
+    op.drop_index(
+        "ix_invoices_customer",
+        table_name="invoices",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
     )
     op.drop_index(
         "ix_invoices_conversation",
@@ -1417,6 +1762,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.drop_index("ix_invoices_amount", table_name="invoices")
     op.drop_index(
         "ix_invitations_open",
         table_name="invitations",
@@ -1428,6 +1774,29 @@ def downgrade() -> None:
     op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
+    op.drop_index(
+        "ix_customers_merged",
+        table_name="customers",
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_customers_activity",
+        table_name="customers",
+        postgresql_where=sa.text("merged_into_id IS NULL"),
+        sqlite_where=sa.text("merged_into_id IS NULL"),
+    )
+    op.drop_index("ix_customer_tokens_customer", table_name="customer_tokens")
+    op.drop_index("ix_customer_suggestions_other", table_name="customer_suggestions")
+    op.drop_index(
+        "ix_customer_suggestions_open",
+        table_name="customer_suggestions",
+        postgresql_where=sa.text("dismissed_at_us IS NULL"),
+        sqlite_where=sa.text("dismissed_at_us IS NULL"),
+    )
+    op.drop_index("ix_customer_moves_to", table_name="customer_moves")
+    op.drop_index("ix_customer_moves_from", table_name="customer_moves")
+    op.drop_index("ix_customer_identities_customer", table_name="customer_identities")
     op.drop_index(
         "ix_conversations_waiting",
         table_name="conversations",
@@ -1447,6 +1816,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("is_unanswered = 1"),
     )
     op.drop_index("ix_conversations_latest", table_name="conversations")
+    op.drop_index(
+        "ix_conversations_customer",
+        table_name="conversations",
+        postgresql_where=sa.text("customer_id IS NOT NULL"),
+        sqlite_where=sa.text("customer_id IS NOT NULL"),
+    )
     op.drop_index("ix_conversations_changed", table_name="conversations")
     op.drop_index(
         "ix_consents_stored",
@@ -1527,12 +1902,17 @@ def downgrade() -> None:
     op.drop_table("payments")
     op.drop_table("mail_contents")
     op.drop_table("differences")
+    op.drop_table("customer_suggestions")
+    op.drop_table("customer_moved_rows")
+    op.drop_table("customer_identities")
     op.drop_table("conversations")
     op.drop_table("communities")
     op.drop_table("acquirer_notices")
     op.drop_table("services")
     op.drop_table("security_notices")
+    op.drop_table("saved_views")
     op.drop_table("retention_settings")
+    op.drop_table("refunded_payments")
     op.drop_table("recovery_codes")
     op.drop_table("reconciliation_runs")
     op.drop_table("photos")
@@ -1542,6 +1922,8 @@ def downgrade() -> None:
     op.drop_table("invoices")
     op.drop_table("invitations")
     op.drop_table("erasures")
+    op.drop_table("customers")
+    op.drop_table("customer_moves")
     op.drop_table("connections")
     op.drop_table("auto_reply_settings")
     op.drop_table("authenticator_apps")
@@ -1556,6 +1938,7 @@ def downgrade() -> None:
     op.drop_table("search_tokens")
     op.drop_table("rate_counters")
     op.drop_table("password_resets")
+    op.drop_table("list_tokens")
     op.drop_table("ledger")
     op.drop_table("key_rotations")
     op.drop_table("jobs")
@@ -1563,6 +1946,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_records")
     op.drop_table("former_members")
     op.drop_table("erased_peers")
+    op.drop_table("customer_tokens")
     op.drop_table("counters")
     op.drop_table("audit_entries")
     op.drop_table("audit_chains")

@@ -1,0 +1,1 @@
+"""What the lists of payments and invoices can be filtered, searched and sorted by. Pure."""

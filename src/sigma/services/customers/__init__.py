@@ -1,0 +1,1 @@
+"""Customers: found or created with each payment and conversation; their cards, merges, splits."""

@@ -1,0 +1,1 @@
+"""Lists of payments and invoices: filters, search, totals, saved views."""

@@ -1,0 +1,1 @@
+"""Customers, their identities, and the trace of merges and splits."""

@@ -1,0 +1,1 @@
+"""Queries of the lists of payments and invoices: filters, search, totals, saved views."""
