@@ -20,6 +20,7 @@ from sigma.services.conversations import (
     message_completion,
     profiles,
 )
+from sigma.services.exports import exports
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
 from sigma.services.personal_data import retention
 from sigma.services.platform import housekeeping, jobs, key_rotation, leases
@@ -86,6 +87,7 @@ HANDLERS: Mapping[str, Handler] = {
     "reconciliation.advance": reconciliation_runs.advance,
     "encryption.rotate": key_rotation.run_job,
     "password_reset.start": _start_password_reset,
+    "export.make": exports.make,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.

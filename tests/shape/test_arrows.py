@@ -44,6 +44,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "personal_data": set(),
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
+        "exports": set(),
     },
     "store": {
         "engine": set(),
@@ -57,6 +58,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "personal_data": {"billing", "engine", "messaging", "schema"},
         "reconciliation": {"billing", "engine", "schema"},
         "lists": {"billing", "customers", "engine", "schema"},
+        "exports": {"engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -72,6 +74,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "market": {"catalogue", "vk", "platform"},
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},
+        "exports": {"billing", "customers", "lists", "platform"},
         "personal_data": {"billing", "conversations", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
@@ -90,6 +93,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "team": set(),
         "payments": set(),
         "personal_data": set(),
+        "exports": set(),
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},

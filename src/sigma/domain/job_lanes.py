@@ -49,6 +49,7 @@ LANES: Mapping[str, Lane] = {
     "personal_data.shred": Lane.HOUSEKEEPING,
     "reconciliation.start": Lane.HOUSEKEEPING,
     "reconciliation.advance": Lane.HOUSEKEEPING,
+    "export.make": Lane.HOUSEKEEPING,
 }
 
 

@@ -23,6 +23,7 @@ from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.customers.customer import Customer
 from sigma.domain.customers.moves import Move
+from sigma.domain.exports.export import Export, FilePart
 from sigma.domain.ledger import Entry
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
@@ -56,6 +57,7 @@ from sigma.store.customers import customers
 from sigma.store.customers import moves as customer_moves
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
+from sigma.store.exports import exports
 from sigma.store.lists import refunded_payments, tokens
 from sigma.store.messaging import (
     cards,
@@ -99,6 +101,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     SecurityNotice: security_notices.CODEC.save,
     Customer: customers.CODEC.save,
     Move: customer_moves.CODEC.save,
+    Export: exports.CODEC.save,
+    FilePart: exports.PART_CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))

@@ -34,6 +34,8 @@ class EncryptedColumn(StrEnum):
     CUSTOMER_NAME = "customers.name_encrypted"
     CUSTOMER_DETAILS = "customers.details_encrypted"
     CUSTOMER_IDENTITY = "customer_identities.value_encrypted"
+    EXPORT_FILTER = "exports.filter_encrypted"
+    EXPORT_PART = "export_parts.body_encrypted"
 
     @property
     def table(self) -> Table:

@@ -10,6 +10,7 @@ from sigma.store.schema import (
     catalogue_tables,
     customer_tables,
     encryption_tables,
+    export_tables,
     list_tables,
     messaging_tables,
     personal_data_tables,
@@ -30,5 +31,6 @@ TABLE_MODULES: Final = (
     list_tables,
     process_tables,
     customer_tables,
+    export_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -361,6 +361,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
     )
     op.create_table(
+        "exports",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("file_format", TextC, nullable=False),
+        sa.Column("filter_encrypted", TextC, nullable=False),
+        sa.Column("columns", TextC, nullable=False),
+        sa.Column("has_answers", Flag, nullable=False),
+        sa.Column("locale", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("progress", TextC, nullable=False),
+        sa.Column("total", BigInt, nullable=False),
+        sa.Column("done_count", BigInt, nullable=False),
+        sa.Column("size_bytes", BigInt, nullable=False),
+        sa.Column("failure", TextC, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("expires_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_exports_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exports")),
+    )
+    op.create_table(
         "invitations",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -753,6 +777,17 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_differences_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_differences")),
+    )
+    op.create_table(
+        "export_parts",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("export_id", TextC, nullable=False),
+        sa.Column("body_encrypted", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["export_id"], ["exports.id"], name=op.f("fk_export_parts_export_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_parts")),
     )
     op.create_table(
         "mail_contents",
@@ -1193,6 +1228,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
     op.create_index("ix_erasures_shop", "erasures", ["shop_id", "id"], unique=False)
+    op.create_index("ix_export_parts_export", "export_parts", ["export_id", "id"], unique=False)
+    op.create_index("ix_exports_shop", "exports", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_exports_stored",
+        "exports",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('counting', 'writing', 'done')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing', 'done')"),
+    )
+    op.create_index(
+        "ix_exports_unfinished",
+        "exports",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('counting', 'writing')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing')"),
+    )
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
@@ -1771,6 +1824,20 @@ def downgrade() -> None:
     )
     op.drop_index("ix_invitations_expires", table_name="invitations")
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
+    op.drop_index(
+        "ix_exports_unfinished",
+        table_name="exports",
+        postgresql_where=sa.text("status IN ('counting', 'writing')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing')"),
+    )
+    op.drop_index(
+        "ix_exports_stored",
+        table_name="exports",
+        postgresql_where=sa.text("status IN ('counting', 'writing', 'done')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing', 'done')"),
+    )
+    op.drop_index("ix_exports_shop", table_name="exports")
+    op.drop_index("ix_export_parts_export", table_name="export_parts")
     op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
@@ -1901,6 +1968,7 @@ def downgrade() -> None:
     op.drop_table("vk_events")
     op.drop_table("payments")
     op.drop_table("mail_contents")
+    op.drop_table("export_parts")
     op.drop_table("differences")
     op.drop_table("customer_suggestions")
     op.drop_table("customer_moved_rows")
@@ -1921,6 +1989,7 @@ def downgrade() -> None:
     op.drop_table("mails")
     op.drop_table("invoices")
     op.drop_table("invitations")
+    op.drop_table("exports")
     op.drop_table("erasures")
     op.drop_table("customers")
     op.drop_table("customer_moves")
