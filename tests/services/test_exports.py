@@ -47,6 +47,8 @@ HOSTILE = (
     *("%0A=1", "|cmd", "1E5", "0012", "<![CDATA[=1]]>", "x\u2028=1", "-"),
 )
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 
 async def make_file(world: World, wanted: ExportRequest, member: Member | None = None) -> bytes:
     """Request an export, let the worker make it, and return the file."""
@@ -186,8 +188,8 @@ async def test_payment_that_comes_after_the_request_is_not_exported(world: World
 async def test_member_without_the_right_to_answers_gets_them_masked(world: World) -> None:
     await world.complete_payment()
     viewer = Member("usr_viewer", world.shop.id, Role.VIEWER)
+    wanted = PaymentFilter(email="client@example.net")
     with pytest.raises(RefusedError, match="forbidden"):
-        wanted = PaymentFilter(email="client@example.net")
         await exports.request(world.ctx, viewer, replace(PAYMENTS, wanted=wanted))
 
     masked = await make_file(world, PAYMENTS, viewer)

@@ -26,6 +26,7 @@ from sigma.web.cabinet.access import (
     sign_in,
 )
 from sigma.web.cabinet.board import todo_board
+from sigma.web.cabinet.exports import downloads, exports
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
@@ -85,6 +86,7 @@ INBOX = (todo_board, conversations, actions, stream)
 BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client)
+EXPORTS = (exports,)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
 CHECKOUT = (payment_page, wait, receipt, accent)
 STOREFRONT = (storefront_pages, photos)
@@ -143,6 +145,7 @@ def build_router() -> Litestar:
                     for module in (
                         *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *VK, *SERVICES),
                         *PERSONAL_DATA,
+                        *EXPORTS,
                     )
                     for handler in module.HANDLERS
                 ]
@@ -154,6 +157,7 @@ def build_router() -> Litestar:
                 ]
             ),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
+            *downloads.HANDLERS,
             api.router,
             Router(
                 "/hooks", route_handlers=[*vk.HANDLERS, *notices.HANDLERS], include_in_schema=False

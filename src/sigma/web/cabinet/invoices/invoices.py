@@ -22,7 +22,7 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.qr_codes import qr_response
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
 from sigma.web.cabinet.timeline import timeline_item
-from sigma.web.cabinet.urls import build_url, next_page_url, query_values
+from sigma.web.cabinet.urls import build_url, export_url, next_page_url, query_values
 from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
 from sigma.web.ids import parse_id
 
@@ -49,6 +49,7 @@ async def invoice_list(
         "cabinet/invoices/list.html",
         section="invoices",
         rows=page.data,
+        export_url=export_url("invoices", query_values(request)),
         list_filter=list_filter,
         filters=_filter_chips(list_filter, translator_for(session)),
         more_url=next_page_url(

@@ -26,7 +26,7 @@ from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.payments.view_models import details_texts
 from sigma.web.cabinet.responses import redirect, render_cabinet_page, translator_for
-from sigma.web.cabinet.urls import build_url, next_page_url, query_values
+from sigma.web.cabinet.urls import build_url, export_url, next_page_url, query_values
 from sigma.web.forms import ListFilter, first_value, parse_cursor, parse_filter
 from sigma.web.ids import parse_id
 from sigma.web.retry_after import retry_after_headers
@@ -68,6 +68,7 @@ async def payment_list(
         "cabinet/payments/list.html",
         section="payments",
         rows=page.data,
+        export_url=export_url("payments", query),
         list_filter=list_filter,
         invoice=invoice,
         filters=_filter_chips(list_filter, base_query, translator_for(session)),
