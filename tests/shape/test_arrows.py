@@ -75,7 +75,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},
         "exports": {"billing", "customers", "lists", "platform"},
-        "personal_data": {"billing", "conversations", "platform"},
+        "personal_data": {"billing", "conversations", "exports", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
     "web": {

@@ -197,7 +197,12 @@ API_ROUTES = {
     "GET /api/v1/exports/{export_id}": Scope.PAYMENTS_READ,
 }
 # Values of path parameters that are not ids.
-OTHER_PARAMETERS = {"kind": "conversation.svg", "name": "messages"}
+OTHER_PARAMETERS = {
+    "kind": "conversation.svg",
+    "name": "messages",
+    "expires_at": "1",
+    "signature": "x",
+}
 # A form that every route accepts as far as it can.
 FORM = {
     "text": "Взлом",

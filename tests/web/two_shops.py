@@ -19,6 +19,9 @@ from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Draft
 from sigma.domain.catalogue.service import PriceKind, ServiceFields
 from sigma.domain.change import Change
+from sigma.domain.exports.export import FileFormat
+from sigma.domain.exports.export import Kind as ExportKind
+from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.messaging.community import Community
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
@@ -34,6 +37,8 @@ from sigma.services.checkout import storefront
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
+from sigma.services.exports import exports
+from sigma.services.exports.exports import ExportRequest
 from sigma.services.invoice_cards import cards
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
@@ -175,10 +180,15 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
+    export = await exports.request(
+        ctx, member, ExportRequest(ExportKind.PAYMENTS, FileFormat.CSV, PaymentFilter(query="x"))
+    )
+    await vk.run_jobs()
     passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     await changes.commit(ctx.db, Change((run, difference)), now_us)
     return {
+        "export_id": export.id,
         "run_id": run.id,
         "difference_id": difference.id,
         "conversation_id": conversation.id,

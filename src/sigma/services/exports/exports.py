@@ -383,7 +383,7 @@ async def _delete_parts(ctx: Context, export_id: str) -> None:
                 return
 
 
-async def discard_all(ctx: Context, tx: Tx, shop_id: str, now_us: int) -> None:
+async def discard_all(tx: Tx, shop_id: str, now_us: int) -> None:
     """Delete the files of a shop in a transaction: the data of a client were erased.
 
     Running exports end as failed.
