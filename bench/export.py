@@ -26,10 +26,11 @@ MEBIBYTE = 1024 * 1024
 
 def memory_mb() -> tuple[float, float]:
     """Return the peaks of resident memory of this process and of its ended children, in MB."""
-    return tuple(
+    own, children = (
         resource.getrusage(who).ru_maxrss / 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
+    return own, children
 
 
 async def export(url: str, formats: list[FileFormat], target: Path | None) -> None:

@@ -22,6 +22,7 @@ from sigma.services.conversations import (
 )
 from sigma.services.exports import exports
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.invoice_imports import imports
 from sigma.services.personal_data import retention
 from sigma.services.platform import housekeeping, jobs, key_rotation, leases
 from sigma.services.platform.jobs import Handler
@@ -88,6 +89,7 @@ HANDLERS: Mapping[str, Handler] = {
     "encryption.rotate": key_rotation.run_job,
     "password_reset.start": _start_password_reset,
     "export.make": exports.make,
+    "invoice_import.advance": imports.advance,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.

@@ -45,6 +45,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
         "exports": set(),
+        "invoice_imports": {"billing", "lists"},
     },
     "store": {
         "engine": set(),
@@ -59,6 +60,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing", "engine", "schema"},
         "lists": {"billing", "customers", "engine", "schema"},
         "exports": {"engine", "schema"},
+        "invoice_imports": {"engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -75,6 +77,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},
         "exports": {"billing", "customers", "lists", "platform"},
+        "invoice_imports": {"billing", "catalogue", "customers", "platform"},
         "personal_data": {"billing", "conversations", "exports", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },

@@ -50,6 +50,7 @@ LANES: Mapping[str, Lane] = {
     "reconciliation.start": Lane.HOUSEKEEPING,
     "reconciliation.advance": Lane.HOUSEKEEPING,
     "export.make": Lane.HOUSEKEEPING,
+    "invoice_import.advance": Lane.HOUSEKEEPING,
 }
 
 

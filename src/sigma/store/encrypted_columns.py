@@ -34,6 +34,7 @@ class EncryptedColumn(StrEnum):
     CUSTOMER_NAME = "customers.name_encrypted"
     CUSTOMER_DETAILS = "customers.details_encrypted"
     CUSTOMER_IDENTITY = "customer_identities.value_encrypted"
+    IMPORT_CONTENT = "invoice_import_rows.content_encrypted"
     EXPORT_FILTER = "exports.filter_encrypted"
     EXPORT_PART = "export_parts.body_encrypted"
 

@@ -30,7 +30,7 @@ from sigma.web.cabinet.exports import downloads, exports
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoices, new_invoice, sending
+from sigma.web.cabinet.invoices import import_pages, invoices, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import client, periods
 from sigma.web.cabinet.services import (
@@ -83,7 +83,16 @@ ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
-BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
+BILLING = (
+    import_pages,
+    invoices,
+    new_invoice,
+    sending,
+    inbox_invoices,
+    payments,
+    reconciliation,
+    refunds,
+)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client)
 EXPORTS = (exports,)

@@ -55,9 +55,7 @@ Row = Sequence[Any]
 
 def clean_cell(text: str) -> str:
     """Return a text without characters that a cell cannot hold, cut to what Excel can hold."""
-    if len(text) > MAX_CELL_CHARS:
-        text = text[:MAX_CELL_CHARS]
-    return _UNPRINTABLE.sub("", text)
+    return _UNPRINTABLE.sub("", text[:MAX_CELL_CHARS])
 
 
 def decimal_text(value: str) -> str | None:

@@ -16,6 +16,7 @@ from html import escape
 from typing import Any
 
 from sigma.documents.tables.columns import (
+    MAX_CELL_CHARS,
     ColumnKind,
     Row,
     TableFormat,
@@ -31,6 +32,8 @@ MAX_SHEET_BYTES = 2**32 - 2**20  # of the worksheet's XML: more needs ZIP64
 _DAY_ZERO = 693_594  # the ordinal of 30.12.1899, day 0 of spreadsheet programs
 _FIRST_DAY = 61  # before March 1900 Excel counts a day that there never was
 # Excel takes _x0041_ in a text for the character with this code.
+# Most texts have nothing that must be replaced.
+_NEEDS_CARE = re.compile(r"[&<>\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|_x")
 _ESCAPED_CHARACTER = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 # Numbers of the cell formats in styles.xml.
 _MONEY, _MOMENT, _DATE, _HEADER, _TEXT = 1, 2, 3, 4, 5
@@ -158,9 +161,11 @@ def _cell_writer(table: TableFormat, kind: ColumnKind) -> Callable[[str, Any], s
 
 
 def _text_cell(cell: str, value: str, style: int) -> str:
-    # Line breaks of Windows would be read as two.
-    text = clean_cell(value).replace("\r\n", "\n").replace("\r", "\n")
-    text = escape(_ESCAPED_CHARACTER.sub("_x005F_", text), quote=False)
+    text = value
+    if len(value) > MAX_CELL_CHARS or _NEEDS_CARE.search(value):
+        # Line breaks of Windows would be read as two.
+        text = clean_cell(value).replace("\r\n", "\n").replace("\r", "\n")
+        text = escape(_ESCAPED_CHARACTER.sub("_x005F_", text), quote=False)
     return (
         f'<c r="{cell}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
     )

@@ -1,5 +1,6 @@
 """The columns of an export: their names, their kinds, and their values out of the raw rows."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 
 from sigma.documents.tables.columns import Column, ColumnKind
 from sigma.domain.billing.invoice import Status as InvoiceStatus
-from sigma.domain.billing.payment import FINAL_STATUSES
+from sigma.domain.billing.payment import FINAL_STATUSES, PaymentMethod
 from sigma.domain.billing.question import QuestionKind
 from sigma.domain.exports.export import AnswerColumn, Export, Kind
 from sigma.texts import Translator
@@ -52,14 +53,14 @@ def _payment_status(row: Raw, scope: Scope) -> str:
         status = "refunded" if refunded >= row["amount_minor"] else "partly_refunded"
     elif row["is_outcome_unknown"] and status not in FINAL_STATUSES:
         status = "unknown"
-    return scope.translator.t(f"common.payment_status.{status}")
+    return _text(scope.translator, f"common.payment_status.{status}")
 
 
 def _invoice_status(row: Raw, scope: Scope) -> str:
     status, expires_at_us = row["status"], row["expires_at_us"]
     is_past = expires_at_us is not None and scope.now_us >= expires_at_us
     shown = InvoiceStatus.EXPIRED if status == InvoiceStatus.OPEN and is_past else status
-    return scope.translator.t(f"common.invoice_status.{shown}")
+    return _text(scope.translator, f"common.invoice_status.{shown}")
 
 
 def _fee(row: Raw, _: Scope) -> int | None:
@@ -67,18 +68,26 @@ def _fee(row: Raw, _: Scope) -> int | None:
     return None if income is None else row["amount_minor"] - income
 
 
+# A million rows have few different texts, and making one takes longer than all else of a row.
+@functools.lru_cache(maxsize=1000)
+def _text(translator: Translator, key: str) -> str:
+    return translator.t(key)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _method_texts(translator: Translator, method_json: str) -> tuple[str | None, str | None]:
+    """Return the kind of a payment method and its card, as people read them."""
+    method = msgspec.json.decode(method_json, type=PaymentMethod)
+    kind = method_label(method.kind, "", "", translator) or method.kind
+    return kind or None, card_label(method.mask, method.brand, translator) or None
+
+
 def _method(row: Raw, scope: Scope) -> str | None:
-    if not row["method"]:
-        return None
-    method = msgspec.json.decode(row["method"])
-    return method_label(method.get("kind", ""), "", "", scope.translator) or method.get("kind")
+    return _method_texts(scope.translator, row["method"])[0] if row["method"] else None
 
 
 def _card(row: Raw, scope: Scope) -> str | None:
-    if not row["method"]:
-        return None
-    method = msgspec.json.decode(row["method"])
-    return card_label(method.get("mask", ""), method.get("brand", ""), scope.translator) or None
+    return _method_texts(scope.translator, row["method"])[1] if row["method"] else None
 
 
 def _failure(row: Raw, scope: Scope) -> str | None:
@@ -88,7 +97,7 @@ def _failure(row: Raw, scope: Scope) -> str | None:
 
 def _acquirer(row: Raw, scope: Scope) -> str:
     key = f"checkout.provider.{row['provider']}"
-    return scope.translator.t(key) if scope.translator.has(key) else row["provider"]
+    return _text(scope.translator, key) if scope.translator.has(key) else row["provider"]
 
 
 def _link(row: Raw, scope: Scope) -> str:
@@ -96,6 +105,8 @@ def _link(row: Raw, scope: Scope) -> str:
 
 
 def _metadata(row: Raw, _: Scope) -> str | None:
+    if row["metadata"] == "{}":
+        return None
     pairs = _STRINGS.decode(row["metadata"])
     return "; ".join(f"{key}={value}" for key, value in pairs.items()) or None
 

@@ -50,6 +50,7 @@ from sigma.store.accounts import shops
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.engine.interface import Tx
 from sigma.store.exports import exports, rows
+from sigma.store.exports.rows import Raw as RawRow
 from sigma.store.lists import reading
 from sigma.store.lists.reading import ListedIds, Selection
 
@@ -192,13 +193,13 @@ async def make(ctx: Context, export_id: str, batch_size: int = BATCH_SIZE) -> in
     """Job export.make: work on the file for SLICE_US; return when to go on, or to delete it."""
     async with ctx.db.read() as tx:
         export = await exports.get(tx, export_id)
-        if export is None:
-            return None
-        if export.is_running:
-            shop = await _shop(tx, export.shop_id)
-            selection = await _selection(ctx, tx, export, shop)
+    if export is None:
+        return None
     if not export.is_running:
         return await _delete_when_due(ctx, export)
+    async with ctx.db.read() as tx:
+        shop = await _shop(tx, export.shop_id)
+        selection = await _selection(ctx, tx, export, shop)
     work = _Work(ctx, selection, batch_size, ctx.now_us() + SLICE_US)
     if export.status is Status.COUNTING:
         export = await _count(work, export)
@@ -270,8 +271,8 @@ async def _count(work: _Work, export: Export) -> Export:
 class _Page:
     """Raw rows of a part, and the cursor after them; None at the end."""
 
-    rows: list[rows.Raw]
-    answers: list[rows.Raw]
+    rows: list[RawRow]
+    answers: list[RawRow]
     cursor: str | None
 
 
@@ -279,7 +280,7 @@ async def _read(work: _Work, export: Export, cursor: str | None) -> _Page:
     async with work.ctx.db.read() as tx:
         page = await work.list_ids(tx, cursor)
         ids = page.ids if page else ()
-        answers: list[rows.Raw] = []
+        answers: list[RawRow] = []
         if export.kind is Kind.INVOICES:
             found = await rows.list_invoices(tx, ids) if ids else []
         else:

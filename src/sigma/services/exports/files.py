@@ -20,7 +20,7 @@ from sigma.store.encryption import Cipher, SignaturePurpose
 from sigma.store.exports import exports as rows
 
 MEDIA_TYPES = {
-    FileFormat.CSV: "text/csv; charset=utf-8",
+    FileFormat.CSV: "text/csv",  # the response adds the charset
     FileFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 

@@ -27,6 +27,7 @@ from sigma.services.exports.columns import ANSWERS, CLIENT, COLUMNS, Raw, Scope,
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError
 from sigma.store.exports import rows
+from sigma.store.exports.rows import Raw as RawRow
 from sigma.texts import Translator
 
 PROCESS_ROWS = 20_000  # an export with more rows has a process of its own
@@ -37,8 +38,8 @@ class Batch:
     """Raw rows of a part. `first_number`: position of its first row in the file, from 0."""
 
     part_id: str
-    rows: list[rows.Raw]
-    answers: list[rows.Raw]
+    rows: list[RawRow]
+    answers: list[RawRow]
     first_number: int
     is_last: bool
 
@@ -106,7 +107,7 @@ class PartRenderer:
             found.append(values)
         return found
 
-    def _read_answers(self, stored: Sequence[rows.Raw]) -> dict[str, dict[str, AnswerValue]]:
+    def _read_answers(self, stored: Sequence[RawRow]) -> dict[str, dict[str, AnswerValue]]:
         found = {}
         for payment_id, answers_id, _, ciphertext in stored:
             if not ciphertext:

@@ -11,6 +11,7 @@ from sigma.store.schema import (
     customer_tables,
     encryption_tables,
     export_tables,
+    import_tables,
     list_tables,
     messaging_tables,
     personal_data_tables,
@@ -32,5 +33,6 @@ TABLE_MODULES: Final = (
     process_tables,
     customer_tables,
     export_tables,
+    import_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

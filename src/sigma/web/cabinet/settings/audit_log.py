@@ -98,7 +98,7 @@ async def export_audit_log(
     headers = {"content-disposition": 'attachment; filename="audit-log.csv"'}
     return Stream(
         lambda: _csv_chunks(ctx, session, wanted, names),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers=headers,
     )
 

@@ -402,6 +402,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name="uq_invitations_token"),
     )
     op.create_table(
+        "invoice_imports",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("file_name", TextC, nullable=False),
+        sa.Column("service_id", TextC, nullable=True),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("total", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("created_count", BigInt, nullable=False),
+        sa.Column("refused_count", BigInt, nullable=False),
+        sa.Column("voided_count", BigInt, nullable=False),
+        sa.Column("not_voided_count", BigInt, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoice_imports_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_imports")),
+    )
+    op.create_table(
         "invoices",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -788,6 +807,21 @@ def upgrade() -> None:
             ["export_id"], ["exports.id"], name=op.f("fk_export_parts_export_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_export_parts")),
+    )
+    op.create_table(
+        "invoice_import_rows",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("batch_id", TextC, nullable=False),
+        sa.Column("number", BigInt, nullable=False),
+        sa.Column("content_encrypted", TextC, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("invoice_id", TextC, nullable=False),
+        sa.Column("problem", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["invoice_imports.id"], name=op.f("fk_invoice_import_rows_batch_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_import_rows")),
     )
     op.create_table(
         "mail_contents",
@@ -1258,6 +1292,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
         sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
     )
+    op.create_index(
+        "ix_invoice_import_rows_batch", "invoice_import_rows", ["batch_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_invoice_import_rows_status",
+        "invoice_import_rows",
+        ["batch_id", "status", "id"],
+        unique=False,
+    )
+    op.create_index("ix_invoice_imports_shop", "invoice_imports", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_invoices_amount",
         "invoices",
@@ -1816,6 +1860,9 @@ def downgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("ix_invoices_amount", table_name="invoices")
+    op.drop_index("ix_invoice_imports_shop", table_name="invoice_imports")
+    op.drop_index("ix_invoice_import_rows_status", table_name="invoice_import_rows")
+    op.drop_index("ix_invoice_import_rows_batch", table_name="invoice_import_rows")
     op.drop_index(
         "ix_invitations_open",
         table_name="invitations",
@@ -1968,6 +2015,7 @@ def downgrade() -> None:
     op.drop_table("vk_events")
     op.drop_table("payments")
     op.drop_table("mail_contents")
+    op.drop_table("invoice_import_rows")
     op.drop_table("export_parts")
     op.drop_table("differences")
     op.drop_table("customer_suggestions")
@@ -1988,6 +2036,7 @@ def downgrade() -> None:
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")
+    op.drop_table("invoice_imports")
     op.drop_table("invitations")
     op.drop_table("exports")
     op.drop_table("erasures")
