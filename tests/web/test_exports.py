@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from typing import Any
 
@@ -47,7 +48,7 @@ async def test_api_exports_what_its_list_shows(api_client: ApiClient, world: Wor
     assert (row["Payment ID"], row["Amount"]) == (paid.id, "1500.00")
     assert row["Email"] == "client@example.net"
     entries = (await audit_log.list_page(world.ctx, world.member)).data
-    ways = [one.detail.get("way") for one in entries if one.deed == Deed.EXPORT_DOWNLOADED]
+    ways = [json.loads(one.detail)["way"] for one in entries if one.deed == Deed.EXPORT_DOWNLOADED]
     assert ways == ["link"]
 
 
@@ -71,13 +72,13 @@ async def test_wrong_request_names_every_field(api_client: ApiClient) -> None:
     response = await api_client.post("/exports", wrong)
     assert response.status_code == 422
     assert {one["field"] for one in response.json()["errors"]} == {"kind", "format"}
-    wrong = {
+    wrong_values: dict[str, Any] = {
         "kind": "invoices",
         "format": "csv",
         "filter": {"statsu": "paid", "method": "card", "amount_from": "x"},
         "columns": ["amount", "phone"],
     }
-    response = await api_client.post("/exports", wrong)
+    response = await api_client.post("/exports", wrong_values)
     fields = {one["field"] for one in response.json()["errors"]}
     assert fields == {"filter.statsu", "filter.method", "filter.amount_from", "columns.1"}
 

@@ -10,7 +10,6 @@ MAX_RUNNING = 2  # exports of one shop at once
 FILE_TTL_US = DAY_US  # after it is ready
 LINK_TTL_US = 15 * MINUTE_US  # of a link that works without a session or an API key
 MAX_ANSWER_COLUMNS = 200  # a shop that asks for more things than this has the rest in one column
-JOB_KIND = "export.make"
 
 
 class Kind(StrEnum):
@@ -125,7 +124,7 @@ class Export:
 
 def job(export: Export) -> Job:
     """Return the job that makes the file."""
-    return Job(JOB_KIND, export.id, export.shop_id)
+    return Job("export.make", export.id, export.shop_id)
 
 
 def request(export: Export) -> Change:

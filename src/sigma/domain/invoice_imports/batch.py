@@ -8,8 +8,6 @@ from enum import StrEnum
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 
-JOB_KIND = "invoice_import.advance"
-
 
 class Status(StrEnum):
     """The states of a batch."""
@@ -85,7 +83,7 @@ class BatchRow:
 
 def job(batch: Batch) -> Job:
     """Return the job that works on the batch."""
-    return Job(JOB_KIND, batch.id, batch.shop_id)
+    return Job("invoice_import.advance", batch.id, batch.shop_id)
 
 
 def start(batch: Batch, rows: Iterable[BatchRow]) -> Change:

@@ -59,8 +59,8 @@ def _payment_status(row: Raw, scope: Scope) -> str:
 def _invoice_status(row: Raw, scope: Scope) -> str:
     status, expires_at_us = row["status"], row["expires_at_us"]
     is_past = expires_at_us is not None and scope.now_us >= expires_at_us
-    shown = InvoiceStatus.EXPIRED if status == InvoiceStatus.OPEN and is_past else status
-    return _text(scope.translator, f"common.invoice_status.{shown}")
+    effective = InvoiceStatus.EXPIRED if status == InvoiceStatus.OPEN and is_past else status
+    return _text(scope.translator, f"common.invoice_status.{effective}")
 
 
 def _fee(row: Raw, _: Scope) -> int | None:

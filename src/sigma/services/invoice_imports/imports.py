@@ -229,7 +229,7 @@ async def advance(ctx: Context, batch_id: str) -> int | None:
     waiting = RowStatus.QUEUED if is_creating else RowStatus.CREATED
     async with ctx.db.read() as tx:
         questions, service_id = await _service_questions(tx, batch.shop_id, batch.service_id or "")
-    while batch.is_running:
+    while True:
         if ctx.now_us() >= end_us:
             return ctx.now_us()
         async with ctx.db.read() as tx:
@@ -244,8 +244,9 @@ async def advance(ctx: Context, batch_id: str) -> int | None:
         statuses = [row.status for row in ended]
         updated = domain.advanced(batch, statuses, is_last=is_last, now_us=ctx.now_us())
         await changes.commit(ctx.db, Change((updated, *ended)), ctx.now_us())
+        if is_last:
+            return None
         batch = replace(updated, version=batch.version + 1)
-    return None
 
 
 async def _create(

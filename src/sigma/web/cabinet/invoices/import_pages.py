@@ -37,7 +37,7 @@ from sigma.web.ids import parse_id
 PAGE_URL = "/invoices/import"
 MAX_UPLOAD_BYTES = MAX_BYTES + 512 * 1024
 MAX_FORM_BYTES = MAX_PACKED_BYTES + 512 * 1024
-MAX_SHOWN_ROWS = 200
+MAX_PREVIEW_ROWS = 200
 _COLUMN_FIELD = re.compile(r"column\.(\d{1,3})", re.ASCII)
 
 
@@ -151,7 +151,7 @@ async def _preview_page(
 ) -> Response[Any]:
     translator = translator_for(session)
     # Rows with problems first: they are what must be looked at.
-    rows = sorted(found.rows, key=lambda row: not row.problems)[:MAX_SHOWN_ROWS]
+    rows = sorted(found.rows, key=lambda row: not row.problems)[:MAX_PREVIEW_ROWS]
     offered = await services.list_for_shop(ctx, session.member)
     return render_cabinet_page(
         request,
