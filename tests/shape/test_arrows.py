@@ -97,6 +97,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "payments": set(),
         "personal_data": set(),
         "exports": set(),
+        "customers": {"payments"},
         "invoices": {"settings"},
         "inbox": {"invoices"},
         "services": {"invoices"},
