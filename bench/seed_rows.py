@@ -123,7 +123,7 @@ class SeededShop:
             shop_id=self._shop_id,
             customer_id=customer_id,
             kind=contact.kind,
-            identity_hash=codec.identity_hash(self._cipher, self._shop_id, contact),
+            identity_hash=codec.identity_hashes(self._cipher, self._shop_id, contact)[0],
             value_encrypted=codec.encrypt_identity(self._cipher, identity_id, email),
             created_at_us=self._at_us,
             version=1,

@@ -20,7 +20,9 @@ from sigma.services.conversations import (
     message_completion,
     profiles,
 )
+from sigma.services.exports import exports
 from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.invoice_imports import imports
 from sigma.services.notifications import announcements, telegram_bots
 from sigma.services.notifications import delivery as notification_delivery
 from sigma.services.personal_data import retention
@@ -91,6 +93,8 @@ HANDLERS: Mapping[str, Handler] = {
     "notification.announce": announcements.announce,
     "notification.send": notification_delivery.send,
     "telegram_bot.poll": telegram_bots.poll,
+    "export.make": exports.make,
+    "invoice_import.advance": imports.advance,
 }
 # These jobs are retried without limit while an acquirer or VK does not respond: the state of money
 # must become known, and stored VK events must be processed.

@@ -46,6 +46,8 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
         "reports": {"billing", "reconciliation"},
+        "exports": set(),
+        "invoice_imports": {"billing", "lists"},
     },
     "store": {
         "engine": set(),
@@ -61,6 +63,8 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing", "engine", "schema"},
         "lists": {"billing", "customers", "engine", "schema"},
         "reports": {"billing", "engine", "schema"},
+        "exports": {"engine", "schema"},
+        "invoice_imports": {"engine", "schema"},
     },
     "services": {
         "platform": set(),
@@ -80,7 +84,9 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing", "platform"},
         "lists": {"billing", "customers", "platform"},
         "reports": {"billing", "platform", "reconciliation"},
-        "personal_data": {"billing", "conversations", "customers", "platform"},
+        "exports": {"billing", "customers", "lists", "platform"},
+        "invoice_imports": {"billing", "catalogue", "customers", "platform"},
+        "personal_data": {"billing", "conversations", "customers", "exports", "platform"},
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
     "web": {
@@ -100,6 +106,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "payments": {"lists"},
         "reports": set(),
         "personal_data": set(),
+        "exports": set(),
         "customers": {"inbox", "payments"},
         "invoices": {"lists", "settings"},
         "inbox": {"invoices"},

@@ -17,7 +17,10 @@ FORBIDDEN = {
     *("subprocess.check_output", "asyncio.create_subprocess_shell"),
     *("hashlib.md5", "hashlib.sha1", "random.seed"),
 }
-STARTS_PROCESSES = {"src/sigma/services/platform/limited_process.py"}
+STARTS_PROCESSES = {
+    "src/sigma/services/platform/limited_process.py",
+    "src/sigma/services/exports/rendering.py",  # multiprocessing, with our own rows
+}
 RUNS_OWN_PROGRAM = {"src/sigma/services/platform/limited_process.py"}  # runpy, inside that process
 
 

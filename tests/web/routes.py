@@ -113,6 +113,12 @@ REQUIRED_PERMISSIONS = {
     "GET /payments/live": READ,
     "POST /payments/views": READ,
     "POST /payments/views/{view_id}/delete": READ,
+    "GET /invoices/import": ISSUE,
+    "POST /invoices/import": ISSUE,
+    "POST /invoices/import/preview": ISSUE,
+    "POST /invoices/import/apply": ISSUE,
+    "GET /invoices/import/{batch_id}": READ,
+    "POST /invoices/import/{batch_id}/undo": ISSUE,
     "GET /invoices/new": ISSUE,
     "POST /invoices/new": ISSUE,
     "POST /invoices/preview": ISSUE,
@@ -139,6 +145,10 @@ REQUIRED_PERMISSIONS = {
     "POST /payments/{payment_id}/mail": ISSUE,
     "POST /payments/{payment_id}/refund": Permission.REFUND,
     "POST /payments/{payment_id}/refund/sure": Permission.REFUND,
+    "GET /exports": READ,
+    "GET /exports/new": READ,
+    "POST /exports": READ,
+    "POST /exports/{export_id}/file": READ,
     "GET /services": READ,
     "GET /services/new": CATALOGUE,
     "POST /services/new": CATALOGUE,
@@ -198,6 +208,7 @@ PUBLIC_ROUTES = {
     *("GET /i/{token}/wait/{payment_token}", "GET /i/{token}/wait/{payment_token}/state"),
     *("GET /s/{slug}", "GET /s/{slug}/{service_id}", "POST /s/{slug}/{service_id}"),
     *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}/{token}"),
+    "GET /exports/{export_id}/{expires_at}/{signature}",
     *("GET /healthz", "GET /readyz", "GET /metrics"),
 }
 # The scope that each route of the API requires; None: open to everybody.
@@ -213,6 +224,8 @@ API_ROUTES = {
     "GET /api/v1/payments/{payment_id}/refunds": Scope.REFUNDS_READ,
     "POST /api/v1/payments/{payment_id}/refunds": Scope.REFUNDS_WRITE,
     "GET /api/v1/refunds/{refund_id}": Scope.REFUNDS_READ,
+    "POST /api/v1/exports": Scope.PAYMENTS_READ,
+    "GET /api/v1/exports/{export_id}": Scope.PAYMENTS_READ,
 }
 # Values of path parameters that are not ids.
 OTHER_PARAMETERS = {
@@ -220,6 +233,8 @@ OTHER_PARAMETERS = {
     "name": "messages",
     "month": "2026-11",
     "file_format": "xlsx",
+    "expires_at": "1",
+    "signature": "x",
 }
 # A form that every route accepts as far as it can.
 FORM = {

@@ -33,6 +33,8 @@ LOGIN = "owner@example.org"
 GUARDED = {
     "POST /customers/{subject_id}/data/erase",
     "POST /customers/{subject_id}/data/export",
+    "POST /exports",
+    "POST /exports/{export_id}/file",
     "POST /installation/shops",
     "POST /installation/shops/{shop_id}",
     "POST /settings/access/app",

@@ -22,6 +22,8 @@ from sigma.domain.change import Change
 from sigma.domain.customers.customer import Customer, IdentityKind
 from sigma.domain.customers.edits import CustomerForm
 from sigma.domain.customers.joining import Contact
+from sigma.domain.exports.export import FileFormat
+from sigma.domain.exports.export import Kind as ExportKind
 from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.lists.saved_view import ListKind, SavedView
 from sigma.domain.messaging.community import Community
@@ -44,6 +46,8 @@ from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
 from sigma.services.customers import attachment, edits
 from sigma.services.customers import moves as customer_moves
+from sigma.services.exports import exports
+from sigma.services.exports.exports import ExportRequest
 from sigma.services.invoice_cards import cards
 from sigma.services.lists import saved_views
 from sigma.services.notifications.addresses import telegram_hash, with_number
@@ -189,12 +193,17 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     key, _ = await api_keys.create(ctx, member, PRIVATE_TEXTS[3])
     async with ctx.db.read() as tx:
         (card,) = await card_rows.list_for_invoice(tx, unpaid.id)
+    export = await exports.request(
+        ctx, member, ExportRequest(ExportKind.PAYMENTS, FileFormat.CSV, PaymentFilter(query="x"))
+    )
+    await vk.run_jobs()
     passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     address, bot = notification_rows(vk)
     await changes.commit(ctx.db, Change((run, difference, address, bot)), now_us)
     return {
         "address_id": address.id,
+        "export_id": export.id,
         "run_id": run.id,
         "difference_id": difference.id,
         "conversation_id": conversation.id,

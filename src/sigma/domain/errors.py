@@ -63,6 +63,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "invitation_other_person": 409,
     "quota_invoices": 429,
     "quota_messages": 429,
+    "exports_running": 429,
+    "import_running": 409,
     "internal": 500,
     "unavailable": 503,
 }

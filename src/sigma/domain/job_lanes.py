@@ -54,6 +54,8 @@ LANES: Mapping[str, Lane] = {
     "personal_data.shred": Lane.HOUSEKEEPING,
     "reconciliation.start": Lane.HOUSEKEEPING,
     "reconciliation.advance": Lane.HOUSEKEEPING,
+    "export.make": Lane.HOUSEKEEPING,
+    "invoice_import.advance": Lane.HOUSEKEEPING,
 }
 
 

@@ -256,6 +256,13 @@ PASSWORD_RESET_ACCOUNT = Limit(
     per="requests for a new password per e-mail address, known or not",
     reason="Nobody gets more than three mails an hour that strangers asked for",
 )
+EXPORTS = Limit(
+    "exports",
+    amount=60,
+    window_s=_HOUR_S,
+    per="exports per shop",
+    reason="Each reads and decrypts a whole list, and its file stays for a day; two at once",
+)
 SETUP_CODE = Limit(
     "setup_code",
     amount=10,

@@ -23,6 +23,8 @@ from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
 from sigma.domain.customers.customer import Customer
 from sigma.domain.customers.moves import Move
+from sigma.domain.exports.export import Export, FilePart
+from sigma.domain.invoice_imports.batch import Batch, BatchRow
 from sigma.domain.ledger import Entry
 from sigma.domain.messaging.card import Card
 from sigma.domain.messaging.community import Community
@@ -61,6 +63,8 @@ from sigma.store.customers import customers
 from sigma.store.customers import moves as customer_moves
 from sigma.store.engine.interface import Database, Op, Tx
 from sigma.store.engine.statements import statement
+from sigma.store.exports import exports
+from sigma.store.invoice_imports import imports
 from sigma.store.lists import refunded_payments, tokens
 from sigma.store.messaging import (
     cards,
@@ -110,6 +114,10 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     Address: addresses.CODEC.save,
     Delivery: deliveries.CODEC.save,
     TelegramBot: telegram_bots.CODEC.save,
+    Export: exports.CODEC.save,
+    FilePart: exports.PART_CODEC.save,
+    Batch: imports.CODEC.save,
+    BatchRow: imports.ROW_CODEC.save,
 }
 
 _insert_posting = statement(insert(ledger))

@@ -102,6 +102,7 @@ class SignaturePurpose(StrEnum):
 
     PAYMENT_LINK = "payment_link"  # the card of an invoice
     PUSH_KEY = "push_key"  # the key by which push services know this installation
+    EXPORT_LINK = "export_link"  # an export and the end of its link
 
 
 class DecryptionError(Exception):
@@ -174,6 +175,10 @@ class Cipher:
         # Keys that this process needed for a value and that SIGMA_SECRET_KEY does not contain.
         self.missing_key_ids: set[str] = set()
         self._logged: set[tuple[str, str]] = set()
+
+    def __reduce__(self) -> "tuple[type[Cipher], tuple[tuple[str, ...], InstallationKeys]]":
+        """Let a process of our own that decrypts many rows have a copy."""
+        return Cipher, (self._secrets, self._keys)
 
     @property
     def current_key_id(self) -> str:

@@ -28,10 +28,11 @@ from sigma.web.cabinet.access import (
 from sigma.web.cabinet.board import todo_board
 from sigma.web.cabinet.customers import client_data, customers
 from sigma.web.cabinet.customers import moves as customer_moves
+from sigma.web.cabinet.exports import downloads, exports
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoice_list, invoices, new_invoice, sending
+from sigma.web.cabinet.invoices import import_pages, invoice_list, invoices, new_invoice, sending
 from sigma.web.cabinet.lists import views
 from sigma.web.cabinet.payments import payment_list, payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import periods
@@ -92,6 +93,7 @@ BILLING = (
     *(payments, reconciliation, refunds, statement),
 )
 LISTS = (invoice_list, payment_list, views)
+EXCHANGE = (import_pages, exports)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client_data)
 CUSTOMERS = (customers, customer_moves)
@@ -152,7 +154,7 @@ def build_router() -> Litestar:
                     handler
                     for module in (
                         *(*CABINET, *ACCESS, *TEAM, *INBOX, *BILLING, *LISTS, *VK, *SERVICES),
-                        *(*PERSONAL_DATA, *CUSTOMERS),
+                        *(*PERSONAL_DATA, *CUSTOMERS, *EXCHANGE),
                     )
                     for handler in module.HANDLERS
                 ]
@@ -164,6 +166,7 @@ def build_router() -> Litestar:
                 ]
             ),
             *(handler for module in (*CHECKOUT, *STOREFRONT) for handler in module.HANDLERS),
+            *downloads.HANDLERS,
             api.router,
             Router(
                 "/hooks", route_handlers=[*vk.HANDLERS, *notices.HANDLERS], include_in_schema=False

@@ -26,7 +26,7 @@ PACKED_FIELD = "body"
 # A name counts once: two values would be read differently by the parts of Sigma and by a firewall
 # in front of it. Only these fields are lists: a form of another shop is sent with the tokens of
 # both. On an invoice those of questions with several answers are, which the domain checks.
-LIST_FIELDS = frozenset({"scope", "identifiers", "identities", "csrf"})
+LIST_FIELDS = frozenset({"scope", "identifiers", "identities", "column", "csrf"})
 LIST_FIELDS_OF_INVOICE = "/i/"
 # Links to these travel through other services, which add parameters of their own, some of them
 # twice. The first value of a name counts.

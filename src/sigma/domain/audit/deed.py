@@ -73,6 +73,10 @@ class Deed(StrEnum):
     # Catalogue and jobs
     PRICE_LIST_IMPORTED = "price_list.imported"
     PRICE_LIST_EXPORTED = "price_list.exported"
+    INVOICES_IMPORTED = "invoices.imported"
+    IMPORT_UNDONE = "invoices.import_undone"
+    EXPORT_REQUESTED = "export.requested"
+    EXPORT_DOWNLOADED = "export.downloaded"
     JOB_RETRIED = "job.retried"
     JOB_DISMISSED = "job.dismissed"
     # Personal data

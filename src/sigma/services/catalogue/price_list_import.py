@@ -162,6 +162,16 @@ def unpack(text: str) -> Book:
     return book
 
 
+async def pack_outside_loop(book: Book) -> str:
+    """Return `pack` of a file, in a thread: many rows would stop the event loop."""
+    return await asyncio.to_thread(pack, book)
+
+
+async def unpack_outside_loop(text: str) -> Book:
+    """Return `unpack` of a text, in a thread. Raises RefusedError("bad_request")."""
+    return await asyncio.to_thread(unpack, text)
+
+
 async def preview(ctx: Context, member: Member, rows: list[ImportRow]) -> list[PlannedChange]:
     """Plan the import without writing anything."""
     member.require(Permission.CATALOGUE)

@@ -26,6 +26,7 @@ from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.exports import exports
 from sigma.services.personal_data.clients import ClientData, IdentifierKind, gather
 from sigma.services.platform import audit_log
 from sigma.services.platform.erased_peers import peer_hash
@@ -131,6 +132,8 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
         counts=counts,
     )
     await erasures.add(tx, erasure)
+    # A stored file may have the client's data; it cannot be searched for them.
+    await exports.discard_all(tx, member.shop_id, now_us)
     return erasure
 
 

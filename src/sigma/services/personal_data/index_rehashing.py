@@ -4,6 +4,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.question import AnswerValue
 from sigma.domain.change import Change, SearchTokens
 from sigma.domain.customers.customer import Customer, Identity
 from sigma.domain.customers.joining import Contact
@@ -114,6 +116,10 @@ def _invoice_builder(invoice: Invoice) -> Build:
     return lambda cipher: invoice_tokens(cipher, invoice)
 
 
+def _payment_builder(payment: Payment, invoice: Invoice, values: dict[str, AnswerValue]) -> Build:
+    return lambda cipher: payment_tokens(cipher, payment, invoice, values)
+
+
 async def _rehash_payments(ctx: Context, tx: Tx, ids: list[str]) -> int:
     payments = await clients.list_payments(tx, ids=ids)
     invoices = await clients.list_invoices(tx, ids={one.invoice_id for one in payments})
@@ -123,9 +129,7 @@ async def _rehash_payments(ctx: Context, tx: Tx, ids: list[str]) -> int:
     for payment in payments:
         stored, invoice = latest.get(payment.id), invoice_by_id[payment.invoice_id]
         values = (read_values(ctx.cipher, stored) or {}) if stored else {}
-        builders[payment.id] = lambda cipher, of=(payment, invoice, values): payment_tokens(
-            cipher, *of
-        )
+        builders[payment.id] = _payment_builder(payment, invoice, values)
     return await _replace(ctx, tx, builders)
 
 

@@ -1,12 +1,11 @@
 """The audit log: record a deed in its transaction; list and export a shop's entries."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
 
+from sigma.documents.tables.csv_table import csv_text, safe_cell
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.deed import Deed
 from sigma.domain.audit.entry import INSTALLATION, Entry, EntryFilter, new_entry
@@ -157,19 +156,7 @@ async def iterate(ctx: Context, member: Member, wanted: EntryFilter) -> AsyncIte
 
 def csv_lines(rows: list[list[str]]) -> str:
     """Return rows as CSV for spreadsheet programs; see `safe_cell`."""
-    out = io.StringIO()
-    csv.writer(out, delimiter=";", lineterminator="\r\n").writerows(
-        [safe_cell(cell) for cell in row] for row in rows
-    )
-    return out.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """Return a cell that no spreadsheet program takes for a formula.
-
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return csv_text([safe_cell(cell) for cell in row] for row in rows)
 
 
 async def prune(ctx: Context, chain: str, keep_days: int) -> None:

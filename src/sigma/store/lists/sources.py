@@ -219,7 +219,7 @@ def _visited(
 
 def _source_rows(listed: ListTable, shape: Shape) -> tuple[Select[Any], tuple[Any, ...]]:
     """Return all rows of the source, and the columns of its order."""
-    query: Any
+    query: Any  # the number of columns differs
     if shape.source is Source.TOKEN:
         t = list_tokens.c
         query = select(t.subject_id.label("id"), t.created_at_us)
@@ -255,7 +255,7 @@ def _with_columns(
     if shape.source not in JOINED or not (shape.residual or needs_amount):
         return inner.c, select(inner)
     table = listed.table
-    query = select(inner).join(table, table.c.id == inner.c.id)
+    query: Any = select(inner).join(table, table.c.id == inner.c.id)
     query = query.with_hint(table, f"INDEXED BY sqlite_autoindex_{table.name}_1", "sqlite")
     return table.c, query.where(table.c.shop_id == bindparam("shop_id"))
 

@@ -10,6 +10,8 @@ from sigma.store.schema import (
     catalogue_tables,
     customer_tables,
     encryption_tables,
+    export_tables,
+    import_tables,
     list_tables,
     messaging_tables,
     notification_tables,
@@ -34,5 +36,7 @@ TABLE_MODULES: Final = (
     platform_tables,
     report_tables,
     notification_tables,
+    export_tables,
+    import_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

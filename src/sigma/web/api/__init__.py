@@ -3,7 +3,7 @@
 from litestar import Router
 from litestar.di import Provide
 
-from sigma.web.api import invoices, openapi, payments, refunds, services
+from sigma.web.api import exports, invoices, openapi, payments, refunds, services
 from sigma.web.api.http import MAX_BODY_BYTES, authenticate
 
 router = Router(
@@ -16,6 +16,7 @@ router = Router(
                 *payments.HANDLERS,
                 *refunds.HANDLERS,
                 *services.HANDLERS,
+                *exports.HANDLERS,
             ],
             dependencies={"member": Provide(authenticate)},
         ),

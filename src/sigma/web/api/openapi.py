@@ -12,7 +12,7 @@ from sigma.domain.accounts.member import Scope
 from sigma.domain.errors import STATUS_BY_CODE
 from sigma.domain.lists.filters import INVOICE_PARAMETERS, PAYMENT_PARAMETERS
 from sigma.services.paging import DEFAULT_LIMIT, MAX_LIMIT
-from sigma.web.api import examples, requests, responses
+from sigma.web.api import examples, exports, requests, responses
 from sigma.web.api.filter_parameters import filter_parameters
 from sigma.web.api.http import Ctx
 from sigma.web.api.problems import MEDIA_TYPE, ProblemResponse
@@ -171,12 +171,33 @@ OPERATIONS = (
         Scope.SERVICES_READ,
         is_paged=True,
     ),
+    Operation(
+        "post",
+        "/exports",
+        "createExport",
+        "Export a list as a file",
+        exports.ExportResponse,
+        Scope.PAYMENTS_READ,
+        202,
+        exports.ExportRequest,
+        codes=("exports_running", "forbidden"),
+    ),
+    Operation(
+        "get",
+        "/exports/{export_id}",
+        "getExport",
+        "Read an export and its link",
+        exports.ExportResponse,
+        Scope.PAYMENTS_READ,
+        codes=("forbidden",),
+    ),
 )
 
 _PATH = {
     "invoice_id": "^inv_[0-9a-z]{10,40}$",
     "payment_id": "^pay_[0-9a-z]{10,40}$",
     "refund_id": "^ref_[0-9a-z]{10,40}$",
+    "export_id": "^exp_[0-9a-z]{10,40}$",
 }
 # Struct or enum name → public schema name, where the names differ.
 _PUBLIC_NAMES = {"Origin": "RefundOrigin", "QuestionKind": "Kind"}

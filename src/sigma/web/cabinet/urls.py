@@ -17,6 +17,13 @@ def build_url(path: str, **query: str | None) -> str:
     return f"{path}?{encoded}" if encoded else path
 
 
+def export_url(kind: str, query: dict[str, list[str]]) -> str:
+    """Return the URL of the export of a list with the filters of its query string."""
+    filters = {name: found[0] for name, found in query.items() if found and found[0]}
+    without_page = {n: v for n, v in filters.items() if n not in ("cursor", "limit", "kind")}
+    return f"/exports/new?{urlencode({'kind': kind} | without_page)}"
+
+
 def next_page_url(
     path: str, cursor: str | None, *, name: str = "cursor", **query: str
 ) -> str | None:

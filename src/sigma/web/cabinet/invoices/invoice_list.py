@@ -17,7 +17,7 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.lists.filter_bar import build_bar, filter_url
 from sigma.web.cabinet.lists.stream import open_stream
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
-from sigma.web.cabinet.urls import query_values
+from sigma.web.cabinet.urls import export_url, query_values
 from sigma.web.forms import first_value, parse_cursor
 
 CHIP_STATUSES = (Status.OPEN, Status.PAID, Status.DRAFT, Status.EXPIRED, Status.VOID)
@@ -55,6 +55,7 @@ async def invoice_list(
         section="invoices",
         rows=page.data,
         bar=bar,
+        export_url=export_url("invoices", query),
         is_later_page=cursor is not None,
         is_short=page.is_short,
         more_url=more_url if page.next_cursor else None,

@@ -19,7 +19,7 @@ from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.lists.filter_bar import build_bar, filter_url
 from sigma.web.cabinet.lists.stream import open_stream
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
-from sigma.web.cabinet.urls import query_values
+from sigma.web.cabinet.urls import export_url, query_values
 from sigma.web.forms import first_value, parse_cursor
 from sigma.web.ids import parse_id
 
@@ -70,6 +70,7 @@ async def payment_list(
         rows=page.data,
         method_text=lambda one: method_label(one.kind, one.mask[-4:], one.brand, translator),
         bar=bar,
+        export_url=export_url("payments", query),
         invoice=invoice,
         is_later_page=cursor is not None,
         is_short=page.is_short,

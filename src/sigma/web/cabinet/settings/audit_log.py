@@ -102,7 +102,7 @@ async def export_audit_log(
     headers = {"content-disposition": 'attachment; filename="audit-log.csv"'}
     return Stream(
         lambda: csv_chunks(ctx, session, secret, wanted, names),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers=headers,
     )
 

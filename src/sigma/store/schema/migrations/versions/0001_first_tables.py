@@ -390,6 +390,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
     )
     op.create_table(
+        "exports",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("file_format", TextC, nullable=False),
+        sa.Column("filter_encrypted", TextC, nullable=False),
+        sa.Column("columns", TextC, nullable=False),
+        sa.Column("has_answers", Flag, nullable=False),
+        sa.Column("locale", TextC, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("progress", TextC, nullable=False),
+        sa.Column("total", BigInt, nullable=False),
+        sa.Column("done_count", BigInt, nullable=False),
+        sa.Column("size_bytes", BigInt, nullable=False),
+        sa.Column("failure", TextC, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("expires_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_exports_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exports")),
+    )
+    op.create_table(
         "invitations",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -405,6 +429,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invitations_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
         sa.UniqueConstraint("token_hash", name="uq_invitations_token"),
+    )
+    op.create_table(
+        "invoice_imports",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("file_name", TextC, nullable=False),
+        sa.Column("service_id", TextC, nullable=True),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("total", BigInt, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("created_count", BigInt, nullable=False),
+        sa.Column("refused_count", BigInt, nullable=False),
+        sa.Column("voided_count", BigInt, nullable=False),
+        sa.Column("not_voided_count", BigInt, nullable=False),
+        sa.Column("finished_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoice_imports_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_imports")),
     )
     op.create_table(
         "invoices",
@@ -883,6 +926,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_differences")),
     )
     op.create_table(
+        "export_parts",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("export_id", TextC, nullable=False),
+        sa.Column("body_encrypted", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["export_id"], ["exports.id"], name=op.f("fk_export_parts_export_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_parts")),
+    )
+    op.create_table(
+        "invoice_import_rows",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("batch_id", TextC, nullable=False),
+        sa.Column("number", BigInt, nullable=False),
+        sa.Column("content_encrypted", TextC, nullable=False),
+        sa.Column("status", TextC, nullable=False),
+        sa.Column("invoice_id", TextC, nullable=False),
+        sa.Column("problem", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["invoice_imports.id"], name=op.f("fk_invoice_import_rows_batch_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_import_rows")),
+    )
+    op.create_table(
         "mail_contents",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -1322,6 +1391,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_differences_run", "differences", ["run_id", "state", "id"], unique=False)
     op.create_index("ix_erasures_shop", "erasures", ["shop_id", "id"], unique=False)
+    op.create_index("ix_export_parts_export", "export_parts", ["export_id", "id"], unique=False)
+    op.create_index("ix_exports_shop", "exports", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_exports_stored",
+        "exports",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('counting', 'writing', 'done')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing', 'done')"),
+    )
+    op.create_index(
+        "ix_exports_unfinished",
+        "exports",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('counting', 'writing')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing')"),
+    )
     op.create_index(
         "ix_idempotency_records_created", "idempotency_records", ["created_at_us"], unique=False
     )
@@ -1334,6 +1421,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
         sqlite_where=sa.text("accepted_at_us IS NULL AND revoked_at_us IS NULL"),
     )
+    op.create_index(
+        "ix_invoice_import_rows_batch", "invoice_import_rows", ["batch_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_invoice_import_rows_status",
+        "invoice_import_rows",
+        ["batch_id", "status", "id"],
+        unique=False,
+    )
+    op.create_index("ix_invoice_imports_shop", "invoice_imports", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_invoices_amount",
         "invoices",
@@ -1980,6 +2077,9 @@ def downgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("ix_invoices_amount", table_name="invoices")
+    op.drop_index("ix_invoice_imports_shop", table_name="invoice_imports")
+    op.drop_index("ix_invoice_import_rows_status", table_name="invoice_import_rows")
+    op.drop_index("ix_invoice_import_rows_batch", table_name="invoice_import_rows")
     op.drop_index(
         "ix_invitations_open",
         table_name="invitations",
@@ -1988,6 +2088,20 @@ def downgrade() -> None:
     )
     op.drop_index("ix_invitations_expires", table_name="invitations")
     op.drop_index("ix_idempotency_records_created", table_name="idempotency_records")
+    op.drop_index(
+        "ix_exports_unfinished",
+        table_name="exports",
+        postgresql_where=sa.text("status IN ('counting', 'writing')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing')"),
+    )
+    op.drop_index(
+        "ix_exports_stored",
+        table_name="exports",
+        postgresql_where=sa.text("status IN ('counting', 'writing', 'done')"),
+        sqlite_where=sa.text("status IN ('counting', 'writing', 'done')"),
+    )
+    op.drop_index("ix_exports_shop", table_name="exports")
+    op.drop_index("ix_export_parts_export", table_name="export_parts")
     op.drop_index("ix_erasures_shop", table_name="erasures")
     op.drop_index("ix_differences_run", table_name="differences")
     op.drop_index("ix_differences_object", table_name="differences")
@@ -2118,6 +2232,8 @@ def downgrade() -> None:
     op.drop_table("vk_events")
     op.drop_table("payments")
     op.drop_table("mail_contents")
+    op.drop_table("invoice_import_rows")
+    op.drop_table("export_parts")
     op.drop_table("differences")
     op.drop_table("customer_suggestions")
     op.drop_table("customer_moved_rows")
@@ -2142,7 +2258,9 @@ def downgrade() -> None:
     op.drop_table("members")
     op.drop_table("mails")
     op.drop_table("invoices")
+    op.drop_table("invoice_imports")
     op.drop_table("invitations")
+    op.drop_table("exports")
     op.drop_table("erasures")
     op.drop_table("customers")
     op.drop_table("customer_moves")

@@ -1,0 +1,102 @@
+"""`python -m bench.export URL`: export the payments of a seeded shop (`python -m bench.seed`).
+
+Prints seconds, rows per second and the memory of this process and of the one that renders, for
+both formats. `--libraries N`: instead, N rows with openpyxl (write_only) and with our writer.
+"""
+
+import argparse
+import asyncio
+import resource
+import time
+from pathlib import Path
+
+import openpyxl
+
+from bench.stage import open_harness
+from sigma.documents.tables import xlsx_table
+from sigma.documents.tables.columns import Column, ColumnKind, TableFormat
+from sigma.domain.exports.export import FileFormat, Kind
+from sigma.domain.lists.filters import PaymentFilter
+from sigma.logs import configure
+from sigma.services.exports import exports, files
+from sigma.services.exports.exports import ExportRequest
+
+MEBIBYTE = 1024 * 1024
+
+
+def memory_mb() -> tuple[float, float]:
+    """Return the peaks of resident memory of this process and of its ended children, in MB."""
+    own, children = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own, children
+
+
+async def export(url: str, formats: list[FileFormat], target: Path | None) -> None:
+    """Export all payments once in each format; write the files to `target` if it is given."""
+    async with open_harness(url, pool_size=4) as harness:
+        ctx, member = harness.ctx, harness.member
+        for file_format in formats:
+            before_mb = memory_mb()[0]
+            start_s = time.perf_counter()
+            wanted = ExportRequest(Kind.PAYMENTS, file_format, PaymentFilter())
+            made = await exports.request(ctx, member, wanted)
+            while made.is_running:
+                await exports.make(ctx, made.id)
+                made = await exports.get(ctx, member, made.id)
+            made_s = time.perf_counter() - start_s
+            opened = await files.open_file(ctx, member, made.id)
+            start_s = time.perf_counter()
+            size_bytes = 0
+            with (target / opened.name if target else Path("/dev/null")).open("wb") as out:
+                async for chunk in opened.chunks:
+                    size_bytes += len(chunk)
+                    out.write(chunk)
+            download_s = time.perf_counter() - start_s
+            await asyncio.sleep(1)  # the process of the last slice ends
+            own_mb, child_mb = memory_mb()
+            print(
+                f"{file_format:<5}{made.total:>9} rows {made_s:7.1f} s"
+                f" {made.total / made_s:8.0f} rows/s {size_bytes / MEBIBYTE:8.1f} MiB"
+                f" download {download_s:5.1f} s"
+                f" memory {before_mb:.0f} -> {own_mb:.0f} MB, process {child_mb:.0f} MB"
+            )
+
+
+def compare_libraries(count: int) -> None:
+    """Write `count` rows of 17 columns with openpyxl and with our own writer."""
+    kinds = [ColumnKind.TEXT] * 12 + [ColumnKind.MONEY] * 3 + [ColumnKind.INTEGER] * 2
+    table = TableFormat(tuple(Column(f"C{n}", kind) for n, kind in enumerate(kinds)), "ru", "UTC")
+    row = ["Маникюр с покрытием"] * 12 + [150_000] * 3 + [42] * 2
+    start_s = time.perf_counter()
+    for first in range(0, count, 2000):
+        xlsx_table.compress(xlsx_table.sheet_rows(table, [row] * 2000, first + 2))
+    print(f"ours      {time.perf_counter() - start_s:6.1f} s")
+    start_s = time.perf_counter()
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for _ in range(count):
+        sheet.append(row)
+    book.save("/dev/null")
+    print(f"openpyxl  {time.perf_counter() - start_s:6.1f} s")
+
+
+def main() -> None:
+    """Parse the options and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.export", description=__doc__)
+    parser.add_argument("url", nargs="?")
+    parser.add_argument("--format", choices=list(FileFormat), action="append")
+    parser.add_argument("--to", type=Path, help="folder for the files")
+    parser.add_argument("--libraries", type=int, metavar="N")
+    args = parser.parse_args()
+    configure("warning")
+    if args.libraries:
+        compare_libraries(args.libraries)
+    if args.url:
+        formats = [FileFormat(one) for one in args.format or FileFormat]
+        asyncio.run(export(args.url, formats, args.to))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tables as files for spreadsheet programs, CSV and XLSX, written in parts."""

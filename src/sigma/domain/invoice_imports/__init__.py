@@ -1,0 +1,1 @@
+"""Imports of invoices from a table: columns and their meaning, rows, batches. Pure."""

@@ -1,0 +1,1 @@
+"""Exports of lists: request, make in the background, download."""

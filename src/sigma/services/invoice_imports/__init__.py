@@ -1,0 +1,1 @@
+"""Import of invoices from a table: preview, create in the background, undo."""

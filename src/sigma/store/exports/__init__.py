@@ -1,0 +1,1 @@
+"""Queries of exports and of the parts of their files."""

@@ -1,0 +1,1 @@
+"""Queries of imports of invoices and of their rows."""

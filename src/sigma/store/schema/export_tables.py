@@ -1,0 +1,53 @@
+"""Tables of exports. Their files are in the database too: every machine can send them."""
+
+from sqlalchemy import Column, ForeignKey, Index, Table
+
+from sigma.store.schema.columns import (
+    BigInt,
+    Json,
+    TextC,
+    flag_column,
+    id_column,
+    int_column,
+    partial_index,
+    shop_id_column,
+    text_column,
+)
+from sigma.store.schema.tables import metadata
+
+exports = Table(
+    "exports",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("kind"),
+    text_column("file_format"),
+    text_column("filter_encrypted"),
+    Column("columns", Json, nullable=False),
+    flag_column("has_answers"),
+    text_column("locale"),
+    text_column("created_by"),
+    int_column("created_at_us"),
+    text_column("status"),
+    Column("progress", Json, nullable=False),
+    int_column("total"),
+    int_column("done_count"),
+    int_column("size_bytes"),
+    text_column("failure"),
+    Column("finished_at_us", BigInt),
+    Column("expires_at_us", BigInt),
+    int_column("version"),
+    Index("ix_exports_shop", "shop_id", "id"),
+    partial_index("ix_exports_unfinished", "shop_id id", "status IN ('counting', 'writing')"),
+    partial_index("ix_exports_stored", "shop_id id", "status IN ('counting', 'writing', 'done')"),
+)
+
+export_parts = Table(
+    "export_parts",
+    metadata,
+    id_column(),
+    Column("export_id", TextC, ForeignKey("exports.id"), nullable=False),
+    text_column("body_encrypted"),
+    int_column("version"),
+    Index("ix_export_parts_export", "export_id", "id"),
+)

@@ -1,0 +1,1 @@
+"""Exports: choose columns and format, see the progress, download."""
