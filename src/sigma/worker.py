@@ -20,7 +20,7 @@ from sigma.services.conversations import (
     message_completion,
     profiles,
 )
-from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.invoice_cards import auto_reply, cards, reminders, vk_orders
 from sigma.services.personal_data import retention
 from sigma.services.platform import housekeeping, jobs, key_rotation, leases
 from sigma.services.platform.jobs import Handler
@@ -74,6 +74,7 @@ HANDLERS: Mapping[str, Handler] = {
     "vk_event.process": event_intake.process_conversation,
     "conversation.catch_up": history_sync.fill_gap,
     "community.catch_up": history_sync.catch_up_community,
+    "invoice.remind": reminders.remind,
     "profile.fetch": profiles.fetch_profile,
     "card.refresh": cards.refresh,
     "conversation.mark_read": inbox.mark_read_in_vk,

@@ -204,6 +204,13 @@ RECEIPT_MAILS_PAYMENT = Limit(
     per="receipts by hand per payment",
     reason="Receipts sent again by hand must not annoy a client",
 )
+INVOICE_MAILS_INVOICE = Limit(
+    "invoice_mails_invoice",
+    amount=10,
+    window_s=_DAY_S,
+    per="letters with an invoice per invoice",
+    reason="An invoice sent again and again must not annoy clients",
+)
 MANUAL_MAILS_SHOP = Limit(
     "manual_mails_shop",
     amount=200,
@@ -278,6 +285,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     API_REQUESTS,
     INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
+    INVOICE_MAILS_INVOICE,
     MANUAL_MAILS_SHOP,
     SECOND_FACTOR,
     PASSKEY_ADDRESS,

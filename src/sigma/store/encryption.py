@@ -87,6 +87,7 @@ class HashPurpose(StrEnum):
     RATE_COUNTER = "rate_counter"
     SEARCH_WORD = "search_word"
     CONTACT = "contact"  # e-mail or phone of a client, to find their payments
+    REMINDER_STOP = "reminder_stop"  # a client who wants no reminders: survives an erasure
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
     DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user
@@ -96,7 +97,8 @@ class HashPurpose(StrEnum):
 class SignaturePurpose(StrEnum):
     """What a signature is for; part of what is signed, like a HashPurpose."""
 
-    PAYMENT_LINK = "payment_link"  # the card of an invoice
+    PAYMENT_LINK = "payment_link"  # the card of an invoice, or its recipient by e-mail
+    STOP_LINK = "stop_link"  # the end of reminders to one client
 
 
 class DecryptionError(Exception):

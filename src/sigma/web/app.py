@@ -29,7 +29,7 @@ from sigma.web.cabinet.board import todo_board
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import invoices, new_invoice, sending
+from sigma.web.cabinet.invoices import invoices, mailing, new_invoice, sending
 from sigma.web.cabinet.payments import payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import client, periods
 from sigma.web.cabinet.services import (
@@ -46,11 +46,12 @@ from sigma.web.cabinet.settings import (
     connections,
     jobs,
     mail,
+    reminders,
     shop,
 )
 from sigma.web.cabinet.team import installation, invitations, own_shops, team
 from sigma.web.cabinet.vk import communities, community
-from sigma.web.checkout import accent, receipt, wait
+from sigma.web.checkout import accent, receipt, stop, wait
 from sigma.web.checkout import invoice as payment_page
 from sigma.web.config import WebConfig
 from sigma.web.errors import (
@@ -77,16 +78,25 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log)
+CABINET = (home, shop, auto_replies, reminders, connections, mail, api_keys, jobs, audit_log)
 ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
-BILLING = (invoices, new_invoice, sending, inbox_invoices, payments, reconciliation, refunds)
+BILLING = (
+    invoices,
+    new_invoice,
+    sending,
+    mailing,
+    inbox_invoices,
+    payments,
+    reconciliation,
+    refunds,
+)
 VK = (communities, community)
 PERSONAL_DATA = (periods, client)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
-CHECKOUT = (payment_page, wait, receipt, accent)
+CHECKOUT = (payment_page, wait, receipt, stop, accent)
 STOREFRONT = (storefront_pages, photos)
 
 

@@ -335,7 +335,7 @@ def _refund_reason(
 def _count_payment(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
     counted = replace(invoice, paid_count=invoice.paid_count + 1)
     if not counted.is_fully_paid:
-        return Change((counted,))
+        return Change((counted,), jobs=invoices.reminder_jobs(counted, now_us))
     fully_paid = invoices.apply_event(counted, invoices.Event.FULLY_PAID)
     return Change((fully_paid, invoices.timeline_event(fully_paid, "paid", now_us, new_id)))
 

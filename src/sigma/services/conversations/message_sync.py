@@ -10,6 +10,7 @@ from dataclasses import replace
 from sigma.channels.vk import events
 from sigma.channels.vk.events import VkMessage
 from sigma.channels.vk.messages import SentMessage
+from sigma.domain.billing.reminder import is_stop_word
 from sigma.domain.change import Change
 from sigma.domain.messaging import message as message_domain
 from sigma.domain.messaging import message_changes
@@ -32,6 +33,7 @@ from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.conversations.delivery import mark_delivered
 from sigma.services.platform import erased_peers
+from sigma.services.reminders import stops
 from sigma.store import changes
 from sigma.store.catalogue import services
 from sigma.store.engine.interface import ConflictError, Tx
@@ -202,6 +204,8 @@ async def _record_incoming(
     facts = await _load_facts(
         ctx, tx, community, conversation, vk_message, is_live=is_live, is_unread=is_unread
     )
+    if is_stop_word(_body(vk_message).text):
+        await stops.stop_conversation(ctx, tx, conversation)
     change = message_changes.record_incoming(conversation, message, facts, now_us)
     await _write(ctx, tx, change, message, _body(vk_message), now_us)
     return message

@@ -24,7 +24,7 @@ from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
-from sigma.services.personal_data.clients import ClientData, gather
+from sigma.services.personal_data.clients import ClientData, gather, read_recipient
 from sigma.services.platform import audit_log
 from sigma.services.platform.erased_peers import peer_hash
 from sigma.store import changes
@@ -85,7 +85,10 @@ def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
             *(one.name for one in data.conversations),
             *(content.recipient_name for content in orders),
         },
-        emails=data.contacts("email"),
+        emails={
+            *data.contacts("email"),
+            *filter(None, (read_recipient(ctx, one) for one in data.recipients)),
+        },
         phones={*data.contacts("phone"), *(content.recipient_phone for content in orders)},
     )
 
@@ -95,6 +98,7 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
     scrubber = _scrubber(ctx, data)
     await changes.write(tx, Change(_scrubbed_rows(data, scrubber)), now_us)
     counts = await erasing.erase_payments(tx, [one.id for one in data.payments], now_us)
+    counts["mails"] += await erasing.erase_recipients(tx, [one.id for one in data.recipients])
     counts["notices"] = await erasing.erase_notices(tx, data.notice_ids)
     counts |= {"messages": 0, "conversations": len(data.conversations), "orders": len(data.orders)}
     peers = []

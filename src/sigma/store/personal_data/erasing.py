@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, or_, select, update
 
 from sigma.domain.messaging.conversation import Conversation
 from sigma.store.engine.interface import Row, Tx
@@ -17,6 +17,7 @@ from sigma.store.schema.messaging_tables import (
     vk_events,
     vk_orders,
 )
+from sigma.store.schema.reminder_tables import invoice_recipients, reminders
 from sigma.store.schema.tables import (
     acquirer_notices,
     answers,
@@ -48,6 +49,29 @@ _delete_mail_contents = statement(
     delete(mail_contents).where(
         mail_contents.c.id.in_(select(mails.c.id).where(in_list(mails.c.payment_id, "ids")))
     )
+)
+# Letters with invoices, and reminders by e-mail, belong to a recipient and not to a payment.
+_letters = or_(
+    mails.c.kind == "invoice",
+    mails.c.kind == "reminder",
+) & or_(
+    in_list(mails.c.subject_key, "ids"),
+    mails.c.subject_key.in_(select(reminders.c.id).where(in_list(reminders.c.target_id, "ids"))),
+)
+_blank_letters = statement(
+    update(mails).where(_letters).values(**ERASED_MAIL, version=mails.c.version + 1)
+)
+_delete_letter_contents = statement(
+    delete(mail_contents).where(mail_contents.c.id.in_(select(mails.c.id).where(_letters)))
+)
+_delete_letter_jobs = statement(
+    delete(jobs).where(
+        jobs.c.kind == "mail.send", jobs.c.subject_id.in_(select(mails.c.id).where(_letters))
+    )
+)
+_delete_reminders = statement(delete(reminders).where(in_list(reminders.c.target_id, "ids")))
+_delete_recipients = statement(
+    delete(invoice_recipients).where(in_list(invoice_recipients.c.id, "ids"))
 )
 _blank_notices = statement(
     update(acquirer_notices)
@@ -154,6 +178,18 @@ async def erase_payments(tx: Tx, payment_ids: Iterable[str], now_us: int) -> dic
         counts["mails"] += await tx.execute(_blank_mails, ids=ids)
         counts["payments"] += await tx.execute(_forget_browsers, ids=ids)
     return counts
+
+
+async def erase_recipients(tx: Tx, recipient_ids: Iterable[str]) -> int:
+    """Erase e-mail addresses that invoices were sent to, with their letters; return how many."""
+    count = 0
+    for ids in _chunks(recipient_ids):
+        await tx.execute(_delete_letter_contents, ids=ids)
+        await tx.execute(_delete_letter_jobs, ids=ids)
+        await tx.execute(_blank_letters, ids=ids)
+        await tx.execute(_delete_reminders, ids=ids)
+        count += await tx.execute(_delete_recipients, ids=ids)
+    return count
 
 
 async def erase_notices(tx: Tx, notice_ids: Iterable[str]) -> int:

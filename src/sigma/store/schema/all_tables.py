@@ -12,6 +12,7 @@ from sigma.store.schema import (
     messaging_tables,
     personal_data_tables,
     reconciliation_tables,
+    reminder_tables,
     tables,
 )
 
@@ -24,5 +25,6 @@ TABLE_MODULES: Final = (
     encryption_tables,
     audit_tables,
     personal_data_tables,
+    reminder_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -125,6 +125,7 @@ class InvoiceForm:
     conversation_id: str = ""  # id of the conversation that gets the invoice
     service_id: str = ""  # id of the service that is sold
     vk_order_id: str = ""  # id of the VK order that is paid
+    email: str = ""  # that gets a letter with the invoice
 
 
 def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
@@ -153,6 +154,7 @@ def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
         conversation_id=first_value(form_data, "conversation"),
         service_id=first_value(form_data, "service"),
         vk_order_id=first_value(form_data, "order"),
+        email=first_value(form_data, "email"),
     )
 
 

@@ -38,7 +38,8 @@ async def client_page(
 
 def _parse_subject(subject_id: str) -> str:
     """Return the id of a payment or conversation. Raises RefusedError("not_found")."""
-    return subject_id if is_id(subject_id, "cnv") else parse_id(subject_id, "pay")
+    is_other = is_id(subject_id, "cnv") or is_id(subject_id, "inv")
+    return subject_id if is_other else parse_id(subject_id, "pay")
 
 
 @post("/clients/{subject_id:str}/export", opt=RECENT_AUTHENTICATION)
