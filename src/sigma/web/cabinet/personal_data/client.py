@@ -24,6 +24,8 @@ from sigma.web.cabinet.responses import (
 from sigma.web.forms import first_value
 from sigma.web.ids import is_id, parse_id
 
+_SECTIONS = {"pay": "payments", "cnv": "inbox", "inv": "invoices"}
+
 
 @get("/clients/{subject_id:str}")
 async def client_page(
@@ -37,7 +39,7 @@ async def client_page(
 
 
 def _parse_subject(subject_id: str) -> str:
-    """Return the id of a payment or conversation. Raises RefusedError("not_found")."""
+    """Return the id of a payment, conversation or invoice. Raises RefusedError("not_found")."""
     is_other = is_id(subject_id, "cnv") or is_id(subject_id, "inv")
     return subject_id if is_other else parse_id(subject_id, "pay")
 
@@ -110,12 +112,13 @@ async def _page(
 ) -> Response[Any]:
     identifiers = await clients.find(ctx, session.member, subject_id)
     translator = translator_for(session)
-    back = f"/payments/{subject_id}" if subject_id.startswith("pay_") else f"/inbox/{subject_id}"
+    section = _SECTIONS[subject_id.partition("_")[0]]
+    back = f"/{section}/{subject_id}"
     return render_cabinet_page(
         request,
         session,
         "cabinet/personal_data/client.html",
-        section="payments" if subject_id.startswith("pay_") else "inbox",
+        section=section,
         status=status,
         subject_id=subject_id,
         back=back,
