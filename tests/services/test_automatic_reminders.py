@@ -10,20 +10,25 @@ import pytest
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Status as MailStatus
 from sigma.domain.billing.reminder import ReminderKind, ReminderSettings
+from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.message import CANCELED_FAILURE
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.time_units import DAY_US, HOUR_US
-from sigma.services.billing import invoice_mails, mails, payments
+from sigma.services.billing import invoice_mails, invoices, mails, payments
 from sigma.services.checkout import checkout
+from sigma.services.communities import event_intake
 from sigma.services.conversations import delivery
 from sigma.services.invoice_cards import cards, reminders, todo_board
 from sigma.services.reminders import settings as reminder_settings
 from sigma.services.reminders import stops
+from sigma.store import changes
+from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import reminders as reminder_rows
 from tests.conversation_invoices import (
     get_card,
     issue_and_send,
+    issue_invoice,
     open_payment_link,
     pay_invoice,
     start_conversation,
@@ -88,8 +93,6 @@ async def test_opened_invoice_is_reminded_of_once_in_the_conversation(vk_world: 
 
 
 async def _timeline(world: VkWorld, invoice: Invoice) -> list[Any]:
-    from sigma.services.billing import invoices
-
     return (await invoices.timeline(world.ctx, world.member, invoice.id)).data
 
 
@@ -111,8 +114,6 @@ async def test_reminder_is_canceled(vk_world: VkWorld, obstacle: str) -> None:
         await world.write_as_client("стоп" if obstacle == "stops" else "Заплачу вечером")
         for event in await world.take_events():
             await world.deliver_callback(event)
-        from sigma.services.communities import event_intake
-
         conversation = await world.conversation()
         key = f"{conversation.connection_id}:peer:{conversation.peer_id}"
         await event_intake.process_conversation(world.ctx, key)
@@ -176,7 +177,6 @@ async def test_decision_and_settlement_wait_for_each_other(vk_world: VkWorld) ->
     world = vk_world
     invoice = await opened_invoice(world)
     locked, settled = asyncio.Event(), asyncio.Event()
-    from sigma.store.billing import invoices as invoice_rows
 
     async def settle() -> None:
         async with world.ctx.db.write() as tx:
@@ -184,16 +184,13 @@ async def test_decision_and_settlement_wait_for_each_other(vk_world: VkWorld) ->
             locked.set()
             await asyncio.wait_for(settled.wait(), 10)
             paid = replace(row, status=type(row.status).PAID, paid_count=1)
-            from sigma.domain.change import Change
-            from sigma.store import changes
-
             await changes.write(tx, Change((paid,)), world.ctx.now_us())
 
     settling = asyncio.create_task(settle())
     await locked.wait()
     reminding = asyncio.create_task(reminders.remind(world.ctx, invoice.id))
-    for _ in range(50):  # let the job read what is committed and come to the lock
-        await asyncio.sleep(0)
+    # With the lock it cannot end here, however long it is waited for; without it, it writes.
+    await asyncio.wait([reminding], timeout=1)
     settled.set()
     await asyncio.gather(settling, reminding)
     async with world.ctx.db.read() as tx:
@@ -293,19 +290,32 @@ async def test_stop_word_ends_reminders_of_every_invoice(vk_world: VkWorld) -> N
     assert await refusal_code(reminding) == "reminders_stopped"
 
 
-async def test_rest_and_expiry_are_reminded_of(vk_world: VkWorld) -> None:
-    await at_noon(vk_world)
-    await reminder_settings.save(vk_world.ctx, vk_world.member, ALL_ON)
-    expires_at_us = vk_world.ctx.now_us() + 3 * DAY_US
-    await issue_and_send(vk_world, expires_at_us=expires_at_us)
-    await vk_world.advance_clocks(days=2)
-    await vk_world.run_jobs()
+async def sent_invoice(world: VkWorld, **more: Any) -> Invoice:
+    """Issue an invoice a minute after its client has written, at noon."""
+    await at_noon(world)
+    await reminder_settings.save(world.ctx, world.member, ALL_ON)
+    await start_conversation(world)
+    await world.advance_clocks(minutes=1)
+    invoice = await issue_invoice(world, **more)
+    await world.run_jobs()
+    return invoice
+
+
+async def test_expiry_is_reminded_of_on_the_day_before(vk_world: VkWorld) -> None:
+    expires_at_us = vk_world.ctx.now_us() + 4 * DAY_US
+    await sent_invoice(vk_world, expires_at_us=expires_at_us)
+    for _ in range(5):
+        await vk_world.advance_clocks(days=1)
+        await vk_world.run_jobs()
     (text,) = await reminded_texts(vk_world)
     assert "можно оплатить до" in text
-    vk_world.client_id = await vk_world.create_client()
-    invoice = await issue_and_send(vk_world, max_payments=3)
+
+
+async def test_rest_is_reminded_of_three_days_after_a_payment(vk_world: VkWorld) -> None:
+    invoice = await sent_invoice(vk_world, max_payments=3)
     await pay_invoice(vk_world, invoice)
     await vk_world.run_jobs()
+    assert await reminded_texts(vk_world) == []
     await vk_world.advance_clocks(days=3, minutes=1)
     await vk_world.run_jobs()
     (text,) = await reminded_texts(vk_world)
@@ -314,13 +324,15 @@ async def test_rest_and_expiry_are_reminded_of(vk_world: VkWorld) -> None:
 
 async def test_shared_link_that_somebody_has_paid_is_not_reminded_of(vk_world: VkWorld) -> None:
     """Who of two clients has paid from an unknown browser cannot be told apart."""
-    invoice = await opened_invoice(vk_world, max_payments=None)
+    invoice = await sent_invoice(vk_world, max_payments=None)
+    await open_payment_link(vk_world, invoice)
     first = vk_world.client_id
     vk_world.client_id = await vk_world.create_client()
     await start_conversation(vk_world)
     conversation = await vk_world.conversation()
     await cards.send_invoice(vk_world.ctx, vk_world.member, conversation.id, invoice.id)
     await pay_invoice(vk_world, invoice, payer="somebody")
+    await vk_world.advance_clocks(days=1, minutes=1)
     await vk_world.run_jobs()
     vk_world.client_id = first
     assert await reminded_texts(vk_world) == []

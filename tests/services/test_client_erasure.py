@@ -21,13 +21,12 @@ from sigma.domain.idempotency import StoredResponse
 from sigma.domain.messaging.message import MessageBody, search_stems
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
-from sigma.services.billing import acquirer_notices, invoice_mails, payments, refunds
+from sigma.services.billing import acquirer_notices, payments, refunds
 from sigma.services.checkout import checkout
 from sigma.services.conversations import history_sync, inbox, order_codec, outbox, search_index
 from sigma.services.invoice_cards import payment_links
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.platform import audit_verification
-from sigma.services.reminders import stops
 from sigma.store import changes
 from sigma.store.billing import mails as mail_rows
 from sigma.store.encrypted_columns import EncryptedColumn
@@ -384,33 +383,3 @@ async def test_search_forgets_the_words_that_an_edit_removed(vk_world: VkWorld) 
     assert await found(WORDS[2]) == 1
     await outbox.edit(vk_world.ctx, reply.id, MessageBody(f"{WORDS[3]} лак"))
     assert (await found(WORDS[2]), await found(WORDS[3])) == (0, 1)
-
-
-@pytest.mark.both_databases
-async def test_client_who_got_an_invoice_by_mail_and_never_paid_is_found_exported_and_erased(
-    vk_world: VkWorld,
-) -> None:
-    """What stays is the keyed hash of the stop: no letter reaches the person again."""
-    world, ctx, member = vk_world, vk_world.ctx, vk_world.member
-    address = f"quantova-{world.account}@example.net"
-    invoice = await world.create_invoice(title=f"Для {address}")
-    await invoice_mails.send(ctx, member, invoice.id, address)
-    await world.run_jobs()
-    (client_hash, *_) = stops.email_hashes(ctx, world.shop.id, address)
-    link = stops.stop_url(ctx, world.shop.id, client_hash).split("/")[-3:]
-    await stops.stop(ctx, *link)
-    assert await clients.find_by_contact(ctx, member, address) == invoice.id
-    (offered,) = await clients.find(ctx, member, invoice.id)
-    archive = await client_export.export(ctx, member, invoice.id, {offered.key}, "ru")
-    with zipfile.ZipFile(io.BytesIO(archive)) as unpacked:
-        exported = json.loads(unpacked.read("client.json"))
-    assert [one["email"] for one in exported["invoice_recipients"]] == [address]
-    assert [one["kind"] for one in exported["letters"]] == ["invoice"]
-    await erase_everything(world, invoice.id)
-    dumped = await dump(world)
-    masked = f"q***@{address.partition('@')[2]}"
-    assert not {name for name, text in dumped.items() if address in text or masked in text}
-    sending = invoice_mails.send(ctx, member, invoice.id, address)
-    with pytest.raises(RefusedError) as refusal:
-        await sending
-    assert refusal.value.code == "mail_stopped"

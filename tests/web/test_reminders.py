@@ -19,8 +19,8 @@ async def test_switches_are_off_by_default_and_saved(
     assert page.text.count('type="checkbox"') == 3
     assert " checked" not in page.text
     text = visible_text(page.text)
-    assert "Напоминаем: счёт «Маникюр» на 1\xa0500,00\xa0₽ ждёт оплаты." in text
-    assert "Осталось доплатить 3\xa0000,00\xa0₽" in text
+    assert "Напоминаем: счёт «Маникюр» на" in text
+    assert "Осталось доплатить" in text
     saved = await owner_browser.submit(URL, opened="1")
     assert saved.status_code == 303
     settings = await reminder_settings.get(world.ctx, world.member)

@@ -19,12 +19,11 @@ from sigma.domain.billing.question import parse_email
 from sigma.domain.billing.reminder import InvoiceRecipient, Reminder, ReminderKind
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.services.billing import mail_limits
 from sigma.services.billing.answer_codec import contact_hash
 from sigma.services.billing.invoices import get as get_invoice
 from sigma.services.billing.invoices import payment_url
 from sigma.services.context import Context
-from sigma.services.platform import audit_log
+from sigma.services.platform import audit_log, mail_limits
 from sigma.services.reminders import facts, stops
 from sigma.store import changes
 from sigma.store.billing import invoice_recipients, invoices, mails, reminders
@@ -168,14 +167,14 @@ async def list_for_invoice(ctx: Context, member: Member, invoice_id: str) -> lis
     return [
         SentInvoice(
             one,
-            _shown_address(ctx, member, one),
+            _address_for(ctx, member, one),
             tuple(mail for mail in letters if owner[mail.subject_key] == one.id),
         )
         for one in recipients
     ]
 
 
-def _shown_address(ctx: Context, member: Member, recipient: InvoiceRecipient) -> str:
+def _address_for(ctx: Context, member: Member, recipient: InvoiceRecipient) -> str:
     try:
         address = facts.decrypt_address(ctx, recipient)
     except DecryptionError:

@@ -28,13 +28,13 @@ from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import RECEIPT_MAILS_PAYMENT
 from sigma.domain.time_units import MINUTE_US
-from sigma.services.billing import invoice_mails, mail_limits
+from sigma.services.billing import invoice_mails
 from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
 from sigma.services.invitation_links import invitation_url
-from sigma.services.platform import account_mails, audit_log
+from sigma.services.platform import account_mails, audit_log, mail_limits
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
 from sigma.store.billing import answers as answer_rows
