@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_rest_is_reminded_of_three_days_after_the_payment() -> None:
         ({"sent": (ReminderKind.OPENED,)}, EndReason.NOTHING_DUE),
     ],
 )
-def test_reminder_is_not_sent(changes: dict[str, object], reason: EndReason) -> None:
+def test_reminder_is_not_sent(changes: dict[str, Any], reason: EndReason) -> None:
     assert decide(OPENED, ALL_ON, TZ, at_us(3, 12)).kind is ReminderKind.OPENED
     assert decide(replace(OPENED, **changes), ALL_ON, TZ, at_us(3, 12)).reason is reason
 
