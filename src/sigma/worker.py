@@ -21,7 +21,7 @@ from sigma.services.conversations import (
     profiles,
 )
 from sigma.services.exports import exports
-from sigma.services.invoice_cards import auto_reply, cards, vk_orders
+from sigma.services.invoice_cards import auto_reply, cards, reminders, vk_orders
 from sigma.services.invoice_imports import imports
 from sigma.services.notifications import announcements, telegram_bots
 from sigma.services.notifications import delivery as notification_delivery
@@ -78,6 +78,7 @@ HANDLERS: Mapping[str, Handler] = {
     "vk_event.process": event_intake.process_conversation,
     "conversation.catch_up": history_sync.fill_gap,
     "community.catch_up": history_sync.catch_up_community,
+    "invoice.remind": reminders.remind,
     "profile.fetch": profiles.fetch_profile,
     "card.refresh": cards.refresh,
     "conversation.mark_read": inbox.mark_read_in_vk,

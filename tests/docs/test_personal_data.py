@@ -20,6 +20,7 @@ CLASSES = {
     EncryptedColumn.VK_EVENT_BODY: ("B", "VK events"),
     EncryptedColumn.ACQUIRER_NOTICE_BODY: ("B", "acquirer notices"),
     EncryptedColumn.MAIL_CONTENT: ("B", "mails that wait"),
+    EncryptedColumn.INVOICE_RECIPIENT_EMAIL: ("B", "addresses that invoices were sent to"),
     EncryptedColumn.AUTHENTICATOR_SECRET: ("A", "authenticator apps"),
     EncryptedColumn.PASSWORD_RESET_CONTENT: ("A", "links for new passwords"),
     EncryptedColumn.SECURITY_NOTICE_DETAIL: ("A", "notices about access"),

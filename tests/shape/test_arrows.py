@@ -69,13 +69,14 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
     "services": {
         "platform": set(),
         "customers": {"platform"},
-        "billing": {"customers", "platform"},
+        "reminders": {"platform"},
+        "billing": {"customers", "platform", "reminders"},
         "accounts": {"billing", "platform"},
         "authentication": {"accounts", "billing", "platform"},
         "catalogue": {"platform"},
         "vk": {"platform"},
-        "conversations": {"catalogue", "customers", "vk", "platform"},
-        "invoice_cards": {"billing", "conversations", "vk", "platform"},
+        "conversations": {"catalogue", "customers", "reminders", "vk", "platform"},
+        "invoice_cards": {"billing", "conversations", "reminders", "vk", "platform"},
         "notifications": {"billing", "vk", "platform"},
         "communities": {
             *("billing", "conversations", "invoice_cards", "notifications", "vk", "platform")
@@ -86,7 +87,9 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reports": {"billing", "platform", "reconciliation"},
         "exports": {"billing", "customers", "lists", "platform"},
         "invoice_imports": {"billing", "catalogue", "customers", "platform"},
-        "personal_data": {"billing", "conversations", "customers", "exports", "platform"},
+        "personal_data": {
+            *("billing", "conversations", "customers", "exports", "reminders", "platform")
+        },
         "checkout": {"billing", "catalogue", "customers", "invoice_cards", "vk", "platform"},
     },
     "web": {

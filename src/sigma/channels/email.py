@@ -23,7 +23,10 @@ NO_CONNECTION = "no_connection"  # one word for every reason, so that no port ca
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """A mail ready to send. `message_id` is "<…@host>" and is the same in every attempt."""
+    """A mail ready to send. `message_id` is "<…@host>" and is the same in every attempt.
+
+    `unsubscribe_url` ends such mails by one POST (RFC 8058); "" for mails that cannot be ended.
+    """
 
     to: str
     from_address: str
@@ -34,6 +37,7 @@ class OutgoingMail:
     html: str
     message_id: str
     attachments: tuple[Attachment, ...] = ()
+    unsubscribe_url: str = ""
 
 
 class MailRejectedError(Exception):
@@ -236,6 +240,7 @@ def compose(message: OutgoingMail) -> EmailMessage:
         text=message.text,
         html=message.html,
         attachments=message.attachments,
+        unsubscribe_url=message.unsubscribe_url,
     )
 
 

@@ -36,6 +36,7 @@ def build_message(
     text: str,
     html: str,
     attachments: tuple[Attachment, ...] = (),
+    unsubscribe_url: str = "",
 ) -> EmailMessage:
     """Return a message whose `as_bytes()` has CRLF line ends and is ASCII, except for addresses.
 
@@ -53,6 +54,9 @@ def build_message(
     email.set_raw("Message-ID", _ascii_message_id(replace_controls(message_id)))
     email.set_raw("Date", formatdate())
     email.set_raw("Auto-Submitted", "auto-generated")
+    if unsubscribe_url:  # RFC 2369 and RFC 8058; the mail server's DKIM must cover both headers
+        email.set_raw("List-Unsubscribe", f"<{replace_controls(unsubscribe_url)}>")
+        email.set_raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     email.set_content(well_formed(text), cte="base64")
     if html:
         email.add_alternative(well_formed(html), subtype="html", cte="base64")

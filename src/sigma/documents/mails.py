@@ -1,7 +1,7 @@
 """Mails: subject, plain text, HTML and attachments, rendered from the receipt view."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -12,12 +12,15 @@ from sigma.domain.accounts.member import User
 from sigma.domain.accounts.security_notice import NoticeDetail, NoticeKind, SecurityNotice
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.answers import Answer
+from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.reminder import ReminderKind
 from sigma.texts import Translator
 from sigma.texts.graphemes import shorten
 from sigma.texts.receipt_view import ReceiptView, build_receipt_view
+from sigma.texts.reminders import reminder_text
 
 MAX_SUBJECT_TITLE = 60  # graphemes
 CHAR_WIDTH = 9  # pixels of a monospaced character of 14 px, rounded up
@@ -28,7 +31,8 @@ class MailBody:
     """The content of a mail without its addresses.
 
     `pdf_source` is what the attached PDF is drawn from (`sigma.documents.pdf.draw_pdf`), outside
-    the event loop; "" without an attachment. `pdf_name` is its file name.
+    the event loop; "" without an attachment. `pdf_name` is its file name. `stop_url` ends letters
+    of this kind; "" where they cannot be ended.
     """
 
     subject: str
@@ -36,6 +40,7 @@ class MailBody:
     html: str
     pdf_name: str = ""
     pdf_source: str = ""
+    stop_url: str = ""
 
 
 @functools.cache
@@ -132,6 +137,43 @@ def invitation_mail(
         url=url,
         footer=translator.t("mail.invitation.footer", login=invitation.login),
     )
+
+
+def invoice_mail(
+    invoice: Invoice,
+    shop: Shop,
+    translator: Translator,
+    kind: ReminderKind | None,
+    payment_url: str,
+    stop_url: str,
+) -> MailBody:
+    """Return the letter with an invoice, or the reminder of it of a kind, for the client."""
+    title = shorten(invoice.title, MAX_SUBJECT_TITLE)
+    name = str(kind) if kind else "invoice"
+    seller = shop.seller.full_name or shop.name
+    contacts = ", ".join(filter(None, (shop.seller.phone, shop.seller.email)))
+    lines = [
+        reminder_text(invoice, kind, translator) if kind else "",
+        translator.t("mail.invoice.number", number=invoice.number, title=invoice.title),
+        *invoice.description.splitlines(),
+        translator.t("mail.invoice.sum", sum=invoice.amount),
+        translator.t("mail.invoice.seller", seller=seller),
+        translator.t("mail.invoice.until", moment=translator.datetime(invoice.expires_at_us))
+        if invoice.expires_at_us
+        else "",
+        translator.t("mail.invoice.contacts", contacts=contacts) if contacts else "",
+    ]
+    body = _plain_body(
+        translator,
+        subject=translator.t(f"mail.invoice.subject.{name}", sum=invoice.amount, title=title),
+        explanation="\n".join(line for line in lines if line),
+        button=translator.t("mail.invoice.button", sum=invoice.amount),
+        url=payment_url,
+        footer=translator.t("mail.invoice.footer", shop=shop.name),
+        stop=translator.t("mail.invoice.stop"),
+        stop_url=stop_url,
+    )
+    return replace(body, stop_url=stop_url)
 
 
 def trial_mail(shop: Shop, translator: Translator) -> MailBody:

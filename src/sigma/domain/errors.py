@@ -50,6 +50,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "acquirer_refused": 502,
     "mail_no_address": 409,
     "mail_limit": 429,
+    "mail_stopped": 409,
+    "reminders_stopped": 409,
     "no_community": 409,
     "vk_refused": 502,
     "vk_silent": 503,

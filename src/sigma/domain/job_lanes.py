@@ -39,6 +39,7 @@ LANES: Mapping[str, Lane] = {
     "conversation.mark_read": Lane.CONVERSATIONS,
     "card.refresh": Lane.CONVERSATIONS,
     "auto_reply.send": Lane.CONVERSATIONS,
+    "invoice.remind": Lane.CONVERSATIONS,
     "profile.fetch": Lane.CONVERSATIONS,
     "mail.send": Lane.MAIL,
     "password_reset.start": Lane.MAIL,

@@ -211,6 +211,13 @@ STATEMENT_DOWNLOAD = Limit(
     per="downloaded statements per shop",
     reason="A statement of a large month takes seconds and hundreds of megabytes to draw",
 )
+INVOICE_MAILS_INVOICE = Limit(
+    "invoice_mails_invoice",
+    amount=10,
+    window_s=_DAY_S,
+    per="letters with an invoice per invoice",
+    reason="An invoice sent again and again must not annoy clients",
+)
 MANUAL_MAILS_SHOP = Limit(
     "manual_mails_shop",
     amount=200,
@@ -308,6 +315,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     INVITATIONS_SHOP,
     RECEIPT_MAILS_PAYMENT,
     STATEMENT_DOWNLOAD,
+    INVOICE_MAILS_INVOICE,
     MANUAL_MAILS_SHOP,
     SECOND_FACTOR,
     PASSKEY_ADDRESS,

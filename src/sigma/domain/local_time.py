@@ -28,6 +28,12 @@ def local_date(at_us: int, tz: str) -> date:
     return local_time(at_us, tz).date()
 
 
+def time_of_day(day: date, hour: int, tz: str) -> int:
+    """Return a full hour (0 to 23) of a date in a time zone, in UTC microseconds."""
+    moment = datetime.combine(day, time(hour), time_zone(tz))
+    return int(moment.timestamp()) * SECOND_US
+
+
 def start_of_day(day: date, tz: str) -> int:
     """Return the first moment of a date in a time zone, in UTC microseconds.
 

@@ -18,6 +18,7 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.reminder import InvoiceRecipient, Reminder
 from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
@@ -51,11 +52,13 @@ from sigma.store.billing import (
     acquirer_notices,
     answers,
     connections,
+    invoice_recipients,
     invoices,
     mails,
     payments,
     receipts,
     refunds,
+    reminders,
     timeline,
 )
 from sigma.store.catalogue import photos, services
@@ -91,6 +94,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     Receipt: receipts.CODEC.save,
     Refund: refunds.CODEC.save,
     Mail: mails.CODEC.save,
+    InvoiceRecipient: invoice_recipients.CODEC.save,
+    Reminder: reminders.CODEC.save,
     TimelineEvent: timeline.CODEC.save,
     AcquirerNotice: acquirer_notices.CODEC.save,
     Community: communities.CODEC.save,

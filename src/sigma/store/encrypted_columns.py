@@ -23,6 +23,7 @@ class EncryptedColumn(StrEnum):
     ANSWER_VALUES = "answers.values_encrypted"
     CONSENT_EVIDENCE = "consents.evidence_encrypted"
     MAIL_CONTENT = "mail_contents.body_encrypted"
+    INVOICE_RECIPIENT_EMAIL = "invoice_recipients.email_encrypted"
     CONVERSATION_PREVIEW = "conversations.preview_encrypted"
     MESSAGE_BODY = "messages.body_encrypted"
     VK_ORDER_BODY = "vk_orders.body_encrypted"

@@ -89,6 +89,7 @@ class HashPurpose(StrEnum):
     LIST_TOKEN = "list_token"  # what a list of payments or invoices is searched by  # noqa: S105
     CONTACT = "contact"  # VK id, e-mail or phone of a client, to find their payments
     CUSTOMER_WORD = "customer_word"  # a word of a client's name, or a tag
+    REMINDER_STOP = "reminder_stop"  # a client who wants no reminders: survives an erasure
     ERASED_PEER = "erased_peer"  # a VK user whose older messages must not come back
     LOGIN = "login"  # of a failed sign-in, in the audit log
     DRAFT = "draft"  # the key that encrypts unsent replies in the browser of a user
@@ -100,7 +101,8 @@ class HashPurpose(StrEnum):
 class SignaturePurpose(StrEnum):
     """What a signature is for; part of what is signed, like a HashPurpose."""
 
-    PAYMENT_LINK = "payment_link"  # the card of an invoice
+    PAYMENT_LINK = "payment_link"  # the card of an invoice, or its recipient by e-mail
+    STOP_LINK = "stop_link"  # the end of reminders to one client
     PUSH_KEY = "push_key"  # the key by which push services know this installation
     EXPORT_LINK = "export_link"  # an export and the end of its link
 

@@ -32,7 +32,14 @@ from sigma.web.cabinet.exports import downloads, exports
 from sigma.web.cabinet.guards import cabinet_router, public_router
 from sigma.web.cabinet.inbox import actions, conversations, stream
 from sigma.web.cabinet.inbox import invoices as inbox_invoices
-from sigma.web.cabinet.invoices import import_pages, invoice_list, invoices, new_invoice, sending
+from sigma.web.cabinet.invoices import (
+    import_pages,
+    invoice_list,
+    invoices,
+    mailing,
+    new_invoice,
+    sending,
+)
 from sigma.web.cabinet.lists import views
 from sigma.web.cabinet.payments import payment_list, payments, reconciliation, refunds
 from sigma.web.cabinet.personal_data import periods
@@ -52,11 +59,12 @@ from sigma.web.cabinet.settings import (
     jobs,
     mail,
     notifications,
+    reminders,
     shop,
 )
 from sigma.web.cabinet.team import installation, invitations, own_shops, team
 from sigma.web.cabinet.vk import communities, community
-from sigma.web.checkout import accent, receipt, wait
+from sigma.web.checkout import accent, receipt, stop, wait
 from sigma.web.checkout import invoice as payment_page
 from sigma.web.config import WebConfig
 from sigma.web.errors import (
@@ -83,13 +91,16 @@ from sigma.web.storefront import photos
 
 MAX_BODY_BYTES = 1024 * 1024  # default for all routes; some set a lower limit
 
-CABINET = (home, shop, auto_replies, connections, mail, api_keys, jobs, audit_log, notifications)
+CABINET = (
+    *(home, shop, auto_replies, reminders, connections, mail),
+    *(api_keys, jobs, audit_log, notifications),
+)
 ACCESS = (sign_in, security, factors, reauthentication)
 ENTRANCE = (sign_in, second_factor, password_reset, invitations)
 TEAM = (team, own_shops, installation)
 INBOX = (todo_board, conversations, actions, stream)
 BILLING = (
-    *(invoices, new_invoice, sending, inbox_invoices),
+    *(invoices, new_invoice, sending, mailing, inbox_invoices),
     *(payments, reconciliation, refunds, statement),
 )
 LISTS = (invoice_list, payment_list, views)
@@ -98,7 +109,7 @@ VK = (communities, community)
 PERSONAL_DATA = (periods, client_data)
 CUSTOMERS = (customers, customer_moves)
 SERVICES = (services, service_edit, import_export, price_list_pages, public_page)
-CHECKOUT = (payment_page, wait, receipt, accent)
+CHECKOUT = (payment_page, wait, receipt, stop, accent)
 STOREFRONT = (storefront_pages, photos)
 
 

@@ -37,6 +37,7 @@ class Deed(StrEnum):
     SHOP_CHANGED = "shop.changed"
     MAIL_CHANGED = "mail_settings.changed"
     AUTO_REPLIES_CHANGED = "auto_replies.changed"
+    REMINDERS_CHANGED = "reminders.changed"
     STOREFRONT_CHANGED = "storefront.changed"
     RETENTION_CHANGED = "retention.changed"
     KEY_CREATED = "api_key.created"
@@ -63,6 +64,9 @@ class Deed(StrEnum):
     ADMINISTRATOR_REMOVED = "administrator.removed"
     # Money
     INVOICE_VOIDED = "invoice.voided"
+    INVOICE_MAILED = "invoice.mailed"
+    REMINDERS_SILENCED = "invoice.reminders_silenced"
+    REMINDERS_ALLOWED = "invoice.reminders_allowed"
     PAYMENT_CAPTURED = "payment.capture_requested"
     PAYMENT_CANCELED = "payment.cancel_requested"
     PAYMENT_ACCEPTED = "payment.accepted"

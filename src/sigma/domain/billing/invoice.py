@@ -15,6 +15,7 @@ from sigma.domain.errors import Problem, RefusedError, has_control_characters, v
 from sigma.domain.figures import Attribution, attribution_of
 from sigma.domain.money import Money, MoneyError
 from sigma.domain.text_cleaning import clean_text
+from sigma.domain.time_units import HOUR_US
 
 
 class Status(StrEnum):
@@ -60,6 +61,7 @@ MAX_PAYMENTS = 100_000
 # Exclusive upper limit: 2200-01-02 UTC. Pages convert times to any time zone, and 9999-12-31 would
 # overflow `datetime` in some. The extra day allows all of 2199 for shops west of UTC.
 MAX_EXPIRES_AT_US = 7_258_204_800_000_000
+REMINDER_DELAY_US = 20 * HOUR_US  # `reminder.GAP_US`: no client is reminded earlier
 _QUANTITY_PATTERN = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
 
 
@@ -321,6 +323,14 @@ def card_refresh(invoice: Invoice) -> Change:
     if invoice.conversation_id is None:
         return Change()
     return Change(jobs=(Job("card.refresh", invoice.id, invoice.shop_id),))
+
+
+def reminder_jobs(invoice: Invoice, now_us: int) -> tuple[Job, ...]:
+    """Return the job that looks a day later whether a client must be reminded.
+
+    Nothing is sent earlier; the job itself decides when it looks again, see `reminder.decide`.
+    """
+    return (Job("invoice.remind", invoice.id, invoice.shop_id, now_us + REMINDER_DELAY_US),)
 
 
 def _expiry_jobs(invoice: Invoice) -> tuple[Job, ...]:

@@ -10,6 +10,7 @@ class Status(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    CANCELED = "canceled"  # not sent: its occasion is over, for example the invoice is paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,15 @@ class Mail:
 
     `kind`, `subject_key` and `number` are unique together: a receipt is mailed once, and again only
     with the next number when an operator requests it. `subject_key` is the id of the payment or
-    refund (with the reason, for "attention"), of the security notice with that of the recipient, or
-    of the password reset. The recipient's address is stored masked only.
+    refund (with the reason, for "attention"), of the security notice with that of the recipient, of
+    the password reset, of the invoice recipient, or of the reminder. The recipient's address is
+    stored masked only.
     """
 
     id: str
     shop_id: str
-    kind: str  # receipt, refund, attention, test, invitation, security, password_reset
+    # receipt, refund, attention, test, invitation, security, password_reset, invoice, reminder
+    kind: str
     subject_key: str
     payment_id: str
     created_at_us: int
@@ -61,6 +64,11 @@ def mark_rejected(
         server_reply=server_reply,
         attempts=mail.attempts + 1,
     )
+
+
+def mark_canceled(mail: Mail, reason: str) -> Mail:
+    """Record that the mail is not sent any more. `reason`: a code, shown beside the mail."""
+    return replace(mail, status=Status.CANCELED, server_reply=reason)
 
 
 def mask_email(address: str) -> str:

@@ -341,7 +341,7 @@ def _refund_reason(
 def _count_payment(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
     counted, tallies = count_payment(invoice, now_us)
     if not counted.is_fully_paid:
-        return Change((counted,), tallies=tallies)
+        return Change((counted,), jobs=invoices.reminder_jobs(counted, now_us), tallies=tallies)
     fully_paid = invoices.apply_event(counted, invoices.Event.FULLY_PAID)
     event = invoices.timeline_event(fully_paid, "paid", now_us, new_id)
     return Change((fully_paid, event), tallies=tallies)

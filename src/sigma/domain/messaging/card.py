@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sigma.domain.billing.invoice import Invoice, timeline_event
+from sigma.domain.billing.invoice import Invoice, reminder_jobs, timeline_event
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import Payment
 from sigma.domain.change import Change, Job, NewId
@@ -137,7 +137,8 @@ def mark_opened(
     if card.opened_at_us is not None:
         return Change((updated,))
     event = timeline_event(invoice, "opened", now_us, new_id, "client")
-    return Change((updated, event), jobs=refresh_jobs([card]))
+    jobs = (*refresh_jobs([card]), *reminder_jobs(invoice, now_us))
+    return Change((updated, event), jobs=jobs)
 
 
 def is_current(card: Card, content: CardContent) -> bool:

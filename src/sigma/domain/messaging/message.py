@@ -43,6 +43,7 @@ AUTHOR_CLIENT, AUTHOR_AUTO_REPLY = "client", "auto"
 # An outgoing message written in VK itself: "vk:<administrator's user id>"; "vk:0" for VK's bots.
 VK_AUTHOR_PREFIX = "vk:"
 POSTPONED_PREFIX = "postponed:"  # of `failure` while a message is queued; VK's code follows
+CANCELED_FAILURE = "reminder_canceled"  # `failure` of a reminder that was not sent any more
 # VK's flood control refuses the same text or action, not the conversation.
 FLOOD_CODES = frozenset({9, 601})
 HELD_FAILURES = tuple(f"{POSTPONED_PREFIX}{code}" for code in sorted(FLOOD_CODES))
@@ -258,6 +259,13 @@ def mark_failed(message: Message, error_code: int) -> Message:
     """Return the message that VK has rejected permanently with this error code."""
     return replace(
         message, status=check_transition(message, Status.FAILED), failure=str(error_code)
+    )
+
+
+def mark_canceled(message: Message) -> Message:
+    """Return a reminder that is not sent any more: it is not due now, or the invoice is paid."""
+    return replace(
+        message, status=check_transition(message, Status.FAILED), failure=CANCELED_FAILURE
     )
 
 

@@ -288,6 +288,18 @@ def record_failed(
     )
 
 
+def record_canceled(
+    conversation: Conversation, message: Message, *, next_message_id: str | None, now_us: int
+) -> Change:
+    """Record that a queued reminder is not sent any more, and send the next queued message."""
+    if message.status is not Status.QUEUED:
+        return Change()
+    return Change(
+        (replace(conversation, changed_at_us=now_us), messages.mark_canceled(message)),
+        jobs=_next_send_jobs(message, next_message_id),
+    )
+
+
 def record_postponed(
     conversation: Conversation,
     message: Message,

@@ -26,20 +26,15 @@ from sigma.domain.billing import mail as domain
 from sigma.domain.billing.mail import Attachment, Mail, Status, mask_email
 from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
-from sigma.domain.limits import (
-    MANUAL_MAILS_SHOP,
-    RECEIPT_MAILS_PAYMENT,
-    Limit,
-    too_many_requests,
-    with_amount,
-)
+from sigma.domain.limits import RECEIPT_MAILS_PAYMENT
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.billing import invoice_mails
 from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context
 from sigma.services.invitation_links import find_inviter, invitation_url
-from sigma.services.platform import account_mails, audit_log
+from sigma.services.platform import account_mails, audit_log, mail_limits
 from sigma.store import changes
 from sigma.store.accounts import invitations, members, shops, users
 from sigma.store.billing import answers as answer_rows
@@ -80,6 +75,10 @@ async def send(ctx: Context, mail_id: str) -> int | None:
         stored = await mails.get_content(tx, mail_id)
         content = _decode(ctx, mail, stored) if stored else await _render(ctx, tx, mail, shop)
         mailer = await _find_mailer(ctx, tx, mail, shop) if content else None
+    if mail.kind in invoice_mails.KINDS and (
+        reason := await invoice_mails.cancel_reason(ctx, mail)
+    ):
+        return await _record_attempt(ctx, domain.mark_canceled(mail, reason))
     if content is None:
         return await _record_attempt(
             ctx, domain.mark_rejected(mail, "", "no_address", is_permanent=True)
@@ -189,6 +188,7 @@ async def _to_outgoing(ctx: Context, mail: Mail, content: MailContent) -> Outgoi
         text=body.text,
         html=body.html,
         attachments=attachments,
+        unsubscribe_url=body.stop_url,
         message_id=f"<{mail.id}@{host}>",
     )
 
@@ -197,6 +197,9 @@ async def _render(ctx: Context, tx: Tx, mail: Mail, shop: Shop) -> MailContent |
     """Return what the mail says by the present state; None without a recipient."""
     if mail.kind in ("receipt", "refund"):
         return await _render_for_client(ctx, tx, mail, shop)
+    if mail.kind in invoice_mails.KINDS:
+        letter = await invoice_mails.render(ctx, tx, mail, shop)
+        return _content(shop, letter.address, letter.body) if letter else None
     if mail.kind == "invitation":
         return await _render_invitation(ctx, tx, mail, shop)
     if mail.kind in account_mails.KINDS:
@@ -275,38 +278,18 @@ async def resend(ctx: Context, member: Member, payment_id: str) -> Mail:
         raise RefusedError("payment_not_captured", status=str(payment.status))
     if not payment.has_email:
         raise RefusedError("mail_no_address")
-    await _require_within_limits(ctx, payment.shop_id, payment_id)
+    await mail_limits.require(ctx, payment.shop_id, payment_id=payment_id)
     await audit_log.record_alone(ctx, member, Deed.RECEIPT_RESENT, payment_id)
     return await _enqueue(ctx, payment.shop_id, "receipt", payment_id, payment_id, number)
 
 
 async def resend_wait_us(ctx: Context, member: Member, payment_id: str) -> int:
     """Return how long the receipt of a payment cannot be sent again by hand; 0: it can be."""
-    shop_limit = _shop_limit(ctx)
+    shop_limit = mail_limits.shop_limit(ctx)
     return max(
         await ctx.limiter.wait_us(RECEIPT_MAILS_PAYMENT, payment_id),
         await ctx.limiter.wait_us(shop_limit, member.shop_id),
     )
-
-
-def _shop_limit(ctx: Context) -> Limit:
-    return with_amount(MANUAL_MAILS_SHOP, ctx.settings.manual_mails_per_day)
-
-
-async def _require_within_limits(ctx: Context, shop_id: str, payment_id: str = "") -> None:
-    """Count a mail that a member sends by hand. Raises RefusedError("mail_limit").
-
-    Mails that follow from a payment or refund are not limited: each of them is sent once.
-    """
-    if payment_id:
-        usage = await ctx.limiter.count(RECEIPT_MAILS_PAYMENT, payment_id)
-        if usage.is_exceeded:
-            raise too_many_requests(usage.wait_us, "mail_limit")
-    usage = await ctx.limiter.count(_shop_limit(ctx), shop_id)
-    if usage.is_exceeded:
-        if payment_id:
-            await ctx.limiter.undo(RECEIPT_MAILS_PAYMENT, payment_id)
-        raise too_many_requests(usage.wait_us, "mail_limit")
 
 
 async def send_test(ctx: Context, member: Member) -> Mail:
@@ -315,7 +298,7 @@ async def send_test(ctx: Context, member: Member) -> Mail:
     Raises RefusedError("mail_limit").
     """
     member.require(Permission.SETTINGS)
-    await _require_within_limits(ctx, member.shop_id)
+    await mail_limits.require(ctx, member.shop_id)
     async with ctx.db.read() as tx:
         number = 1 + await mails.last_number(tx, "test", member.actor)
     queued = await _enqueue(ctx, member.shop_id, "test", member.actor, "", number)

@@ -22,6 +22,7 @@ from sigma.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.reminders import facts as reminder_facts
 from sigma.services.vk import community_client
 from sigma.services.vk.community_client import CommunityClient
 from sigma.store import changes
@@ -148,14 +149,25 @@ async def _deliver(ctx: Context, delivery: _Delivery) -> SentMessage | None:
 async def _mark_attempted(ctx: Context, message: Message) -> MessageBody | None:
     """Store the time of the first attempt before the call, so that a crash cannot hide it.
 
-    Returns the current body; None when the message is no longer queued.
+    Returns the current body; None when the message is no longer queued, or is a reminder whose
+    occasion is over: it is then canceled.
     """
     async with ctx.db.write() as tx:
-        await conversations.lock(tx, message.conversation_id)
+        is_due = await reminder_facts.may_attempt(ctx, tx, message)
+        conversation = await conversations.lock(tx, message.conversation_id)
         current = await messages.get(tx, message.id)
         if current is None or current.status is not Status.QUEUED:
             return None
         now_us = ctx.now_us()
+        if not is_due:
+            change = message_changes.record_canceled(
+                conversation,
+                current,
+                next_message_id=await _next_message_id(tx, current),
+                now_us=now_us,
+            )
+            await changes.write(tx, change, now_us)
+            return None
         await changes.write(tx, message_domain.mark_attempted(current, now_us), now_us)
     return message_codec.decrypt_body(ctx.cipher, current.id, current.body_encrypted)
 

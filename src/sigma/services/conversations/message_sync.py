@@ -10,6 +10,7 @@ from dataclasses import replace
 from sigma.channels.vk import events
 from sigma.channels.vk.events import VkMessage
 from sigma.channels.vk.messages import SentMessage
+from sigma.domain.billing.reminder import is_stop_word
 from sigma.domain.change import Change
 from sigma.domain.messaging import message as message_domain
 from sigma.domain.messaging import message_changes
@@ -35,6 +36,7 @@ from sigma.services.conversations.delivery import mark_delivered
 from sigma.services.customers import attachment
 from sigma.services.customers.attachment import vk_contact
 from sigma.services.platform import erased_peers
+from sigma.services.reminders import stops
 from sigma.store import changes
 from sigma.store.catalogue import services
 from sigma.store.customers import customers
@@ -217,6 +219,8 @@ async def _record_incoming(
     facts = await _load_facts(
         ctx, tx, community, conversation, vk_message, is_live=is_live, is_unread=is_unread
     )
+    if is_stop_word(_body(vk_message).text):
+        await stops.stop_conversation(ctx, tx, conversation)
     change = message_changes.record_incoming(conversation, message, facts, now_us)
     await _write(ctx, tx, change, message, _body(vk_message), now_us)
     if conversation.customer_id and message.written_at_us - conversation.last_at_us > MINUTE_US:

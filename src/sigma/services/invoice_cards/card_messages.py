@@ -4,10 +4,12 @@ from sigma.channels.vk import keyboard
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.reminder import ReminderKind
 from sigma.domain.messaging.card import CardContent, CardState
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import MessageBody
 from sigma.texts import Translator
+from sigma.texts.reminders import reminder_text
 
 PAYABLE_STATES = (CardState.ISSUED, CardState.OPENED)
 
@@ -60,11 +62,27 @@ def receipt_body(payment: Payment, shop: Shop, url: str, conversation: Conversat
 
 
 def reminder_body(
-    invoice: Invoice, shop: Shop, url: str, conversation: Conversation
+    invoice: Invoice,
+    shop: Shop,
+    url: str,
+    conversation: Conversation,
+    kind: ReminderKind | None = None,
+    stop_url: str = "",
 ) -> MessageBody:
-    """Return an operator's reminder of an unpaid invoice."""
+    """Return the reminder of an unpaid invoice: an operator's, or an automatic one of a kind.
+
+    `stop_url`: the link that ends automatic reminders; the text then names the stop word too.
+    """
     translator = Translator(shop.locale, shop.tz)
-    text = translator.t("board.reminder", title=invoice.title, sum=invoice.amount, url=url)
+    if kind is None:
+        text = translator.t("board.reminder", title=invoice.title, sum=invoice.amount, url=url)
+    else:
+        lines = [
+            reminder_text(invoice, kind, translator),
+            translator.t("reminders.pay", url=url),
+            translator.t("reminders.stop_hint", url=stop_url),
+        ]
+        text = "\n".join(lines)
     label = translator.t("cards.pay_button", sum=invoice.amount)
     return MessageBody(text=text, keyboard=_link_button(label, url, conversation))
 

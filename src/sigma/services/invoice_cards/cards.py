@@ -9,7 +9,7 @@ from sigma.channels.vk.errors import NeedsOwnerError, RetryLaterError
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as domain
-from sigma.domain.billing.invoice import Draft, Invoice
+from sigma.domain.billing.invoice import Draft, Invoice, reminder_jobs
 from sigma.domain.billing.payment import Payment
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
@@ -28,6 +28,7 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.conversation_changes import mark_changed
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY
 from sigma.domain.time_units import DAY_US, MINUTE_US
+from sigma.services.billing import invoice_mails
 from sigma.services.billing import invoices as issuing
 from sigma.services.context import Context
 from sigma.services.conversations import inbox, outbox
@@ -203,7 +204,8 @@ async def _first_message(
         pauses_auto_replies=actor != AUTHOR_AUTO_REPLY,
     )
     sent_card = card_domain.with_content(card, ISSUED_CONTENT, message.id)
-    return Change((sent_card,), jobs=refresh_jobs([card]) if card.version else ()) + change
+    jobs = (*(refresh_jobs([card]) if card.version else ()), *reminder_jobs(invoice, now_us))
+    return Change((sent_card,), jobs=jobs) + change
 
 
 async def send_invoice(ctx: Context, member: Member, conversation_id: str, invoice_id: str) -> Card:
@@ -258,6 +260,8 @@ async def mark_opened(ctx: Context, token: str, signature: str, payer_secret: st
         public_invoice = await invoices.find_for_payment_page(tx, token)
         invoice = public_invoice[0] if public_invoice else None
         known_card = await payment_links.verify(ctx, tx, invoice.id, signature) if invoice else None
+    if invoice is not None and known_card is None:
+        await invoice_mails.mark_opened(ctx, invoice, signature)
     if invoice is None or known_card is None:
         return
     if known_card.opened_at_us is not None and known_card.payer_hash:

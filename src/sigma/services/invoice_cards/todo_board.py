@@ -12,7 +12,6 @@ from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import REFUND_REASONS
 from sigma.domain.billing.payment_acceptance import ACCEPTABLE
 from sigma.domain.errors import RefusedError
-from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.context import Context
@@ -23,9 +22,11 @@ from sigma.services.invoice_cards import payment_links
 from sigma.services.invoice_cards.card_messages import reminder_body
 from sigma.services.paging import make_page
 from sigma.services.platform import quotas
+from sigma.services.reminders import stops
+from sigma.services.reminders.facts import message_key
 from sigma.store import changes
 from sigma.store.accounts import shops
-from sigma.store.billing import invoices
+from sigma.store.billing import invoices, reminders
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import ConflictError, Row, Tx
 from sigma.store.messaging import cards, conversations, messages, todo_board
@@ -184,7 +185,7 @@ async def _section(
         return Section(kind, page_of_items.data, page_of_items.next_cursor)
     shop = await shops.get(tx, member.shop_id)
     assert shop is not None, "a member references a shop"
-    keys = {item.id: _reminder_key(item.id, ctx.now_us(), shop.tz) for item in remindable}
+    keys = {item.id: message_key(item.id, ctx.now_us(), shop.tz) for item in remindable}
     sent_at_us = await todo_board.sent_times(tx, member.shop_id, list(keys.values()))
     items = [
         replace(item, reminded_at_us=sent_at_us.get(keys.get(item.id, "")))
@@ -280,16 +281,11 @@ def _decrypt_preview(ctx: Context, row: Row) -> str | None:
         return None
 
 
-def _reminder_key(card_id: str, now_us: int, tz: str) -> str:
-    """Return the idempotency key: one reminder per card and day in the shop's time zone."""
-    return f"reminder:{card_id}:{local_date(now_us, tz).isoformat()}"
-
-
 async def remind(ctx: Context, member: Member, card_id: str) -> bool:
     """Remind the client of an unpaid invoice, at most once a day.
 
     Returns False when today's reminder already exists. Raises RefusedError: forbidden, not_found,
-    cannot_write, or the reason why the invoice cannot be paid.
+    cannot_write, reminders_stopped, or the reason why the invoice cannot be paid.
     """
     member.require(Permission.ANSWER)
     async with ctx.db.read() as tx:
@@ -299,7 +295,7 @@ async def remind(ctx: Context, member: Member, card_id: str) -> bool:
         raise RefusedError("not_found", what="card")
     await quotas.require_message(ctx, member.shop_id)
     now_us = ctx.now_us()
-    key = _reminder_key(card.id, now_us, shop.tz)
+    key = message_key(card.id, now_us, shop.tz)
     try:
         async with ctx.db.write() as tx:
             invoice = await invoices.lock(tx, card.invoice_id)
@@ -311,6 +307,8 @@ async def remind(ctx: Context, member: Member, card_id: str) -> bool:
                 raise RefusedError("cannot_write", reason=conversation.blocked_reason)
             if await messages.find_by_key(tx, shop.id, key):
                 return False
+            if await reminders.has_stop(tx, stops.conversation_hashes(ctx, conversation)):
+                raise RefusedError("reminders_stopped")
             url = payment_links.payment_link(ctx, invoice, card.id)
             body = reminder_body(invoice, shop, url, conversation)
             _, change = outbox.enqueue(

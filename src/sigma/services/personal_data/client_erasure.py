@@ -27,7 +27,12 @@ from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.exports import exports
-from sigma.services.personal_data.clients import ClientData, IdentifierKind, gather
+from sigma.services.personal_data.clients import (
+    ClientData,
+    IdentifierKind,
+    gather,
+    read_recipient,
+)
 from sigma.services.platform import audit_log
 from sigma.services.platform.erased_peers import peer_hash
 from sigma.services.platform.search_tokens import invoice_tokens, payment_tokens
@@ -92,7 +97,11 @@ def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
             *(one.name for one in data.conversations),
             *(content.recipient_name for content in orders),
         },
-        emails=data.contacts("email") | _card_contacts(data, IdentityKind.EMAIL),
+        emails={
+            *data.contacts("email"),
+            *_card_contacts(data, IdentityKind.EMAIL),
+            *filter(None, (read_recipient(ctx, one) for one in data.recipients)),
+        },
         phones={
             *data.contacts("phone"),
             *_card_contacts(data, IdentityKind.PHONE),
@@ -113,6 +122,7 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
     await changes.write(tx, Change(scrubbed), now_us)
     await _reindex(ctx, tx, data, scrubbed, now_us)
     counts = await erasing.erase_payments(tx, [one.id for one in data.payments], now_us)
+    counts["mails"] += await erasing.erase_recipients(tx, [one.id for one in data.recipients])
     counts["notices"] = await erasing.erase_notices(tx, data.notice_ids)
     counts |= {"messages": 0, "conversations": len(data.conversations), "orders": len(data.orders)}
     peers = []

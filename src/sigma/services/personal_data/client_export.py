@@ -16,6 +16,7 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.mail import Mail
+from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import MessageBody
 from sigma.domain.messaging.vk_order import VkOrder
@@ -71,6 +72,7 @@ async def _document(ctx: Context, tx: Tx, data: ClientData, shop: Shop, locale: 
         "answers": [_answers(one, data.values[one.id], translator) for one in data.answers],
         "consents": [_consent(ctx, one) for one in data.consents],
         "letters": [_letter(one) for one in data.mails],
+        "invoice_recipients": [_recipient(ctx, one) for one in data.recipients],
         "conversations": [
             {
                 "id": one.id,
@@ -193,6 +195,16 @@ def _letter(mail: Mail) -> Record:
         "server_reply": mail.server_reply,
         "created_at": _time(mail.created_at_us),
         "sent_at": _time(mail.sent_at_us),
+    }
+
+
+def _recipient(ctx: Context, recipient: InvoiceRecipient) -> Record:
+    column = EncryptedColumn.INVOICE_RECIPIENT_EMAIL
+    return {
+        "invoice": recipient.invoice_id,
+        "email": _decrypt(ctx, recipient.email_encrypted, column, recipient.id),
+        "sent_at": _time(recipient.sent_at_us),
+        "opened_at": _time(recipient.opened_at_us),
     }
 
 

@@ -1,9 +1,9 @@
 """Find everything about one client.
 
-The search starts from a customer, or from a payment that belongs to no customer, and offers the
-customer's card and each contact; the member chooses, because two people may share an address: a
-contact also finds payments of other customers. Nothing is joined by what is found in the second
-step.
+The search starts from a customer, or from a payment or mailed invoice that belongs to no customer,
+and offers the customer's card and each contact; the member chooses, because two people may share an
+address: a contact also finds payments of other customers. Nothing is joined by what is found in the
+second step.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -19,6 +19,7 @@ from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.customers.customer import (
     Customer,
     CustomerDetails,
@@ -32,7 +33,8 @@ from sigma.services.billing.answer_codec import read_values
 from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.customers import codec
-from sigma.store.billing import payments
+from sigma.services.reminders.facts import decrypt_address
+from sigma.store.billing import invoice_recipients, invoices, payments, reminders
 from sigma.store.customers import customers, identities, lists
 from sigma.store.customers import moves as move_rows
 from sigma.store.encryption import DecryptionError
@@ -102,6 +104,7 @@ class ClientData:
     values: dict[str, dict[str, AnswerValue] | None]
     consents: tuple[Consent, ...]
     mails: tuple[Mail, ...]
+    recipients: tuple[InvoiceRecipient, ...]
     receipts: tuple[Receipt, ...]
     refunds: tuple[Refund, ...]
     orders: tuple[VkOrder, ...]
@@ -114,7 +117,7 @@ class ClientData:
 
 
 async def find(ctx: Context, member: Member, subject_id: str) -> tuple[Identifier, ...]:
-    """Return by what the client can be found: a customer, or a payment without one.
+    """Return by what the client can be found: a customer, or a payment or invoice without one.
 
     Raises RefusedError: "forbidden", "not_found".
     """
@@ -129,6 +132,8 @@ async def _find(ctx: Context, tx: Tx, member: Member, subject_id: str) -> tuple[
         if payment is None or payment.shop_id != member.shop_id:
             raise RefusedError("not_found", what="payment")
         return (Identifier(IdentifierKind.PAYMENT, payment.id, payment.id[-6:], 1),)
+    if subject_id.startswith("inv_"):
+        return await _find_recipients(ctx, tx, member, subject_id)
     customer = await customers.get(tx, subject_id)
     if customer is None or customer.shop_id != member.shop_id:
         raise RefusedError("not_found", what="customer")
@@ -143,9 +148,36 @@ async def _find(ctx: Context, tx: Tx, member: Member, subject_id: str) -> tuple[
         )
     ]
     for identity in await identities.list_for_customers(tx, [customer.id]):
-        value = codec.read_identity(ctx.cipher, identity) or "•••"
+        value = codec.read_identity(ctx.cipher, identity) or ""
         identifiers.append(await _contact_identifier(ctx, tx, identity, value))
     return tuple(identifiers)
+
+
+async def _find_recipients(
+    ctx: Context, tx: Tx, member: Member, invoice_id: str
+) -> tuple[Identifier, ...]:
+    """Return the e-mail addresses that an invoice was sent to."""
+    invoice = await invoices.get(tx, invoice_id)
+    if invoice is None or invoice.shop_id != member.shop_id:
+        raise RefusedError("not_found", what="invoice")
+    found: dict[str, Identifier] = {}
+    for one in await clients.list_recipients(tx, member.shop_id, invoice_ids=[invoice_id]):
+        if one.email_hash:
+            address = read_recipient(ctx, one)
+            found[one.email_hash] = await _address_identifier(
+                ctx, tx, member.shop_id, IdentifierKind.EMAIL, one.email_hash, address
+            )
+    return tuple(found.values())
+
+
+async def _address_identifier(
+    ctx: Context, tx: Tx, shop_id: str, kind: IdentifierKind, hashed: str, value: str
+) -> Identifier:
+    """Return an e-mail address or phone; `value` is "" when no key decrypts it."""
+    possible = contact_hashes(ctx.cipher, shop_id, kind.value, value) if value else []
+    hashes = tuple(dict.fromkeys([hashed, *possible]))
+    ids = await _payment_ids(tx, shop_id, kind, hashes)
+    return Identifier(kind, hashed, value or "•••", len(ids), hashes=hashes)
 
 
 async def _contact_identifier(ctx: Context, tx: Tx, identity: Identity, value: str) -> Identifier:
@@ -155,13 +187,10 @@ async def _contact_identifier(ctx: Context, tx: Tx, identity: Identity, value: s
         peer_id = int(value) if value.isdecimal() else 0
         found = await clients.list_conversations(tx, shop_id, peer_id)
         paid = await clients.list_payments(tx, conversation_ids=[one.id for one in found])
-        label = found[0].title if found else f"id{value}"
+        label = found[0].title if found else (f"id{value}" if value else "•••")
         return Identifier(IdentifierKind.VK_USER, value, label, len(paid), len(found))
     kind = IdentifierKind(identity.kind.value)
-    possible = contact_hashes(ctx.cipher, shop_id, kind.value, value)
-    hashes = tuple(dict.fromkeys([identity.identity_hash, *possible]))
-    ids = await _payment_ids(tx, shop_id, kind, hashes)
-    return Identifier(kind, identity.identity_hash, value, len(ids), hashes=hashes)
+    return await _address_identifier(ctx, tx, shop_id, kind, identity.identity_hash, value)
 
 
 async def _payment_ids(
@@ -219,27 +248,75 @@ async def gather(
     found = await clients.list_payments(tx, conversation_ids=conversation_ids, ids=payment_ids)
     ids = [payment.id for payment in found]
     answers = await clients.list_answers(tx, ids)
+    own_invoices, recipients = await _invoices_and_recipients(
+        tx,
+        member.shop_id,
+        conversation_ids=conversation_ids,
+        invoice_ids={payment.invoice_id for payment in found} | rows.invoice_ids,
+        email_hashes=rows.email_hashes,
+    )
     return ClientData(
         identifiers=identifiers,
         cards=tuple(await _cards(ctx, tx, rows.customer_ids)),
         conversations=tuple(own),
         payments=tuple(found),
-        invoices=tuple(
-            await clients.list_invoices(
-                tx,
-                conversation_ids=conversation_ids,
-                ids={payment.invoice_id for payment in found} | rows.invoice_ids,
-            )
-        ),
+        invoices=tuple(own_invoices),
         answers=tuple(answers),
         values={one.id: read_values(ctx.cipher, one) for one in answers},
         consents=tuple(await clients.list_consents(tx, ids)),
-        mails=tuple(await clients.list_mails(tx, ids)),
+        mails=(
+            *await clients.list_mails(tx, ids),
+            *await invoice_recipients.list_mails(tx, await _letter_subjects(tx, recipients)),
+        ),
+        recipients=tuple(recipients),
         receipts=tuple(await clients.list_receipts(tx, ids)),
         refunds=tuple(await clients.list_refunds(tx, ids)),
         orders=tuple(await clients.list_orders(tx, conversation_ids)),
         notice_ids=tuple(one[0] for one in await clients.list_notices(tx, found)),
     )
+
+
+async def _invoices_and_recipients(
+    tx: Tx,
+    shop_id: str,
+    *,
+    conversation_ids: Collection[str],
+    invoice_ids: Collection[str],
+    email_hashes: Collection[str],
+) -> tuple[list[Invoice], list[InvoiceRecipient]]:
+    """Return the client's invoices, and to which addresses they were sent.
+
+    Letters of a shared link may be those of other people: only the chosen addresses count.
+    """
+    own = await clients.list_invoices(tx, conversation_ids=conversation_ids, ids=invoice_ids)
+    recipients = await clients.list_recipients(
+        tx,
+        shop_id,
+        invoice_ids=[one.id for one in own if not one.is_shared_link],
+        email_hashes=email_hashes,
+    )
+    # The invoices of letters belong to the client too: their texts may name them.
+    mailed_ids = {one.invoice_id for one in recipients} - {one.id for one in own}
+    mailed = await clients.list_invoices(tx, ids=mailed_ids)
+    return own + [one for one in mailed if not one.is_shared_link], recipients
+
+
+async def _letter_subjects(tx: Tx, recipients: list[InvoiceRecipient]) -> list[str]:
+    """Return the subjects of the letters to recipients: the recipients and their reminders."""
+    ids = {one.id for one in recipients}
+    subjects = set(ids)
+    for invoice_id in {one.invoice_id for one in recipients}:
+        sent = await reminders.list_for_invoice(tx, invoice_id)
+        subjects |= {one.id for one in sent if one.target_id in ids}
+    return sorted(subjects)
+
+
+def read_recipient(ctx: Context, recipient: InvoiceRecipient) -> str:
+    """Return the address of a recipient; "" when it is deleted or no key decrypts it."""
+    try:
+        return decrypt_address(ctx, recipient)
+    except DecryptionError:
+        return ""
 
 
 @dataclass(slots=True)
@@ -248,6 +325,7 @@ class _Rows:
     payment_ids: set[str] = field(default_factory=set)
     invoice_ids: set[str] = field(default_factory=set)
     customer_ids: set[str] = field(default_factory=set)
+    email_hashes: set[str] = field(default_factory=set)
 
 
 async def _chosen_rows(tx: Tx, shop_id: str, identifiers: Iterable[Identifier]) -> _Rows:
@@ -268,5 +346,7 @@ async def _chosen_rows(tx: Tx, shop_id: str, identifiers: Iterable[Identifier]) 
                 rows.payment_ids.add(one.value)
             case IdentifierKind.EMAIL | IdentifierKind.PHONE:
                 rows.payment_ids |= await _payment_ids(tx, shop_id, one.kind, one.hashes)
+                if one.kind is IdentifierKind.EMAIL:
+                    rows.email_hashes.update(one.hashes)
         rows.conversations |= {conversation.id: conversation for conversation in found}
     return rows

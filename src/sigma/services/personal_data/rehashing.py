@@ -1,8 +1,9 @@
 """Make keyed hashes anew with today's hash key, out of the encrypted texts.
 
 After `sigma keys renew` and a restart, contacts of clients are still found by the earlier keys;
-words of messages, customers and lists are found when their index has been made anew. Browsers of
-payers and known devices count as new ones.
+words of messages, customers and lists are found when their index has been made anew. Clients who
+want no reminders are stored as hashes only; they are found by the earlier keys. Browsers of payers
+and known devices count as new ones.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import CONFLICT_ERRORS, Context
 from sigma.services.conversations import search_index
 from sigma.services.conversations.message_codec import decrypt_body
+from sigma.services.personal_data.clients import read_recipient
 from sigma.services.personal_data.index_rehashing import rehash_customers, rehash_lists
 from sigma.store import changes
 from sigma.store.encryption import DecryptionError
@@ -29,7 +31,8 @@ async def rehash(ctx: Context) -> int:
     Can be run beside running processes, and again after a stop. What cannot be decrypted, and
     what is changed meanwhile, stays as it is.
     """
-    count = await _rehash_contacts(ctx) + await rehash_customers(ctx)
+    count = await _rehash_contacts(ctx) + await _rehash_recipients(ctx)
+    count += await rehash_customers(ctx)
     return count + await _rehash_words(ctx) + await rehash_lists(ctx)
 
 
@@ -46,6 +49,29 @@ async def _rehash_contacts(ctx: Context) -> int:
                     count += 1
                 except CONFLICT_ERRORS:
                     continue  # it was erased or shredded meanwhile
+        if len(page) < hashed_rows.PAGE_SIZE:
+            return count
+        after_id = page[-1].id
+
+
+async def _rehash_recipients(ctx: Context) -> int:
+    count, after_id = 0, ""
+    while True:
+        async with ctx.db.read() as tx:
+            page = await hashed_rows.list_recipients(tx, after_id)
+        for one in page:
+            address = read_recipient(ctx, one)
+            if not address:
+                continue
+            hashed = replace(
+                one, email_hash=contact_hash(ctx.cipher, one.shop_id, "email", address)
+            )
+            if hashed != one:
+                try:
+                    await changes.commit(ctx.db, Change((hashed,)), ctx.now_us())
+                    count += 1
+                except CONFLICT_ERRORS:
+                    continue  # it was erased or sent again meanwhile
         if len(page) < hashed_rows.PAGE_SIZE:
             return count
         after_id = page[-1].id

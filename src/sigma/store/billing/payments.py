@@ -106,6 +106,15 @@ _list_unfinished_starts = statement(
     .order_by(payments.c.created_at_us.desc())
     .limit(bindparam("limit"))
 )
+_find_going_on = statement(
+    select(payments.c.id)
+    .where(
+        payments.c.shop_id == bindparam("shop_id"),
+        payments.c.invoice_id == bindparam("invoice_id"),
+        payments.c.status.in_(["created", "pending", "authorized"]),
+    )
+    .limit(1)
+)
 _find_any = statement(
     select(payments.c.id).where(payments.c.invoice_id == bindparam("invoice_id")).limit(1)
 )
@@ -232,6 +241,12 @@ async def list_unfinished_starts(
         limit=limit,
     )
     return [int(row["created_at_us"]) for row in rows]
+
+
+async def is_going_on(tx: Tx, shop_id: str, invoice_id: str) -> bool:
+    """Return whether a payment of an invoice is not final: its client may have paid already."""
+    values = {"shop_id": shop_id, "invoice_id": invoice_id}
+    return await tx.fetch_one(_find_going_on, **values) is not None
 
 
 async def exists_for_invoice(tx: Tx, invoice_id: str) -> bool:

@@ -11,9 +11,11 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
+from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.store.billing import answers as answer_rows
+from sigma.store.billing import invoice_recipients as recipient_rows
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import mails as mail_rows
 from sigma.store.billing import payments as payment_rows
@@ -24,6 +26,7 @@ from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.messaging import conversations as conversation_rows
 from sigma.store.messaging import vk_orders as order_rows
 from sigma.store.schema.messaging_tables import conversations, vk_orders
+from sigma.store.schema.reminder_tables import invoice_recipients
 from sigma.store.schema.tables import (
     acquirer_notices,
     answers,
@@ -64,6 +67,20 @@ _mails = statement(select(mails).where(in_list(mails.c.payment_id, "ids")))
 _receipts = statement(select(receipts).where(in_list(receipts.c.payment_id, "ids")))
 _refunds = statement(select(refunds).where(in_list(refunds.c.payment_id, "ids")))
 _orders = statement(select(vk_orders).where(in_list(vk_orders.c.conversation_id, "ids")))
+_recipients_of_invoices = statement(
+    select(invoice_recipients).where(in_list(invoice_recipients.c.invoice_id, "ids"))
+)
+_recipients_by_email = statement(
+    select(invoice_recipients)
+    .where(
+        invoice_recipients.c.shop_id == bindparam("shop_id"),
+        invoice_recipients.c.email_hash != "",
+        invoice_recipients.c.email_hash == bindparam("email_hash"),
+        invoice_recipients.c.id > bindparam("after_id"),
+    )
+    .order_by(invoice_recipients.c.id)
+    .limit(bindparam("limit"))
+)
 _notices = statement(
     select(
         acquirer_notices.c.id,
@@ -143,6 +160,29 @@ async def list_invoices(
     rows = await _fetch(tx, _invoices_of_conversations, conversation_ids)
     rows += await _fetch(tx, _invoices_by_id, ids)
     found = {row["id"]: invoice_rows.CODEC.from_row(row) for row in rows}
+    return [found[key] for key in sorted(found)]
+
+
+async def list_recipients(
+    tx: Tx, shop_id: str, *, invoice_ids: Iterable[str] = (), email_hashes: Iterable[str] = ()
+) -> list[InvoiceRecipient]:
+    """Return to whom invoices were mailed: of these invoices, and with these addresses."""
+    rows = await _fetch(tx, _recipients_of_invoices, invoice_ids)
+    for email_hash in email_hashes:
+        after_id = ""
+        while True:
+            page = await tx.fetch_all(
+                _recipients_by_email,
+                shop_id=shop_id,
+                email_hash=email_hash,
+                after_id=after_id,
+                limit=CHUNK,
+            )
+            rows += page
+            if len(page) < CHUNK:
+                break
+            after_id = page[-1]["id"]
+    found = {row["id"]: recipient_rows.from_row(row) for row in rows}
     return [found[key] for key in sorted(found)]
 
 

@@ -24,6 +24,7 @@ from sigma.store.schema.messaging_tables import (
     vk_orders,
 )
 from sigma.store.schema.platform_tables import idempotency_records
+from sigma.store.schema.reminder_tables import invoice_recipients, reminders
 from sigma.store.schema.tables import (
     acquirer_notices,
     answers,
@@ -55,6 +56,29 @@ _delete_mail_contents = statement(
     delete(mail_contents).where(
         mail_contents.c.id.in_(select(mails.c.id).where(in_list(mails.c.payment_id, "ids")))
     )
+)
+# Letters with invoices, and reminders by e-mail, belong to a recipient and not to a payment.
+_letters = or_(
+    mails.c.kind == "invoice",
+    mails.c.kind == "reminder",
+) & or_(
+    in_list(mails.c.subject_key, "ids"),
+    mails.c.subject_key.in_(select(reminders.c.id).where(in_list(reminders.c.target_id, "ids"))),
+)
+_blank_letters = statement(
+    update(mails).where(_letters).values(**ERASED_MAIL, version=mails.c.version + 1)
+)
+_delete_letter_contents = statement(
+    delete(mail_contents).where(mail_contents.c.id.in_(select(mails.c.id).where(_letters)))
+)
+_delete_letter_jobs = statement(
+    delete(jobs).where(
+        jobs.c.kind == "mail.send", jobs.c.subject_id.in_(select(mails.c.id).where(_letters))
+    )
+)
+_delete_reminders = statement(delete(reminders).where(in_list(reminders.c.target_id, "ids")))
+_delete_recipients = statement(
+    delete(invoice_recipients).where(in_list(invoice_recipients.c.id, "ids"))
 )
 _blank_notices = statement(
     update(acquirer_notices)
@@ -216,6 +240,18 @@ async def erase_customers(tx: Tx, customer_ids: Iterable[str]) -> int:
 async def erase_identity(tx: Tx, shop_id: str, kind: str, identity_hash: str) -> None:
     """Delete a contact of a customer; its owner keeps the card."""
     await tx.execute(_delete_identities, shop_id=shop_id, kind=kind, identity_hash=identity_hash)
+
+
+async def erase_recipients(tx: Tx, recipient_ids: Iterable[str]) -> int:
+    """Erase e-mail addresses that invoices were sent to, with their letters; return how many."""
+    count = 0
+    for ids in _chunks(recipient_ids):
+        await tx.execute(_delete_letter_contents, ids=ids)
+        await tx.execute(_delete_letter_jobs, ids=ids)
+        await tx.execute(_blank_letters, ids=ids)
+        await tx.execute(_delete_reminders, ids=ids)
+        count += await tx.execute(_delete_recipients, ids=ids)
+    return count
 
 
 async def erase_notices(tx: Tx, notice_ids: Iterable[str]) -> int:

@@ -5,8 +5,10 @@ from typing import Any
 from sqlalchemy import Select, Table, bindparam, select, update
 
 from sigma.domain.billing.answers import Answers
+from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.customers.customer import Customer, Identity
 from sigma.store.billing import answers as answer_rows
+from sigma.store.billing import invoice_recipients as recipient_rows
 from sigma.store.customers import customers as customer_rows
 from sigma.store.customers import identities as identity_rows
 from sigma.store.engine.interface import Tx
@@ -14,6 +16,7 @@ from sigma.store.engine.statements import in_list, statement
 from sigma.store.schema.customer_tables import customer_identities, customers
 from sigma.store.schema.list_tables import list_tokens
 from sigma.store.schema.messaging_tables import conversations
+from sigma.store.schema.reminder_tables import invoice_recipients
 from sigma.store.schema.tables import answers, invoices, payments
 
 PAGE_SIZE = 100
@@ -28,6 +31,7 @@ def _page(query: Select[Any], table: Table) -> Select[Any]:
 
 
 _answers = statement(_page(select(answers), answers))
+_recipients = statement(_page(select(invoice_recipients), invoice_recipients))
 _conversations = statement(
     _page(select(conversations.c.id, conversations.c.shop_id), conversations)
 )
@@ -54,6 +58,12 @@ async def list_answers(tx: Tx, after_id: str) -> list[Answers]:
     """Return the answers of all shops after an id, at most PAGE_SIZE."""
     rows = await tx.fetch_all(_answers, after_id=after_id, limit=PAGE_SIZE)
     return [answer_rows.CODEC.from_row(row) for row in rows]
+
+
+async def list_recipients(tx: Tx, after_id: str) -> list[InvoiceRecipient]:
+    """Return the recipients of invoices of all shops after an id, at most PAGE_SIZE."""
+    rows = await tx.fetch_all(_recipients, after_id=after_id, limit=PAGE_SIZE)
+    return [recipient_rows.from_row(row) for row in rows]
 
 
 async def list_conversations(tx: Tx, after_id: str) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from sigma.store.engine.interface import Tx
 from sigma.store.engine.statements import Statement, in_list, statement
 from sigma.store.messaging import messages as message_rows
 from sigma.store.schema.messaging_tables import conversations, messages
+from sigma.store.schema.reminder_tables import invoice_recipients
 from sigma.store.schema.tables import acquirer_notices, answers, consents, mails
 
 # What an erased row of each table looks like; `now_us` is a parameter.
@@ -75,6 +76,14 @@ _list_old_answers = statement(
     .order_by(answers.c.created_at_us, answers.c.id)
     .limit(bindparam("limit"))
 )
+# Addresses that invoices were sent to have the period of mails.
+_blank_recipients = blank(
+    invoice_recipients,
+    (invoice_recipients.c.email_encrypted != "")
+    & (invoice_recipients.c.sent_at_us < bindparam("before_us")),
+    invoice_recipients.c.sent_at_us,
+    {"email_encrypted": "", "email_hash": ""},
+)
 _delete_notices = statement(
     delete(acquirer_notices).where(
         acquirer_notices.c.id.in_(
@@ -131,12 +140,15 @@ async def blank_old(
 ) -> int:
     """Delete answers, evidence or mail details before a time (UTC microseconds); return how many.
 
-    At most `limit` rows.
+    At most `limit` rows of each table.
     """
     values: dict[str, Any] = {"key_shop_id": shop_id, "before_us": before_us, "limit": limit}
     if kind is DataKind.ANSWERS:
         values["now_us"] = now_us
-    return await tx.execute(_BY_DATE[kind], **values)
+    count = await tx.execute(_BY_DATE[kind], **values)
+    if kind is DataKind.MAILS:
+        count += await tx.execute(_blank_recipients, **values)
+    return count
 
 
 async def list_old_answers(tx: Tx, shop_id: str, before_us: int, limit: int) -> list[str]:

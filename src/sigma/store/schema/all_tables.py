@@ -18,6 +18,7 @@ from sigma.store.schema import (
     personal_data_tables,
     platform_tables,
     reconciliation_tables,
+    reminder_tables,
     report_tables,
     tables,
 )
@@ -38,5 +39,6 @@ TABLE_MODULES: Final = (
     notification_tables,
     export_tables,
     import_tables,
+    reminder_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

@@ -217,6 +217,7 @@ def _redirect_with_refusal(url: str, error: RefusedError, translator: Translator
     """Redirect to the board with the reason of the refusal. Re-raises unknown refusals."""
     reasons = {
         "cannot_write": "board.done_blocked",
+        "reminders_stopped": "board.done_stopped",
         "invoice_already_paid": "board.done_paid",
         "invoice_has_live_payment": "board.done_paying",
         "mail_no_address": "board.done_no_address",

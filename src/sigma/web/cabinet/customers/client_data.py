@@ -10,7 +10,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.accounts.users import Session
-from sigma.services.billing import payments
+from sigma.services.billing import invoices, payments
 from sigma.services.context import Context
 from sigma.services.personal_data import client_erasure, client_export, clients
 from sigma.services.personal_data.clients import Identifier, IdentifierKind
@@ -26,6 +26,8 @@ from sigma.web.cabinet.responses import (
 from sigma.web.forms import first_value
 from sigma.web.ids import is_id, parse_id
 
+_SECTIONS = {"cus": "customers", "pay": "payments", "inv": "invoices"}
+
 
 @get("/customers/{subject_id:str}/data")
 async def client_page(
@@ -36,7 +38,7 @@ async def client_page(
 ) -> Response[Any]:
     """Show by what the client is found, and what can be done.
 
-    The subject is a customer, or a payment that belongs to no customer.
+    The subject is a customer, or a payment or invoice that belongs to no customer.
     """
     subject_id = _parse_subject(subject_id)
     session.member.require(Permission.PERSONAL_DATA)
@@ -44,12 +46,17 @@ async def client_page(
         payment = await payments.get(ctx, session.member, subject_id)
         if payment.customer_id is not None:
             return redirect(f"/customers/{payment.customer_id}/data")
+    if is_id(subject_id, "inv"):
+        invoice = await invoices.get(ctx, session.member, subject_id)
+        if invoice.customer_id is not None:
+            return redirect(f"/customers/{invoice.customer_id}/data")
     return await _page(request, ctx, session, subject_id)
 
 
 def _parse_subject(subject_id: str) -> str:
-    """Return the id of a payment or customer. Raises RefusedError("not_found")."""
-    return subject_id if is_id(subject_id, "pay") else parse_id(subject_id, "cus")
+    """Return the id of a payment, invoice or customer. Raises RefusedError("not_found")."""
+    is_other = is_id(subject_id, "pay") or is_id(subject_id, "inv")
+    return subject_id if is_other else parse_id(subject_id, "cus")
 
 
 @post("/customers/{subject_id:str}/data/export", opt=RECENT_AUTHENTICATION)
@@ -120,13 +127,13 @@ async def _page(
 ) -> Response[Any]:
     identifiers = await clients.find(ctx, session.member, subject_id)
     translator = translator_for(session)
-    is_payment = subject_id.startswith("pay_")
-    back = f"/payments/{subject_id}" if is_payment else f"/customers/{subject_id}"
+    section = _SECTIONS[subject_id.partition("_")[0]]
+    back = f"/{section}/{subject_id}"
     return render_cabinet_page(
         request,
         session,
         "cabinet/customers/data.html",
-        section="payments" if is_payment else "customers",
+        section=section,
         status=status,
         subject_id=subject_id,
         back=back,

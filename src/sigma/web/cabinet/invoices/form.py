@@ -126,6 +126,7 @@ class InvoiceForm:
     customer_id: str = ""  # id of the customer who gets the invoice
     service_id: str = ""  # id of the service that is sold
     vk_order_id: str = ""  # id of the VK order that is paid
+    email: str = ""  # that gets a letter with the invoice
 
 
 def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
@@ -155,6 +156,7 @@ def parse_invoice_form(form_data: FormValues) -> InvoiceForm:
         customer_id=first_value(form_data, "customer"),
         service_id=first_value(form_data, "service"),
         vk_order_id=first_value(form_data, "order"),
+        email=first_value(form_data, "email"),
     )
 
 

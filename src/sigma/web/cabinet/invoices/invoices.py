@@ -12,10 +12,11 @@ from sigma.domain.billing.invoice import FLOW, Event, Invoice, Status
 from sigma.domain.billing.question import Question
 from sigma.domain.errors import RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.billing import invoices, payments
+from sigma.services.billing import invoice_mails, invoices, payments
 from sigma.services.billing.payment_limits import connection_warnings, list_warnings
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
+from sigma.services.reminders import settings as reminder_settings
 from sigma.texts import Translator
 from sigma.texts.answers import question_label
 from sigma.web.cabinet.guards import WebRequest
@@ -54,6 +55,7 @@ async def details_page(
     invoice_id: str,
     errors: dict[str, str] | None = None,
     status: int = 200,
+    email: str = "",
 ) -> Response[Any]:
     """Render the page of an invoice, with the error texts of a refused action."""
     invoice = await invoices.get(ctx, session.member, invoice_id)
@@ -73,6 +75,11 @@ async def details_page(
         can_void=Event.VOIDED in FLOW[invoice.status] and invoice.status is not Status.VOID,
         payments=paid.data,
         invoice_cards=await cards.list_for_invoice(ctx, session.member, invoice_id),
+        mailed=await invoice_mails.list_for_invoice(ctx, session.member, invoice_id),
+        client_address=await invoice_mails.client_address(ctx, session.member, invoice),
+        email=email,
+        is_silenced=await reminder_settings.is_silenced(ctx, session.member, invoice_id),
+        has_reminders=await reminder_settings.is_any_on(ctx, session.member),
         can_answer=session.member.can(Permission.ANSWER),
         more_payments_url=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
         timeline_items=[timeline_item(event, session, translator) for event in timeline.data],
@@ -147,9 +154,16 @@ async def void(
 
 
 async def details_page_with_refusal(
-    request: WebRequest, ctx: Context, session: Session, invoice_id: str, error: RefusedError
+    request: WebRequest,
+    ctx: Context,
+    session: Session,
+    invoice_id: str,
+    error: RefusedError,
+    email: str = "",
 ) -> Response[Any]:
     """Render the invoice with the reason of a refusal. Re-raises "forbidden" and "not_found".
+
+    `email`: the address as it was typed.
 
     The text `invoices.refused_{code}`, written for sellers, is preferred to the general one.
     """
@@ -160,7 +174,10 @@ async def details_page_with_refusal(
     message = translator.t(key) if translator.has(key) else translator.refusal_text(error)
     if error.problems:
         message = " ".join(translator.problem_text(problem) for problem in error.problems)
-    return await details_page(request, ctx, session, invoice_id, {"": message}, error.http_status)
+    errors = {"": message}
+    if any(problem.field == "email" for problem in error.problems):
+        errors["email"] = message
+    return await details_page(request, ctx, session, invoice_id, errors, error.http_status, email)
 
 
 @get("/invoices/{invoice_id:str}/qr.svg")

@@ -10,9 +10,10 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.connection import Status as ConnectionStatus
 from sigma.domain.billing.invoice import Draft, Invoice, Status
+from sigma.domain.billing.question import parse_email
 from sigma.domain.errors import Problem, RefusedError
 from sigma.services.accounts.users import Session
-from sigma.services.billing import connections, invoices
+from sigma.services.billing import connections, invoice_mails, invoices
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import connection_warnings
 from sigma.services.catalogue import services
@@ -120,6 +121,8 @@ async def create_invoice(
         return await _form_page(
             request, ctx, session, form, read_nonce(form_data), show_preview=True
         )
+    if form.email and parse_email(form.email) is None:
+        problems = [*problems, Problem("email", "email")]
     if problems:
         return await _form_page(request, ctx, session, form, read_nonce(form_data), problems)
     return await _create(request, ctx, session, form_data, form, draft, issued=button == "issue")
@@ -177,8 +180,25 @@ async def _create(
     if for_conversation:
         return await redirect_to_conversation(ctx, session.member, invoice)
     if issued:
-        return await redirect_to_issued(ctx, session.member, invoice)
+        return await _redirect_to_issued(ctx, session, invoice, form.email)
     return redirect(f"/invoices/{invoice_id}", "invoices.done_drafted", number=invoice.number)
+
+
+async def _redirect_to_issued(
+    ctx: Context, session: Session, invoice: Invoice, address: str
+) -> Response[Any]:
+    """Redirect to a new invoice. `address`: it is mailed there, once also by two submissions."""
+    if not address:
+        return await redirect_to_issued(ctx, session.member, invoice)
+    sent = await invoice_mails.list_for_invoice(ctx, session.member, invoice.id)
+    try:
+        if not sent:
+            await invoice_mails.send(ctx, session.member, invoice.id, address)
+    except RefusedError:
+        params = {"number": invoice.number}
+        url = f"/invoices/{invoice.id}"
+        return redirect(url, "invoices.done_not_mailed", tone="wait", **params)
+    return redirect(f"/invoices/{invoice.id}", "invoices.done_mailed")
 
 
 async def _form_page(

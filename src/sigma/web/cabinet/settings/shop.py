@@ -31,6 +31,7 @@ SETTINGS_INDEX = (
     ("shop", "/settings/shop", "shop", "settings"),
     ("connections", "/settings/connections", "card", "settings"),
     ("auto", "/settings/auto-answers", "conversations", "settings"),
+    ("reminders", "/settings/reminders", "clock", "settings"),
     ("mail", "/settings/mail", "mail", "settings"),
     ("notifications", "/settings/notifications", "bell", ""),
     ("keys", "/settings/keys", "key", "keys"),

@@ -676,6 +676,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refunded_payments")),
     )
     op.create_table(
+        "reminder_settings",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("body", TextC, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["shops.id"], name=op.f("fk_reminder_settings_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reminder_settings")),
+    )
+    op.create_table(
+        "reminder_stops",
+        sa.Column("client_hash", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("stopped_at_us", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_reminder_stops_shop_id")),
+        sa.PrimaryKeyConstraint("client_hash", name=op.f("pk_reminder_stops")),
+    )
+    op.create_table(
         "retention_settings",
         sa.Column("id", TextC, nullable=False),
         sa.Column("body", TextC, nullable=False),
@@ -952,6 +968,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_import_rows")),
     )
     op.create_table(
+        "invoice_recipients",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("invoice_id", TextC, nullable=False),
+        sa.Column("email_encrypted", TextC, nullable=False),
+        sa.Column("email_hash", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("created_by", TextC, nullable=False),
+        sa.Column("sent_at_us", BigInt, nullable=False),
+        sa.Column("opened_at_us", BigInt, nullable=True),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_recipients_invoice_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_invoice_recipients_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_recipients")),
+    )
+    op.create_table(
         "mail_contents",
         sa.Column("id", TextC, nullable=False),
         sa.Column("shop_id", TextC, nullable=False),
@@ -1009,6 +1045,34 @@ def upgrade() -> None:
         sa.UniqueConstraint("operation_key", name="uq_payments_operation_key"),
         sa.UniqueConstraint("payer_hash", "invoice_id", "form_nonce", name="uq_payments_form"),
         sa.UniqueConstraint("token", name="uq_payments_token"),
+    )
+    op.create_table(
+        "reminders",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("invoice_id", TextC, nullable=False),
+        sa.Column("target_id", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("message_id", TextC, nullable=False),
+        sa.Column("created_at_us", BigInt, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_reminders_invoice_id")
+        ),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_reminders_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reminders")),
+        sa.UniqueConstraint("invoice_id", "target_id", "kind", name="uq_reminders_kind"),
+    )
+    op.create_table(
+        "silenced_invoices",
+        sa.Column("id", TextC, nullable=False),
+        sa.Column("shop_id", TextC, nullable=False),
+        sa.Column("silenced_at_us", BigInt, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["invoices.id"], name=op.f("fk_silenced_invoices_id")),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], ["shops.id"], name=op.f("fk_silenced_invoices_shop_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silenced_invoices")),
     )
     op.create_table(
         "vk_events",
@@ -1431,6 +1495,25 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_invoice_imports_shop", "invoice_imports", ["shop_id", "id"], unique=False)
+    op.create_index(
+        "ix_invoice_recipients_email",
+        "invoice_recipients",
+        ["shop_id", "email_hash", "id"],
+        unique=False,
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
+    op.create_index(
+        "ix_invoice_recipients_invoice", "invoice_recipients", ["invoice_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_invoice_recipients_stored",
+        "invoice_recipients",
+        ["shop_id", "sent_at_us", "id"],
+        unique=False,
+        postgresql_where=sa.text("email_encrypted <> ''"),
+        sqlite_where=sa.text("email_encrypted <> ''"),
+    )
     op.create_index(
         "ix_invoices_amount",
         "invoices",
@@ -2077,6 +2160,19 @@ def downgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("ix_invoices_amount", table_name="invoices")
+    op.drop_index(
+        "ix_invoice_recipients_stored",
+        table_name="invoice_recipients",
+        postgresql_where=sa.text("email_encrypted <> ''"),
+        sqlite_where=sa.text("email_encrypted <> ''"),
+    )
+    op.drop_index("ix_invoice_recipients_invoice", table_name="invoice_recipients")
+    op.drop_index(
+        "ix_invoice_recipients_email",
+        table_name="invoice_recipients",
+        postgresql_where=sa.text("email_hash <> ''"),
+        sqlite_where=sa.text("email_hash <> ''"),
+    )
     op.drop_index("ix_invoice_imports_shop", table_name="invoice_imports")
     op.drop_index("ix_invoice_import_rows_status", table_name="invoice_import_rows")
     op.drop_index("ix_invoice_import_rows_batch", table_name="invoice_import_rows")
@@ -2230,8 +2326,11 @@ def downgrade() -> None:
     op.drop_table("cards")
     op.drop_table("answers")
     op.drop_table("vk_events")
+    op.drop_table("silenced_invoices")
+    op.drop_table("reminders")
     op.drop_table("payments")
     op.drop_table("mail_contents")
+    op.drop_table("invoice_recipients")
     op.drop_table("invoice_import_rows")
     op.drop_table("export_parts")
     op.drop_table("differences")
@@ -2246,6 +2345,8 @@ def downgrade() -> None:
     op.drop_table("security_notices")
     op.drop_table("saved_views")
     op.drop_table("retention_settings")
+    op.drop_table("reminder_stops")
+    op.drop_table("reminder_settings")
     op.drop_table("refunded_payments")
     op.drop_table("recovery_codes")
     op.drop_table("reconciliation_runs")

@@ -1,0 +1,69 @@
+"""Pages of reminders and of sending an invoice by e-mail; the stop link of mail programs."""
+
+from urllib.parse import urlsplit
+
+from sigma.services.billing import invoice_mails
+from sigma.services.reminders import settings as reminder_settings
+from sigma.services.reminders import stops
+from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
+from tests.world import World
+
+URL = "/settings/reminders"
+
+
+async def test_switches_are_off_by_default_and_saved(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    page = await owner_browser.open(URL)
+    assert page.status_code == 200
+    assert page.text.count('type="checkbox"') == 3
+    assert " checked" not in page.text
+    text = visible_text(page.text)
+    assert "Напоминаем: счёт «Маникюр» на" in text
+    assert "Осталось доплатить" in text
+    saved = await owner_browser.submit(URL, opened="1")
+    assert saved.status_code == 303
+    settings = await reminder_settings.get(world.ctx, world.member)
+    assert (settings.opened, settings.expires, settings.rest) == (True, False, False)
+
+
+async def test_invoice_is_mailed_from_its_page(owner_browser: CabinetBrowser, world: World) -> None:
+    invoice = await world.create_invoice()
+    url = f"/invoices/{invoice.id}"
+    refused = await owner_browser.submit(f"{url}/mail", email="не адрес")
+    assert refused.status_code == 422
+    assert 'value="не адрес"' in refused.text
+    sent = await owner_browser.submit(f"{url}/mail", email="reader@example.net")
+    assert sent.status_code == 303
+    page = visible_text((await owner_browser.open(url)).text)
+    assert "reader@example.net" in page
+    assert "В очереди" in page
+    await reminder_settings.set_silenced(world.ctx, world.member, invoice.id, is_silenced=True)
+    page = visible_text((await owner_browser.open(url)).text)
+    assert "Об этом счёте Sigma не напоминает." in page
+    await owner_browser.submit(f"{url}/reminders")
+    assert not await reminder_settings.is_silenced(world.ctx, world.member, invoice.id)
+
+
+async def test_mail_program_stops_letters_by_one_post(
+    world: World,
+) -> None:
+    """RFC 8058: from another origin, without cookies; a GET changes nothing."""
+    (client_hash, *_) = stops.email_hashes(world.ctx, world.shop.id, "reader@example.net")
+    path = urlsplit(stops.stop_url(world.ctx, world.shop.id, client_hash)).path
+    headers = {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}
+    async with open_browser(world.ctx) as stranger:
+        http = stranger.http
+        assert "Больше не напоминать?" in (await http.get(path)).text
+        assert not await stops.is_stopped(world.ctx, client_hash)
+        body = {"List-Unsubscribe": "One-Click"}
+        assert (await http.post(path, data=body, headers=headers)).status_code == 200
+        assert await stops.is_stopped(world.ctx, client_hash)
+        assert "Больше не напоминаем" in (await http.get(path)).text
+        forged = path[:-1] + ("A" if path[-1] != "A" else "B")
+        for wrong in (forged, path.replace(client_hash, "0" * 40), "/stop/a/b/c", "/stop/a/b/é"):
+            assert (await http.post(wrong, data=body)).status_code == 404
+        assert (await http.post(path, data={"do": "resume"})).status_code == 200
+    assert not await stops.is_stopped(world.ctx, client_hash)
+    invoice = await world.create_invoice()
+    await invoice_mails.send(world.ctx, world.member, invoice.id, "reader@example.net")
