@@ -105,6 +105,12 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "messaging.communities._list_for_shop": ({"sort"}, "the few communities of a shop"),
     "billing.invoices._LISTS.expired.*": ({"sort"}, "the few whose job has not run yet"),
     "billing.*._sum_*": ({"sort", "work"}, "sums of one shop, read from a covering index"),
+    "billing.invoice_recipients._list_for_invoice": ({"work"}, "the few recipients of an invoice"),
+    "billing.invoice_recipients._find_client_answers": (
+        {"sort", "work"},
+        "the payments of one conversation",
+    ),
+    "billing.reminders._list_for_invoice": ({"work"}, "at most two for each client of an invoice"),
     "messaging.cards._list_for_invoice": ({"sort"}, "the few cards of an invoice"),
     "messaging.cards._list_outdated": ({"sort"}, "the few outdated cards of a community"),
     "messaging.inbox._LISTS.*.tokens": ({"sort"}, "the conversations with the searched words"),
