@@ -26,7 +26,7 @@ from bench.seed_rows import RARE_AMOUNT, RARE_TITLE
 from bench.stage import SECRET, Harness, open_harness
 from sigma.logs import configure
 from sigma.services.accounts import users
-from sigma.services.billing.answer_codec import decrypt_values
+from sigma.services.answer_codec import decrypt_values
 from sigma.store.billing import answers
 from sigma.store.engine.statements import text_statement
 from sigma.store.schema.migrate import upgrade

@@ -22,7 +22,7 @@ from sigma.domain.customers.search import index_tokens
 from sigma.domain.messaging.message import search_stems
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
-from sigma.services.billing.answer_codec import encrypt_values
+from sigma.services.answer_codec import encrypt_values
 from sigma.services.contact_hashes import contact_hash
 from sigma.services.customers import codec
 from sigma.services.ids import IdGenerator

@@ -51,6 +51,7 @@ MEANINGS: dict[type[StrEnum], dict[str, str]] = {
         "queued": "waits to be sent",
         "sent": "accepted by the mail server",
         "failed": "permanently rejected by the mail server; its reply is in `server_reply`",
+        "canceled": "not sent, because its occasion is over; the reason is in `server_reply`",
     },
     connection.Status: {
         "active": "accepts new payments",

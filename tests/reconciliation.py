@@ -19,9 +19,9 @@ from sigma.store.schema.customer_tables import (
     customer_suggestions,
     customers,
 )
+from sigma.store.schema.list_tables import figure_totals
 from sigma.store.schema.messaging_tables import messages
 from sigma.store.schema.notification_tables import notification_addresses, notifications
-from sigma.store.schema.report_tables import figure_totals
 from sigma.store.schema.tables import (
     acquirer_notices,
     invoices,

@@ -14,7 +14,7 @@ const list = () => document.getElementById("live-list");
 const rowKey = (row) => row.querySelector("a.row-link")?.getAttribute("href") ?? "";
 
 // Replace rows that changed and put new ones above. A longer list has pages that are not in `fresh`.
-function merge(fresh) {
+function updateRows(fresh) {
   const body = list().querySelector("tbody");
   const freshBody = fresh.querySelector("tbody");
   if (!body || !freshBody || body.rows.length <= freshBody.rows.length) {
@@ -39,7 +39,7 @@ async function refresh() {
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("live-list");
-  if (fresh && list()) merge(fresh);
+  if (fresh && list()) updateRows(fresh);
 }
 
 function connect() {

@@ -27,6 +27,9 @@ CLASSES = {
     EncryptedColumn.CUSTOMER_NAME: ("B", "cards of customers"),
     EncryptedColumn.CUSTOMER_DETAILS: ("B", "cards of customers"),
     EncryptedColumn.CUSTOMER_IDENTITY: ("B", "cards of customers"),
+    EncryptedColumn.EXPORT_FILTER: ("B", "exported files and their filters"),
+    EncryptedColumn.EXPORT_PART: ("B", "exported files and their filters"),
+    EncryptedColumn.IMPORT_CONTENT: ("B", "rows of imported tables"),
     EncryptedColumn.NOTIFICATION_ADDRESS: ("A", "addresses of notifications"),
     EncryptedColumn.TELEGRAM_TOKEN: ("A", "Telegram bots"),
 }

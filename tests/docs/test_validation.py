@@ -10,9 +10,9 @@ from sigma.domain.accounts import api_key, password, second_factor, slug
 from sigma.domain.billing import invoice, question, refund
 from sigma.domain.catalogue import service
 from sigma.domain.catalogue.price_sheet import MAX_COLUMNS
+from sigma.domain.catalogue.uploaded_files import EXTENSIONS, PHOTO, PRICE_LIST
 from sigma.domain.messaging import auto_reply, message
 from sigma.domain.personal_data import retention
-from sigma.domain.uploaded_files import EXTENSIONS, PHOTO, PRICE_LIST
 from sigma.services.accounts.shops import MAX_LENGTHS
 from sigma.services.billing import connection_settings
 from sigma.services.catalogue import image_processing, price_list_files, spreadsheet_process

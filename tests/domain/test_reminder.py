@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from sigma.domain.billing.invoice import Invoice, Status
-from sigma.domain.billing.reminder import (
+from sigma.domain.local_time import local_time
+from sigma.domain.money import Money
+from sigma.domain.reminders.reminder import (
     GAP_US,
     MAX_PER_CLIENT,
     EndReason,
@@ -19,8 +21,6 @@ from sigma.domain.billing.reminder import (
     is_still_due,
     is_stop_word,
 )
-from sigma.domain.local_time import local_time
-from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US, HOUR_US
 
 TZ = "Europe/Moscow"

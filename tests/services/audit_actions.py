@@ -11,7 +11,7 @@ from sigma.services.platform import audit_log, audit_verification
 from sigma.store.audit import entries
 from sigma.store.engine.row_codec import field_values
 from sigma.store.engine.statements import statement, text_statement
-from sigma.store.schema.audit_tables import audit_chains, audit_entries
+from sigma.store.schema.platform_tables import audit_chains, audit_entries
 from tests.world import World
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Status as MailStatus
-from sigma.domain.billing.reminder import ReminderKind, ReminderSettings
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.message import CANCELED_FAILURE
 from sigma.domain.messaging.message import Status as MessageStatus
+from sigma.domain.reminders.reminder import ReminderKind, ReminderSettings
 from sigma.domain.time_units import DAY_US, HOUR_US
 from sigma.services.billing import invoice_mails, invoices, mails, payments
 from sigma.services.checkout import checkout

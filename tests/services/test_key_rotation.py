@@ -10,7 +10,7 @@ from sigma.domain.change import Change
 from sigma.domain.customers.customer import IdentityKind
 from sigma.domain.customers.joining import Contact
 from sigma.domain.messaging.message import MessageBody
-from sigma.services.billing.answer_codec import decrypt_values
+from sigma.services.answer_codec import decrypt_values
 from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.conversations import inbox, message_codec

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
+from sigma.domain.catalogue.uploaded_files import EXTENSIONS, PHOTO, PRICE_LIST, extension_of
 from sigma.domain.errors import RefusedError
-from sigma.domain.uploaded_files import EXTENSIONS, PHOTO, PRICE_LIST, extension_of
 from sigma.services.catalogue import image_processing
 from sigma.services.catalogue.price_list_files import read_book
 from tests.photos import decode_image, make_photo

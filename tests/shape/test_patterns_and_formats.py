@@ -35,6 +35,7 @@ SAFE_FORMATS = {
     ("texts/translator.py", "part"): "a part of a text of ours",
     ("web/rendering.py", "escape(translator.raw(key, params.get('n')))"): "a text of ours, escaped",
     ("web/cabinet/settings/audit_views.py", "pattern"): "a constant by kind of object",
+    ("services/notifications/rendering.py", "path"): "a constant by kind of notification",
 }
 
 

@@ -15,8 +15,8 @@ from sigma.documents.pdf_cache import PdfCache
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.question import Question, QuestionKind
+from sigma.services.answer_codec import encrypt_values
 from sigma.services.billing import payment_views
-from sigma.services.billing.answer_codec import encrypt_values
 from tests import leaks
 from tests.services.actions import list_mails, request_refund, run_until_idle
 from tests.web.cabinet_harness import CabinetBrowser, set_role, visible_text

@@ -16,7 +16,7 @@ from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
-from sigma.domain.billing.reminder import ReminderKind
+from sigma.domain.reminders.reminder import ReminderKind
 from sigma.texts import Translator
 from sigma.texts.graphemes import shorten
 from sigma.texts.receipt_view import ReceiptView, build_receipt_view

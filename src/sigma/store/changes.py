@@ -18,7 +18,6 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
-from sigma.domain.billing.reminder import InvoiceRecipient, Reminder
 from sigma.domain.catalogue.photo import Photo
 from sigma.domain.catalogue.service import Service
 from sigma.domain.change import Change, Job, TimelineEvent
@@ -40,6 +39,7 @@ from sigma.domain.notifications.preferences import Preferences
 from sigma.domain.notifications.telegram_bot import TelegramBot
 from sigma.domain.reconciliation.difference import Difference
 from sigma.domain.reconciliation.run import Run
+from sigma.domain.reminders.reminder import InvoiceRecipient, Reminder
 from sigma.store import idempotency, jobs
 from sigma.store.accounts import (
     invitations,

@@ -14,7 +14,7 @@ from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, DecryptionError, InstallationKeys
 from sigma.store.engine.interface import Database, Row
 from sigma.store.engine.statements import insert_ignore, statement
-from sigma.store.schema.encryption_tables import installation_keys
+from sigma.store.schema.platform_tables import installation_keys
 
 HASH, SIGNING, AUDIT = "hash", "signing", "audit"
 PURPOSES: Final = (HASH, SIGNING, AUDIT)

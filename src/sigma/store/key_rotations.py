@@ -10,7 +10,7 @@ from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import PREFIX_LENGTH, Cipher, DecryptionError, key_id_of
 from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.statements import Statement, statement, upsert
-from sigma.store.schema.encryption_tables import key_rotations
+from sigma.store.schema.platform_tables import key_rotations
 
 COLUMNS = tuple(EncryptedColumn)
 BATCH_SIZE = 128  # rows in one transaction: on SQLite every other write waits for it

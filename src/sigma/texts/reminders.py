@@ -1,8 +1,8 @@
 """What an automatic reminder says, in a conversation and in a letter."""
 
 from sigma.domain.billing.invoice import Invoice
-from sigma.domain.billing.reminder import ReminderKind
 from sigma.domain.money import Money
+from sigma.domain.reminders.reminder import ReminderKind
 from sigma.texts.translator import Translator
 
 

@@ -55,8 +55,7 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
-MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION = 100, 200, 4000  # texts in characters
-MAX_ITEM_NAME = 128
+MAX_ITEMS, MAX_TITLE, MAX_DESCRIPTION, MAX_ITEM_NAME = 100, 200, 4000, 128  # texts in characters
 MAX_PAYMENTS = 100_000
 # Exclusive upper limit: 2200-01-02 UTC. Pages convert times to any time zone, and 9999-12-31 would
 # overflow `datetime` in some. The extra day allows all of 2199 for shops west of UTC.
@@ -346,10 +345,8 @@ def apply_event(invoice: Invoice, event: Event) -> Invoice:
     """
     after = FLOW[invoice.status].get(event)
     if after is None:
-        raise RefusedError(
-            "invoice_already_paid" if invoice.status is Status.PAID else "invoice_not_open",
-            status=str(invoice.status),
-        )
+        code = "invoice_already_paid" if invoice.status is Status.PAID else "invoice_not_open"
+        raise RefusedError(code, status=str(invoice.status))
     return replace(invoice, status=after)
 
 
@@ -358,9 +355,8 @@ def issue(invoice: Invoice, now_us: int, new_id: NewId, actor: str) -> Change:
     if invoice.is_expired(now_us):
         raise RefusedError("invoice_expired")
     opened = apply_event(invoice, Event.ISSUED)
-    return Change(
-        (opened, timeline_event(opened, "issued", now_us, new_id, actor)), jobs=_expiry_jobs(opened)
-    )
+    event = timeline_event(opened, "issued", now_us, new_id, actor)
+    return Change((opened, event), jobs=_expiry_jobs(opened))
 
 
 def void(invoice: Invoice, now_us: int, new_id: NewId, actor: str) -> Change:
@@ -372,9 +368,8 @@ def void(invoice: Invoice, now_us: int, new_id: NewId, actor: str) -> Change:
     voided = apply_event(invoice, Event.VOIDED)
     if voided.status is invoice.status:
         return Change()
-    return Change((voided, timeline_event(voided, "voided", now_us, new_id, actor))) + card_refresh(
-        voided
-    )
+    event = timeline_event(voided, "voided", now_us, new_id, actor)
+    return Change((voided, event)) + card_refresh(voided)
 
 
 def expire(invoice: Invoice, now_us: int, new_id: NewId) -> Change:
@@ -393,15 +388,12 @@ def require_payable(invoice: Invoice, now_us: int, authorized_count: int) -> Non
     if invoice.status is Status.VOID:
         raise RefusedError("invoice_void")
     if invoice.is_fully_paid:
-        raise RefusedError(
-            "invoice_already_paid" if invoice.max_payments == 1 else "invoice_limit_reached"
-        )
+        is_single = invoice.max_payments == 1
+        raise RefusedError("invoice_already_paid" if is_single else "invoice_limit_reached")
     if invoice.status is Status.DRAFT:
         raise RefusedError("invoice_not_open", status=str(invoice.status))
     if invoice.status is Status.EXPIRED or invoice.is_expired(now_us):
         raise RefusedError("invoice_expired")
-    if (
-        invoice.max_payments is not None
-        and invoice.paid_count + authorized_count >= invoice.max_payments
-    ):
+    taken = invoice.paid_count + authorized_count
+    if invoice.max_payments is not None and taken >= invoice.max_payments:
         raise RefusedError("invoice_has_live_payment")

@@ -16,11 +16,11 @@ from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.billing.invoice import Invoice, reminder_jobs, timeline_event
 from sigma.domain.billing.mail import Mail, mask_email
 from sigma.domain.billing.question import parse_email
-from sigma.domain.billing.reminder import InvoiceRecipient, Reminder, ReminderKind
 from sigma.domain.change import Change, Job
 from sigma.domain.customers.customer import IdentityKind
 from sigma.domain.customers.joining import Contact
 from sigma.domain.errors import Problem, RefusedError, validation_error
+from sigma.domain.reminders.reminder import InvoiceRecipient, Reminder, ReminderKind
 from sigma.services.billing.invoices import get as get_invoice
 from sigma.services.billing.invoices import payment_url
 from sigma.services.contact_hashes import contact_hashes

@@ -28,8 +28,8 @@ from sigma.domain.change import Change, Job
 from sigma.domain.errors import RefusedError
 from sigma.domain.limits import RECEIPT_MAILS_PAYMENT
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.answer_codec import decrypt_values
 from sigma.services.billing import invoice_mails
-from sigma.services.billing.answer_codec import decrypt_values
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import get as get_payment
 from sigma.services.context import Context

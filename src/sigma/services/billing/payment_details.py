@@ -14,7 +14,7 @@ from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund, refundable_amount, refunded_amount
 from sigma.domain.change import TimelineEvent
 from sigma.domain.money import Money
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.billing.payments import get
 from sigma.services.context import Context
 from sigma.services.paging import MAX_LIMIT, Page, make_page

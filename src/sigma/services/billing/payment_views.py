@@ -10,8 +10,8 @@ from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.refund import Refund, refunded_amount
 from sigma.domain.money import Money
+from sigma.services.answer_codec import read_values
 from sigma.services.billing import payments as payment_services
-from sigma.services.billing.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.store.billing import answers as answer_rows

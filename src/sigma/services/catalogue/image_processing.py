@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from sigma.domain.catalogue.uploaded_files import PHOTO, check_file_name, photo_content
 from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.uploaded_files import PHOTO, check_file_name, photo_content
 from sigma.services.catalogue import image_process
 from sigma.services.platform import limited_process
 from sigma.services.platform.limited_process import Limits, SerialExecutor

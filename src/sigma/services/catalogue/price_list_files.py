@@ -13,8 +13,7 @@ import msgspec
 
 from sigma.domain.catalogue.price_headers import guess_header
 from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Sheet
-from sigma.domain.errors import Problem, RefusedError, validation_error
-from sigma.domain.uploaded_files import (
+from sigma.domain.catalogue.uploaded_files import (
     EXCEL_97,
     HTML,
     PRICE_LIST,
@@ -23,6 +22,7 @@ from sigma.domain.uploaded_files import (
     archive_content,
     check_file_name,
 )
+from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.services.catalogue import spreadsheet_process
 from sigma.services.catalogue.price_list_markup import html_tables, is_html, is_xml_book, xml_sheets
 from sigma.services.platform import limited_process

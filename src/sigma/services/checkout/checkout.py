@@ -25,8 +25,8 @@ from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.limits import ACQUIRER_QUERY, ACQUIRER_QUERY_INVOICE, PAYMENT_START_ADDRESS
 from sigma.domain.local_time import local_date
 from sigma.domain.time_units import MINUTE_US
+from sigma.services.answer_codec import encrypt_values, read_values
 from sigma.services.billing import invoices as invoice_services
-from sigma.services.billing.answer_codec import encrypt_values, read_values
 from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers

@@ -10,7 +10,6 @@ from dataclasses import replace
 from sigma.channels.vk import events
 from sigma.channels.vk.events import VkMessage
 from sigma.channels.vk.messages import SentMessage
-from sigma.domain.billing.reminder import is_stop_word
 from sigma.domain.change import Change
 from sigma.domain.messaging import message as message_domain
 from sigma.domain.messaging import message_changes
@@ -28,6 +27,7 @@ from sigma.domain.messaging.message import (
 )
 from sigma.domain.messaging.message_changes import IncomingFacts
 from sigma.domain.messaging.nested_authors import author_names
+from sigma.domain.reminders.reminder import is_stop_word
 from sigma.domain.time_units import MINUTE_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index

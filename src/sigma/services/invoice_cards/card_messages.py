@@ -4,10 +4,10 @@ from sigma.channels.vk import keyboard
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.reminder import ReminderKind
 from sigma.domain.messaging.card import CardContent, CardState
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import MessageBody
+from sigma.domain.reminders.reminder import ReminderKind
 from sigma.texts import Translator
 from sigma.texts.reminders import reminder_text
 

@@ -223,11 +223,8 @@ async def send_invoice(ctx: Context, member: Member, conversation_id: str, invoi
     async with ctx.db.write() as tx:
         invoice = await invoices.lock(tx, invoice_id)
         domain.require_payable(invoice, now_us, await invoices.count_holds(tx, invoice.id))
-        existing = [
-            other
-            for other in await cards.list_for_invoice(tx, invoice.id)
-            if other.conversation_id == conversation.id
-        ]
+        sent = await cards.list_for_invoice(tx, invoice.id)
+        existing = [other for other in sent if other.conversation_id == conversation.id]
         change = Change()
         if not existing:
             change = await add_card(ctx, tx, invoice, conversation.id, member.actor, now_us)

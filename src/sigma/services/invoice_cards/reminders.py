@@ -3,9 +3,9 @@
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice, timeline_event
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.reminder import Reminder, ReminderKind, ReminderSettings, decide
 from sigma.domain.change import Change, Job
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY
+from sigma.domain.reminders.reminder import Reminder, ReminderKind, ReminderSettings, decide
 from sigma.services.context import Context
 from sigma.services.conversations import outbox
 from sigma.services.conversations.change_feed import notify_changed

@@ -7,7 +7,7 @@ from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.answers import Answers
 from sigma.domain.customers.customer import Customer, IdentityKind
 from sigma.domain.customers.masking import mask_contact, mask_name
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.customers.codec import read_name
 from sigma.services.platform import audit_log

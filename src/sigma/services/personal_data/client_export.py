@@ -16,11 +16,11 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.audit.deed import Deed
 from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import MessageBody
 from sigma.domain.messaging.vk_order import VkOrder
 from sigma.domain.money import Money
+from sigma.domain.reminders.reminder import InvoiceRecipient
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, order_codec
 from sigma.services.personal_data.clients import ClientData, CustomerCard, gather

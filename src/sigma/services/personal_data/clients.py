@@ -19,7 +19,6 @@ from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.question import AnswerValue
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
-from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.customers.customer import (
     Customer,
     CustomerDetails,
@@ -29,7 +28,8 @@ from sigma.domain.customers.customer import (
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
-from sigma.services.billing.answer_codec import read_values
+from sigma.domain.reminders.reminder import InvoiceRecipient
+from sigma.services.answer_codec import read_values
 from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
 from sigma.services.customers import codec

@@ -10,7 +10,7 @@ from sigma.domain.change import Change, SearchTokens
 from sigma.domain.customers.customer import Customer, Identity
 from sigma.domain.customers.joining import Contact
 from sigma.domain.customers.search import index_tokens
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.context import CONFLICT_ERRORS, Context
 from sigma.services.customers import codec
 from sigma.services.platform.search_tokens import invoice_tokens, payment_tokens

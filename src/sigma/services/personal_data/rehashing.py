@@ -11,7 +11,7 @@ from dataclasses import replace
 from sigma.domain.billing.answers import Answers
 from sigma.domain.change import Change
 from sigma.domain.messaging.message import all_texts
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import CONFLICT_ERRORS, Context
 from sigma.services.conversations import search_index

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from sigma.domain.change import Change
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.platform.search_tokens import payment_tokens
 from sigma.store import changes

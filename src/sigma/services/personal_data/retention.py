@@ -15,7 +15,7 @@ from sigma.domain.messaging.message import Message, all_texts
 from sigma.domain.personal_data.erasure import Erasure, Reason
 from sigma.domain.personal_data.retention import DataKind, Retention, check_retention
 from sigma.domain.time_units import DAY_US, SECOND_US
-from sigma.services.billing.answer_codec import decrypt_values, encrypt_values
+from sigma.services.answer_codec import decrypt_values, encrypt_values
 from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.ids import min_id

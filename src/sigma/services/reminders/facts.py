@@ -11,18 +11,18 @@ from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
-from sigma.domain.billing.reminder import (
+from sigma.domain.errors import RefusedError
+from sigma.domain.local_time import local_date
+from sigma.domain.messaging.card import Card
+from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, Status
+from sigma.domain.reminders.reminder import (
     Channel,
     InvoiceRecipient,
     Reminder,
     ReminderFacts,
     is_still_due,
 )
-from sigma.domain.errors import RefusedError
-from sigma.domain.local_time import local_date
-from sigma.domain.messaging.card import Card
-from sigma.domain.messaging.conversation import Conversation
-from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, Status
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
 from sigma.services.reminders import settings as reminder_settings

@@ -5,8 +5,8 @@ import msgspec
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.audit.changed_fields import changed_fields
 from sigma.domain.audit.deed import Deed
-from sigma.domain.billing.reminder import ReminderSettings
 from sigma.domain.errors import RefusedError
+from sigma.domain.reminders.reminder import ReminderSettings
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
 from sigma.store.billing import invoices, reminders

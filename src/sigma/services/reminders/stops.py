@@ -10,9 +10,9 @@ import binascii
 import re
 
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing.reminder import Channel
 from sigma.domain.errors import RefusedError
 from sigma.domain.messaging.conversation import Conversation
+from sigma.domain.reminders.reminder import Channel
 from sigma.services.context import Context
 from sigma.store.accounts import shops
 from sigma.store.billing import reminders

@@ -20,7 +20,7 @@ from sigma.domain.reports.statement import (
     build_statement,
     build_summary,
 )
-from sigma.services.billing.answer_codec import read_values
+from sigma.services.answer_codec import read_values
 from sigma.services.context import Context
 from sigma.services.reconciliation.runs import list_comparisons
 from sigma.services.reports.figures import sum_days

@@ -14,7 +14,7 @@ from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.row_codec import column_values, field_values
 from sigma.store.engine.statements import Statement, insert_ignore, statement
 from sigma.store.paging import MAX_INT
-from sigma.store.schema.audit_tables import audit_chains, audit_entries
+from sigma.store.schema.platform_tables import audit_chains, audit_entries
 
 log = structlog.get_logger()
 

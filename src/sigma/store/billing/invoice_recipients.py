@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from sigma.domain.billing.mail import Mail
-from sigma.domain.billing.reminder import InvoiceRecipient
+from sigma.domain.reminders.reminder import InvoiceRecipient
 from sigma.store.billing import mails as mail_rows
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, delete, select
 
-from sigma.domain.billing.reminder import Reminder, ReminderKind
+from sigma.domain.reminders.reminder import Reminder, ReminderKind
 from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
 from sigma.store.engine.statements import in_list, statement, upsert

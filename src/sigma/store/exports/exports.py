@@ -16,7 +16,7 @@ from sigma.domain.exports.export import (
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, encode_json, field_values
 from sigma.store.engine.statements import in_list, statement
-from sigma.store.schema.export_tables import export_parts, exports
+from sigma.store.schema.exchange_tables import export_parts, exports
 
 DELETED_PARTS = 20  # of one statement: each may have a megabyte
 

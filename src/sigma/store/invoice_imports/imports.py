@@ -8,7 +8,7 @@ from sigma.domain.invoice_imports.batch import Batch, BatchRow, RowStatus, Statu
 from sigma.store.engine.interface import Row, Tx
 from sigma.store.engine.row_codec import build_codec, column_values, field_values
 from sigma.store.engine.statements import statement
-from sigma.store.schema.import_tables import invoice_import_rows, invoice_imports
+from sigma.store.schema.exchange_tables import invoice_import_rows, invoice_imports
 
 
 def _batch(row: Row) -> Batch:

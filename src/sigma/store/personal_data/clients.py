@@ -11,9 +11,9 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.billing.refund import Refund
-from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.vk_order import VkOrder
+from sigma.domain.reminders.reminder import InvoiceRecipient
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import invoice_recipients as recipient_rows
 from sigma.store.billing import invoices as invoice_rows

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Select, Table, bindparam, select, update
 
 from sigma.domain.billing.answers import Answers
-from sigma.domain.billing.reminder import InvoiceRecipient
 from sigma.domain.customers.customer import Customer, Identity
+from sigma.domain.reminders.reminder import InvoiceRecipient
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import invoice_recipients as recipient_rows
 from sigma.store.customers import customers as customer_rows

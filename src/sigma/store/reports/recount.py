@@ -10,7 +10,7 @@ from sigma.domain.time_units import DAY_US
 from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.statements import Statement, statement, text_statement
 from sigma.store.reports.totals import QUARTER_US, TotalKey, group_tallies, insert_op
-from sigma.store.schema.report_tables import figure_totals
+from sigma.store.schema.list_tables import figure_totals
 from sigma.store.schema.tables import invoices, payments, refunds
 
 _PAYMENT_FIGURES = FIGURE_NAMES[:5]

@@ -16,7 +16,7 @@ from sigma.domain.figures import FIGURE_NAMES, Figures, Tally
 from sigma.domain.time_units import DAY_US, MINUTE_US
 from sigma.store.engine.interface import Op, Row, Tx
 from sigma.store.engine.statements import insert_on_conflict, statement
-from sigma.store.schema.report_tables import figure_totals
+from sigma.store.schema.list_tables import figure_totals
 
 QUARTER_US = 15 * MINUTE_US
 SPANS_US = (QUARTER_US, DAY_US)

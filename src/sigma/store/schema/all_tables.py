@@ -6,12 +6,9 @@ from sqlalchemy import MetaData
 
 from sigma.store.schema import (
     account_tables,
-    audit_tables,
     catalogue_tables,
     customer_tables,
-    encryption_tables,
-    export_tables,
-    import_tables,
+    exchange_tables,
     list_tables,
     messaging_tables,
     notification_tables,
@@ -19,7 +16,6 @@ from sigma.store.schema import (
     platform_tables,
     reconciliation_tables,
     reminder_tables,
-    report_tables,
     tables,
 )
 
@@ -29,16 +25,12 @@ TABLE_MODULES: Final = (
     catalogue_tables,
     messaging_tables,
     reconciliation_tables,
-    encryption_tables,
-    audit_tables,
     personal_data_tables,
     list_tables,
     customer_tables,
     platform_tables,
-    report_tables,
     notification_tables,
-    export_tables,
-    import_tables,
+    exchange_tables,
     reminder_tables,
 )
 ALL_TABLES: Final[MetaData] = tables.metadata

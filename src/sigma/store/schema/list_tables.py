@@ -1,13 +1,14 @@
 """Indexes and tables of the lists of payments and invoices: filters, search, saved views.
 
 A list is sorted by (created_at_us, id), so the indexes of its filters end with these columns: a far
-page is as near as the first.
+page is as near as the first. Totals of reports are maintained like the sums of refunded payments.
 """
 
 from typing import Any
 
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, text
 
+from sigma.domain.figures import FIGURE_NAMES
 from sigma.store.schema.columns import (
     Json,
     id_column,
@@ -98,4 +99,22 @@ saved_views = Table(
     int_column("created_at_us"),
     int_column("version"),
     Index("ix_saved_views_list", "shop_id", "kind", "user_id", "id"),
+)
+
+# Totals of reports, maintained with the payments, refunds and invoices that they count.
+# One row holds the figures of one span of UTC time: a quarter of an hour, or a day. `dimension`
+# is "all", "service", "issuer" or "source", `key` the value in it.
+figure_totals = Table(
+    "figure_totals",
+    metadata,
+    text_column("shop_id"),
+    text_column("dimension"),
+    int_column("span_us"),
+    int_column("starts_at_us"),
+    text_column("key"),
+    text_column("currency"),
+    *(int_column(name) for name in FIGURE_NAMES),
+    # All that one report reads lies together in SQLite.
+    PrimaryKeyConstraint("shop_id", "dimension", "span_us", "starts_at_us", "key", "currency"),
+    sqlite_with_rowid=False,
 )

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from sigma.domain.billing.invoice import Invoice, Status
-from sigma.domain.billing.reminder import ReminderKind, ReminderSettings
 from sigma.domain.money import Money
+from sigma.domain.reminders.reminder import ReminderKind, ReminderSettings
 from sigma.domain.time_units import DAY_US
 from sigma.services.accounts.users import Session
 from sigma.services.context import Context

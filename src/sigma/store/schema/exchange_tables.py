@@ -1,4 +1,7 @@
-"""Tables of exports. Their files are in the database too: every machine can send them."""
+"""Tables of exports and imports: files of lists, and invoices from a table.
+
+The files of exports are in the database too: every machine can send them.
+"""
 
 from sqlalchemy import Column, ForeignKey, Index, Table
 
@@ -50,4 +53,39 @@ export_parts = Table(
     text_column("body_encrypted"),
     int_column("version"),
     Index("ix_export_parts_export", "export_id", "id"),
+)
+
+invoice_imports = Table(
+    "invoice_imports",
+    metadata,
+    id_column(),
+    shop_id_column(),
+    text_column("file_name"),
+    Column("service_id", TextC),
+    text_column("created_by"),
+    int_column("created_at_us"),
+    int_column("total"),
+    text_column("status"),
+    int_column("created_count"),
+    int_column("refused_count"),
+    int_column("voided_count"),
+    int_column("not_voided_count"),
+    Column("finished_at_us", BigInt),
+    int_column("version"),
+    Index("ix_invoice_imports_shop", "shop_id", "id"),
+)
+
+invoice_import_rows = Table(
+    "invoice_import_rows",
+    metadata,
+    id_column(),
+    Column("batch_id", TextC, ForeignKey("invoice_imports.id"), nullable=False),
+    int_column("number"),
+    text_column("content_encrypted"),
+    text_column("status"),
+    text_column("invoice_id"),
+    text_column("problem"),
+    int_column("version"),
+    Index("ix_invoice_import_rows_batch", "batch_id", "id"),
+    Index("ix_invoice_import_rows_status", "batch_id", "status", "id"),
 )

@@ -1,0 +1,1 @@
+"""Rules of reminders to clients. Pure: no network, no database, no clock."""
