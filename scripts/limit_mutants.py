@@ -159,16 +159,16 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "limit: receipts sent by hand are counted per payment",
-        "src/sigma/services/billing/mails.py",
-        "    if payment_id:\n        usage = ",
+        "src/sigma/services/platform/mail_limits.py",
+        "    if subject:\n        usage = ",
         "    if False:\n        usage = ",
         ("tests/web/test_limit_pages.py",),
     ),
     Mutant(
         "limit: mails by hand are counted per shop",
-        "src/sigma/services/billing/mails.py",
-        "    usage = await ctx.limiter.count(_shop_limit(ctx), shop_id)\n    if usage.is_exceeded:",
-        "    usage = await ctx.limiter.count(_shop_limit(ctx), shop_id)\n    if False:",
+        "src/sigma/services/platform/mail_limits.py",
+        "    usage = await ctx.limiter.count(shop_limit(ctx), shop_id)\n    if usage.is_exceeded:",
+        "    usage = await ctx.limiter.count(shop_limit(ctx), shop_id)\n    if False:",
         ("tests/web/test_limit_pages.py",),
     ),
     Mutant(
