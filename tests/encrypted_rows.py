@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sigma.services.accounts import shops, users
 from sigma.services.authentication import authenticator_apps, password_resets, second_factors
-from sigma.services.billing import acquirer_notices, mails, payments
+from sigma.services.billing import acquirer_notices, invoice_mails, mails, payments
 from sigma.services.context import Context
 from sigma.services.platform import key_rotation
 from sigma.store import key_rotations
@@ -61,6 +61,7 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
     mail = await mails.resend(ctx, vk_world.member, started.id)
     # Its words stay stored: it may have arrived.
     await mails.send(with_lossy_mailer(ctx, delivers=False), mail.id)
+    await invoice_mails.send(ctx, vk_world.member, ids["invoice_id"], "nobody@example.net")
     await password_resets.request(ctx, "nobody@example.org", "192.0.2.7")
     ids |= {"token": invoice.token, "payment_token": started.token, "answered_id": started.id}
     return ids

@@ -85,7 +85,7 @@ async def test_role_without_read_answers_sees_no_personal_data(
     await vk_world.poll_events()
     async with signed_in_actor(vk_world.ctx, vk_world.shop.id, role) as colleague:
         for route in allowed_routes(role, is_allowed=True):
-            if route.startswith("GET"):
+            if route.startswith("GET") and not route.endswith("/live"):
                 response = await request_route(colleague, route, theirs)
                 leaked = [text for text in HIDDEN_WITHOUT_ANSWERS if text in response.text]
                 assert not leaked, route

@@ -24,6 +24,7 @@ from sigma.domain.customers.edits import CustomerForm
 from sigma.domain.customers.joining import Contact
 from sigma.domain.exports.export import FileFormat
 from sigma.domain.exports.export import Kind as ExportKind
+from sigma.domain.invoice_imports.batch import Batch
 from sigma.domain.lists.filters import PaymentFilter
 from sigma.domain.lists.saved_view import ListKind, SavedView
 from sigma.domain.messaging.community import Community
@@ -39,7 +40,7 @@ from sigma.domain.reconciliation.run import Run
 from sigma.domain.reconciliation.run import Status as RunStatus
 from sigma.services.accounts import api_keys, invitations
 from sigma.services.billing import invoices, refunds
-from sigma.services.catalogue import services
+from sigma.services.catalogue import price_list_import, services
 from sigma.services.checkout import storefront
 from sigma.services.connection_secrets import encrypt_secret
 from sigma.services.context import Context
@@ -49,8 +50,10 @@ from sigma.services.customers import moves as customer_moves
 from sigma.services.exports import exports
 from sigma.services.exports.exports import ExportRequest
 from sigma.services.invoice_cards import cards
+from sigma.services.invoice_imports import imports
+from sigma.services.invoice_imports.imports import Choices
 from sigma.services.lists import saved_views
-from sigma.services.notifications.addresses import telegram_hash, with_number
+from sigma.services.notifications.addresses import telegram_hashes, with_number
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
 from sigma.store.customers import customers, lists
@@ -197,6 +200,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         ctx, member, ExportRequest(ExportKind.PAYMENTS, FileFormat.CSV, PaymentFilter(query="x"))
     )
     await vk.run_jobs()
+    batch = await _start_import(vk)
     passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     address, bot = notification_rows(vk)
@@ -204,6 +208,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     return {
         "address_id": address.id,
         "export_id": export.id,
+        "batch_id": batch.id,
         "run_id": run.id,
         "difference_id": difference.id,
         "conversation_id": conversation.id,
@@ -224,6 +229,14 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "connection_id": vk.connection.id,
         "view_id": (await _save_view(vk)).id,
     }
+
+
+async def _start_import(vk: VkWorld) -> Batch:
+    """Start an import of one invoice; its rows are stored until the job has run."""
+    book = await price_list_import.read(f"За что;Сумма\n{PRIVATE_TEXTS[3]};100\n".encode())
+    preview = await imports.preview(vk.ctx, vk.member, book, Choices({}))
+    batch_id = vk.ctx.new_id("imp", vk.shop.id)
+    return await imports.start(vk.ctx, vk.member, batch_id, "invoices.csv", preview)
 
 
 async def _save_view(vk: VkWorld) -> SavedView:
@@ -272,7 +285,7 @@ def notification_rows(vk: VkWorld) -> tuple[Address, TelegramBot]:
     bot_id, column = ctx.new_id("tgb", shop_id), EncryptedColumn.TELEGRAM_TOKEN
     token = ctx.cipher.encrypt("1234567:" + "a" * 35, column, bot_id)
     bot = TelegramBot(bot_id, shop_id, token, f"{vk.sandbox.base_url}/telegram", "studio_bot")
-    return with_number(ctx, waiting, 77, telegram_hash(ctx, 77)), bot
+    return with_number(ctx, waiting, 77, telegram_hashes(ctx, 77)[0]), bot
 
 
 async def _create_team(vk: VkWorld) -> dict[str, str]:

@@ -12,23 +12,23 @@ from sigma.store.encryption import HashPurpose, SignaturePurpose
 _COLUMN = EncryptedColumn.NOTIFICATION_ADDRESS
 
 
-def vk_hash(ctx: Context, community_id: str, peer_id: int) -> str:
-    """Return what finds a member's VK page in a community again."""
-    return _hash(ctx, Way.VK, community_id, str(peer_id))
+def vk_hashes(ctx: Context, community_id: str, peer_id: int) -> list[str]:
+    """Return what finds a member's VK page in a community again; today's hash first."""
+    return _hashes(ctx, Way.VK, community_id, str(peer_id))
 
 
-def telegram_hash(ctx: Context, chat_id: int) -> str:
-    """Return what finds a Telegram chat again."""
-    return _hash(ctx, Way.TELEGRAM, str(chat_id))
+def telegram_hashes(ctx: Context, chat_id: int) -> list[str]:
+    """Return what finds a Telegram chat again; today's hash first."""
+    return _hashes(ctx, Way.TELEGRAM, str(chat_id))
 
 
-def push_hash(ctx: Context, endpoint: str) -> str:
-    """Return what finds a browser again."""
-    return _hash(ctx, Way.PUSH, endpoint)
+def push_hashes(ctx: Context, endpoint: str) -> list[str]:
+    """Return what finds a browser again; today's hash first."""
+    return _hashes(ctx, Way.PUSH, endpoint)
 
 
-def _hash(ctx: Context, *texts: str) -> str:
-    return ctx.cipher.keyed_hash(HashPurpose.NOTIFICATION_ADDRESS, *texts)
+def _hashes(ctx: Context, *texts: str) -> list[str]:
+    return ctx.cipher.keyed_hashes(HashPurpose.NOTIFICATION_ADDRESS, *texts)
 
 
 def with_number(ctx: Context, address: Address, number: int, address_hash: str) -> Address:
@@ -53,7 +53,7 @@ def with_subscription(ctx: Context, address: Address, subscription: Subscription
     return replace(
         address,
         address_encrypted=ctx.cipher.encrypt(value, _COLUMN, address.id),
-        address_hash=push_hash(ctx, subscription.endpoint),
+        address_hash=push_hashes(ctx, subscription.endpoint)[0],
     )
 
 

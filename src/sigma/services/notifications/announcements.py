@@ -17,7 +17,7 @@ from sigma.domain.notifications.notification import ACQUIRER_KEY, Notification, 
 from sigma.domain.notifications.preferences import is_wanted
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
-from sigma.services.notifications.addresses import vk_hash
+from sigma.services.notifications.addresses import vk_hashes
 from sigma.store import jobs
 from sigma.store.billing import invoices, mails, payments, timeline
 from sigma.store.engine.interface import Op, Tx
@@ -130,8 +130,8 @@ async def _from_message(ctx: Context, tx: Tx, message_id: str) -> Facts | None:
         return None
     if ctx.now_us() - message.written_at_us > MAX_MESSAGE_AGE_US:
         return None
-    own_hash = vk_hash(ctx, conversation.connection_id, conversation.peer_id)
-    if await addresses.list_by_hash(tx, message.shop_id, own_hash):
+    own_hashes = vk_hashes(ctx, conversation.connection_id, conversation.peer_id)
+    if await addresses.list_by_hash(tx, message.shop_id, own_hashes):
         return None
     return Facts(Kind.CLIENT_MESSAGE, message.shop_id, conversation.id)
 

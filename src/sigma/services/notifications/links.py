@@ -32,8 +32,9 @@ from sigma.outbound.policy import DeniedError
 from sigma.outbound.urls import parse_url
 from sigma.services.context import Context
 from sigma.services.notifications.addresses import (
+    push_hashes,
     server_key,
-    vk_hash,
+    vk_hashes,
     with_number,
     with_subscription,
 )
@@ -95,7 +96,7 @@ async def accept_vk_message(ctx: Context, community: Community, message: VkMessa
         way=Way.VK,
         shop_id=community.shop_id,
         number=message.peer_id,
-        address_hash=vk_hash(ctx, community.id, message.peer_id),
+        address_hashes=vk_hashes(ctx, community.id, message.peer_id),
         name=community.name,
         connection_id=community.id,
     )
@@ -109,7 +110,7 @@ async def accept_code(
     way: Way,
     shop_id: str,
     number: int,
-    address_hash: str,
+    address_hashes: Sequence[str],
     name: str,
     connection_id: str = "",
 ) -> Linked | None:
@@ -127,9 +128,9 @@ async def accept_code(
         user, shop = await users.get(tx, waiting.user_id), await shops.get(tx, shop_id)
         if role is None or user is None or shop is None:
             return None
-        await _remove_same(tx, waiting, address_hash)
+        await _remove_same(tx, waiting, address_hashes)
         linked = replace(
-            with_number(ctx, waiting, number, address_hash),
+            with_number(ctx, waiting, number, address_hashes[0]),
             name=name,
             connection_id=connection_id,
         )
@@ -138,9 +139,9 @@ async def accept_code(
     return Linked(linked, user, shop)
 
 
-async def _remove_same(tx: Tx, linked: Address, address_hash: str) -> None:
+async def _remove_same(tx: Tx, linked: Address, address_hashes: Sequence[str]) -> None:
     """Delete what this member has linked with the same page, chat or browser before."""
-    for one in await addresses.list_by_hash(tx, linked.shop_id, address_hash):
+    for one in await addresses.list_by_hash(tx, linked.shop_id, address_hashes):
         if one.user_id == linked.user_id:
             await addresses.remove(tx, one.shop_id, one.user_id, one.id)
 
@@ -189,7 +190,8 @@ async def subscribe(
     linked = with_subscription(ctx, fresh, subscription)
     async with ctx.db.write() as tx:
         # One browser is one person's at a time: who signs in there next does not read on.
-        for one in await addresses.list_by_hash(tx, member.shop_id, linked.address_hash):
+        hashes = push_hashes(ctx, subscription.endpoint)
+        for one in await addresses.list_by_hash(tx, member.shop_id, hashes):
             await addresses.remove(tx, one.shop_id, one.user_id, one.id)
         own = await addresses.list_for_way(tx, member.shop_id, member.actor, Way.PUSH)
         await _remove_oldest(tx, own)

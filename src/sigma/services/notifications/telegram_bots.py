@@ -22,7 +22,7 @@ from sigma.outbound.policy import DeniedError
 from sigma.outbound.urls import InvalidUrlError, parse_url
 from sigma.services.context import Context
 from sigma.services.notifications import links
-from sigma.services.notifications.addresses import telegram_hash
+from sigma.services.notifications.addresses import telegram_hashes
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import shops
@@ -160,7 +160,7 @@ async def _accept(ctx: Context, opened: OpenBot, update: Update) -> None:
         way=Way.TELEGRAM,
         shop_id=shop_id,
         number=update.chat_id,
-        address_hash=telegram_hash(ctx, update.chat_id),
+        address_hashes=telegram_hashes(ctx, update.chat_id),
         name=update.first_name,
     )
     if linked is None:

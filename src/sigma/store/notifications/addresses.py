@@ -1,5 +1,7 @@
 """Where ways reach members: VK pages, Telegram chats, browsers."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam, delete, select
 
 from sigma.domain.notifications.address import Address
@@ -79,10 +81,16 @@ async def find_by_code(tx: Tx, code_hash: str) -> Address | None:
     return _from_row(row) if row else None
 
 
-async def list_by_hash(tx: Tx, shop_id: str, address_hash: str) -> list[Address]:
-    """Return the addresses of a shop with the same VK page, chat or browser, of all members."""
-    rows = await tx.fetch_all(_list_by_hash, shop_id=shop_id, address_hash=address_hash)
-    return [_from_row(row) for row in rows]
+async def list_by_hash(tx: Tx, shop_id: str, address_hashes: Sequence[str]) -> list[Address]:
+    """Return the addresses of a shop with the same VK page, chat or browser, of all members.
+
+    `address_hashes`: those that it may have, by today's and earlier keys.
+    """
+    found: list[Address] = []
+    for address_hash in address_hashes:
+        rows = await tx.fetch_all(_list_by_hash, shop_id=shop_id, address_hash=address_hash)
+        found += [_from_row(row) for row in rows]
+    return found
 
 
 async def remove(tx: Tx, shop_id: str, user_id: str, address_id: str) -> bool:
