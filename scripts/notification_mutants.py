@@ -48,7 +48,7 @@ NOTIFICATION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "notification: a member's own VK page is no client",
         "src/sigma/services/notifications/announcements.py",
-        "if await addresses.list_by_hash(tx, message.shop_id, own_hash):",
+        "if await addresses.list_by_hash(tx, message.shop_id, own_hashes):",
         "if False:",
         ("tests/services/test_notifications.py",),
     ),

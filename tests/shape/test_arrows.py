@@ -46,6 +46,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "reconciliation": {"billing"},
         "lists": {"billing", "messaging"},
         "reports": {"billing", "reconciliation"},
+        "reminders": {"billing"},
         "exports": set(),
         "invoice_imports": {"billing", "lists"},
     },

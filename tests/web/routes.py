@@ -111,10 +111,10 @@ REQUIRED_PERMISSIONS = {
     "GET /invoices": READ,
     "GET /invoices/live": READ,
     "POST /invoices/views": READ,
-    "POST /invoices/views/{view_id}/delete": READ,
+    "POST /invoices/views/{view_id}/delete": SETTINGS,  # a shared one
     "GET /payments/live": READ,
     "POST /payments/views": READ,
-    "POST /payments/views/{view_id}/delete": READ,
+    "POST /payments/views/{view_id}/delete": SETTINGS,
     "GET /invoices/import": ISSUE,
     "POST /invoices/import": ISSUE,
     "POST /invoices/import/preview": ISSUE,

@@ -300,6 +300,7 @@ async def preview_html(ctx: Context, session: Session, form: InvoiceForm) -> str
         accent=shop.accent.lstrip("#").lower(),
         decline="",
         is_short_form=False,
+        records_opening=False,
         too_many_wait=None,
         wait_url="",
         signature="",
