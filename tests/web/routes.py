@@ -152,7 +152,7 @@ REQUIRED_PERMISSIONS = {
     "GET /exports": READ,
     "GET /exports/new": READ,
     "POST /exports": READ,
-    "POST /exports/{export_id}/file": READ,
+    "POST /exports/{export_id}/file": Permission.READ_ANSWERS,  # it has answers
     "GET /services": READ,
     "GET /services/new": CATALOGUE,
     "POST /services/new": CATALOGUE,
