@@ -213,6 +213,8 @@ PUBLIC_ROUTES = {
     *("GET /s/{slug}", "GET /s/{slug}/{service_id}", "POST /s/{slug}/{service_id}"),
     *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}/{token}"),
     "GET /exports/{export_id}/{expires_at}/{signature}",
+    "GET /stop/{shop_id}/{client_hash}/{signature}",
+    "POST /stop/{shop_id}/{client_hash}/{signature}",
     *("GET /healthz", "GET /readyz", "GET /metrics"),
 }
 # The scope that each route of the API requires; None: open to everybody.
