@@ -105,7 +105,10 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "messaging.communities._list_for_shop": ({"sort"}, "the few communities of a shop"),
     "billing.invoices._LISTS.expired.*": ({"sort"}, "the few whose job has not run yet"),
     "billing.*._sum_*": ({"sort", "work"}, "sums of one shop, read from a covering index"),
-    "billing.invoice_recipients._list_for_invoice": ({"work"}, "the few recipients of an invoice"),
+    "billing.invoice_recipients._list_for_invoice": (
+        {"sort", "work"},
+        "the few recipients of an invoice",
+    ),
     "billing.invoice_recipients._find_client_answers": (
         {"sort", "work"},
         "the payments of one conversation",
@@ -115,6 +118,8 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "messaging.cards._list_outdated": ({"sort"}, "the few outdated cards of a community"),
     "messaging.inbox._LISTS.*.tokens": ({"sort"}, "the conversations with the searched words"),
     "messaging.inbox._list_*": ({"sort", "work"}, "the invoices of one conversation"),
+    "exports.exports._list_for_shop": ({"scan"}, "the exports of a shop, a few each day"),
+    "invoice_imports.imports._list_for_shop": ({"scan"}, "the imports of a shop, a few each day"),
     "reconciliation.runs._list_for_shop": ({"scan"}, "the runs of a shop, one for each night"),
     "reconciliation.rows._list_*": ({"work"}, "pages of the nightly comparison"),
     "reconciliation.rows._count_*": ({"scan", "work"}, "counts the period for the progress bar"),

@@ -200,7 +200,6 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         ctx, member, ExportRequest(ExportKind.PAYMENTS, FileFormat.CSV, PaymentFilter(query="x"))
     )
     await vk.run_jobs()
-    batch = await _start_import(vk)
     passkey, session = await _add_colleague(vk)
     run, difference = _reconciliation(vk, payment.id)
     address, bot = notification_rows(vk)
@@ -208,7 +207,6 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
     return {
         "address_id": address.id,
         "export_id": export.id,
-        "batch_id": batch.id,
         "run_id": run.id,
         "difference_id": difference.id,
         "conversation_id": conversation.id,
@@ -228,6 +226,7 @@ async def create_all_objects(vk: VkWorld) -> dict[str, str]:
         "community_id": vk.community_id,
         "connection_id": vk.connection.id,
         "view_id": (await _save_view(vk)).id,
+        "batch_id": (await _start_import(vk)).id,  # last: its job has not run yet
     }
 
 

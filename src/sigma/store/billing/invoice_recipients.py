@@ -44,7 +44,7 @@ _find_client_answers = statement(
         payments.c.conversation_id == bindparam("conversation_id"),
         answers.c.email_hash != "",
     )
-    .order_by(answers.c.id.desc())
+    .order_by(payments.c.id.desc(), answers.c.id.desc())
     .limit(1)
 )
 
