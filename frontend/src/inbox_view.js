@@ -1,5 +1,6 @@
 // The inbox as it is on the screen: applies a page from the server to the document part by part.
 // Shared by inbox.js (live updates) and composer.js (sending), so that they need not import each other.
+import { AUTOMATIC } from "./automatic_requests.js";
 
 const OFFLINE_DELAY_MS = 2000; // shorter interruptions are not shown
 const NEAR_END_PX = 80; // a scroll position this close to the end counts as "at the end"
