@@ -1,5 +1,6 @@
 // Live inbox: shows changes as they happen and sends messages in place.
 // Every page works without it by reloading.
+import { AUTOMATIC } from "./automatic_requests.js";
 import { startComposer } from "./composer.js";
 import {
   applyPage,

@@ -1,5 +1,6 @@
 // The inbox as it is on the screen: applies a page from the server to the document part by part.
 // Shared by inbox.js (live updates) and composer.js (sending), so that they need not import each other.
+import { AUTOMATIC } from "./automatic_requests.js";
 
 import { showUnread } from "./badge.js";
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 TIMEOUT_MS = 30_000
+# The first page of a new window also waits for the start of its process, on a busy machine long.
+NAVIGATION_TIMEOUT_MS = 90_000
 POLL_PAUSE_S = 0.1
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
-from tests.browser.waiting import TIMEOUT_MS
+from tests.browser.waiting import NAVIGATION_TIMEOUT_MS, TIMEOUT_MS
 
 PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
 OWN_HOSTS = {"127.0.0.1", "localhost"}
@@ -108,6 +108,7 @@ async def open_window(
     options = {"locale": "ru-RU", "timezone_id": "Europe/Moscow", **size, **options}
     context = await browser.new_context(**options)
     context.set_default_timeout(TIMEOUT_MS)
+    context.set_default_navigation_timeout(NAVIGATION_TIMEOUT_MS)
     try:
         opened = Window(
             await context.new_page(), screenshots_dir, name, docs_images_dir=docs_images_dir

@@ -31,6 +31,40 @@ def test_no_script_merges_objects_or_writes_a_key_that_input_chooses() -> None:
     assert found == ALLOWED
 
 
+EXPORT = re.compile(r"^export (?:async )?(?:const|let|function) (\w+)", re.MULTILINE)
+DECLARED = re.compile(r"(?:const|let|function) (\w+)|import \{([^}]*)\}")
+
+
+def undeclared_exports(source: str, exported: set[str]) -> set[str]:
+    """Return the exports of other scripts that a script uses without importing them.
+
+    The bundler takes an undeclared name for one of the browser's.
+    """
+    code = re.sub(r"//[^\n]*|([\"'`])(?:\\.|(?!\1)[^\\])*\1", "", source)
+    known = {
+        name for match in DECLARED.findall(source) for name in re.findall(r"\w+", " ".join(match))
+    }
+    return {
+        name
+        for name in exported
+        if re.search(rf"(?<!\w)(?:(?<!\.)|(?<=\.\.\.)){name}\b(?!:)", code)
+    } - known
+
+
+def test_exports_of_other_scripts_are_imported() -> None:
+    sources = {path: path.read_text() for path in (ROOT / "frontend/src").rglob("*.js")}
+    exported = {name for source in sources.values() for name in EXPORT.findall(source)}
+    assert {"AUTOMATIC", "applyPage"} <= exported
+    for path, source in sources.items():
+        assert undeclared_exports(source, exported) == set(), path.name
+
+
+def test_missing_import_is_found() -> None:
+    assert undeclared_exports("fetch(url, { ...AUTOMATIC })", {"AUTOMATIC"}) == {"AUTOMATIC"}
+    imported = 'import { AUTOMATIC } from "./a.js";\nfetch(url, AUTOMATIC)'
+    assert undeclared_exports(imported, {"AUTOMATIC"}) == set()
+
+
 def test_keys_of_a_passkey_are_a_fixed_list() -> None:
     source = (ROOT / "frontend/src/passkeys.js").read_text()
     written = re.findall(r"for \(const (\w+) of ([^)]+)\)[^;]*?\b\w+\[\1\] =", source, re.DOTALL)
