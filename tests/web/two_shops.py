@@ -32,9 +32,6 @@ from sigma.domain.messaging.conversation import Conversation
 from sigma.domain.messaging.message import Message, MessageBody, Status
 from sigma.domain.messaging.vk_order import OrderContent, VkOrder
 from sigma.domain.money import Money
-from sigma.domain.notifications.address import Address
-from sigma.domain.notifications.kind import Way
-from sigma.domain.notifications.telegram_bot import TelegramBot
 from sigma.domain.reconciliation.difference import Difference, Kind, Side, State
 from sigma.domain.reconciliation.run import Run
 from sigma.domain.reconciliation.run import Status as RunStatus
@@ -53,11 +50,9 @@ from sigma.services.invoice_cards import cards
 from sigma.services.invoice_imports import imports
 from sigma.services.invoice_imports.imports import Choices
 from sigma.services.lists import saved_views
-from sigma.services.notifications.addresses import telegram_hashes, with_number
 from sigma.store import changes
 from sigma.store.accounts import members, sessions, users
 from sigma.store.customers import customers, lists
-from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.messaging import cards as card_rows
 from sigma.web.cabinet.guards import SESSION_COOKIE
 from tests import leaks
@@ -66,6 +61,7 @@ from tests.photos import make_photo
 from tests.vk_world import VkWorld
 from tests.web.apps import web_app
 from tests.web.cabinet_harness import BASE_URL
+from tests.web.notification_rows import notification_rows
 from tests.world import QUESTIONS
 
 PRIVATE_TEXTS = ("Секретный маникюр", "Тайная Клиентка", "Шёпот на ухо", "Салон Шепот")
@@ -273,18 +269,6 @@ async def _create_customers(vk: VkWorld) -> dict[str, str]:
         "suggestion_id": suggestion[0],
         "move_id": move.id,
     }
-
-
-def notification_rows(vk: VkWorld) -> tuple[Address, TelegramBot]:
-    """Return a chat of the owner and the bot of the shop, which Telegram does not know."""
-    ctx, shop_id = vk.ctx, vk.shop.id
-    waiting = Address(
-        ctx.new_id("nad", shop_id), shop_id, vk.member.actor, Way.TELEGRAM, ctx.now_us()
-    )
-    bot_id, column = ctx.new_id("tgb", shop_id), EncryptedColumn.TELEGRAM_TOKEN
-    token = ctx.cipher.encrypt("1234567:" + "a" * 35, column, bot_id)
-    bot = TelegramBot(bot_id, shop_id, token, f"{vk.sandbox.base_url}/telegram", "studio_bot")
-    return with_number(ctx, waiting, 77, telegram_hashes(ctx, 77)[0]), bot
 
 
 async def _create_team(vk: VkWorld) -> dict[str, str]:
