@@ -35,7 +35,7 @@ from sigma.store.schema.tables import (
 )
 from tests.world import World
 
-SCHEDULED_KINDS = ("invoice.expire", "reconciliation.start")  # jobs that wait for their time
+SCHEDULED_KINDS = ("invoice.expire", "invoice.remind", "reconciliation.start")  # wait
 _TABLES = (
     *(invoices, jobs, ledger, mails, acquirer_notices),
     *(payments, receipts, refunds, figure_totals),
