@@ -27,9 +27,9 @@ class Windows:
     that the totals of a search with several meanings collect.
     """
 
-    index: int = 100_000
-    table: int = 20_000
-    counted: int = 5_000
+    index: int = 30_000
+    table: int = 5_000
+    counted: int = 2_000
 
     def of(self, source: Source) -> int:
         """Return the window of a source."""
@@ -302,9 +302,7 @@ async def totals(tx: Tx, selection: Selection) -> Totals:
             found[row["id"]] = (row["currency"], row["amount_minor"], is_paid)
     sums: dict[str, Sum] = {}
     for currency, minor, is_paid in found.values():
-        one = sums.get(currency, Sum(0, 0, 0))
-        paid = one.paid_minor + (minor if is_paid else 0)
-        sums[currency] = Sum(one.count + 1, one.minor + minor, paid)
+        sums[currency] = _added(sums, currency, 1, minor, is_paid)
     return Totals(sums, is_exact)
 
 
@@ -312,8 +310,15 @@ async def _totals_of_branch(tx: Tx, selection: Selection, branch: Branch) -> Tot
     stmt = _statement("totals", selection.listed, shape_of(selection, branch))
     window = selection.windows.of(branch.source)
     rows = await tx.fetch_all(stmt, **_arguments(selection, branch, window=window + 1))
-    sums = {
-        row["currency"]: Sum(int(row["n"]), int(row["minor"]), int(row["paid"])) for row in rows
-    }
-    is_exact = sum(int(row["visited"]) for row in rows) <= window
-    return Totals({currency: one for currency, one in sums.items() if one.count}, is_exact)
+    sums: dict[str, Sum] = {}
+    for row in rows:
+        if row["matched"]:
+            is_paid = row["status"] == selection.listed.paid_status
+            sums[row["currency"]] = _added(sums, row["currency"], row["n"], row["minor"], is_paid)
+    return Totals(sums, is_exact=sum(row["n"] for row in rows) <= window)
+
+
+def _added(sums: Mapping[str, Sum], currency: str, count: int, minor: int, is_paid: bool) -> Sum:
+    one = sums.get(currency, Sum(0, 0, 0))
+    paid = one.paid_minor + (int(minor) if is_paid else 0)
+    return Sum(one.count + count, one.minor + int(minor), paid)
