@@ -23,16 +23,20 @@ from sigma.store.lists.sources import ListTable, Shape, Source
 class Windows:
     """How many rows one statement may read: tuned by `python -m bench.lists`.
 
-    `index`: from a covering index; `table`: whose rows of the table are read too; `counted`: rows
-    that the totals of a search with several meanings collect.
+    `index`: from a covering index; `table`: whose rows of the table are read too; `scattered`:
+    which are looked up all over the table (words, refunds, the order of sums); `counted`: rows that
+    the totals of a search with several meanings collect.
     """
 
     index: int = 30_000
     table: int = 5_000
+    scattered: int = 3_000
     counted: int = 2_000
 
     def of(self, source: Source) -> int:
         """Return the window of a source."""
+        if source in sources.JOINED or source is Source.BY_AMOUNT:
+            return self.scattered
         return self.index if source is Source.ALL else self.table
 
 
