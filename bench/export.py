@@ -1,7 +1,8 @@
 """`python -m bench.export URL`: export the payments of a seeded shop (`python -m bench.seed`).
 
 Prints seconds, rows per second, seconds of CPU time, and the memory of this process and of the one
-that renders, for both formats. `--libraries N`: instead, N rows with openpyxl (write_only) and with our writer.
+that renders, for both formats. `--libraries N`: instead, N rows with openpyxl (write_only) and with
+our writer.
 """
 
 import argparse
