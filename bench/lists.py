@@ -157,6 +157,10 @@ _MEMBER = text_statement(
 )
 
 
+_COUNTS = text_statement(
+    "SELECT (SELECT count(*) FROM payments) AS payments,"
+    " (SELECT count(*) FROM customers) AS clients"
+)
 _SESSIONS = text_statement("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
 
 
@@ -218,6 +222,14 @@ def _printed(times: PageTimes) -> PageTimes:
     figures = f"{times.p50_ms:>8.1f}{times.p99_ms:>8.1f}{times.cpu_ms:>8.1f}"
     print(f"{times.name:<45}{figures}", flush=True)
     return times
+
+
+async def count_rows(url: str) -> tuple[int, int]:
+    """Return how many payments and clients a seeded database has."""
+    async with open_harness(url) as harness, harness.ctx.db.read() as tx:
+        row = await tx.fetch_one(_COUNTS)
+    assert row is not None
+    return row["payments"], row["clients"]
 
 
 async def _server_processes(harness: Harness) -> list[Path]:
@@ -300,6 +312,7 @@ async def _run(args: argparse.Namespace) -> None:
     results: dict[str, list[PageTimes]] = {}
     for url in args.url:
         name = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+        args.payments, args.clients = await count_rows(url)
         results[name] = await measure(url, args.requests, args.far)
         loads.append(_load())
     if not args.url:
