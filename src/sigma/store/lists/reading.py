@@ -227,7 +227,7 @@ async def list_ids(
         if len(rows) <= limit and shape.is_streamed:
             ends += await _window_end(tx, selection, shape, arguments, has_cursor=bool(after))
     ids = sorted(found, key=found.__getitem__, reverse=selection.is_descending)
-    return await _page(tx, selection, ids, ends, limit)
+    return await _page(tx, selection, ids, found, ends, limit)
 
 
 async def _window_end(
@@ -242,9 +242,14 @@ async def _window_end(
 
 
 async def _page(
-    tx: Tx, selection: Selection, ids: list[str], ends: list[str], limit: int
+    tx: Tx,
+    selection: Selection,
+    ids: list[str],
+    found: Mapping[str, tuple[int, int, str]],
+    ends: list[str],
+    limit: int,
 ) -> ListedIds:
-    """Return the page, which ends at the nearest end of a window.
+    """Return the page, which ends at the nearest end of a window. `found`: keys of order by id.
 
     Rows of other branches beyond that end may not be complete: they belong to the next page.
     """
@@ -252,8 +257,8 @@ async def _page(
         more = len(ids) > limit
         return ListedIds(tuple(ids[:limit]), ids[limit - 1] if more else None)
     stmt = _CURSORS[selection.listed.table.name]
-    keys: dict[str, tuple[int, int, str]] = {}
-    for one in {*ids, *ends}:
+    keys = dict(found)
+    for one in set(ends) - keys.keys():
         row = await tx.fetch_one(stmt, id=one, shop_id=selection.shop_id)
         if row is not None:
             minor = row["amount_minor"] if selection.is_by_amount else 0
