@@ -190,8 +190,11 @@ async def read_known(harness: Harness) -> dict[str, str]:
     }
 
 
-async def measure(url: str, count: int, far: int) -> list[PageTimes]:
-    """Request each page `count` times; `far`: the page whose times stand for far ones."""
+async def measure(url: str, count: int, far: int, only: str = "") -> list[PageTimes]:
+    """Request each page `count` times; `far`: the page whose times stand for far ones.
+
+    `only`: measure the pages whose names have this text, and no far ones.
+    """
     async with open_harness(url) as harness:
         known = await read_known(harness)
         session = await users.sign_in(harness.ctx, "owner@example.org", SECRET, ip="bench")
@@ -209,9 +212,11 @@ async def measure(url: str, count: int, far: int) -> list[PageTimes]:
         ) as http:
             measured = []
             for name, (path, query) in requests_of(known).items():
+                if only not in name:
+                    continue
                 address = f"{path}?{urlencode(query)}"
                 measured.append(_printed(await _time(http, name, address, count, server)))
-            for path in ("/payments", "/invoices", "/customers"):
+            for path in () if only else ("/payments", "/invoices", "/customers"):
                 address = await _far_page(http, path, far)
                 name = f"{path[1:].replace('customers', 'clients')}, page {far}"
                 measured.append(_printed(await _time(http, name, address, count, server)))
@@ -313,7 +318,7 @@ async def _run(args: argparse.Namespace) -> None:
     for url in args.url:
         name = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
         args.payments, args.clients = await count_rows(url)
-        results[name] = await measure(url, args.requests, args.far)
+        results[name] = await measure(url, args.requests, args.far, args.only)
         loads.append(_load())
     if not args.url:
         results = await _seed_and_measure(args)
@@ -335,7 +340,7 @@ async def _seed_and_measure(args: argparse.Namespace) -> dict[str, list[PageTime
         for name, url in urls.items():
             await asyncio.to_thread(upgrade, url)
             await seed(url, args.payments, args.clients)
-            results[name] = await measure(url, args.requests, args.far)
+            results[name] = await measure(url, args.requests, args.far, args.only)
     return results
 
 
@@ -349,6 +354,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=300_000)
     parser.add_argument("--requests", type=int, default=100, help="requests of each page")
     parser.add_argument("--far", type=int, default=100, help="number of a far page")
+    parser.add_argument("--only", default="", help="pages whose names have this text")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     configure("warning")
     start_s = time.perf_counter()
