@@ -238,7 +238,10 @@ async def count_rows(url: str) -> tuple[int, int]:
 
 
 async def _server_processes(harness: Harness) -> list[Path]:
-    """Return the files with the CPU times of PostgreSQL's sessions; none on SQLite."""
+    """Return the files with the CPU times of PostgreSQL's sessions; none on SQLite.
+
+    The time of a session that ends or starts meanwhile is wrong: see that page's CPU as missing.
+    """
     if harness.ctx.db.dialect == "sqlite":
         return []
     async with harness.ctx.db.read() as tx:
