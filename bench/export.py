@@ -1,7 +1,8 @@
 """`python -m bench.export URL`: export the payments of a seeded shop (`python -m bench.seed`).
 
-Prints seconds, rows per second and the memory of this process and of the one that renders, for
-both formats. `--libraries N`: instead, N rows with openpyxl (write_only) and with our writer.
+Prints seconds, rows per second, seconds of CPU time, and the memory of this process and of the one
+that renders, for both formats. `--libraries N`: instead, N rows with openpyxl (write_only) and with
+our writer.
 """
 
 import argparse
@@ -33,12 +34,18 @@ def memory_mb() -> tuple[float, float]:
     return own, children
 
 
+def cpu_s() -> float:
+    """Return the CPU time of this process and of its ended children, in seconds."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in usage)
+
+
 async def export(url: str, formats: list[FileFormat], target: Path | None) -> None:
     """Export all payments once in each format; write the files to `target` if it is given."""
     async with open_harness(url, pool_size=4) as harness:
         ctx, member = harness.ctx, harness.member
         for file_format in formats:
-            before_mb = memory_mb()[0]
+            before_mb, before_cpu_s = memory_mb()[0], cpu_s()
             start_s = time.perf_counter()
             wanted = ExportRequest(Kind.PAYMENTS, file_format, PaymentFilter())
             made = await exports.request(ctx, member, wanted)
@@ -59,7 +66,7 @@ async def export(url: str, formats: list[FileFormat], target: Path | None) -> No
             print(
                 f"{file_format:<5}{made.total:>9} rows {made_s:7.1f} s"
                 f" {made.total / made_s:8.0f} rows/s {size_bytes / MEBIBYTE:8.1f} MiB"
-                f" download {download_s:5.1f} s"
+                f" download {download_s:5.1f} s CPU {cpu_s() - before_cpu_s:5.1f} s"
                 f" memory {before_mb:.0f} -> {own_mb:.0f} MB, process {child_mb:.0f} MB"
             )
 

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import re
 import statistics
 import tempfile
@@ -41,10 +42,15 @@ WARM_UP = 3  # the first requests prepare statements and compile templates
 
 @dataclass(frozen=True)
 class PageTimes:
-    """Latencies of one page on one database in milliseconds."""
+    """Latencies of one page on one database in milliseconds.
+
+    `cpu_ms`: the mean CPU time of one request, of Sigma and of its database together: what the
+    page costs on a machine that does other work meanwhile.
+    """
 
     name: str
     times_ms: Sequence[float]
+    cpu_ms: float
 
     @property
     def p50_ms(self) -> float:
@@ -54,7 +60,7 @@ class PageTimes:
     @property
     def p99_ms(self) -> float:
         """The 99th percentile."""
-        return statistics.quantiles(self.times_ms, n=100)[98]
+        return statistics.quantiles(self.times_ms, n=100, method="inclusive")[98]
 
 
 def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
@@ -123,6 +129,14 @@ def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]
     }
     found = {f"payments, {name}": ("/payments", query) for name, query in payments.items()}
     found |= {f"invoices, {name}": ("/invoices", query) for name, query in invoices.items()}
+    customers = {
+        "all": {},
+        "search: e-mail": {"q": known["email"]},
+        "search: common name": {"q": "Анна Иванова"},
+        "search: rare name": {"q": "Феврония"},
+        "search: nothing": {"q": "Никодим"},
+    }
+    found |= {f"clients, {name}": ("/customers", query) for name, query in customers.items()}
     found["API: payments, all"] = ("/api/v1/payments", {})
     found["API: payments, e-mail"] = ("/api/v1/payments", {"email": known["email"]})
     return found
@@ -141,6 +155,13 @@ _SERVICE = text_statement(
 _MEMBER = text_statement(
     "SELECT issuer AS id FROM payments GROUP BY issuer ORDER BY count(*) LIMIT 1"
 )
+
+
+_COUNTS = text_statement(
+    "SELECT (SELECT count(*) FROM payments) AS payments,"
+    " (SELECT count(*) FROM customers) AS clients"
+)
+_SESSIONS = text_statement("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
 
 
 async def read_known(harness: Harness) -> dict[str, str]:
@@ -169,13 +190,17 @@ async def read_known(harness: Harness) -> dict[str, str]:
     }
 
 
-async def measure(url: str, count: int, far: int) -> list[PageTimes]:
-    """Request each page `count` times; `far`: the page whose times stand for far ones."""
+async def measure(url: str, count: int, far: int, only: str = "") -> list[PageTimes]:
+    """Request each page `count` times; `far`: the page whose times stand for far ones.
+
+    `only`: measure the pages whose names have this text, and no far ones.
+    """
     async with open_harness(url) as harness:
         known = await read_known(harness)
         session = await users.sign_in(harness.ctx, "owner@example.org", SECRET, ip="bench")
         transport = httpx.ASGITransport(cast("Any", create_app(harness.ctx)))
         base = harness.ctx.settings.base_url
+        server = await _server_processes(harness)
         gc.collect()
         gc.freeze()  # as `sigma serve` does
         async with httpx.AsyncClient(
@@ -187,23 +212,65 @@ async def measure(url: str, count: int, far: int) -> list[PageTimes]:
         ) as http:
             measured = []
             for name, (path, query) in requests_of(known).items():
+                if only not in name:
+                    continue
                 address = f"{path}?{urlencode(query)}"
-                measured.append(PageTimes(name, await _time(http, address, count)))
-            for path in ("/payments", "/invoices"):
+                measured.append(_printed(await _time(http, name, address, count, server)))
+            for path in () if only else ("/payments", "/invoices", "/customers"):
                 address = await _far_page(http, path, far)
-                times = await _time(http, address, count)
-                measured.append(PageTimes(f"{path[1:]}, page {far}", times))
+                name = f"{path[1:].replace('customers', 'clients')}, page {far}"
+                measured.append(_printed(await _time(http, name, address, count, server)))
             return measured
 
 
-async def _time(http: httpx.AsyncClient, address: str, count: int) -> list[float]:
+def _printed(times: PageTimes) -> PageTimes:
+    figures = f"{times.p50_ms:>8.1f}{times.p99_ms:>8.1f}{times.cpu_ms:>8.1f}"
+    print(f"{times.name:<45}{figures}", flush=True)
+    return times
+
+
+async def count_rows(url: str) -> tuple[int, int]:
+    """Return how many payments and clients a seeded database has."""
+    async with open_harness(url) as harness, harness.ctx.db.read() as tx:
+        row = await tx.fetch_one(_COUNTS)
+    assert row is not None
+    return row["payments"], row["clients"]
+
+
+async def _server_processes(harness: Harness) -> list[Path]:
+    """Return the files with the CPU times of PostgreSQL's sessions; none on SQLite.
+
+    The time of a session that ends or starts meanwhile is wrong: see that page's CPU as missing.
+    """
+    if harness.ctx.db.dialect == "sqlite":
+        return []
+    async with harness.ctx.db.read() as tx:
+        rows = await tx.fetch_all(_SESSIONS)
+    return [Path(f"/proc/{row['pid']}/stat") for row in rows]
+
+
+def _cpu_ms(server: Sequence[Path]) -> float:
+    """Return the CPU time of this process and of the sessions of PostgreSQL so far."""
+    ticks = 0
+    for file in server:
+        if file.exists():
+            ticks += sum(map(int, file.read_text().rpartition(")")[2].split()[11:13]))
+    return time.process_time() * 1000 + ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+async def _time(
+    http: httpx.AsyncClient, name: str, address: str, count: int, server: Sequence[Path]
+) -> PageTimes:
+    for _ in range(WARM_UP):
+        (await http.get(address)).raise_for_status()
     times_ms = []
-    for _ in range(count + WARM_UP):
+    cpu_ms = _cpu_ms(server)
+    for _ in range(count):
         start_s = time.perf_counter()
         response = await http.get(address)
         times_ms.append((time.perf_counter() - start_s) * 1000)
         assert response.status_code == 200, f"{address}: {response.status_code}"
-    return times_ms[WARM_UP:]
+    return PageTimes(name, times_ms, (_cpu_ms(server) - cpu_ms) / count)
 
 
 async def _far_page(http: httpx.AsyncClient, path: str, number: int) -> str:
@@ -219,15 +286,17 @@ async def _far_page(http: httpx.AsyncClient, path: str, number: int) -> str:
 
 def render_table(results: Mapping[str, Sequence[PageTimes]]) -> str:
     """Return the measured times as a table of Markdown."""
-    lines = ["| Page, ms | " + " | ".join(f"{one} p50 | p99" for one in results) + " |"]
-    lines.append("|---" + "|--:" * (2 * len(results)) + "|")
+    lines = ["| Page, ms | " + " | ".join(f"{one} p50 | p99 | CPU" for one in results) + " |"]
+    lines.append("|---" + "|--:" * (3 * len(results)) + "|")
     for rows in zip(*results.values(), strict=True):
-        cells = " | ".join(f"{one.p50_ms:.1f} | {one.p99_ms:.1f}" for one in rows)
+        cells = " | ".join(
+            f"{one.p50_ms:.1f} | {one.p99_ms:.1f} | {one.cpu_ms:.1f}" for one in rows
+        )
         lines.append(f"| {rows[0].name} | {cells} |")
     return "\n".join(lines)
 
 
-def write_page(args: argparse.Namespace, table: str) -> None:
+def write_page(args: argparse.Namespace, table: str, load: str) -> None:
     """Put the table into docs/performance.md, between its two comments."""
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(START)
@@ -235,12 +304,35 @@ def write_page(args: argparse.Namespace, table: str) -> None:
     day = datetime.now(UTC).date().isoformat()
     title = (
         f"Measured on {day}: {args.payments:,} payments, {args.clients:,} clients,"
-        f" {args.requests} requests of each page."
+        f" {args.requests} requests of each page. {os.cpu_count()} cores; load averages of the"
+        f" machine meanwhile: {load}."
     )
     PAGE.write_text(f"{head}{START}\n{title}\n\n{table}\n{END}{tail}", encoding="utf-8")
 
 
+def _load() -> str:
+    """Return the number of running processes of the last minute."""
+    return f"{os.getloadavg()[0]:.0f}"
+
+
 async def _run(args: argparse.Namespace) -> None:
+    loads = [_load()]
+    results: dict[str, list[PageTimes]] = {}
+    for url in args.url:
+        name = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+        args.payments, args.clients = await count_rows(url)
+        results[name] = await measure(url, args.requests, args.far, args.only)
+        loads.append(_load())
+    if not args.url:
+        results = await _seed_and_measure(args)
+        loads.append(_load())
+    table = render_table(results)
+    print(table)
+    if args.write:
+        write_page(args, table, ", ".join(loads))
+
+
+async def _seed_and_measure(args: argparse.Namespace) -> dict[str, list[PageTimes]]:
     results: dict[str, list[PageTimes]] = {}
     with tempfile.TemporaryDirectory() as folder, postgres_server(fsync=True) as server:
         run_sql(server, "CREATE DATABASE bench")
@@ -251,20 +343,21 @@ async def _run(args: argparse.Namespace) -> None:
         for name, url in urls.items():
             await asyncio.to_thread(upgrade, url)
             await seed(url, args.payments, args.clients)
-            results[name] = await measure(url, args.requests, args.far)
-    table = render_table(results)
-    print(table)
-    if args.write:
-        write_page(args, table)
+            results[name] = await measure(url, args.requests, args.far, args.only)
+    return results
 
 
 def main() -> None:
     """Parse the options, seed and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists", description=__doc__)
+    parser.add_argument(
+        "--url", action="append", default=[], help="of a seeded database; may be repeated"
+    )
     parser.add_argument("--payments", type=int, default=1_000_000)
     parser.add_argument("--clients", type=int, default=300_000)
     parser.add_argument("--requests", type=int, default=100, help="requests of each page")
     parser.add_argument("--far", type=int, default=100, help="number of a far page")
+    parser.add_argument("--only", default="", help="pages whose names have this text")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     configure("warning")
     start_s = time.perf_counter()

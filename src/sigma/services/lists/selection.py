@@ -30,7 +30,7 @@ MAX_FOUND_CUSTOMERS = 200  # clients with a searched name, the newest: others ar
 TOKEN_PROBE = 2000
 MAX_FOUND_IDS = 1000  # rows that a look-up of an id, a VK user or a client adds to a search
 # Sources that serve a list by date however many rows they have: there is no better one.
-_DENSE_SOURCES = frozenset({Source.TOKEN, Source.LAST4, Source.AMOUNT})
+_DENSE_SOURCES = frozenset({Source.TOKEN, Source.LAST4, Source.AMOUNT, Source.REFUNDED})
 # Sources by the conditions that they serve, the most selective kinds first.
 _SOURCES: tuple[tuple[Source, set[str]], ...] = (
     (Source.IDS, {"ids"}),

@@ -212,8 +212,8 @@ def stream_order(*keys: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the ORDER BY of a query whose source, a subquery, is in this order already.
 
     PostgreSQL needs the keys to choose joins that preserve the order, and sees that nothing is to
-    sort. SQLite would sort: it preserves the order by itself, as long as the source is its outer
-    loop. It gets a constant.
+    sort. SQLite would sort all rows of the source, even by a constant: it preserves the order by
+    itself, as long as the source is its outer loop, so its statement has no ORDER BY.
     """
     return _StreamOrder(*keys)
 
@@ -225,9 +225,7 @@ def _stream_order_postgresql(element: _StreamOrder, compiler: SQLCompiler, **kw:
 
 @compiles(_StreamOrder, "sqlite")
 def _stream_order_sqlite(element: _StreamOrder, compiler: SQLCompiler, **kw: Any) -> str:
-    for key in element.clauses:  # their parameters, if any, keep their positions
-        compiler.process(key, **kw)
-    return "NULL"
+    return ""  # SQLAlchemy leaves out an empty ORDER BY
 
 
 def insert_on_conflict(table: Table) -> Insert:

@@ -23,16 +23,20 @@ from sigma.store.lists.sources import ListTable, Shape, Source
 class Windows:
     """How many rows one statement may read: tuned by `python -m bench.lists`.
 
-    `index`: from a covering index; `table`: whose rows of the table are read too; `counted`: rows
-    that the totals of a search with several meanings collect.
+    `index`: from a covering index; `table`: whose rows of the table are read too; `scattered`:
+    which are looked up all over the table (words, refunds, the order of sums); `counted`: rows that
+    the totals of a search with several meanings collect.
     """
 
-    index: int = 100_000
-    table: int = 20_000
-    counted: int = 5_000
+    index: int = 30_000
+    table: int = 5_000
+    scattered: int = 3_000
+    counted: int = 2_000
 
     def of(self, source: Source) -> int:
         """Return the window of a source."""
+        if source in sources.JOINED or source is Source.BY_AMOUNT:
+            return self.scattered
         return self.index if source is Source.ALL else self.table
 
 
@@ -223,7 +227,7 @@ async def list_ids(
         if len(rows) <= limit and shape.is_streamed:
             ends += await _window_end(tx, selection, shape, arguments, has_cursor=bool(after))
     ids = sorted(found, key=found.__getitem__, reverse=selection.is_descending)
-    return await _page(tx, selection, ids, ends, limit)
+    return await _page(tx, selection, ids, found, ends, limit)
 
 
 async def _window_end(
@@ -238,9 +242,14 @@ async def _window_end(
 
 
 async def _page(
-    tx: Tx, selection: Selection, ids: list[str], ends: list[str], limit: int
+    tx: Tx,
+    selection: Selection,
+    ids: list[str],
+    found: Mapping[str, tuple[int, int, str]],
+    ends: list[str],
+    limit: int,
 ) -> ListedIds:
-    """Return the page, which ends at the nearest end of a window.
+    """Return the page, which ends at the nearest end of a window. `found`: keys of order by id.
 
     Rows of other branches beyond that end may not be complete: they belong to the next page.
     """
@@ -248,8 +257,8 @@ async def _page(
         more = len(ids) > limit
         return ListedIds(tuple(ids[:limit]), ids[limit - 1] if more else None)
     stmt = _CURSORS[selection.listed.table.name]
-    keys: dict[str, tuple[int, int, str]] = {}
-    for one in {*ids, *ends}:
+    keys = dict(found)
+    for one in set(ends) - keys.keys():
         row = await tx.fetch_one(stmt, id=one, shop_id=selection.shop_id)
         if row is not None:
             minor = row["amount_minor"] if selection.is_by_amount else 0
@@ -302,9 +311,7 @@ async def totals(tx: Tx, selection: Selection) -> Totals:
             found[row["id"]] = (row["currency"], row["amount_minor"], is_paid)
     sums: dict[str, Sum] = {}
     for currency, minor, is_paid in found.values():
-        one = sums.get(currency, Sum(0, 0, 0))
-        paid = one.paid_minor + (minor if is_paid else 0)
-        sums[currency] = Sum(one.count + 1, one.minor + minor, paid)
+        sums[currency] = _added(sums, currency, 1, minor, is_paid)
     return Totals(sums, is_exact)
 
 
@@ -312,8 +319,15 @@ async def _totals_of_branch(tx: Tx, selection: Selection, branch: Branch) -> Tot
     stmt = _statement("totals", selection.listed, shape_of(selection, branch))
     window = selection.windows.of(branch.source)
     rows = await tx.fetch_all(stmt, **_arguments(selection, branch, window=window + 1))
-    sums = {
-        row["currency"]: Sum(int(row["n"]), int(row["minor"]), int(row["paid"])) for row in rows
-    }
-    is_exact = sum(int(row["visited"]) for row in rows) <= window
-    return Totals({currency: one for currency, one in sums.items() if one.count}, is_exact)
+    sums: dict[str, Sum] = {}
+    for row in rows:
+        if row["matched"]:
+            is_paid = row["status"] == selection.listed.paid_status
+            sums[row["currency"]] = _added(sums, row["currency"], row["n"], row["minor"], is_paid)
+    return Totals(sums, is_exact=sum(row["n"] for row in rows) <= window)
+
+
+def _added(sums: Mapping[str, Sum], currency: str, count: int, minor: int, is_paid: bool) -> Sum:
+    one = sums.get(currency, Sum(0, 0, 0))
+    paid = one.paid_minor + (int(minor) if is_paid else 0)
+    return Sum(one.count + count, one.minor + int(minor), paid)

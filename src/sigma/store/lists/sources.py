@@ -158,20 +158,23 @@ def page_statement(listed: ListTable, shape: Shape, *, has_cursor: bool) -> Stat
 
 
 def totals_statement(listed: ListTable, shape: Shape) -> Statement:
-    """Return by currency: rows visited, rows that match, their sum, the sum that was captured."""
+    """Return how many rows were visited and their sum, by currency, status and `matched` (1 or 0).
+
+    Grouping by the conditions checks each of them once for a row.
+    """
     inner = _visited(listed, shape).subquery("visited")
     c, query = _with_columns(listed, shape, inner, needs_amount=True)
+    one, zero = literal_column("1"), literal_column("0")
     conditions = _residual(listed, shape, c)
-    matches = and_(*conditions) if conditions else None
-    paid = c.status == listed.paid_status
+    matched = case((and_(*conditions), one), else_=zero) if conditions else one
     query = query.with_only_columns(
         c.currency,
-        func.count().label("visited"),
-        _sum_if(matches, literal_column("1")).label("n"),
-        _sum_if(matches, c.amount_minor).label("minor"),
-        _sum_if(paid if matches is None else and_(matches, paid), c.amount_minor).label("paid"),
+        c.status,
+        matched.label("matched"),
+        func.count().label("n"),
+        func.sum(c.amount_minor).label("minor"),
     )
-    return statement(query.group_by(c.currency))
+    return statement(query.group_by(c.currency, c.status, *(["matched"] if conditions else [])))
 
 
 def rows_statement(listed: ListTable, shape: Shape) -> Statement:
@@ -287,11 +290,6 @@ def _has_token(number: int, c: Columns) -> ColumnElement[bool]:
             t.subject_id == c.id,
         )
     )
-
-
-def _sum_if(condition: ColumnElement[bool] | None, value: ColumnElement[Any]) -> Any:
-    counted = value if condition is None else case((condition, value), else_=literal_column("0"))
-    return func.coalesce(func.sum(counted), literal_column("0"))
 
 
 def _beyond_cursor(keys: tuple[Any, ...], *, is_descending: bool) -> ColumnElement[bool]:
