@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from sigma.domain.accounts.member import Permission
 from sigma.domain.billing.question import BUILT_IN_KINDS, Question, QuestionKind
 from sigma.domain.errors import Problem
-from sigma.domain.lists.filters import ListFilter, PaymentFilter, Refunded, Sort, Values
+from sigma.domain.lists.filters import ListFilter, PaymentFilter, Refunded, Sort
 from sigma.domain.lists.period import Preset
 from sigma.domain.lists.saved_view import ListKind, SavedView
 from sigma.domain.lists.totals import Totals
@@ -19,7 +19,7 @@ from sigma.texts import Translator
 from sigma.texts.answers import question_label
 from sigma.texts.receipt_view import method_label
 from sigma.web.cabinet.responses import problem_texts
-from sigma.web.forms import first_value
+from sigma.web.forms import FormValues, first_value
 
 Option = tuple[str, str]
 PANEL_FIELDS = ("created_from", "created_to", "amount_from", "amount_to")
@@ -96,7 +96,7 @@ async def build_bar(
     statuses: Sequence[Option],
     chips: list[tuple[str, str, bool]],
     totals: Totals | None,
-    query: Values,
+    query: FormValues,
     problems: Iterable[Problem] = (),
 ) -> FilterBar:
     """Return the bar of a list. `totals` None: nothing is filtered.

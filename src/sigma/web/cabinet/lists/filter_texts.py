@@ -35,8 +35,9 @@ async def filter_texts(
     values = wanted.to_values()
     found = await options.list_options(ctx, session.member)
     kind = "payment" if isinstance(wanted, PaymentFilter) else "invoice"
-    statuses = [(wanted.status, translator.t(f"common.{kind}_status.{wanted.status}"))]
-    selects = select_fields(wanted, values, found, statuses if wanted.status else [], translator)
+    status = wanted.status
+    statuses = [(status, translator.t(f"common.{kind}_status.{status}"))] if status else []
+    selects = select_fields(wanted, values, found, statuses, translator)
     chosen = {one.name: (one.label, dict(one.options).get(one.value, one.value)) for one in selects}
     texts = []
     for name, value in values.items():
