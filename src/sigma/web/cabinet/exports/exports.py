@@ -98,7 +98,7 @@ async def request_export(
     wanted, problems = exports.parse_filter(kind, _filter_values(kind, form_data))
     columns = tuple(name for name in column_names(kind) if name in form_data.get("column", []))
     if not columns:  # an export without a choice has all columns: not what was chosen here
-        problems.append(Problem("column", "required"))
+        problems.append(Problem("column", "choose"))
     try:
         if problems:
             raise RefusedError("validation", problems=tuple(problems))
