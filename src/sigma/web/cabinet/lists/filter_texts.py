@@ -17,7 +17,7 @@ from sigma.web.cabinet.lists.filter_bar import select_fields
 _LABELS = {
     "q": "lists.search",
     "customer_id": "lists.client",
-    "invoice_id": "cabinet.column_invoice",
+    "invoice_id": "lists.invoice",
     "email": "common.question.email",
     "phone": "common.question.phone",
 }
