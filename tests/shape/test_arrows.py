@@ -110,7 +110,7 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "payments": {"lists"},
         "reports": set(),
         "personal_data": set(),
-        "exports": set(),
+        "exports": {"lists"},
         "customers": {"inbox", "payments"},
         "invoices": {"lists", "settings"},
         "inbox": {"invoices"},

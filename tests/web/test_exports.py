@@ -5,6 +5,7 @@ import io
 import json
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -113,6 +114,46 @@ async def test_export_button_carries_the_filter_to_the_file(
     response = await owner_browser.http.get(link)
     assert response.headers["content-disposition"].startswith("attachment")
     assert response.content.decode("utf-8-sig") == f"Номер платежа\r\n{paid.id}\r\n"
+
+
+async def test_form_says_the_filter_in_words(world: World, owner_browser: CabinetBrowser) -> None:
+    invoice = await world.create_invoice(title="Стрижка")
+    payer = {"kind": "payments", "period": "last_month", "attention": "yes", "status": "captured"}
+    ways = {"method": "sbp", "refunded": "part", "empty": "email", "sort": "-amount", "q": "анна"}
+    ids = {"invoice_id": invoice.id, "member": world.member.actor}
+    bounds = {"amount_from": "1500.50", "metadata[order]": "A-77", "phone": "89167654321"}
+    query = urlencode(payer | ways | ids | bounds)
+    page = (await owner_browser.open(f"/exports/new?{query}")).text
+    found = re.findall(r'<span class="chip chip-quiet">.*?</span>', page)
+    texts = {visible_text(one) for one in found}
+    assert {
+        "Период: Прошлый месяц",
+        "Статус: Требуют внимания",
+        "Статус: Оплачен",
+        "Способ оплаты: СБП",
+        "Возврат: Возвращена часть",
+        "Не заполнено поле: E-mail",
+        "Порядок: Сначала крупные",
+        "Поиск: анна",
+        f"Счёт: № {invoice.number}, Стрижка",
+        "Сумма от: 1 500,50",
+        "order: A-77",
+        "Телефон: +79167654321",
+    } <= texts
+    assert not [one for one in texts if world.member.actor in one]
+    own = "kind=invoices&status=void&created_from=2026-11-01&created_to=2026-11-02T21:00:00Z"
+    page = visible_text((await owner_browser.open(f"/exports/new?{own}")).text)
+    for text in ("Статус: Отменён", "С даты: 1 ноября 2026", "По дату: 3 ноября 2026, 00:00 (МСК)"):
+        assert text in page
+
+
+async def test_export_without_a_column_is_refused(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    response = await owner_browser.submit("/exports", kind="payments", format="csv")
+    assert response.status_code == 422
+    assert 'id="column-error"' in response.text
+    assert 'name="column" value="amount" checked' not in response.text
 
 
 async def test_viewer_reads_that_answers_will_be_masked(

@@ -112,6 +112,11 @@ async def test_wrong_filter_values_are_shown_beside_their_fields(
     assert '<details class="filter-panel" open>' in page.text
     assert 'id="amount_from-error"' in page.text
     assert 'id="created_from-error"' in page.text
+    assert 'value="abc"' in page.text
+    for query in ("email=abc", "phone=1", "customer_id=!", "period=never"):
+        page = await owner_browser.open(f"/payments?{query}")
+        panel = page.text.partition('<form class="filter-form card"')[2].partition("</form>")[0]
+        assert 'role="alert"' in panel, query
 
 
 async def test_view_is_saved_opened_and_deleted(

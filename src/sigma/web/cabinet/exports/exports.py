@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from sigma.domain.accounts.member import Permission
-from sigma.domain.errors import RefusedError
+from sigma.domain.errors import Problem, RefusedError
 from sigma.domain.exports.export import Export, FileFormat, Kind, Status
 from sigma.domain.lists.filters import (
     INVOICE_PARAMETERS,
@@ -22,6 +22,7 @@ from sigma.services.exports.columns import column_names, column_title
 from sigma.services.exports.exports import ExportRequest
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import RECENT_AUTHENTICATION, WebRequest
+from sigma.web.cabinet.lists.filter_texts import filter_texts
 from sigma.web.cabinet.responses import (
     read_form_values,
     redirect,
@@ -78,10 +79,12 @@ def _size_text(translator: Translator, size_bytes: int) -> str:
 
 
 @get(PAGE_URL + "/new")
-async def new_export_page(request: WebRequest, session: NamedDependency[Session]) -> Response[Any]:
+async def new_export_page(
+    request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
+) -> Response[Any]:
     """Choose columns and format of the list that `?kind=` and its filters name."""
     session.member.require(Permission.READ)
-    return _form_page(request, session, query_values(request))
+    return await _form_page(request, ctx, session, query_values(request))
 
 
 @post(PAGE_URL, opt=RECENT_AUTHENTICATION)
@@ -93,6 +96,9 @@ async def request_export(
     kind = _parse_kind(form_data)
     file_format = first_value(form_data, "format")
     wanted, problems = exports.parse_filter(kind, _filter_values(kind, form_data))
+    columns = tuple(name for name in column_names(kind) if name in form_data.get("column", []))
+    if not columns:  # an export without a choice has all columns: not what was chosen here
+        problems.append(Problem("column", "choose"))
     try:
         if problems:
             raise RefusedError("validation", problems=tuple(problems))
@@ -103,14 +109,14 @@ async def request_export(
                 kind,
                 FileFormat.CSV if file_format == FileFormat.CSV else FileFormat.XLSX,
                 wanted,
-                tuple(name for name in column_names(kind) if name in form_data.get("column", [])),
+                columns,
                 session.locale,
             ),
         )
     except RefusedError as error:
         if error.code in ("forbidden", "not_found"):
             raise
-        return _form_page(request, session, form_data, error)
+        return await _form_page(request, ctx, session, form_data, error)
     return redirect(PAGE_URL, "exports.done_requested", tone="wait")
 
 
@@ -128,8 +134,9 @@ def _filter_values(kind: Kind, values: FormValues) -> FormValues:
     }
 
 
-def _form_page(
+async def _form_page(
     request: WebRequest,
+    ctx: Context,
     session: Session,
     values: FormValues,
     error: RefusedError | None = None,
@@ -137,8 +144,9 @@ def _form_page(
     translator = translator_for(session)
     kind = _parse_kind(values)
     filters = {name: found[0] for name, found in _filter_values(kind, values).items()}
+    wanted, _ = exports.parse_filter(kind, _filter_values(kind, values))
     names = column_names(kind)
-    chosen = values.get("column", list(names))
+    chosen = values.get("column", [] if error else list(names))
     response = render_cabinet_page(
         request,
         session,
@@ -147,6 +155,7 @@ def _form_page(
         status=error.http_status if error else 200,
         kind=str(kind),
         filters=filters,
+        conditions=await filter_texts(ctx, session, wanted, translator),
         columns=[(name, column_title(kind, name, translator), name in chosen) for name in names],
         file_format=first_value(values, "format") or str(FileFormat.XLSX),
         shows_answers=session.member.can(Permission.READ_ANSWERS),

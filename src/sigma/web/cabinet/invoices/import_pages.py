@@ -24,7 +24,6 @@ from sigma.services.invoice_imports.imports import Choices, Preview
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.responses import (
-    problem_texts,
     read_form_values,
     redirect,
     refusal_texts,
@@ -171,7 +170,10 @@ async def _preview_page(
             (
                 row,
                 Money(row.content.amount_minor, row.content.currency),
-                list(problem_texts(translator, row.problems).values()),
+                [
+                    _with_column(one.field, translator.problem_text(one), translator)
+                    for one in row.problems
+                ],
             )
             for row in rows
         ],
@@ -205,12 +207,20 @@ async def batch_page(
 
 def _problem_text(translator: Translator, row: BatchRow) -> str:
     """Return why a row has no invoice, or why its invoice is not voided."""
-    _, _, code = row.problem.partition(":")
+    field, _, code = row.problem.partition(":")
     for key in (f"errors.refusal.{code}", f"errors.problem.{code}"):
         if code and translator.has(key):
             text = translator.raw(key)
-            return text if "{" not in text else translator.t("imports.refused", code=code)
+            if "{" in text:
+                text = translator.t("imports.refused", code=code)
+            return _with_column(field, text, translator)
     return code
+
+
+def _with_column(field: str, text: str, translator: Translator) -> str:
+    """Return a problem of a row with the name of its column: «Сумма: Заполните это поле.»."""
+    key = f"imports.meaning.{field.partition('.')[0].removesuffix('_at')}"
+    return f"{translator.t(key)}: {text}" if translator.has(key) else text
 
 
 @post(PAGE_URL + "/{batch_id:str}/undo")

@@ -45,6 +45,7 @@ async def invoice_list(
         statuses=[(str(one), translator.t(f"common.invoice_status.{one}")) for one in Status],
         chips=_chips(wanted, translator),
         totals=totals,
+        query=query,
         problems=problems,
     )
     more_url = filter_url("/invoices", values, cursor=page.next_cursor or "")

@@ -19,9 +19,10 @@ from sigma.texts import Translator
 from sigma.texts.answers import question_label
 from sigma.texts.receipt_view import method_label
 from sigma.web.cabinet.responses import problem_texts
+from sigma.web.forms import FormValues, first_value
 
 Option = tuple[str, str]
-OWN_PERIOD = "own"
+PANEL_FIELDS = ("created_from", "created_to", "amount_from", "amount_to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class FilterBar:
     """Everything that the template of the bar shows.
 
     `values` are the parameters of the current filter, `chips` quick links (URL, text, is active).
-    `count`: conditions that are set inside the panel. `totals`: lines of text.
+    `count`: conditions that are set inside the panel. `totals`: lines of text. `typed`: the values
+    of the panel's fields, a wrong one as it was typed.
     """
 
     path: str
@@ -63,7 +65,14 @@ class FilterBar:
     totals: list[str]
     is_active: bool
     can_share: bool
+    typed: Mapping[str, str]
     errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def other_errors(self) -> list[str]:
+        """Return the problems of parameters that have no field in the panel."""
+        shown = {*PANEL_FIELDS, *(one.name for one in self.selects)}
+        return [text for name, text in self.errors.items() if name not in shown]
 
     def url_without(self, *names: str) -> str:
         """Return the URL of the list without these parameters."""
@@ -87,26 +96,32 @@ async def build_bar(
     statuses: Sequence[Option],
     chips: list[tuple[str, str, bool]],
     totals: Totals | None,
+    query: FormValues,
     problems: Iterable[Problem] = (),
 ) -> FilterBar:
-    """Return the bar of a list. `totals` None: nothing is filtered."""
+    """Return the bar of a list. `totals` None: nothing is filtered.
+
+    `query`: the parameters of the URL, whose wrong values are shown again beside their problems.
+    """
     path, values = f"/{kind}", wanted.to_values()
     found = await options.list_options(ctx, session.member)
     views = await saved_views.list_views(ctx, session.member, kind)
     can_share = session.member.can(Permission.SETTINGS)
+    errors = problem_texts(translator, problems)
     in_panel = values.keys() - {"q", "status", "attention", "invoice_id", "sort", "period"}
     return FilterBar(
         path,
         values,
         chips,
         _period_chips(path, values, translator),
-        _selects(wanted, values, found, statuses, translator),
+        select_fields(wanted, values, found, statuses, translator),
         [_view_link(path, values, view, can_share=can_share) for view in views],
         len(in_panel),
         _total_texts(totals, translator) if totals is not None else [],
         wanted.is_active,
         can_share,
-        problem_texts(translator, problems),
+        values | {name: first_value(query, name) for name in errors if name in PANEL_FIELDS},
+        errors,
     )
 
 
@@ -122,13 +137,17 @@ def _period_chips(
     return chips
 
 
-def _selects(
+def select_fields(
     wanted: ListFilter,
     values: Mapping[str, str],
     found: options.FilterOptions,
     statuses: Sequence[Option],
     translator: Translator,
 ) -> list[SelectField]:
+    """Return the choices of the panel: those with several options or a value, and the order.
+
+    `statuses`: the options of the field "status".
+    """
     t = translator.t
     choices: list[tuple[str, list[Option]]] = [("status", list(statuses))]
     if isinstance(wanted, PaymentFilter):

@@ -59,6 +59,7 @@ async def payment_list(
         statuses=[(str(one), translator.t(f"common.payment_status.{one}")) for one in Status],
         chips=_chips(wanted, translator),
         totals=totals,
+        query=query,
         problems=problems,
     )
     more_url = filter_url("/payments", values, cursor=page.next_cursor or "")
