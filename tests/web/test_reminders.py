@@ -2,9 +2,11 @@
 
 from urllib.parse import urlsplit
 
+from sigma.domain.billing.mail import mask_email
 from sigma.services.billing import invoice_mails
 from sigma.services.reminders import settings as reminder_settings
 from sigma.services.reminders import stops
+from tests.customer_rows import add_customers
 from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
 from tests.world import World
 
@@ -67,3 +69,30 @@ async def test_mail_program_stops_letters_by_one_post(
     assert not await stops.is_stopped(world.ctx, client_hash)
     invoice = await world.create_invoice()
     await invoice_mails.send(world.ctx, world.member, invoice.id, "reader@example.net")
+
+
+async def test_invoice_for_a_customer_is_mailed_to_the_address_of_the_card(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    (customer_id,) = await add_customers(world, 1)
+    invoice = await world.create_invoice(customer_id=customer_id)
+    url = f"/invoices/{invoice.id}"
+    assert f"Отправить на {mask_email('client0@example.net')}" in visible_text(
+        (await owner_browser.open(url)).text
+    )
+    sent = await owner_browser.submit(f"{url}/mail", to_client="1")
+    assert sent.status_code == 303
+    (entry,) = await invoice_mails.list_for_invoice(world.ctx, world.member, invoice.id)
+    assert entry.address == "client0@example.net"
+
+
+async def test_draft_with_an_address_says_that_no_letter_was_sent(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    saved = await owner_browser.submit(
+        "/invoices/new", title="Маникюр", amount="1500", email="reader@example.net", do="draft"
+    )
+    assert saved.status_code == 303
+    page = visible_text((await owner_browser.open(saved.headers["location"])).text)
+    assert "Письмо не отправлено" in page
+    assert "Клиенту он не виден" not in page
