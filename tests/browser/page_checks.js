@@ -1,6 +1,7 @@
-// Check the page as it is displayed now: layout, names, ids, touch targets, contrast.
-// Evaluated inside the page; returns a list of problems, each a sentence.
-() => {
+// Check the page as it is displayed now: layout, names, ids, forms, touch targets, contrast.
+// Evaluated inside the page; returns a list of problems, each a sentence. `listFields`: names that
+// a form may send several times.
+(listFields) => {
   const problems = [];
   const MIN_TARGET_PX = 44;
   const hasTouch = matchMedia("(pointer: coarse)").matches;
@@ -55,7 +56,15 @@
       for (const id of e.getAttribute(attribute).split(/\s+/))
         if (id && !document.getElementById(id)) problems.push(`${attribute} of ${describe(e)} has an unknown id: ${id}`);
 
-  // 4. Controls are large enough for a finger.
+  // 4. No form sends a name twice, which the server refuses. Radio buttons and buttons send one.
+  const sendsOne = (e) => ["radio", "submit", "button", "reset", "image"].includes(e.type);
+  for (const form of [...document.forms].filter((e) => !location.pathname.startsWith("/i/"))) {
+    const names = [...form.elements].filter((e) => e.name && !sendsOne(e)).map((e) => e.name);
+    for (const name of new Set(names.filter((name, n) => names.indexOf(name) !== n)))
+      if (!listFields.includes(name)) problems.push(`sent twice: ${name} of ${form.getAttribute("action")}`);
+  }
+
+  // 5. Controls are large enough for a finger.
   if (hasTouch)
     for (const e of all(
       "button, summary, [role=button], a.button, a.primary, a.secondary, a.menu-item, a.filter, select, textarea, label:has(input[type=checkbox], input[type=radio]), input:not([type=hidden], [type=checkbox], [type=radio])",
@@ -63,7 +72,7 @@
       if (isExposed(e) && rect(e).height < MIN_TARGET_PX - 0.5)
         problems.push(`${rect(e).height.toFixed(1)} px high: ${describe(e)}`);
 
-  // 5. Text has enough contrast: https://www.w3.org/TR/WCAG22/#contrast-minimum
+  // 6. Text has enough contrast: https://www.w3.org/TR/WCAG22/#contrast-minimum
   const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
     willReadFrequently: true,
   });

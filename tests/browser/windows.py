@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
+from sigma.web.bounded_request import LIST_FIELDS
 from tests.browser.waiting import NAVIGATION_TIMEOUT_MS, TIMEOUT_MS
 
 PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
@@ -62,7 +63,7 @@ class Window:
     async def check_page(self, name: str) -> None:
         """Check the page as it is now (layout, accessibility) and take a screenshot of it."""
         await self.page.wait_for_load_state("load")
-        problems = await self.page.evaluate(PAGE_CHECKS_JS)
+        problems = await self.page.evaluate(PAGE_CHECKS_JS, sorted(LIST_FIELDS))
         self.problems += [f"{name}: {problem}" for problem in problems]
         await self.page.evaluate("scrollTo(0, 0)")
         await self.page.screenshot(

@@ -188,7 +188,15 @@ async def test_customers_are_merged_compared_undone_and_split(
     split = await owner_browser.submit(f"/customers/{first}/split", identities=keys[0])
     assert split.status_code == 303
     assert split.headers["location"] != f"/customers/{first}"
-    assert "client@example.net" in (await owner_browser.open(split.headers["location"])).text
+    part = split.headers["location"]
+    page = await owner_browser.open(part)
+    assert "client@example.net" in page.text
+    assert "Отделён от клиента" in visible_text(page.text)
+    undo = re.search(r'action="(/customers/moves/mov_\w+/undo)"', page.text)
+    assert undo is not None  # where the split has led to
+    undone = await owner_browser.submit(undo[1])
+    assert undone.headers["location"] == f"/customers/{first}"
+    assert "client@example.net" in (await owner_browser.open(f"/customers/{first}")).text
 
 
 async def test_dismissed_suggestion_does_not_come_back(

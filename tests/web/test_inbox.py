@@ -357,7 +357,7 @@ async def test_inbox_pages_are_shown_in_english(
         assert not re.search("[а-яё]", cyrillic, re.IGNORECASE), address
 
 
-def test_external_images_are_allowed_only_in_the_inbox() -> None:
+def test_external_images_are_allowed_only_where_clients_have_pictures() -> None:
     def image_policy(path: str, *, secure: bool) -> str:
         policy = dict(SecurityHeaders(secure=secure).for_path(path))[
             b"content-security-policy"
@@ -366,7 +366,9 @@ def test_external_images_are_allowed_only_in_the_inbox() -> None:
 
     assert image_policy("/inbox", secure=True) == "'self' data: https:"
     assert image_policy("/inbox/cnv_1", secure=False) == "'self' data: https: http:"
-    for path in ("/", "/inboxes", "/invoices", "/i/x", "/settings"):
+    for path in ("/customers", "/customers/cus_1/merge", "/payments", "/invoices"):
+        assert image_policy(path, secure=True) == "'self' data: https:", path
+    for path in ("/", "/inboxes", "/invoices/new", "/payments/pay_1", "/i/x", "/settings"):
         assert image_policy(path, secure=True) == "'self' data:", path
 
 

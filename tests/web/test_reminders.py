@@ -2,9 +2,15 @@
 
 from urllib.parse import urlsplit
 
+import pytest
+
+from sigma.domain.billing.mail import Mail, mark_canceled, mark_rejected, mask_email
+from sigma.domain.change import Change
 from sigma.services.billing import invoice_mails
 from sigma.services.reminders import settings as reminder_settings
 from sigma.services.reminders import stops
+from sigma.store import changes
+from tests.customer_rows import add_customers
 from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
 from tests.world import World
 
@@ -67,3 +73,87 @@ async def test_mail_program_stops_letters_by_one_post(
     assert not await stops.is_stopped(world.ctx, client_hash)
     invoice = await world.create_invoice()
     await invoice_mails.send(world.ctx, world.member, invoice.id, "reader@example.net")
+
+
+async def test_invoice_for_a_customer_is_mailed_to_the_address_of_the_card(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    (customer_id,) = await add_customers(world, 1)
+    invoice = await world.create_invoice(customer_id=customer_id)
+    url = f"/invoices/{invoice.id}"
+    assert f"Отправить на {mask_email('client0@example.net')}" in visible_text(
+        (await owner_browser.open(url)).text
+    )
+    sent = await owner_browser.submit(f"{url}/mail", to_client="1")
+    assert sent.status_code == 303
+    (entry,) = await invoice_mails.list_for_invoice(world.ctx, world.member, invoice.id)
+    assert entry.address == "client0@example.net"
+    (client_hash, *_) = stops.email_hashes(world.ctx, world.shop.id, entry.address)
+    stop_url = stops.stop_url(world.ctx, world.shop.id, client_hash)
+    await stops.stop(world.ctx, *urlsplit(stop_url).path.split("/")[-3:])
+    refused = await owner_browser.submit(f"{url}/mail", to_client="1")
+    assert refused.status_code == 409
+    assert "Клиент отказался от писем" in visible_text(refused.text)
+    assert 'value="client"' not in refused.text
+
+
+async def test_invoice_without_a_client_address_says_so(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    url = f"/invoices/{(await world.create_invoice()).id}"
+    assert "Отправить на" not in visible_text((await owner_browser.open(url)).text)
+    refused = await owner_browser.submit(f"{url}/mail", to_client="1")
+    assert refused.status_code == 409
+    text = visible_text(refused.text)
+    assert "Клиент не оставил e-mail" in text
+    assert "ссылку на квитанцию" not in text
+    refused = await owner_browser.submit(f"{url}/mail", email="client")
+    assert refused.status_code == 422
+    assert 'value="client"' in refused.text
+
+
+async def test_draft_with_an_address_says_that_no_letter_was_sent(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    saved = await owner_browser.submit(
+        "/invoices/new", title="Маникюр", amount="1500", email="reader@example.net", do="draft"
+    )
+    assert saved.status_code == 303
+    page = visible_text((await owner_browser.open(saved.headers["location"])).text)
+    assert "Письмо не отправлено" in page
+    assert "Клиенту он не виден" not in page
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ("no_server", "Почтовый сервер не настроен. Настроить почту"),
+        ("no_connection", "Не удалось соединиться с почтовым сервером."),
+        ("550 5.1.1 unknown user", "550 5.1.1 unknown user"),
+    ],
+)
+async def test_seller_reads_why_a_letter_was_not_sent(
+    owner_browser: CabinetBrowser, world: World, reply: str, text: str
+) -> None:
+    invoice = await world.create_invoice()
+    mail = await invoice_mails.send(world.ctx, world.member, invoice.id, "reader@example.net")
+    failed = mark_rejected(mail, "r•••@example.net", reply, is_permanent=True)
+    await _store(world, failed)
+    page = visible_text((await owner_browser.open(f"/invoices/{invoice.id}")).text)
+    assert text in page
+    assert "no_" not in page
+
+
+async def test_seller_reads_that_the_client_refused_a_letter_in_the_queue(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    invoice = await world.create_invoice()
+    mail = await invoice_mails.send(world.ctx, world.member, invoice.id, "reader@example.net")
+    await _store(world, mark_canceled(mail, "mail_stopped"))
+    page = visible_text((await owner_browser.open(f"/invoices/{invoice.id}")).text)
+    assert "Клиент отказался от писем со счетами." in page
+
+
+async def _store(world: World, mail: Mail) -> None:
+    async with world.ctx.db.write() as tx:
+        await changes.write(tx, Change((mail,)), world.ctx.now_us())

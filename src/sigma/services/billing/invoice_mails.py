@@ -25,18 +25,19 @@ from sigma.services.billing.invoices import get as get_invoice
 from sigma.services.billing.invoices import payment_url
 from sigma.services.contact_hashes import contact_hashes
 from sigma.services.context import Context
-from sigma.services.customers import attachment
+from sigma.services.customers import attachment, codec
 from sigma.services.platform import audit_log, mail_limits
 from sigma.services.reminders import facts, stops
 from sigma.store import changes
 from sigma.store.billing import invoice_recipients, invoices, mails, reminders
+from sigma.store.customers import identities
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError, SignaturePurpose
 from sigma.store.engine.interface import Tx
 from sigma.texts import Translator
 
 KINDS = ("invoice", "reminder")
-CLIENT = "client"  # in place of an address: that of the client of the invoice's conversation
+CLIENT = "client"  # in place of an address: that of the client whom the invoice is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ async def send(ctx: Context, member: Member, invoice_id: str, address: str) -> M
 
 
 async def client_address(ctx: Context, member: Member, invoice: Invoice) -> str:
-    """Return the e-mail of the client of the invoice's conversation, masked; "" without one."""
+    """Return the e-mail of the client whom the invoice is for, masked; "" without one."""
     member.require(Permission.READ)
     if not member.can(Permission.ANSWER):
         return ""
@@ -120,19 +121,38 @@ async def client_address(ctx: Context, member: Member, invoice: Invoice) -> str:
 
 
 async def _client_address(ctx: Context, invoice: Invoice) -> str:
-    """Raises RefusedError("mail_no_address")."""
-    found = None
-    if invoice.conversation_id is not None:
-        async with ctx.db.read() as tx:
-            found = await invoice_recipients.find_client_answers(tx, invoice.conversation_id)
-    if found is None or not found[1]:
+    """Return what the client answered in the invoice's conversation, else the address of the card.
+
+    Raises RefusedError("mail_no_address"), DecryptionError.
+    """
+    address = await _answered_address(ctx, invoice) or await _card_address(ctx, invoice)
+    if not address:
         raise RefusedError("mail_no_address")
+    return address
+
+
+async def _answered_address(ctx: Context, invoice: Invoice) -> str:
+    if invoice.conversation_id is None:
+        return ""
+    async with ctx.db.read() as tx:
+        found = await invoice_recipients.find_client_answers(tx, invoice.conversation_id)
+    if found is None or not found[1]:
+        return ""
     answers_id, ciphertext = found
     values = ctx.cipher.decrypt(ciphertext, EncryptedColumn.ANSWER_VALUES, answers_id)
     address = values.get("email")
-    if not isinstance(address, str) or not address:
-        raise RefusedError("mail_no_address")
-    return address
+    return address if isinstance(address, str) else ""
+
+
+async def _card_address(ctx: Context, invoice: Invoice) -> str:
+    """Return the newest e-mail address of the customer's card that can be decrypted."""
+    if invoice.customer_id is None:
+        return ""
+    async with ctx.db.read() as tx:
+        contacts = await identities.list_for_customers(tx, [invoice.customer_id])
+    emails = [one for one in reversed(contacts) if one.kind is IdentityKind.EMAIL]
+    readable = (codec.read_identity(ctx.cipher, one) for one in emails)
+    return next((address for address in readable if address), "")
 
 
 async def _attach(ctx: Context, tx: Tx, invoice: Invoice, address: str) -> tuple[Invoice, bool]:

@@ -90,8 +90,8 @@ class CustomerView:
     """One customer with what only their page shows.
 
     `details` is None for a member who may not see personal data, or without the key that decrypts
-    them (`is_unreadable`). `conversations` are empty without the right to read them. `names`: of
-    the other customers of `moves`.
+    them (`is_unreadable`). `conversations` are empty without the right to read them. `names`: the
+    titles of the customers of `moves`.
     """
 
     row: CustomerRow
@@ -264,7 +264,7 @@ async def get_view(ctx: Context, member: Member, customer_id: str) -> CustomerVi
         conversations=tuple(conversations),
         suggestions=suggestions,
         moves=tuple(moved),
-        names={one.customer.id: one.name for one in other_rows},
+        names={one.customer.id: one.title for one in other_rows},
         timeline=tuple(events),
     )
 

@@ -21,6 +21,8 @@ _PAGE_CSP = (
 )
 # Extended for pages that show pictures from VK, whose hosts are many and change.
 _OWN_IMAGES = "img-src 'self' data:"
+# Conversations, communities, customers; in both lists the pictures of clients.
+_SHOWS_VK_PICTURES = re.compile(r"/(?:(?:inbox|vk|board|customers)(?:/|$)|(?:payments|invoices)$)")
 # Files and data: nothing is loaded, framed or sent. `default-src` does not cover the last three.
 DATA_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
@@ -86,14 +88,14 @@ class SecurityHeaders:
         self._data = _headers(DATA_POLICY, hsts)
         self._page = _headers(_PAGE_CSP + "'self'", hsts)
         images = _OWN_IMAGES + (" https:" if secure else " https: http:")
-        self._inbox = _headers(_PAGE_CSP.replace(_OWN_IMAGES, images) + "'self'", hsts)
+        self._vk_pictures = _headers(_PAGE_CSP.replace(_OWN_IMAGES, images) + "'self'", hsts)
 
     def for_path(self, path: str) -> Headers:
         """Return the default response headers for a path; a handler may override each of them."""
         if path.startswith(PROGRAM_PATHS):
             return self._data
-        if re.match(r"/(?:inbox|vk|board)(?:/|$)", path):
-            return self._inbox
+        if _SHOWS_VK_PICTURES.match(path):
+            return self._vk_pictures
         return self._page
 
 

@@ -147,16 +147,21 @@ def _form_values(view: CustomerView) -> dict[str, str]:
 def _open_moves(
     view: CustomerView, session: Session, translator: Translator
 ) -> list[tuple[str, str, str, int]]:
-    """Return (id, sentence, who, when) of the merges and splits that can be undone here."""
+    """Return (id, sentence, who, when) of the merges and splits that can be undone here.
+
+    A merge belongs to the customer who has the rows now, a split to both: who has split a customer
+    is led to the new one.
+    """
     found = []
     for move in view.moves:
-        is_own = (move.kind is MoveKind.MERGE) == (move.to_id == view.row.customer.id)
-        if move.undone_at_us is not None or not is_own:
+        is_here = move.to_id == view.row.customer.id
+        if move.undone_at_us is not None or (move.kind is MoveKind.MERGE and not is_here):
             continue
-        other = view.names.get(move.from_id if move.kind is MoveKind.MERGE else move.to_id, "")
+        key = "split_from" if is_here and move.kind is MoveKind.SPLIT else str(move.kind)
         text = translator.t(
-            f"customers.move_{move.kind}",
-            name=other or translator.t("customers.nameless"),
+            f"customers.move_{key}",
+            name=view.names.get(move.from_id if is_here else move.to_id, "")
+            or translator.t("customers.nameless"),
             payments=move.counts.get("payments", 0),
         )
         found.append((move.id, text, actor_text(move.actor, session, translator), move.moved_at_us))

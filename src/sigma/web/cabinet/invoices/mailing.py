@@ -29,15 +29,14 @@ async def mail_invoice(
     """Send the invoice to a typed address, or with the field `to_client` to the client's own."""
     invoice_id = parse_id(invoice_id, "inv")
     form_data = await read_form_values(request)
-    address = first_value(form_data, "email")
+    typed = first_value(form_data, "email")
+    address = typed if typed != invoice_mails.CLIENT else ""  # typed: not an address
     if first_value(form_data, "to_client"):
-        address = invoice_mails.CLIENT
-    elif address == invoice_mails.CLIENT:
-        address = ""  # typed: not an address
+        typed, address = "", invoice_mails.CLIENT
     try:
         await invoice_mails.send(ctx, session.member, invoice_id, address)
     except RefusedError as error:
-        return await details_page_with_refusal(request, ctx, session, invoice_id, error, address)
+        return await details_page_with_refusal(request, ctx, session, invoice_id, error, typed)
     return redirect(f"/invoices/{invoice_id}", "invoices.done_mailed")
 
 

@@ -181,7 +181,10 @@ async def _create(
         return await redirect_to_conversation(ctx, session.member, invoice)
     if issued:
         return await _redirect_to_issued(ctx, session, invoice, form.email)
-    return redirect(f"/invoices/{invoice_id}", "invoices.done_drafted", number=invoice.number)
+    # A letter needs an issued invoice, and a draft does not store the address.
+    key, tone = ("done_drafted_not_mailed", "wait") if form.email else ("done_drafted", "good")
+    url = f"/invoices/{invoice_id}"
+    return redirect(url, f"invoices.{key}", tone=tone, number=invoice.number)
 
 
 async def _redirect_to_issued(
