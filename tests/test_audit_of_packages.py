@@ -90,7 +90,7 @@ def test_no_answer_is_reported_and_is_no_success(
     assert "NOT CHECKED" in capsys.readouterr().out
 
 
-def test_every_pinned_package_is_asked_about() -> None:
+def test_audit_queries_every_pinned_package() -> None:
     packages = audit.pinned_packages()
     for lock in audit.LOCKS:
         text = (ROOT / f"requirements/{lock}.lock").read_text()

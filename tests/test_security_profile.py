@@ -134,7 +134,7 @@ def test_commands_refuse_to_start_and_name_every_departure(
     assert not (tmp_path / "x").exists(), "nothing was begun"
 
 
-def test_doctor_names_departures_without_the_profile_when_asked_to(tmp_path: Path) -> None:
+def test_doctor_level2_lists_departures_without_the_profile(tmp_path: Path) -> None:
     environ = {"SIGMA_DATA_DIR": str(tmp_path)}
     assert "SIGMA_SECOND_FACTOR" not in sigma("doctor", **environ).stdout
     result = sigma("doctor", "--level2", **environ)

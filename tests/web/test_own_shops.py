@@ -110,7 +110,7 @@ async def test_form_of_the_former_shop_changes_nothing_after_a_switch(
     assert names == {"Студия", "Второй"}
 
 
-async def test_form_of_the_former_shop_is_kept_and_sent_there_by_one_press(
+async def test_form_of_another_shop_is_resubmitted_after_switching_back(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     shop_id = await other_shop(world)

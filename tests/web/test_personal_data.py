@@ -47,7 +47,7 @@ async def test_periods_are_stored_and_recorded(world: World, owner_browser: Cabi
     ("name", "value"),
     [("answers_days", "0"), ("audit_days", "364"), ("evidence_days", "99"), ("mails_days", "x")],
 )
-async def test_wrong_period_is_refused_and_kept_in_the_form(
+async def test_invalid_retention_period_is_refused_and_stays_in_the_form(
     owner_browser: CabinetBrowser, name: str, value: str
 ) -> None:
     await owner_browser.open(HERE)

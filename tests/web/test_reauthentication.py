@@ -102,7 +102,9 @@ async def stale_browser(world: World, owner_browser: CabinetBrowser) -> CabinetB
     return owner_browser
 
 
-async def test_fresh_sign_in_is_not_asked(world: World, owner_browser: CabinetBrowser) -> None:
+async def test_recent_sign_in_needs_no_reauthentication(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
     world.clock.advance(minutes=9)
     assert (await create_key(owner_browser, "Бот")).status_code == 201
 
@@ -152,7 +154,7 @@ async def test_wrong_password_keeps_the_form_and_is_slowed(
     assert await api_keys.list_for_shop(world.ctx, world.member) == []
 
 
-async def test_empty_proof_is_asked_for_again(stale_browser: CabinetBrowser) -> None:
+async def test_empty_reauthentication_is_refused(stale_browser: CabinetBrowser) -> None:
     page = await create_key(stale_browser, "Бот")
     page = await stale_browser.submit("/reauthenticate", **waiting_fields(page.text))
     assert field_error(page.text, "reauthentication_password")

@@ -215,7 +215,7 @@ async def test_password_change_ends_other_sessions(
         await other.sign_in("owner@example.org", "long enough now")
 
 
-async def test_password_fields_are_masked_and_fit_for_password_managers(
+async def test_password_fields_are_masked_and_allow_password_managers(
     owner_browser: CabinetBrowser, anonymous_browser: CabinetBrowser, world: World
 ) -> None:
     link = await password_resets.create_link(world.ctx, "owner@example.org")

@@ -211,7 +211,7 @@ async def test_only_owner_reads_why_leaving_is_refused(owner_browser: CabinetBro
     assert "Это единственный владелец" in refused.text
 
 
-async def test_refund_limits_are_saved_and_kept_as_typed_on_an_error(
+async def test_refund_limits_are_saved_and_stay_in_the_form_on_an_error(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     form = {"limit_admin": "", "limit_operator": "1 500,50", "limit_accountant": "0"}

@@ -1,13 +1,11 @@
 """The export of a client's data as one HTML page that opens without a network."""
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
+from sigma.documents.html_templates import html_environment
 from sigma.texts import Translator
 
 
@@ -19,23 +17,12 @@ class Section:
     records: Sequence[Mapping[str, Any]]
 
 
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("sigma.documents"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def render_export(
     document: Mapping[str, Any], sections: Sequence[Section], translator: Translator
 ) -> str:
     """Return the page. Values are shown as they are in the JSON file."""
     return (
-        _environment()
+        html_environment()
         .get_template("client_export.html")
         .render(
             t=translator.t,

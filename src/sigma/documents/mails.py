@@ -1,11 +1,9 @@
 """Mails: subject, plain text, HTML and attachments, rendered from the receipt view."""
 
-import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
+from sigma.documents.html_templates import html_environment
 from sigma.documents.pdf import receipt_source
 from sigma.domain.accounts.invitation import Invitation
 from sigma.domain.accounts.member import User
@@ -41,17 +39,6 @@ class MailBody:
     pdf_name: str = ""
     pdf_source: str = ""
     stop_url: str = ""
-
-
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("sigma.documents"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def receipt_mail(
@@ -277,7 +264,7 @@ def _plain_body(translator: Translator, **context: str) -> MailBody:
 
 
 def _render(template: str, translator: Translator, context: dict[str, Any]) -> str:
-    compiled = _environment().get_template(template)
+    compiled = html_environment().get_template(template)
     return (
         compiled.render(context | {"t": translator.t, "locale": translator.locale}).strip() + "\n"
     )

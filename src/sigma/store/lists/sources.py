@@ -164,7 +164,8 @@ def totals_statement(listed: ListTable, shape: Shape) -> Statement:
     """
     inner = _visited(listed, shape).subquery("visited")
     c, query = _with_columns(listed, shape, inner, needs_amount=True)
-    one, zero = literal_column("1"), literal_column("0")
+    one: ColumnElement[int] = literal_column("1")
+    zero: ColumnElement[int] = literal_column("0")
     conditions = _residual(listed, shape, c)
     matched = case((and_(*conditions), one), else_=zero) if conditions else one
     query = query.with_only_columns(
