@@ -9,7 +9,7 @@ from sigma.domain.time_units import MINUTE_US
 LINK_CODE_TTL_US = 15 * MINUTE_US
 LINK_CODE_LENGTH = 10
 # Without letters and digits that look alike.
-LINK_CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+LINK_CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # pragma: allowlist secret
 MAX_ADDRESSES = 10  # of one member and way: old browsers give way to new ones
 _CODE = re.compile(
     rf"(?<![a-z0-9])sigma-([{LINK_CODE_ALPHABET}]{{{LINK_CODE_LENGTH}}})(?![a-z0-9])"
