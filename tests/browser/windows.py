@@ -17,6 +17,7 @@ from tests.browser.waiting import NAVIGATION_TIMEOUT_MS, TIMEOUT_MS
 
 PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
 OWN_HOSTS = {"127.0.0.1", "localhost"}
+SHOWN_REQUESTS = 20
 MAX_SCREENSHOT_BYTES = 150 * 1024  # the largest image allowed in the documentation
 
 PHONE: dict[str, Any] = {
@@ -44,7 +45,8 @@ def _write(path: Path, shot: bytes) -> None:
 
 @dataclass
 class Window:
-    """A browser of one user. `problems` collects all problems of the pages it opened.
+    """A browser of one user. `problems` collects all problems of the pages it opened, `requests`
+    what became of its requests.
 
     `screenshots_dir` is the folder of test screenshots; `docs_images_dir` the folder of
     documentation images, or None when none are made.
@@ -55,10 +57,19 @@ class Window:
     name: str
     problems: list[str] = field(default_factory=list)
     docs_images_dir: Path | None = None
+    requests: dict[Request, str] = field(default_factory=dict)
 
     def for_page(self, page: Page) -> "Window":
         """Return a window on another page of the same user, such as one that a link opened."""
         return replace(self, page=page)
+
+    def describe(self) -> str:
+        """Return what a failed test needs: the page's address, its problems, the last requests."""
+        latest = [
+            f"{outcome}: {request.method} {request.url}"
+            for request, outcome in list(self.requests.items())[-SHOWN_REQUESTS:]
+        ]
+        return "\n".join([f"window {self.name!r} at {self.page.url}", *self.problems, *latest])
 
     async def check_page(self, name: str) -> None:
         """Check the page as it is now (layout, accessibility) and take a screenshot of it."""
@@ -115,9 +126,14 @@ async def open_window(
             await context.new_page(), screenshots_dir, name, docs_images_dir=docs_images_dir
         )
         _watch(context, opened.problems, OWN_HOSTS | set(shops), {422, *expected_statuses})
+        _note_requests(context, opened.requests)
         for host in shops:
             await context.route(re.compile(rf"^https?://{re.escape(host)}/"), _serve_stub)
-        yield opened
+        try:
+            yield opened
+        except Exception as error:
+            error.add_note(opened.describe())
+            raise
     finally:
         await context.close()
     assert not opened.problems, "\n".join(opened.problems)
@@ -125,6 +141,14 @@ async def open_window(
 
 async def _serve_stub(route: Any) -> None:
     await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=STUB_PAGE)
+
+
+def _note_requests(context: BrowserContext, outcomes: dict[Request, str]) -> None:
+    """Note what becomes of each request: a test that waits in vain tells who did not answer."""
+    context.on("request", lambda request: outcomes.setdefault(request, "no response"))
+    context.on("response", lambda response: outcomes.update({response.request: "unfinished"}))
+    context.on("requestfinished", lambda request: outcomes.update({request: "finished"}))
+    context.on("requestfailed", lambda request: outcomes.update({request: "failed"}))
 
 
 def _watch(

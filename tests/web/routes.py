@@ -286,4 +286,4 @@ def id_parameters(route: str) -> list[str]:
 async def request_route(person: Actor, route: str, ids: dict[str, str]) -> httpx.Response:
     """Request a route with these ids."""
     method, path = route.split()
-    return await person.request(method, path.format(**OTHER_PARAMETERS, **ids), **FORM)
+    return await person.request(method, path.format(**OTHER_PARAMETERS | ids), **FORM)
