@@ -65,7 +65,25 @@ class PageTimes:
 
 def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
     """Return what is measured: name → (path, parameters). `known`: what the seeded shop has."""
-    payments: dict[str, dict[str, str]] = {
+    payments = _payment_filters(known) | _payment_searches(known)
+    invoices = _invoice_filters(known)
+    found = {f"payments, {name}": ("/payments", query) for name, query in payments.items()}
+    found |= {f"invoices, {name}": ("/invoices", query) for name, query in invoices.items()}
+    customers = {
+        "all": {},
+        "search: e-mail": {"q": known["email"]},
+        "search: common name": {"q": "Анна Иванова"},
+        "search: rare name": {"q": "Феврония"},
+        "search: nothing": {"q": "Никодим"},
+    }
+    found |= {f"clients, {name}": ("/customers", query) for name, query in customers.items()}
+    found["API: payments, all"] = ("/api/v1/payments", {})
+    found["API: payments, e-mail"] = ("/api/v1/payments", {"email": known["email"]})
+    return found
+
+
+def _payment_filters(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {
         "all": {},
         "today": {"period": "today"},
         "this month": {"period": "month"},
@@ -93,6 +111,11 @@ def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]
         "by sum, last month": {"sort": "-amount", "period": "last_month"},
         "by sum, rare service": {"sort": "-amount", "service": known["service"]},
         "oldest first": {"sort": "created"},
+    }
+
+
+def _payment_searches(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {
         "search: number": {"q": f"№ {known['number']}"},
         "search: common word": {"q": "маникюр"},
         "search: rare word": {"q": "мезороллер"},
@@ -111,7 +134,10 @@ def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]
         "search: metadata": {"q": f"order={known['metadata']}"},
         "search by sum": {"q": "маникюр", "sort": "-amount"},
     }
-    invoices: dict[str, dict[str, str]] = {
+
+
+def _invoice_filters(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {
         "all": {},
         "last month": {"period": "last_month"},
         "status: expired": {"status": "expired"},
@@ -127,19 +153,6 @@ def requests_of(known: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]
         "search: common sum": {"q": "1500"},
         "search: nothing": {"q": "ничего такого"},
     }
-    found = {f"payments, {name}": ("/payments", query) for name, query in payments.items()}
-    found |= {f"invoices, {name}": ("/invoices", query) for name, query in invoices.items()}
-    customers = {
-        "all": {},
-        "search: e-mail": {"q": known["email"]},
-        "search: common name": {"q": "Анна Иванова"},
-        "search: rare name": {"q": "Феврония"},
-        "search: nothing": {"q": "Никодим"},
-    }
-    found |= {f"clients, {name}": ("/customers", query) for name, query in customers.items()}
-    found["API: payments, all"] = ("/api/v1/payments", {})
-    found["API: payments, e-mail"] = ("/api/v1/payments", {"email": known["email"]})
-    return found
 
 
 _RARE = text_statement(

@@ -40,6 +40,7 @@ SELLER_TEXT = re.compile(r"¤\w+")  # marks texts written by the seller, in any 
 NEUTRAL_WORDS = {
     *("mail", "PDF", "QR", "API", "Sigma", "Kassa", "CVC", "RUB", "SMTP", "Visa", "Mastercard"),
     *(
+        "SberPay",
         "UTC",
         "English",
         "Русский",

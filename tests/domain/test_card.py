@@ -106,8 +106,8 @@ CARD = Card("crd_1", "shp_1", OPEN.id, "cnv_1", NOW_US, "usr_1")
 @pytest.mark.parametrize(
     ("card", "payer_hash", "row_count", "job_count"),
     [
-        (CARD, "", 2, 1),
-        (CARD, "browser", 2, 1),
+        (CARD, "", 2, 2),
+        (CARD, "browser", 2, 2),
         (replace(CARD, opened_at_us=NOW_US), "browser", 1, 0),
         (replace(CARD, opened_at_us=NOW_US), "", 0, 0),
         (replace(CARD, opened_at_us=NOW_US, payer_hash="first"), "second", 0, 0),
@@ -118,6 +118,7 @@ def test_first_opening_is_recorded_and_the_first_browser_stays(
 ) -> None:
     change = mark_opened(card, OPEN, payer_hash, NOW_US, SequentialIds())
     assert (len(change.rows), len(change.jobs)) == (row_count, job_count)
+    assert {job.kind for job in change.jobs} <= {"card.refresh", "invoice.remind"}
     if change:
         updated = change.rows[0]
         assert isinstance(updated, Card)

@@ -237,6 +237,7 @@ def test_sum_is_always_a_number_of_the_phrase(text: str) -> None:
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(AMOUNTS, st.lists(NOISE.filter(lambda n: n not in "+,"), max_size=3).map(" ".join))
+@example("1500", "размер 42 до 25.11")
 def test_day_time_or_measure_is_never_the_sum(amount: str, noise: str) -> None:
     alone = parse_phrase(f"маникюр {amount}", TODAY)
     for text in (f"маникюр {noise} {amount}", f"{noise} маникюр {amount}"):

@@ -177,6 +177,7 @@ async def check_mails(world: World) -> None:
 
 
 async def crash_at_every_step(world: World, *, two_stage: bool) -> None:
+    await run_steps(await new_journey(world, two_stage=two_stage), CrashPlan())  # a new customer
     journey = await new_journey(world, two_stage=two_stage)
     uncrashed = CrashPlan()
     await run_steps(journey, uncrashed)

@@ -90,7 +90,7 @@ async def test_invoices_are_filtered_by_status_and_query(api_client: ApiClient) 
     void_invoice = await api_client.create_invoice(title="Стрижка")
     await api_client.post(f"/invoices/{void_invoice['id']}/void")
     by_status = (await api_client.get("/invoices?status=open")).json()["data"]
-    by_query = (await api_client.get("/invoices?query=стриж")).json()["data"]
+    by_query = (await api_client.get("/invoices?query=стрижки")).json()["data"]
     assert [invoice["id"] for invoice in by_status] == [open_invoice["id"]]
     assert [invoice["id"] for invoice in by_query] == [void_invoice["id"]]
 

@@ -241,8 +241,8 @@ def test_external_images_are_allowed_only_on_vk_pages() -> None:
             directive for directive in policy.split("; ") if directive.startswith("img-src")
         )
 
-    for path in ("/vk", "/vk/connect", "/vk/con_1"):
+    for path in ("/vk", "/vk/connect", "/vk/con_1", "/invoices", "/payments", "/customers/cus_1"):
         assert image_policy(path, True) == "img-src 'self' data: https:"
         assert "http:" in image_policy(path, False)
-    for path in ("/", "/vkontakte", "/invoices", "/i/token"):
+    for path in ("/", "/vkontakte", "/settings", "/i/token"):
         assert image_policy(path, True) == "img-src 'self' data:"

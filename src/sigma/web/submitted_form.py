@@ -8,7 +8,7 @@ from litestar.datastructures import FormMultiDict, MultiDict, UploadFile
 _STATE = "submitted_form"
 # Password fields of all forms. What was typed into them is not written into a page that may stay
 # open for hours, as one about an outage does.
-SECRET_FIELDS = frozenset({"password", "old", "new", "secret", "smtp_url", "key"})
+SECRET_FIELDS = frozenset({"password", "old", "new", "secret", "smtp_url", "key", "token"})
 # Fields of the page that asks for a proof of identity: they are never put into a page again.
 PROOF_PREFIX = "reauthentication_"
 

@@ -24,7 +24,17 @@ REFUND_REQUEST: dict[str, Any] = {
     "amount": {"value": "500.00", "currency": "RUB"},
     "reason": "Перенесли на час позже",
 }
-REQUEST_BODIES = {"createInvoice": INVOICE_REQUEST, "createRefund": REFUND_REQUEST}
+EXPORT_REQUEST: dict[str, Any] = {
+    "kind": "payments",
+    "format": "csv",
+    "filter": {"period": "last_month", "status": "captured"},
+    "columns": ["captured_at", "amount", "answers"],
+}
+REQUEST_BODIES = {
+    "createInvoice": INVOICE_REQUEST,
+    "createRefund": REFUND_REQUEST,
+    "createExport": EXPORT_REQUEST,
+}
 
 _INVOICE: dict[str, Any] = {
     "id": "inv_0007x8kq1b2c3d4e5f6g7h8",
@@ -107,6 +117,20 @@ _SERVICE: dict[str, Any] = {
     "return_url": "https://vk.me/studio",
     "created_at": "2026-11-24T11:00:00.123456Z",
 }
+_EXPORT: dict[str, Any] = {
+    "id": "exp_0007x8kq1b2c3d4e5f6g7h8",
+    "kind": "payments",
+    "format": "csv",
+    "status": "done",
+    "rows": 214,
+    "total": 214,
+    "size_bytes": 31744,
+    "url": "https://pay.example.org/exports/exp_0007x8kq1b2c3d4e5f6g7h8/1764003600000000/c2ln",
+    "failure": None,
+    "created_at": "2026-11-24T11:00:00.123456Z",
+    "finished_at": "2026-11-24T11:00:02.123456Z",
+    "expires_at": "2026-11-25T11:00:02.123456Z",
+}
 # Class name of the response struct → example.
 RESPONSE_BODIES: dict[str, dict[str, Any]] = {
     "InvoiceResponse": _INVOICE,
@@ -115,6 +139,7 @@ RESPONSE_BODIES: dict[str, dict[str, Any]] = {
     "Payments": {"data": [_PAYMENT], "next_cursor": None},
     "RefundResponse": _REFUND,
     "Refunds": {"data": [_REFUND], "next_cursor": None},
+    "ExportResponse": _EXPORT,
     "Services": {"data": [_SERVICE], "next_cursor": None},
 }
 

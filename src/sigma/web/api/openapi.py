@@ -200,7 +200,7 @@ _PATH = {
     "export_id": "^exp_[0-9a-z]{10,40}$",
 }
 # Struct or enum name → public schema name, where the names differ.
-_PUBLIC_NAMES = {"Origin": "RefundOrigin", "QuestionKind": "Kind"}
+_PUBLIC_NAMES = {"Origin": "RefundOrigin", "QuestionKind": "Kind", "Kind": "ExportKind"}
 _IDEMPOTENCY_HEADER: Json = {
     "name": "Idempotency-Key",
     "in": "header",

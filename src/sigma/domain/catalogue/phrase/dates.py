@@ -118,20 +118,14 @@ class DayReader:
                 return replace(start, kind=WhenKind.VISIT, stop=end.stop, note=note)
         if first > index and (days := self._days(first)):
             return days
-        if whole_number(self.tokens, first) and self._norm(first + 1) in (
-            "-",
-            "–",
-            "—",
-            "до",
-            "по",
-        ):
+        day_number = whole_number(self.tokens, first)
+        # 31: in «размер 42 до 25.11» the size begins no range of days.
+        if 0 < day_number <= 31 and self._norm(first + 1) in ("-", "–", "—", "до", "по"):
             end = self._day(first + 2, is_after_word=True, is_deadline=False)
             last = self.tokens[end.stop - 1].text if end else ""
             is_dated = last.casefold() in MONTHS or re.fullmatch(r"\d{1,2}\.\d{2}", last)
             if end and end.day and end.day >= self.today and is_dated:
-                day = _day_of(
-                    self.today, whole_number(self.tokens, first), end.day.month, end.day.year
-                )
+                day = _day_of(self.today, day_number, end.day.month, end.day.year)
                 return When(WhenKind.VISIT, end.stop, day, note=self._typed(first + 1, end.stop))
         return None
 

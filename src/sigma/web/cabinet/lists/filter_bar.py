@@ -71,8 +71,8 @@ class FilterBar:
     @property
     def other_errors(self) -> list[str]:
         """Return the problems of parameters that have no field in the panel."""
-        shown = {*PANEL_FIELDS, *(one.name for one in self.selects)}
-        return [text for name, text in self.errors.items() if name not in shown]
+        fields = {*PANEL_FIELDS, *(one.name for one in self.selects)}
+        return [text for name, text in self.errors.items() if name not in fields]
 
     def url_without(self, *names: str) -> str:
         """Return the URL of the list without these parameters."""
