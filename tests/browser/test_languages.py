@@ -16,7 +16,7 @@ PAGE_TEXTS_JS = """() => {
   const lang = document.documentElement.lang;
   const texts = [document.title];
   for (const e of document.querySelectorAll("body, body *")) {
-    if (e.closest(`[lang]:not([lang=${lang}]), script, style, template`)) continue;
+    if (e.closest(`[lang]:not([lang=${lang}]), script, noscript, style, template`)) continue;
     for (const node of e.childNodes) if (node.nodeType === Node.TEXT_NODE) texts.push(node.data);
     for (const name of ["aria-label", "title", "placeholder", "alt"])
       texts.push(e.getAttribute(name));
@@ -41,6 +41,10 @@ NEUTRAL_WORDS = {
     *("mail", "PDF", "QR", "API", "Sigma", "Kassa", "CVC", "RUB", "SMTP", "Visa", "Mastercard"),
     *(
         "SberPay",
+        "id",
+        *("CSV", "XLSX", "Excel", "OpenDocument"),
+        *("iPhone", "iPad", "iOS", "Safari", "Telegram", "BotFather", "newbot", "Bot"),
+        "Money",  # ЮMoney
         "UTC",
         "English",
         "Русский",
@@ -77,7 +81,9 @@ async def find_foreign_words(page: Page, seller_texts: Iterable[str]) -> list[st
 async def seller_texts(
     demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
-    """Texts that the seller entered in the settings, longest first."""
+    """Texts that the seller entered in the settings and in services, longest first."""
+    services = (await demo.call_api("GET", "/services?limit=100"))["data"]
+    asked = [question["label"] for service in services for question in service["ask"]]
     async with open_window(
         browser, tmp_path_factory.mktemp("seller-texts"), "seller-texts"
     ) as seller:
@@ -92,10 +98,16 @@ async def seller_texts(
         account_names = await page.locator(
             "a[href^='/settings/connections/con_'] b"
         ).all_inner_texts()
+        await page.goto(f"{demo.app_url}/customers")
+        clients = await page.locator(".customer").all_inner_texts()
     initials = "".join(word[0] for word in re.findall(r"\w+", shop_name)[:2]).upper()
     lines = [
         line
-        for text in [*typed, *user_names, *account_names, initials, "demo"]
+        for text in [
+            *(typed + user_names + account_names + asked + clients),
+            *(service["title"] for service in services),
+            *(initials, "demo"),
+        ]
         for line in text.splitlines()
         if line
     ]
@@ -208,6 +220,8 @@ CABINET_PATHS = [
     *("/", "/invoices", "/invoices/new", "/payments", "/settings", "/settings/shop"),
     *("/settings/connections", "/settings/mail", "/settings/keys", "/settings/jobs"),
     *("/settings/access", "/settings/team", "/shops", "/installation/shops", "/settings/data"),
+    *("/customers", "/exports", "/invoices/import", "/reports/statement"),
+    "/settings/notifications",
 ]
 
 
