@@ -28,10 +28,10 @@ class Windows:
     the totals of a search with several meanings collect.
     """
 
-    index: int = 30_000
+    index: int = 20_000
     table: int = 5_000
-    scattered: int = 3_000
-    counted: int = 2_000
+    scattered: int = 1_500
+    counted: int = 1_000
 
     def of(self, source: Source) -> int:
         """Return the window of a source."""

@@ -280,7 +280,10 @@ def _period_conditions(column: ColumnElement[int]) -> dict[str, ColumnElement[bo
 
 
 def _has_token(number: int, c: Columns) -> ColumnElement[bool]:
-    """Return whether the row has the token `token_{number}`: a look-up of one index entry."""
+    """Return whether the row has the token `token_{number}`: a look-up of one index entry.
+
+    OFFSET makes PostgreSQL look each row up: a join would read all rows with a common word.
+    """
     t = list_tokens.c
     return exists(
         select(literal_column("1"))
@@ -290,6 +293,7 @@ def _has_token(number: int, c: Columns) -> ColumnElement[bool]:
             t.created_at_us == c.created_at_us,
             t.subject_id == c.id,
         )
+        .offset(literal_column("0"))
     )
 
 
