@@ -6,6 +6,7 @@ reads `1500.50` as a text, and `12.05` even as a day in May. The English one has
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,9 @@ from sigma.documents.tables.columns import (
 BYTE_ORDER_MARK = "\ufeff"  # spreadsheet programs recognize UTF-8 by it
 # Also the full-width forms, which some programs read as the ASCII ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_DATE_FORMATS = {"ru": "%d.%m.%Y", "en": "%Y-%m-%d"}
+_DATE_FORMATS = {"ru": "{0.day:02}.{0.month:02}.{0.year}", "en": "{0.year}-{0.month:02}-{0.day:02}"}
+# Most texts of a long export: they begin with a letter or digit and have nothing to clean.
+_PLAIN = re.compile(r"[^\W_][^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]{0,9999}")
 
 
 def safe_cell(text: str) -> str:
@@ -34,6 +37,10 @@ def safe_cell(text: str) -> str:
     # After leading spaces too: a program may trim them. A tab or line break may begin a formula.
     is_risky = text[:1] in ("\t", "\r", "\n") or text.lstrip().startswith(_FORMULA_STARTS)
     return f"'{text}" if is_risky else text
+
+
+def _text_cell(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else safe_cell(clean_cell(text))
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
@@ -62,21 +69,22 @@ def csv_rows(table: TableFormat, rows: Iterable[Row]) -> bytes:
 def _cell_writer(table: TableFormat, kind: ColumnKind) -> Callable[[Any], str]:
     separator = "," if table.locale == "ru" else "."
     date_format = _DATE_FORMATS[table.locale]
+    moment_format = date_format + " {0.hour:02}:{0.minute:02}:{0.second:02}"
     zone = table.zone
 
     def number(value: str) -> str:
         decimal = decimal_text(value)
-        return safe_cell(clean_cell(value)) if decimal is None else decimal.replace(".", separator)
+        return _text_cell(value) if decimal is None else decimal.replace(".", separator)
 
     def date(value: str) -> str:
         day = iso_date(value)
-        return safe_cell(clean_cell(value)) if day is None else day.strftime(date_format)
+        return _text_cell(value) if day is None else date_format.format(day)
 
     writers: dict[ColumnKind, Callable[[Any], str]] = {
-        ColumnKind.TEXT: lambda value: safe_cell(clean_cell(value)),
+        ColumnKind.TEXT: _text_cell,
         ColumnKind.INTEGER: str,
         ColumnKind.MONEY: lambda minor: money_text(minor).replace(".", separator),
-        ColumnKind.MOMENT: lambda us: local_time(us, zone).strftime(f"{date_format} %H:%M:%S"),
+        ColumnKind.MOMENT: lambda us: moment_format.format(local_time(us, zone)),
         ColumnKind.NUMBER: number,
         ColumnKind.DATE: date,
     }

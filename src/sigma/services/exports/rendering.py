@@ -109,7 +109,7 @@ class PartRenderer:
 
     def _read_answers(self, stored: Sequence[RawRow]) -> dict[str, dict[str, AnswerValue]]:
         found = {}
-        for payment_id, answers_id, _, ciphertext in stored:
+        for payment_id, answers_id, ciphertext in stored:
             if not ciphertext:
                 continue
             try:

@@ -25,7 +25,7 @@ INVOICE_COLUMNS = (
     *("max_payments", "paid_count", "expires_at_us", "metadata", "created_at_us"),
     *("service", "client_id", "client_name"),
 )
-ANSWER_COLUMNS = ("payment_id", "id", "questions", "values_encrypted")
+ANSWER_COLUMNS = ("payment_id", "id", "values_encrypted")
 
 _client_id = func.coalesce(payments.c.customer_id, invoices.c.customer_id)
 _payments = statement(
@@ -71,30 +71,31 @@ def _of_latest_answers(*names: str) -> Select[Any]:
 
 
 _answers = statement(_of_latest_answers(*ANSWER_COLUMNS))
-_questions = statement(_of_latest_answers("payment_id", "questions"))
+_questions = statement(_of_latest_answers("questions").distinct())
 
 
 async def list_payments(tx: Tx, ids: Sequence[str]) -> list[Raw]:
     """Return payments with PAYMENT_COLUMNS in the order of their ids' list."""
     rows = await tx.fetch_all(_payments, ids=list(ids))
-    return _in_order(rows, PAYMENT_COLUMNS, ids)
+    return _in_order(rows, ids)
 
 
 async def list_invoices(tx: Tx, ids: Sequence[str]) -> list[Raw]:
     """Return invoices with INVOICE_COLUMNS in the order of their ids' list."""
     rows = await tx.fetch_all(_invoices, ids=list(ids))
-    return _in_order(rows, INVOICE_COLUMNS, ids)
+    return _in_order(rows, ids)
 
 
-def _in_order(rows: list[Any], columns: Sequence[str], ids: Sequence[str]) -> list[Raw]:
-    by_id = {row["id"]: tuple([row[name] for name in columns]) for row in rows}
+def _in_order(rows: list[Any], ids: Sequence[str]) -> list[Raw]:
+    """Return rows as tuples; the id is their first column."""
+    by_id = {row[0]: tuple(row) for row in rows}
     return [by_id[one] for one in ids if one in by_id]
 
 
 async def list_answers(tx: Tx, payment_ids: Sequence[str]) -> list[Raw]:
     """Return the valid answers of payments with ANSWER_COLUMNS, in any order."""
     rows = await tx.fetch_all(_answers, ids=list(payment_ids))
-    return [tuple([row[name] for name in ANSWER_COLUMNS]) for row in rows]
+    return [tuple(row) for row in rows]
 
 
 async def list_questions(tx: Tx, payment_ids: Sequence[str]) -> set[str]:

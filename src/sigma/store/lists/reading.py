@@ -219,8 +219,12 @@ async def list_ids(
     for branch in selection.branches:
         shape = shape_of(selection, branch)
         arguments = _arguments(selection, branch, limit=limit + 1, **after)
+        if after and not selection.is_by_amount:
+            _begin_period_at_cursor(arguments, is_descending=selection.is_descending)
         stmt = _statement("page", selection.listed, shape, has_cursor=bool(after))
         rows = await tx.fetch_all(stmt, **arguments)
+        if len(selection.branches) == 1 and len(rows) > limit:  # a full page, in its order
+            return ListedIds(tuple([row["id"] for row in rows[:limit]]), rows[limit - 1]["id"])
         for row in rows:
             minor = row["amount_minor"] if selection.is_by_amount else 0
             found[row["id"]] = (minor, row["created_at_us"], row["id"])
@@ -228,6 +232,18 @@ async def list_ids(
             ends += await _window_end(tx, selection, shape, arguments, has_cursor=bool(after))
     ids = sorted(found, key=found.__getitem__, reverse=selection.is_descending)
     return await _page(tx, selection, ids, found, ends, limit)
+
+
+def _begin_period_at_cursor(arguments: dict[str, Any], *, is_descending: bool) -> None:
+    """Narrow the period to the rows beyond the cursor.
+
+    SQLite seeks to the bound of the period and would read all rows from there to the cursor.
+    """
+    at_us = arguments["cursor_at_us"]
+    if is_descending and "created_to" in arguments:
+        arguments["created_to"] = min(arguments["created_to"], at_us + 1)
+    if not is_descending and "created_from" in arguments:
+        arguments["created_from"] = max(arguments["created_from"], at_us)
 
 
 async def _window_end(
