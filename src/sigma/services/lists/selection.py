@@ -53,7 +53,7 @@ async def select_payments(
     """Return the selection of a filter of payments. Raises RefusedError("forbidden").
 
     A member who may not read answers cannot filter by e-mail or phone, and their search does not
-    look into answers.
+    look into answers, VK ids and names of clients.
     """
     values = _shared_values(ctx, shop, wanted) | _payment_values(wanted)
     tokens = _required_tokens(ctx, member, Subject.PAYMENT, wanted)
@@ -207,7 +207,7 @@ async def _found_payments(tx: Tx, member: Member, search: SearchQuery) -> list[s
     found: list[str] = []
     if search.external_id:
         found += await look_ups.payments_by_external_id(tx, member.shop_id, search.external_id)
-    if search.vk_id is not None:
+    if search.vk_id is not None and member.can(Permission.READ_ANSWERS):
         found += await look_ups.payments_by_vk_id(tx, member.shop_id, search.vk_id, MAX_FOUND_IDS)
     return list(dict.fromkeys(found))
 
@@ -221,7 +221,7 @@ async def _found_invoices(
         found += _some(await look_ups.invoice_by_number(tx, member.shop_id, search.number))
     if search.external_id.startswith("inv_"):
         found.append(search.external_id)
-    if search.vk_id is not None:
+    if search.vk_id is not None and member.can(Permission.READ_ANSWERS):
         found += await look_ups.invoices_by_vk_id(tx, member.shop_id, search.vk_id, MAX_FOUND_IDS)
     payment_ids = await _found_payments(tx, member, search)
     found += await look_ups.invoices_of_payments(tx, payment_ids)
@@ -246,16 +246,19 @@ async def _found_customers(
 ) -> list[str]:
     """Return the customers whose name has the beginnings of all searched words, or the VK id.
 
-    For a member who may not read answers only by VK id: names are masked for them.
+    None for a member who may not read answers: both are masked for them, and what is found would
+    tell whose they are.
     """
     found: list[str] = []
+    if not member.can(Permission.READ_ANSWERS):
+        return found
     if search.vk_id is not None:
         vk_user = vk_contact(search.vk_id)
         hashes = identity_hashes(ctx.cipher, member.shop_id, vk_user)
         owners = [await identities.find(tx, member.shop_id, vk_user.kind, one) for one in hashes]
         found += [identity.customer_id for identity in owners if identity]
     tokens = query_tokens(text) if search.stems and not search.email else []
-    if tokens and member.can(Permission.READ_ANSWERS):
+    if tokens:
         words = token_hashes(ctx.cipher, member.shop_id, tokens)
         named = await lists.find_by_tokens(tx, member.shop_id, words, limit=MAX_FOUND_CUSTOMERS)
         found += [customer.id for customer in named]
