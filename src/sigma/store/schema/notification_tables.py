@@ -100,6 +100,7 @@ notification_deliveries = Table(
     Column("finished_at_us", BigInt),
     text_column("reply"),
     Column("reached", Json, nullable=False),
+    int_column("due_at_us"),
     int_column("version"),
     Index("ix_notification_deliveries_topic", "shop_id", "user_id", "way", "topic", "id"),
     Index("ix_notification_deliveries_way", "shop_id", "user_id", "way", "id"),

@@ -544,6 +544,7 @@ def upgrade() -> None:
         sa.Column("finished_at_us", BigInt, nullable=True),
         sa.Column("reply", TextC, nullable=False),
         sa.Column("reached", TextC, nullable=False),
+        sa.Column("due_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["shop_id"], ["shops.id"], name=op.f("fk_notification_deliveries_shop_id")
