@@ -389,7 +389,7 @@ async def discard_all(tx: Tx, shop_id: str, now_us: int) -> None:
 
     Running exports end as failed.
     """
-    for export in await exports.list_stored(tx, shop_id):
+    for export in await exports.lock_stored(tx, shop_id):
         is_running = export.is_running
         ended = (
             domain.failed(export, Failure.ERASED, now_us) if is_running else domain.expired(export)

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from sigma.domain.accounts.member import Scope
+from sigma.domain.accounts.member import Member, Scope
 from sigma.domain.errors import Problem
 from sigma.domain.exports.export import Export, FileFormat, Kind
 from sigma.domain.lists.filters import (
@@ -87,7 +87,7 @@ class ExportResponse(Struct, frozen=True):
     expires_at: Annotated[datetime | None, Meta(description="When the file is deleted")]
 
 
-def export_response(ctx: Context, export: Export) -> ExportResponse:
+def export_response(ctx: Context, member: Member, export: Export) -> ExportResponse:
     """Return an export, with a new link when its file is ready."""
     is_ready = export.is_ready(ctx.now_us())
     is_counted = export.status != "counting"
@@ -99,7 +99,7 @@ def export_response(ctx: Context, export: Export) -> ExportResponse:
         rows=export.done_count if is_counted else 0,
         total=export.total if is_counted else None,
         size_bytes=export.size_bytes or None,
-        url=files.link(ctx, export) if is_ready else None,
+        url=files.link(ctx, member, export) if is_ready else None,
         failure=export.failure or None,
         created_at=to_datetime(export.created_at_us),
         finished_at=to_datetime(export.finished_at_us) if export.finished_at_us else None,
@@ -139,7 +139,7 @@ async def create_export(request: ApiRequest, ctx: Ctx, member: CurrentMember) ->
         member.require_scope(Scope.INVOICES_READ)
 
     def render(made: Export) -> str:
-        return encode(export_response(ctx, made)).decode()
+        return encode(export_response(ctx, member, made)).decode()
 
     idempotency = read_idempotency(request, member, body, status=202, render=render)
     return await respond_once(
@@ -153,7 +153,7 @@ async def get_export(ctx: Ctx, member: CurrentMember, export_id: FromPath[str]) 
     found = await exports.get(ctx, member, parse_id(export_id, "exp"))
     if found.kind is Kind.INVOICES:
         member.require_scope(Scope.INVOICES_READ)
-    return json_response(export_response(ctx, found))
+    return json_response(export_response(ctx, member, found))
 
 
 HANDLERS = [create_export, get_export]

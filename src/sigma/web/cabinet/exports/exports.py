@@ -178,7 +178,7 @@ async def download_export(
     if not found.is_ready(ctx.now_us()):
         raise RefusedError("not_found", what="export")
     # Relative: the browser may know this server by another name than base_url.
-    return redirect(files.link(ctx, found).removeprefix(ctx.settings.base_url))
+    return redirect(files.link(ctx, session.member, found).removeprefix(ctx.settings.base_url))
 
 
 HANDLERS = [export_list, new_export_page, request_export, download_export]
