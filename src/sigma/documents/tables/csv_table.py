@@ -6,6 +6,7 @@ reads `1500.50` as a text, and `12.05` even as a day in May. The English one has
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,15 @@ from sigma.documents.tables.columns import (
 BYTE_ORDER_MARK = "\ufeff"  # spreadsheet programs recognize UTF-8 by it
 # Also the full-width forms, which some programs read as the ASCII ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_HAS_SEPARATOR = re.compile(r"[,;\t\r\n]")
 _DATE_FORMATS = {"ru": "%d.%m.%Y", "en": "%Y-%m-%d"}
+
+
+# A program with other settings splits rows at commas or tabs, and takes the quotes in the middle of
+# such a row for letters: then a part of a cell becomes a cell. `=`, or a function or command.
+_LATER_FORMULA = re.compile(
+    r"([,;\t\r\n][\s\"]{0,8})(?=[=\uff1d]|[+\-@\uff0b\uff0d\uff20][\s\w.]{0,40}[(|!])"
+)
 
 
 def safe_cell(text: str) -> str:
@@ -33,6 +42,8 @@ def safe_cell(text: str) -> str:
     """
     # After leading spaces too: a program may trim them. A tab or line break may begin a formula.
     is_risky = text[:1] in ("\t", "\r", "\n") or text.lstrip().startswith(_FORMULA_STARTS)
+    if _HAS_SEPARATOR.search(text):
+        text = _LATER_FORMULA.sub(r"\1'", text)
     return f"'{text}" if is_risky else text
 
 

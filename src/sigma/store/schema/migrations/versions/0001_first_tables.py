@@ -1671,7 +1671,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notification_addresses_hash",
         "notification_addresses",
-        ["shop_id", "address_hash"],
+        ["address_hash", "shop_id"],
         unique=False,
         postgresql_where=sa.text("address_hash <> ''"),
         sqlite_where=sa.text("address_hash <> ''"),
