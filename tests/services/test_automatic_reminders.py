@@ -23,9 +23,8 @@ from sigma.services.checkout import checkout
 from sigma.services.communities import event_intake
 from sigma.services.conversations import delivery
 from sigma.services.invoice_cards import cards, reminders, todo_board
-from sigma.services.reminders import facts
+from sigma.services.reminders import facts, stops
 from sigma.services.reminders import settings as reminder_settings
-from sigma.services.reminders import stops
 from sigma.store import changes
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import reminders as reminder_rows

@@ -43,13 +43,13 @@ async def can_open(world: World, link: str) -> bool:
 async def test_link_ends_with_the_right_of_the_member_who_got_it(world: World) -> None:
     made = await make_export(world)
     masked = await make_export(world, replace(world.member, role=Role.VIEWER))
-    operator = await add_person(world.ctx, world.shop.id, "o@example.org", Role.OPERATOR)
-    link, masked_link = (files.link(world.ctx, operator, one) for one in (made, masked))
+    admin = await add_person(world.ctx, world.shop.id, "a@example.org", Role.ADMIN)
+    link, masked_link = (files.link(world.ctx, admin, one) for one in (made, masked))
     assert await can_open(world, link)
-    await team.change_role(world.ctx, world.member, operator.actor, Role.VIEWER)
+    await team.change_role(world.ctx, world.member, admin.actor, Role.VIEWER)
     assert not await can_open(world, link)
     assert await can_open(world, masked_link)
-    await team.remove(world.ctx, world.member, operator.actor)
+    await team.remove(world.ctx, world.member, admin.actor)
     assert not await can_open(world, masked_link)
     assert await can_open(world, files.link(world.ctx, world.member, made))
 
@@ -66,10 +66,10 @@ async def test_link_of_a_key_ends_with_the_key(world: World) -> None:
 
 async def test_download_by_link_is_recorded_as_of_the_member_who_got_it(world: World) -> None:
     made = await make_export(world)
-    operator = await add_person(world.ctx, world.shop.id, "o@example.org", Role.OPERATOR)
-    assert await can_open(world, files.link(world.ctx, operator, made))
+    admin = await add_person(world.ctx, world.shop.id, "a@example.org", Role.ADMIN)
+    assert await can_open(world, files.link(world.ctx, admin, made))
     (entry,) = [one for one in await read(world) if one.deed == Deed.EXPORT_DOWNLOADED]
-    assert (entry.actor, entry.address) == (operator.actor, ELSEWHERE.address)
+    assert (entry.actor, entry.address) == (admin.actor, ELSEWHERE.address)
 
 
 @pytest.mark.both_databases
@@ -89,3 +89,21 @@ async def test_erasure_of_a_client_ends_finished_and_running_exports(world: Worl
         (Status.EXPIRED, "", ""),
         (Status.FAILED, Failure.ERASED, ""),
     ]
+
+
+async def test_fees_are_exported_only_for_a_role_that_sees_them(world: World) -> None:
+    made = await make_export(world)
+    operator = await add_person(world.ctx, world.shop.id, "o@example.org", Role.OPERATOR)
+    own = await make_export(world, operator)
+    assert {"fee", "income"} <= set(made.columns)
+    assert not {"fee", "income"} & set(own.columns)
+    with pytest.raises(RefusedError, match="forbidden"):
+        await exports.get(world.ctx, operator, made.id)
+    assert [one.id for one in await exports.list_for_shop(world.ctx, operator)] == [own.id]
+    assert not await can_open(world, files.link(world.ctx, operator, made))
+    wanted = ExportRequest(Kind.PAYMENTS, FileFormat.CSV, PaymentFilter(), ("amount", "income"))
+    with pytest.raises(RefusedError) as refused:
+        await exports.request(world.ctx, operator, wanted)
+    assert [one.field for one in refused.value.problems] == ["columns.1"]
+    masked = await make_export(world, replace(operator, role=Role.ACCOUNTANT))
+    assert "fee" in masked.columns

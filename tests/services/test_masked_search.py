@@ -1,14 +1,18 @@
-"""Search of lists by a role that sees only initials: it must not tell whose they are."""
+"""What a search of lists may not say: whose initials these are, and a part for the whole."""
 
 from dataclasses import replace
 
 import pytest
 
 from sigma.domain.accounts.member import Role
+from sigma.domain.customers.customer import IdentityKind, NameSource
+from sigma.domain.customers.joining import Contact
 from sigma.domain.errors import RefusedError
 from sigma.domain.lists.filters import parse_invoice_filter, parse_payment_filter
 from sigma.services.customers import customer_views
+from sigma.services.customers.attachment import OfferedName, attach
 from sigma.services.lists import invoices, payments
+from sigma.services.lists.selection import MAX_FOUND_CUSTOMERS
 from tests.conversation_invoices import issue_invoice, pay_invoice, start_conversation
 from tests.vk_world import VkWorld
 from tests.world import World
@@ -45,3 +49,19 @@ async def test_masked_role_lists_customers_and_searches_none(world: World, role:
         with pytest.raises(RefusedError) as refused:
             await customer_views.list_page(world.ctx, masked, **searched)
         assert refused.value.code == "forbidden", searched
+
+
+async def test_totals_of_a_search_that_leaves_out_clients_are_not_exact(world: World) -> None:
+    """Otherwise an accountant would take the sum of the newest clients for that of all."""
+    wanted, _ = parse_payment_filter({"q": ["Анна"]})
+    invoice_filter, _ = parse_invoice_filter({"q": ["Анна"]})
+    name = OfferedName("Анна Орлова", NameSource.MEMBER)
+    for count, is_exact in ((MAX_FOUND_CUSTOMERS - 1, True), (1, False)):
+        async with world.ctx.db.write() as tx:
+            for n in range(count):
+                contact = Contact(IdentityKind.EMAIL, f"{count}-{n}@example.net")
+                await attach(world.ctx, tx, world.shop.id, [contact], name=name)
+        found = await payments.totals(world.ctx, world.member, wanted)
+        assert found.is_exact is is_exact
+        of_invoices = await invoices.totals(world.ctx, world.member, invoice_filter)
+        assert of_invoices.is_exact is is_exact

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from sigma.documents.tables import xlsx_table
-from sigma.domain.accounts.member import Member, Permission
+from sigma.domain.accounts.member import Member
 from sigma.domain.audit.deed import Deed
 from sigma.domain.errors import RefusedError
 from sigma.domain.exports.export import Export, FileFormat, FilePart
@@ -72,8 +72,7 @@ async def open_link(
     async with ctx.db.read() as tx:
         export = await rows.get(tx, export_id)
         holder = await _find_holder(tx, export.shop_id, actor, ctx.now_us()) if export else None
-    needed = Permission.READ_ANSWERS if export and export.has_answers else Permission.READ
-    if export is None or holder is None or not holder.can(needed):
+    if export is None or holder is None or not exports.can_read(holder, export):
         raise RefusedError("not_found", what="export")
     return await _open(ctx, replace(holder, origin=origin), export, "link")
 

@@ -17,6 +17,7 @@ from sigma.domain.lists.filters import (
 )
 from sigma.services.context import Context
 from sigma.services.exports import exports, files
+from sigma.services.exports.columns import check_columns
 from sigma.services.exports.exports import ExportRequest as Wanted
 from sigma.web.api.body import parse_body, require_valid
 from sigma.web.api.http import (
@@ -107,7 +108,7 @@ def export_response(ctx: Context, member: Member, export: Export) -> ExportRespo
     )
 
 
-def _parse(body: bytes, locale: str) -> Wanted:
+def _parse(body: bytes, member: Member, locale: str) -> Wanted:
     """Return the request in a body. Raises RefusedError("validation") with all its problems."""
     content, problems = parse_body(ExportRequest, body)
     found: list[Problem] = []
@@ -125,7 +126,7 @@ def _parse(body: bytes, locale: str) -> Wanted:
     ]
     wanted, wrong = exports.parse_filter(kind, {n: [v] for n, v in content.filter.items()})
     found += [Problem(f"filter.{one.field}", one.code, one.params) for one in wrong]
-    found += exports.check_columns(kind, content.columns)
+    found += check_columns(kind, content.columns, member)
     require_valid([], found)
     return Wanted(kind, FileFormat(content.format), wanted, tuple(content.columns), locale)
 
@@ -134,7 +135,7 @@ def _parse(body: bytes, locale: str) -> Wanted:
 async def create_export(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """Start an export; its file is made in the background."""
     body = await read_json(request)
-    wanted = _parse(body, translator_for(request).locale)
+    wanted = _parse(body, member, translator_for(request).locale)
     if wanted.kind is Kind.INVOICES:
         member.require_scope(Scope.INVOICES_READ)
 
