@@ -175,11 +175,11 @@ async def test_answer_of_a_bot_server_is_bounded(vk_world: VkWorld) -> None:
         vk_world.ctx, vk_world.member, token, f"{vk_world.sandbox.base_url}/telegram"
     )
     code = await telegram_bots.await_code(vk_world.ctx, vk_world.member)
-    asked: list[int] = []
+    offsets: list[int] = []
 
     class Server:
         async def fetch_updates(self, _url: str, _token: str, offset: int) -> tuple[Update, ...]:
-            asked.append(offset)
+            offsets.append(offset)
             strange = Update(2**62, 7, code)
             return (strange, *(Update(n, 0, "x") for n in range(150)), Update(150, 7, code))
 
@@ -187,7 +187,7 @@ async def test_answer_of_a_bot_server_is_bounded(vk_world: VkWorld) -> None:
     await telegram_bots.poll(ctx, vk_world.shop.id)
     assert (await settings.get(ctx, vk_world.member)).linked(Way.TELEGRAM) == []
     await telegram_bots.poll(ctx, vk_world.shop.id)
-    assert asked == [0, 100]
+    assert offsets == [0, 100]
 
 
 async def test_link_codes_have_a_limit(vk_world: VkWorld) -> None:
