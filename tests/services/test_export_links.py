@@ -32,8 +32,9 @@ async def make_export(world: World, member: Member | None = None) -> Export:
 
 async def can_open(world: World, link: str) -> bool:
     """Return whether a link opens the file."""
+    export_id, actor, end, signature = link.split("/")[-4:]
     try:
-        await files.open_link(world.ctx, *link.split("/")[-4:], ELSEWHERE)
+        await files.open_link(world.ctx, export_id, actor, end, signature, ELSEWHERE)
     except RefusedError as refused:
         return refused.code != "not_found"
     return True

@@ -242,9 +242,9 @@ async def test_file_is_deleted_when_its_time_is_over(world: World) -> None:
     assert (found.status, found.filter_encrypted) == (Status.EXPIRED, "")
     async with world.ctx.db.read() as tx:
         assert await stored.next_part(tx, made.id, "") is None
-    parts = link.split("/")[-4:]
+    export_id, actor, end, signature = link.split("/")[-4:]
     with pytest.raises(RefusedError, match="not_found"):
-        await files.open_link(world.ctx, *parts, NO_ORIGIN)
+        await files.open_link(world.ctx, export_id, actor, end, signature, NO_ORIGIN)
 
 
 async def test_link_works_until_its_end_and_not_with_another_signature(world: World) -> None:

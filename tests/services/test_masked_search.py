@@ -45,10 +45,10 @@ async def test_masked_role_lists_customers_and_searches_none(world: World, role:
     await world.start_payment()
     masked = replace(world.member, role=role)
     assert len((await customer_views.list_page(world.ctx, masked)).data) == 1
-    for searched in ({"query": "client@example.net"}, {"query": "Ива"}, {"tag": "vip"}):
+    for query, tag in (("client@example.net", ""), ("Ива", ""), ("", "vip")):
         with pytest.raises(RefusedError) as refused:
-            await customer_views.list_page(world.ctx, masked, **searched)
-        assert refused.value.code == "forbidden", searched
+            await customer_views.list_page(world.ctx, masked, query=query, tag=tag)
+        assert refused.value.code == "forbidden", (query, tag)
 
 
 async def test_totals_of_a_search_that_leaves_out_clients_are_not_exact(world: World) -> None:
