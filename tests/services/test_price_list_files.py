@@ -112,8 +112,7 @@ def test_forged_field_cannot_have_more_than_a_file() -> None:
 def test_merged_cells_that_overlap_and_reach_far_cost_no_more_than_the_table() -> None:
     far = 10**9
     rows: list[list[Cell]] = [["Услуга", "Цена"]]
-    for n in range(2000):
-        rows.append([f"Услуга {n}", "100"])
+    rows.extend([f"Услуга {n}", "100"] for n in range(2000))
     wide = [(0, n % 2, 0, far) for n in range(2000)]
     deep = [(n, n % 2, far, n % 2) for n in range(2000)]
     parsed = parse_sheet(Sheet("", rows, list(range(1, len(rows) + 1)), merged=[*wide, *deep]))
