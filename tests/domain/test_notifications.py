@@ -82,7 +82,21 @@ def test_quiet_hours_of_a_day_do_not_pass_midnight() -> None:
 def test_end_in_the_skipped_hour_is_after_it_and_in_the_double_hour_the_second() -> None:
     early = QuietHours(22 * 60, 2 * 60 + 30, "Europe/Berlin")
     assert in_berlin(early.end_us(at_us("2026-03-29T01:00"))) == "29 03:30"
-    assert early.end_us(at_us("2026-10-25T01:00")) == at_us("2026-10-25T02:30", fold=1)
+    end_us = at_us("2026-10-25T02:30", fold=1)
+    assert early.end_us(at_us("2026-10-25T01:00")) == end_us
+    for minute in range(90):  # also when the clock shows 2:30 for the first time
+        assert early.end_us(end_us - (90 - minute) * MINUTE_US) == end_us, minute
+    assert early.end_us(end_us) is None
+
+
+def test_begin_in_the_double_hour_is_the_first_and_in_the_skipped_hour_not_after_it() -> None:
+    late = QuietHours(2 * 60 + 10, 8 * 60, "Europe/Berlin")
+    for fold in (0, 1):
+        for text in ("02:10", "02:59"):
+            end_us = late.end_us(at_us(f"2026-10-25T{text}", fold=fold))
+            assert in_berlin(end_us) == "25 08:00", (text, fold)
+    assert late.end_us(at_us("2026-10-25T02:09")) is None
+    assert in_berlin(late.end_us(at_us("2026-03-29T03:00"))) == "29 08:00"
 
 
 @given(

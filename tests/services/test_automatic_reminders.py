@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sigma.domain.accounts.quota import Quotas
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Status as MailStatus
 from sigma.domain.change import Change
@@ -15,13 +16,15 @@ from sigma.domain.messaging.message import CANCELED_FAILURE
 from sigma.domain.messaging.message import Status as MessageStatus
 from sigma.domain.reminders.reminder import ReminderKind, ReminderSettings
 from sigma.domain.time_units import DAY_US, HOUR_US
+from sigma.services.accounts import installation
+from sigma.services.accounts.installation import Administrator
 from sigma.services.billing import invoice_mails, invoices, mails, payments
 from sigma.services.checkout import checkout
 from sigma.services.communities import event_intake
 from sigma.services.conversations import delivery
 from sigma.services.invoice_cards import cards, reminders, todo_board
+from sigma.services.reminders import facts, stops
 from sigma.services.reminders import settings as reminder_settings
-from sigma.services.reminders import stops
 from sigma.store import changes
 from sigma.store.billing import invoices as invoice_rows
 from sigma.store.billing import reminders as reminder_rows
@@ -341,3 +344,35 @@ async def test_shared_link_that_somebody_has_paid_is_not_reminded_of(vk_world: V
     await vk_world.run_jobs()
     vk_world.client_id = first
     assert await reminded_texts(vk_world) == []
+
+
+async def test_reminder_above_the_quota_of_messages_is_sent_when_there_is_room(
+    vk_world: VkWorld,
+) -> None:
+    await opened_invoice(vk_world)
+    admin = Administrator(vk_world.member.actor)
+    await installation.set_quotas(vk_world.ctx, admin, vk_world.shop.id, Quotas(messages_per_day=0))
+    await vk_world.run_jobs()
+    assert await reminded_texts(vk_world) == []
+    await installation.set_quotas(vk_world.ctx, admin, vk_world.shop.id, Quotas())
+    await vk_world.advance_clocks(hours=1)
+    await vk_world.run_jobs()
+    assert len(await reminded_texts(vk_world)) == 1
+
+
+async def test_attempt_reads_only_the_client_whom_it_is_for(vk_world: VkWorld) -> None:
+    """A link may have been sent to hundreds: each attempt must not read all under its lock."""
+    other_id = await vk_world.create_client()
+    await start_conversation(vk_world, other_id)
+    invoice = await opened_invoice(vk_world, max_payments=None)
+    other = await vk_world.conversation(other_id)
+    await cards.send_invoice(vk_world.ctx, vk_world.member, other.id, invoice.id)
+    await vk_world.run_jobs()
+    for client_id in (0, other_id):
+        card = await get_card(vk_world, invoice, client_id)
+        async with vk_world.ctx.db.write() as tx:
+            locked = await invoice_rows.lock(tx, invoice.id)
+            every = await facts.load(vk_world.ctx, tx, locked, vk_world.shop)
+            only = await facts.load(vk_world.ctx, tx, locked, vk_world.shop, card.id)
+        assert [one.facts for one in only] == [one.facts for one in every if one.id == card.id]
+        assert (len(every), len(only)) == (2, 1)

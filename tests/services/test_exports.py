@@ -217,7 +217,7 @@ async def test_export_of_invoices_has_the_chosen_columns_only(world: World) -> N
     data = await make_file(world, wanted)
     assert data.decode() == f"\ufeffNo.;Amount;Metadata\r\n{invoice.number};1500.00;order==42\r\n"
     everything = read_csv(await make_file(world, replace(wanted, columns=())))
-    assert len(everything[0]) == len(column_names(Kind.INVOICES))
+    assert len(everything[0]) == len(column_names(Kind.INVOICES, world.member))
     assert everything[0]["Link"] == f"http://127.0.0.1:8000/i/{invoice.token}"
 
 
@@ -232,7 +232,7 @@ async def test_file_is_deleted_when_its_time_is_over(world: World) -> None:
     world.clock.stop()
     made = await exports.request(world.ctx, world.member, PAYMENTS)
     await world.run_jobs()
-    link = files.link(world.ctx, await exports.get(world.ctx, world.member, made.id))
+    link = files.link(world.ctx, world.member, await exports.get(world.ctx, world.member, made.id))
     await read_file(world, made)
     world.clock.offset_us += FILE_TTL_US
     with pytest.raises(RefusedError, match="not_found"):
@@ -242,9 +242,9 @@ async def test_file_is_deleted_when_its_time_is_over(world: World) -> None:
     assert (found.status, found.filter_encrypted) == (Status.EXPIRED, "")
     async with world.ctx.db.read() as tx:
         assert await stored.next_part(tx, made.id, "") is None
-    export_id, end, signature = link.split("/")[-3:]
+    export_id, actor, end, signature = link.split("/")[-4:]
     with pytest.raises(RefusedError, match="not_found"):
-        await files.open_link(world.ctx, export_id, end, signature, NO_ORIGIN)
+        await files.open_link(world.ctx, export_id, actor, end, signature, NO_ORIGIN)
 
 
 async def test_link_works_until_its_end_and_not_with_another_signature(world: World) -> None:
@@ -253,23 +253,24 @@ async def test_link_works_until_its_end_and_not_with_another_signature(world: Wo
     made = await exports.request(world.ctx, world.member, PAYMENTS)
     await world.run_jobs()
     found = await exports.get(world.ctx, world.member, made.id)
-    export_id, end, signature = files.link(world.ctx, found).split("/")[-3:]
-    opened = await files.open_link(world.ctx, export_id, end, signature, NO_ORIGIN)
+    export_id, actor, end, signature = files.link(world.ctx, world.member, found).split("/")[-4:]
+    opened = await files.open_link(world.ctx, export_id, actor, end, signature, NO_ORIGIN)
     assert b"".join([chunk async for chunk in opened.chunks]) == await read_file(world, found)
     wrong = "A" if signature[0] != "A" else "B"
     for parts in (
-        (export_id, end, wrong + signature[1:]),
-        (export_id, str(int(end) + 1), signature),
-        (export_id[:-1] + ("0" if export_id[-1] != "0" else "1"), end, signature),
-        (export_id, end, ""),
-        (export_id, "9" * 30, signature),
-        (export_id, "١٢", signature),
+        (export_id, actor, end, wrong + signature[1:]),
+        (export_id, actor, str(int(end) + 1), signature),
+        (export_id[:-1] + ("0" if export_id[-1] != "0" else "1"), actor, end, signature),
+        (export_id, actor + "0", end, signature),
+        (export_id, actor, end, ""),
+        (export_id, actor, "9" * 30, signature),
+        (export_id, actor, "١٢", signature),
     ):
         with pytest.raises(RefusedError, match="not_found"):
             await files.open_link(world.ctx, *parts, NO_ORIGIN)
     world.clock.offset_us += LINK_TTL_US
     with pytest.raises(RefusedError, match="not_found"):
-        await files.open_link(world.ctx, export_id, end, signature, NO_ORIGIN)
+        await files.open_link(world.ctx, export_id, actor, end, signature, NO_ORIGIN)
 
 
 @pytest.mark.both_databases

@@ -1,5 +1,6 @@
 """Import of invoices: columns by header, problems of rows, once over restarts, undo of all."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.errors import RefusedError
 from sigma.domain.invoice_imports.batch import Batch, RowStatus, Status
-from sigma.domain.lists.filters import InvoiceFilter
+from sigma.domain.invoice_imports.table import guess_columns
+from sigma.domain.lists.filters import InvoiceFilter, parse_invoice_filter
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import price_list_import
@@ -68,6 +70,37 @@ async def test_column_without_a_known_header_is_chosen(world: World) -> None:
     assert (await plan(world, data)).rows == []
     (row,) = (await plan(world, data, c0="title", c1="amount")).rows
     assert (row.content.title, row.content.amount_minor, row.problems) == ("Урок", 70_000, ())
+
+
+@pytest.mark.parametrize(
+    ("header", "meaning"),
+    [
+        *[("Договор", None), ("Доставка", None), ("Телеграм", None), ("Вклад", None)],
+        *[("Summary", None), ("Format", None), ("Validator", None), ("Мобилизация", None)],
+        *[("до", "expires"), ("До (дата)", "expires"), ("Due", "expires"), ("Тел.", "phone")],
+        *[("Телефон клиента", "phone"), ("Моб. телефон", "phone"), ("Мобильный", "phone")],
+        *[("Sum, RUB", "amount"), ("ВК id", "vk"), ("For what", "title"), ("VK", "vk")],
+    ],
+)
+def test_short_word_of_a_header_is_no_part_of_a_longer_one(
+    header: str, meaning: str | None
+) -> None:
+    (column,) = guess_columns([[header], ["1"]])
+    assert column.meaning == meaning
+
+
+@pytest.mark.both_databases
+async def test_double_click_starts_one_import(world: World) -> None:
+    found = await plan(world, TABLE.encode())
+    batch_id = world.ctx.new_id("imp", world.shop.id)
+    member = world.member
+    started = await asyncio.gather(
+        *(imports.start(world.ctx, member, batch_id, "счета.csv", found) for _ in range(3))
+    )
+    assert {(one.id, one.version) for one in started} == {(batch_id, 1)}
+    await world.run_jobs()
+    wanted, _ = parse_invoice_filter({"q": ["Занятие"]})
+    assert len((await invoice_lists.list_page(world.ctx, member, wanted)).data) == 1
 
 
 async def test_workbook_is_read_like_a_text_file(world: World) -> None:

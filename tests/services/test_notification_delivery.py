@@ -6,7 +6,7 @@ import pytest
 
 from sigma.domain.notifications.kind import Topic, Way
 from sigma.domain.notifications.notification import Recipient
-from sigma.services.notifications import delivery, settings
+from sigma.services.notifications import delivery, links, settings
 from sigma.services.notifications.announcements import announce
 from tests.crash_injection import CrashPlan, ProcessKilledError, with_crash_plan
 from tests.notification_ways import Ways, captured_event, statuses
@@ -46,6 +46,44 @@ async def test_silent_service_is_reported_by_another_way_and_gets_it_later(
     (payload,) = ways.push_payloads()
     assert payload["title"].startswith("Деньги пришли")
     assert await statuses(vk_world) == ["sent", "sent"]
+
+
+async def test_new_notifications_do_not_shorten_the_pauses_of_a_refused_one(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    """Otherwise a busy shop uses up all attempts in the first minute of an outage."""
+    await ways.choose(Way.PUSH)
+    push_service.statuses = [429] * 40
+    await vk_world.complete_payment()
+    await vk_world.run_jobs()
+    for _ in range(3):
+        await vk_world.complete_payment()
+        await vk_world.run_jobs()
+    assert len(push_service.statuses) == 39
+    push_service.statuses.clear()
+    vk_world.clock.advance(minutes=10)
+    await vk_world.run_jobs()
+    first, second = [one["title"] for one in ways.push_payloads()]
+    assert "платежа" not in first
+    assert second.startswith("Деньги пришли: 3 платежа")
+    assert await statuses(vk_world) == ["sent"] * 4
+
+
+async def test_browser_that_has_a_message_does_not_wait_half_a_day_for_another_one(
+    vk_world: VkWorld, ways: Ways, push_service: PushService
+) -> None:
+    await ways.choose(Way.PUSH)
+    other = push_service.new_browser()
+    p256dh, auth = other.keys
+    await links.subscribe(vk_world.ctx, vk_world.member, other.endpoint, p256dh, auth, "Firefox")
+    push_service.statuses = [201, *[429] * 3]
+    await vk_world.complete_payment()
+    for _ in range(3):
+        await vk_world.run_jobs()
+        vk_world.clock.advance(seconds=20)
+    assert push_service.statuses == []
+    assert await statuses(vk_world) == ["sent"]
+    assert len(ways.push_payloads()) == 1
 
 
 async def test_blocked_bot_is_unlinked_and_reported(vk_world: VkWorld, ways: Ways) -> None:

@@ -1,11 +1,17 @@
 """Linking members' VK pages, chats and browsers; the shop's bot; the test button."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
+from sigma.channels.telegram.client import TelegramClient, Update
+from sigma.domain.accounts.member import Member, Role
 from sigma.domain.limits import NOTIFICATION_CODES
 from sigma.domain.notifications.kind import Way
 from sigma.services.notifications import links, settings, telegram_bots
 from tests.notification_ways import Ways, link_vk
+from tests.people import add_person, other_shop
 from tests.push_service import PushService
 from tests.services.actions import refusal_code
 from tests.vk_world import VkWorld
@@ -138,6 +144,50 @@ async def test_push_endpoint_inside_the_network_is_refused(
     p256dh, auth = push_service.new_browser().keys
     call = links.subscribe(vk_world.ctx, vk_world.member, endpoint, p256dh, auth, "Chrome")
     assert await refusal_code(call) == "validation"
+
+
+@both_databases
+async def test_browser_belongs_to_who_has_subscribed_there_last_in_any_shop(
+    vk_world: VkWorld, push_service: PushService
+) -> None:
+    """One person may get the notifications of several shops there, two people may not."""
+    ctx, owner = vk_world.ctx, vk_world.member
+    browser = push_service.new_browser()
+    p256dh, auth = browser.keys
+    second_id = await other_shop(vk_world)
+    own_second = replace(owner, shop_id=second_id)
+    stranger = await add_person(ctx, second_id, "stranger@example.org", Role.OPERATOR)
+
+    async def subscribe(member: Member) -> list[int]:
+        await links.subscribe(ctx, member, browser.endpoint, p256dh, auth, "Chrome")
+        people = (owner, own_second, stranger)
+        return [len((await settings.get(ctx, one)).linked(Way.PUSH)) for one in people]
+
+    assert await subscribe(owner) == [1, 0, 0]
+    assert await subscribe(own_second) == [1, 1, 0]
+    assert await subscribe(stranger) == [0, 0, 1]
+
+
+async def test_answer_of_a_bot_server_is_bounded(vk_world: VkWorld) -> None:
+    """A shop may name a server of its own: what it returns must not keep the worker busy."""
+    token = f"5000099:{'a' * 35}"  # pragma: allowlist secret
+    await telegram_bots.save(
+        vk_world.ctx, vk_world.member, token, f"{vk_world.sandbox.base_url}/telegram"
+    )
+    code = await telegram_bots.await_code(vk_world.ctx, vk_world.member)
+    offsets: list[int] = []
+
+    class Server:
+        async def fetch_updates(self, _url: str, _token: str, offset: int) -> tuple[Update, ...]:
+            offsets.append(offset)
+            strange = Update(2**62, 7, code)
+            return (strange, *(Update(n, 0, "x") for n in range(150)), Update(150, 7, code))
+
+    ctx = replace(vk_world.ctx, telegram=cast("TelegramClient", Server()))
+    await telegram_bots.poll(ctx, vk_world.shop.id)
+    assert (await settings.get(ctx, vk_world.member)).linked(Way.TELEGRAM) == []
+    await telegram_bots.poll(ctx, vk_world.shop.id)
+    assert offsets == [0, 100]
 
 
 async def test_link_codes_have_a_limit(vk_world: VkWorld) -> None:

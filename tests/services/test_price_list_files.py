@@ -6,9 +6,11 @@ import zipfile
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
+from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Cell, Sheet
+from sigma.domain.catalogue.price_table import parse_sheet
 from sigma.domain.errors import RefusedError
 from sigma.services.catalogue import spreadsheet_process
-from sigma.services.catalogue.price_list_files import MAX_ROWS, decode_text, read_book
+from sigma.services.catalogue.price_list_files import MAX_ROWS, Book, decode_text, read_book
 from sigma.services.catalogue.price_list_import import pack, unpack
 from tests.price_lists import hostile_field, xlsx, xml_book
 
@@ -93,6 +95,29 @@ def test_hidden_field_holds_the_file_and_is_bounded() -> None:
         with pytest.raises(RefusedError) as caught:
             unpack(text)
         assert caught.value.code == "bad_request"
+
+
+def test_forged_field_cannot_have_more_than_a_file() -> None:
+    """A million columns, or rows without numbers, would keep a thread busy for hours."""
+    for sheet in (
+        Sheet("", [["Сумма"] * (MAX_COLUMNS + 1)], [1]),
+        Sheet("", [["Сумма"], ["1"]], [1]),
+        Sheet("", [["1"]] * (MAX_ROWS + 1), [1] * (MAX_ROWS + 1)),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            unpack(pack(Book([sheet])))
+        assert caught.value.code == "bad_request"
+
+
+def test_merged_cells_that_overlap_and_reach_far_cost_no_more_than_the_table() -> None:
+    far = 10**9
+    rows: list[list[Cell]] = [["Услуга", "Цена"]]
+    rows.extend([f"Услуга {n}", "100"] for n in range(2000))
+    wide = [(0, n % 2, 0, far) for n in range(2000)]
+    deep = [(n, n % 2, far, n % 2) for n in range(2000)]
+    parsed = parse_sheet(Sheet("", rows, list(range(1, len(rows) + 1)), merged=[*wide, *deep]))
+    assert parsed is not None
+    assert len(parsed.rows) == 2000
 
 
 def test_latin_code_page_and_broken_utf8() -> None:

@@ -212,7 +212,7 @@ PUBLIC_ROUTES = {
     *("GET /i/{token}/wait/{payment_token}", "GET /i/{token}/wait/{payment_token}/state"),
     *("GET /s/{slug}", "GET /s/{slug}/{service_id}", "POST /s/{slug}/{service_id}"),
     *("POST /hooks/vk/{connection_id}", "POST /hooks/{provider}/{connection_id}/{token}"),
-    "GET /exports/{export_id}/{expires_at}/{signature}",
+    "GET /exports/{export_id}/{actor}/{expires_at}/{signature}",
     "GET /stop/{shop_id}/{client_hash}/{signature}",
     "POST /stop/{shop_id}/{client_hash}/{signature}",
     *("GET /healthz", "GET /readyz", "GET /metrics"),

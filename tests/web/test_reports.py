@@ -17,7 +17,7 @@ from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
 from sigma.services.billing import refunds
 from sigma.services.platform import audit_log
-from tests.web.cabinet_harness import CabinetBrowser, visible_text
+from tests.web.cabinet_harness import CabinetBrowser, set_role, visible_text
 from tests.web.two_shops import signed_in_actor
 from tests.world import World
 
@@ -186,6 +186,10 @@ async def test_payment_shows_its_fee_and_expected_payout(
     text = plain(await owner_browser.open(f"/payments/{payment.id}"))
     assert "Комиссия эквайера 52,50 ₽ Вместе с НДС" in text
     assert "К выплате 947,50 ₽" in text
+    for role, sees_fees in ((Role.ACCOUNTANT, True), (Role.OPERATOR, False)):
+        await set_role(world.ctx, role)
+        page = plain(await owner_browser.open(f"/payments/{payment.id}"))
+        assert ("52,50" in page, "947,50" in page) == (sees_fees, sees_fees), role
 
 
 def test_each_source_has_a_name() -> None:

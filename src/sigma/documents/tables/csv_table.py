@@ -25,8 +25,16 @@ BYTE_ORDER_MARK = "\ufeff"  # spreadsheet programs recognize UTF-8 by it
 # Also the full-width forms, which some programs read as the ASCII ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _DATE_FORMATS = {"ru": "{0.day:02}.{0.month:02}.{0.year}", "en": "{0.year}-{0.month:02}-{0.day:02}"}
-# Most texts of a long export: they begin with a letter or digit and have nothing to clean.
-_PLAIN = re.compile(r"[^\W_][^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]{0,9999}")
+# Most texts of a long export: they begin with a letter or digit and have nothing to clean or defuse.
+_PLAIN = re.compile(r"[^\W_][^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff,;]{0,9999}")
+_HAS_SEPARATOR = re.compile(r"[,;\t\r\n]")
+
+
+# A program with other settings splits rows at commas or tabs, and takes the quotes in the middle of
+# such a row for letters: then a part of a cell becomes a cell. `=`, or a function or command.
+_LATER_FORMULA = re.compile(
+    r"([,;\t\r\n][\s\"]{0,8})(?=[=\uff1d]|[+\-@\uff0b\uff0d\uff20][\s\w.]{0,40}[(|!])"
+)
 
 
 def safe_cell(text: str) -> str:
@@ -36,6 +44,8 @@ def safe_cell(text: str) -> str:
     """
     # After leading spaces too: a program may trim them. A tab or line break may begin a formula.
     is_risky = text[:1] in ("\t", "\r", "\n") or text.lstrip().startswith(_FORMULA_STARTS)
+    if _HAS_SEPARATOR.search(text):
+        text = _LATER_FORMULA.sub(r"\1'", text)
     return f"'{text}" if is_risky else text
 
 

@@ -154,6 +154,14 @@ class Member:
         minor = self.refund_limits.for_role(self.role)
         return None if minor is None else Money(minor, REFUND_CURRENCY)
 
+    @property
+    def sees_fees(self) -> bool:
+        """Whether the member sees what the acquirer withholds of a payment.
+
+        A key does with its maker's role: no scope is about fees alone.
+        """
+        return Permission.REPORTS in PERMISSIONS_BY_ROLE[self.role]
+
     def can(self, permission: Permission) -> bool:
         """Return whether the role, and a scope of a key, have the permission."""
         if permission not in PERMISSIONS_BY_ROLE[self.role]:

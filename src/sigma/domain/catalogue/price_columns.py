@@ -145,7 +145,8 @@ def _group_names(sheet: Sheet, first: int, texts: list[str]) -> list[str]:
         (column, first_column)
         for top, first_column, bottom, last_column in sheet.merged
         if top <= first <= bottom
-        for column in range(first_column, last_column + 1)
+        # A span may be said to be as wide as Excel's sheets, and thousands of them may overlap.
+        for column in range(max(first_column, 0), min(last_column + 1, len(texts)))
     }
     current = ""
     for n, text in enumerate(texts):

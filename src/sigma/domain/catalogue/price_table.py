@@ -81,7 +81,11 @@ def _fill_merged_down(sheet: Sheet) -> Sheet:
     if not down:
         return sheet
     rows = [list(row) for row in sheet.rows]
-    for top, column, bottom, _ in down:
+    filled_to: dict[int, int] = {}  # by column: merged cells of a file do not overlap
+    for top, column, bottom, _ in sorted(down):
+        if top <= filled_to.get(column, -1):
+            continue
+        filled_to[column] = bottom
         if top < len(rows) and column < len(rows[top]):
             for n in range(top + 1, min(bottom + 1, len(rows))):
                 rows[n] += [""] * (column + 1 - len(rows[n]))

@@ -32,7 +32,7 @@ class RowStatus(StrEnum):
 class Batch:
     """An import. Times are UTC microseconds. Counts are of rows by status.
 
-    `questions` are those of the service `service_id` when the batch was requested.
+    An invoice has the questions that the service `service_id` has when the invoice is created.
     """
 
     id: str

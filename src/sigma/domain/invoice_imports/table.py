@@ -33,10 +33,12 @@ class Meaning(StrEnum):
     METADATA = "metadata"  # its header is the key
 
 
-# Words that a header begins with. The first meaning that fits is taken.
+# Words that a header begins with, those of _WHOLE_WORDS not as a part of a longer word: «до 5 мая»
+# and not «договор». The first meaning that fits is taken.
+_WHOLE_WORDS = frozenset({"vk", "вк", "тел", "моб", "до", "due", "sum", "for", "valid"})
 _HEADERS: Mapping[Meaning, tuple[str, ...]] = {
     Meaning.EMAIL: ("e-mail", "email", "почта", "эл. почта", "электронная почта"),
-    Meaning.PHONE: ("тел", "phone", "моб"),
+    Meaning.PHONE: ("тел", "телефон", "phone", "моб", "мобильн"),
     Meaning.VK: ("vk", "вк", "вконтакте", "id vk"),
     Meaning.EXPIRES: ("срок", "действует", "оплатить до", "expir", "valid", "due", "до"),
     Meaning.DESCRIPTION: ("опис", "коммент", "descr", "details"),
@@ -98,9 +100,14 @@ def guess_columns(rows: Sequence[Sequence[str]]) -> tuple[TableColumn, ...]:
 def _guess(header: str) -> Meaning | None:
     folded = clean_text(header).casefold()
     for meaning, words in _HEADERS.items():
-        if any(folded.startswith(word) for word in words):
+        if any(_begins_with(folded, word) for word in words):
             return meaning
     return None
+
+
+def _begins_with(text: str, word: str) -> bool:
+    is_longer_word = text[len(word) : len(word) + 1].isalpha()
+    return text.startswith(word) and not (word in _WHOLE_WORDS and is_longer_word)
 
 
 def with_meanings(

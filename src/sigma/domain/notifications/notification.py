@@ -11,6 +11,7 @@ from sigma.domain.time_units import HOUR_US, MINUTE_US
 
 MAX_DELIVERY_ATTEMPTS = 20  # over half a day; then the delivery has failed
 REPORTED_ATTEMPTS = 8  # after twenty minutes another way reports that this one does not work
+REACHED_ATTEMPTS = 3  # when another address of the way has accepted: the member has been informed
 MAX_NOTIFICATIONS = 500  # of one delivery; the others follow in the next one
 ACQUIRER_KEY = "acquirer"  # the `detail` of a broken key that is not VK's
 NOTIFICATION_TTL_US = 30 * 24 * HOUR_US
@@ -82,7 +83,8 @@ class Delivery:
     """One message to a member, with one or more notifications. It is stored before it is sent.
 
     `random_id`: VK's idempotency key, the same in every attempt. `reached`: the addresses that
-    have accepted it. `reply`: the last answer of the way, as it is shown.
+    have accepted it. `reply`: the last answer of the way, as it is shown. `due_at_us`: the end of
+    the pause after a failed attempt, 0 without one; new notifications do not shorten it.
     """
 
     id: str
@@ -94,6 +96,7 @@ class Delivery:
     finished_at_us: int | None = None
     reply: str = ""
     reached: tuple[str, ...] = ()
+    due_at_us: int = 0
     version: int = 0
 
 
@@ -113,15 +116,34 @@ def next_due(preferences: Preferences, last_started_at_us: int | None, now_us: i
     window_end_us = 0
     if last_started_at_us is not None:
         window_end_us = last_started_at_us + preferences.digest_minutes * MINUTE_US
-    wait_until_us = max(window_end_us, now_us)
-    if (quiet_end_us := preferences.quiet_until_us(wait_until_us)) is not None:
+    return _not_before(preferences, window_end_us, now_us)
+
+
+def next_attempt_due(preferences: Preferences, delivery: Delivery, now_us: int) -> Due:
+    """Return when a delivery that is under way may be tried again."""
+    return _not_before(preferences, delivery.due_at_us, now_us)
+
+
+def _not_before(preferences: Preferences, at_us: int, now_us: int) -> Due:
+    """Return the first moment from `at_us` on that is not in quiet hours."""
+    if (quiet_end_us := preferences.quiet_until_us(max(at_us, now_us))) is not None:
         return Due(quiet_end_us)
-    return Due(window_end_us if window_end_us > now_us else None)
+    return Due(at_us if at_us > now_us else None)
 
 
 def attempted(delivery: Delivery) -> Delivery:
     """Return the delivery before an attempt: it is stored before the call, so a crash shows."""
     return replace(delivery, attempts=delivery.attempts + 1)
+
+
+def is_tried_again(delivery: Delivery) -> bool:
+    """Return whether a delivery with a temporary failure is tried again.
+
+    What comes next waits behind it, so a member who was reached at one address does not wait long
+    for the others.
+    """
+    most = REACHED_ATTEMPTS if delivery.reached else MAX_DELIVERY_ATTEMPTS
+    return delivery.attempts < most
 
 
 def finish(delivery: Delivery, status: DeliveryStatus, reply: str, now_us: int) -> Delivery:

@@ -1,11 +1,11 @@
 """What a member wants to know of a shop, by which ways, and when it must be quiet."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.errors import Problem
-from sigma.domain.local_time import local_time
+from sigma.domain.local_time import local_time, time_zone
 from sigma.domain.notifications.kind import MAILED_TO_OWNER, PERMISSIONS, Kind, Way
 from sigma.domain.time_units import SECOND_US
 
@@ -30,22 +30,29 @@ class QuietHours:
     def end_us(self, now_us: int) -> int | None:
         """Return when the quiet hours that hold at `now_us` end (UTC microseconds), else None.
 
-        When the clocks are changed in the night, the end is the later of its two readings, so that
-        nobody is woken early: after the gap, or in the second of the two equal hours.
+        When the clocks are changed in the night, the begin is the earlier of its two readings and
+        the end the later one, and all between them is quiet, so that nobody is woken early: the end
+        is after the gap, or in the second of the two equal hours.
         """
-        local = local_time(now_us, self.tz)
-        minute = local.hour * 60 + local.minute
-        if self.from_min < self.until_min:
-            is_quiet = self.from_min <= minute < self.until_min
-        else:
-            is_quiet = minute >= self.from_min or minute < self.until_min
-        if not is_quiet:
-            return None
-        days = 1 if minute >= self.until_min else 0
-        end = (local + timedelta(days=days)).replace(
-            hour=self.until_min // 60, minute=self.until_min % 60, second=0, microsecond=0
+        today = local_time(now_us, self.tz).date()
+        spans = [self._span_us(today + timedelta(days=days)) for days in (-1, 0)]
+        return max(
+            (end_us for from_us, end_us in spans if from_us <= now_us < end_us), default=None
         )
-        return max(int(end.replace(fold=fold).timestamp()) for fold in (0, 1)) * SECOND_US
+
+    def _span_us(self, day: date) -> tuple[int, int]:
+        """Return begin and end of the quiet hours that begin on a day."""
+        last_day = day if self.from_min < self.until_min else day + timedelta(days=1)
+        # A reading that the clocks skip is before or after the gap, by its `fold`.
+        from_us = min(self._moments_us(day, self.from_min))
+        return from_us, max(self._moments_us(last_day, self.until_min))
+
+    def _moments_us(self, day: date, minute: int) -> list[int]:
+        zone, at = time_zone(self.tz), time(minute // 60, minute % 60)
+        return [
+            int(datetime.combine(day, at.replace(fold=fold), zone).timestamp()) * SECOND_US
+            for fold in (0, 1)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

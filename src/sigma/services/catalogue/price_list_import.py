@@ -21,7 +21,7 @@ from sigma.domain.catalogue.price_list import (
     plan,
     services_to_save,
 )
-from sigma.domain.catalogue.price_sheet import Column, Sheet
+from sigma.domain.catalogue.price_sheet import MAX_COLUMNS, Column, Sheet
 from sigma.domain.catalogue.price_table import ParsedSheet, SkippedRow, parse_sheet
 from sigma.domain.change import Change
 from sigma.domain.errors import Problem, RefusedError, validation_error
@@ -156,10 +156,16 @@ def unpack(text: str) -> Book:
         book = _decoder.decode(data)
     except (UnicodeEncodeError, binascii.Error, zlib.error, msgspec.DecodeError):
         raise RefusedError("bad_request") from None
-    for sheet in book.sheets:
-        if len(sheet.rows) > price_list_files.MAX_ROWS or len(sheet.rows) != len(sheet.row_numbers):
-            raise RefusedError("bad_request")
+    if not all(map(_is_bounded, book.sheets)):
+        raise RefusedError("bad_request")
     return book
+
+
+def _is_bounded(sheet: Sheet) -> bool:
+    """Return whether a sheet could be of a file that was read: the field may be forged."""
+    is_long = len(sheet.rows) > price_list_files.MAX_ROWS
+    is_wide = max(map(len, sheet.rows), default=0) > MAX_COLUMNS
+    return not is_long and not is_wide and len(sheet.rows) == len(sheet.row_numbers)
 
 
 async def pack_outside_loop(book: Book) -> str:

@@ -117,9 +117,12 @@ async def list_page(
 
     `query` is an e-mail address, a phone, a VK id or link, or the beginnings of the words of a
     name; `tag`: only customers with this tag. What is found is ordered by the first payment or
-    message, the newest first. Raises RefusedError("forbidden").
+    message, the newest first. Raises RefusedError("forbidden"): a member who sees only initials
+    may not search, because what is found would tell whose they are.
     """
     member.require(Permission.READ)
+    if query or tag:
+        member.require(Permission.READ_ANSWERS)
     async with ctx.db.read() as tx:
         if query or tag:
             page = await _search(ctx, tx, member, query, tag, cursor or "", limit)

@@ -1,16 +1,18 @@
 """The columns of an export: their names, their kinds, and their values out of the raw rows."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from sigma.documents.tables.columns import Column, ColumnKind
+from sigma.domain.accounts.member import Member
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.billing.payment import FINAL_STATUSES, PaymentMethod
 from sigma.domain.billing.question import QuestionKind
+from sigma.domain.errors import Problem
 from sigma.domain.exports.export import AnswerColumn, Export, Kind
 from sigma.texts import Translator
 from sigma.texts.failures import Reader, payment_failure_text
@@ -19,6 +21,7 @@ from sigma.texts.receipt_view import card_label, method_label
 Raw = Mapping[str, Any]
 ANSWERS = "answers"  # the name that stands for a column for each question
 CLIENT = "client"
+FEE_COLUMNS = frozenset({"fee", "income"})  # for members who see turnover and fees
 
 _STRINGS = msgspec.json.Decoder(dict[str, str])
 
@@ -164,9 +167,18 @@ _ANSWER_KINDS = {
 }
 
 
-def column_names(kind: Kind) -> tuple[str, ...]:
-    """Return the names of all columns of a list, in their order."""
-    return tuple(column.name for column in COLUMNS[kind])
+def column_names(kind: Kind, member: Member) -> tuple[str, ...]:
+    """Return the names of the columns of a list that a member may choose, in their order."""
+    names = [column.name for column in COLUMNS[kind]]
+    return tuple(name for name in names if member.sees_fees or name not in FEE_COLUMNS)
+
+
+def check_columns(kind: Kind, columns: Collection[str], member: Member) -> list[Problem]:
+    """Return the problems of a choice of columns: unknown ones, and those of another right."""
+    known = column_names(kind, member)
+    return [
+        Problem(f"columns.{n}", "choose") for n, name in enumerate(columns) if name not in known
+    ]
 
 
 def column_title(kind: Kind, name: str, translator: Translator) -> str:

@@ -6,7 +6,7 @@ position after it. It also deletes the file when its time is over.
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 
@@ -35,7 +35,7 @@ from sigma.domain.lists.filters import (
 )
 from sigma.domain.time_units import DAY_US, SECOND_US
 from sigma.services.context import Context
-from sigma.services.exports.columns import ANSWERS, column_names
+from sigma.services.exports.columns import ANSWERS, FEE_COLUMNS, check_columns, column_names
 from sigma.services.exports.rendering import (
     Batch,
     PartRenderer,
@@ -84,12 +84,11 @@ def parse_filter(
     return parse_invoice_filter(values)
 
 
-def check_columns(kind: Kind, columns: Collection[str]) -> list[Problem]:
-    """Return the problems of a choice of columns."""
-    known = column_names(kind)
-    return [
-        Problem(f"columns.{n}", "choose") for n, name in enumerate(columns) if name not in known
-    ]
+def can_read(member: Member, export: Export) -> bool:
+    """Return whether a member of the shop may read the file of an export."""
+    needed = Permission.READ_ANSWERS if export.has_answers else Permission.READ
+    has_fees = not FEE_COLUMNS.isdisjoint(export.columns)
+    return member.can(needed) and (member.sees_fees or not has_fees)
 
 
 async def request(
@@ -105,7 +104,7 @@ async def request(
     "forbidden", "validation", "exports_running" when the shop has MAX_RUNNING, "too_many_requests".
     """
     member.require(Permission.READ)
-    if problems := check_columns(wanted.kind, wanted.columns):
+    if problems := check_columns(wanted.kind, wanted.columns, member):
         raise validation_error(*problems)
     now_us = ctx.now_us()
     export_id = ctx.new_id("exp", member.shop_id)
@@ -117,7 +116,7 @@ async def request(
         kind=wanted.kind,
         file_format=wanted.file_format,
         filter_encrypted=ctx.cipher.encrypt(values, column, export_id),
-        columns=wanted.columns or column_names(wanted.kind),
+        columns=tuple(dict.fromkeys(wanted.columns)) or column_names(wanted.kind, member),
         has_answers=member.can(Permission.READ_ANSWERS),
         locale=wanted.locale,
         created_by=member.actor,
@@ -141,14 +140,16 @@ async def request(
 
 
 async def get(ctx: Context, member: Member, export_id: str) -> Export:
-    """Return an export. Raises RefusedError("not_found"); "forbidden" for one with answers."""
+    """Return an export. Raises RefusedError("not_found"); "forbidden" for one with answers or fees
+    that the member may not see.
+    """
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         found = await exports.get(tx, export_id)
     if found is None or found.shop_id != member.shop_id:
         raise RefusedError("not_found", what="export")
-    if found.has_answers:
-        member.require(Permission.READ_ANSWERS)
+    if not can_read(member, found):
+        raise RefusedError("forbidden")
     return found
 
 
@@ -157,8 +158,7 @@ async def list_for_shop(ctx: Context, member: Member) -> list[Export]:
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         found = await exports.list_for_shop(tx, member.shop_id, MAX_LISTED)
-    can_read = member.can(Permission.READ_ANSWERS)
-    return [export for export in found if can_read or not export.has_answers]
+    return [export for export in found if can_read(member, export)]
 
 
 async def _shop(tx: Tx, shop_id: str) -> Shop:
@@ -389,7 +389,7 @@ async def discard_all(tx: Tx, shop_id: str, now_us: int) -> None:
 
     Running exports end as failed.
     """
-    for export in await exports.list_stored(tx, shop_id):
+    for export in await exports.lock_stored(tx, shop_id):
         is_running = export.is_running
         ended = (
             domain.failed(export, Failure.ERASED, now_us) if is_running else domain.expired(export)

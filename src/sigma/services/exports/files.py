@@ -4,10 +4,10 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigma.documents.tables import xlsx_table
-from sigma.domain.accounts.member import Member, Role
+from sigma.domain.accounts.member import Member
 from sigma.domain.audit.deed import Deed
 from sigma.domain.errors import RefusedError
 from sigma.domain.exports.export import Export, FileFormat, FilePart
@@ -15,8 +15,10 @@ from sigma.domain.origin import Origin
 from sigma.services.context import Context
 from sigma.services.exports import exports
 from sigma.services.platform import audit_log
+from sigma.store.accounts import api_keys, members
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import Cipher, SignaturePurpose
+from sigma.store.engine.interface import Tx
 from sigma.store.exports import exports as rows
 
 MEDIA_TYPES = {
@@ -35,15 +37,18 @@ class ExportFile:
     chunks: AsyncIterator[bytes]
 
 
-def link(ctx: Context, export: Export) -> str:
-    """Return a URL that downloads the file until `Export.link_expiry_us`, without a session.
+def link(ctx: Context, member: Member, export: Export) -> str:
+    """Return a URL by which a member downloads the file until `Export.link_expiry_us`.
 
-    It is signed, not stored: a later link has another end.
+    It needs no session, and ends sooner with the member's right to the file. It is signed, not
+    stored: a later link has another end.
     """
     expires_at_us = export.link_expiry_us(ctx.now_us())
-    raw = ctx.cipher.sign(SignaturePurpose.EXPORT_LINK, export.id, str(expires_at_us))
+    purpose = SignaturePurpose.EXPORT_LINK
+    raw = ctx.cipher.sign(purpose, export.id, member.actor, str(expires_at_us))
     signature = base64.urlsafe_b64encode(raw).decode()
-    return f"{ctx.settings.base_url}/exports/{export.id}/{expires_at_us}/{signature}"
+    path = f"/exports/{export.id}/{member.actor}/{expires_at_us}/{signature}"
+    return ctx.settings.base_url + path
 
 
 async def open_file(ctx: Context, member: Member, export_id: str) -> ExportFile:
@@ -55,21 +60,35 @@ async def open_file(ctx: Context, member: Member, export_id: str) -> ExportFile:
 
 
 async def open_link(
-    ctx: Context, export_id: str, expires_at: str, signature: str, origin: Origin
+    ctx: Context, export_id: str, actor: str, expires_at: str, signature: str, origin: Origin
 ) -> ExportFile:
-    """Return the file that a link of `link` names. Raises RefusedError("not_found")."""
-    if not _is_valid(ctx, export_id, expires_at, signature):
+    """Return the file that a link of `link` names. Raises RefusedError("not_found").
+
+    The download is recorded as that of the member to whom the link was given (`actor`), from the
+    address of whoever opens it.
+    """
+    if not _is_valid(ctx, export_id, actor, expires_at, signature):
         raise RefusedError("not_found", what="export")
     async with ctx.db.read() as tx:
         export = await rows.get(tx, export_id)
-    if export is None:
+        holder = await _find_holder(tx, export.shop_id, actor, ctx.now_us()) if export else None
+    if export is None or holder is None or not exports.can_read(holder, export):
         raise RefusedError("not_found", what="export")
-    # The link was given to its maker; the address is that of whoever opens it.
-    holder = Member(export.created_by, export.shop_id, Role.VIEWER, origin=origin)
-    return await _open(ctx, holder, export, "link")
+    return await _open(ctx, replace(holder, origin=origin), export, "link")
 
 
-def _is_valid(ctx: Context, export_id: str, expires_at: str, signature: str) -> bool:
+async def _find_holder(tx: Tx, shop_id: str, actor: str, now_us: int) -> Member | None:
+    """Return a person or API key with the rights of this moment; None for one without any."""
+    if not actor.startswith("key_"):
+        role = await members.find_role(tx, shop_id, actor)
+        return Member(actor, shop_id, role) if role else None
+    found = await api_keys.find_by_id(tx, shop_id, actor)
+    if found is None or found.role is None or found.key.is_expired(now_us):
+        return None
+    return Member(actor, shop_id, found.role, scopes=frozenset(found.key.scopes))
+
+
+def _is_valid(ctx: Context, export_id: str, actor: str, expires_at: str, signature: str) -> bool:
     if not (expires_at.isascii() and expires_at.isdigit() and len(expires_at) < 20):
         return False
     try:
@@ -77,7 +96,7 @@ def _is_valid(ctx: Context, export_id: str, expires_at: str, signature: str) -> 
     except (binascii.Error, UnicodeEncodeError):
         return False
     purpose = SignaturePurpose.EXPORT_LINK
-    is_signed = ctx.cipher.is_signature(raw, purpose, export_id, expires_at)
+    is_signed = ctx.cipher.is_signature(raw, purpose, export_id, actor, expires_at)
     return is_signed and ctx.now_us() < int(expires_at)
 
 

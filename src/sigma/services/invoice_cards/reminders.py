@@ -6,6 +6,7 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.change import Change, Job
 from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY
 from sigma.domain.reminders.reminder import Reminder, ReminderKind, ReminderSettings, decide
+from sigma.domain.time_units import HOUR_US
 from sigma.services.context import Context
 from sigma.services.conversations import outbox
 from sigma.services.conversations.change_feed import notify_changed
@@ -21,6 +22,8 @@ from sigma.store.accounts import shops
 from sigma.store.billing import invoices
 from sigma.store.engine.interface import ConflictError, Tx
 from sigma.store.messaging import conversations
+
+QUOTA_PAUSE_US = HOUR_US  # above the quota of messages the next look comes after this time
 
 
 async def remind(ctx: Context, invoice_id: str) -> int | None:
@@ -40,7 +43,7 @@ async def remind(ctx: Context, invoice_id: str) -> int | None:
     if due:
         # Quotas count before the transaction, as those of all messages.
         if not await quotas.allows_auto_reply(ctx, shop.id, needs_invoice=False):
-            return None
+            return ctx.now_us() + QUOTA_PAUSE_US
         try:
             times = await _send_due(ctx, invoice_id, shop)
         except ConflictError:

@@ -43,7 +43,7 @@ from sigma.store import changes
 from sigma.store.accounts import shops
 from sigma.store.catalogue import services
 from sigma.store.encrypted_columns import EncryptedColumn
-from sigma.store.engine.interface import Tx
+from sigma.store.engine.interface import ConflictError, StaleError, Tx
 from sigma.store.invoice_imports import imports
 
 SLICE_US = 45 * SECOND_US  # how long one run of the job works
@@ -155,9 +155,18 @@ async def start(
         total=len(rows),
     )
     stored = await asyncio.to_thread(_encrypted_rows, ctx, batch, rows)
-    async with ctx.db.write() as tx:
-        await changes.write(tx, domain.start(batch, stored), now_us)
-        await audit_log.record(ctx, tx, member, Deed.INVOICES_IMPORTED, batch_id, count=len(rows))
+    try:
+        async with ctx.db.write() as tx:
+            await changes.write(tx, domain.start(batch, stored), now_us)
+            await audit_log.record(
+                ctx, tx, member, Deed.INVOICES_IMPORTED, batch_id, count=len(rows)
+            )
+    except (ConflictError, StaleError):
+        async with ctx.db.read() as tx:
+            known = await imports.get(tx, batch_id)
+        if known is None:
+            raise
+        return _own(member, known)  # the other half of a double click was faster
     return replace(batch, version=1)
 
 

@@ -8,6 +8,7 @@ from sigma.domain.lists.saved_view import MAX_VIEWS, ListKind, SavedView, check_
 from sigma.domain.text_cleaning import clean_text
 from sigma.services.context import Context
 from sigma.services.platform import audit_log
+from sigma.store.accounts import shops
 from sigma.store.lists import saved_views
 
 
@@ -45,6 +46,7 @@ async def save(
         filter_values=values,
     )
     async with ctx.db.write() as tx:
+        await shops.lock(tx, member.shop_id)  # views that are saved at once count together
         visible = await saved_views.list_visible(tx, member.shop_id, kind, member.actor, MAX_VIEWS)
         if len(visible) >= MAX_VIEWS:
             raise validation_error(Problem("name", "too_many", {"max": MAX_VIEWS}))

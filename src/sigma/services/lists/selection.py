@@ -4,7 +4,7 @@ A list, its totals and an export of the same filter use the same selection.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,7 @@ async def select_payments(
     """Return the selection of a filter of payments. Raises RefusedError("forbidden").
 
     A member who may not read answers cannot filter by e-mail or phone, and their search does not
-    look into answers.
+    look into answers, VK ids and names of clients.
     """
     values = _shared_values(ctx, shop, wanted) | _payment_values(wanted)
     tokens = _required_tokens(ctx, member, Subject.PAYMENT, wanted)
@@ -75,7 +75,11 @@ async def select_payments(
         branches.append(Branch(values={"ids": ids}, tokens=tokens))
     if customer_ids := await _found_customers(ctx, tx, member, wanted.query, search):
         branches.append(Branch(values={"customers": customer_ids}, tokens=tokens))
-    return replace(base, branches=await _usable(tx, base, branches))
+    return replace(
+        base,
+        branches=await _usable(tx, base, branches),
+        is_cut=len(ids) >= MAX_FOUND_IDS or len(customer_ids) >= MAX_FOUND_CUSTOMERS,
+    )
 
 
 async def select_invoices(
@@ -97,7 +101,8 @@ async def select_invoices(
     if contact_tokens:
         of_payments = replace(base, listed=PAYMENTS, values={})
         by_contact = await _invoices_of(tx, of_payments, Branch(tokens=contact_tokens))
-        base = replace(base, values=dict(values) | {"ids": by_contact})
+        values = dict(values) | {"ids": by_contact.ids}
+        base = replace(base, values=values, is_cut=by_contact.is_cut)
     if not wanted.query:
         return replace(base, branches=[await _choose(tx, base, Branch(tokens=public_tokens))])
     search = parse_search(wanted.query)
@@ -105,12 +110,24 @@ async def select_invoices(
     branches += [
         Branch(values={"amount": minor}, tokens=public_tokens) for minor in search.amounts_minor
     ]
-    found = set(await _found_invoices(ctx, tx, member, base, search))
-    if found:
-        branches.append(Branch(values={"ids": sorted(found)}, tokens=public_tokens))
+    found = await _found_invoices(ctx, tx, member, base, search)
+    if found.ids:
+        branches.append(Branch(values={"ids": sorted(set(found.ids))}, tokens=public_tokens))
     if customer_ids := await _found_customers(ctx, tx, member, wanted.query, search):
         branches.append(Branch(values={"customers": customer_ids}, tokens=public_tokens))
-    return replace(base, branches=await _usable(tx, base, branches))
+    return replace(
+        base,
+        branches=await _usable(tx, base, branches),
+        is_cut=base.is_cut or found.is_cut or len(customer_ids) >= MAX_FOUND_CUSTOMERS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Ids of invoices. `is_cut`: there are more than the look-up reads."""
+
+    ids: list[str]
+    is_cut: bool = False
 
 
 def _base(
@@ -207,38 +224,43 @@ async def _found_payments(tx: Tx, member: Member, search: SearchQuery) -> list[s
     found: list[str] = []
     if search.external_id:
         found += await look_ups.payments_by_external_id(tx, member.shop_id, search.external_id)
-    if search.vk_id is not None:
+    if search.vk_id is not None and member.can(Permission.READ_ANSWERS):
         found += await look_ups.payments_by_vk_id(tx, member.shop_id, search.vk_id, MAX_FOUND_IDS)
     return list(dict.fromkeys(found))
 
 
 async def _found_invoices(
     ctx: Context, tx: Tx, member: Member, base: Selection, search: SearchQuery
-) -> list[str]:
+) -> _Found:
     """Return the ids of invoices by number, by ids, and by what their clients answered."""
     found: list[str] = []
     if search.number is not None:
         found += _some(await look_ups.invoice_by_number(tx, member.shop_id, search.number))
     if search.external_id.startswith("inv_"):
         found.append(search.external_id)
-    if search.vk_id is not None:
-        found += await look_ups.invoices_by_vk_id(tx, member.shop_id, search.vk_id, MAX_FOUND_IDS)
+    by_vk_id: list[str] = []
+    if search.vk_id is not None and member.can(Permission.READ_ANSWERS):
+        limit = MAX_FOUND_IDS
+        by_vk_id = await look_ups.invoices_by_vk_id(tx, member.shop_id, search.vk_id, limit)
     payment_ids = await _found_payments(tx, member, search)
-    found += await look_ups.invoices_of_payments(tx, payment_ids)
+    is_cut = len(by_vk_id) >= MAX_FOUND_IDS or len(payment_ids) >= MAX_FOUND_IDS
+    found += by_vk_id + await look_ups.invoices_of_payments(tx, payment_ids)
     of_payments = replace(base, listed=PAYMENTS, values={})
     branches = _token_branches(ctx, member, Subject.PAYMENT, search, ())
     branches += [Branch(values={"last4": one}) for one in _some(search.last4)]
     for branch in branches:
-        found += await _invoices_of(tx, of_payments, branch)
-    return found
+        of_branch = await _invoices_of(tx, of_payments, branch)
+        found += of_branch.ids
+        is_cut = is_cut or of_branch.is_cut
+    return _Found(found, is_cut)
 
 
-async def _invoices_of(tx: Tx, of_payments: Selection, branch: Branch) -> list[str]:
+async def _invoices_of(tx: Tx, of_payments: Selection, branch: Branch) -> _Found:
     """Return the invoices of the latest payments of a branch."""
     latest = replace(of_payments, is_by_amount=False, is_descending=True)
     selection = replace(latest, branches=[await _choose(tx, latest, branch)])
     ids = await look_ups.latest_ids(tx, selection, MAX_FOUND_IDS)
-    return await look_ups.invoices_of_payments(tx, ids)
+    return _Found(await look_ups.invoices_of_payments(tx, ids), len(ids) >= MAX_FOUND_IDS)
 
 
 async def _found_customers(
@@ -246,16 +268,19 @@ async def _found_customers(
 ) -> list[str]:
     """Return the customers whose name has the beginnings of all searched words, or the VK id.
 
-    For a member who may not read answers only by VK id: names are masked for them.
+    None for a member who may not read answers: both are masked for them, and what is found would
+    tell whose they are.
     """
     found: list[str] = []
+    if not member.can(Permission.READ_ANSWERS):
+        return found
     if search.vk_id is not None:
         vk_user = vk_contact(search.vk_id)
         hashes = identity_hashes(ctx.cipher, member.shop_id, vk_user)
         owners = [await identities.find(tx, member.shop_id, vk_user.kind, one) for one in hashes]
         found += [identity.customer_id for identity in owners if identity]
     tokens = query_tokens(text) if search.stems and not search.email else []
-    if tokens and member.can(Permission.READ_ANSWERS):
+    if tokens:
         words = token_hashes(ctx.cipher, member.shop_id, tokens)
         named = await lists.find_by_tokens(tx, member.shop_id, words, limit=MAX_FOUND_CUSTOMERS)
         found += [customer.id for customer in named]

@@ -15,7 +15,6 @@ from sigma.domain.change import Change
 from sigma.domain.notifications.address import Address
 from sigma.domain.notifications.kind import Kind, Topic, Way
 from sigma.domain.notifications.notification import (
-    MAX_DELIVERY_ATTEMPTS,
     MAX_NOTIFICATIONS,
     REPORTED_ATTEMPTS,
     Delivery,
@@ -25,6 +24,8 @@ from sigma.domain.notifications.notification import (
     Status,
     attempted,
     finish,
+    is_tried_again,
+    next_attempt_due,
     next_due,
     parse_recipient,
     retry_pause_us,
@@ -96,7 +97,7 @@ async def _prepare(ctx: Context, recipient: Recipient) -> _Attempt | int | None:
         if chosen is None or not wanted:
             return await _drop(tx, latest if is_under_way else None, now_us)
         if is_under_way and latest is not None:
-            due_at_us, delivery = chosen.quiet_until_us(now_us), latest
+            due_at_us, delivery = next_attempt_due(chosen, latest, now_us).at_us, latest
         else:
             due_at_us = next_due(chosen, _window_start(latest), now_us).at_us
             delivery = _new_delivery(ctx, recipient, now_us)
@@ -167,15 +168,13 @@ async def _deliver(ctx: Context, attempt: _Attempt) -> tuple[Delivery, list[Deli
     """Send to every address. Each acceptance is stored at once: a crash repeats as little as it
     can.
     """
-    delivery, failures = attempt.delivery, list[DeliveryError]()
+    delivery, failures, was_called = attempt.delivery, list[DeliveryError](), True
     for address in attempt.addresses:
         try:
             reply = await ways.send(ctx, delivery.recipient.way, attempt.outgoing, address)
         except CircuitOpenError as error:
-            # Nothing was sent, so this is no attempt: a server that is down costs no message.
-            pause_s = error.wait_us / SECOND_US
+            pause_s, was_called = error.wait_us / SECOND_US, False
             failures.append(DeliveryError(NO_RESPONSE, retry_after_s=pause_s))
-            delivery = replace(delivery, attempts=attempt.delivery.attempts - 1)
             continue
         except DeliveryError as error:
             failures.append(error)
@@ -187,6 +186,9 @@ async def _deliver(ctx: Context, attempt: _Attempt) -> tuple[Delivery, list[Deli
         if len(attempt.addresses) > 1:
             await changes.commit(ctx.db, Change((delivery,)), ctx.now_us())
             delivery = replace(delivery, version=delivery.version + 1)
+    if not was_called and not delivery.reached:
+        # Nothing was sent, so this is no attempt: a server that is down costs no message.
+        delivery = replace(delivery, attempts=delivery.attempts - 1)
     return delivery, failures
 
 
@@ -203,15 +205,16 @@ async def _record(
     """Store the outcome. Returns when to run again, None when nothing waits."""
     now_us = ctx.now_us()
     temporary = [error for error in failures if not error.is_permanent]
-    if temporary and delivery.attempts < MAX_DELIVERY_ATTEMPTS:
-        waiting = replace(delivery, reply=temporary[0].reply)
+    if temporary and is_tried_again(delivery):
+        requested_us = max(int(error.retry_after_s * SECOND_US) for error in temporary)
+        due_at_us = now_us + max(retry_pause_us(delivery.attempts), requested_us)
+        waiting = replace(delivery, reply=temporary[0].reply, due_at_us=due_at_us)
         async with ctx.db.write() as tx:
             await changes.write(tx, Change((waiting,)), now_us)
             if delivery.attempts >= REPORTED_ATTEMPTS and not delivery.reached:
                 carried = await notifications.list_of_delivery(tx, delivery.id)
                 await _report_broken(ctx, tx, delivery.recipient, carried)
-        requested_us = max(int(error.retry_after_s * SECOND_US) for error in temporary)
-        return now_us + max(retry_pause_us(delivery.attempts), requested_us)
+        return due_at_us
     is_sent = bool(delivery.reached)
     reply = delivery.reply if is_sent else (failures[0].reply if failures else NO_ADDRESS)
     status = DeliveryStatus.SENT if is_sent else DeliveryStatus.FAILED

@@ -189,10 +189,12 @@ async def subscribe(
     )
     linked = with_subscription(ctx, fresh, subscription)
     async with ctx.db.write() as tx:
-        # One browser is one person's at a time: who signs in there next does not read on.
+        # One browser is one person's at a time, in all shops: who signs in there next does not read
+        # on.
         hashes = push_hashes(ctx, subscription.endpoint)
-        for one in await addresses.list_by_hash(tx, member.shop_id, hashes):
-            await addresses.remove(tx, one.shop_id, one.user_id, one.id)
+        for one in await addresses.list_everywhere(tx, hashes):
+            if one.user_id != member.actor or one.shop_id == member.shop_id:
+                await addresses.remove(tx, one.shop_id, one.user_id, one.id)
         own = await addresses.list_for_way(tx, member.shop_id, member.actor, Way.PUSH)
         await _remove_oldest(tx, own)
         await _write_linked(ctx, tx, member, linked)

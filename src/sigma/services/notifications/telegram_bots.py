@@ -33,6 +33,7 @@ from sigma.texts import Translator
 log = structlog.get_logger()
 
 POLL_PAUSE_US = 3 * SECOND_US
+MAX_UPDATES, MAX_UPDATE_ID = 100, 2**53  # of one answer
 _COLUMN = EncryptedColumn.TELEGRAM_TOKEN
 
 
@@ -142,10 +143,12 @@ async def poll(ctx: Context, shop_id: str) -> int | None:
     except DeliveryError as error:
         log.info("telegram.updates_failed", shop=shop_id, error=error.reply)
         return next_run_us
+    # Telegram returns no more at once; the server of a shop's own may return anything.
+    updates = tuple(one for one in updates if 0 <= one.update_id < MAX_UPDATE_ID)[:MAX_UPDATES]
     for update in updates:
         await _accept(ctx, opened, update)
     if updates:
-        await _store_offset(ctx, shop_id, max(one.update_id for one in updates) + 1)
+        await _store_offset(ctx, opened, max(one.update_id for one in updates) + 1)
     return next_run_us
 
 
@@ -172,10 +175,11 @@ async def _accept(ctx: Context, opened: OpenBot, update: Update) -> None:
         log.info("telegram.greeting_failed", shop=shop_id, error=error.reply)
 
 
-async def _store_offset(ctx: Context, shop_id: str, offset: int) -> None:
+async def _store_offset(ctx: Context, opened: OpenBot, offset: int) -> None:
     async with ctx.db.write() as tx:
-        bot = await telegram_bots.lock(tx, shop_id)
-        if bot is not None:
+        bot = await telegram_bots.lock(tx, opened.bot.shop_id)
+        # Another bot, connected meanwhile, has numbers of its own.
+        if bot is not None and bot.token_encrypted == opened.bot.token_encrypted:
             await changes.write(tx, Change((replace(bot, update_offset=offset),)), ctx.now_us())
 
 

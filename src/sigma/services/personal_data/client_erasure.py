@@ -73,6 +73,9 @@ async def erase(ctx: Context, member: Member, subject_id: str, chosen: Collectio
         await audit_log.record(
             ctx, tx, member, Deed.CLIENT_ERASED, erasure.id, **dict(erasure.counts)
         )
+    # Again: an export that was requested meanwhile may have read the data before the COMMIT.
+    async with ctx.db.write() as tx:
+        await exports.discard_all(tx, member.shop_id, ctx.now_us())
     await notify_changed(ctx)
     return erasure
 

@@ -67,11 +67,14 @@ class Target:
         return Channel.CONVERSATION if self.card else Channel.EMAIL
 
 
-async def load(ctx: Context, tx: Tx, invoice: Invoice, shop: Shop) -> list[Target]:
+async def load(
+    ctx: Context, tx: Tx, invoice: Invoice, shop: Shop, target_id: str = ""
+) -> list[Target]:
     """Return the clients of a locked invoice: those of conversations, else those by e-mail.
 
     A client whom VK does not allow to write to is reached by e-mail, if the invoice was sent there
     too. A client whose conversation Sigma does not know to be allowed (never wrote) is not reached.
+    With `target_id` only that card or recipient is read: a link may have been sent to hundreds.
     """
     invoice_cards = await cards.list_for_invoice(tx, invoice.id)
     recipients = await invoice_recipients.list_for_invoice(tx, invoice.id)
@@ -91,14 +94,23 @@ async def load(ctx: Context, tx: Tx, invoice: Invoice, shop: Shop) -> list[Targe
         is_only_client=len(invoice_cards) + (0 if invoice_cards else len(recipients)) == 1,
     )
     by_id = await conversations.find_by_ids(tx, [card.conversation_id for card in invoice_cards])
+    sent_cards = [card for card in invoice_cards if card.message_id is not None]
     targets = [
         await loader.of_card(card, by_id[card.conversation_id])
-        for card in invoice_cards
-        if card.message_id is not None
+        for card in sent_cards
+        if target_id in ("", card.id)
     ]
-    if any(target.facts.can_reach for target in targets):
+    if any(_can_reach(by_id[card.conversation_id]) for card in sent_cards):
         return targets
-    return targets + [await loader.of_recipient(one) for one in recipients if one.email_encrypted]
+    return targets + [
+        await loader.of_recipient(one)
+        for one in recipients
+        if one.email_encrypted and target_id in ("", one.id)
+    ]
+
+
+def _can_reach(conversation: Conversation) -> bool:
+    return not conversation.blocked_reason and bool(conversation.last_incoming_at_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +142,7 @@ class _Loader:
             wrote_at_us=conversation.last_incoming_at_us or None,
             has_paid=has_paid,
             hashes=hashes,
-            can_reach=not conversation.blocked_reason and bool(conversation.last_incoming_at_us),
+            can_reach=_can_reach(conversation),
             message_times=[one.written_at_us for one in recent if one is not None],
         )
         return Target(facts, card=card, conversation=conversation)
@@ -201,12 +213,10 @@ async def may_hand_over(ctx: Context, tx: Tx, reminder: Reminder) -> bool:
     shop = await shops.get(tx, reminder.shop_id)
     assert shop is not None, "the shop of an invoice is never deleted"
     settings = await reminder_settings.load(tx, shop.id)
-    targets = await load(ctx, tx, invoice, shop)
+    targets = await load(ctx, tx, invoice, shop, reminder.target_id)
     now_us = ctx.now_us()
     return any(
-        target.id == reminder.target_id
-        and is_still_due(reminder.kind, target.facts, settings, shop.tz, now_us)
-        for target in targets
+        is_still_due(reminder.kind, target.facts, settings, shop.tz, now_us) for target in targets
     )
 
 

@@ -36,14 +36,18 @@ _list_for_shop = statement(
     .where(api_keys.c.shop_id == bindparam("shop_id"))
     .order_by(api_keys.c.id.desc())
 )
-_find = statement(
+_with_rights = (
     select(api_keys, members.c.role, shops.c.refund_limits)
     .join(shops, shops.c.id == api_keys.c.shop_id)
     .outerjoin(
         members,
         (members.c.shop_id == api_keys.c.shop_id) & (members.c.user_id == api_keys.c.created_by),
     )
-    .where(api_keys.c.secret_hash == bindparam("secret_hash"), api_keys.c.revoked_at_us.is_(None))
+    .where(api_keys.c.revoked_at_us.is_(None))
+)
+_find = statement(_with_rights.where(api_keys.c.secret_hash == bindparam("secret_hash")))
+_find_by_id = statement(
+    _with_rights.where(api_keys.c.id == bindparam("id"), api_keys.c.shop_id == bindparam("shop_id"))
 )
 _revoke = statement(
     update(api_keys)
@@ -91,7 +95,15 @@ async def find(tx: Tx, secret_hash: str) -> KeyWithRights | None:
 
     A key from the command line has the role of an owner: no member made it.
     """
-    row = await tx.fetch_one(_find, secret_hash=secret_hash)
+    return _rights(await tx.fetch_one(_find, secret_hash=secret_hash))
+
+
+async def find_by_id(tx: Tx, shop_id: str, key_id: str) -> KeyWithRights | None:
+    """Return a shop's API key like `find`; None when unknown or revoked."""
+    return _rights(await tx.fetch_one(_find_by_id, id=key_id, shop_id=shop_id))
+
+
+def _rights(row: Row | None) -> KeyWithRights | None:
     if row is None:
         return None
     key = _from_row(row)

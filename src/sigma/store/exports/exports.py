@@ -62,13 +62,14 @@ _count_running = statement(
         exports.c.status.in_(["counting", "writing"]),
     )
 )
-_list_stored = statement(
+_lock_stored = statement(
     select(exports)
     .where(
         exports.c.shop_id == bindparam("shop_id"),
         exports.c.status.in_(["counting", "writing", "done"]),
     )
     .order_by(exports.c.id)
+    .with_for_update()
 )
 _next_part = statement(
     select(export_parts)
@@ -106,9 +107,9 @@ async def count_running(tx: Tx, shop_id: str, since_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def list_stored(tx: Tx, shop_id: str) -> list[Export]:
-    """Return a shop's exports that have a file, or a part of one."""
-    return [_from_row(row) for row in await tx.fetch_all(_list_stored, shop_id=shop_id)]
+async def lock_stored(tx: Tx, shop_id: str) -> list[Export]:
+    """Return a shop's exports that have a file, or a part of one, locked: none gets a part more."""
+    return [_from_row(row) for row in await tx.fetch_all(_lock_stored, shop_id=shop_id)]
 
 
 async def next_part(tx: Tx, export_id: str, after_id: str) -> FilePart | None:

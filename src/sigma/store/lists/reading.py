@@ -60,7 +60,8 @@ class Branch:
 class Selection:
     """What a list shows: `values` are the conditions of every branch, by name.
 
-    No branch at all finds nothing. `now_us`: at which invoices count as expired.
+    No branch at all finds nothing. `now_us`: at which invoices count as expired. `is_cut`: the
+    branches leave out rows, because a look-up has found too many.
     """
 
     listed: ListTable
@@ -71,6 +72,7 @@ class Selection:
     is_by_amount: bool = False
     is_descending: bool = True
     windows: Windows = DEFAULT_WINDOWS
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +311,10 @@ async def iterate_ids(tx: Tx, selection: Selection) -> AsyncIterator[Sequence[st
 async def totals(tx: Tx, selection: Selection) -> Totals:
     """Return the totals of all rows; not exact when there are more than the windows allow."""
     if len(selection.branches) == 1:
-        return await _totals_of_branch(tx, selection, selection.branches[0])
+        of_branch = await _totals_of_branch(tx, selection, selection.branches[0])
+        return Totals(of_branch.sums, of_branch.is_exact and not selection.is_cut)
     found: dict[str, tuple[str, int, bool]] = {}
-    is_exact = True
+    is_exact = not selection.is_cut
     for branch in selection.branches:
         shape = shape_of(selection, branch)
         stmt = _statement("rows", selection.listed, shape)

@@ -48,6 +48,11 @@ _list_by_hash = statement(
     )
     .limit(MAX_ROWS)
 )
+_list_everywhere = statement(
+    select(table)
+    .where(table.c.address_hash == bindparam("address_hash"), table.c.address_hash != "")
+    .limit(MAX_ROWS)
+)
 _remove = statement(delete(table).where(*_is_member, table.c.id == bindparam("id")))
 _remove_unlinked = statement(
     delete(table).where(
@@ -89,6 +94,15 @@ async def list_by_hash(tx: Tx, shop_id: str, address_hashes: Sequence[str]) -> l
     found: list[Address] = []
     for address_hash in address_hashes:
         rows = await tx.fetch_all(_list_by_hash, shop_id=shop_id, address_hash=address_hash)
+        found += [_from_row(row) for row in rows]
+    return found
+
+
+async def list_everywhere(tx: Tx, address_hashes: Sequence[str]) -> list[Address]:
+    """Return the addresses with the same chat or browser of all shops, see `list_by_hash`."""
+    found: list[Address] = []
+    for address_hash in address_hashes:
+        rows = await tx.fetch_all(_list_everywhere, address_hash=address_hash)
         found += [_from_row(row) for row in rows]
     return found
 

@@ -56,7 +56,7 @@ notification_addresses = Table(
     int_column("version"),
     Index("ix_notification_addresses_member", "shop_id", "user_id", "way", "id"),
     partial_index("ix_notification_addresses_code", "code_hash", "code_hash <> ''"),
-    partial_index("ix_notification_addresses_hash", "shop_id address_hash", "address_hash <> ''"),
+    partial_index("ix_notification_addresses_hash", "address_hash shop_id", "address_hash <> ''"),
 )
 
 # One row for each event, member and way: the unique key makes a repeated announcement harmless.
@@ -100,6 +100,7 @@ notification_deliveries = Table(
     Column("finished_at_us", BigInt),
     text_column("reply"),
     Column("reached", Json, nullable=False),
+    int_column("due_at_us"),
     int_column("version"),
     Index("ix_notification_deliveries_topic", "shop_id", "user_id", "way", "topic", "id"),
     Index("ix_notification_deliveries_way", "shop_id", "user_id", "way", "id"),

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from sigma.domain.accounts.member import Scope
+from sigma.domain.accounts.member import Member, Scope
 from sigma.domain.errors import Problem
 from sigma.domain.exports.export import Export, FileFormat, Kind
 from sigma.domain.lists.filters import (
@@ -17,6 +17,7 @@ from sigma.domain.lists.filters import (
 )
 from sigma.services.context import Context
 from sigma.services.exports import exports, files
+from sigma.services.exports.columns import check_columns
 from sigma.services.exports.exports import ExportRequest as Wanted
 from sigma.web.api.body import parse_body, require_valid
 from sigma.web.api.http import (
@@ -87,7 +88,7 @@ class ExportResponse(Struct, frozen=True):
     expires_at: Annotated[datetime | None, Meta(description="When the file is deleted")]
 
 
-def export_response(ctx: Context, export: Export) -> ExportResponse:
+def export_response(ctx: Context, member: Member, export: Export) -> ExportResponse:
     """Return an export, with a new link when its file is ready."""
     is_ready = export.is_ready(ctx.now_us())
     is_counted = export.status != "counting"
@@ -99,7 +100,7 @@ def export_response(ctx: Context, export: Export) -> ExportResponse:
         rows=export.done_count if is_counted else 0,
         total=export.total if is_counted else None,
         size_bytes=export.size_bytes or None,
-        url=files.link(ctx, export) if is_ready else None,
+        url=files.link(ctx, member, export) if is_ready else None,
         failure=export.failure or None,
         created_at=to_datetime(export.created_at_us),
         finished_at=to_datetime(export.finished_at_us) if export.finished_at_us else None,
@@ -107,7 +108,7 @@ def export_response(ctx: Context, export: Export) -> ExportResponse:
     )
 
 
-def _parse(body: bytes, locale: str) -> Wanted:
+def _parse(body: bytes, member: Member, locale: str) -> Wanted:
     """Return the request in a body. Raises RefusedError("validation") with all its problems."""
     content, problems = parse_body(ExportRequest, body)
     found: list[Problem] = []
@@ -125,7 +126,7 @@ def _parse(body: bytes, locale: str) -> Wanted:
     ]
     wanted, wrong = exports.parse_filter(kind, {n: [v] for n, v in content.filter.items()})
     found += [Problem(f"filter.{one.field}", one.code, one.params) for one in wrong]
-    found += exports.check_columns(kind, content.columns)
+    found += check_columns(kind, content.columns, member)
     require_valid([], found)
     return Wanted(kind, FileFormat(content.format), wanted, tuple(content.columns), locale)
 
@@ -134,12 +135,12 @@ def _parse(body: bytes, locale: str) -> Wanted:
 async def create_export(request: ApiRequest, ctx: Ctx, member: CurrentMember) -> Response[bytes]:
     """Start an export; its file is made in the background."""
     body = await read_json(request)
-    wanted = _parse(body, translator_for(request).locale)
+    wanted = _parse(body, member, translator_for(request).locale)
     if wanted.kind is Kind.INVOICES:
         member.require_scope(Scope.INVOICES_READ)
 
     def render(made: Export) -> str:
-        return encode(export_response(ctx, made)).decode()
+        return encode(export_response(ctx, member, made)).decode()
 
     idempotency = read_idempotency(request, member, body, status=202, render=render)
     return await respond_once(
@@ -153,7 +154,7 @@ async def get_export(ctx: Ctx, member: CurrentMember, export_id: FromPath[str]) 
     found = await exports.get(ctx, member, parse_id(export_id, "exp"))
     if found.kind is Kind.INVOICES:
         member.require_scope(Scope.INVOICES_READ)
-    return json_response(export_response(ctx, found))
+    return json_response(export_response(ctx, member, found))
 
 
 HANDLERS = [create_export, get_export]

@@ -61,6 +61,7 @@ async def customer_list(
         rows=[customer_item(row, translator) for row in page.data],
         query=text,
         tag=tag,
+        can_search=session.member.can(Permission.READ_ANSWERS),
         is_first_page=not first_value(query, "cursor"),
         more_url=next_page_url("/customers", page.next_cursor, q=text, tag=tag),
         hide_plus=True,

@@ -13,18 +13,19 @@ from sigma.web.ids import parse_id
 from sigma.web.request_identity import program_origin
 
 
-@get("/exports/{export_id:str}/{expires_at:str}/{signature:str}")
+@get("/exports/{export_id:str}/{actor:str}/{expires_at:str}/{signature:str}")
 async def download_by_link(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[Context],
     export_id: FromPath[str],
+    actor: FromPath[str],
     expires_at: FromPath[str],
     signature: FromPath[str],
 ) -> Stream:
     """Send the file. Its link is made by the page of exports and by the API."""
     known_id = parse_id(export_id, "exp")
     origin = program_origin(request)
-    opened = await files.open_link(ctx, known_id, expires_at, signature, origin)
+    opened = await files.open_link(ctx, known_id, actor, expires_at, signature, origin)
     headers = {
         "content-disposition": f'attachment; filename="{opened.name}"',
         "content-length": str(opened.size_bytes),

@@ -96,7 +96,8 @@ async def request_export(
     kind = _parse_kind(form_data)
     file_format = first_value(form_data, "format")
     wanted, problems = exports.parse_filter(kind, _filter_values(kind, form_data))
-    columns = tuple(name for name in column_names(kind) if name in form_data.get("column", []))
+    names = column_names(kind, session.member)
+    columns = tuple(name for name in names if name in form_data.get("column", []))
     if not columns:  # an export without a choice has all columns: not what was chosen here
         problems.append(Problem("column", "choose"))
     try:
@@ -145,7 +146,7 @@ async def _form_page(
     kind = _parse_kind(values)
     filters = {name: found[0] for name, found in _filter_values(kind, values).items()}
     wanted, _ = exports.parse_filter(kind, _filter_values(kind, values))
-    names = column_names(kind)
+    names = column_names(kind, session.member)
     chosen = values.get("column", [] if error else list(names))
     response = render_cabinet_page(
         request,
@@ -178,7 +179,7 @@ async def download_export(
     if not found.is_ready(ctx.now_us()):
         raise RefusedError("not_found", what="export")
     # Relative: the browser may know this server by another name than base_url.
-    return redirect(files.link(ctx, found).removeprefix(ctx.settings.base_url))
+    return redirect(files.link(ctx, session.member, found).removeprefix(ctx.settings.base_url))
 
 
 HANDLERS = [export_list, new_export_page, request_export, download_export]

@@ -87,6 +87,7 @@ async def details_page(
         ),
         refund_limit=session.member.refund_limit,
         can_capture=session.member.can(Permission.CAPTURE),
+        sees_fees=session.member.sees_fees,
         errors=errors or {},
         refund_values=refund_values or {},
         hide_plus=True,

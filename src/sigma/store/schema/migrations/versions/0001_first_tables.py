@@ -544,6 +544,7 @@ def upgrade() -> None:
         sa.Column("finished_at_us", BigInt, nullable=True),
         sa.Column("reply", TextC, nullable=False),
         sa.Column("reached", TextC, nullable=False),
+        sa.Column("due_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
             ["shop_id"], ["shops.id"], name=op.f("fk_notification_deliveries_shop_id")
@@ -1670,7 +1671,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notification_addresses_hash",
         "notification_addresses",
-        ["shop_id", "address_hash"],
+        ["address_hash", "shop_id"],
         unique=False,
         postgresql_where=sa.text("address_hash <> ''"),
         sqlite_where=sa.text("address_hash <> ''"),
