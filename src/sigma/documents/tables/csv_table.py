@@ -25,7 +25,7 @@ BYTE_ORDER_MARK = "\ufeff"  # spreadsheet programs recognize UTF-8 by it
 # Also the full-width forms, which some programs read as the ASCII ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _DATE_FORMATS = {"ru": "{0.day:02}.{0.month:02}.{0.year}", "en": "{0.year}-{0.month:02}-{0.day:02}"}
-# Most texts of a long export: they begin with a letter or digit and have nothing to clean or defuse.
+# Most texts of a long export: they begin with a letter or digit, with nothing to clean or defuse.
 _PLAIN = re.compile(r"[^\W_][^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff,;]{0,9999}")
 _HAS_SEPARATOR = re.compile(r"[,;\t\r\n]")
 
