@@ -94,7 +94,7 @@ def _in_order(rows: list[Any], ids: Sequence[str]) -> list[Raw]:
 
 async def list_answers(tx: Tx, payment_ids: Sequence[str]) -> list[Raw]:
     """Return the valid answers of payments with ANSWER_COLUMNS, in any order."""
-    rows = await tx.fetch_all(_answers, ids=list(payment_ids))
+    rows: list[Any] = await tx.fetch_all(_answers, ids=list(payment_ids))
     return [tuple(row) for row in rows]
 
 
