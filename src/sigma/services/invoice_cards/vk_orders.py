@@ -99,6 +99,7 @@ async def record(
         now_us = ctx.now_us()
         change = order_change(ctx, community, locked.id, vk_order, stored, now_us)
         if change:
+            locked = await message_sync.with_customer(ctx, tx, locked)
             change += mark_changed(locked, now_us)
             await changes.write(tx, change, now_us)
         if event_id:

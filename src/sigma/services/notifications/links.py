@@ -85,7 +85,7 @@ async def create_code(ctx: Context, member: Member, way: Way) -> str:
 async def accept_vk_message(ctx: Context, community: Community, message: VkMessage) -> bool:
     """Link a VK page if its message to the community has a valid code; return whether it has.
 
-    Call it before the message is recorded: it is not a client's question then.
+    Call it before the message is recorded: it is no client's message then.
     """
     code = find_code(message.text) or find_code(message.ref)
     if message.is_outgoing or not code:
