@@ -54,6 +54,7 @@ REQUIRED_PERMISSIONS = {
     "GET /settings/notifications": READ,
     "POST /settings/notifications": READ,
     "POST /settings/notifications/link": READ,
+    "GET /settings/notifications/link/{way}": READ,
     "POST /settings/notifications/push": READ,
     "POST /settings/notifications/addresses/{address_id}/remove": READ,
     "POST /settings/notifications/test": READ,

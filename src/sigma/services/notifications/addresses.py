@@ -54,6 +54,7 @@ def with_number(ctx: Context, address: Address, number: int, address_hash: str) 
         address_encrypted=ctx.cipher.encrypt(number, _COLUMN, address.id),
         address_hash=address_hash,
         code_hash="",
+        code_encrypted="",
         code_expires_at_us=0,
     )
 
