@@ -54,7 +54,7 @@ MAX_FILE_NAME = 100
 _decoder = msgspec.json.Decoder(RowContent)
 
 
-class _RowChangedError(Exception):
+class RowChangedError(Exception):
     """The row is no longer waiting: the data of its client were erased meanwhile."""
 
 
@@ -247,7 +247,7 @@ async def advance(ctx: Context, batch_id: str) -> int | None:
                 else await _void(ctx, member, row)
                 for row in rows
             ]
-        except _RowChangedError:
+        except RowChangedError:
             return ctx.now_us()
         is_last = len(rows) < STEP_ROWS
         statuses = [row.status for row in ended]
@@ -273,7 +273,7 @@ async def _create(
     content = msgspec.convert(values, RowContent)
     idempotency = Idempotency(member.shop_id, f"import:{row.id}", row.id, 201, render_id)
     try:
-        customer_id = await _customer(ctx, member, row, content)
+        customer_id = await find_customer(ctx, member, row, content)
         draft = build_draft(content, questions, service_id, customer_id)
         response, _ = await run_once(
             ctx,
@@ -288,8 +288,13 @@ async def _create(
     return replace(row, status=RowStatus.CREATED, invoice_id=response.body, content_encrypted="")
 
 
-async def _customer(ctx: Context, member: Member, row: BatchRow, content: RowContent) -> str | None:
-    """Return the customer of a row, found or created by its contacts; None without contacts."""
+async def find_customer(
+    ctx: Context, member: Member, row: BatchRow, content: RowContent
+) -> str | None:
+    """Return the customer of a row, found or created by its contacts; None without contacts.
+
+    Raises RowChangedError when the row waits no longer.
+    """
     contacts = []
     if content.vk_id is not None:
         contacts.append(vk_contact(content.vk_id))
@@ -302,7 +307,7 @@ async def _customer(ctx: Context, member: Member, row: BatchRow, content: RowCon
     async with ctx.db.write() as tx:
         stored = await imports.lock_row(tx, row.id)
         if stored is None or stored.status is not RowStatus.QUEUED:
-            raise _RowChangedError  # its client must not come back after the erasure
+            raise RowChangedError  # its client must not come back after the erasure
         return await attach(ctx, tx, member.shop_id, contacts)
 
 
