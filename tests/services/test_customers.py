@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sigma.domain.billing.payment import Payment
+from sigma.services.billing import invoice_mails, invoices
 from sigma.services.checkout import checkout
 from sigma.services.customers import codec
 from sigma.store.customers import customers, identities
@@ -139,3 +140,26 @@ async def test_mistyped_address_of_somebody_else_leaves_their_customer(world: Wo
         payment = await checkout.start(world.ctx, invoice.token, form)
     assert payment.customer_id != other.customer_id
     assert await contacts_of(world, other.customer_id) == ["boris@example.net"]
+
+
+async def test_letter_to_the_corrected_address_leaves_no_empty_customer(world: World) -> None:
+    known = await pay_form(world, "a", email="anna@example.net")
+    invoice = await world.create_invoice()
+    for address in ("anna@exampel.net", "anna@example.net"):
+        await invoice_mails.send(world.ctx, world.member, invoice.id, address)
+    current = await invoices.get(world.ctx, world.member, invoice.id)
+    assert current.customer_id == known.customer_id
+    assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 1
+
+
+async def test_invoice_mailed_to_a_known_client_and_another_stays_with_the_first(
+    world: World,
+) -> None:
+    for name in ("boris", "anna"):
+        await pay_form(world, name, email=f"{name}@example.net")
+    invoice = await world.create_invoice()
+    await invoice_mails.send(world.ctx, world.member, invoice.id, "anna@example.net")
+    first = (await invoices.get(world.ctx, world.member, invoice.id)).customer_id
+    await invoice_mails.send(world.ctx, world.member, invoice.id, "boris@example.net")
+    assert (await invoices.get(world.ctx, world.member, invoice.id)).customer_id == first
+    assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 2

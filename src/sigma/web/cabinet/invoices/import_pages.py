@@ -12,7 +12,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.invoice_imports.batch import BatchRow
-from sigma.domain.invoice_imports.table import Meaning, missing_meanings
+from sigma.domain.invoice_imports.table import Meaning, RowContent, missing_meanings
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import price_list_import, services
@@ -154,12 +154,25 @@ async def apply_table(
         )
         response.headers.update(retry_after_headers(error))
         return response
-    return redirect(f"{PAGE_URL}/{batch.id}", "imports.done_started", tone="wait")
+    return redirect(f"{PAGE_URL}/{batch.id}")
 
 
 async def _posted_book(form_data: FormValues) -> Book:
     packed = (form_data.get("body") or [""])[0]  # not cleaned: it may have 12 MB
     return await price_list_import.unpack_outside_loop(packed)
+
+
+def _details(content: RowContent, translator: Translator) -> list[str]:
+    """Return the contacts and the deadline of a row as people write them."""
+    found = [
+        content.email,
+        translator.phone(content.phone) if content.phone else "",
+        f"id{content.vk_id}" if content.vk_id else "",
+    ]
+    if content.expires_at_us is not None:
+        moment = translator.datetime(content.expires_at_us)
+        found.append(f"{translator.t('imports.meaning.expires')}: {moment}")
+    return [one for one in found if one]
 
 
 def _shown_text(found: Preview) -> str:
@@ -211,6 +224,7 @@ async def _preview_page(
             (
                 row,
                 Money(row.content.amount_minor, row.content.currency),
+                _details(row.content, translator),
                 [
                     _with_column(one.field, translator.problem_text(one), translator)
                     for one in row.problems
@@ -270,7 +284,7 @@ async def undo_batch(
 ) -> Response[Any]:
     """Void the invoices of an import that are not paid; the page asks for confirmation first."""
     batch = await imports.undo(ctx, session.member, parse_id(batch_id, "imp"))
-    return redirect(f"{PAGE_URL}/{batch.id}", "imports.done_undoing", tone="wait")
+    return redirect(f"{PAGE_URL}/{batch.id}")
 
 
 HANDLERS = [import_page, upload_table, preview_table, apply_table, batch_page, undo_batch]
