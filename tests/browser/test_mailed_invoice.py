@@ -47,7 +47,7 @@ async def test_invoice_is_mailed_and_its_reader_stops_further_letters(
         await page.goto(f"{demo.app_url}/invoices/new")
         await page.get_by_label("Название", exact=True).fill("Маникюр")
         await page.get_by_label("Сумма", exact=True).fill("1500")
-        await page.get_by_text("Через неделю", exact=True).click()
+        await page.get_by_role("radio", name="Через неделю").check()
         await page.get_by_label("E-mail клиента").fill(address)
         await steps.issue_invoice(page)
         await expect(page.get_by_text(address)).to_be_visible()

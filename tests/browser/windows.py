@@ -17,7 +17,7 @@ from tests.browser.waiting import NAVIGATION_TIMEOUT_MS, TIMEOUT_MS
 
 PAGE_CHECKS_JS = (Path(__file__).parent / "page_checks.js").read_text()
 OWN_HOSTS = {"127.0.0.1", "localhost"}
-SHOWN_REQUESTS = 20
+LATEST_REQUESTS = 20
 MAX_SCREENSHOT_BYTES = 150 * 1024  # the largest image allowed in the documentation
 
 PHONE: dict[str, Any] = {
@@ -67,7 +67,7 @@ class Window:
         """Return what a failed test needs: the page's address, its problems, the last requests."""
         latest = [
             f"{outcome}: {request.method} {request.url}"
-            for request, outcome in list(self.requests.items())[-SHOWN_REQUESTS:]
+            for request, outcome in list(self.requests.items())[-LATEST_REQUESTS:]
         ]
         return "\n".join([f"window {self.name!r} at {self.page.url}", *self.problems, *latest])
 

@@ -79,7 +79,9 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "conversations": {
             *("catalogue", "customers", "notifications", "reminders", "vk", "platform")
         },
-        "invoice_cards": {"billing", "conversations", "reminders", "vk", "platform"},
+        "invoice_cards": {
+            *("billing", "conversations", "customers", "reminders", "vk", "platform")
+        },
         "notifications": {"billing", "vk", "platform"},
         "communities": {
             *("billing", "conversations", "invoice_cards", "notifications", "vk", "platform")

@@ -54,8 +54,8 @@ async def test_columns_that_were_not_shown_create_nothing(
     assert changed.status_code == 422
     assert "Столбцы или услуга изменились." in visible_text(changed.text)
     assert await imports.list_batches(world.ctx, world.member) == []
-    shown = dict(re.findall(r'name="(shown)" value="([^"]*)"', changed.text))
-    form |= {"column.2": ""} | shown
+    previewed = dict(re.findall(r'name="(previewed)" value="([^"]*)"', changed.text))
+    form |= {"column.2": ""} | previewed
     assert (await owner_browser.submit(f"{PAGE_URL}/apply", **form)).status_code == 303
     (batch,) = await imports.list_batches(world.ctx, world.member)
     assert batch.total == 1
@@ -78,7 +78,7 @@ async def test_table_without_a_valid_row_stays_with_the_reason(
     owner_browser: CabinetBrowser,
 ) -> None:
     form = await preview(owner_browser)
-    form |= {"column.0": "", "shown": ",amount,email,phone,expires"}
+    form |= {"column.0": "", "previewed": ",amount,email,phone,expires"}
     refused = await owner_browser.submit(f"{PAGE_URL}/apply", **form)
     assert refused.status_code == 422
     assert "Ни одной строки без ошибок." in visible_text(refused.text)

@@ -78,7 +78,7 @@ def unbroken_phones(text: str) -> Markup:
     """Mark the phone numbers of a text, also masked ones, so that none wraps at its hyphens."""
     found: list[str] = _PHONE.split(text)  # every second part is a phone
     for index in range(1, len(found), 2):
-        found[index] = Markup('<span class="nowrap">{}</span>').format(found[index])
+        found[index] = Markup('<span class="nowrap">') + found[index] + Markup("</span>")
     return Markup("").join(found)
 
 

@@ -11,7 +11,6 @@ from sigma.channels.vk import events
 from sigma.channels.vk.events import VkMessage
 from sigma.channels.vk.messages import SentMessage
 from sigma.domain.change import Change
-from sigma.domain.customers.customer import NameSource
 from sigma.domain.messaging import message as message_domain
 from sigma.domain.messaging import message_changes
 from sigma.domain.messaging.card import Card
@@ -35,7 +34,6 @@ from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.conversations.delivery import mark_delivered
 from sigma.services.customers import attachment
-from sigma.services.customers.attachment import OfferedName, vk_contact
 from sigma.services.notifications.addresses import is_member_message
 from sigma.services.platform import erased_peers
 from sigma.services.reminders import stops
@@ -71,19 +69,6 @@ async def get_or_create_conversation(
             continue  # a concurrent event of the same user created it
 
 
-async def with_customer(ctx: Context, tx: Tx, conversation: Conversation) -> Conversation:
-    """Return the locked conversation with its customer, who is found or created if it has none.
-
-    The caller writes the conversation in this transaction.
-    """
-    if conversation.customer_id is not None:
-        return conversation
-    contacts = [vk_contact(conversation.peer_id)]
-    name = OfferedName(conversation.name, NameSource.VK, conversation.photo_url)
-    customer_id = await attachment.attach(ctx, tx, conversation.shop_id, contacts, name=name)
-    return replace(conversation, customer_id=customer_id)
-
-
 async def record(
     ctx: Context,
     community: Community,
@@ -115,7 +100,7 @@ async def record(
         stored = await messages.find_by_cmid(tx, locked.id, vk_message.cmid)
         incoming, has_changed = None, True
         if stored is None and is_client:
-            locked = await with_customer(ctx, tx, locked)
+            locked = await attachment.with_customer(ctx, tx, locked)
         if stored is not None:
             has_changed = await _apply_edit(ctx, tx, community, locked, stored, vk_message)
             if vk_message.content.is_incomplete and not completes:

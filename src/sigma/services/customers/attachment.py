@@ -14,6 +14,7 @@ from sigma.domain.customers.customer import (
 from sigma.domain.customers.joining import Contact, by_strength, join
 from sigma.domain.customers.search import index_tokens
 from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.conversation import Conversation
 from sigma.services.context import Context
 from sigma.services.customers import codec
 from sigma.store.customers import customers, identities, moves, suggestions
@@ -85,6 +86,19 @@ async def attach(
     return joining.customer_id
 
 
+async def with_customer(ctx: Context, tx: Tx, conversation: Conversation) -> Conversation:
+    """Return the locked conversation with its customer, who is found or created if it has none.
+
+    The caller writes the conversation in this transaction.
+    """
+    if conversation.customer_id is not None:
+        return conversation
+    contacts = [vk_contact(conversation.peer_id)]
+    name = OfferedName(conversation.name, NameSource.VK, conversation.photo_url)
+    customer_id = await attach(ctx, tx, conversation.shop_id, contacts, name=name)
+    return replace(conversation, customer_id=customer_id)
+
+
 async def forget_if_empty(
     ctx: Context, tx: Tx, customer_id: str, heir_id: str, contacts: Iterable[Contact]
 ) -> None:
@@ -106,8 +120,8 @@ async def forget_if_empty(
         for hashed in codec.identity_hashes(ctx.cipher, customer.shop_id, contact)
     }
     locked = await identities.lock_of_customers(tx, [customer_id])
-    kept = [one.id for one in locked if (one.kind, one.identity_hash) in given]
-    await moves.move_rows(tx, {"customer_identities": kept}, customer_id, heir_id)
+    given_ids = [one.id for one in locked if (one.kind, one.identity_hash) in given]
+    await moves.move_rows(tx, {"customer_identities": given_ids}, customer_id, heir_id)
     await erasing.erase_customers(tx, [customer_id])
 
 

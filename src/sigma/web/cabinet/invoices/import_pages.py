@@ -130,7 +130,7 @@ async def apply_table(
             raise
         return await _upload_page(request, ctx, session, error)
     translator = translator_for(session)
-    if _shown_text(found) != first_value(form_data, "shown"):
+    if _choices_text(found) != first_value(form_data, "previewed"):
         errors = {"": translator.t("imports.changed")}
         return await _preview_page(
             request, ctx, session, book, found, batch_id, name, errors=errors, status=422
@@ -175,7 +175,7 @@ def _details(content: RowContent, translator: Translator) -> list[str]:
     return [one for one in found if one]
 
 
-def _shown_text(found: Preview) -> str:
+def _choices_text(found: Preview) -> str:
     """Return the choices of a preview: "title,amount,,email svc_…"."""
     meanings = ",".join(str(one.meaning or "") for one in found.columns)
     return f"{meanings} {found.service_id or ''}".strip()
@@ -210,7 +210,7 @@ async def _preview_page(
         section="invoices",
         status=status,
         errors=errors or {},
-        shown=_shown_text(found),
+        previewed=_choices_text(found),
         body=await price_list_import.pack_outside_loop(book),
         batch_id=batch_id,
         file_name=file_name,
