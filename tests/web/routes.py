@@ -237,6 +237,7 @@ API_ROUTES = {
 # Values of path parameters that are not ids.
 OTHER_PARAMETERS = {
     "kind": "conversation.svg",
+    "way": "vk",
     "name": "messages",
     "month": "2026-11",
     "file_format": "xlsx",
