@@ -62,5 +62,7 @@ async def test_invoice_is_mailed_and_its_reader_stops_further_letters(
         await client.page.goto(next(link for link in links if "/stop/" in link))
         await client.check_page("stop")
         await client.page.get_by_role("button", name="Больше не напоминать").click()
-        await expect(client.page.get_by_role("heading")).to_have_text("Больше не напоминаем")
+        await expect(client.page.get_by_role("heading", level=1)).to_have_text(
+            "Больше не напоминаем"
+        )
         await client.check_page("stopped")

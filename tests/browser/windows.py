@@ -145,7 +145,7 @@ async def _serve_stub(route: Any) -> None:
 
 def _note_requests(context: BrowserContext, outcomes: dict[Request, str]) -> None:
     """Note what becomes of each request: a test that waits in vain tells who did not answer."""
-    context.on("request", lambda request: outcomes.setdefault(request, "no response"))
+    context.on("request", lambda request: outcomes.update({request: "no response"}))
     context.on("response", lambda response: outcomes.update({response.request: "unfinished"}))
     context.on("requestfinished", lambda request: outcomes.update({request: "finished"}))
     context.on("requestfailed", lambda request: outcomes.update({request: "failed"}))

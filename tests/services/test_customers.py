@@ -123,9 +123,11 @@ async def test_conversation_belongs_to_the_customer_with_its_vk_id(vk_world: VkW
 
 async def test_corrected_address_leaves_no_customer_of_the_mistyped_one(world: World) -> None:
     invoice = await world.create_invoice()
-    for email in ("anna@exampel.net", "anna@example.net"):
-        form = world.pay_form("a", email=email, phone="8 916 765-43-21")
-        payment = await checkout.start(world.ctx, invoice.token, form)
+    forms = [
+        world.pay_form("a", email=email, phone="8 916 765-43-21")
+        for email in ("anna@exampel.net", "anna@example.net")
+    ]
+    *_, payment = [await checkout.start(world.ctx, invoice.token, form) for form in forms]
     contacts = await contacts_of(world, payment.customer_id)
     assert sorted(contacts) == ["+79167654321", "anna@example.net"]
     assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 1
@@ -135,9 +137,11 @@ async def test_corrected_address_leaves_no_customer_of_the_mistyped_one(world: W
 async def test_mistyped_address_of_somebody_else_leaves_their_customer(world: World) -> None:
     other = await pay_form(world, "b", email="boris@example.net")
     invoice = await world.create_invoice()
-    for email in ("boris@example.net", "anna@example.net"):
-        form = world.pay_form("a", email=email, phone="")
-        payment = await checkout.start(world.ctx, invoice.token, form)
+    forms = [
+        world.pay_form("a", email=email, phone="")
+        for email in ("boris@example.net", "anna@example.net")
+    ]
+    *_, payment = [await checkout.start(world.ctx, invoice.token, form) for form in forms]
     assert payment.customer_id != other.customer_id
     assert await contacts_of(world, other.customer_id) == ["boris@example.net"]
 
