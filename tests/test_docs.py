@@ -203,7 +203,7 @@ def test_both_languages_have_the_same_parts(page: Path) -> None:
 def test_every_page_for_sellers_is_also_in_russian() -> None:
     sellers = {"README.md", "inbox.md", "reconciliation.md", "services.md", "settings.md"}
     sellers |= {"vk-set-up.md", "roles.md", "sign-in.md", "client-data.md", "customers.md"}
-    sellers |= {"reports.md", "notifications.md", "export.md"}
+    sellers |= {"reports.md", "notifications.md", "export.md", "invoice-import.md"}
     assert {page.name for page in BILINGUAL} == sellers
 
 

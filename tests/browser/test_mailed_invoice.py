@@ -47,6 +47,7 @@ async def test_invoice_is_mailed_and_its_reader_stops_further_letters(
         await page.goto(f"{demo.app_url}/invoices/new")
         await page.get_by_label("Название", exact=True).fill("Маникюр")
         await page.get_by_label("Сумма", exact=True).fill("1500")
+        await page.get_by_role("radio", name="Через неделю").check()
         await page.get_by_label("E-mail клиента").fill(address)
         await steps.issue_invoice(page)
         await expect(page.get_by_text(address)).to_be_visible()
@@ -61,5 +62,7 @@ async def test_invoice_is_mailed_and_its_reader_stops_further_letters(
         await client.page.goto(next(link for link in links if "/stop/" in link))
         await client.check_page("stop")
         await client.page.get_by_role("button", name="Больше не напоминать").click()
-        await expect(client.page.get_by_role("heading")).to_have_text("Больше не напоминаем")
+        await expect(client.page.get_by_role("heading", level=1)).to_have_text(
+            "Больше не напоминаем"
+        )
         await client.check_page("stopped")

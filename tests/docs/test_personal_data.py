@@ -31,6 +31,7 @@ CLASSES = {
     EncryptedColumn.EXPORT_PART: ("B", "exported files and their filters"),
     EncryptedColumn.IMPORT_CONTENT: ("B", "rows of imported tables"),
     EncryptedColumn.NOTIFICATION_ADDRESS: ("A", "addresses of notifications"),
+    EncryptedColumn.NOTIFICATION_CODE: ("A", "the codes that link them"),
     EncryptedColumn.TELEGRAM_TOKEN: ("A", "Telegram bots"),
 }
 

@@ -11,6 +11,7 @@ OPERATOR_PERMISSIONS = {
     Permission.READ_ANSWERS,
     Permission.ISSUE,
     Permission.ANSWER,
+    Permission.CUSTOMERS,
 }
 ADMIN_PERMISSIONS = OPERATOR_PERMISSIONS | {
     Permission.CATALOGUE,

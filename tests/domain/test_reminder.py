@@ -13,6 +13,7 @@ from sigma.domain.reminders.reminder import (
     GAP_US,
     MAX_PER_CLIENT,
     EndReason,
+    Outlook,
     ReminderFacts,
     ReminderKind,
     ReminderSettings,
@@ -20,6 +21,7 @@ from sigma.domain.reminders.reminder import (
     humane_time,
     is_still_due,
     is_stop_word,
+    outlook,
 )
 from sigma.domain.time_units import DAY_US, HOUR_US
 
@@ -194,3 +196,44 @@ def test_reminder_that_waits_is_checked_by_its_own_kind() -> None:
 )
 def test_only_the_word_alone_stops(text: str, expected: bool) -> None:
     assert is_stop_word(text) is expected
+
+
+OPENED_ON = ReminderSettings(opened=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "targets", "is_silenced", "expected"),
+    [
+        (OPENED_ON, [OPENED], False, Outlook.ACTIVE),
+        (ReminderSettings(), [OPENED], False, Outlook.OFF),
+        (OPENED_ON, [OPENED], True, Outlook.SILENCED),
+        (OPENED_ON, [], False, Outlook.NO_CLIENT),
+        (OPENED_ON, [replace(OPENED, can_reach=False)], False, Outlook.NO_CLIENT),
+        (OPENED_ON, [replace(OPENED, is_opted_out=True)], False, Outlook.OPTED_OUT),
+        (OPENED_ON, [replace(OPENED, is_opted_out=True), OPENED], False, Outlook.ACTIVE),
+        (OPENED_ON, [replace(OPENED, can_reach=False), OPENED], False, Outlook.ACTIVE),
+        (ReminderSettings(expires=True), [OPENED], False, Outlook.NO_OCCASION),
+        (ReminderSettings(rest=True), [OPENED], False, Outlook.NO_OCCASION),
+        (
+            ALL_ON,
+            [replace(OPENED, sent=(ReminderKind.OPENED, ReminderKind.EXPIRES))],
+            False,
+            Outlook.NO_OCCASION,
+        ),
+    ],
+)
+def test_outlook_says_whether_anybody_will_be_reminded(
+    settings: ReminderSettings,
+    targets: list[ReminderFacts],
+    is_silenced: bool,
+    expected: Outlook,
+) -> None:
+    found = outlook(INVOICE, settings, targets, is_silenced=is_silenced, now_us=OPENED_US)
+    assert found is expected
+
+
+def test_outlook_knows_which_kinds_fit_the_invoice() -> None:
+    expires = ReminderSettings(expires=True)
+    for settings, facts in ((expires, EXPIRING), (ReminderSettings(rest=True), PART_PAID)):
+        found = outlook(facts.invoice, settings, [facts], is_silenced=False, now_us=OPENED_US)
+        assert found is Outlook.ACTIVE

@@ -119,7 +119,7 @@ def test_no_scope_grants_rights_over_the_shop() -> None:
     granted = set[Permission]().union(*PERMISSIONS_BY_SCOPE.values())
     assert not granted & {
         *(Permission.TEAM, Permission.OWNERSHIP, Permission.KEYS, Permission.SETTINGS),
-        *(Permission.JOBS, Permission.PERSONAL_DATA),
+        *(Permission.JOBS, Permission.PERSONAL_DATA, Permission.CUSTOMERS),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sigma.domain.billing.payment import Payment
+from sigma.services.billing import invoice_mails, invoices
 from sigma.services.checkout import checkout
 from sigma.services.customers import codec
 from sigma.store.customers import customers, identities
@@ -118,3 +119,51 @@ async def test_conversation_belongs_to_the_customer_with_its_vk_id(vk_world: VkW
         "client@example.net",
         "+79167654321",
     ]
+
+
+async def test_corrected_address_leaves_no_customer_of_the_mistyped_one(world: World) -> None:
+    invoice = await world.create_invoice()
+    forms = [
+        world.pay_form("a", email=email, phone="8 916 765-43-21")
+        for email in ("anna@exampel.net", "anna@example.net")
+    ]
+    *_, payment = [await checkout.start(world.ctx, invoice.token, form) for form in forms]
+    contacts = await contacts_of(world, payment.customer_id)
+    assert sorted(contacts) == ["+79167654321", "anna@example.net"]
+    assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 1
+    assert await fetch_rows(world.ctx.db, customer_suggestions, world.shop.id) == []
+
+
+async def test_mistyped_address_of_somebody_else_leaves_their_customer(world: World) -> None:
+    other = await pay_form(world, "b", email="boris@example.net")
+    invoice = await world.create_invoice()
+    forms = [
+        world.pay_form("a", email=email, phone="")
+        for email in ("boris@example.net", "anna@example.net")
+    ]
+    *_, payment = [await checkout.start(world.ctx, invoice.token, form) for form in forms]
+    assert payment.customer_id != other.customer_id
+    assert await contacts_of(world, other.customer_id) == ["boris@example.net"]
+
+
+async def test_letter_to_the_corrected_address_leaves_no_empty_customer(world: World) -> None:
+    known = await pay_form(world, "a", email="anna@example.net")
+    invoice = await world.create_invoice()
+    for address in ("anna@exampel.net", "anna@example.net"):
+        await invoice_mails.send(world.ctx, world.member, invoice.id, address)
+    current = await invoices.get(world.ctx, world.member, invoice.id)
+    assert current.customer_id == known.customer_id
+    assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 1
+
+
+async def test_invoice_mailed_to_a_known_client_and_another_stays_with_the_first(
+    world: World,
+) -> None:
+    for name in ("boris", "anna"):
+        await pay_form(world, name, email=f"{name}@example.net")
+    invoice = await world.create_invoice()
+    await invoice_mails.send(world.ctx, world.member, invoice.id, "anna@example.net")
+    first = (await invoices.get(world.ctx, world.member, invoice.id)).customer_id
+    await invoice_mails.send(world.ctx, world.member, invoice.id, "boris@example.net")
+    assert (await invoices.get(world.ctx, world.member, invoice.id)).customer_id == first
+    assert len(await fetch_rows(world.ctx.db, customer_table, world.shop.id)) == 2

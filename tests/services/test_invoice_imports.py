@@ -8,14 +8,17 @@ import pytest
 from sigma.domain.billing.invoice import Status as InvoiceStatus
 from sigma.domain.errors import RefusedError
 from sigma.domain.invoice_imports.batch import Batch, RowStatus, Status
-from sigma.domain.invoice_imports.table import guess_columns
+from sigma.domain.invoice_imports.table import RowContent, guess_columns
+from sigma.domain.limits import INVOICE_IMPORTS
 from sigma.domain.lists.filters import InvoiceFilter, parse_invoice_filter
 from sigma.domain.money import Money
 from sigma.services.billing import invoices
 from sigma.services.catalogue import price_list_import
+from sigma.services.customers import customer_views
 from sigma.services.invoice_imports import imports
 from sigma.services.invoice_imports.imports import Choices, Preview
 from sigma.services.lists import invoices as invoice_lists
+from sigma.services.personal_data import client_erasure, clients, retention
 from sigma.store.invoice_imports import imports as stored
 from tests.price_lists import xlsx
 from tests.world import World
@@ -185,3 +188,69 @@ async def test_import_of_another_shop_is_not_found(world: World) -> None:
         await imports.get_details(world.ctx, stranger, batch.id)
     with pytest.raises(RefusedError, match="not_found"):
         await imports.undo(world.ctx, stranger, batch.id)
+
+
+async def test_imports_of_a_shop_have_a_limit(world: World) -> None:
+    for _ in range(INVOICE_IMPORTS.amount):
+        await start(world, "Название;Сумма\nУрок;700\n".encode())
+    with pytest.raises(RefusedError, match="too_many_requests"):
+        await start(world, "Название;Сумма\nУрок;700\n".encode())
+
+
+ERASED = """Название;Сумма;E-mail;Телефон;ВК
+Урок;100;CLIENT@example.net;;
+Урок;200;;8 916 765-43-21;
+Урок, писать на client@example.net;300;;;
+Урок;400;boris@example.net;;id77
+"""
+
+
+@pytest.mark.both_databases
+async def test_waiting_rows_of_an_erased_client_become_no_invoices(world: World) -> None:
+    payment = await world.complete_payment()
+    assert payment.customer_id is not None
+    batch = await start(world, ERASED.encode())
+    found = await clients.find(world.ctx, world.member, payment.customer_id)
+    chosen = [one.key for one in found]
+    erasure = await client_erasure.erase(world.ctx, world.member, payment.customer_id, chosen)
+    assert erasure.counts["import_rows"] == 3
+    async with world.ctx.db.read() as tx:
+        rows = await stored.list_rows(tx, batch.id, 10)
+    assert [bool(row.content_encrypted) for row in rows] == [False, False, False, True]
+    await world.run_jobs()
+    done = (await imports.get_details(world.ctx, world.member, batch.id)).batch
+    assert (done.status, done.created_count, done.refused_count) == (Status.DONE, 1, 3)
+    page = await customer_views.list_page(world.ctx, world.member)
+    contacts = [contact.text for row in page.data for contact in row.contacts]
+    assert contacts == ["77", "boris@example.net"]
+
+
+@pytest.mark.both_databases
+async def test_erasure_while_rows_are_created_brings_no_client_back(world: World) -> None:
+    payment = await world.complete_payment()
+    assert payment.customer_id is not None
+    batch = await start(world, ERASED.encode())
+    async with world.ctx.db.read() as tx:
+        (row, *_) = await stored.list_rows(tx, batch.id, 10)
+    found = await clients.find(world.ctx, world.member, payment.customer_id)
+    chosen = [one.key for one in found]
+    await client_erasure.erase(world.ctx, world.member, payment.customer_id, chosen)
+    content = RowContent("Урок", 10_000, email="client@example.net")
+    with pytest.raises(imports.RowChangedError):
+        await imports.find_customer(world.ctx, world.member, row, content)
+
+
+@pytest.mark.both_databases
+async def test_rows_that_wait_too_long_are_deleted_by_date(world: World) -> None:
+    batch = await start(world, ERASED.encode())
+    world.clock.advance(days=4000)
+    await retention.shred(world.ctx, world.shop.id)
+    async with world.ctx.db.read() as tx:
+        rows = await stored.list_rows(tx, batch.id, 10)
+        known = await stored.get(tx, batch.id)
+    assert {(row.content_encrypted, row.problem) for row in rows} == {("", ":import_expired")}
+    assert known is not None
+    assert known.refused_count == 4
+    await imports.advance(world.ctx, batch.id)
+    details = await imports.get_details(world.ctx, world.member, batch.id)
+    assert (details.batch.status, details.batch.created_count) == (Status.DONE, 0)

@@ -9,6 +9,7 @@ from sigma.channels.telegram.client import TelegramClient, Update
 from sigma.domain.accounts.member import Member, Role
 from sigma.domain.limits import NOTIFICATION_CODES
 from sigma.domain.notifications.kind import Way
+from sigma.services.customers import customer_views
 from sigma.services.notifications import links, settings, telegram_bots
 from tests.notification_ways import Ways, link_vk
 from tests.people import add_person, other_shop
@@ -195,3 +196,33 @@ async def test_link_codes_have_a_limit(vk_world: VkWorld) -> None:
         await links.create_code(vk_world.ctx, vk_world.member, Way.VK)
     call = links.create_code(vk_world.ctx, vk_world.member, Way.VK)
     assert await refusal_code(call) == "too_many_requests"
+
+
+@both_databases
+async def test_member_who_links_vk_becomes_no_customer(vk_world: VkWorld) -> None:
+    """Neither by the code, nor by the greeting, nor by the notifications that follow."""
+    ctx, member = vk_world.ctx, vk_world.member
+    person_id = await link_vk(vk_world)
+    await settings.send_test(ctx, member, Way.VK)
+    await vk_world.poll_events()
+    assert len(await vk_world.vk_texts(person_id)) == 3
+    conversation = await vk_world.conversation(person_id)
+    assert conversation.customer_id is None
+    assert (await customer_views.list_page(ctx, member)).data == []
+    # The same event once more, after a crash between the link and the message.
+    await links.create_code(ctx, member, Way.VK)
+    await vk_world.write_as_client("sigma-abcdefghjk", person_id)
+    await vk_world.poll_events()
+    assert (await vk_world.conversation(person_id)).unread_count == 0
+    assert (await customer_views.list_page(ctx, member)).data == []
+
+
+@both_databases
+async def test_member_who_asks_like_a_client_becomes_a_customer(vk_world: VkWorld) -> None:
+    person_id = await link_vk(vk_world)
+    await vk_world.write_as_client("Здравствуйте, сколько стоит маникюр?", person_id)
+    await vk_world.poll_events()
+    conversation = await vk_world.conversation(person_id)
+    assert conversation.unread_count == 1
+    (row,) = (await customer_views.list_page(vk_world.ctx, vk_world.member)).data
+    assert row.customer.id == conversation.customer_id

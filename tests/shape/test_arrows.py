@@ -76,8 +76,12 @@ SUB_ROOMS: dict[str, dict[str, set[str]]] = {
         "authentication": {"accounts", "billing", "platform"},
         "catalogue": {"platform"},
         "vk": {"platform"},
-        "conversations": {"catalogue", "customers", "reminders", "vk", "platform"},
-        "invoice_cards": {"billing", "conversations", "reminders", "vk", "platform"},
+        "conversations": {
+            *("catalogue", "customers", "notifications", "reminders", "vk", "platform")
+        },
+        "invoice_cards": {
+            *("billing", "conversations", "customers", "reminders", "vk", "platform")
+        },
         "notifications": {"billing", "vk", "platform"},
         "communities": {
             *("billing", "conversations", "invoice_cards", "notifications", "vk", "platform")

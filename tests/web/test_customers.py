@@ -242,3 +242,21 @@ async def test_masked_role_cannot_search_for_whose_initials_these_are(
         page = await owner_browser.open(f"/customers?{query}")
         assert page.status_code == 403, query
         assert "А. К." not in page.text
+
+
+async def test_card_lists_the_invoice_that_the_client_paid(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    invoice = await world.create_invoice(title="Маникюр с росписью")
+    assert invoice.customer_id is None
+    payment = await world.complete_payment(invoice)
+    page = await owner_browser.open(f"/customers/{payment.customer_id}")
+    assert f'href="/invoices/{invoice.id}"' in page.text
+    assert "Счетов нет" not in visible_text(page.text)
+
+
+async def test_phones_stay_whole(world: World, owner_browser: CabinetBrowser) -> None:
+    customer_id = await paid_customer(world)
+    phone = '<span class="nowrap">+7\xa0916\xa0765-43-21</span>'
+    for path in ("/customers", f"/customers/{customer_id}", f"/customers/{customer_id}/data"):
+        assert phone in (await owner_browser.open(path)).text

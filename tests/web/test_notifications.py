@@ -1,6 +1,7 @@
 """The page «Уведомления»: what each role can choose, saving, tests, the bot, installable app."""
 
 import json
+import re
 
 import pytest
 
@@ -126,8 +127,8 @@ async def test_unknown_way_cannot_be_linked(vk_owner_browser: CabinetBrowser, wa
 async def test_code_page_names_the_community_and_the_code(
     vk_world: VkWorld, vk_owner_browser: CabinetBrowser
 ) -> None:
-    response = await vk_owner_browser.submit(f"{URL}/link", way="vk")
-    assert response.status_code in (200, 201)
+    await vk_owner_browser.submit(f"{URL}/link", way="vk")
+    response = await vk_owner_browser.open(f"{URL}/link/vk")
     code = response.text.split('value="sigma-')[1][:10]
     assert "Студия «Лак»" in visible_text(response.text)
     await vk_world.write_as_client(f"sigma-{code}")
@@ -183,3 +184,18 @@ async def test_app_is_described_to_browsers(anonymous_browser: CabinetBrowser) -
     assert worker.headers["cache-control"] == "no-cache"
     assert "showNotification" in worker.text
     assert (await anonymous_browser.http.get("/app/no.png")).status_code == 404
+
+
+async def test_page_of_the_link_code_may_be_reloaded(
+    vk_world: VkWorld, vk_owner_browser: CabinetBrowser
+) -> None:
+    made = await vk_owner_browser.submit(f"{URL}/link", way="vk")
+    assert (made.status_code, made.headers["location"]) == (303, f"{URL}/link/vk")
+    pages = [(await vk_owner_browser.open(f"{URL}/link/vk")).text for _ in range(2)]
+    codes = {re.findall(r"sigma-[a-z0-9]{10}", page)[0] for page in pages}
+    assert len(codes) == 1
+    await vk_world.write_as_client(codes.pop(), await vk_world.create_client())
+    await vk_world.poll_events()
+    used = await vk_owner_browser.http.get(f"{URL}/link/vk")
+    assert (used.status_code, used.headers["location"]) == (303, f"{URL}#way-vk")
+    assert (await vk_owner_browser.http.get(f"{URL}/link/email")).status_code == 404

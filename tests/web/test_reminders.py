@@ -10,6 +10,7 @@ from sigma.services.billing import invoice_mails
 from sigma.services.reminders import settings as reminder_settings
 from sigma.services.reminders import stops
 from sigma.store import changes
+from sigma.store.billing import reminders
 from tests.customer_rows import add_customers
 from tests.web.cabinet_harness import CabinetBrowser, open_browser, visible_text
 from tests.world import World
@@ -44,6 +45,7 @@ async def test_invoice_is_mailed_from_its_page(owner_browser: CabinetBrowser, wo
     page = visible_text((await owner_browser.open(url)).text)
     assert "reader@example.net" in page
     assert "В очереди" in page
+    await owner_browser.submit(URL, opened="1")
     await reminder_settings.set_silenced(world.ctx, world.member, invoice.id, is_silenced=True)
     page = visible_text((await owner_browser.open(url)).text)
     assert "Об этом счёте Sigma не напоминает." in page
@@ -157,3 +159,26 @@ async def test_seller_reads_that_the_client_refused_a_letter_in_the_queue(
 async def _store(world: World, mail: Mail) -> None:
     async with world.ctx.db.write() as tx:
         await changes.write(tx, Change((mail,)), world.ctx.now_us())
+
+
+async def test_invoice_says_why_nobody_will_be_reminded(
+    owner_browser: CabinetBrowser, world: World
+) -> None:
+    invoice = await world.create_invoice()
+    url = f"/invoices/{invoice.id}"
+
+    async def text() -> str:
+        return visible_text((await owner_browser.open(url)).text)
+
+    assert "Напоминания" not in await text()
+    await owner_browser.submit(URL, expires="1")
+    assert "Напомнить некому: счёт не отправлен" in await text()
+    await owner_browser.submit(f"{url}/mail", email="reader@example.net")
+    assert "Включённые напоминания к этому счёту не подходят" in await text()
+    await owner_browser.submit(URL, opened="1")
+    assert "Sigma напомнит сама" in await text()
+    (client_hash, *_) = stops.email_hashes(world.ctx, world.shop.id, "reader@example.net")
+    async with world.ctx.db.write() as tx:
+        await tx.write_all([reminders.stop(client_hash, world.shop.id, world.ctx.now_us())])
+    assert "Клиент отказался от напоминаний." in await text()
+    assert "Sigma напомнит сама" not in await text()

@@ -270,6 +270,13 @@ EXPORTS = Limit(
     per="exports per shop",
     reason="Each reads and decrypts a whole list, and its file stays for a day; two at once",
 )
+INVOICE_IMPORTS = Limit(
+    "invoice_imports",
+    amount=30,
+    window_s=_HOUR_S,
+    per="imports of invoices per shop",
+    reason="Each creates up to 5,000 invoices in the background",
+)
 SETUP_CODE = Limit(
     "setup_code",
     amount=10,
@@ -323,6 +330,7 @@ ALL_LIMITS: tuple[Limit | GrowingDelay, ...] = (
     PASSWORD_RESET_ADDRESS,
     PASSWORD_RESET_ACCOUNT,
     EXPORTS,
+    INVOICE_IMPORTS,
     SETUP_CODE,
     NOTIFICATION_CODES,
     NOTIFICATION_TESTS,

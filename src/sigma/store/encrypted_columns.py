@@ -36,6 +36,7 @@ class EncryptedColumn(StrEnum):
     CUSTOMER_DETAILS = "customers.details_encrypted"
     CUSTOMER_IDENTITY = "customer_identities.value_encrypted"
     NOTIFICATION_ADDRESS = "notification_addresses.address_encrypted"
+    NOTIFICATION_CODE = "notification_addresses.code_encrypted"
     TELEGRAM_TOKEN = "telegram_bots.token_encrypted"  # noqa: S105 - the name of a column
     IMPORT_CONTENT = "invoice_import_rows.content_encrypted"
     EXPORT_FILTER = "exports.filter_encrypted"

@@ -20,6 +20,8 @@ from sigma.web.cookies import read_cookie
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "sigma_lang"
+# A phone number as Sigma writes it: "+7 916 765-43-21", masked: "+7 ••• •••-43-21".
+_PHONE = re.compile(r"(\+\d[\d\u00a0 ()*•-]{6,20}\d)")
 THREAD_CHARS = 64 * 1024  # a larger page is searched for card numbers in a thread
 
 AnyRequest = Request[Any, Any, Any]
@@ -61,14 +63,23 @@ def jinja_environment() -> Environment:
     jinja.globals["asset_url"] = asset_url
     jinja.filters["iso"] = rfc3339
     jinja.filters["line_breaks"] = line_breaks
+    jinja.filters["unbroken_phones"] = unbroken_phones
     jinja.filters["tel_number"] = tel_number
     jinja.filters["capitalize_first"] = capitalize_first
     return jinja
 
 
 def line_breaks(text: str) -> Markup:
-    """Replace line breaks with <br>; everything else is escaped."""
-    return Markup("<br>").join(text.strip().splitlines())
+    """Replace line breaks with <br>, keep phone numbers whole; everything else is escaped."""
+    return Markup("<br>").join(unbroken_phones(one) for one in text.strip().splitlines())
+
+
+def unbroken_phones(text: str) -> Markup:
+    """Mark the phone numbers of a text, also masked ones, so that none wraps at its hyphens."""
+    found: list[str] = _PHONE.split(text)  # every second part is a phone
+    for index in range(1, len(found), 2):
+        found[index] = Markup('<span class="nowrap">') + found[index] + Markup("</span>")
+    return Markup("").join(found)
 
 
 def capitalize_first(text: str) -> str:

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     READ_ANSWERS = "read_answers"  # see personal data unmasked
     ISSUE = "issue"  # issue and void invoices
     ANSWER = "answer"  # read and write in conversations
+    CUSTOMERS = "customers"  # edit, merge and split the cards of clients; needs READ_ANSWERS
     CATALOGUE = "catalogue"  # edit services and the public page
     CAPTURE = "capture"  # capture or cancel authorized payments
     REFUND = "refund"  # up to the limit of the role, see RefundLimits
@@ -51,6 +52,7 @@ PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
             Permission.READ_ANSWERS,
             Permission.ISSUE,
             Permission.ANSWER,
+            Permission.CUSTOMERS,
             Permission.REFUND,
         }
     ),

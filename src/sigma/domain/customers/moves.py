@@ -130,9 +130,7 @@ def _events(
 def require_part(identities: Sequence[Identity], chosen: Collection[str]) -> list[Identity]:
     """Return the chosen identities. Raises RefusedError("validation") unless some stay."""
     found = [identity for identity in identities if identity.id in chosen]
-    if not found:
-        raise validation_error(Problem("identities", "choose"))
-    if len(found) == len(identities):
+    if not found or len(found) == len(identities):
         raise validation_error(Problem("identities", "leave_one"))
     return found
 

@@ -1,7 +1,7 @@
 """A batch of imported invoices: it is created row by row in the background, and can be undone."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -67,8 +67,8 @@ class Batch:
 class BatchRow:
     """A row of a batch. The rows are in the order of their ids.
 
-    `content_encrypted`: its RowContent, until the invoice is created. `number`: as the spreadsheet
-    program counts it. `problem`: a code of a refusal or of a field's problem.
+    `content_encrypted`: its RowContent, until the invoice is created or refused. `number`: as the
+    spreadsheet program counts it. `problem`: a code of a refusal or of a field's problem.
     """
 
     id: str
@@ -96,6 +96,15 @@ def undo(batch: Batch) -> Batch:
     if batch.status is Status.CREATING:
         raise RefusedError("import_running")
     return replace(batch, status=Status.UNDOING, finished_at_us=None)
+
+
+def refuse_waiting(batch: Batch, rows: Sequence[BatchRow], code: str) -> Change:
+    """Refuse rows that wait for their invoices, and delete what they hold. `code`: why."""
+    refused = [
+        replace(row, status=RowStatus.REFUSED, problem=f":{code}", content_encrypted="")
+        for row in rows
+    ]
+    return Change((replace(batch, refused_count=batch.refused_count + len(refused)), *refused))
 
 
 def advanced(batch: Batch, statuses: Iterable[RowStatus], *, is_last: bool, now_us: int) -> Batch:

@@ -22,8 +22,6 @@ def start_conversation(
     connection_id: str,
     peer_id: int,
     now_us: int,
-    *,
-    customer_id: str | None = None,
 ) -> Change:
     """Create the conversation with a VK user; its name and photo are fetched by a job."""
     created = Conversation(
@@ -33,7 +31,6 @@ def start_conversation(
         peer_id=peer_id,
         created_at_us=now_us,
         changed_at_us=now_us,
-        customer_id=customer_id,
     )
     return Change((created,), jobs=(Job("profile.fetch", created.id, shop_id),))
 

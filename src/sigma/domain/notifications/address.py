@@ -21,7 +21,8 @@ class Address:
     """One address of a member by a way; e-mail needs none, it is the login.
 
     While a code waits to be written to the community or the bot, `code_hash` and
-    `code_expires_at_us` are set and `address_encrypted` is empty. `address_hash` finds the same
+    `code_expires_at_us` are set and `address_encrypted` is empty; `code_encrypted` shows the code
+    again when its page is reloaded. `address_hash` finds the same
     browser or page again. `name` is shown: a browser, a community, a bot. `connection_id`: the
     community, for VK.
     """
@@ -36,6 +37,7 @@ class Address:
     name: str = ""
     connection_id: str = ""
     code_hash: str = ""
+    code_encrypted: str = ""
     code_expires_at_us: int = 0
     version: int = 0
 

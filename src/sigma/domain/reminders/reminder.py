@@ -5,6 +5,7 @@ All times are UTC microseconds. Nothing here promises that a channel works: VK a
 refuse, and then nothing is sent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -99,6 +100,17 @@ class InvoiceRecipient:
     version: int = 0
 
 
+class Outlook(StrEnum):
+    """Whether Sigma will remind the clients of an open invoice."""
+
+    ACTIVE = "active"
+    OFF = "off"  # all switches of the shop are off
+    SILENCED = "silenced"  # a member has switched off those of this invoice
+    NO_CLIENT = "no_client"  # it was sent to no client whom Sigma may write to
+    OPTED_OUT = "opted_out"
+    NO_OCCASION = "no_occasion"  # no kind that is on fits the invoice, or all are sent
+
+
 @dataclass(frozen=True, slots=True)
 class ReminderFacts:
     """What decides about reminders to one client, who got the invoice at `sent_at_us`.
@@ -175,6 +187,32 @@ def is_still_due(
     only = ReminderSettings(**{str(kind): settings.is_on(kind)})
     facts = replace(facts, sent=others, reminded_at_us=None)
     return decide(facts, only, tz, now_us).kind is kind
+
+
+def outlook(
+    invoice: Invoice,
+    settings: ReminderSettings,
+    targets: Sequence[ReminderFacts],
+    *,
+    is_silenced: bool,
+    now_us: int,
+) -> Outlook:
+    """Return whether Sigma will remind the clients of an invoice, or why it will not."""
+    wanted = invoice.max_payments or 1
+    has_occasion = (
+        settings.opened
+        or (settings.expires and invoice.expires_at_us is not None)
+        or (settings.rest and wanted > 1)
+    )
+    ends = [_end_reason(replace(one, is_silenced=False), now_us) for one in targets]
+    checks = {
+        Outlook.OFF: not (settings.opened or settings.expires or settings.rest),
+        Outlook.SILENCED: is_silenced,
+        Outlook.OPTED_OUT: EndReason.OPTED_OUT in ends and None not in ends,
+        Outlook.NO_CLIENT: all(one is EndReason.UNREACHABLE for one in ends),
+        Outlook.NO_OCCASION: not has_occasion or None not in ends,
+    }
+    return next((one for one, applies in checks.items() if applies), Outlook.ACTIVE)
 
 
 def _end_reason(facts: ReminderFacts, now_us: int) -> EndReason | None:

@@ -65,7 +65,7 @@ async def list_payments(
 async def list_invoices(
     ctx: Context, member: Member, customer_id: str, *, cursor: str | None = None
 ) -> Page[Invoice]:
-    """Return a page of the invoices that were issued to a customer, the newest first.
+    """Return a page of the invoices that a customer was issued or has paid, the newest first.
 
     Raises RefusedError: "forbidden", "not_found".
     """

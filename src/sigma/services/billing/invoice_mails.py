@@ -30,7 +30,7 @@ from sigma.services.platform import audit_log, mail_limits
 from sigma.services.reminders import facts, stops
 from sigma.store import changes
 from sigma.store.billing import invoice_recipients, invoices, mails, reminders
-from sigma.store.customers import identities
+from sigma.store.customers import customers, identities, moves
 from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import DecryptionError, SignaturePurpose
 from sigma.store.engine.interface import Tx
@@ -90,6 +90,7 @@ async def send(ctx: Context, member: Member, invoice_id: str, address: str) -> M
         invoice = await invoices.lock(tx, invoice_id)
         holds = await invoices.count_holds(tx, invoice.id)
         invoice_domain.require_payable(invoice, now_us, holds)
+        former_id = invoice.customer_id
         invoice, was_attached = await _attach(ctx, tx, invoice, address)
         recipient = await _recipient(ctx, tx, member, invoice, address, now_us)
         number = 1 + await mails.last_number(tx, "invoice", recipient.id)
@@ -105,6 +106,8 @@ async def send(ctx: Context, member: Member, invoice_id: str, address: str) -> M
         jobs = (Job("mail.send", mail.id, invoice.shop_id), *reminder_jobs(invoice, now_us))
         rows = (invoice, recipient, mail, event) if was_attached else (recipient, mail, event)
         await changes.write(tx, Change(rows, jobs=jobs), now_us)
+        if was_attached and former_id is not None and invoice.customer_id is not None:
+            await attachment.forget_if_empty(ctx, tx, former_id, invoice.customer_id, ())
         await audit_log.record(ctx, tx, member, Deed.INVOICE_MAILED, invoice_id)
     return replace(mail, version=1)
 
@@ -159,9 +162,12 @@ async def _attach(ctx: Context, tx: Tx, invoice: Invoice, address: str) -> tuple
     """Find or create the customer with this address, so that a card shows who got the invoice.
 
     Return the locked invoice, and whether it is the customer's since now: a link that anybody may
-    pay belongs to nobody.
+    pay belongs to nobody. An invoice whose customer is known only by a letter with it passes to
+    the customer who has the corrected address.
     """
     is_own = not invoice.is_shared_link
+    if is_own and await _was_mistyped(ctx, tx, invoice, address):
+        invoice = replace(invoice, customer_id=None)
     customer_id = await attachment.attach(
         ctx,
         tx,
@@ -172,6 +178,34 @@ async def _attach(ctx: Context, tx: Tx, invoice: Invoice, address: str) -> tuple
     if invoice.customer_id is not None or not is_own:
         return invoice, False
     return replace(invoice, customer_id=customer_id), True
+
+
+async def _was_mistyped(ctx: Context, tx: Tx, invoice: Invoice, address: str) -> bool:
+    """Return whether another customer has this address, and that of the invoice is made by letters.
+
+    Such a customer has no name, and nothing but this invoice and addresses that it was sent to.
+    """
+    customer_id = invoice.customer_id
+    if customer_id is None:
+        return False
+    owner_ids = set()
+    for hashed in codec.identity_hashes(
+        ctx.cipher, invoice.shop_id, Contact(IdentityKind.EMAIL, address)
+    ):
+        if found := await identities.find(tx, invoice.shop_id, IdentityKind.EMAIL, hashed):
+            owner_ids.add(found.customer_id)
+    if not owner_ids - {customer_id}:
+        return False
+    own = await moves.rows_of(tx, customer_id)
+    if own["payments"] or own["conversations"] or own["invoices"] != [invoice.id]:
+        return False
+    customer = await customers.get(tx, customer_id)
+    if customer is None or customer.name_encrypted or customer.details_encrypted:
+        return False
+    recipients = await invoice_recipients.list_for_invoice(tx, invoice.id)
+    mailed = {facts.decrypt_address(ctx, one) for one in recipients}
+    contacts = await identities.list_for_customers(tx, [customer_id])
+    return all(codec.read_identity(ctx.cipher, one) in mailed for one in contacts)
 
 
 async def _recipient(

@@ -31,7 +31,7 @@ from sigma.services.billing.invoices import PublicInvoice
 from sigma.services.billing.payment_limits import check_connection_amount
 from sigma.services.billing.payment_views import receipt_answers
 from sigma.services.billing.payments import try_advance
-from sigma.services.checkout.payers import find_customer
+from sigma.services.checkout.payers import find_customer, forget_mistyped
 from sigma.services.connection_secrets import is_secret_readable
 from sigma.services.contact_hashes import contact_hash
 from sigma.services.context import Context
@@ -200,11 +200,8 @@ async def _store_under_lock(
         customer_id=await find_customer(ctx, tx, invoice, payment, answers) or payment.customer_id,
     )
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
-    consent = (
-        _build_consent(ctx, payment, invoice, shop, form)
-        if _has_personal_questions(invoice)
-        else None
-    )
+    is_personal = _has_personal_questions(invoice)
+    consent = _build_consent(ctx, payment, invoice, shop, form) if is_personal else None
     change = domain.begin(
         payment,
         answer_row,
@@ -218,6 +215,7 @@ async def _store_under_lock(
     found_by = payment_tokens(ctx.cipher, payment, invoice, answers)
     change += record_opening(invoice, now_us)  # also without the script of the page
     await changes.write(tx, change + Change(search_tokens=(found_by,)), now_us)
+    await forget_mistyped(ctx, tx, unfinished, payment, answers)
     return payment, unfinished is not None
 
 

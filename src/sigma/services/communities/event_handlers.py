@@ -52,11 +52,8 @@ async def _mark_processed(ctx: Context, event: DecryptedEvent) -> None:
 
 async def _on_message(ctx: Context, community: Community, event: DecryptedEvent) -> None:
     message: VkMessage = event.payload
-    # A member's link code is no question of a client: nobody has to read or answer it.
     is_link = event.type == "message_new" and await links.accept_vk_message(ctx, community, message)
-    await message_sync.record(
-        ctx, community, message, event_id=event.stored.id, is_unread=not is_link
-    )
+    await message_sync.record(ctx, community, message, event_id=event.stored.id)
     if is_link:
         await _greet_linked(ctx, community, message)
 

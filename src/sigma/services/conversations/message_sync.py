@@ -34,7 +34,7 @@ from sigma.services.conversations import message_codec, search_index
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.conversations.delivery import mark_delivered
 from sigma.services.customers import attachment
-from sigma.services.customers.attachment import vk_contact
+from sigma.services.notifications.addresses import is_member_message
 from sigma.services.platform import erased_peers
 from sigma.services.reminders import stops
 from sigma.store import changes
@@ -52,7 +52,7 @@ async def get_or_create_conversation(
 ) -> Conversation:
     """Return the conversation with a VK user; create it and enqueue profile.fetch if it is new.
 
-    A new conversation belongs to the customer with this VK id, who is created with it.
+    A new conversation has no customer: the first message or order of a client brings one.
     """
     while True:
         async with ctx.db.read() as tx:
@@ -63,10 +63,7 @@ async def get_or_create_conversation(
         new_id = ctx.new_id("cnv", shop_id)
         try:
             async with ctx.db.write() as tx:
-                customer_id = await attachment.attach(ctx, tx, shop_id, [vk_contact(peer_id)])
-                change = start_conversation(
-                    new_id, shop_id, community.id, peer_id, now_us, customer_id=customer_id
-                )
+                change = start_conversation(new_id, shop_id, community.id, peer_id, now_us)
                 await changes.write(tx, change, now_us)
         except ConflictError:
             continue  # a concurrent event of the same user created it
@@ -88,22 +85,22 @@ async def record(
     VK yet. `event_id`: the stored VK event, marked as processed in the same transaction.
     `completes`: the job message.complete read it, so the job is not enqueued once more.
     Returns the message when it is a new one from the client, otherwise None. What was written
-    before the client's data were erased is not recorded again.
+    before the client's data were erased is not recorded again. A member who gets notifications in
+    VK is no customer because of them, and their link code is no question to answer.
     """
     written_at_us = vk_message.sent_at_us
     if await erased_peers.skip(ctx, community.id, vk_message.peer_id, written_at_us, event_id):
         return None
-    conversation = await get_or_create_conversation(ctx, community, vk_message.peer_id)
     if vk_message.from_id == -community.group_id:
         vk_message = replace(vk_message, is_outgoing=True)
+    conversation = await get_or_create_conversation(ctx, community, vk_message.peer_id)
+    is_client = await _is_client(ctx, community, conversation, vk_message)
     async with ctx.db.write() as tx:
         locked = await conversations.lock(tx, conversation.id)
         stored = await messages.find_by_cmid(tx, locked.id, vk_message.cmid)
         incoming, has_changed = None, True
-        if stored is None and locked.customer_id is None:  # whose card was deleted by date
-            contacts = [vk_contact(locked.peer_id)]
-            customer_id = await attachment.attach(ctx, tx, locked.shop_id, contacts)
-            locked = replace(locked, customer_id=customer_id)
+        if stored is None and is_client:
+            locked = await attachment.with_customer(ctx, tx, locked)
         if stored is not None:
             has_changed = await _apply_edit(ctx, tx, community, locked, stored, vk_message)
             if vk_message.content.is_incomplete and not completes:
@@ -113,7 +110,13 @@ async def record(
             stored = await _record_outgoing(ctx, tx, locked, vk_message, is_live=is_live)
         else:
             incoming = await _record_incoming(
-                ctx, tx, community, locked, vk_message, is_live=is_live, is_unread=is_unread
+                ctx,
+                tx,
+                community,
+                locked,
+                vk_message,
+                is_live=is_live,
+                is_unread=is_unread and is_client,
             )
         subject = stored or incoming
         if subject and has_changed and not completes:
@@ -123,6 +126,15 @@ async def record(
     if has_changed:
         await notify_changed(ctx)
     return incoming
+
+
+async def _is_client(
+    ctx: Context, community: Community, conversation: Conversation, vk_message: VkMessage
+) -> bool:
+    """Return whether a message makes a customer; whose conversation has one is not looked up."""
+    if vk_message.is_outgoing and conversation.customer_id is not None:
+        return True
+    return not await is_member_message(ctx, community, vk_message)
 
 
 async def _request_authors(

@@ -14,11 +14,13 @@ from sigma.domain.customers.customer import (
 from sigma.domain.customers.joining import Contact, by_strength, join
 from sigma.domain.customers.search import index_tokens
 from sigma.domain.errors import RefusedError
+from sigma.domain.messaging.conversation import Conversation
 from sigma.services.context import Context
 from sigma.services.customers import codec
-from sigma.store.customers import customers, identities, suggestions
+from sigma.store.customers import customers, identities, moves, suggestions
 from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
+from sigma.store.personal_data import erasing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,45 @@ async def attach(
         op = customers.touch(joining.customer_id, ctx.now_us())
         await tx.execute(op.stmt, **op.values)
     return joining.customer_id
+
+
+async def with_customer(ctx: Context, tx: Tx, conversation: Conversation) -> Conversation:
+    """Return the locked conversation with its customer, who is found or created if it has none.
+
+    The caller writes the conversation in this transaction.
+    """
+    if conversation.customer_id is not None:
+        return conversation
+    contacts = [vk_contact(conversation.peer_id)]
+    name = OfferedName(conversation.name, NameSource.VK, conversation.photo_url)
+    customer_id = await attach(ctx, tx, conversation.shop_id, contacts, name=name)
+    return replace(conversation, customer_id=customer_id)
+
+
+async def forget_if_empty(
+    ctx: Context, tx: Tx, customer_id: str, heir_id: str, contacts: Iterable[Contact]
+) -> None:
+    """Delete a customer who has nothing left, whose only payment belongs to `heir_id` now.
+
+    Call it when the answers of a payment were corrected: nobody has the mistyped address. The given
+    contacts go to the heir. A customer that a member has edited, merged or split stays.
+    """
+    customer = await customers.get(tx, customer_id)
+    if customer is None or customer.name_source is NameSource.MEMBER or customer.details_encrypted:
+        return
+    own = await moves.rows_of(tx, customer_id)
+    has_rows = any(ids for name, ids in own.items() if name != "customer_identities")
+    if has_rows or customer.merged_into_id or await moves.list_for_customer(tx, customer_id, 1):
+        return
+    given = {
+        (contact.kind, hashed)
+        for contact in contacts
+        for hashed in codec.identity_hashes(ctx.cipher, customer.shop_id, contact)
+    }
+    locked = await identities.lock_of_customers(tx, [customer_id])
+    given_ids = [one.id for one in locked if (one.kind, one.identity_hash) in given]
+    await moves.move_rows(tx, {"customer_identities": given_ids}, customer_id, heir_id)
+    await erasing.erase_customers(tx, [customer_id])
 
 
 async def _create(ctx: Context, tx: Tx, shop_id: str) -> Customer:

@@ -23,7 +23,7 @@ async def save(ctx: Context, member: Member, customer_id: str, form: CustomerFor
     Raises RefusedError: "forbidden", "not_found", "changed_meanwhile", "validation". Raises
     DecryptionError when the stored notes cannot be decrypted: they would be lost.
     """
-    member.require(Permission.ANSWER)
+    member.require(Permission.CUSTOMERS)
     if problems := check_form(form):
         raise validation_error(*problems)
     async with ctx.db.write() as tx:
@@ -66,7 +66,7 @@ async def dismiss_suggestion(ctx: Context, member: Member, suggestion_id: str) -
 
     Raises RefusedError: "forbidden", "not_found".
     """
-    member.require(Permission.ANSWER)
+    member.require(Permission.CUSTOMERS)
     async with ctx.db.write() as tx:
         found = await suggestions.find_shop(tx, suggestion_id)
         if found is None or found[0] != member.shop_id:

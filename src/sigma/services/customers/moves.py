@@ -41,7 +41,7 @@ async def merge(ctx: Context, member: Member, source_id: str, target_id: str) ->
     The name, notes and tags of both are joined. Raises RefusedError: "forbidden", "not_found",
     "changed_meanwhile", "validation".
     """
-    member.require(Permission.ANSWER)
+    member.require(Permission.CUSTOMERS)
 
     async def run(tx: Tx) -> Move:
         locked = await _lock(tx, source_id, target_id)
@@ -70,7 +70,7 @@ async def split(
     Raises RefusedError: "forbidden", "not_found", "changed_meanwhile", "validation" with field
     "identities" when none is chosen or none stays.
     """
-    member.require(Permission.ANSWER)
+    member.require(Permission.CUSTOMERS)
 
     async def run(tx: Tx) -> Move:
         source = (await _lock(tx, customer_id)).get(customer_id)
@@ -116,7 +116,7 @@ async def undo(ctx: Context, member: Member, move_id: str) -> Move:
     After a merge its rows and contacts go back, with the rows that came by these contacts since.
     Raises RefusedError: "forbidden", "not_found", "changed_meanwhile".
     """
-    member.require(Permission.ANSWER)
+    member.require(Permission.CUSTOMERS)
     async with ctx.db.read() as tx:
         found = await move_rows.get(tx, move_id)
     if found is None or found.shop_id != member.shop_id:

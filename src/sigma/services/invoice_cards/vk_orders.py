@@ -19,6 +19,7 @@ from sigma.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from sigma.services.context import Context
 from sigma.services.conversations import message_sync, order_codec
 from sigma.services.conversations.change_feed import notify_changed
+from sigma.services.customers import attachment
 from sigma.services.platform import erased_peers
 from sigma.services.vk.community_client import CommunityClient, mark_key_broken, open_client
 from sigma.store import changes
@@ -99,6 +100,7 @@ async def record(
         now_us = ctx.now_us()
         change = order_change(ctx, community, locked.id, vk_order, stored, now_us)
         if change:
+            locked = await attachment.with_customer(ctx, tx, locked)
             change += mark_changed(locked, now_us)
             await changes.write(tx, change, now_us)
         if event_id:

@@ -32,6 +32,7 @@ from sigma.domain.invoice_imports.table import (
     plan_rows,
     with_meanings,
 )
+from sigma.domain.limits import INVOICE_IMPORTS
 from sigma.domain.time_units import SECOND_US
 from sigma.services.billing import invoices
 from sigma.services.catalogue.price_list_files import Book
@@ -51,6 +52,10 @@ STEP_ROWS = 20  # rows between two stores of the batch's counts
 MAX_LISTED, MAX_LISTED_ROWS = 20, 200
 MAX_FILE_NAME = 100
 _decoder = msgspec.json.Decoder(RowContent)
+
+
+class RowChangedError(Exception):
+    """The row is no longer waiting: the data of its client were erased meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ async def start(
     """Store the valid rows as a batch; a job creates their invoices.
 
     `batch_id` was made with the preview: a second submission returns the same batch. Raises
-    RefusedError: "forbidden", "validation" without any valid row.
+    RefusedError: "forbidden", "validation" without any valid row, "too_many_requests".
     """
     member.require(Permission.ISSUE)
     async with ctx.db.read() as tx:
@@ -143,7 +148,8 @@ async def start(
         return _own(member, known)
     rows = planned.valid_rows
     if not rows:
-        raise validation_error(Problem("file", "file_empty"))
+        raise validation_error(Problem("file", "no_valid_rows"))
+    await ctx.limiter.require(INVOICE_IMPORTS, member.shop_id)
     now_us = ctx.now_us()
     batch = Batch(
         id=batch_id,
@@ -243,16 +249,22 @@ async def advance(ctx: Context, batch_id: str) -> int | None:
             return ctx.now_us()
         async with ctx.db.read() as tx:
             rows = await imports.list_rows(tx, batch_id, STEP_ROWS, status=waiting)
-        ended = []
-        for row in rows:
-            if is_creating:
-                ended.append(await _create(ctx, member, row, questions, service_id))
-            else:
-                ended.append(await _void(ctx, member, row))
+        try:
+            ended = [
+                await _create(ctx, member, row, questions, service_id)
+                if is_creating
+                else await _void(ctx, member, row)
+                for row in rows
+            ]
+        except RowChangedError:
+            return ctx.now_us()
         is_last = len(rows) < STEP_ROWS
         statuses = [row.status for row in ended]
         updated = domain.advanced(batch, statuses, is_last=is_last, now_us=ctx.now_us())
-        await changes.commit(ctx.db, Change((updated, *ended)), ctx.now_us())
+        try:
+            await changes.commit(ctx.db, Change((updated, *ended)), ctx.now_us())
+        except ConflictError:  # an erasure has refused rows meanwhile: read them again
+            return ctx.now_us()
         if is_last:
             return None
         batch = replace(updated, version=batch.version + 1)
@@ -270,7 +282,7 @@ async def _create(
     content = msgspec.convert(values, RowContent)
     idempotency = Idempotency(member.shop_id, f"import:{row.id}", row.id, 201, render_id)
     try:
-        customer_id = await _customer(ctx, member, content)
+        customer_id = await find_customer(ctx, member, row, content)
         draft = build_draft(content, questions, service_id, customer_id)
         response, _ = await run_once(
             ctx,
@@ -285,7 +297,13 @@ async def _create(
     return replace(row, status=RowStatus.CREATED, invoice_id=response.body, content_encrypted="")
 
 
-async def _customer(ctx: Context, member: Member, content: RowContent) -> str | None:
+async def find_customer(
+    ctx: Context, member: Member, row: BatchRow, content: RowContent
+) -> str | None:
+    """Return the customer of a row, found or created by its contacts; None without contacts.
+
+    Raises RowChangedError when the row waits no longer.
+    """
     contacts = []
     if content.vk_id is not None:
         contacts.append(vk_contact(content.vk_id))
@@ -296,6 +314,9 @@ async def _customer(ctx: Context, member: Member, content: RowContent) -> str | 
     if not contacts:
         return None
     async with ctx.db.write() as tx:
+        stored = await imports.lock_row(tx, row.id)
+        if stored is None or stored.status is not RowStatus.QUEUED:
+            raise RowChangedError  # its client must not come back after the erasure
         return await attach(ctx, tx, member.shop_id, contacts)
 
 

@@ -41,6 +41,7 @@ from sigma.services.notifications.addresses import (
 from sigma.services.platform import audit_log
 from sigma.store import changes
 from sigma.store.accounts import members, shops, users
+from sigma.store.encrypted_columns import EncryptedColumn
 from sigma.store.encryption import HashPurpose
 from sigma.store.engine.interface import Tx
 from sigma.store.notifications import addresses, preferences
@@ -63,14 +64,15 @@ async def create_code(ctx: Context, member: Member, way: Way) -> str:
     require_person(member)
     await ctx.limiter.require(NOTIFICATION_CODES, f"{member.shop_id} {member.actor}")
     code = "".join(secrets.choice(LINK_CODE_ALPHABET) for _ in range(LINK_CODE_LENGTH))
-    now_us = ctx.now_us()
+    now_us, address_id = ctx.now_us(), ctx.new_id("nad", member.shop_id)
     waiting = Address(
-        ctx.new_id("nad", member.shop_id),
+        address_id,
         member.shop_id,
         member.actor,
         way,
         now_us,
         code_hash=_code_hash(ctx, code),
+        code_encrypted=ctx.cipher.encrypt(code, EncryptedColumn.NOTIFICATION_CODE, address_id),
         code_expires_at_us=now_us + LINK_CODE_TTL_US,
     )
     async with ctx.db.write() as tx:
@@ -82,10 +84,30 @@ async def create_code(ctx: Context, member: Member, way: Way) -> str:
     return code_text(code)
 
 
+async def get_code(ctx: Context, member: Member, way: Way) -> str | None:
+    """Return the member's code that waits to be written, as it is written; None without one.
+
+    None too when it has been used or has expired. Raises DecryptionError.
+    """
+    require_person(member)
+    async with ctx.db.read() as tx:
+        known = await addresses.list_for_member(tx, member.shop_id, member.actor)
+    waiting = [
+        one
+        for one in known
+        if one.way is way and one.code_encrypted and one.code_expires_at_us > ctx.now_us()
+    ]
+    if not waiting:
+        return None
+    latest = waiting[-1]
+    column = EncryptedColumn.NOTIFICATION_CODE
+    return code_text(str(ctx.cipher.decrypt(latest.code_encrypted, column, latest.id)))
+
+
 async def accept_vk_message(ctx: Context, community: Community, message: VkMessage) -> bool:
     """Link a VK page if its message to the community has a valid code; return whether it has.
 
-    Call it before the message is recorded: it is not a client's question then.
+    Call it before the message is recorded: it is no client's message then.
     """
     code = find_code(message.text) or find_code(message.ref)
     if message.is_outgoing or not code:

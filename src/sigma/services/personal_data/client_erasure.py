@@ -27,6 +27,7 @@ from sigma.services.context import Context
 from sigma.services.conversations import order_codec
 from sigma.services.conversations.change_feed import notify_changed
 from sigma.services.exports import exports
+from sigma.services.personal_data import waiting_imports
 from sigma.services.personal_data.clients import (
     ClientData,
     IdentifierKind,
@@ -100,17 +101,30 @@ def _scrubber(ctx: Context, data: ClientData) -> ContactScrubber:
             *(one.name for one in data.conversations),
             *(content.recipient_name for content in orders),
         },
-        emails={
-            *data.contacts("email"),
-            *_card_contacts(data, IdentityKind.EMAIL),
-            *filter(None, (read_recipient(ctx, one) for one in data.recipients)),
-        },
-        phones={
-            *data.contacts("phone"),
-            *_card_contacts(data, IdentityKind.PHONE),
-            *(content.recipient_phone for content in orders),
-        },
+        emails=_emails(ctx, data),
+        phones=_phones(data) | {content.recipient_phone for content in orders},
     )
+
+
+def _emails(ctx: Context, data: ClientData) -> set[str]:
+    return {
+        *data.contacts("email"),
+        *_card_contacts(data, IdentityKind.EMAIL),
+        *_chosen_labels(data, IdentifierKind.EMAIL),
+        *filter(None, (read_recipient(ctx, one) for one in data.recipients)),
+    }
+
+
+def _phones(data: ClientData) -> set[str]:
+    return {
+        *data.contacts("phone"),
+        *_card_contacts(data, IdentityKind.PHONE),
+        *_chosen_labels(data, IdentifierKind.PHONE),
+    }
+
+
+def _chosen_labels(data: ClientData, kind: IdentifierKind) -> set[str]:
+    return {one.label for one in data.identifiers if one.kind is kind and one.hashes}
 
 
 def _card_contacts(data: ClientData, kind: IdentityKind) -> set[str]:
@@ -128,6 +142,7 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
     counts["mails"] += await erasing.erase_recipients(tx, [one.id for one in data.recipients])
     counts["notices"] = await erasing.erase_notices(tx, data.notice_ids)
     counts |= {"messages": 0, "conversations": len(data.conversations), "orders": len(data.orders)}
+    counts["import_rows"] = await _refuse_import_rows(ctx, tx, member.shop_id, data)
     peers = []
     for conversation in data.conversations:
         counts["messages"] += await erasing.erase_conversation(tx, conversation)
@@ -148,6 +163,19 @@ async def _erase(ctx: Context, tx: Tx, member: Member, data: ClientData) -> Eras
     # A stored file may have the client's data; it cannot be searched for them.
     await exports.discard_all(tx, member.shop_id, now_us)
     return erasure
+
+
+async def _refuse_import_rows(ctx: Context, tx: Tx, shop_id: str, data: ClientData) -> int:
+    """Refuse rows of imports that would create invoices for the client after the erasure."""
+    vk_ids = {one.peer_id for one in data.conversations}
+    vk_ids |= {int(value) for value in _card_contacts(data, IdentityKind.VK) if value.isdecimal()}
+    vk_ids |= {
+        int(one.value)
+        for one in data.identifiers
+        if one.kind is IdentifierKind.VK_USER and one.value.isdecimal()
+    }
+    contacts = contact_scrubber(emails=_emails(ctx, data), phones=_phones(data))
+    return await waiting_imports.refuse_of_client(ctx, tx, shop_id, contacts, vk_ids)
 
 
 async def _reindex(

@@ -20,6 +20,7 @@ from sigma.services.context import Context
 from sigma.services.conversations import message_codec, search_index
 from sigma.services.ids import min_id
 from sigma.services.paging import DEFAULT_LIMIT, Page, make_page
+from sigma.services.personal_data import waiting_imports
 from sigma.services.personal_data.reindexing import reindex_payments
 from sigma.services.platform import audit_log
 from sigma.store import changes
@@ -96,7 +97,14 @@ async def shred(ctx: Context, shop_id: str) -> int | None:
     until_us = ctx.now_us() + TIME_BUDGET_US
     async with ctx.db.read() as tx:
         retention = await retention_settings.get(tx, shop_id)
-    steps = (_shred_due_answers, _shred_by_date, _shred_notices, _shred_messages, _shred_customers)
+    steps = (
+        _shred_due_answers,
+        _shred_by_date,
+        _shred_notices,
+        _shred_messages,
+        _shred_customers,
+        _shred_imports,
+    )
     for step in steps:
         while await step(ctx, shop_id, retention):
             if ctx.now_us() >= until_us:
@@ -213,6 +221,15 @@ async def _shred_customers(ctx: Context, shop_id: str, retention: Retention) -> 
         count = await erasing.erase_customers(tx, chosen)
         await _log(ctx, tx, shop_id, {"customers": count})
     return len(old) == BATCH_SIZE
+
+
+async def _shred_imports(ctx: Context, shop_id: str, retention: Retention) -> bool:
+    """Delete what waiting rows of imports hold, after the period of answers."""
+    before_us = ctx.now_us() - retention.answers * DAY_US
+    async with ctx.db.write() as tx:
+        count = await waiting_imports.expire(ctx, tx, shop_id, before_us, BATCH_SIZE)
+        await _log(ctx, tx, shop_id, {"import_rows": count})
+    return count > 0
 
 
 def _indexed_words(ctx: Context, shop_id: str, old: list[Message]) -> set[int]:

@@ -7,6 +7,7 @@ is settled first ends the reminder, and one that is settled later comes after it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as invoice_domain
 from sigma.domain.billing.invoice import Invoice
@@ -19,9 +20,11 @@ from sigma.domain.messaging.message import AUTHOR_AUTO_REPLY, Message, Status
 from sigma.domain.reminders.reminder import (
     Channel,
     InvoiceRecipient,
+    Outlook,
     Reminder,
     ReminderFacts,
     is_still_due,
+    outlook,
 )
 from sigma.domain.time_units import DAY_US
 from sigma.services.context import Context
@@ -30,6 +33,7 @@ from sigma.services.reminders import stops
 from sigma.store.accounts import shops
 from sigma.store.billing import invoice_recipients, invoices, payments, reminders
 from sigma.store.encrypted_columns import EncryptedColumn
+from sigma.store.encryption import DecryptionError
 from sigma.store.engine.interface import Tx
 from sigma.store.messaging import cards, conversations, messages
 
@@ -111,6 +115,27 @@ async def load(
 
 def _can_reach(conversation: Conversation) -> bool:
     return not conversation.blocked_reason and bool(conversation.last_incoming_at_us)
+
+
+async def get_outlook(ctx: Context, member: Member, invoice: Invoice) -> Outlook:
+    """Return whether Sigma will remind the clients of an open invoice, or why it will not."""
+    member.require(Permission.READ)
+    async with ctx.db.read() as tx:
+        shop = await shops.get(tx, member.shop_id)
+        assert shop is not None, "a member has a shop"
+        settings = await reminder_settings.load(tx, shop.id)
+        is_silenced = await reminders.is_silenced(tx, invoice.id)
+        try:
+            targets = await load(ctx, tx, invoice, shop)
+        except DecryptionError:  # of an address whose key is missing: no letter can be sent there
+            targets = []
+    return outlook(
+        invoice,
+        settings,
+        [one.facts for one in targets],
+        is_silenced=is_silenced,
+        now_us=ctx.now_us(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,14 +45,6 @@ async def is_silenced(ctx: Context, member: Member, invoice_id: str) -> bool:
         return await reminders.is_silenced(tx, invoice_id)
 
 
-async def is_any_on(ctx: Context, member: Member) -> bool:
-    """Return whether the shop sends automatic reminders of some kind."""
-    member.require(Permission.READ)
-    async with ctx.db.read() as tx:
-        settings = await load(tx, member.shop_id)
-    return settings.opened or settings.expires or settings.rest
-
-
 async def set_silenced(ctx: Context, member: Member, invoice_id: str, *, is_silenced: bool) -> None:
     """Switch the automatic reminders of one invoice off or on. Repeating it changes nothing.
 

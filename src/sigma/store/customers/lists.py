@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_
+from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, union
 
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
@@ -107,13 +107,22 @@ _list_payments = statement(
     .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
 )
-_list_invoices = statement(
-    select(invoices)
-    .where(
+# Issued to the customer, or paid by the customer: one issued to nobody may be paid by anybody.
+_invoice_ids = union(
+    select(invoices.c.id).where(
         invoices.c.customer_id.is_not(None),
         invoices.c.customer_id == bindparam("customer_id"),
         invoices.c.id < bindparam("before_id"),
-    )
+    ),
+    select(payments.c.invoice_id).where(
+        payments.c.customer_id.is_not(None),
+        payments.c.customer_id == bindparam("customer_id"),
+        payments.c.invoice_id < bindparam("before_id"),
+    ),
+).subquery()
+_list_invoices = statement(
+    select(invoices)
+    .join(_invoice_ids, _invoice_ids.c.id == invoices.c.id)
     .order_by(invoices.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -206,7 +215,7 @@ async def list_payments(
 
 
 async def list_invoices(tx: Tx, customer_id: str, before_id: str, limit: int) -> list[Invoice]:
-    """Return the invoices that were issued to a customer, the newest first."""
+    """Return the invoices that were issued to a customer or paid by them, the newest first."""
     rows = await tx.fetch_all(
         _list_invoices, customer_id=customer_id, before_id=before_id or MAX_ID, limit=limit
     )

@@ -45,6 +45,19 @@ _list_with_status = statement(
 )
 
 
+_list_creating = statement(
+    select(invoice_imports.c.id)
+    .where(
+        invoice_imports.c.shop_id == bindparam("shop_id"), invoice_imports.c.status == "creating"
+    )
+    .order_by(invoice_imports.c.id)
+    .limit(bindparam("limit"))
+)
+_lock_row = statement(
+    select(invoice_import_rows).where(invoice_import_rows.c.id == bindparam("id")).with_for_update()
+)
+
+
 async def get(tx: Tx, batch_id: str) -> Batch | None:
     """Return the batch, or None."""
     row = await tx.fetch_one(CODEC.select_by_id, id=batch_id)
@@ -61,6 +74,18 @@ async def list_for_shop(tx: Tx, shop_id: str, limit: int) -> list[Batch]:
     """Return a shop's batches, the latest first."""
     rows = await tx.fetch_all(_list_for_shop, shop_id=shop_id, limit=limit)
     return [_batch(row) for row in rows]
+
+
+async def list_creating(tx: Tx, shop_id: str, limit: int) -> list[str]:
+    """Return the ids of a shop's batches whose rows still wait, the oldest first."""
+    rows = await tx.fetch_all(_list_creating, shop_id=shop_id, limit=limit)
+    return [row["id"] for row in rows]
+
+
+async def lock_row(tx: Tx, row_id: str) -> BatchRow | None:
+    """Return a row of a batch, locked until the transaction ends, or None."""
+    row = await tx.fetch_one(_lock_row, id=row_id)
+    return _row(row) if row else None
 
 
 async def list_rows(

@@ -73,6 +73,7 @@ invoice_imports = Table(
     Column("finished_at_us", BigInt),
     int_column("version"),
     Index("ix_invoice_imports_shop", "shop_id", "id"),
+    partial_index("ix_invoice_imports_creating", "shop_id id", "status = 'creating'"),
 )
 
 invoice_import_rows = Table(

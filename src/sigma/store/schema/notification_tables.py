@@ -52,6 +52,7 @@ notification_addresses = Table(
     text_column("name"),
     text_column("connection_id"),
     text_column("code_hash"),
+    text_column("code_encrypted"),
     int_column("code_expires_at_us"),
     int_column("version"),
     Index("ix_notification_addresses_member", "shop_id", "user_id", "way", "id"),

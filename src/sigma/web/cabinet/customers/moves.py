@@ -36,7 +36,7 @@ async def merge_page(
     customer_id: FromPath[str],
 ) -> Response[Any]:
     """Search the other customer, and show both before they are merged."""
-    session.member.require(Permission.ANSWER)
+    session.member.require(Permission.CUSTOMERS)
     own = await customer_views.get_row(ctx, session.member, parse_id(customer_id, "cus"))
     query = query_values(request)
     text = search_text(query)
@@ -76,7 +76,7 @@ async def merge_customers(
     """Merge the other customer of the form into this one."""
     customer_id = parse_id(customer_id, "cus")
     other_id = first_value(await read_form_values(request), "other")
-    session.member.require(Permission.ANSWER)
+    session.member.require(Permission.CUSTOMERS)
     try:
         await moves.merge(ctx, session.member, parse_id(other_id, "cus"), customer_id)
     except RefusedError as error:

@@ -12,7 +12,7 @@ from litestar.response import Response
 from sigma.domain.accounts.member import Permission
 from sigma.domain.errors import Problem, RefusedError, validation_error
 from sigma.domain.invoice_imports.batch import BatchRow
-from sigma.domain.invoice_imports.table import Meaning, missing_meanings
+from sigma.domain.invoice_imports.table import Meaning, RowContent, missing_meanings
 from sigma.domain.money import Money
 from sigma.services.accounts.users import Session
 from sigma.services.catalogue import price_list_import, services
@@ -32,6 +32,7 @@ from sigma.web.cabinet.responses import (
 )
 from sigma.web.forms import FormValues, first_value
 from sigma.web.ids import parse_id
+from sigma.web.retry_after import retry_after_headers
 
 PAGE_URL = "/invoices/import"
 MAX_UPLOAD_BYTES = MAX_BYTES + 512 * 1024
@@ -112,7 +113,11 @@ async def preview_table(
 async def apply_table(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Create the invoices of the preview in the background. A second submission changes nothing."""
+    """Create the invoices of the preview in the background. A second submission changes nothing.
+
+    Nothing is created that the preview has not shown: other columns or another service are shown
+    first.
+    """
     session.member.require(Permission.ISSUE)
     form_data = await read_form_values(request)
     batch_id = parse_id(first_value(form_data, "batch"), "imp")
@@ -120,17 +125,60 @@ async def apply_table(
     try:
         book = await _posted_book(form_data)
         found = await imports.preview(ctx, session.member, book, _choices(form_data))
-        batch = await imports.start(ctx, session.member, batch_id, name, found)
     except RefusedError as error:
         if not error.problems:
             raise
         return await _upload_page(request, ctx, session, error)
-    return redirect(f"{PAGE_URL}/{batch.id}", "imports.done_started", tone="wait")
+    translator = translator_for(session)
+    if _choices_text(found) != first_value(form_data, "previewed"):
+        errors = {"": translator.t("imports.changed")}
+        return await _preview_page(
+            request, ctx, session, book, found, batch_id, name, errors=errors, status=422
+        )
+    try:
+        batch = await imports.start(ctx, session.member, batch_id, name, found)
+    except RefusedError as error:
+        if not error.problems and error.code != "too_many_requests":
+            raise
+        errors = {"": next(iter(refusal_texts(translator, error).values()))}
+        response = await _preview_page(
+            request,
+            ctx,
+            session,
+            book,
+            found,
+            batch_id,
+            name,
+            errors=errors,
+            status=error.http_status,
+        )
+        response.headers.update(retry_after_headers(error))
+        return response
+    return redirect(f"{PAGE_URL}/{batch.id}")
 
 
 async def _posted_book(form_data: FormValues) -> Book:
     packed = (form_data.get("body") or [""])[0]  # not cleaned: it may have 12 MB
     return await price_list_import.unpack_outside_loop(packed)
+
+
+def _details(content: RowContent, translator: Translator) -> list[str]:
+    """Return the contacts and the deadline of a row as people write them."""
+    found = [
+        content.email,
+        translator.phone(content.phone) if content.phone else "",
+        f"id{content.vk_id}" if content.vk_id else "",
+    ]
+    if content.expires_at_us is not None:
+        moment = translator.datetime(content.expires_at_us)
+        found.append(f"{translator.t('imports.meaning.expires')}: {moment}")
+    return [one for one in found if one]
+
+
+def _choices_text(found: Preview) -> str:
+    """Return the choices of a preview: "title,amount,,email svc_…"."""
+    meanings = ",".join(str(one.meaning or "") for one in found.columns)
+    return f"{meanings} {found.service_id or ''}".strip()
 
 
 def _choices(form_data: FormValues) -> Choices:
@@ -147,6 +195,9 @@ async def _preview_page(
     found: Preview,
     batch_id: str,
     file_name: str,
+    *,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
 ) -> Response[Any]:
     translator = translator_for(session)
     # Rows with problems first: they are what must be looked at.
@@ -157,6 +208,9 @@ async def _preview_page(
         session,
         "cabinet/invoices/import_preview.html",
         section="invoices",
+        status=status,
+        errors=errors or {},
+        previewed=_choices_text(found),
         body=await price_list_import.pack_outside_loop(book),
         batch_id=batch_id,
         file_name=file_name,
@@ -170,6 +224,7 @@ async def _preview_page(
             (
                 row,
                 Money(row.content.amount_minor, row.content.currency),
+                _details(row.content, translator),
                 [
                     _with_column(one.field, translator.problem_text(one), translator)
                     for one in row.problems
@@ -229,7 +284,7 @@ async def undo_batch(
 ) -> Response[Any]:
     """Void the invoices of an import that are not paid; the page asks for confirmation first."""
     batch = await imports.undo(ctx, session.member, parse_id(batch_id, "imp"))
-    return redirect(f"{PAGE_URL}/{batch.id}", "imports.done_undoing", tone="wait")
+    return redirect(f"{PAGE_URL}/{batch.id}")
 
 
 HANDLERS = [import_page, upload_table, preview_table, apply_table, batch_page, undo_batch]

@@ -16,7 +16,7 @@ from sigma.services.billing import invoice_mails, invoices, payments
 from sigma.services.billing.payment_limits import connection_warnings, list_warnings
 from sigma.services.context import Context
 from sigma.services.invoice_cards import cards
-from sigma.services.reminders import settings as reminder_settings
+from sigma.services.reminders import facts as reminder_facts
 from sigma.texts import Translator
 from sigma.texts.answers import question_label
 from sigma.web.cabinet.guards import WebRequest
@@ -78,8 +78,7 @@ async def details_page(
         mailed=await invoice_mails.list_for_invoice(ctx, session.member, invoice_id),
         client_address=await invoice_mails.client_address(ctx, session.member, invoice),
         email=email,
-        is_silenced=await reminder_settings.is_silenced(ctx, session.member, invoice_id),
-        has_reminders=await reminder_settings.is_any_on(ctx, session.member),
+        reminders=str(await reminder_facts.get_outlook(ctx, session.member, invoice)),
         can_answer=session.member.can(Permission.ANSWER),
         more_payments_url=f"/payments?invoice={invoice_id}" if paid.next_cursor else None,
         timeline_items=[timeline_item(event, session, translator) for event in timeline.data],

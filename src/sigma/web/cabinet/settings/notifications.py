@@ -158,13 +158,13 @@ async def save_notifications(
 async def start_link(
     request: WebRequest, ctx: NamedDependency[Context], session: NamedDependency[Session]
 ) -> Response[Any]:
-    """Show a code to write to the community or to the bot. Field `way`: vk or telegram."""
+    """Make a code to write to the community or to the bot. Field `way`: vk or telegram."""
     way = Way(_known(first_value(await read_form_values(request), "way"), LINKED_WAYS))
     try:
         if way is Way.TELEGRAM:
-            code = await telegram_bots.await_code(ctx, session.member)
+            await telegram_bots.await_code(ctx, session.member)
         else:
-            code = await links.create_code(ctx, session.member, way)
+            await links.create_code(ctx, session.member, way)
     except RefusedError as error:
         if error.code != "too_many_requests":
             raise
@@ -172,6 +172,23 @@ async def start_link(
         response = await _page(request, ctx, session, errors=texts, status=error.http_status)
         response.headers.update(retry_after_headers(error))
         return response
+    # A page of its own, which may be reloaded: that makes no new code.
+    return redirect(f"{URL}/link/{way}")
+
+
+@get(f"{URL}/link/{{way:str}}")
+async def link_page(
+    request: WebRequest,
+    ctx: NamedDependency[Context],
+    session: NamedDependency[Session],
+    way: FromPath[str],
+) -> Response[Any]:
+    """Show the code that waits; without one (used, expired) lead to the settings."""
+    if way not in LINKED_WAYS:
+        raise RefusedError("not_found", what="page")
+    code = await links.get_code(ctx, session.member, Way(way))
+    if code is None:
+        return redirect(f"{URL}#way-{way}")
     current = await settings.get(ctx, session.member)
     return render_cabinet_page(
         request,
@@ -324,6 +341,7 @@ HANDLERS = [
     notifications_page,
     save_notifications,
     start_link,
+    link_page,
     subscribe,
     remove_address,
     send_test,

@@ -520,6 +520,7 @@ def upgrade() -> None:
         sa.Column("name", TextC, nullable=False),
         sa.Column("connection_id", TextC, nullable=False),
         sa.Column("code_hash", TextC, nullable=False),
+        sa.Column("code_encrypted", TextC, nullable=False),
         sa.Column("code_expires_at_us", BigInt, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(
@@ -1495,6 +1496,14 @@ def upgrade() -> None:
         ["batch_id", "status", "id"],
         unique=False,
     )
+    op.create_index(
+        "ix_invoice_imports_creating",
+        "invoice_imports",
+        ["shop_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'creating'"),
+        sqlite_where=sa.text("status = 'creating'"),
+    )
     op.create_index("ix_invoice_imports_shop", "invoice_imports", ["shop_id", "id"], unique=False)
     op.create_index(
         "ix_invoice_recipients_email",
@@ -2175,6 +2184,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("email_hash <> ''"),
     )
     op.drop_index("ix_invoice_imports_shop", table_name="invoice_imports")
+    op.drop_index(
+        "ix_invoice_imports_creating",
+        table_name="invoice_imports",
+        postgresql_where=sa.text("status = 'creating'"),
+        sqlite_where=sa.text("status = 'creating'"),
+    )
     op.drop_index("ix_invoice_import_rows_status", table_name="invoice_import_rows")
     op.drop_index("ix_invoice_import_rows_batch", table_name="invoice_import_rows")
     op.drop_index(
