@@ -88,7 +88,7 @@ async def test_waiter_is_woken_by_another_process_even_after_lost_connection(
                 waiter = asyncio.create_task(db.wait("jobs", 20))
                 await asyncio.sleep(0.1)
             assert not waiter.done()
-            await other.commit([add(f"s{attempt}")], notify_channel="jobs")
+            await other.commit([add(f"s{attempt}")], notify_channels=["jobs"])
             await asyncio.wait_for(waiter, 5)
 
 
@@ -108,7 +108,7 @@ async def test_many_commits_are_merged_into_few_notifications(
         await asyncio.sleep(0.3)
         before = wake_count
         await asyncio.gather(
-            *(db.commit([add(f"s{n}")], notify_channel="jobs") for n in range(100))
+            *(db.commit([add(f"s{n}")], notify_channels=["jobs"]) for n in range(100))
         )
         await db.notify("jobs")
         await asyncio.sleep(0.2)
