@@ -223,7 +223,7 @@ async def test_export_link_has_the_filter_that_the_list_shows(
 ) -> None:
     """Values that the list ignored or read in another way are not passed on as they were typed."""
     await world.start_payment()
-    query = "q=%20Маникюр%20&amount_from=1%20000,00&amount_to=abc&status=zzz&cursor=x&foo=1"
+    query = "q=%20Маникюр%20&amount_from=1%20000,00&amount_to=abc&status=zzz&foo=1"
     page = (await owner_browser.open(f"/{kind}?{query}&sort=amount")).text
     link = re.search(r'href="(/exports/new[^"]+)"', page)
     assert link
@@ -238,13 +238,14 @@ async def test_invoice_list_shows_how_a_paid_invoice_was_paid(
     assert 'class="muted small method"' not in (await owner_browser.open("/invoices")).text
     await world.complete_payment(payer="browser-2")
     page = (await owner_browser.open("/invoices?status=paid")).text
-    assert plain(page).count("Мир 0004") == 1
+    assert plain(page).count("Мир 2987") == 1
 
 
 async def test_row_has_the_time_that_the_period_filters_by(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     """A payment that was started yesterday and paid today is among those of yesterday."""
+    world.clock.advance(days=-1)  # the bank's clock, which says when it took the money, stays
     payment = await world.start_payment()
     world.clock.advance(days=1)
     await world.pay(payment)
