@@ -117,6 +117,35 @@ async def test_many_commits_are_merged_into_few_notifications(
     assert 0 < wake_count - before < 60
 
 
+async def test_channel_of_lists_is_paced_and_its_last_change_is_notified(
+    db: Database, postgres_engine_url: str
+) -> None:
+    async with open_engine(postgres_engine_url) as other:
+        wake_count = 0
+        waiting = asyncio.create_task(other.wait("lists", 10))
+        await asyncio.sleep(0.3)
+        waiting.cancel()
+        started_s = asyncio.get_running_loop().time()
+
+        async def listen() -> None:
+            nonlocal wake_count
+            while True:
+                await other.wait("lists", 10)
+                wake_count += 1
+
+        listening = asyncio.create_task(listen())
+        for n in range(40):
+            await db.commit([add(f"s{n}")], notify_channels=["lists"])
+        during = wake_count
+        elapsed_s = asyncio.get_running_loop().time() - started_s
+        await db.notify("lists")  # returns when the last change is notified
+        while wake_count == during:
+            await asyncio.sleep(0.01)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert during <= elapsed_s / RESEND_AFTER_S["lists"] + 2
+
+
 async def test_transactions_over_pool_size_wait_for_a_connection(postgres_engine_url: str) -> None:
     async with open_engine(postgres_engine_url, pool_size=2) as db:
         await db.commit([add("a")])
