@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from sigma.store.engine.interface import BusyError, Database, Op, UnreachableError
+from sigma.store.engine.postgres_notify import RESEND_AFTER_S
 from sigma.store.engine.postgres_pool import Pool
 from sigma.store.engine.statements import Statement, text_statement
 from tests.postgres import run_sql
@@ -121,29 +122,27 @@ async def test_channel_of_lists_is_paced_and_its_last_change_is_notified(
     db: Database, postgres_engine_url: str
 ) -> None:
     async with open_engine(postgres_engine_url) as other:
-        wake_count = 0
-        waiting = asyncio.create_task(other.wait("lists", 10))
-        await asyncio.sleep(0.3)
-        waiting.cancel()
+        await other.wait("lists", 0.3)  # subscribes
         started_s = asyncio.get_running_loop().time()
+        wake_count, woken = 0, asyncio.Event()
 
         async def listen() -> None:
             nonlocal wake_count
             while True:
                 await other.wait("lists", 10)
                 wake_count += 1
+                woken.set()
 
         listening = asyncio.create_task(listen())
         for n in range(40):
             await db.commit([add(f"s{n}")], notify_channels=["lists"])
-        during = wake_count
-        elapsed_s = asyncio.get_running_loop().time() - started_s
-        await db.notify("lists")  # returns when the last change is notified
-        while wake_count == during:
-            await asyncio.sleep(0.01)
+        count, elapsed_s = wake_count, asyncio.get_running_loop().time() - started_s
+        woken.clear()
+        await db.notify("lists")
+        await asyncio.wait_for(woken.wait(), 5)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-    assert during <= elapsed_s / RESEND_AFTER_S["lists"] + 2
+    assert count <= elapsed_s / RESEND_AFTER_S["lists"] + 3
 
 
 async def test_transactions_over_pool_size_wait_for_a_connection(postgres_engine_url: str) -> None:
