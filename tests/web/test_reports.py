@@ -218,7 +218,8 @@ async def test_month_with_many_operations_says_that_its_pdf_has_totals_only(
 
 async def test_pdf_without_its_operations_says_so_on_its_first_page(world: World) -> None:
     await pay_and_refund(world)
-    period = month_period(*map(int, month_of(world).split("-")), world.shop.tz)
+    year, month = map(int, month_of(world).split("-"))
+    period = month_period(year, month, world.shop.tz)
     translator = Translator("ru", world.shop.tz)
     statement = await get_statement(world.ctx, world.member, period)
     view = build_statement_view(statement, world.shop, translator, world.ctx.now_us())
