@@ -134,7 +134,7 @@ async def test_channel_of_lists_is_paced_and_its_last_change_is_notified(
                 woken.set()
 
         listening = asyncio.create_task(listen())
-        for n in range(40):
+        for n in range(150):
             await db.commit([add(f"s{n}")], notify_channels=["lists"])
         count, elapsed_s = wake_count, asyncio.get_running_loop().time() - started_s
         woken.clear()
