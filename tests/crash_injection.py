@@ -4,7 +4,7 @@ A step is the moment before or after a statement, a COMMIT, an HTTP call or a ma
 every later step of the same process raises too, so the process can do nothing more.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -69,9 +69,9 @@ class _CrashingTx:
         self._plan.count_step("before a write")
         return await self._tx.execute(stmt, **values)
 
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         self._plan.count_step("before writes")
-        await self._tx.write_all(ops, notify_channel)
+        await self._tx.write_all(ops, notify_channels)
 
 
 class CrashingDatabase:
@@ -106,9 +106,9 @@ class CrashingDatabase:
         if commit_step:
             self._plan.count_step(f"after {commit_step}")
 
-    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def commit(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         self._plan.count_step("before a COMMIT")
-        await self._inner.commit(ops, notify_channel)
+        await self._inner.commit(ops, notify_channels)
         self._plan.count_step("after a COMMIT")
 
     async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:

@@ -39,7 +39,9 @@ async function refresh() {
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("live-list");
-  if (fresh && list()) updateRows(fresh);
+  if (!fresh || !list()) return;
+  list().dataset.listLive = fresh.dataset.listLive; // with the digest of the new rows
+  updateRows(fresh);
 }
 
 function connect() {

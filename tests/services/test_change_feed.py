@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from sigma.domain.change import Change
+from sigma.services.channel_watcher import POLL_S
 from sigma.services.conversations import change_feed
 from sigma.services.conversations.change_feed import ChangeFeed, ConversationChange
 from sigma.store import changes
+from sigma.store.changes import LISTS_CHANNEL
 from tests.services.conversation_rows import add_conversation
 from tests.vk_world import VkWorld
 
@@ -40,6 +42,19 @@ async def test_change_feed_reports_a_new_message_to_its_shop_only(vk_world: VkWo
     feed.close()
     with pytest.raises(AssertionError, match="ended"):
         await asyncio.wait_for(other_shop, 4)
+
+
+async def test_change_of_a_payment_wakes_lists_and_a_message_does_not(vk_world: VkWorld) -> None:
+    feed = ChangeFeed(vk_world.ctx)
+    await vk_world.ctx.db.wait(LISTS_CHANNEL, 0)  # what was notified by the set-up
+    with feed.lists.active_reader():
+        signal = feed.lists.signal
+        await change_feed.notify_changed(vk_world.ctx)
+        await asyncio.sleep(0.1)
+        assert not signal.is_set()
+        await vk_world.start_payment()
+        await asyncio.wait_for(signal.wait(), POLL_S / 2)
+        assert feed.lists.signal is not signal, "the next change has an event of its own"
 
 
 async def test_change_committed_out_of_order_is_still_reported(vk_world: VkWorld) -> None:

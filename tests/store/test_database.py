@@ -346,13 +346,13 @@ async def test_committed_write_wakes_waiter(db: Database) -> None:
     waiter = asyncio.create_task(db.wait("jobs", 10))
     await asyncio.sleep(0.05)
     assert not waiter.done()
-    await db.commit([add("a")], notify_channel="jobs")
+    await db.commit([add("a")], notify_channels=["jobs"])
     await asyncio.wait_for(waiter, 2)
     async with db.write() as tx:
-        await tx.write_all([add("b")], notify_channel="jobs")
+        await tx.write_all([add("b")], notify_channels=["jobs"])
     await asyncio.wait_for(db.wait("jobs", 10), 2)  # the signal came before the wait
     with pytest.raises(ConflictError):
-        await db.commit([add("a")], notify_channel="jobs")
+        await db.commit([add("a")], notify_channels=["jobs"])
     started_at = time.monotonic()
     await db.wait("jobs", 0.1)
     assert time.monotonic() - started_at > 0.09

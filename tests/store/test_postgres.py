@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from sigma.store.engine.interface import BusyError, Database, Op, UnreachableError
+from sigma.store.engine.postgres_notify import RESEND_AFTER_S
 from sigma.store.engine.postgres_pool import Pool
 from sigma.store.engine.statements import Statement, text_statement
 from tests.postgres import run_sql
@@ -88,7 +89,7 @@ async def test_waiter_is_woken_by_another_process_even_after_lost_connection(
                 waiter = asyncio.create_task(db.wait("jobs", 20))
                 await asyncio.sleep(0.1)
             assert not waiter.done()
-            await other.commit([add(f"s{attempt}")], notify_channel="jobs")
+            await other.commit([add(f"s{attempt}")], notify_channels=["jobs"])
             await asyncio.wait_for(waiter, 5)
 
 
@@ -108,13 +109,40 @@ async def test_many_commits_are_merged_into_few_notifications(
         await asyncio.sleep(0.3)
         before = wake_count
         await asyncio.gather(
-            *(db.commit([add(f"s{n}")], notify_channel="jobs") for n in range(100))
+            *(db.commit([add(f"s{n}")], notify_channels=["jobs"]) for n in range(100))
         )
         await db.notify("jobs")
         await asyncio.sleep(0.2)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     assert 0 < wake_count - before < 60
+
+
+async def test_channel_of_lists_is_paced_and_its_last_change_is_notified(
+    db: Database, postgres_engine_url: str
+) -> None:
+    async with open_engine(postgres_engine_url) as other:
+        await other.wait("lists", 0.3)  # subscribes
+        started_s = asyncio.get_running_loop().time()
+        wake_count, woken = 0, asyncio.Event()
+
+        async def listen() -> None:
+            nonlocal wake_count
+            while True:
+                await other.wait("lists", 10)
+                wake_count += 1
+                woken.set()
+
+        listening = asyncio.create_task(listen())
+        for n in range(150):
+            await db.commit([add(f"s{n}")], notify_channels=["lists"])
+        count, elapsed_s = wake_count, asyncio.get_running_loop().time() - started_s
+        woken.clear()
+        await db.notify("lists")
+        await asyncio.wait_for(woken.wait(), 5)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert count <= elapsed_s / RESEND_AFTER_S["lists"] + 3
 
 
 async def test_transactions_over_pool_size_wait_for_a_connection(postgres_engine_url: str) -> None:

@@ -1,6 +1,6 @@
 """Translator: money, numbers, times, phones, plurals and consent texts in both languages."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -60,6 +60,48 @@ def test_near_times_are_relative_and_far_ones_are_dates() -> None:
     assert RU.relative_time(AT_US - 5 * MINUTE_US, AT_US) == "5 минут назад"
     assert RU.relative_time(AT_US + 3 * DAY_US, AT_US) == "через 3 дня"
     assert RU.relative_time(AT_US - 30 * DAY_US, AT_US) == "25 октября 2026"
+
+
+def test_times_in_lists_are_exact_with_the_day_in_the_zone_of_the_shop() -> None:
+    """11:05 UTC; an hour and more earlier it is another day in Vladivostok (UTC+10) or not."""
+    assert RU.list_time(AT_US, AT_US) == "сегодня, 14:05"
+    assert RU.list_time(AT_US - DAY_US, AT_US) == "вчера, 14:05"
+    assert RU.list_time(AT_US - 2 * DAY_US, AT_US) == "22 ноября, 14:05"
+    assert RU.list_time(AT_US - 365 * DAY_US, AT_US) == "24 ноября 2025"
+    assert RU.list_time(AT_US + DAY_US, AT_US) == "25 ноября, 14:05"
+    assert EN.list_time(AT_US - 2 * DAY_US, AT_US) == "22 November, 14:05"
+    assert EN.list_time(AT_US - DAY_US, AT_US) == "yesterday, 14:05"
+    far_east = Translator("ru", "Asia/Vladivostok")
+    evening = AT_US + 2 * 60 * MINUTE_US + 56 * MINUTE_US  # 00:01 of the next day there
+    assert far_east.list_time(AT_US, evening) == "вчера, 21:05"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "russian", "english"),
+    [
+        ("2026-11-24", "2026-11-24", "24 ноября 2026", "24 November 2026"),
+        ("2026-11-22", "2026-11-28", "22–28 ноября 2026", "22–28 November 2026"),
+        ("2026-10-30", "2026-11-05", "30 октября – 5 ноября 2026", "30 October – 5 November 2026"),
+        (
+            "2025-12-28",
+            "2026-01-03",
+            "28 декабря 2025 – 3 января 2026",
+            "28 December 2025 – 3 January 2026",
+        ),
+        (
+            "2025-11-01",
+            "2026-11-30",
+            "1 ноября 2025 – 30 ноября 2026",
+            "1 November 2025 – 30 November 2026",
+        ),
+    ],
+)
+def test_range_of_days_says_nothing_twice(
+    first: str, last: str, russian: str, english: str
+) -> None:
+    days = (date.fromisoformat(first), date.fromisoformat(last))
+    assert RU.date_range(*days) == russian
+    assert EN.date_range(*days) == english
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Rules of every page of the cabinet; the home page; the failed-jobs page."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US
 from sigma.services.billing import payments, refunds
 from sigma.store import changes, job_claims, jobs
+from sigma.web import rendering
 from tests.web.cabinet_harness import (
     CabinetBrowser,
     field_value,
@@ -20,6 +22,7 @@ from tests.web.cabinet_harness import (
 )
 from tests.world import World
 
+TEMPLATES = Path(rendering.__file__).parent / "templates"
 PAGES = (
     "/",
     "/settings",
@@ -154,3 +157,12 @@ async def test_error_page_without_a_session_links_to_sign_in(world: World) -> No
         page = await browser.submit("/sign-in", {"origin": "https://evil.example"})
         assert page.status_code == 403
         assert 'href="/sign-in"' in page.text
+
+
+def test_each_icon_has_a_name_of_its_own() -> None:
+    """Of two icons with one name Jinja takes the second, and the first is lost."""
+    source = (TEMPLATES / "cabinet" / "parts.html").read_text()
+    table = source.partition("set ICONS = {")[2].partition("} -%}")[0]
+    names = re.findall(r'^  "([a-z]+)": "', table, re.MULTILINE)
+    assert len(names) > 20
+    assert len(names) == len(set(names))

@@ -98,7 +98,7 @@ def test_parsers_never_raise_on_any_text(text: str) -> None:
     assert 1 <= forms.parse_limit(text) <= MAX_LIMIT
     forms.parse_quantity(text)
     forms.parse_cursor(text)
-    forms.parse_filter({"status": [text], "q": [text], "cursor": [text]}, {"open"})
+    forms.search_text({"q": [text]})
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -177,11 +177,9 @@ def test_count_is_a_whole_number_within_bounds(typed: str, expected: int | Probl
     assert forms.parse_count(typed, "n", minimum=1, maximum=1000) == expected
 
 
-def test_filter_drops_unknown_values() -> None:
-    query = {"status": ["paid"], "q": [" Маникюр\0 "], "cursor": ["inv_1"], "limit": ["1000"]}
-    assert forms.parse_filter(query, {"paid"}) == forms.ListFilter(
-        status="paid", query="Маникюр", cursor="inv_1", limit=MAX_LIMIT
-    )
-    empty = forms.parse_filter({"status": ["' or 1=1"], "cursor": ["а б"]}, {"paid"})
-    assert empty == forms.ListFilter()
-    assert not empty.is_active
+def test_parameters_of_a_list_are_cleaned_and_bounded() -> None:
+    assert forms.search_text({"q": [" Маникюр\0 "]}) == "Маникюр"
+    assert forms.search_text({}) == ""
+    assert forms.parse_limit("1000") == MAX_LIMIT
+    assert forms.parse_cursor("inv_1") == "inv_1"
+    assert forms.parse_cursor("а б") is None

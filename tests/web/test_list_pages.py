@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from sigma.domain.accounts.member import Role
 from sigma.domain.billing.question import Question, QuestionKind
 from sigma.domain.catalogue.service import InvoiceTemplate
 from sigma.domain.lists.saved_view import ListKind
+from sigma.services.billing.payments import advance
 from sigma.services.lists import saved_views
 from sigma.web.app import create_app
 from sigma.web.cabinet.guards import SESSION_COOKIE
@@ -40,7 +42,7 @@ async def test_list_shows_client_method_and_totals_of_the_filter(
     page = (await owner_browser.open("/payments?status=captured")).text
     assert set(PAYMENT_LINK.findall(page)) == {paid.id}
     assert "client@example.net" in page
-    assert "Найдена 1 запись" in plain(page)
+    assert "Найден 1 платёж" in plain(page)
     assert "на 1 500,00 ₽" in plain(page)
     everything = plain((await owner_browser.open("/payments?period=today")).text)
     assert "на 3 000,00 ₽, из них оплачено 1 500,00 ₽" in everything
@@ -136,7 +138,7 @@ async def test_view_is_saved_opened_and_deleted(
     )
     assert link
     assert "period=month" in unescape(link[1])
-    assert "Найдена 1 запись" in plain((await owner_browser.open(unescape(link[1]))).text)
+    assert "Найден 1 платёж" in plain((await owner_browser.open(unescape(link[1]))).text)
     await owner_browser.submit(f"/payments/views/{view.id}/delete")
     assert await saved_views.list_views(world.ctx, world.member, ListKind.PAYMENTS) == []
 
@@ -196,3 +198,103 @@ async def test_stream_reports_a_payment_that_changes_the_list(
     assert "event: changed" in await stream.next_chunk()
     app.router.state.change_feed.close()
     await stream.task
+
+
+async def test_stream_reports_a_change_that_came_before_it_connected(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    page = (await owner_browser.open("/payments")).text
+    live = re.search(r'data-list-live="([^"]+)"', page)
+    assert live
+    path, _, query = unescape(live[1]).partition("?")
+    await world.start_payment()
+    cookie = ("cookie", f"{SESSION_COOKIE}={owner_browser.http.cookies[SESSION_COOKIE]}")
+    app = create_app(world.ctx)
+    stream = EventStream(app, path, query, [cookie])
+    assert "retry" in await stream.next_chunk()
+    assert "event: changed" in await stream.next_chunk()
+    app.router.state.change_feed.close()
+    await stream.task
+
+
+@pytest.mark.parametrize("kind", ["payments", "invoices"])
+async def test_export_link_has_the_filter_that_the_list_shows(
+    world: World, owner_browser: CabinetBrowser, kind: str
+) -> None:
+    """Values that the list ignored or read in another way are not passed on as they were typed."""
+    await world.start_payment()
+    query = "q=%20Маникюр%20&amount_from=1%20000,00&amount_to=abc&status=zzz&foo=1"
+    page = (await owner_browser.open(f"/{kind}?{query}&sort=amount")).text
+    link = re.search(r'href="(/exports/new[^"]+)"', page)
+    assert link
+    wanted = {"kind": [kind], "q": ["Маникюр"], "amount_from": ["1000.00"], "sort": ["amount"]}
+    assert parse_qs(unescape(link[1]).partition("?")[2]) == wanted
+
+
+async def test_invoice_list_shows_how_a_paid_invoice_was_paid(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    await world.start_payment()
+    assert 'class="muted small method"' not in (await owner_browser.open("/invoices")).text
+    await world.complete_payment(payer="browser-2")
+    page = (await owner_browser.open("/invoices?status=paid")).text
+    assert plain(page).count("Мир 2987") == 1
+
+
+async def test_row_has_the_time_that_the_period_filters_by(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    """A payment that was started yesterday and paid today is among those of yesterday."""
+    world.clock.advance(days=-1)  # the bank's clock, which says when it took the money, stays
+    payment = await world.start_payment()
+    world.clock.advance(days=1)
+    await world.pay(payment)
+    await advance(world.ctx, payment.id)
+    page = plain((await owner_browser.open("/payments?period=yesterday")).text)
+    assert "вчера, " in page
+    assert "получен сегодня, " in page
+    assert "Найден 1 платёж" in page
+    assert "Ничего не найдено" in plain((await owner_browser.open("/payments?period=today")).text)
+
+
+async def test_condition_without_a_field_is_named_and_can_be_removed(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    payment = await world.complete_payment()
+    customer_id = payment.customer_id
+    assert customer_id
+    query = f"customer_id={customer_id}&metadata[order]=A-77&email=client@example.net"
+    page = (await owner_browser.open(f"/payments?{query}")).text
+    tags = page.partition('class="filter-tags"')[2].partition("</ul>")[0]
+    assert "Клиент: " in tags
+    assert customer_id not in visible_text(tags)
+    for condition in ("order: A-77", "E-mail: client@example.net"):
+        assert condition in visible_text(tags)
+    urls = [unescape(url) for url in re.findall(r'href="([^"]+)"', tags)]
+    assert [len(parse_qs(url.partition("?")[2])) for url in urls] == [2, 2, 2]
+    assert "сохранить нельзя" in visible_text(page), "a view would store the address"
+
+
+async def test_columns_sort_the_list_and_turn_its_order(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    await world.start_payment()
+    page = (await owner_browser.open("/payments?status=pending")).text
+    assert page.count("aria-sort") == 1
+    assert '<th scope="col" aria-sort="descending"><a class="sort" href="/payments?' in page
+    by_amount = (await owner_browser.open("/payments?sort=-amount")).text
+    assert re.search(
+        r'aria-sort="descending"><a class="sort" href="/payments\?sort=amount"', by_amount
+    )
+    assert 'href="/payments?sort=created"' not in by_amount
+
+
+async def test_wrong_date_stays_as_it_was_typed(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    await world.start_payment()
+    page = (await owner_browser.open("/payments?created_from=2026-13-45")).text
+    field = re.search(r'<input id="created_from"[^>]*>', page)
+    assert field
+    assert 'type="text"' in field[0], "a date input would drop the value"
+    assert 'value="2026-13-45"' in field[0]

@@ -3,20 +3,29 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import pypdf
 import pytest
 from openpyxl import load_workbook
 
+from sigma.documents.statement_pdf import statement_pdf
 from sigma.domain.accounts.member import Role
 from sigma.domain.audit.entry import EntryFilter
-from sigma.domain.figures import Source
+from sigma.domain.figures import Attribution, Figures, Source, Tally
 from sigma.domain.limits import STATEMENT_DOWNLOAD
 from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
+from sigma.domain.reports.periods import month_period
+from sigma.domain.reports.statement import MAX_PDF_OPERATIONS
 from sigma.services.billing import refunds
 from sigma.services.platform import audit_log
+from sigma.services.reports.statement import get_statement
+from sigma.store.reports import totals
+from sigma.texts import Translator
+from sigma.texts.statement_view import build_statement_view
 from tests.web.cabinet_harness import CabinetBrowser, set_role, visible_text
 from tests.web.two_shops import signed_in_actor
 from tests.world import World
@@ -194,3 +203,33 @@ async def test_payment_shows_its_fee_and_expected_payout(
 
 def test_each_source_has_a_name() -> None:
     assert {str(source) for source in Source} == {"conversation", "storefront", "api", "cabinet"}
+
+
+async def test_month_with_many_operations_says_that_its_pdf_has_totals_only(
+    world: World, owner_browser: CabinetBrowser
+) -> None:
+    await pay_and_refund(world)
+    url = f"/reports/statement?month={month_of(world)}"
+    assert "только итоги" not in plain(await owner_browser.open(url))
+    figures = Figures(payment_count=MAX_PDF_OPERATIONS)
+    tally = Tally(world.shop.id, world.ctx.now_us(), "RUB", Attribution(), figures)
+    async with world.ctx.db.write() as tx:
+        await tx.write_all(totals.add_ops([tally]))
+    page = plain(await owner_browser.open(url))
+    assert "В месяце больше 1 000 операций: в PDF войдут только итоги." in page
+    assert "Скачать PDF (только итоги)" in page
+
+
+async def test_pdf_without_its_operations_says_so_on_its_first_page(world: World) -> None:
+    await pay_and_refund(world)
+    year, month = map(int, month_of(world).split("-"))
+    period = month_period(year, month, world.shop.tz)
+    translator = Translator("ru", world.shop.tz)
+    statement = await get_statement(world.ctx, world.member, period)
+    view = build_statement_view(statement, world.shop, translator, world.ctx.now_us())
+    many = replace(view, operations=view.operations * (MAX_PDF_OPERATIONS // 2))
+    for one, expected in ((view, False), (many, True)):
+        pages = pypdf.PdfReader(io.BytesIO(statement_pdf(one, translator))).pages
+        text = " ".join(pages[0].extract_text().split())
+        assert ("В этом PDF только итоги: операций 2 000, больше 1 000." in text) is expected
+        assert ("=1+1" in " ".join(page.extract_text() for page in pages)) is not expected

@@ -52,7 +52,11 @@ def statement_pdf(view: StatementView, translator: Translator) -> bytes:
 
 def _data(view: StatementView, translator: Translator) -> dict[str, Any]:
     has_all = len(view.operations) <= MAX_PDF_OPERATIONS
-    remark = translator.t("statement.operations_in_xlsx", n=len(view.operations))
+    remark = translator.t(
+        "statement.operations_in_xlsx",
+        n=translator.number(str(len(view.operations))),
+        max=translator.number(str(MAX_PDF_OPERATIONS)),
+    )
     data = {
         "locale": translator.locale,
         "title": view.title,

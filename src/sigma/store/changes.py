@@ -125,6 +125,8 @@ _SAVE_OPS: dict[type, Callable[[Any], Op]] = {
     BatchRow: imports.ROW_CODEC.save,
 }
 
+LISTS_CHANNEL = "lists"  # notified after a change of an invoice, a payment or a refund
+
 _insert_posting = statement(insert(ledger))
 
 
@@ -148,8 +150,11 @@ def _ledger_ops(entry: Entry) -> list[Op]:
     ]
 
 
-def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
-    """Return the writes of a change, and the channel to notify if one of its jobs is due now."""
+def write_ops(change: Change, now_us: int) -> tuple[list[Op], list[str]]:
+    """Return the writes of a change, and the channels to notify after the COMMIT.
+
+    Workers are notified when one of its jobs is due now, open lists when it has a row of theirs.
+    """
     ops = [_SAVE_OPS[type(row)](row) for row in change.rows]
     ops += refunded_payments.sum_ops(row for row in change.rows if isinstance(row, Refund))
     ops += [tokens.add_op(one) for one in change.search_tokens]
@@ -167,7 +172,9 @@ def write_ops(change: Change, now_us: int) -> tuple[list[Op], str | None]:
     if change.response is not None:
         ops.append(idempotency.store_response(change.response))
     is_due = any(job.due_at_us <= now_us for job in unique_jobs.values())
-    return ops, jobs.CHANNEL if is_due else None
+    is_listed = any(isinstance(row, (Invoice, Payment, Refund)) for row in change.rows)
+    wakes = ((jobs.CHANNEL, is_due), (LISTS_CHANNEL, is_listed))
+    return ops, [channel for channel, is_woken in wakes if is_woken]
 
 
 async def write(tx: Tx, change: Change, now_us: int) -> None:
@@ -176,12 +183,12 @@ async def write(tx: Tx, change: Change, now_us: int) -> None:
     Raises StaleError when a row was changed since it was read, ConflictError when a unique key
     exists; both may be raised at the end of the transaction.
     """
-    ops, wake = write_ops(change, now_us)
+    ops, channels = write_ops(change, now_us)
     if ops:
-        await tx.write_all(ops, wake)
+        await tx.write_all(ops, channels)
 
 
 async def commit(db: Database, change: Change, now_us: int) -> None:
     """Write a change as one transaction in one round trip. Raises like `write`."""
-    ops, wake = write_ops(change, now_us)
-    await db.commit(ops, wake)
+    ops, channels = write_ops(change, now_us)
+    await db.commit(ops, channels)

@@ -107,6 +107,22 @@ def calendar_date(day: dt.date, locale: str) -> str:
     return f"{day.day} {_months(locale)[day.month]} {day.year}"
 
 
+def day_of_year(day: dt.date, locale: str, today: dt.date) -> str:
+    """Return «24 ноября», with the year when it is not that of `today`."""
+    whole = calendar_date(day, locale)
+    return whole if day.year != today.year else whole.removesuffix(f" {day.year}")
+
+
+def date_range(first: dt.date, last: dt.date, locale: str) -> str:
+    """Return «22–28 ноября 2026» or «28 декабря 2025 – 3 января 2026»; one date for one day."""
+    end = calendar_date(last, locale)
+    if first == last:
+        return end
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{end}"
+    return f"{day_of_year(first, locale, last)} – {end}"
+
+
 def date_time(at_us: int, locale: str, tz: str) -> str:
     """Return «24 ноября 2026, 14:05 (МСК)»."""
     return (

@@ -100,8 +100,7 @@ def build_statement_view(
         title=t("statement.heading", month=month),
         period=t(
             "statement.period",
-            since=statement.period.first_day,
-            until=statement.period.last_day,
+            days=translator.date_range(statement.period.first_day, statement.period.last_day),
             zone=zone,
         )
         + ("" if is_over else f". {t('statement.unfinished')}"),

@@ -1,5 +1,6 @@
 """The translator: texts and formats of one language and time zone for pages, mails and PDFs."""
 
+import datetime as dt
 import functools
 import re
 from collections.abc import Collection, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from babel import Locale
 
 from sigma.domain.errors import Problem, RefusedError
+from sigma.domain.local_time import local_date
 from sigma.domain.money import Money
 from sigma.domain.time_units import DAY_US, SECOND_US
 from sigma.texts import formats
@@ -112,6 +114,22 @@ class Translator:
     def datetime(self, at_us: int) -> str:
         """Return «24 ноября 2026, 14:05 (МСК)» for a time in UTC microseconds."""
         return formats.date_time(at_us, self.locale, self.tz)
+
+    def date_range(self, first: dt.date, last: dt.date) -> str:
+        """Return «22–28 ноября 2026» for the days from `first` to `last`."""
+        return formats.date_range(first, last, self.locale)
+
+    def list_time(self, at_us: int, now_us: int) -> str:
+        """Return «сегодня, 14:05», «вчера, 14:05», «24 ноября, 14:05», or «24 ноября 2025».
+
+        For lists, which are compared with statements: a relative time is of no use there.
+        """
+        day, today = local_date(at_us, self.tz), local_date(now_us, self.tz)
+        time = formats.time_of_day(at_us, self.tz)
+        if (today - day).days in (0, 1):
+            return self.t("common.today_at" if day == today else "common.yesterday_at", time=time)
+        text = formats.day_of_year(day, self.locale, today)
+        return text if day.year != today.year else f"{text}, {time}"
 
     def relative_time(self, at_us: int, now_us: int) -> str:
         """Return «только что» (within 45 s), «5 минут назад», or a date when over a week away."""

@@ -5,8 +5,7 @@ Invalid input is returned as a Problem for the page to show; only invalid ids ra
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 
 from sigma.domain.billing.answer_dates import two_digit_year_problem
@@ -166,35 +165,7 @@ def parse_cursor(text: str) -> str | None:
     return text if _CURSOR.fullmatch(text) else None
 
 
-@dataclass(frozen=True, slots=True)
-class ListFilter:
-    """Filter of a cabinet list, stored in the query string of the page."""
-
-    status: str = ""
-    query: str = ""
-    attention: bool = False
-    cursor: str | None = None
-    limit: int = DEFAULT_LIMIT
-
-    @property
-    def is_active(self) -> bool:
-        """Whether any condition is set, so that an empty list means "nothing found"."""
-        return bool(self.status or self.query or self.attention)
-
-
 def search_text(query: FormValues) -> str:
     """Return the cleaned words of a search; the first hundred characters of a longer one."""
     typed = (query.get("q") or ("",))[0]
     return clean(typed[: 4 * MAX_QUERY_LENGTH])[:MAX_QUERY_LENGTH]
-
-
-def parse_filter(query: FormValues, statuses: Collection[str]) -> ListFilter:
-    """Read a list filter from a query string; an unknown status is ignored."""
-    status = first_value(query, "status")
-    return ListFilter(
-        status=status if status in statuses else "",
-        query=search_text(query),
-        attention=first_value(query, "attention") == "yes",
-        cursor=parse_cursor(first_value(query, "cursor")),
-        limit=parse_limit(first_value(query, "limit")),
-    )

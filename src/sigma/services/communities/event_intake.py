@@ -102,7 +102,7 @@ async def _accept(ctx: Context, community: Community, body: bytes, retry_count: 
     now_us = ctx.now_us()
     ops = _store_ops(ctx, community, [event], now_us)
     async with ctx.db.write() as tx:
-        await tx.write_all(ops, jobs.CHANNEL)
+        await tx.write_all(ops, [jobs.CHANNEL])
         if now_us - community.last_contact_at_us > LAST_CONTACT_PRECISION_US:
             await communities.record_contact(tx, community.id, now_us)
     return OK_REPLY
@@ -155,7 +155,7 @@ async def accept_long_poll(
     async with ctx.db.write() as tx:
         await communities.record_poll(tx, community_id, ts, now_us)
         if ops:
-            await tx.write_all(ops, jobs.CHANNEL)
+            await tx.write_all(ops, [jobs.CHANNEL])
 
 
 def _store_ops(

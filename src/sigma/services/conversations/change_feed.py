@@ -1,4 +1,4 @@
-"""Change feed for open inbox pages: one database watcher per process serves all event streams."""
+"""Change feed for open pages: the event streams of the inbox and of the lists in one process."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
 from sigma.domain.time_units import SECOND_US
+from sigma.services.channel_watcher import ChannelWatcher
 from sigma.services.context import Context
+from sigma.store.changes import LISTS_CHANNEL
 from sigma.store.engine.interface import StoreError
 from sigma.store.messaging import conversations
 
 CHANNEL = "conversations"
-POLL_S = 5.0  # fallback when a database notification is lost
 HEARTBEAT_S = 15.0  # shorter than the idle timeout of common proxies and mobile networks
-COALESCE_S = 0.15  # changes within this interval are sent together
 # A transaction may commit after one with a later change time has already been sent.
 OVERLAP_US = 5 * SECOND_US
 MAX_STREAMS = 20  # open streams of one session; further pages fall back to polling
@@ -43,20 +43,23 @@ async def notify_changed(ctx: Context) -> None:
 
 
 class ChangeFeed:
-    """Conversation changes of all shops for the event streams that one process serves."""
+    """Conversation changes of all shops for the event streams that one process serves.
+
+    `lists` wakes the streams of lists of invoices and payments, which read changes themselves.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._signal = asyncio.Event()
-        self._reader_count = 0
+        self._conversations = ChannelWatcher(ctx, CHANNEL)
         self._stream_counts: Counter[str] = Counter()
-        self._watcher: asyncio.Task[None] | None = None
+        self.lists = ChannelWatcher(ctx, LISTS_CHANNEL)
         self.closing = asyncio.Event()
 
     def close(self) -> None:
         """End all streams before the process stops. Pages reconnect to the next process."""
         self.closing.set()
-        self._wake_readers()
+        self._conversations.wake()
+        self.lists.wake()
 
     @contextlib.contextmanager
     def stream(self, session_id: str) -> Iterator[None]:
@@ -72,11 +75,6 @@ class ChangeFeed:
         """Return whether the session has reached the limit of open streams."""
         return self._stream_counts[session_id] >= MAX_STREAMS
 
-    def _wake_readers(self) -> None:
-        """Wake all waiting readers and start a new event for the next wait."""
-        self._signal.set()
-        self._signal = asyncio.Event()
-
     async def changes(
         self, shop_id: str, since_us: int
     ) -> AsyncGenerator[ConversationChange | None, None]:
@@ -85,10 +83,10 @@ class ChangeFeed:
         None is a heartbeat. Every change is delivered at least once; one may be delivered twice.
         """
         cursor, sent_versions, sent_at_s = since_us, dict[str, int](), time.monotonic()
-        with self._active_reader():
+        with self._conversations.active_reader():
             while not self.closing.is_set():
                 # Taken before the read, so that no change is missed in between.
-                signal = self._signal
+                signal = self._conversations.signal
                 change = await self._read_changes(shop_id, cursor, sent_versions)
                 if change or time.monotonic() - sent_at_s >= HEARTBEAT_S:
                     yield change
@@ -126,27 +124,3 @@ class ChangeFeed:
             unread_count=counts["unread"],
             is_truncated=is_truncated,
         )
-
-    @contextlib.contextmanager
-    def _active_reader(self) -> Iterator[None]:
-        """Keep the database watcher running while at least one reader is active."""
-        self._reader_count += 1
-        if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            self._reader_count -= 1
-            if not self._reader_count and self._watcher is not None:
-                self._watcher.cancel()
-                self._watcher = None
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self._ctx.db.wait(CHANNEL, POLL_S)
-            except Exception as error:  # noqa: BLE001 - open pages would wait forever
-                self._ctx.outage.report(error)
-                await asyncio.sleep(POLL_S)
-            self._wake_readers()
-            await asyncio.sleep(COALESCE_S)

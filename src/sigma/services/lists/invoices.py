@@ -1,15 +1,17 @@
 """The list of invoices: a page, and the totals of everything that the filter finds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
 from sigma.domain.billing.invoice import Invoice
+from sigma.domain.billing.payment import PaymentMethod
 from sigma.domain.errors import Problem, validation_error
 from sigma.domain.lists.filters import InvoiceFilter
 from sigma.domain.lists.totals import Totals
 from sigma.services.context import Context
 from sigma.services.lists.clients import ClientLabel, list_labels, record_views
-from sigma.services.lists.payments import PAGE_SIZE, shop_of
+from sigma.services.lists.payments import PAGE_SIZE, digest_of, shop_of
 from sigma.services.lists.selection import select_invoices
 from sigma.store.engine.interface import Tx
 from sigma.store.lists import reading, rows
@@ -17,13 +19,15 @@ from sigma.store.lists import reading, rows
 
 @dataclass(frozen=True, slots=True)
 class InvoiceRow:
-    """An invoice in a list, with its client: of the latest payment, or whom it was issued to.
+    """An invoice in a list, with the client of its latest payment, and how they paid.
 
-    A link that several people may pay has no client.
+    Before the first payment the client is whom it was issued to. A link that several people may pay
+    has neither client nor method.
     """
 
     invoice: Invoice
     client: ClientLabel
+    method: PaymentMethod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,17 @@ async def list_rows(ctx: Context, tx: Tx, member: Member, ids: tuple[str, ...]) 
     payers = await rows.latest_payers(tx, single)
     subjects = {}
     for invoice in found:
-        payment_id, customer_id = payers.get(invoice.id, (None, None))
-        subjects[invoice.id] = (payment_id, customer_id or invoice.customer_id)
+        payer = payers.get(invoice.id)
+        subjects[invoice.id] = (
+            payer.payment_id if payer else None,
+            (payer.customer_id if payer else None) or invoice.customer_id,
+        )
     clients = await list_labels(ctx, tx, member, subjects)
-    return [InvoiceRow(invoice, clients[invoice.id]) for invoice in found]
+    return [
+        InvoiceRow(invoice, clients[invoice.id], payer.method if payer else None)
+        for invoice in found
+        for payer in [payers.get(invoice.id)]
+    ]
 
 
 async def totals(ctx: Context, member: Member, wanted: InvoiceFilter) -> Totals:
@@ -77,11 +88,20 @@ async def totals(ctx: Context, member: Member, wanted: InvoiceFilter) -> Totals:
 
 
 async def digest(ctx: Context, member: Member, wanted: InvoiceFilter) -> str:
-    """Return a text that changes whenever the first page of the list does."""
+    """Return the `page_digest` of the first page of the list as it is now."""
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         selection = await select_invoices(ctx, tx, member, await shop_of(tx, member), wanted)
         found = await reading.list_ids(tx, selection, limit=PAGE_SIZE)
         listed = await rows.list_invoices(tx, found.ids if found else ())
     now_us = ctx.now_us()
-    return " ".join(f"{one.id} {one.version} {one.status_at(now_us)}" for one in listed)
+    return digest_of(_state(one, now_us) for one in listed)
+
+
+def page_digest(data: Sequence[InvoiceRow], now_us: int) -> str:
+    """Return a text that differs for pages with other rows, or with rows in another state."""
+    return digest_of(_state(row.invoice, now_us) for row in data)
+
+
+def _state(invoice: Invoice, now_us: int) -> str:
+    return f"{invoice.id} {invoice.version} {invoice.status_at(now_us)}"

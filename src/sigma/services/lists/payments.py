@@ -1,5 +1,7 @@
 """The list of payments: a page, and the totals of everything that the filter finds."""
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sigma.domain.accounts.member import Member, Permission
@@ -110,10 +112,20 @@ async def shop_of(tx: Tx, member: Member) -> Shop:
 
 
 async def digest(ctx: Context, member: Member, wanted: PaymentFilter) -> str:
-    """Return a text that changes whenever the first page of the list does."""
+    """Return the `page_digest` of the first page of the list as it is now."""
     member.require(Permission.READ)
     async with ctx.db.read() as tx:
         selection = await select_payments(ctx, tx, member, await shop_of(tx, member), wanted)
         found = await reading.list_ids(tx, selection, limit=PAGE_SIZE)
         listed = await rows.list_payments(tx, found.ids if found else ())
-    return " ".join(f"{one.id} {one.version} {minor}" for one, _, _, minor, _ in listed)
+    return digest_of(f"{one.id} {one.version} {minor}" for one, _, _, minor, _ in listed)
+
+
+def page_digest(data: Sequence[PaymentRow]) -> str:
+    """Return a text that differs for pages with other rows, or with rows in another state."""
+    return digest_of(f"{row.payment.id} {row.payment.version} {row.refunded.minor}" for row in data)
+
+
+def digest_of(states: Iterable[str]) -> str:
+    """Return 16 hexadecimal digits that stand for the states of rows; never an empty text."""
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]

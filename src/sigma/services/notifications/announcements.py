@@ -58,7 +58,7 @@ async def announce(ctx: Context, event_id: str) -> int | None:
     ops = [op for one in recipients for op in notify_ops(ctx, facts, one, event_id)]
     if ops:
         async with ctx.db.write() as tx:
-            await tx.write_all(ops, jobs.CHANNEL)
+            await tx.write_all(ops, [jobs.CHANNEL])
     return None
 
 

@@ -243,7 +243,7 @@ async def _report_broken(
         facts = Facts(Kind.WAY_BROKEN, broken.shop_id, broken.user_id, detail=str(broken.way))
         day = ctx.now_us() // DAY_US
         event_id = f"{broken.shop_id}:{broken.way}:{day}"
-        await tx.write_all(notify_ops(ctx, facts, recipient, event_id), jobs.CHANNEL)
+        await tx.write_all(notify_ops(ctx, facts, recipient, event_id), [jobs.CHANNEL])
         return
 
 

@@ -63,7 +63,7 @@ def from_row(row: Row) -> Payment:
     return Payment(
         amount=money_from_row(row),
         income=None if income is None else Money(income, row["currency"]),
-        method=_method_decoder.decode(row["method"]) if row["method"] else None,
+        method=method_from_row(row),
         status=Status(row["status"]),
         attention=Attention(row["attention"]) if row["attention"] else None,
         is_outcome_unknown=bool(row["is_outcome_unknown"]),
@@ -71,6 +71,11 @@ def from_row(row: Row) -> Payment:
         attribution=Attribution(row["service_id"], row["issuer"], Source(row["source"])),
         **fields,
     )
+
+
+def method_from_row(row: Row) -> PaymentMethod | None:
+    """Return the payment method of a row with the column `method`."""
+    return _method_decoder.decode(row["method"]) if row["method"] else None
 
 
 CODEC = build_codec(payments, _to_row, from_row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -89,8 +89,8 @@ class Tx(Protocol):
     async def execute(self, stmt: Statement, **values: object) -> int:
         """Run `stmt` and return the number of rows written."""
 
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
-        """Execute all of `ops` in one round trip; notify `notify_channel` after the COMMIT.
+    async def write_all(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
+        """Execute all of `ops` in one round trip; notify `notify_channels` after the COMMIT.
 
         Raises StaleError when an op changes another number of rows than it expects. The ops may be
         sent only at the end of the block, together with the COMMIT; then the error is raised there.
@@ -123,7 +123,7 @@ class Database(Protocol):
         may be stored.
         """
 
-    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def commit(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         """Execute all of `ops` as one transaction in one round trip; see `Tx.write_all`."""
 
     async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final
@@ -97,10 +97,10 @@ class PostgresDatabase:
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return PostgresTx(self)
 
-    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def commit(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         if len(ops) > MAX_BATCH_OPS:
             async with self.write() as tx:
-                await tx.write_all(ops, notify_channel)
+                await tx.write_all(ops, notify_channels)
             return
         for retries in reversed(range(DEADLOCK_ATTEMPTS)):
             try:
@@ -110,8 +110,8 @@ class PostgresDatabase:
                 if not retries or not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
                     raise
             await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not a secret
-        if notify_channel is not None:
-            self._signals.notify(notify_channel)
+        for channel in notify_channels:
+            self._signals.notify(channel)
 
     async def execute_batch(self, ops: Sequence[Op]) -> None:
         """Execute `ops` as one statement, which is its own transaction."""
@@ -217,10 +217,9 @@ class PostgresTx:
         status: str = await self._run("execute", compiled.sql, compiled.arguments(values))
         return int(status.rsplit(" ", 1)[-1])
 
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         self._raise_if_failed()
-        if notify_channel is not None:
-            self._notify_channels.add(notify_channel)
+        self._notify_channels.update(notify_channels)
         if self._con is None and not self._pending_ops and len(ops) <= MAX_BATCH_OPS:
             self._pending_ops = ops
         else:

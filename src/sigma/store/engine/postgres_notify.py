@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from sigma.store.engine.signals import Signals
 
 NOTIFY_SQL: Final = f"SELECT {DISABLE_SYNC}, pg_notify($1, $2)"
 CLOSE_TIMEOUT_S: Final = 2.0
+# Channels whose waiters need no more than one wake-up in so many seconds: a NOTIFY for each of many
+# payments would take a connection from them.
+RESEND_AFTER_S: Final[Mapping[str, float]] = {"lists": 0.25}
 RECONNECT_DELAYS_S: Final = (0.1, 1.0, 5.0, 15.0)
 
 
@@ -73,6 +77,7 @@ class PostgresSignals:
                         self._pool.release(con)
                 if channel not in self._resend_channels:
                     return
+                await asyncio.sleep(RESEND_AFTER_S.get(channel, 0))
         finally:
             del self._send_tasks[channel]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from sigma.store.engine.interface import Op, Row
 from sigma.store.engine.statements import Statement
@@ -42,6 +42,6 @@ class ReadOnlyTx:
         """Raise RuntimeError."""
         raise RuntimeError(f"read() only reads: {stmt!r}")
 
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         """Raise RuntimeError."""
         raise RuntimeError("read() only reads")

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -150,10 +150,10 @@ class SqliteDatabase:
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return SqliteTx(self)
 
-    async def commit(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def commit(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         await self.write_queue.execute_transaction(ops)
-        if notify_channel is not None:
-            self.signals.notify(notify_channel)
+        for channel in notify_channels:
+            self.signals.notify(channel)
 
     async def execute_unsynced(self, stmt: Statement, **values: object) -> Row | None:
         result = await self.write_queue.execute_unsynced(stmt, values)
@@ -203,11 +203,10 @@ class SqliteTx:
     async def execute(self, stmt: Statement, **values: object) -> int:
         return (await self._run(stmt, values)).row_count
 
-    async def write_all(self, ops: Sequence[Op], notify_channel: str | None = None) -> None:
+    async def write_all(self, ops: Sequence[Op], notify_channels: Collection[str] = ()) -> None:
         self._raise_if_failed()
         self._pending_ops.extend(ops)
-        if notify_channel is not None:
-            self._notify_channels.add(notify_channel)
+        self._notify_channels.update(notify_channels)
 
     async def _run(self, stmt: Statement, values: dict[str, object]) -> StatementResult:
         self._raise_if_failed()

@@ -1,12 +1,13 @@
 """The rows of a page by their ids: payments with their invoices, invoices with their clients."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from sigma.domain.billing.answers import Answers
 from sigma.domain.billing.invoice import Invoice
-from sigma.domain.billing.payment import Payment
+from sigma.domain.billing.payment import Payment, PaymentMethod, Status
 from sigma.domain.customers.customer import Customer
 from sigma.store.billing import answers as answer_rows
 from sigma.store.billing import invoices as invoice_rows
@@ -36,8 +37,10 @@ _latest_payments = statement(
     .where(in_list(payments.c.invoice_id, "ids"))
     .group_by(payments.c.invoice_id)
 )
-_payment_customers = statement(
-    select(payments.c.id, payments.c.customer_id).where(in_list(payments.c.id, "ids"))
+_payers = statement(
+    select(payments.c.id, payments.c.customer_id, payments.c.status, payments.c.method).where(
+        in_list(payments.c.id, "ids")
+    )
 )
 _customers = statement(select(customers).where(in_list(customers.c.id, "ids")))
 
@@ -73,16 +76,29 @@ async def list_invoices(tx: Tx, ids: Sequence[str]) -> list[Invoice]:
     return [invoice_rows.from_row(by_id[one]) for one in ids if one in by_id]
 
 
-async def latest_payers(tx: Tx, invoice_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-    """Return (payment id, customer id) of the latest payment by invoice id, where there is any."""
+@dataclass(frozen=True, slots=True)
+class LatestPayer:
+    """Who made the latest payment of an invoice. `method`: None unless the payment succeeded."""
+
+    payment_id: str
+    customer_id: str | None
+    method: PaymentMethod | None
+
+
+async def latest_payers(tx: Tx, invoice_ids: Sequence[str]) -> dict[str, LatestPayer]:
+    """Return the payer of the latest payment by invoice id, where there is any."""
     if not invoice_ids:
         return {}
     latest = await tx.fetch_all(_latest_payments, ids=list(invoice_ids))
-    ids = [row["id"] for row in latest]
-    payers = {
-        row["id"]: row["customer_id"] for row in await tx.fetch_all(_payment_customers, ids=ids)
+    invoice_of = {row["id"]: row["invoice_id"] for row in latest}
+    return {
+        invoice_of[row["id"]]: LatestPayer(
+            row["id"],
+            row["customer_id"],
+            payment_rows.method_from_row(row) if row["status"] == Status.CAPTURED else None,
+        )
+        for row in await tx.fetch_all(_payers, ids=list(invoice_of))
     }
-    return {row["invoice_id"]: (row["id"], payers.get(row["id"])) for row in latest}
 
 
 async def latest_answers(tx: Tx, payment_ids: Sequence[str]) -> dict[str, Answers]:

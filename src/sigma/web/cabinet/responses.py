@@ -31,7 +31,7 @@ MENU_SECTIONS = (
     ("inbox", "/inbox", "conversations", Permission.ANSWER),
     ("invoices", "/invoices", "invoice", Permission.READ),
     ("payments", "/payments", "payments", Permission.READ),
-    ("customers", "/customers", "person", Permission.READ),
+    ("customers", "/customers", "people", Permission.READ),
     ("services", "/services", "service", Permission.READ),
     ("vk", "/vk", "vk", Permission.SETTINGS),
     ("settings", "/settings", "settings", Permission.READ),

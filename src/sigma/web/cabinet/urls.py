@@ -2,6 +2,8 @@
 
 from urllib.parse import urlencode
 
+from sigma.domain.lists.filters import ListFilter
+from sigma.domain.lists.saved_view import ListKind
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.submitted_form import field_values
 
@@ -17,11 +19,9 @@ def build_url(path: str, **query: str | None) -> str:
     return f"{path}?{encoded}" if encoded else path
 
 
-def export_url(kind: str, query: dict[str, list[str]]) -> str:
-    """Return the URL of the export of a list with the filters of its query string."""
-    filters = {name: found[0] for name, found in query.items() if found and found[0]}
-    without_page = {n: v for n, v in filters.items() if n not in ("cursor", "limit", "kind")}
-    return f"/exports/new?{urlencode({'kind': kind} | without_page)}"
+def export_url(kind: ListKind, wanted: ListFilter) -> str:
+    """Return the URL of the export of exactly what a list with this filter shows."""
+    return f"/exports/new?{urlencode({'kind': kind} | wanted.to_values())}"
 
 
 def next_page_url(

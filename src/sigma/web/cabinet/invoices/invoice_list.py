@@ -15,6 +15,8 @@ from sigma.services.lists import invoices
 from sigma.texts import Translator
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.lists.filter_bar import build_bar, filter_url
+from sigma.web.cabinet.lists.filter_texts import conditions_without_field
+from sigma.web.cabinet.lists.method_text import method_text
 from sigma.web.cabinet.lists.stream import open_stream
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
 from sigma.web.cabinet.urls import export_url, query_values
@@ -35,7 +37,7 @@ async def invoice_list(
     needs_totals = wanted.is_active and cursor is None
     totals = await invoices.totals(ctx, session.member, wanted) if needs_totals else None
     translator = translator_for(session)
-    values = wanted.to_values()
+    values, now_us = wanted.to_values(), ctx.now_us()
     bar = await build_bar(
         ctx,
         session,
@@ -46,6 +48,7 @@ async def invoice_list(
         chips=_chips(wanted, translator),
         totals=totals,
         query=query,
+        conditions=await conditions_without_field(ctx, session, wanted, translator),
         problems=problems,
     )
     more_url = filter_url("/invoices", values, cursor=page.next_cursor or "")
@@ -55,12 +58,15 @@ async def invoice_list(
         "cabinet/invoices/list.html",
         section="invoices",
         rows=page.data,
+        method_text=method_text(translator),
         bar=bar,
-        export_url=export_url("invoices", query),
+        export_url=export_url(ListKind.INVOICES, wanted),
         is_later_page=cursor is not None,
         is_short=page.is_short,
         more_url=more_url if page.next_cursor else None,
-        live_url="" if cursor else filter_url("/invoices/live", values),
+        live_url=""
+        if cursor
+        else filter_url("/invoices/live", values, rows=invoices.page_digest(page.data, now_us)),
         # The empty list has its own button.
         hide_plus=not page.data and not wanted.is_active,
     )

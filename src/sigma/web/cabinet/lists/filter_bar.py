@@ -22,6 +22,8 @@ from sigma.web.cabinet.responses import problem_texts
 from sigma.web.forms import FormValues, first_value
 
 Option = tuple[str, str]
+# Not stored in saved views, which are plain text.
+PERSONAL_PARAMETERS = frozenset({"q", "email", "phone"})
 PANEL_FIELDS = ("created_from", "created_to", "amount_from", "amount_to")
 
 
@@ -52,7 +54,9 @@ class FilterBar:
 
     `values` are the parameters of the current filter, `chips` quick links (URL, text, is active).
     `count`: conditions that are set inside the panel. `totals`: lines of text. `typed`: the values
-    of the panel's fields, a wrong one as it was typed.
+    of the panel's fields, a wrong one as it was typed. `tags`: conditions that have no field, as
+    (label, text, URL without it). `orders`: for the column of dates and that of sums the URL that
+    sorts by it, and its `aria-sort`, "" for a column that the list is not sorted by.
     """
 
     path: str
@@ -66,17 +70,20 @@ class FilterBar:
     is_active: bool
     can_share: bool
     typed: Mapping[str, str]
+    tags: list[tuple[str, str, str]]
+    orders: Mapping[str, tuple[str, str]]
     errors: dict[str, str] = field(default_factory=dict)
 
     @property
     def other_errors(self) -> list[str]:
         """Return the problems of parameters that have no field in the panel."""
-        fields = {*PANEL_FIELDS, *(one.name for one in self.selects)}
-        return [text for name, text in self.errors.items() if name not in fields]
+        with_field = {*PANEL_FIELDS, *(one.name for one in self.selects)}
+        return [text for name, text in self.errors.items() if name not in with_field]
 
-    def url_without(self, *names: str) -> str:
-        """Return the URL of the list without these parameters."""
-        return filter_url(self.path, self.values, **dict.fromkeys(names, ""))
+    @property
+    def can_save(self) -> bool:
+        """Whether the filter may be saved as a view: it has no personal data."""
+        return self.is_active and not self.values.keys() & PERSONAL_PARAMETERS
 
 
 def filter_url(path: str, values: Mapping[str, str], **changed: str) -> str:
@@ -97,9 +104,12 @@ async def build_bar(
     chips: list[tuple[str, str, bool]],
     totals: Totals | None,
     query: FormValues,
+    conditions: Sequence[tuple[str, str, str]],
     problems: Iterable[Problem] = (),
 ) -> FilterBar:
     """Return the bar of a list. `totals` None: nothing is filtered.
+
+    `conditions`: parameter, label and text of those without a field in the panel.
 
     `query`: the parameters of the URL, whose wrong values are shown again beside their problems.
     """
@@ -108,21 +118,39 @@ async def build_bar(
     views = await saved_views.list_views(ctx, session.member, kind)
     can_share = session.member.can(Permission.SETTINGS)
     errors = problem_texts(translator, problems)
-    in_panel = values.keys() - {"q", "status", "attention", "invoice_id", "sort", "period"}
+    selects = select_fields(wanted, values, found, statuses, translator)
+    with_field = {*PANEL_FIELDS, *(one.name for one in selects)}
+    in_panel = values.keys() & with_field - {"status", "sort"}
     return FilterBar(
         path,
         values,
         chips,
         _period_chips(path, values, translator),
-        select_fields(wanted, values, found, statuses, translator),
+        selects,
         [_view_link(path, values, view, can_share=can_share) for view in views],
         len(in_panel),
-        _total_texts(totals, translator) if totals is not None else [],
+        _total_texts(kind, totals, translator) if totals is not None else [],
         wanted.is_active,
         can_share,
         values | {name: first_value(query, name) for name in errors if name in PANEL_FIELDS},
+        [(label, text, filter_url(path, values, **{name: ""})) for name, label, text in conditions],
+        _orders(path, values, wanted.sort),
         errors,
     )
+
+
+def _orders(path: str, values: Mapping[str, str], current: Sort) -> dict[str, tuple[str, str]]:
+    """Return URL and `aria-sort` of the columns; a click on the sorted one turns its order."""
+    orders = {}
+    for column, first, second in (
+        ("created", Sort.NEWEST, Sort.OLDEST),
+        ("amount", Sort.LARGEST, Sort.SMALLEST),
+    ):
+        wanted = second if current is first else first
+        direction = "descending" if current.is_descending else "ascending"
+        url = filter_url(path, values, sort="" if wanted is Sort.NEWEST else str(wanted))
+        orders[column] = (url, direction if current in (first, second) else "")
+    return orders
 
 
 def _period_chips(
@@ -194,14 +222,17 @@ def _view_link(
     )
 
 
-def _total_texts(totals: Totals, translator: Translator) -> list[str]:
-    """Return «Найдено 12 платежей», and a line of sums for each currency.
+def _total_texts(kind: ListKind, totals: Totals, translator: Translator) -> list[str]:
+    """Return «Найдено 12 платежей», and a line of sums for each currency; nothing for no rows.
 
     Sums that are not exact are not shown: half of a sum says nothing.
     """
+    count = translator.number(str(totals.count))
     if not totals.is_exact:
-        return [translator.t("lists.found_more", n=totals.count)]
-    lines = [translator.plural(totals.count, "lists.found")]
+        return [translator.t("lists.found_more", n=count)]
+    if not totals.count:
+        return []
+    lines = [translator.plural(totals.count, f"lists.found_{kind}", count=count)]
     for currency, one in sorted(totals.sums.items()):
         total, paid = Money(one.minor, currency), Money(one.paid_minor, currency)
         text = translator.t("lists.sum", sum=translator.money(total))

@@ -8,6 +8,7 @@ from sigma.domain.lists.period import Bound
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
 from sigma.services.context import Context
+from sigma.services.customers import customer_views
 from sigma.services.lists import options
 from sigma.texts import Translator
 from sigma.texts.formats import calendar_date
@@ -29,8 +30,8 @@ async def filter_texts(
 ) -> list[tuple[str, str]]:
     """Return label and text of each condition of a filter, such as («Статус», «Оплачен»).
 
-    A client, and a service or a member that is no more, are shown by their ids. The order is that
-    of `ListFilter.to_values`.
+    A client, a service or a member that is no more is shown by the id. The order is that of
+    `ListFilter.to_values`.
     """
     values = wanted.to_values()
     found = await options.list_options(ctx, session.member)
@@ -49,6 +50,24 @@ async def filter_texts(
             label = _label(name, translator)
             texts.append((label, await _text(ctx, session, wanted, name, value, translator)))
     return texts
+
+
+async def conditions_without_field(
+    ctx: Context, session: Session, wanted: ListFilter, translator: Translator
+) -> list[tuple[str, str, str]]:
+    """Return parameter, label and text of the conditions that only a link sets: client, metadata.
+
+    They have no field in the panel of filters, nor a chip.
+    """
+    return [
+        (
+            name,
+            _label(name, translator),
+            await _text(ctx, session, wanted, name, value, translator),
+        )
+        for name, value in wanted.to_values().items()
+        if name in ("customer_id", "email", "phone") or name.startswith(_METADATA_PREFIX)
+    ]
 
 
 def _label(name: str, translator: Translator) -> str:
@@ -74,6 +93,10 @@ async def _text(
             return _bound_text(wanted.period.end, translator)
         case "amount_from" | "amount_to":
             return translator.number(value)
+        case "phone":
+            return translator.phone(value)
+        case "customer_id":
+            return await _customer_text(ctx, session, value)
         case "invoice_id":
             return await _invoice_text(ctx, session, value, translator)
     return value
@@ -83,6 +106,14 @@ def _bound_text(bound: Bound | None, translator: Translator) -> str:
     if isinstance(bound, date):
         return calendar_date(bound, translator.locale)
     return translator.datetime(bound) if bound is not None else ""
+
+
+async def _customer_text(ctx: Context, session: Session, customer_id: str) -> str:
+    try:
+        row = await customer_views.get_row(ctx, session.member, customer_id)
+    except RefusedError:
+        return customer_id
+    return row.title or customer_id
 
 
 async def _invoice_text(

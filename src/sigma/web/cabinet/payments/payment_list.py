@@ -6,17 +6,19 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Response, Stream
 
-from sigma.domain.billing.payment import Status
+from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.lists.filters import PaymentFilter, parse_payment_filter
 from sigma.domain.lists.saved_view import ListKind
+from sigma.domain.local_time import local_date
 from sigma.services.accounts.users import Session
 from sigma.services.billing import invoices
 from sigma.services.context import Context
 from sigma.services.lists import payments
 from sigma.texts import Translator
-from sigma.texts.receipt_view import method_label
 from sigma.web.cabinet.guards import WebRequest
 from sigma.web.cabinet.lists.filter_bar import build_bar, filter_url
+from sigma.web.cabinet.lists.filter_texts import conditions_without_field
+from sigma.web.cabinet.lists.method_text import method_text
 from sigma.web.cabinet.lists.stream import open_stream
 from sigma.web.cabinet.responses import render_cabinet_page, translator_for
 from sigma.web.cabinet.urls import export_url, query_values
@@ -60,6 +62,7 @@ async def payment_list(
         chips=_chips(wanted, translator),
         totals=totals,
         query=query,
+        conditions=await conditions_without_field(ctx, session, wanted, translator),
         problems=problems,
     )
     more_url = filter_url("/payments", values, cursor=page.next_cursor or "")
@@ -69,16 +72,31 @@ async def payment_list(
         "cabinet/payments/list.html",
         section="payments",
         rows=page.data,
-        method_text=lambda one: method_label(one.kind, one.mask[-4:], one.brand, translator),
+        method_text=method_text(translator),
+        captured_text=lambda one: _captured_text(one, translator, ctx.now_us()),
         bar=bar,
-        export_url=export_url("payments", query),
+        export_url=export_url(ListKind.PAYMENTS, wanted),
         invoice=invoice,
         is_later_page=cursor is not None,
         is_short=page.is_short,
         more_url=more_url if page.next_cursor else None,
-        live_url="" if cursor else filter_url("/payments/live", values),
+        live_url=""
+        if cursor
+        else filter_url("/payments/live", values, rows=payments.page_digest(page.data)),
         hide_plus=not page.data and not wanted.is_active,
     )
+
+
+def _captured_text(payment: Payment, translator: Translator, now_us: int) -> str:
+    """Return «получен сегодня, 00:01» for a payment whose money came on a later day; else "".
+
+    The list is filtered and sorted by when a payment was started, statements by when money came.
+    """
+    at_us = payment.captured_at_us
+    days = [local_date(one, translator.tz) for one in (payment.created_at_us, at_us) if one]
+    if at_us is None or days[0] == days[1]:
+        return ""
+    return translator.t("lists.captured", at=translator.list_time(at_us, now_us))
 
 
 def _chips(wanted: PaymentFilter, translator: Translator) -> list[tuple[str, str, bool]]:

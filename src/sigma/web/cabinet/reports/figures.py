@@ -87,8 +87,6 @@ def _compared(period: Period, translator: Translator) -> str:
     before = period.before()
     return translator.t(
         "reports.compared",
-        since=period.first_day,
-        until=period.last_day,
-        before_since=before.first_day,
-        before_until=before.last_day,
+        days=translator.date_range(period.first_day, period.last_day),
+        before=translator.date_range(before.first_day, before.last_day),
     )

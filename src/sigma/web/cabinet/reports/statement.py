@@ -54,7 +54,7 @@ async def statement_page(
         month=f"{period.first_day:%Y-%m}",
         months=[(f"{day:%Y-%m}", month_title(day, translator)) for day in _months(today, period)],
         is_pdf_short=count > MAX_PDF_OPERATIONS,
-        max_pdf=MAX_PDF_OPERATIONS,
+        max_pdf=translator.number(str(MAX_PDF_OPERATIONS)),
         can_reconcile=session.member.can(Permission.RECONCILE),
         hide_plus=True,
     )

@@ -205,8 +205,7 @@ def _bars(
 
 
 def _days_text(first: date, last: date, translator: Translator) -> str:
-    text = str(translator.format_value(first))
-    return text if first == last else f"{text} – {translator.format_value(last)}"
+    return translator.date_range(first, last)
 
 
 def _summary(bars: tuple[Bar, ...], total: Figures, currency: str, translator: Translator) -> str:
