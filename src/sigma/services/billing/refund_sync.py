@@ -20,6 +20,7 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.providers.base import ConnectionAccess, Provider, RejectedError, UnknownOutcomeError
 from sigma.services.billing.acquirer_calls import open_connection
+from sigma.services.billing.payment_fees import record_fee
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.accounts import shops
@@ -37,7 +38,7 @@ class RefundSync:
 async def sync_refunds(
     ctx: Context, payment_id: str, *, reads_list: bool = False, rejected_id: str = ""
 ) -> RefundSync:
-    """Ask the acquirer for a payment and its refunds, and book what Sigma lacks.
+    """Ask the acquirer for a payment and its refunds, and book what Sigma lacks, also its fee.
 
     For a payment that is not captured nothing is asked. Idempotent: the acquirer's id of a refund
     is unique, and nothing is booked over the acquirer's refunded total. `reads_list`: read the
@@ -62,6 +63,7 @@ async def sync_refunds(
         raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     if payment_domain.FLOW[payment.status].get(reply.event) is None:
         return await _flag_contradiction(ctx, payment, reply)
+    await record_fee(ctx, payment, reply)
     total = _refunded_total(payment, reply)
     if reads_list or domain.needs_list(stored, total):
         listed, failure = await _read_list(provider, access, payment.provider_id)
