@@ -30,9 +30,9 @@ REMINDER_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "money: a fee that is reported late is booked once",
-        "src/sigma/services/billing/payment_fees.py",
-        "        if change := domain.record_fee(payment, reply):",
-        "        if change := domain.record_fee(snapshot, reply):",
+        "src/sigma/services/billing/refund_sync.py",
+        "        if change := payment_domain.record_fee(payment, reply):",
+        "        if change := payment_domain.record_fee(snapshot, reply):",
         _FEES,
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """A fee that the acquirer reports after the capture reaches the payment, the totals, the statement.
 
-The bank does not name the fee at first (`no_income`). Then Sigma hears of it in each of the ways in
+The bank does not name the fee at first (`no_income`). Then Sigma finds it in each of the ways in
 which it reads a captured payment: a look-up, a notice, the client's return, the reconciliation.
 """
 
@@ -74,9 +74,9 @@ WAYS = [look_up, get_notice, return_to_the_page, reconcile]
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("hear", WAYS, ids=[way.__name__ for way in WAYS])
+@pytest.mark.parametrize("find", WAYS, ids=[way.__name__ for way in WAYS])
 async def test_late_fee_reaches_the_payment_the_totals_and_the_statement(
-    world: World, hear: Callable[[World, Payment], Awaitable[None]]
+    world: World, find: Callable[[World, Payment], Awaitable[None]]
 ) -> None:
     world.clock.stop()
     paid = await pay_without_a_fee(world)
@@ -86,7 +86,7 @@ async def test_late_fee_reaches_the_payment_the_totals_and_the_statement(
 
     for _ in range(2):
         world.clock.advance(minutes=1)
-        await hear(world, paid)
+        await find(world, paid)
 
     stored = await payments.get(world.ctx, world.member, paid.id)
     assert stored.income is not None

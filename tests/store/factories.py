@@ -110,6 +110,8 @@ INVOICE = Invoice(
     conversation_id="cnv_1",
     opened_at_us=NOW_US + 5,
     service_id="svc_1",
+    customer_id="cus_1",
+    source=Source.CONVERSATION,
 )
 PAYMENT = Payment(
     id="pay_1",
@@ -138,6 +140,7 @@ PAYMENT = Payment(
     captured_at_us=NOW_US + 2,
     conversation_id="cnv_1",
     lost_call_at_us=NOW_US + 4,
+    customer_id="cus_1",
     attribution=Attribution("svc_1", "usr_1", Source.API),
 )
 REFUND = Refund(

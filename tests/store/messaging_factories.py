@@ -22,6 +22,7 @@ CONVERSATION = Conversation(
     created_at_us=NOW_US,
     name=SPECIAL_CHARACTERS,
     photo_url="https://vk.example/1.jpg",
+    customer_id="cus_1",
     last_at_us=NOW_US + 1,
     last_incoming_at_us=NOW_US + 2,
     is_last_outgoing=True,

@@ -1,4 +1,4 @@
-"""Find the refunds of a payment that were made outside Sigma, and book them.
+"""Find what the acquirer has made of a captured payment since: refunds outside Sigma, its fee.
 
 `sync_refunds` is the only entry: acquirer notices, look-ups by a member or a job and the
 reconciliation call it. It asks for the payment first and for its refunds second, so the list
@@ -20,7 +20,6 @@ from sigma.domain.errors import RefusedError
 from sigma.domain.money import Money
 from sigma.providers.base import ConnectionAccess, Provider, RejectedError, UnknownOutcomeError
 from sigma.services.billing.acquirer_calls import open_connection
-from sigma.services.billing.payment_fees import record_fee
 from sigma.services.context import Context
 from sigma.store import changes
 from sigma.store.accounts import shops
@@ -75,6 +74,22 @@ async def sync_refunds(
         if failure is not None:
             raise failure
     return await _result(ctx, payment)
+
+
+async def record_fee(ctx: Context, snapshot: Payment, reply: PaymentReply) -> None:
+    """Record the fee that a reply reports of a captured payment; nothing if it is known.
+
+    Whoever reads a captured payment at the acquirer calls this: look-ups, notices and the
+    reconciliation. No transaction is open during the call to the acquirer.
+    """
+    if not payment_domain.record_fee(snapshot, reply):
+        return  # of nearly every payment: the lock is not taken
+    async with ctx.db.write() as tx:
+        await invoices.lock(tx, snapshot.invoice_id)
+        payment = await payments.get(tx, snapshot.id)
+        assert payment is not None, "a payment is never deleted"
+        if change := payment_domain.record_fee(payment, reply):
+            await changes.write(tx, change, ctx.now_us())
 
 
 def _refunded_total(payment: Payment, reply: PaymentReply) -> Money | None:

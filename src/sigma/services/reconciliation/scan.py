@@ -25,7 +25,7 @@ from sigma.domain.reconciliation.difference import (
 from sigma.domain.reconciliation.run import Phase, Progress, Run
 from sigma.domain.reconciliation.stream_matcher import StreamMatcher
 from sigma.providers.base import UnknownOutcomeError
-from sigma.services.billing.payment_fees import record_fee
+from sigma.services.billing.refund_sync import record_fee
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.reconciliation.accounts import Account
