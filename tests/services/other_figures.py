@@ -36,7 +36,9 @@ async def exported_payments(world: World) -> Captures:
     return [
         (
             _microseconds(datetime.strptime(row["Оплачен"], _MOMENT).replace(tzinfo=zone)),
-            *(_minor(row[name].replace(",", ".")) for name in ("Сумма", "Комиссия", "Возвращено")),
+            _minor(row["Сумма"].replace(",", ".")),
+            _minor(row["Комиссия"].replace(",", ".")),
+            _minor(row["Возвращено"].replace(",", ".")),
         )
         for row in rows
     ]
