@@ -17,6 +17,7 @@ from scripts.limit_mutants import LIMIT_MUTANTS
 from scripts.mutant import Mutant
 from scripts.notification_mutants import NOTIFICATION_MUTANTS
 from scripts.people_mutants import PEOPLE_MUTANTS
+from scripts.reminder_mutants import REMINDER_MUTANTS
 from scripts.sign_in_mutants import SIGN_IN_MUTANTS
 
 ROOT = Path(__file__).parents[1]
@@ -161,6 +162,7 @@ MUTANTS = (
     ),
     *LIMIT_MUTANTS,
     *NOTIFICATION_MUTANTS,
+    *REMINDER_MUTANTS,
     *PEOPLE_MUTANTS,
     *SIGN_IN_MUTANTS,
 )

@@ -90,7 +90,7 @@ class Reconciliation:
             *self._refunds(),
             *self._ledger(),
             *self._invoices(),
-            *self._figures(),
+            *self.find_wrong_totals(),
             *self._receipts_and_jobs(allow_resent_receipts),
         ]
 
@@ -185,6 +185,7 @@ class Reconciliation:
             ("refund", r["id"]) for r in self.our_rows["refunds"] if r["status"] == "succeeded"
         }
         expected |= {("acceptance", payment_id) for payment_id in self.accepted_ids}
+        expected |= {("fee", payment_id) for payment_id in self.late_fee_ids()}
         if set(entries) != expected:
             yield f"entries differ from captures and refunds: {sorted(set(entries) ^ expected)}"
         paid = [p for p in self.bank_objects["payments"] if p["status"] == "succeeded"]
@@ -211,6 +212,19 @@ class Reconciliation:
         )
         if accounts[Account.REFUNDS_DUE] != -due:
             yield f"refunds due are {due}, the ledger has {-accounts[Account.REFUNDS_DUE]}"
+
+    def late_fee_ids(self) -> set[str]:
+        """Return the captured payments whose capture is booked without the fee that is known."""
+        booked = {
+            posting["subject_id"]: posting["amount_minor"]
+            for posting in self.our_rows["ledger"]
+            if (posting["kind"], posting["account"]) == ("capture", Account.ACQUIRER)
+        }
+        return {
+            payment["id"]
+            for payment in self.captured_payments
+            if payment["income_minor"] not in (None, booked.get(payment["id"]))
+        }
 
     def _invoices(self) -> Iterator[str]:
         counted: dict[str, int] = defaultdict(int)
@@ -244,7 +258,7 @@ class Reconciliation:
         is_raised = any(payment["invoice_id"] == invoice_id for payment in accepted)
         return max(limit, number) if limit is not None and is_raised else limit
 
-    def _figures(self) -> Iterator[str]:
+    def find_wrong_totals(self) -> Iterator[str]:
         """Compare the totals of reports with a count of the rows, by each dimension and span."""
         stored = {
             tuple(total[name] for name in TOTAL_KEY): tuple(total[name] for name in FIGURE_NAMES)
@@ -336,6 +350,7 @@ def _attribution(invoice: Row) -> Row:
     source = "api" if maker.startswith("key_") else "cabinet"
     source = "storefront" if maker == "storefront" else source
     source = "conversation" if invoice["conversation_id"] else source
+    source = invoice["source"] or source  # decided when it was first opened
     issuer = "" if maker in ("storefront", "auto") else maker
     return {"service_id": invoice["service_id"] or "", "issuer": issuer, "source": source}
 

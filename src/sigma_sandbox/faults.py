@@ -54,6 +54,7 @@ class Effect(StrEnum):
     GARBAGE = "garbage"
     WRONG_AMOUNT = "wrong_amount"
     WRONG_CURRENCY = "wrong_currency"
+    NO_INCOME = "no_income"
     NOTICES_OFF = "notices_off"
     NOTICES_DUPLICATE = "notices_duplicate"
     NOTICES_DELAY_MS = "notices_delay_ms"
@@ -104,6 +105,7 @@ EFFECTS: dict[Effect, EffectInfo] = {
     Effect.GARBAGE: EffectInfo("сделать и ответить 200 с HTML вместо JSON"),
     Effect.WRONG_AMOUNT: EffectInfo("назвать в ответе другую сумму", str, "1.00"),
     Effect.WRONG_CURRENCY: EffectInfo("назвать в ответе другую валюту", str, "USD"),
+    Effect.NO_INCOME: EffectInfo("не называть в ответе income_amount (сумму без комиссии)"),
     Effect.NOTICES_OFF: EffectInfo("не посылать уведомления", applies_to="event"),
     Effect.NOTICES_DUPLICATE: EffectInfo("послать уведомление столько раз сразу", int, 2, "event"),
     Effect.NOTICES_DELAY_MS: EffectInfo("послать уведомление позже", int, 1000, "event"),

@@ -166,6 +166,8 @@ class Scenario:
         assert booked == {p.id for p in captured}
         assert {r.payment_id for r in self.store.list_of(Receipt)} == booked
         assert sum(self.store.balance(account) for account in Account) == 0
+        fees = [p.amount - p.income for p in captured if p.income is not None]
+        assert self.store.balance(Account.FEES) == sum(fee.minor for fee in fees)
         self._check_refunds(captured)
         current = self.store.rows["inv_1"]
         sales = [p for p in captured if not self.store.is_refund_due(p.id)]

@@ -12,6 +12,7 @@ from sigma.domain.billing import payment_actions
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import FLOW, Attention, Event, Payment, PaymentMethod, Status
+from sigma.domain.billing.payment_starts import begin
 from sigma.domain.billing.receipt import Receipt
 from sigma.domain.change import Change
 from sigma.domain.errors import RefusedError
@@ -279,10 +280,10 @@ def test_receipt_contains_payment_items_and_seller() -> None:
 
 
 def test_new_payment_is_stored_with_job_before_any_acquirer_call() -> None:
-    first = payments.begin(payment(version=0), None, None, NOW_US, SequentialIds(), is_new=True)
+    first = begin(payment(version=0), None, None, NOW_US, SequentialIds(), is_new=True)
     assert [(j.kind, j.subject_id) for j in first.jobs] == [("payment.advance", "pay_1")]
     assert first.jobs[0].due_at_us > NOW_US  # the HTTP request itself calls the acquirer first
-    again = payments.begin(payment(), None, None, NOW_US, SequentialIds(), is_new=False)
+    again = begin(payment(), None, None, NOW_US, SequentialIds(), is_new=False)
     assert again.jobs[0].due_at_us == 0
 
 

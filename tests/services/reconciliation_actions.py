@@ -53,7 +53,7 @@ async def ledger_problems(world: World) -> list[str]:
     problems = [] if sum(p["amount_minor"] for p in postings) == 0 else ["it does not balance"]
     at_acquirer: dict[tuple[str, str], int] = defaultdict(int)
     for posting in postings:
-        if posting["account"] in ("acquirer", "fees"):
+        if posting["account"] in ("acquirer", "fees") and posting["kind"] != "fee":
             at_acquirer[posting["kind"], posting["subject_id"]] += posting["amount_minor"]
     expected = {
         ("capture", row["id"]): row["amount_minor"]

@@ -1,4 +1,4 @@
-"""A month's statement agrees to the kopeck with the ledger, the payments list and the bank.
+"""A month's statement agrees to the kopeck with the ledger, lists, exports, the API and the bank.
 
 One story is told once for each database: payments at the midnights of three zones, on both sides
 of a change of the clocks, refunds in the next month, partial and refused refunds, a chargeback. The
@@ -30,6 +30,7 @@ from sigma.services.reports.statement import get_statement
 from sigma.store.reports import recount, totals
 from sigma.store.schema.tables import ledger
 from tests.reconciliation import fetch_rows, find_mismatches
+from tests.services.other_figures import exported_payments, payments_of_the_api, workbook_sums
 from tests.world import World
 
 ZONES = ("Europe/Moscow", "Asia/Vladivostok", "Europe/Berlin")
@@ -189,10 +190,12 @@ async def bank_figures(world: World, period: Period) -> tuple[int, int, int]:
 
 
 @pytest.mark.both_databases
-async def test_statement_agrees_with_ledger_list_and_bank_in_three_zones_over_a_clock_change(
+async def test_statement_agrees_with_every_other_source_in_three_zones_over_a_clock_change(
     world: World,
 ) -> None:
     story = await seed_payments(world)
+    assert await find_mismatches(world) == []
+    exported, of_api = await exported_payments(world), await payments_of_the_api(world)
     for tz in ZONES:
         closing = Figures()
         for month in (2, 3, 4):
@@ -204,6 +207,12 @@ async def test_statement_agrees_with_ledger_list_and_bank_in_three_zones_over_a_
             assert sums == await ledger_figures(world, period), (tz, month)
             assert sums == await list_figures(world, period), (tz, month)
             assert sums == await bank_figures(world, period), (tz, month)
+            assert (*sums, figures.net_minor) == await workbook_sums(world, period), (tz, month)
+            for captures in (exported, of_api):
+                inside = [one for one in captures if period.since_us <= one[0] < period.until_us]
+                assert sum(one[1] for one in inside) == figures.gross_minor, (tz, month)
+                fees = sum(one[2] for one in inside)
+                assert fees == (figures.fee_minor if captures is exported else 0), (tz, month)
             assert figures.unknown_fee_count == 0
             assert figures.net_minor == sums[0] - sums[1] - sums[2]
             assert of_currency.opening.net_minor == closing.net_minor, (tz, month)
@@ -220,9 +229,10 @@ async def test_statement_agrees_with_ledger_list_and_bank_in_three_zones_over_a_
             for parts in (at_home.by_service, at_home.by_issuer, at_home.by_source):
                 assert sum_figures([part.figures for part in parts]) == at_home.total
         assert closing.payment_count == len(MOMENTS)
+        for captures in (exported, of_api):
+            assert sum(one[3] for one in captures) == closing.refund_minor, tz
         assert closing.refund_count == 4
         assert closing.chargeback_minor == 77_700
-    assert await find_mismatches(world) == []
     first_and_last = {
         "Asia/Vladivostok": (1, 12),
         "Europe/Moscow": (3, 14),

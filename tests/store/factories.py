@@ -111,6 +111,7 @@ INVOICE = Invoice(
     opened_at_us=NOW_US + 5,
     service_id="svc_1",
     customer_id="cus_1",
+    source=Source.CONVERSATION,
 )
 PAYMENT = Payment(
     id="pay_1",

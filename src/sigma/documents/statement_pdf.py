@@ -1,8 +1,8 @@
 """The month's statement as a PDF, drawn with typst. Data goes in as JSON, never as markup.
 
-Drawing takes about 1 ms for each operation and is not for the event loop. Above
-MAX_PDF_OPERATIONS the PDF has the totals only: a thousand pages are no document, and drawing them
-takes a gigabyte of memory (measured: 20 s and 0.9 GB for 30,000 rows). The XLSX file has all rows.
+Drawing takes seconds for a thousand operations (`python -m bench.reports`) and is not for the event
+loop. Above MAX_PDF_OPERATIONS the PDF has the totals only: hundreds of pages are no document, and
+time and memory grow with them. The XLSX file has all rows.
 """
 
 import functools

@@ -37,17 +37,26 @@ NO_ATTRIBUTION = Attribution()
 
 
 def attribution_of(
-    *, created_by: str, conversation_id: str | None, service_id: str | None
+    *,
+    created_by: str,
+    conversation_id: str | None,
+    service_id: str | None,
+    source: Source | None = None,
 ) -> Attribution:
-    """Return the attribution of an invoice and of everything that is paid for it."""
-    if conversation_id is not None:
-        source = Source.CONVERSATION
-    elif created_by == STOREFRONT_ACTOR:
-        source = Source.STOREFRONT
-    else:
-        source = Source.API if created_by.startswith("key_") else Source.CABINET
+    """Return the attribution of an invoice and of everything that is paid for it.
+
+    `source`: where an invoice was issued that is counted already, see `Invoice.source`.
+    """
     issuer = "" if created_by in _NO_MEMBER else created_by
-    return Attribution(service_id or "", issuer, source)
+    return Attribution(service_id or "", issuer, source or _source(created_by, conversation_id))
+
+
+def _source(created_by: str, conversation_id: str | None) -> Source:
+    if conversation_id is not None:
+        return Source.CONVERSATION
+    if created_by == STOREFRONT_ACTOR:
+        return Source.STOREFRONT
+    return Source.API if created_by.startswith("key_") else Source.CABINET
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,15 @@ def capture_figures(amount_minor: int, income_minor: int | None) -> Figures:
             unknown_fee_gross_minor=amount_minor,
         )
     return Figures(payment_count=1, gross_minor=amount_minor, fee_minor=amount_minor - income_minor)
+
+
+def late_fee_figures(amount_minor: int, income_minor: int) -> Figures:
+    """Return what changes when the fee of a payment that was counted without one becomes known."""
+    return Figures(
+        fee_minor=amount_minor - income_minor,
+        unknown_fee_count=-1,
+        unknown_fee_gross_minor=-amount_minor,
+    )
 
 
 def refund_figures(amount_minor: int, *, is_chargeback: bool) -> Figures:

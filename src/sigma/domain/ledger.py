@@ -30,7 +30,7 @@ class Entry:
     `(kind, subject_id)` is unique in the ledger, so the same event cannot be booked twice.
     """
 
-    kind: str  # "capture", "refund" or "acceptance"
+    kind: str  # "capture", "fee", "refund" or "acceptance"
     subject_id: str  # id of the payment or refund
     shop_id: str
     booked_at_us: int  # UTC microseconds
@@ -77,6 +77,20 @@ def capture_entry(
         postings.append(Posting(Account.FEES, fee))
     postings.append(Posting(Account.REFUNDS_DUE if is_refund_due else Account.SALES, -amount))
     return Entry("capture", payment_id, shop_id, booked_at_us, tuple(postings))
+
+
+def fee_entries(
+    *, payment_id: str, shop_id: str, booked_at_us: int, amount: Money, income: Money
+) -> tuple[Entry, ...]:
+    """Return the entry of a fee that the acquirer reports after the capture was booked without it.
+
+    None when the acquirer reports that it charges nothing. `booked_at_us`: the time of the capture,
+    so that both are in the same period.
+    """
+    if not (fee := amount - income):
+        return ()
+    postings = (Posting(Account.FEES, fee), Posting(Account.ACQUIRER, -fee))
+    return (Entry("fee", payment_id, shop_id, booked_at_us, postings),)
 
 
 def refund_entry(

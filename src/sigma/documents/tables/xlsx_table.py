@@ -1,9 +1,10 @@
 """XLSX in parts: rows become pieces of one worksheet, and the pieces one file.
 
-The libraries build a workbook from its first row to its last in one process: neither memory nor a
-restart in the middle would be bounded, and with a million rows of 17 columns they take minutes
-(`python -m bench.export --libraries`). A worksheet is plain XML, so each piece is compressed by
-itself: raw deflate streams that end with a full flush can be put one after another.
+The libraries build a workbook from its first row to its last in one process: an export could not
+continue after a restart. For 100,000 rows of 17 columns openpyxl (write_only) spends 14.5 seconds
+of CPU time, XlsxWriter (constant_memory) 9.6, this module 2.4 (`python -m bench.export --libraries
+100000`). A worksheet is plain XML, so each piece is compressed by itself: raw deflate streams that
+end with a full flush can be put one after another.
 
 Format: ECMA-376, Office Open XML; ZIP: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """

@@ -12,7 +12,7 @@ from sigma.domain.bank_cards import contains_card_number
 from sigma.domain.billing.question import Question, check_questions
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
 from sigma.domain.errors import Problem, RefusedError, has_control_characters, validation_error
-from sigma.domain.figures import Attribution, attribution_of
+from sigma.domain.figures import Attribution, Source, attribution_of
 from sigma.domain.money import Money, MoneyError
 from sigma.domain.text_cleaning import clean_text
 from sigma.domain.time_units import HOUR_US
@@ -93,7 +93,7 @@ class Invoice:
     `paid_count` counts the payments captured in time; late and extra ones are not counted.
     `conversation_id` is the conversation that the invoice was issued in, `customer_id` the
     customer that it was issued to; None for a link that anybody may pay. `opened_at_us`: when a
-    client first opened the payment page.
+    client first opened the payment page. `source`: where reports count it, decided at that moment.
     """
 
     id: str
@@ -117,6 +117,7 @@ class Invoice:
     service_id: str | None = None
     customer_id: str | None = None
     opened_at_us: int | None = None
+    source: Source | None = None
     version: int = 0
 
     @property
@@ -131,6 +132,7 @@ class Invoice:
             created_by=self.created_by,
             conversation_id=self.conversation_id,
             service_id=self.service_id,
+            source=self.source,
         )
 
     @property
@@ -312,9 +314,8 @@ def timeline_event(
     invoice: Invoice, kind: str, now_us: int, new_id: NewId, actor: str = "system"
 ) -> TimelineEvent:
     """Return an event for this invoice's timeline."""
-    return TimelineEvent(
-        new_id("evt"), invoice.shop_id, invoice.id, f"invoice.{kind}", now_us, actor
-    )
+    kind = f"invoice.{kind}"
+    return TimelineEvent(new_id("evt"), invoice.shop_id, invoice.id, kind, now_us, actor)
 
 
 def card_refresh(invoice: Invoice) -> Change:

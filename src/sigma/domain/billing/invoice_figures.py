@@ -14,7 +14,7 @@ def record_opening(invoice: Invoice, now_us: int) -> Change:
     """
     if invoice.opened_at_us is not None or invoice.status is not Status.OPEN:
         return Change()
-    opened = replace(invoice, opened_at_us=now_us)
+    opened = _opened(invoice, now_us)
     return Change((opened,), tallies=(_tally(opened, now_us, Figures(opened_count=1)),))
 
 
@@ -28,8 +28,17 @@ def count_payment(invoice: Invoice, now_us: int) -> tuple[Invoice, tuple[Tally, 
         return counted, ()
     if invoice.opened_at_us is None:
         figures = Figures(opened_count=1, paid_count=1)
-        return replace(counted, opened_at_us=now_us), (_tally(invoice, now_us, figures),)
+        return _opened(counted, now_us), (_tally(invoice, now_us, figures),)
     return counted, (_tally(invoice, invoice.opened_at_us, Figures(paid_count=1)),)
+
+
+def _opened(invoice: Invoice, now_us: int) -> Invoice:
+    """Decide where reports count the invoice.
+
+    A conversation that it is sent into later, or that is erased, must move no figures: the totals
+    of its opening are written.
+    """
+    return replace(invoice, opened_at_us=now_us, source=invoice.attribution.source)
 
 
 def _tally(invoice: Invoice, at_us: int, figures: Figures) -> Tally:

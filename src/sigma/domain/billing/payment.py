@@ -5,14 +5,20 @@ from enum import StrEnum
 
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing import invoice as invoices
-from sigma.domain.billing.answers import Answers, Consent
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.invoice_figures import count_payment
 from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.receipt import build_receipt
 from sigma.domain.change import Change, Job, NewId, TimelineEvent
-from sigma.domain.figures import NO_ATTRIBUTION, Attribution, Tally, capture_figures
-from sigma.domain.ledger import capture_entry, plausible_income
+from sigma.domain.figures import (
+    NO_ATTRIBUTION,
+    Attribution,
+    Figures,
+    Tally,
+    capture_figures,
+    late_fee_figures,
+)
+from sigma.domain.ledger import capture_entry, fee_entries, plausible_income
 from sigma.domain.money import Money
 
 
@@ -83,8 +89,6 @@ FLOW: dict[Status, dict[Event, Status]] = {
     },
 }
 
-# Delay of the first job: the web request itself calls the acquirer, the job repairs lost requests.
-FIRST_CHECK_DELAY_US = 20_000_000
 FINAL_STATUSES = (Status.CAPTURED, Status.CANCELED, Status.FAILED)
 
 
@@ -122,8 +126,9 @@ class Payment:
     with every retry. `is_outcome_unknown` refers to the last call, `lost_call_at_us` is the time
     of the last call without a response. `requested_action` is "capture" or "cancel": decided for
     an authorized payment, not yet confirmed by the acquirer. `income` is the amount less the
-    commission. `failure` is the acquirer's reason code. `customer_id` is who paid. Change it only
-    by `begin`, `settle`, `mark_unknown` and `payment_actions.request_action`.
+    commission, None while the acquirer has not reported it. `failure` is the acquirer's reason
+    code. `customer_id` is who paid. Change it only by `payment_starts.begin`, `settle`,
+    `record_fee`, `mark_unknown` and `payment_actions.request_action`.
     """
 
     id: str
@@ -185,26 +190,6 @@ class PaymentReply:
     created_at_us: int | None = None
 
 
-def begin(
-    payment: Payment,
-    answers: Answers | None,
-    consent: Consent | None,
-    now_us: int,
-    new_id: NewId,
-    *,
-    is_new: bool,
-) -> Change:
-    """Return the Change to commit before the acquirer is called: payment, answers, consent and job.
-
-    The job finds the outcome after a crash. `is_new` False: the browser continues its payment.
-    """
-    rows = tuple(row for row in (payment, answers, consent) if row is not None)
-    event = timeline_event(payment, "started" if is_new else "resumed", now_us, new_id, "client")
-    due = now_us + FIRST_CHECK_DELAY_US if is_new else 0
-    job = Job("payment.advance", payment.id, payment.shop_id, due, payment.connection_id)
-    return Change((*rows, event), jobs=(job,))
-
-
 def timeline_event(
     payment: Payment,
     kind: str,
@@ -249,6 +234,8 @@ def settle(
     )
     if after is Status.CAPTURED and payment.status is not Status.CAPTURED:
         return _record_capture(updated, invoice, shop, reply, now_us, new_id)
+    if fee_change := record_fee(updated, reply):
+        return fee_change
     if updated == payment:
         return Change()
     if after is payment.status:
@@ -303,7 +290,9 @@ def _record_capture(
         now_us=now_us,
     )
     captured_event = timeline_event(paid, "captured", now_us, new_id)
-    change = Change((paid, receipt, captured_event), (entry,), tallies=(_tally(paid, finished),))
+    figures = capture_figures(paid.amount.minor, paid.income.minor if paid.income else None)
+    tally = _tally(paid, finished, figures)
+    change = Change((paid, receipt, captured_event), (entry,), tallies=(tally,))
     change += invoices.card_refresh(invoice)
     if paid.has_email:
         change += mail_change(paid, "receipt", paid.id, now_us, new_id)
@@ -312,9 +301,32 @@ def _record_capture(
     return change + _count_payment(invoice, now_us, new_id)
 
 
-def _tally(paid: Payment, captured_at_us: int) -> Tally:
-    figures = capture_figures(paid.amount.minor, paid.income.minor if paid.income else None)
-    return Tally(paid.shop_id, captured_at_us, paid.amount.currency, paid.attribution, figures)
+def record_fee(payment: Payment, reply: PaymentReply) -> Change:
+    """Record a fee that the acquirer reports only after the capture. The caller holds the lock.
+
+    It is booked and counted at the time of the capture. The Change is empty when the fee is known
+    already, or the reply does not fit the payment.
+    """
+    income, captured_at_us = plausible_income(reply.income, payment.amount), payment.captured_at_us
+    is_same = reply.provider_id == payment.provider_id and reply.amount == payment.amount
+    if payment.income or not income or not is_same or reply.event is not Event.CAPTURED:
+        return Change()
+    if payment.status is not Status.CAPTURED or captured_at_us is None:
+        return Change()
+    entries = fee_entries(
+        payment_id=payment.id,
+        shop_id=payment.shop_id,
+        booked_at_us=captured_at_us,
+        amount=payment.amount,
+        income=income,
+    )
+    tally = _tally(payment, captured_at_us, late_fee_figures(payment.amount.minor, income.minor))
+    return Change((replace(payment, income=income),), entries, tallies=(tally,))
+
+
+def _tally(payment: Payment, captured_at_us: int, figures: Figures) -> Tally:
+    currency = payment.amount.currency
+    return Tally(payment.shop_id, captured_at_us, currency, payment.attribution, figures)
 
 
 def _refund_reason(

@@ -1,4 +1,4 @@
-"""Find the refunds of a payment that were made outside Sigma, and book them.
+"""Find what the acquirer has made of a captured payment since: refunds outside Sigma, its fee.
 
 `sync_refunds` is the only entry: acquirer notices, look-ups by a member or a job and the
 reconciliation call it. It asks for the payment first and for its refunds second, so the list
@@ -37,7 +37,7 @@ class RefundSync:
 async def sync_refunds(
     ctx: Context, payment_id: str, *, reads_list: bool = False, rejected_id: str = ""
 ) -> RefundSync:
-    """Ask the acquirer for a payment and its refunds, and book what Sigma lacks.
+    """Ask the acquirer for a payment and its refunds, and book what Sigma lacks, also its fee.
 
     For a payment that is not captured nothing is asked. Idempotent: the acquirer's id of a refund
     is unique, and nothing is booked over the acquirer's refunded total. `reads_list`: read the
@@ -62,6 +62,7 @@ async def sync_refunds(
         raise RefusedError("acquirer_refused", reason=rejection.code) from rejection
     if payment_domain.FLOW[payment.status].get(reply.event) is None:
         return await _flag_contradiction(ctx, payment, reply)
+    await record_fee(ctx, payment, reply)
     total = _refunded_total(payment, reply)
     if reads_list or domain.needs_list(stored, total):
         listed, failure = await _read_list(provider, access, payment.provider_id)
@@ -73,6 +74,22 @@ async def sync_refunds(
         if failure is not None:
             raise failure
     return await _result(ctx, payment)
+
+
+async def record_fee(ctx: Context, snapshot: Payment, reply: PaymentReply) -> None:
+    """Record the fee that a reply reports of a captured payment; nothing if it is known.
+
+    Whoever reads a captured payment at the acquirer calls this: look-ups, notices and the
+    reconciliation. No transaction is open during the call to the acquirer.
+    """
+    if not payment_domain.record_fee(snapshot, reply):
+        return  # of nearly every payment: the lock is not taken
+    async with ctx.db.write() as tx:
+        await invoices.lock(tx, snapshot.invoice_id)
+        payment = await payments.get(tx, snapshot.id)
+        assert payment is not None, "a payment is never deleted"
+        if change := payment_domain.record_fee(payment, reply):
+            await changes.write(tx, change, ctx.now_us())
 
 
 def _refunded_total(payment: Payment, reply: PaymentReply) -> Money | None:

@@ -4,7 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from sigma.domain.accounts.shop import Shop
-from sigma.domain.billing import payment as domain
 from sigma.domain.billing.answers import Answer, Answers, Consent, next_shred_at_us
 from sigma.domain.billing.connection import Connection
 from sigma.domain.billing.invoice import Invoice, require_payable
@@ -13,6 +12,7 @@ from sigma.domain.billing.mail import Mail
 from sigma.domain.billing.payment import Payment, Status
 from sigma.domain.billing.payment_starts import (
     UNFINISHED_WINDOW_US,
+    begin,
     max_unfinished,
     require_start_allowed,
     start_limit,
@@ -202,7 +202,7 @@ async def _store_under_lock(
     answer_row = _build_answers(ctx, payment, invoice, answers) if invoice.questions else None
     is_personal = _has_personal_questions(invoice)
     consent = _build_consent(ctx, payment, invoice, shop, form) if is_personal else None
-    change = domain.begin(
+    change = begin(
         payment,
         answer_row,
         consent,

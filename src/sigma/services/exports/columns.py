@@ -71,7 +71,7 @@ def _fee(row: Raw, _: Scope) -> int | None:
     return None if income is None else row["amount_minor"] - income
 
 
-# A million rows have few different texts, and making one takes longer than all else of a row.
+# A million rows have few different texts: each is made once.
 @functools.lru_cache(maxsize=1000)
 def _text(translator: Translator, key: str) -> str:
     return translator.t(key)

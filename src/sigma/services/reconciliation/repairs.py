@@ -200,6 +200,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
         payment = await payments.get(tx, difference.payment_id)
         refund = await refunds.get(tx, difference.refund_id) if difference.refund_id else None
         is_refund_due = await ledger.is_refund_due(tx, difference.payment_id)
+        has_fee = await ledger.has_fee(tx, difference.payment_id)
     assert payment is not None, "a payment is never deleted"
     now_us = ctx.now_us()
     if refund is None:
@@ -208,7 +209,7 @@ async def _book_entry(ctx: Context, difference: Difference) -> None:
             shop_id=payment.shop_id,
             booked_at_us=payment.captured_at_us or now_us,
             amount=payment.amount,
-            income=payment.income,
+            income=None if has_fee else payment.income,
             is_refund_due=payment.attention in REFUND_REASONS,
         )
     else:

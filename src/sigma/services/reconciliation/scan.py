@@ -1,7 +1,8 @@
 """One step of a run: a page of the acquirer's list, a batch of our rows, or of confirmations.
 
 A step makes at most CONFIRMATION_BATCH calls, so that a job with a time limit can stop between any
-two steps. It writes nothing; the caller writes its result in one transaction.
+two steps. It writes nothing but fees that the acquirer reports only now; the caller writes its
+result in one transaction.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from sigma.domain.reconciliation.difference import (
 from sigma.domain.reconciliation.run import Phase, Progress, Run
 from sigma.domain.reconciliation.stream_matcher import StreamMatcher
 from sigma.providers.base import UnknownOutcomeError
+from sigma.services.billing.refund_sync import record_fee
 from sigma.services.context import Context
 from sigma.services.ids import min_id
 from sigma.services.reconciliation.accounts import Account
@@ -88,6 +90,8 @@ async def _read_theirs(ctx: Context, run: Run, account: Account) -> tuple[Run, l
         replies = {reply.provider_id: reply for reply in page.replies}
         for pair in await load_payment_pairs(ctx, run.shop_id, account, replies):
             _compare(ctx, run, account, pair, matcher, found)
+            if pair.ours is not None and pair.theirs is not None:
+                await record_fee(ctx, pair.ours, pair.theirs)
         times = [reply.created_at_us for reply in page.replies]
         cursor = page.next_cursor
     else:

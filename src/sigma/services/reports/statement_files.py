@@ -17,7 +17,7 @@ from sigma.services.reports.statement import get_statement
 from sigma.texts import Translator
 from sigma.texts.statement_view import build_statement_view
 
-# One statement at a time: drawing one may need some hundred megabytes.
+# One statement at a time: drawing one takes seconds and much memory.
 _executor = SerialExecutor("statement")
 
 

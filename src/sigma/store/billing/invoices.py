@@ -13,6 +13,7 @@ from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select,
 from sigma.domain.accounts.shop import Shop
 from sigma.domain.billing.invoice import Invoice, InvoiceItem, Status
 from sigma.domain.billing.question import Question
+from sigma.domain.figures import Source
 from sigma.domain.money import Money
 from sigma.store.accounts import shops as shop_rows
 from sigma.store.billing.connections import select_active
@@ -71,6 +72,7 @@ def from_row(row: Mapping[str, Any] | Row) -> Invoice:
         service_id=row["service_id"],
         customer_id=row["customer_id"],
         opened_at_us=row["opened_at_us"],
+        source=Source(row["source"]) if row["source"] else None,
         version=row["version"],
     )
 

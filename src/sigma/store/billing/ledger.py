@@ -19,6 +19,11 @@ _find_acceptance = statement(
         ledger.c.kind == "acceptance", ledger.c.subject_id == bindparam("payment_id")
     )
 )
+_find_fee = statement(
+    select(ledger.c.line_number).where(
+        ledger.c.kind == "fee", ledger.c.subject_id == bindparam("payment_id")
+    )
+)
 _sum_owed = statement(
     select(ledger.c.currency, func.sum(ledger.c.amount_minor).label("minor"))
     .where(ledger.c.shop_id == bindparam("shop_id"), ledger.c.account == str(Account.REFUNDS_DUE))
@@ -38,6 +43,11 @@ async def is_refund_due(tx: Tx, payment_id: str) -> bool:
 async def is_accepted(tx: Tx, payment_id: str) -> bool:
     """Return whether a late or extra payment was accepted: its money is booked as a sale."""
     return await tx.fetch_one(_find_acceptance, payment_id=payment_id) is not None
+
+
+async def has_fee(tx: Tx, payment_id: str) -> bool:
+    """Return whether the fee has an entry of its own: it was reported after the capture."""
+    return await tx.fetch_one(_find_fee, payment_id=payment_id) is not None
 
 
 async def sum_refunds_due(tx: Tx, shop_id: str) -> dict[str, int]:

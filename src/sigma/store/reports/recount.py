@@ -84,6 +84,7 @@ _list_openings = statement(
         invoices.c.service_id,
         invoices.c.created_by,
         invoices.c.conversation_id,
+        invoices.c.source,
         invoices.c.paid_count,
     ).where(
         invoices.c.shop_id == bindparam("shop_id"),
@@ -152,6 +153,7 @@ async def count(tx: Tx, shop_id: str, since_us: int, until_us: int) -> dict[Tota
             created_by=row["created_by"],
             conversation_id=row["conversation_id"],
             service_id=row["service_id"],
+            source=Source(row["source"]) if row["source"] else None,
         )
         figures = Figures(opened_count=1, paid_count=1 if row["paid_count"] else 0)
         tallies.append(Tally(shop_id, row["opened_at_us"], row["currency"], attribution, figures))

@@ -110,6 +110,7 @@ invoices = Table(
     Column("service_id", TextC),
     Column("customer_id", TextC),
     Column("opened_at_us", BigInt),
+    Column("source", TextC),
     int_column("version"),
     Unique("token", name="uq_invoices_token"),
     Unique("shop_id", "number", name="uq_invoices_number"),

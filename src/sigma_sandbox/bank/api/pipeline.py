@@ -125,10 +125,18 @@ async def _fault_after(
     if retry_after is not None:
         processing = {"type": "processing", "description": "Repeat with the same key"}
         return json_response(processing | {"retry_after": retry_after}, 202)
+    _falsify(faults, operation, shop_id, result.get("items", [result]))
+    return json_response(result)
+
+
+def _falsify(faults: FaultRules, operation: str, shop_id: str, items: list[Json]) -> None:
+    """Change the money of the objects in an answer; the stored objects stay right."""
     for effect, field in ((Effect.WRONG_AMOUNT, "value"), (Effect.WRONG_CURRENCY, "currency")):
         wrong_value = faults.consume(effect, operation, shop_id)
         if wrong_value is not None:
-            for item in result.get("items", [result]):
+            for item in items:
                 if "amount" in item:
                     item["amount"] = item["amount"] | {field: wrong_value}
-    return json_response(result)
+    if faults.consume(Effect.NO_INCOME, operation, shop_id):
+        for item in items:
+            item.pop("income_amount", None)

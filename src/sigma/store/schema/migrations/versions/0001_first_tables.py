@@ -474,6 +474,7 @@ def upgrade() -> None:
         sa.Column("service_id", TextC, nullable=True),
         sa.Column("customer_id", TextC, nullable=True),
         sa.Column("opened_at_us", BigInt, nullable=True),
+        sa.Column("source", TextC, nullable=True),
         sa.Column("version", BigInt, nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invoices_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
