@@ -26,9 +26,9 @@ from sigma.store.lists.payments import PAYMENTS
 from sigma.store.lists.reading import Branch, Selection, probe
 from sigma.store.lists.sources import ListTable, Source
 
-MAX_FOUND_CUSTOMERS = 200  # clients with a searched name, the newest: others are found by contact
+MAX_FOUND_CUSTOMERS = 100  # clients with a searched name, the newest: others are found by contact
 TOKEN_PROBE = 2000
-MAX_FOUND_IDS = 1000  # rows that a look-up of an id, a VK user or a client adds to a search
+MAX_FOUND_IDS = 500  # rows that a look-up of an id, a VK user or a client adds to a search
 # Sources that serve a list by date however many rows they have: there is no better one.
 _DENSE_SOURCES = frozenset({Source.TOKEN, Source.LAST4, Source.AMOUNT, Source.REFUNDED})
 # Sources by the conditions that they serve, the most selective kinds first.

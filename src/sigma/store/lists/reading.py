@@ -30,14 +30,16 @@ class Windows:
 
     index: int = 20_000
     table: int = 5_000
-    scattered: int = 1_500
-    counted: int = 1_000
+    scattered: int = 1_000
+    counted: int = 500
 
-    def of(self, source: Source) -> int:
-        """Return the window of a source."""
-        if source in sources.JOINED or source is Source.BY_AMOUNT:
+    def of(self, shape: Shape) -> int:
+        """Return the window of the source of a shape."""
+        if shape.source in sources.JOINED or shape.source is Source.BY_AMOUNT:
             return self.scattered
-        return self.index if source is Source.ALL else self.table
+        # The refunds of each row are looked up.
+        is_index = shape.source is Source.ALL and "unrefunded" not in shape.conditions
+        return self.index if is_index else self.table
 
 
 DEFAULT_WINDOWS = Windows()
@@ -176,7 +178,7 @@ def _arguments(selection: Selection, branch: Branch, **more: Any) -> dict[str, A
     values: dict[str, Any] = {
         "shop_id": selection.shop_id,
         "now_us": selection.now_us,
-        "window": selection.windows.of(branch.source),
+        "window": selection.windows.of(shape_of(selection, branch)),
         **selection.values,
         **branch.values,
         **more,
@@ -323,8 +325,8 @@ async def totals(tx: Tx, selection: Selection) -> Totals:
         )
         is_exact = is_exact and len(rows) <= selection.windows.counted
         if shape.residual or shape.token_count:
-            end = await probe(tx, selection, branch, selection.windows.of(branch.source) + 1)
-            is_exact = is_exact and end <= selection.windows.of(branch.source)
+            window = selection.windows.of(shape)
+            is_exact = is_exact and await probe(tx, selection, branch, window + 1) <= window
         for row in rows:
             is_paid = row["status"] == selection.listed.paid_status
             found[row["id"]] = (row["currency"], row["amount_minor"], is_paid)
@@ -335,8 +337,9 @@ async def totals(tx: Tx, selection: Selection) -> Totals:
 
 
 async def _totals_of_branch(tx: Tx, selection: Selection, branch: Branch) -> Totals:
-    stmt = _statement("totals", selection.listed, shape_of(selection, branch))
-    window = selection.windows.of(branch.source)
+    shape = shape_of(selection, branch)
+    stmt = _statement("totals", selection.listed, shape)
+    window = selection.windows.of(shape)
     rows = await tx.fetch_all(stmt, **_arguments(selection, branch, window=window + 1))
     sums: dict[str, Sum] = {}
     for row in rows:
