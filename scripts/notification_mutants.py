@@ -13,14 +13,14 @@ NOTIFICATION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "notification: a retry waits for the end of quiet hours",
         "src/sigma/services/notifications/delivery.py",
-        "due_at_us, delivery = chosen.quiet_until_us(now_us), latest",
+        "due_at_us, delivery = next_attempt_due(chosen, latest, now_us).at_us, latest",
         "due_at_us, delivery = None, latest",
         ("tests/services/test_notifications.py",),
     ),
     Mutant(
         "notification: the window makes a hundred payments two messages",
         "src/sigma/domain/notifications/notification.py",
-        "return Due(window_end_us if window_end_us > now_us else None)",
+        "return Due(at_us if at_us > now_us else None)",
         "return Due()",
         ("tests/domain/test_notifications.py",),
     ),
