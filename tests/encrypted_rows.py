@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sigma.domain.notifications.kind import Way
 from sigma.services.accounts import shops, users
 from sigma.services.authentication import authenticator_apps, password_resets, second_factors
 from sigma.services.billing import acquirer_notices, invoice_mails, mails, payments
 from sigma.services.context import Context
+from sigma.services.notifications import links
 from sigma.services.platform import key_rotation
 from sigma.store import key_rotations
 from sigma.store.encrypted_columns import EncryptedColumn
@@ -63,6 +65,7 @@ async def create_every_kind(vk_world: VkWorld) -> dict[str, str]:
     await mails.send(with_lossy_mailer(ctx, delivers=False), mail.id)
     await invoice_mails.send(ctx, vk_world.member, ids["invoice_id"], "nobody@example.net")
     await password_resets.request(ctx, "nobody@example.org", "192.0.2.7")
+    await links.create_code(ctx, vk_world.member, Way.VK)
     ids |= {"token": invoice.token, "payment_token": started.token, "answered_id": started.id}
     return ids
 

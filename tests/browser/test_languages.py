@@ -83,7 +83,7 @@ async def seller_texts(
 ) -> list[str]:
     """Texts that the seller entered in the settings and in services, longest first."""
     services = (await demo.call_api("GET", "/services?limit=100"))["data"]
-    asked = [question["label"] for service in services for question in service["ask"]]
+    labels = [question["label"] for service in services for question in service["ask"]]
     async with open_window(
         browser, tmp_path_factory.mktemp("seller-texts"), "seller-texts"
     ) as seller:
@@ -104,7 +104,7 @@ async def seller_texts(
     lines = [
         line
         for text in [
-            *(typed + user_names + account_names + asked + clients),
+            *(typed + user_names + account_names + labels + clients),
             *(service["title"] for service in services),
             *(initials, "demo"),
         ]

@@ -5,6 +5,7 @@ reads `1500.50` as a text, and `12.05` even as a day in May. The English one has
 """
 
 import csv
+import datetime as dt
 import io
 import re
 from collections.abc import Callable, Iterable
@@ -24,7 +25,6 @@ from sigma.documents.tables.columns import (
 BYTE_ORDER_MARK = "\ufeff"  # spreadsheet programs recognize UTF-8 by it
 # Also the full-width forms, which some programs read as the ASCII ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_DATE_FORMATS = {"ru": "{0.day:02}.{0.month:02}.{0.year}", "en": "{0.year}-{0.month:02}-{0.day:02}"}
 # Most texts of a long export: they begin with a letter or digit, with nothing to clean or defuse.
 _PLAIN = re.compile(r"[^\W_][^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff,;]{0,9999}")
 _HAS_SEPARATOR = re.compile(r"[,;\t\r\n]")
@@ -53,6 +53,17 @@ def _text_cell(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else safe_cell(clean_cell(text))
 
 
+def _russian_date(day: dt.date) -> str:
+    return f"{day.day:02}.{day.month:02}.{day.year:04}"
+
+
+def _iso_date(day: dt.date) -> str:
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"
+
+
+_DATE_TEXTS = {"ru": _russian_date, "en": _iso_date}
+
+
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
     """Return rows of cells as lines of CSV. The cells must be safe."""
     out = io.StringIO()
@@ -78,8 +89,7 @@ def csv_rows(table: TableFormat, rows: Iterable[Row]) -> bytes:
 
 def _cell_writer(table: TableFormat, kind: ColumnKind) -> Callable[[Any], str]:
     separator = "," if table.locale == "ru" else "."
-    date_format = _DATE_FORMATS[table.locale]
-    moment_format = date_format + " {0.hour:02}:{0.minute:02}:{0.second:02}"
+    date_text = _DATE_TEXTS[table.locale]
     zone = table.zone
 
     def number(value: str) -> str:
@@ -88,13 +98,17 @@ def _cell_writer(table: TableFormat, kind: ColumnKind) -> Callable[[Any], str]:
 
     def date(value: str) -> str:
         day = iso_date(value)
-        return _text_cell(value) if day is None else date_format.format(day)
+        return _text_cell(value) if day is None else date_text(day)
+
+    def moment(at_us: int) -> str:
+        at = local_time(at_us, zone)
+        return f"{date_text(at)} {at.hour:02}:{at.minute:02}:{at.second:02}"
 
     writers: dict[ColumnKind, Callable[[Any], str]] = {
         ColumnKind.TEXT: _text_cell,
         ColumnKind.INTEGER: str,
         ColumnKind.MONEY: lambda minor: money_text(minor).replace(".", separator),
-        ColumnKind.MOMENT: lambda us: moment_format.format(local_time(us, zone)),
+        ColumnKind.MOMENT: moment,
         ColumnKind.NUMBER: number,
         ColumnKind.DATE: date,
     }
