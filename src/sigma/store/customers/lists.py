@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, union
+from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_
 
 from sigma.domain.billing.invoice import Invoice
 from sigma.domain.billing.payment import Payment
@@ -107,23 +107,26 @@ _list_payments = statement(
     .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
 )
-# Issued to the customer, or paid by the customer: one issued to nobody may be paid by anybody.
-_invoice_ids = union(
-    select(invoices.c.id).where(
+_list_invoices = statement(
+    select(invoices)
+    .where(
         invoices.c.customer_id.is_not(None),
         invoices.c.customer_id == bindparam("customer_id"),
         invoices.c.id < bindparam("before_id"),
-    ),
-    select(payments.c.invoice_id).where(
+    )
+    .order_by(invoices.c.id.desc())
+    .limit(bindparam("limit"))
+)
+# By payments: an invoice that was issued to nobody may be paid by anybody.
+_list_paid_invoices = statement(
+    select(invoices)
+    .join(payments, payments.c.invoice_id == invoices.c.id)
+    .where(
         payments.c.customer_id.is_not(None),
         payments.c.customer_id == bindparam("customer_id"),
         payments.c.invoice_id < bindparam("before_id"),
-    ),
-).subquery()
-_list_invoices = statement(
-    select(invoices)
-    .join(_invoice_ids, _invoice_ids.c.id == invoices.c.id)
-    .order_by(invoices.c.id.desc())
+    )
+    .order_by(payments.c.id.desc())
     .limit(bindparam("limit"))
 )
 _invoice_titles = statement(
@@ -216,10 +219,11 @@ async def list_payments(
 
 async def list_invoices(tx: Tx, customer_id: str, before_id: str, limit: int) -> list[Invoice]:
     """Return the invoices that were issued to a customer or paid by them, the newest first."""
-    rows = await tx.fetch_all(
-        _list_invoices, customer_id=customer_id, before_id=before_id or MAX_ID, limit=limit
-    )
-    return [invoice_rows.from_row(row) for row in rows]
+    values = {"customer_id": customer_id, "before_id": before_id or MAX_ID, "limit": limit}
+    rows = await tx.fetch_all(_list_invoices, **values)
+    rows += await tx.fetch_all(_list_paid_invoices, **values)
+    found = {row["id"]: invoice_rows.from_row(row) for row in rows}
+    return [found[key] for key in sorted(found, reverse=True)[:limit]]
 
 
 async def invoice_titles(tx: Tx, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
