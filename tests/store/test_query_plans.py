@@ -104,6 +104,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "billing.connections._list_for_shop": ({"sort"}, "the few connections of a shop"),
     "messaging.communities._list_for_shop": ({"sort"}, "the few communities of a shop"),
     "billing.invoices._LISTS.expired.*": ({"sort"}, "the few whose job has not run yet"),
+    "exports.rows._questions": ({"sort"}, "the payments of one part of an export"),
     "billing.*._sum_*": ({"sort", "work"}, "sums of one shop, read from a covering index"),
     "billing.invoice_recipients._list_for_invoice": (
         {"sort", "work"},
