@@ -43,7 +43,7 @@ NEUTRAL_WORDS = {
         "SberPay",
         "id",
         *("CSV", "XLSX", "Excel", "OpenDocument"),
-        *("iPhone", "iPad", "iOS", "Safari", "Telegram", "BotFather", "newbot", "Bot"),
+        *("iPhone", "iPad", "iOS", "Safari", "Telegram", "BotFather", "newbot", "Bot", "Pay"),
         "Money",  # ЮMoney
         "UTC",
         "English",
