@@ -15,8 +15,9 @@ from tests.browser.windows import DESKTOP, PHONE, Window, open_window
 PAGE_TEXTS_JS = """() => {
   const lang = document.documentElement.lang;
   const texts = [document.title];
+  const others = ", script, noscript, style, template, .avatar, .customer a";
   for (const e of document.querySelectorAll("body, body *")) {
-    if (e.closest(`[lang]:not([lang=${lang}]), script, noscript, style, template`)) continue;
+    if (e.closest(`[lang]:not([lang=${lang}])${others}`)) continue;
     for (const node of e.childNodes) if (node.nodeType === Node.TEXT_NODE) texts.push(node.data);
     for (const name of ["aria-label", "title", "placeholder", "alt"])
       texts.push(e.getAttribute(name));
