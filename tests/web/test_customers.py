@@ -230,7 +230,7 @@ async def test_masked_role_sees_initials_and_no_contacts_notes_or_answers(
     assert "/merge" not in (await owner_browser.open(here)).text
 
 
-async def test_masked_role_cannot_search_for_whose_initials_these_are(
+async def test_masked_role_has_no_customer_search(
     world: World, owner_browser: CabinetBrowser
 ) -> None:
     here = f"/customers/{await paid_customer(world)}"
